@@ -1,0 +1,46 @@
+# Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
+SHELL := /bin/bash
+PY := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo down test lint bench lock contract
+
+help: ## say what each command does
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+demo: .venv/.sandbox ## start everything on this machine, run one real daily window, print where its report is
+	@$(PY) -m sandbox up
+
+down: .venv/.sandbox ## stop what `make demo` started; its data stay
+	@$(PY) -m sandbox down
+
+test: .venv/.dev ## run all tests on real servers; needs nothing that `make demo` set up
+	@$(PY) -m pytest tests
+
+lint: .venv/.dev ## ruff, mypy --strict, the layers
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@MYPYPATH=plugins .venv/bin/mypy
+	@.venv/bin/lint-imports
+
+bench: .venv/.dev ## measure what the README's table says
+	@$(PY) -m bench
+
+lock: .venv/.dev ## compile the short lists of pyproject.toml into locks for Python 3.11 to 3.13
+	@for of in "pyproject.toml -o requirements.txt" \
+	           "--group sandbox -c requirements.txt -o sandbox/requirements.txt" \
+	           "--group installer -o sandbox/uv.txt" \
+	           "--group dev -c requirements.txt -o requirements-dev.txt"; do \
+	  .venv/bin/uv pip compile $$of --universal --generate-hashes --python-version 3.11 -q --custom-compile-command "make lock"; \
+	done
+
+contract: .venv/.dev ## write the functions' contract as docs/functions.openapi.json
+	@$(PY) -m sandbox.twin.openapi > docs/functions.openapi.json
+
+.venv/.sandbox: requirements.txt sandbox/requirements.txt sandbox/install.sh
+	@sandbox/install.sh requirements.txt sandbox/requirements.txt
+	@touch $@
+
+.venv/.dev: .venv/.sandbox requirements-dev.txt
+	@sandbox/install.sh requirements.txt sandbox/requirements.txt requirements-dev.txt
+	@touch $@
