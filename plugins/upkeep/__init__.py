@@ -1,0 +1,1 @@
+"""Upkeep carries out a team's written maintenance guide with Apache Airflow."""

@@ -1,0 +1,145 @@
+"""Findings and the judging of metrics: pure, no I/O, no clock.
+
+A check looks and yields findings of one shape. A metric is judged against the bands of
+``config/thresholds.yaml``, the one place that holds the guide's boundaries (G32-G37, G106-G113, X12).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Level(StrEnum):
+    """How bad a finding is. ``UNKNOWN`` means "could not be judged" and is never ok."""
+
+    OK = "ok"
+    ADVISORY = "advisory"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    UNKNOWN = "unknown"
+
+    @property
+    def rank(self) -> int:
+        """Position when sorted worst first: critical, unknown, warning, advisory, ok."""
+        return _WORST_FIRST.index(self)
+
+
+_WORST_FIRST = [Level.CRITICAL, Level.UNKNOWN, Level.WARNING, Level.ADVISORY, Level.OK]
+
+
+def worst(levels: list[Level]) -> Level:
+    """The worst of some levels; no levels at all is UNKNOWN, for nothing was looked at."""
+    return min(levels, key=lambda level: level.rank, default=Level.UNKNOWN)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check saw, in the one shape that ledger, report and alerts share.
+
+    ``key`` is stable from window to window (it names the thing, not the moment), so that a finding
+    can be followed, acknowledged and said to be new. ``detail`` is what was seen, ``expected`` what
+    the guide expects, ``remedy`` what to do; all three are plain text and may hold hostile characters
+    from log tables, so whoever shows them must escape them.
+    """
+
+    key: str
+    level: Level
+    subject: str
+    detail: str
+    expected: str = ""
+    remedy: str = ""
+    guide: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One measured number of one window: ``metric`` of ``subject`` in ``unit``."""
+
+    metric: str
+    value: float
+    unit: str
+    subject: str = ""
+
+
+_INTERVAL = re.compile(r"\s*([\[(])\s*(-?[\d.]+)\s*,\s*(-?[\d.]+|inf)\s*([])])\s*")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mathematical interval such as ``[90, 95]`` or ``(1000, inf)``; a bracket includes its end."""
+
+    low: float
+    high: float
+    low_closed: bool
+    high_closed: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Interval:
+        """Read ``(95, 100]``. Raises ValueError with what was found and what was expected."""
+        match = _INTERVAL.fullmatch(text)
+        if not match:
+            raise ValueError(f"found {text!r}, expected an interval such as '[90, 95]' or '(1000, inf)'")
+        left, low, high, right = match.groups()
+        interval = cls(float(low), float(high), left == "[", right == "]")
+        if interval.low > interval.high or (math.isinf(interval.high) and interval.high_closed):
+            raise ValueError(f"found {text!r}, expected low end <= high end, and 'inf)' open")
+        return interval
+
+    def __contains__(self, value: float) -> bool:
+        above = value >= self.low if self.low_closed else value > self.low
+        below = value <= self.high if self.high_closed else value < self.high
+        return above and below
+
+    def __str__(self) -> str:
+        return f"{'[' if self.low_closed else '('}{self.low:g}, {self.high:g}{']' if self.high_closed else ')'}"
+
+
+@dataclass(frozen=True)
+class Bands:
+    """The three bands of one metric. They must tile one range: no gap, no overlap (X12)."""
+
+    ok: Interval
+    warning: Interval
+    critical: Interval
+    unit: str
+    guide: str
+
+    def __post_init__(self) -> None:
+        ordered = sorted((self.ok, self.warning, self.critical), key=lambda i: (i.low, not i.low_closed))
+        for lower, upper in itertools.pairwise(ordered):
+            if lower.high > upper.low or (lower.high == upper.low and lower.high_closed and upper.low_closed):
+                raise ValueError(f"bands overlap: {lower} and {upper} share values")
+            if lower.high < upper.low or not (lower.high_closed or upper.low_closed):
+                raise ValueError(f"bands leave a gap: {lower} and {upper} do not touch")
+        if self.warning is not ordered[1]:
+            raise ValueError("the warning band must lie between ok and critical")
+
+    def says(self, level: Level) -> str:
+        """A band in words, with its unit: "below 60 %", "90 to 95 %", "above 1000 ms"."""
+        band = {Level.OK: self.ok, Level.WARNING: self.warning, Level.CRITICAL: self.critical}[level]
+        lowest = min(self.ok.low, self.critical.low)
+        if level is Level.WARNING:
+            words = f"{band.low:g} to {band.high:g}"
+        elif band.low == lowest:
+            words = f"{'at most' if band.high_closed else 'below'} {band.high:g}"
+        else:
+            words = f"{'at least' if band.low_closed else 'above'} {band.low:g}"
+        return f"{words} {self.unit}"
+
+    def judge(self, value: float) -> Level:
+        """The level of a value; a value outside every band (negative, NaN, 300 %) is UNKNOWN."""
+        for level, band in (
+            (Level.OK, self.ok),
+            (Level.WARNING, self.warning),
+            (Level.CRITICAL, self.critical),
+        ):
+            if value in band:
+                return level
+        return Level.UNKNOWN
