@@ -1,0 +1,6 @@
+-- The verdict task judges the newest report of its run.
+SELECT r.id, r.body, r.headline
+FROM upkeep.reports r
+WHERE r.dag_id = %(dag_id)s AND r.run_id = %(run_id)s
+ORDER BY r.id DESC
+LIMIT 1

@@ -1,0 +1,5 @@
+-- Applied by `python -m upkeep ledger upgrade` as the ledger's owner: tasks add rows, the dashboard reads reports.
+GRANT USAGE ON SCHEMA upkeep TO {tasks}, {dashboard};
+GRANT SELECT ON ALL TABLES IN SCHEMA upkeep TO {tasks}, {dashboard};
+GRANT INSERT ON upkeep.windows, upkeep.steps, upkeep.findings, upkeep.samples, upkeep.answers, upkeep.reports TO {tasks};
+GRANT UPDATE (run_id, opened_at, outcome, closed_at) ON upkeep.windows TO {tasks};

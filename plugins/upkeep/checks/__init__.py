@@ -1,0 +1,24 @@
+"""The checks, by name: ``find("connections")``. Each looks through an open session and yields findings.
+
+A check is a function of a ``Look``; its SQL is ``include/sql/checks/``, named after it. Nothing here
+connects, writes or knows Airflow.
+"""
+
+from __future__ import annotations
+
+from upkeep.checks import database
+from upkeep.checks.database import GROWTH_BASE
+from upkeep.checks.look import Check, Look, carry_out
+
+CHECKS: dict[str, Check] = {check.name: check for check in database.CHECKS}
+
+
+def find(name: str) -> Check:
+    """One check. Raises LookupError naming the known ones."""
+    try:
+        return CHECKS[name]
+    except KeyError:
+        raise LookupError(f"found no check {name!r}, expected one of: {', '.join(sorted(CHECKS))}") from None
+
+
+__all__ = ["CHECKS", "GROWTH_BASE", "Check", "Look", "carry_out", "find"]

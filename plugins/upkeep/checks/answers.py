@@ -1,0 +1,118 @@
+"""What the functions' answers say: the six metrics judged (G32-G37), error analytics (G10). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from upkeep.findings import Bands, Finding, Level, Sample
+from upkeep.functions.contract import ContractError, metric
+from upkeep.ledger import Looked
+from upkeep.settings import Settings
+
+Body = Mapping[str, Any]
+
+_SUBJECTS = {
+    "overall_health": "Overall health",
+    "response_time": "Response time",
+    "error_rate": "Error rate",
+    "database_connections": "Database connections",
+    "memory_usage": "Memory usage",
+    "cpu_usage": "CPU usage",
+}
+_REMEDIES = {
+    "overall_health": "See which of the other metrics drags it down, then the function's own logs.",
+    "response_time": "Look at the slowest functions and at the database's long-running queries below.",
+    "error_rate": "Look at the error analytics below: which function, which category, since when.",
+    "database_connections": "Find who holds them (pg_stat_activity by application_name) and pool them.",
+    "memory_usage": "Find the process or function that grew; a restart is a remedy only when the reason is known.",
+    "cpu_usage": "Find the queries or functions that burn it; compare with yesterday's report.",
+}
+
+
+def metrics(function: str, action: str, body: Body, settings: Settings) -> Looked:
+    """Judge each metric that config says is found in this answer; one that is missing is UNKNOWN."""
+    findings, samples = [], []
+    for name, source in settings.maintenance.metrics.items():
+        if (source.function, source.action) != (function, action):
+            continue
+        bands = settings.thresholds.metrics[name]
+        try:
+            value = metric(body, source.path)
+        except ContractError as error:
+            findings.append(_not_found(name, bands, str(error)))
+            continue
+        samples.append(Sample(name, value, bands.unit))
+        findings.append(_judged(name, bands, value))
+    return Looked(tuple(findings), tuple(samples))
+
+
+def _judged(name: str, bands: Bands, value: float) -> Finding:
+    level = bands.judge(value)
+    absurd = level is Level.UNKNOWN
+    return Finding(
+        key=f"metric:{name}",
+        level=level,
+        subject=_SUBJECTS[name],
+        detail=f"{value:g} {bands.unit}" + (", which no such metric can be" if absurd else ""),
+        expected=f"{bands.says(Level.OK)} (critical: {bands.says(Level.CRITICAL)})",
+        remedy="Check what the function reports and where (config: metrics)." if absurd else _REMEDIES[name],
+        guide=bands.guide,
+        metadata={"value": value, "unit": bands.unit},
+    )
+
+
+def _not_found(name: str, bands: Bands, reason: str) -> Finding:
+    return Finding(
+        key=f"metric:{name}",
+        level=Level.UNKNOWN,
+        subject=_SUBJECTS[name],
+        detail=f"not collected: {reason}",
+        expected=bands.says(Level.OK),
+        remedy=f"If this deployment reports it elsewhere, set config/maintenance.yaml: metrics.{name}.path.",
+        guide=bands.guide,
+    )
+
+
+def error_analytics(body: Body) -> Looked:
+    """How many errors the period had; errors of severity critical are worth a person's look."""
+    result = body["result"]
+    total, severities = result["total_errors"], result["by_severity"]
+    critical = severities.get("critical", 0)
+    finding = Finding(
+        key="error_analytics",
+        level=Level.ADVISORY if critical else Level.OK,
+        subject="Errors in the period",
+        detail=f"{total} errors; by severity: {_counts(severities)}; by category: {_counts(result['by_category'])}",
+        expected="no error of severity critical",
+        remedy="Read the critical ones (error-tracking get_errors, filter severity critical) and give each an owner.",
+        guide="G10",
+        metadata={key: result[key] for key in ("by_function", "top_messages") if key in result},
+    )
+    samples = [Sample("errors", float(total), "errors")]
+    samples += [Sample("errors", float(count), "errors", name) for name, count in sorted(severities.items())]
+    return Looked((finding,), tuple(samples))
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count} {name}" for name, count in ordered) or "none"
+
+
+#: What is read from an answer beside the six metrics, by (function, action).
+READERS: Mapping[tuple[str, str], Callable[[Body], Looked]] = {
+    ("error-tracking", "get_error_analytics"): error_analytics,
+}
+
+
+def read(function: str, action: str, body: Body, settings: Settings) -> Looked:
+    """All findings and samples of one answer. Raises LookupError when nothing would be judged."""
+    looked = metrics(function, action, body, settings)
+    if reader := READERS.get((function, action)):
+        more = reader(body)
+        looked = Looked(looked.findings + more.findings, looked.samples + more.samples)
+    if not looked.findings:
+        raise LookupError(
+            f"nothing judges {function} {action}: expected a reader, or a metric in config/maintenance.yaml: metrics"
+        )
+    return looked

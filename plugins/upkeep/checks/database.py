@@ -1,0 +1,188 @@
+"""Daily database checks: sizes and growth (G49), long-running queries (G50), connections (G51)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import sqlparse
+from sqlparse import tokens
+
+from upkeep import queries
+from upkeep.checks.look import Check, Look
+from upkeep.database import Row
+from upkeep.findings import Finding, Level, Sample
+from upkeep.ledger import Looked
+
+#: Growth is a rate between two samples at least this far apart; closer ones would be noise.
+GROWTH_BASE = timedelta(hours=20)
+
+
+def table_sizes(look: Look) -> Looked:
+    """The largest tables with their growth per day since an earlier window."""
+    limit = look.settings.maintenance.checks.largest_tables
+    rows = look.session.rows(queries.load("checks/table_sizes"), {"largest_tables": limit})
+    if not rows:
+        finding = Finding(
+            key="table_sizes",
+            level=Level.UNKNOWN,
+            subject="Table sizes",
+            detail="found no table in schema public",
+            expected="at least one table that the role may see",
+            remedy="Check that the read Connection names the right database.",
+            guide="G49",
+        )
+        return Looked((finding,))
+    samples = tuple(Sample("table_bytes", float(row["total_bytes"]), "bytes", _table(row)) for row in rows)
+    growth = {sample.subject: _growth_per_day(look, sample) for sample in samples}
+    largest = samples[0]
+    known = [rate for rate in growth.values() if rate is not None]
+    detail = (
+        f"the {len(rows)} largest tables take {_bytes(sum(sample.value for sample in samples))}; "
+        f"the largest is {largest.subject} with {_bytes(largest.value)}; "
+        + (f"together they grow by {_bytes(sum(known))} a day" if known else "growth is known from the next day on")
+    )
+    tables = [{"table": _table(row), **row, "growth_bytes_per_day": growth[_table(row)]} for row in rows]
+    finding = Finding(
+        key="table_sizes",
+        level=Level.OK,
+        subject="Table sizes",
+        detail=detail,
+        expected="watched, without a limit",
+        guide="G49",
+        metadata={"tables": tables},
+    )
+    return Looked((finding,), samples)
+
+
+def _table(row: Row) -> str:
+    return f"{row['schema']}.{row['table']}"
+
+
+def _growth_per_day(look: Look, sample: Sample) -> float | None:
+    earlier = look.earlier.get((sample.metric, sample.subject))
+    if earlier is None:
+        return None
+    value, taken_at = earlier
+    return (sample.value - value) / ((look.now - taken_at) / timedelta(days=1))
+
+
+def _bytes(value: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(value) < 1024:
+            return f"{value:.0f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TB"
+
+
+def long_running_queries(look: Look) -> Looked:
+    """Sessions active, or idle in a transaction, for longer than the limit; literals are redacted."""
+    if hidden := _hidden(look, "long_running_queries", "Long-running queries", "G50"):
+        return hidden
+    minutes = look.settings.maintenance.checks.long_query_minutes
+    rows = look.session.rows(queries.load("checks/long_running_queries"), {"longer_than_seconds": minutes * 60})
+    findings = tuple(_long_query(row, minutes) for row in rows)
+    return Looked(findings or (_no_long_query(minutes),))
+
+
+def _no_long_query(minutes: float) -> Finding:
+    return Finding(
+        key="long_running_queries",
+        level=Level.OK,
+        subject="Long-running queries",
+        detail=f"no query or transaction is older than {minutes:g} minutes",
+        expected=f"none longer than {minutes:g} minutes",
+        guide="G50",
+    )
+
+
+def _long_query(row: Row, minutes: float) -> Finding:
+    age = timedelta(seconds=round(row["age_seconds"]))
+    waits = f", waiting for {row['wait_event_type']}/{row['wait_event']}" if row["wait_event"] else ""
+    idle = row["state"] != "active"
+    what = f"{row['state']} for {age}" if idle else f"running for {age}"
+    return Finding(
+        key=f"long_running_queries:{row['user']}:{row['pid']}",
+        level=Level.WARNING,
+        subject=f"PID {row['pid']} of {row['user']}",
+        detail=f"{what}{waits}; {'last statement' if idle else 'statement'}: {redact(row['query'] or '(hidden)')}",
+        expected=f"no query or open transaction longer than {minutes:g} minutes",
+        remedy=(
+            "An open transaction holds back vacuum and its locks: ask its owner to finish it. "
+            if idle
+            else "See what it waits for; if nobody needs its answer, "
+        )
+        + f"SELECT pg_cancel_backend({row['pid']}) ends a statement, pg_terminate_backend the session.",
+        guide="G50",
+        metadata={key: row[key] for key in ("pid", "user", "application", "state", "wait_event", "age_seconds")},
+    )
+
+
+def redact(query: str) -> str:
+    """A statement without its literals and comments, on one line: log text must not carry people's data.
+
+    Where the end of a literal or comment is not certain (the server cut the text inside it, a backslash
+    that is an escape or not depending on server settings, nested comments) the text ends there.
+    """
+    kept: list[str] = []
+    for token in (leaf for statement in sqlparse.parse(query) for leaf in statement.flatten()):
+        comment = token.ttype in tokens.Comment
+        literal = token.ttype in tokens.Literal and token.ttype not in tokens.Literal.String.Symbol
+        if token.ttype in tokens.Error or "\\" in token.value or token.value.count("/*") > 1:
+            kept.append("…")
+            break
+        if comment:
+            kept.append(" ")
+        elif literal:
+            kept.append("?")
+        else:
+            kept.append(token.value)
+    text, unclosed, _ = "".join(kept).partition("/*")
+    return " ".join(text.split()) + ("…" if unclosed else "")
+
+
+def connections(look: Look) -> Looked:
+    """Client backends by state against what clients can really have."""
+    if hidden := _hidden(look, "connections", "Connections", "G51"):
+        return hidden
+    states = {row["state"]: row["backends"] for row in look.session.rows(queries.load("checks/connections"))}
+    available = look.session.row(queries.load("checks/connection_limit"))["available"]
+    used = sum(states.values())
+    percent = 100 * used / available
+    bands = look.settings.thresholds.metrics["database_connections"]
+    finding = Finding(
+        key="connections",
+        level=bands.judge(percent),
+        subject="Connections",
+        detail=f"{used} of {available} connections are taken ({percent:.1f} %): "
+        + ", ".join(f"{count} {state}" for state, count in states.items()),
+        expected=f"{bands.says(Level.OK)} of max_connections less the reserved ones",
+        remedy="Find who holds them (pg_stat_activity by application_name); pool connections before raising the limit.",
+        guide="G51",
+        metadata={"states": states, "available": available},
+    )
+    by_state = tuple(Sample("connections", float(count), "backends", state) for state, count in states.items())
+    return Looked((finding,), (Sample("connections_used", percent, "%"), *by_state))
+
+
+def _hidden(look: Look, key: str, subject: str, guide: str) -> Looked | None:
+    """Without pg_monitor the server hides other sessions: an empty list would be a false ok."""
+    may = look.session.row(queries.load("checks/may_see_activity"))
+    if may["allowed"]:
+        return None
+    finding = Finding(
+        key=key,
+        level=Level.UNKNOWN,
+        subject=subject,
+        detail=f"role {may['role']} cannot see other users' sessions",
+        expected="a role that is a member of pg_monitor",
+        remedy="`python -m upkeep grants` prints the GRANTs that the read role needs.",
+        guide=guide,
+    )
+    return Looked((finding,))
+
+
+CHECKS = (
+    Check("table_sizes", "G49", "Table sizes and growth", table_sizes),
+    Check("long_running_queries", "G50", "Long-running queries", long_running_queries),
+    Check("connections", "G51", "Connections by state", connections),
+)

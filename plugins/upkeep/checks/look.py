@@ -1,0 +1,60 @@
+"""What a check is given and what a check is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from upkeep.database import Session
+from upkeep.findings import Finding, Level
+from upkeep.ledger import Looked
+from upkeep.settings import Settings
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at a target's database.
+
+    ``earlier`` holds this check's samples from before, (metric, subject) → (value, taken at);
+    ``now`` is this host's time, UTC.
+    """
+
+    session: Session
+    settings: Settings
+    now: datetime
+    earlier: Mapping[tuple[str, str], tuple[float, datetime]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A named check: the guide item it answers and the function that looks."""
+
+    name: str
+    guide: str
+    title: str
+    look: Callable[[Look], Looked]
+
+    @property
+    def source(self) -> str:
+        """Where its SQL stands."""
+        return f"include/sql/checks/{self.name}.sql"
+
+
+def carry_out(check: Check, look: Look) -> Looked:
+    """Run a check; warnings that the server sent meanwhile become findings too (X10)."""
+    looked = check.look(look)
+    warnings = tuple(
+        Finding(
+            key=f"{check.name}:server_warning:{notice.message[:200]}",
+            level=Level.WARNING,
+            subject=f"The server warned during {check.name}",
+            detail=notice.message,
+            expected="no warning",
+            remedy="Read the warning; a statement may have been skipped although it reported success.",
+            guide=check.guide,
+        )
+        for notice in look.session.notices
+        if notice.severity == "WARNING"
+    )
+    return Looked(looked.findings + warnings, looked.samples, looked.answer)

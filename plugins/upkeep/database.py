@@ -1,0 +1,113 @@
+"""The only seam to the database driver: sessions with two clocks, notices kept, cancel by own PID.
+
+Every statement runs under the server's ``statement_timeout`` and ``lock_timeout`` beside the task's own
+timeout (X11). They are set with SET LOCAL inside the transaction, which also holds behind a pooler in
+transaction mode (X13). Server notices are kept: VACUUM and ANALYZE by a non-owner only warn (X10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from upkeep import queries
+from upkeep.settings import Sql
+
+Row = dict[str, Any]
+Connect = Callable[[], psycopg.Connection[Any]]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A message the server sent beside its answer, such as ``WARNING: permission denied …, skipping it``."""
+
+    severity: str
+    message: str
+
+
+@dataclass
+class Session:
+    """An open transaction with its clocks set. ``notices`` collects what the server said meanwhile."""
+
+    connection: psycopg.Connection[Any]
+    notices: list[Notice] = field(default_factory=list)
+
+    def rows(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
+        """Run one statement with bound values and return its rows, none when it returns none."""
+        with self.connection.cursor(row_factory=dict_row) as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def row(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Row:
+        """The one row of a statement. Raises LookupError when there is not exactly one."""
+        rows = self.rows(statement, parameters)
+        if len(rows) != 1:
+            raise LookupError(f"found {len(rows)} rows, expected exactly one from: {statement.strip()[:120]}")
+        return rows[0]
+
+    def cancel(self) -> None:
+        """Ask the server to cancel what this session runs now; safe to call from a signal handler (X11)."""
+        self.connection.cancel_safe(timeout=5)
+
+
+@contextmanager
+def session(connect: Connect, clocks: Sql, *, read_only: bool) -> Iterator[Session]:
+    """Connect, open one transaction with both clocks set, commit at the end, always close.
+
+    Raises psycopg.Error as the driver gives it; ``explain`` turns it into a sentence.
+    """
+    connection = connect()
+    try:
+        opened = Session(connection)
+        connection.add_notice_handler(
+            lambda notice: opened.notices.append(Notice(notice.severity or "", notice.message_primary or ""))
+        )
+        connection.read_only = read_only
+        with connection.transaction():
+            _set_clocks(opened, clocks)
+            yield opened
+    finally:
+        connection.close()
+
+
+def _set_clocks(opened: Session, clocks: Sql) -> None:
+    for setting, value in (
+        ("statement_timeout", f"{clocks.statement_timeout_seconds * 1000:.0f}ms"),
+        ("lock_timeout", f"{clocks.lock_timeout_seconds * 1000:.0f}ms"),
+        ("idle_in_transaction_session_timeout", f"{clocks.statement_timeout_seconds * 1000:.0f}ms"),
+        # When the task is killed outright nobody cancels: let the server notice that its client is gone.
+        ("client_connection_check_interval", "2s"),
+        ("search_path", "pg_catalog"),
+        ("timezone", "UTC"),
+    ):
+        opened.rows("SELECT pg_catalog.set_config(%(setting)s, %(value)s, true)", {"setting": setting, "value": value})
+
+
+def script(name: str, **identifiers: str) -> str:
+    """A setup script of ``include/sql`` with its identifiers quoted and filled in; it may hold several statements."""
+    template = sql.SQL(queries.load(name))
+    filled = template.format(**{key: sql.Identifier(value) for key, value in identifiers.items()})
+    return filled.as_string()
+
+
+def explain(error: psycopg.Error, connection_id: str) -> str:
+    """One sentence for people: which Connection, what the server said, what to look at."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    match error:
+        case psycopg.errors.QueryCanceled():
+            advice = "the server's statement_timeout ended it (config: sql.statement_timeout_seconds)"
+        case psycopg.errors.LockNotAvailable():
+            advice = "a lock was not free in time (config: sql.lock_timeout_seconds)"
+        case psycopg.errors.InsufficientPrivilege():
+            advice = "the role lacks a permission; `python -m upkeep grants` prints what it needs"
+        case psycopg.OperationalError() if error.sqlstate is None:
+            advice = "the database could not be reached or the login was refused"
+        case _:
+            advice = f"SQLSTATE {error.sqlstate or 'unknown'}"
+    return f"Connection {connection_id!r}: {advice}. Server or driver said: {said}"

@@ -1,0 +1,175 @@
+"""The ledger: what windows were opened, what their steps saw, which reports were written.
+
+Functions take an open ``database.Session`` on the ledger and the values to write; one call, one purpose.
+Rows are added, never changed, but for a window's outcome.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from upkeep import queries
+from upkeep.database import Row, Session
+from upkeep.findings import Finding, Level, Sample
+from upkeep.windows import Kind, Window
+
+MAX_KEY = 500
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A function's whole answer as text."""
+
+    function: str
+    action: str
+    body: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the body as it came, hexadecimal."""
+        return hashlib.sha256(self.body.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What one step brought back."""
+
+    findings: tuple[Finding, ...]
+    samples: tuple[Sample, ...] = ()
+    answer: Answer | None = None
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One try of one step. ``state`` is ran, failed, superseded or not collected."""
+
+    step: str
+    state: str
+    reason: str
+    source: str
+    started_at: datetime
+    try_number: int = 1
+    looked: Looked = field(default_factory=lambda: Looked(()))
+
+
+def _key(window: Window) -> dict[str, Any]:
+    return {
+        "target": window.target,
+        "cadence": window.cadence,
+        "due": window.due,
+        "kind": window.kind,
+        "manual_run_id": window.run_id if window.kind is Kind.MANUAL else "",
+    }
+
+
+def open_window(session: Session, window: Window) -> int:
+    """Write the window's row, or find it again; returns its id."""
+    return int(session.row(queries.load("ledger/open_window"), {**asdict(window), **_key(window)})["id"])
+
+
+def window_id(session: Session, window: Window) -> int:
+    """The id of an opened window. Raises LookupError when the run's first task has not opened it."""
+    return int(session.row(queries.load("ledger/window_id"), _key(window))["id"])
+
+
+def add_step(session: Session, window: Window, record: StepRecord) -> None:
+    """Write one try of a step with all that it saw, in the session's transaction: all or nothing."""
+    looked = record.looked
+    step_id = session.row(
+        queries.load("ledger/add_step"),
+        {
+            "window_id": window_id(session, window),
+            "run_id": window.run_id,
+            "digest": looked.answer.digest if looked.answer else "",
+            **_clean({name: getattr(record, name) for name in ("step", "state", "reason", "source")}),
+            "try_number": record.try_number,
+            "started_at": record.started_at,
+        },
+    )["id"]
+    for position, finding in enumerate(looked.findings):
+        row = _clean({**asdict(finding), "metadata": json.loads(json.dumps(dict(finding.metadata), default=str))})
+        row |= {"key": row["key"][:MAX_KEY], "metadata": Jsonb(row["metadata"])}
+        session.rows(queries.load("ledger/add_finding"), {"step_id": step_id, "position": position, **row})
+    for sample in looked.samples:
+        session.rows(queries.load("ledger/add_sample"), {"step_id": step_id, **_clean(asdict(sample))})
+    if answer := looked.answer:
+        row = _clean(asdict(answer)) | {"step_id": step_id, "digest": answer.digest}
+        session.rows(queries.load("ledger/add_answer"), row)
+
+
+def latest_steps(session: Session, window: Window) -> list[Row]:
+    """The latest try of each step of a window: rows of ``steps`` with ``findings`` and ``samples`` added."""
+    steps = session.rows(queries.load("ledger/latest_steps"), {"window_id": window_id(session, window)})
+    ids = {"step_ids": [step["id"] for step in steps]}
+    for step in steps:
+        step["findings"] = []
+    by_id = {step["id"]: step for step in steps}
+    for row in session.rows(queries.load("ledger/findings_of_steps"), ids):
+        found = by_id[row.pop("step_id")]["findings"]
+        found.append(Finding(**{**row, "level": Level(row["level"])}))
+    return steps
+
+
+def samples(session: Session, steps: Iterable[Row]) -> tuple[Sample, ...]:
+    """The samples that belong to ``latest_steps``' rows."""
+    ids = {"step_ids": [step["id"] for step in steps]}
+    return tuple(Sample(**row) for row in session.rows(queries.load("ledger/samples_of_steps"), ids))
+
+
+def earlier_samples(
+    session: Session, target: str, step: str, before: datetime
+) -> dict[tuple[str, str], tuple[float, datetime]]:
+    """(metric, subject) → (value, taken at): of each metric the newest sample taken before a moment."""
+    parameters = {"target": target, "step": step, "before": before}
+    rows = session.rows(queries.load("ledger/earlier_samples"), parameters)
+    return {(row["metric"], row["subject"]): (row["value"], row["taken_at"]) for row in rows}
+
+
+def since(session: Session, window: Window, findings: Iterable[Finding]) -> dict[str, datetime]:
+    """For each finding that is not ok: when the first window of its unbroken row saw it."""
+    keys = [finding.key for finding in findings if finding.level is not Level.OK]
+    rows = session.rows(queries.load("ledger/since"), {"target": window.target, "due": window.due, "keys": keys})
+    return {row["key"]: row["since"] for row in rows}
+
+
+def add_report(
+    session: Session, window: Window, *, level: str, headline: str, html: str, body: Mapping[str, Any]
+) -> int:
+    """Keep a report and give the window its outcome; returns the report's id."""
+    number = window_id(session, window)
+    text = json.dumps(body, ensure_ascii=False, default=str)
+    row = {
+        "window_id": number,
+        "dag_id": window.dag_id,
+        "run_id": window.run_id,
+        **_clean({"level": level, "headline": headline, "html": html, "body": text}),
+        "digest": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
+    }
+    report = session.row(queries.load("ledger/add_report"), row)
+    session.rows(queries.load("ledger/close_window"), {"window_id": number, "outcome": level})
+    return int(report["id"])
+
+
+def verdict_of_run(session: Session, dag_id: str, run_id: str) -> Row:
+    """The newest report of a run. Raises LookupError when there is none."""
+    return session.row(queries.load("ledger/verdict_of_run"), {"dag_id": dag_id, "run_id": run_id})
+
+
+def _clean(value: Any) -> Any:
+    """PostgreSQL's text holds neither NUL nor lone surrogates; both come in hostile JSON. Shown, not lost."""
+    match value:
+        case str():
+            return value.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {_clean(key): _clean(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_clean(item) for item in value]
+        case _:
+            return value
