@@ -1,0 +1,249 @@
+"""The requests and answers of the monitoring functions, one model of each per function and action: pure.
+
+The guide shows one field of one answer, ``result.overall_health_percent``; every other shape is our assumption
+(X5), published as ``docs/functions.openapi.json``. Models tolerate fields they do not know and are strict on
+those we judge. All times are UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+TimeWindow = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}[hd]$", description='hours or days up to now: "24h", "7d"')]
+
+
+class Request(BaseModel):
+    """The body of one call; ``action`` says which."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class Asked(Request):
+    """A request that can be about the past: ``start`` and ``end`` (half-open) go before ``time_window``."""
+
+    start: Annotated[AwareDatetime | None, Field(description="with end, the period that the answer must echo")] = None
+    end: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _whole_period(self) -> Self:
+        if (self.start is None) != (self.end is None):
+            raise ValueError("expected both start and end, or neither")
+        if self.start and self.end and self.start >= self.end:
+            raise ValueError("expected start before end")
+        return self
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class Answer(_Told):
+    """An answer that succeeded; ``result`` is typed by action."""
+
+    success: Literal[True]
+    result: _Told
+
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        """The answer as it came, with fields we do not know and without defaults: "not told" is not null."""
+        return super().model_dump(**{"exclude_unset": True, **options})
+
+
+class PeriodEcho(_Told):
+    """The period an answer is about: from ``start`` to before ``end``."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+
+
+# production-monitoring -------------------------------------------------------------------------------------
+
+
+class SystemStatusRequest(Request):
+    """The state of the platform now (G8)."""
+
+    action: Literal["system_status"]
+
+
+class Metrics(_Told):
+    """Five of the six metrics (G33-G37); null is "not measurable". Bands and bounds are judged elsewhere."""
+
+    response_time_ms: Number | None = None
+    error_rate_percent: Number | None = None
+    database_connections_percent: Number | None = None
+    memory_usage_percent: Number | None = None
+    cpu_usage_percent: Number | None = None
+
+
+class Host(_Told):
+    """Where memory and CPU were measured, and of how much they are shares."""
+
+    source: str
+    memory_total_bytes: Count | None = None
+    cpus: Count | None = None
+
+
+class SystemStatus(_Told):
+    """Only overall health is the guide's own field; the rest may be missing, and is then not collected."""
+
+    overall_health_percent: Number
+    metrics: Metrics = Metrics()
+    host: Host | None = None
+
+
+class SystemStatusAnswer(Answer):
+    result: SystemStatus
+
+
+class HealthCheckRequest(Request):
+    """Overall health now, cheap enough for every 30 s (G31)."""
+
+    action: Literal["health_check"]
+
+
+class HealthCheck(_Told):
+    overall_health_percent: Number
+
+
+class HealthCheckAnswer(Answer):
+    result: HealthCheck
+
+
+class PerformanceReportRequest(Request):
+    """Requests, errors and response times up to now (G21)."""
+
+    action: Literal["performance_report"]
+    time_window: TimeWindow
+
+
+class FunctionPerformance(_Told):
+    function_name: str
+    requests: Count
+    error_rate_percent: Number | None = None
+    response_time_ms: Number | None = None
+    response_time_p95_ms: Number | None = None
+
+
+class PerformanceBucket(_Told):
+    start: AwareDatetime
+    requests: Count
+    error_rate_percent: Number | None = None
+    response_time_ms: Number | None = None
+
+
+class PerformanceReport(_Told):
+    requests: Count
+    error_rate_percent: Number | None
+    response_time_ms: Number | None
+    response_time_p95_ms: Number | None = None
+    by_function: list[FunctionPerformance] = []
+    trend: list[PerformanceBucket] = []
+
+
+class PerformanceReportAnswer(Answer):
+    result: PerformanceReport
+
+
+# error-tracking --------------------------------------------------------------------------------------------
+
+
+class ErrorAnalyticsRequest(Asked):
+    """How many errors, and which (G10)."""
+
+    action: Literal["get_error_analytics"]
+    time_window: TimeWindow
+
+
+class ErrorMessage(_Told):
+    message: str
+    count: Count
+
+
+class ErrorAnalytics(_Told):
+    period: PeriodEcho | None = None
+    total_errors: Count
+    by_category: dict[str, Count]
+    by_severity: dict[str, Count]
+    by_function: dict[str, Count] = {}
+    top_messages: list[ErrorMessage] = []
+
+
+class ErrorAnalyticsAnswer(Answer):
+    result: ErrorAnalytics
+
+
+class ErrorTrendsRequest(Asked):
+    """Errors over time (G22)."""
+
+    action: Literal["get_error_trends"]
+    time_window: TimeWindow
+
+
+class ErrorBucket(_Told):
+    start: AwareDatetime
+    total: Count
+    by_severity: dict[str, Count] = {}
+
+
+class ErrorTrends(_Told):
+    period: PeriodEcho | None = None
+    total_errors: Count
+    bucket: Literal["hour", "day"] | None = None
+    trend: list[ErrorBucket]
+
+
+class ErrorTrendsAnswer(Answer):
+    result: ErrorTrends
+
+
+class ErrorFilters(BaseModel):
+    """A filter left out lets every error through; one we do not know would too, so it is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    category: str | None = None
+    severity: str | None = None
+
+
+class ErrorsRequest(Asked):
+    """The errors themselves (G69)."""
+
+    action: Literal["get_errors"]
+    time_window: TimeWindow | None = None
+    filters: ErrorFilters = ErrorFilters()
+
+
+class ErrorRow(_Told):
+    timestamp: AwareDatetime
+    category: str
+    severity: str
+    message: str
+    function_name: str | None = None
+    ip_address: str | None = None
+
+
+class Errors(_Told):
+    period: PeriodEcho | None = None
+    total: Annotated[Count, Field(description="all that match, also those beyond the rows shown")]
+    errors: list[ErrorRow]
+
+    @model_validator(mode="after")
+    def _total_covers_rows(self) -> Self:
+        if self.total < len(self.errors):
+            raise ValueError(f"found total {self.total} beside {len(self.errors)} rows, expected at least as many")
+        return self
+
+
+class ErrorsAnswer(Answer):
+    result: Errors
+
+
+ProductionMonitoringRequest = Annotated[
+    SystemStatusRequest | HealthCheckRequest | PerformanceReportRequest, Field(discriminator="action")
+]
+ErrorTrackingRequest = Annotated[
+    ErrorAnalyticsRequest | ErrorTrendsRequest | ErrorsRequest, Field(discriminator="action")
+]
