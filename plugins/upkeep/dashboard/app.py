@@ -1,0 +1,185 @@
+"""The report pages: what the ledger holds, for those who may read the DAG's runs.
+
+Airflow mounts a plugin's app without any authentication, so every route asks for it itself. A report holds
+text from log tables; besides being escaped it is served under a CSP that allows no script, no form and no request.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+import psycopg
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.core_api.security import requires_access_dag
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from jinja2 import Environment
+from starlette.exceptions import HTTPException
+
+from upkeep import database, queries, reports
+from upkeep.settings import Sql
+
+log = logging.getLogger(__name__)
+
+#: Who may read a report: those who may read the runs of its DAG. One object, so that tests can override it.
+may_read_runs = requires_access_dag("GET", DagAccessEntity.RUN)
+
+HEADERS = {
+    "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+LISTED = 200  # reports on the list; the statement fetches one more
+CLOCKS = Sql(connect_timeout_seconds=5, statement_timeout_seconds=10, lock_timeout_seconds=2)  # a person is waiting
+
+_templates = Environment(autoescape=True)
+_templates.filters["visible"] = lambda value: reports.visible(str(value))
+_FRAME = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ title|visible }}</title><style>{{ css|safe }}</style></head><body>
+"""
+_MESSAGE = _templates.from_string(
+    _FRAME + "<header><h1>{{ title|visible }}</h1><p>{{ message|visible }}</p></header></body></html>"
+)
+_LIST = _templates.from_string(
+    _FRAME
+    + """<header><h1>{{ title|visible }}</h1><p class="what">Newest first, by the time each was made.</p></header>
+{% for row in rows %}
+<article class="finding {{ row.level }}">
+  <h3><span class="level">{{ row.level|visible }}</span>
+    <a href="reports/{{ row.id }}">{{ row.headline|visible }}</a></h3>
+  <p class="origin">{% if row.due %}<span>{{ row.target|visible }} · {{ row.cadence|visible }} · due
+    {{ row.due.strftime("%Y-%m-%d %H:%M UTC") }} ({{ row.kind|visible }})</span>{% endif %}
+    <span>made {{ row.made_at.strftime("%Y-%m-%d %H:%M UTC") }}</span><span>{{ row.run_id|visible }}</span>
+    <span><a href="reports/{{ row.id }}.json">JSON</a></span></p>
+</article>
+{% else %}<p>No run of this DAG has written a report yet.</p>{% endfor %}
+{% if more %}<p class="more">There are older ones; only the newest {{ rows|length }} are listed.</p>{% endif %}
+</body></html>"""
+)
+
+
+class LedgerAway(Exception):
+    """The ledger cannot be read; the cause is in the log, the Connection's name on the page."""
+
+
+def create_app(connect: database.Connect, connection_id: str = "upkeep_ledger_dashboard") -> FastAPI:
+    """The app over a way to connect to the ledger; ``connection_id`` is the Airflow Connection that it names."""
+    app = FastAPI(title="Upkeep reports", docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(_report_routes(_Reader(connect, connection_id)))
+    app.middleware("http")(_guard)
+    app.add_exception_handler(LedgerAway, _ledger_away(connection_id))
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+    return app
+
+
+class _Reader:
+    """Runs the statements of ``include/sql/ledger`` in a read-only session."""
+
+    def __init__(self, connect: database.Connect, connection_id: str) -> None:
+        self.connect, self.connection_id = connect, connection_id
+
+    def _open(self) -> psycopg.Connection[Any]:
+        try:
+            return self.connect()
+        except Exception as error:
+            # Whatever stands between us and a session (no such Connection, DNS, a refused login) is the same here.
+            log.exception("the ledger cannot be reached (Connection %r)", self.connection_id)
+            raise LedgerAway from error
+
+    def rows(self, statement: str, **parameters: object) -> list[database.Row]:
+        """The rows of one statement. Raises LedgerAway when there is no session or the server refuses."""
+        try:
+            with database.session(self._open, CLOCKS, read_only=True) as session:
+                return session.rows(queries.load(f"ledger/{statement}"), parameters)
+        except psycopg.Error as error:
+            log.warning("the ledger cannot be read: %s", database.explain(error, self.connection_id))
+            raise LedgerAway from error
+
+    def of_run(self, dag_id: str, run_id: str) -> database.Row:
+        """The latest report of a run. Raises HTTPException 404 when there is none."""
+        for row in self.rows("report_of_run", dag_id=dag_id, run_id=run_id):
+            return row
+        raise HTTPException(404, f"Run {run_id} of {dag_id} has no report yet. It is written when the run's steps end.")
+
+    def by_id(self, dag_id: str, report_id: str) -> database.Row:
+        """A report under its own DAG. Raises HTTPException 404 when there is none."""
+        if re.fullmatch(r"[0-9]{1,18}", report_id):
+            for row in self.rows("report_by_id", dag_id=dag_id, report_id=int(report_id)):
+                return row
+        raise HTTPException(404, f"{dag_id} has no report {report_id}.")
+
+
+def _report_routes(reader: _Reader) -> APIRouter:
+    router = APIRouter(prefix="/dags/{dag_id}", dependencies=[Depends(may_read_runs)])
+
+    @router.get("/runs/{run_id}/report.json")
+    def report_of_run_json(dag_id: str, run_id: str) -> Response:
+        return Response(reader.of_run(dag_id, run_id)["body"], media_type="application/json")
+
+    @router.get("/runs/{run_id}/report")
+    def report_of_run(dag_id: str, run_id: str) -> Response:
+        return HTMLResponse(reader.of_run(dag_id, run_id)["html"])
+
+    @router.get("/reports")
+    def reports_of_dag(dag_id: str) -> Response:
+        rows = reader.rows("reports_of_dag", dag_id=dag_id)
+        title, more = f"Reports of {dag_id}", len(rows) > LISTED
+        return HTMLResponse(_LIST.render(title=title, rows=rows[:LISTED], more=more, css=_css()))
+
+    @router.get("/reports/{report_id}.json")
+    def report_by_id_json(dag_id: str, report_id: str) -> Response:
+        return Response(reader.by_id(dag_id, report_id)["body"], media_type="application/json")
+
+    @router.get("/reports/{report_id}")
+    def report_by_id(dag_id: str, report_id: str) -> Response:
+        return HTMLResponse(reader.by_id(dag_id, report_id)["html"])
+
+    return router
+
+
+async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    response = await call_next(request)
+    response.headers.update(HEADERS)
+    return response
+
+
+def _message(request: Request, status: int, message: str, headers: Any = None) -> Response:
+    if request.url.path.endswith(".json"):
+        return JSONResponse({"error": message}, status, headers)
+    title = {404: "Nothing here", 503: "The ledger is away"}.get(status, HTTPStatus(status).phrase)
+    return HTMLResponse(_MESSAGE.render(title=title, message=message, css=_css()), status, headers)
+
+
+def _css() -> str:
+    return (reports.TEMPLATES / "report.css").read_text(encoding="utf-8")
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  # what it is registered for; narrows the type
+    message = str(error.detail)
+    if error.status_code == 401:
+        # A sandboxed page is a foreign site to the browser: inside Airflow's frame its links come without the cookie.
+        message = f"{message}. Sign in to Airflow, then open {request.url.path} in a tab of its own, outside any frame."
+    return _message(request, error.status_code, message, error.headers)
+
+
+def _ledger_away(connection_id: str) -> Callable[[Request, Exception], Response]:
+    def handler(request: Request, _: Exception) -> Response:
+        advice = "Check that the Connection exists, that its database answers and that the ledger is upgraded"
+        message = f"The reports cannot be read through the Airflow Connection {connection_id!r}. {advice}"
+        return _message(request, 503, f"{message}; the api-server's log says more. No report is lost.")
+
+    return handler
+
+
+def _unexpected(request: Request, error: Exception) -> Response:
+    # This answer is made outside the middleware, so it carries the headers itself; Starlette logs the error.
+    del error
+    return _message(request, 500, "This page failed; the api-server's log says why.", HEADERS)

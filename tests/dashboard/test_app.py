@@ -1,0 +1,253 @@
+"""The report pages over a real PostgreSQL: who may read, what is answered, and under which headers."""
+
+import asyncio
+import warnings
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import psycopg
+import pytest
+from fastapi import FastAPI, HTTPException
+from psycopg.conninfo import make_conninfo
+
+from upkeep import migrations
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # Airflow's own imports warn, about Starlette's test client for one
+    from upkeep.dashboard import app as dashboard
+
+DUE = datetime(2026, 7, 5, 2, tzinfo=UTC)
+RUN = "scheduled__2026-07-05T02:00:00+00:00"
+HOSTILE = "<script>alert(1)</script>\u202e"
+
+
+class Ledger:
+    """A ledger with its tables, to put reports into."""
+
+    def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
+        migrations.upgrade(self.connect)
+
+    def connect(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.dsn)
+
+    def add(self, dag_id: str, run_id: str, number: int = 0, headline: str = "All ok") -> int:
+        """A report ``<p>number</p>`` of a run, in the window that is due ``number`` days after DUE."""
+        values = {
+            "dag_id": dag_id,
+            "run_id": run_id,
+            "due": DUE + timedelta(days=number),
+            "headline": headline,
+            "html": f"<p>{number}</p>",
+            "body": f'{{"n": {number}}}',
+        }
+        with self.connect() as connection:
+            row = connection.execute(
+                """
+                WITH w AS (
+                    INSERT INTO upkeep.windows
+                        (target, cadence, due, kind, dag_id, run_id, deadline, period_start, period_end, requested_by)
+                    VALUES (%(dag_id)s, 'daily', %(due)s, 'calendar', %(dag_id)s, %(run_id)s,
+                        %(due)s + interval '30 min', %(due)s - interval '1 day', %(due)s, '')
+                    ON CONFLICT (target, cadence, due, kind, manual_run_id) DO UPDATE SET run_id = excluded.run_id
+                    RETURNING id
+                )
+                INSERT INTO upkeep.reports (window_id, dag_id, run_id, level, headline, html, body, digest)
+                SELECT w.id, %(dag_id)s, %(run_id)s, 'ok', %(headline)s, %(html)s, %(body)s, 'x' FROM w
+                RETURNING id
+                """,
+                values,
+            ).fetchone()
+        assert row
+        return int(row[0])
+
+
+@pytest.fixture
+def ledger(empty_database: str) -> Ledger:
+    return Ledger(empty_database)
+
+
+class Client:
+    """Asks an app in this process; Starlette's own test client wants another HTTP library than Airflow brings."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self.transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+
+    def get(self, path: str) -> httpx.Response:
+        return asyncio.run(self._get(path))
+
+    async def _get(self, path: str) -> httpx.Response:
+        async with httpx.AsyncClient(transport=self.transport, base_url="http://dashboard") as client:
+            return await client.get(path)
+
+
+def let_in(app: FastAPI) -> Client:
+    """A client that may read every DAG's runs."""
+    app.dependency_overrides[dashboard.may_read_runs] = lambda: None
+    return Client(app)
+
+
+@pytest.fixture
+def client(ledger: Ledger) -> Client:
+    return let_in(dashboard.create_app(ledger.connect))
+
+
+def assert_headers(response: Any) -> None:
+    for name, value in dashboard.HEADERS.items():
+        assert response.headers[name] == value
+
+
+@pytest.mark.parametrize("run_id", [RUN, quote(RUN), quote(RUN, safe="")])
+def test_the_latest_report_of_a_run(ledger: Ledger, client: Client, run_id: str) -> None:
+    """A run cleared and reported twice shows its newest report; + and : in its id come through, quoted or not."""
+    ledger.add("maintenance_daily", RUN, 1)
+    ledger.add("maintenance_daily", RUN, 2)
+    ledger.add("maintenance_daily", "other", 3)
+    ledger.add("maintenance_weekly", RUN, 4)
+    page = client.get(f"/dags/maintenance_daily/runs/{run_id}/report")
+    body = client.get(f"/dags/maintenance_daily/runs/{run_id}/report.json")
+    assert (page.status_code, page.text, page.headers["content-type"]) == (200, "<p>2</p>", "text/html; charset=utf-8")
+    assert (body.status_code, body.json(), body.headers["content-type"]) == (200, {"n": 2}, "application/json")
+    assert_headers(page)
+    assert_headers(body)
+
+
+def test_an_older_report_keeps_its_address(ledger: Ledger, client: Client) -> None:
+    """Each report is addressable by its id as a page and as JSON."""
+    older = ledger.add("maintenance_daily", RUN, 1)
+    ledger.add("maintenance_daily", RUN, 2)
+    page = client.get(f"/dags/maintenance_daily/reports/{older}")
+    assert (page.status_code, page.text) == (200, "<p>1</p>")
+    assert_headers(page)
+    assert client.get(f"/dags/maintenance_daily/reports/{older}.json").json() == {"n": 1}
+
+
+@pytest.mark.parametrize("suffix", ["", ".json"])
+def test_a_report_is_not_found_under_another_dag(ledger: Ledger, client: Client, suffix: str) -> None:
+    """The permission was checked for the DAG in the path, so a report of another one is a 404 there."""
+    secret = ledger.add("maintenance_weekly", RUN, 1)
+    found = client.get(f"/dags/maintenance_daily/reports/{secret}{suffix}")
+    assert found.status_code == 404
+    assert "<p>1</p>" not in found.text
+    assert client.get(f"/dags/maintenance_weekly/reports/{secret}{suffix}").status_code == 200
+
+
+def test_a_run_without_a_report_gets_a_friendly_page(client: Client) -> None:
+    """404 that says in words that there is no report yet, escaped, and as JSON where JSON was asked for."""
+    page = client.get(f"/dags/{quote(HOSTILE, safe='')}/runs/{quote(RUN)}/report".replace("%2F", "-"))
+    body = client.get(f"/dags/maintenance_daily/runs/{quote(RUN)}/report.json")
+    assert (page.status_code, body.status_code) == (404, 404)
+    assert "has no report yet" in page.text
+    assert "<script>" not in page.text
+    assert "⟨U+202E⟩" in page.text
+    assert "has no report yet" in body.json()["error"]
+    assert_headers(page)
+    assert_headers(body)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/dags/d/reports/abc", "/dags/d/reports/-1", "/dags/d/reports/" + "9" * 30, "/dags/d/reports/1%00", "/", "/docs"],
+)
+def test_what_does_not_exist_is_404(client: Client, path: str) -> None:
+    """Ids that are no ids, and routes that are none, are a 404 with the headers and never a 500."""
+    response = client.get(path)
+    assert response.status_code == 404
+    assert_headers(response)
+
+
+def test_the_list_is_newest_first_and_capped(ledger: Ledger, client: Client) -> None:
+    """200 reports of this DAG, linked relative to the page, with what they say; older ones are mentioned."""
+    first = ledger.add("maintenance_daily", RUN, 0, "oldest")
+    ledger.add("maintenance_weekly", RUN, 1, "of another DAG")
+    assert "oldest" in client.get("/dags/maintenance_daily/reports").text
+    for number in range(1, 200):
+        ledger.add("maintenance_daily", f"run_{number}", number)
+    last = ledger.add("maintenance_daily", "run_200", 200, HOSTILE)
+    page = client.get("/dags/maintenance_daily/reports")
+    assert page.status_code == 200
+    assert page.text.count("<article") == 200
+    assert page.text.index(f'href="reports/{last}"') < page.text.index(f'href="reports/{last - 1}"')
+    assert f'href="reports/{first}"' not in page.text
+    assert "only the newest 200 are listed" in page.text
+    assert "of another DAG" not in page.text
+    assert "due\n    2027-01-21 02:00 UTC (calendar)" in page.text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;⟨U+202E⟩" in page.text
+    assert_headers(page)
+
+
+def test_an_empty_list_says_so(client: Client) -> None:
+    """No report yet is a sentence, not an empty page."""
+    page = client.get("/dags/maintenance_daily/reports")
+    assert page.status_code == 200
+    assert "No run of this DAG has written a report yet" in page.text
+
+
+ROUTES = ["runs/r/report", "runs/r/report.json", "reports", "reports/1", "reports/1.json"]
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_the_ledger_away_is_a_503_that_names_the_connection(empty_database: str, route: str) -> None:
+    """Unreachable, not configured or not yet upgraded: a sentence with the Connection's name and no inner words."""
+
+    def unreachable() -> psycopg.Connection[Any]:
+        return psycopg.connect(make_conninfo(empty_database, port=1, connect_timeout=2))
+
+    def not_configured() -> psycopg.Connection[Any]:
+        raise LookupError("The conn_id `my_ledger` isn't defined")
+
+    def without_tables() -> psycopg.Connection[Any]:
+        return psycopg.connect(empty_database)
+
+    for connect in (unreachable, not_configured, without_tables):
+        response = let_in(dashboard.create_app(connect, "my_ledger")).get(f"/dags/maintenance_daily/{route}")
+        assert response.status_code == 503
+        assert "my_ledger" in response.text
+        for word in ("Traceback", "psycopg", "127.0.0.1", "isn't defined", "does not exist", "upkeep.reports"):
+            assert word not in response.text
+        assert_headers(response)
+
+
+def test_a_failing_page_keeps_the_headers(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug of ours is a 500 without traceback under the same headers."""
+    monkeypatch.setattr(dashboard.queries, "load", lambda name: 1 / 0)
+    response = let_in(dashboard.create_app(ledger.connect)).get("/dags/maintenance_daily/reports")
+    assert response.status_code == 500
+    assert "ZeroDivision" not in response.text
+    assert_headers(response)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_every_route_asks_who_may_read_the_dags_runs(ledger: Ledger, route: str) -> None:
+    """Nobody is let in without Airflow's permission, before the ledger is asked; anonymous is 401."""
+
+    def refuse() -> None:
+        raise HTTPException(403, "Forbidden")
+
+    def never() -> psycopg.Connection[Any]:
+        raise AssertionError("the ledger was asked before the permission")
+
+    app = dashboard.create_app(never)
+    anonymous = Client(app).get(f"/dags/maintenance_daily/{route}")
+    app.dependency_overrides[dashboard.may_read_runs] = refuse
+    refused = Client(app).get(f"/dags/maintenance_daily/{route}")
+    assert (anonymous.status_code, refused.status_code) == (401, 403)
+    assert_headers(anonymous)
+    assert_headers(refused)
+
+
+def test_the_app_has_no_other_routes() -> None:
+    """Every route of the app is one of the five above: docs and schema would be open to anybody."""
+    paths = {getattr(route, "path", "") for route in dashboard.create_app(psycopg.connect).routes}
+    assert len(paths) == len(ROUTES)
+
+
+def test_the_session_cannot_write(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's session is read-only even when the Connection's role could write."""
+    monkeypatch.setattr(dashboard.queries, "load", lambda name: "DELETE FROM upkeep.reports")
+    number = ledger.add("maintenance_daily", RUN)
+    assert let_in(dashboard.create_app(ledger.connect)).get("/dags/maintenance_daily/reports").status_code == 503
+    with ledger.connect() as connection:
+        assert connection.execute("SELECT id FROM upkeep.reports").fetchall() == [(number,)]
