@@ -1,0 +1,63 @@
+"""
+### Daily maintenance, 02:00 UTC, 30 minutes
+
+Carries out the guide's daily window (G1): asks the monitoring functions, looks into the database, writes one
+report, says one verdict. It only reads; nobody has to decide anything.
+
+**Touches** the functions behind the target's `functions` Connection (POST, read-only actions) and the database
+behind its `read` Connection (a read-only role, every statement under a timeout). Writes to the ledger alone.
+
+**The report** is the *Report* tab of a run and the *Report* button of its last two tasks.
+
+**When something is red**: a red *step* could not look; its log's last line says which setting or server was at
+fault, and the report counts it as UNKNOWN. A red *verdict* is news about the platform, not about this DAG: open
+the report, worst finding first. Repeat a step with *Clear task* (downstream included): report and verdict follow.
+
+**By hand**: *Trigger* asks for the groups to run and whether to only say what would be asked (*Dry run*).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
+
+from upkeep.flow import DEFAULTS, Flow, dag_name, form
+from upkeep.settings import settings
+
+
+def maintenance_daily(target: str) -> DAG:
+    """The daily window of one target."""
+    flow = Flow(target, "daily")
+    with DAG(
+        dag_name("maintenance_daily", target, settings().targets),
+        schedule=CronTriggerTimetable(settings().maintenance.windows["daily"].cron, timezone="UTC"),
+        start_date=datetime(2025, 9, 14, tzinfo=UTC),  # the day of the guide
+        catchup=False,
+        max_active_runs=1,
+        dagrun_timeout=timedelta(hours=2),
+        default_args=DEFAULTS,
+        params=form("health", "errors", "database"),
+        tags=["upkeep", "daily", target],
+        description="Health, errors and database: asked, judged, reported (G1)",
+        doc_md=__doc__,
+    ) as dag:
+        opened = flow.open_window()
+
+        with TaskGroup("health") as health:
+            flow.call("production-monitoring", "system_status", guide="G8")
+
+        with TaskGroup("errors") as errors:
+            flow.call("error-tracking", "get_error_analytics", guide="G10")
+
+        with TaskGroup("database") as database:
+            flow.check("table_sizes", guide="G49")
+            flow.check("long_running_queries", guide="G50")
+            flow.check("connections", guide="G51")
+
+        opened >> [health, errors, database] >> flow.report() >> flow.verdict()
+    return dag
+
+
+for name in settings().targets:
+    maintenance_daily(name)

@@ -1,0 +1,40 @@
+"""``python -m upkeep``: what an operator types before Airflow takes over."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from upkeep.cli import check, setup
+from upkeep.settings import ConfigError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Returns its exit code; 2 says that the configuration cannot be used."""
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m upkeep", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    look = commands.add_parser("check", help="validate config, Connections and permissions; say what can be collected")
+    look.add_argument("--target", help="one target of config/maintenance.yaml instead of all")
+    look.set_defaults(run=check.run)
+
+    grants = commands.add_parser("grants", help="print the SQL that a DBA runs once for the roles")
+    grants.add_argument("database", choices=("target", "ledger"))
+    grants.add_argument("--target", help="one target of config/maintenance.yaml instead of the first")
+    grants.set_defaults(run=setup.print_grants)
+
+    ledger = commands.add_parser("ledger", help="create or upgrade the ledger's tables")
+    ledger.add_argument("action", choices=("upgrade",))
+    ledger.set_defaults(run=setup.upgrade_ledger)
+    return parser

@@ -1,0 +1,75 @@
+"""What DAG files write: ``call``, ``check`` and the ends of a window, bound to one target and cadence."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Param
+
+from upkeep.flow.ends import OpenWindowOperator, ReportOperator, VerdictOperator
+from upkeep.flow.operators import CallOperator, CheckOperator
+from upkeep.flow.step import Step
+
+#: A step that dies (its worker is killed, the ledger is away) is tried once more; one that has an answer is not.
+DEFAULTS: dict[str, Any] = {
+    "owner": "DevOps Engineer",
+    "retries": 1,
+    "retry_delay": timedelta(seconds=10),
+    "execution_timeout": timedelta(minutes=5),
+}
+
+
+class Flow:
+    """The vocabulary of one DAG: every task made by it belongs to this target and cadence."""
+
+    def __init__(self, target: str, cadence: str) -> None:
+        self.bound = {"target": target, "cadence": cadence}
+
+    def call(self, function: str, action: str, *, guide: str) -> Step:
+        """A call of one action of one function, over the target's functions Connection."""
+        return CallOperator(task_id=action, function=function, action=action, guide=guide, **self.bound)
+
+    def check(self, name: str, *, guide: str) -> Step:
+        """One SQL check, over the target's read Connection."""
+        return CheckOperator(task_id=name, check=name, guide=guide, **self.bound)
+
+    def open_window(self) -> OpenWindowOperator:
+        """The first task of every run."""
+        return OpenWindowOperator(task_id="open_window", **self.bound)
+
+    def report(self) -> ReportOperator:
+        """Runs whatever became of the steps: a branch that fails is a finding, not a missing report."""
+        return ReportOperator(task_id="report", trigger_rule="all_done", **self.bound)
+
+    def verdict(self) -> VerdictOperator:
+        """Judges the report; never retried, for it would say the same again."""
+        return VerdictOperator(task_id="verdict", retries=0, **self.bound)
+
+
+def form(*groups: str) -> dict[str, Param]:
+    """The trigger form: which groups, and whether only to say what would be done."""
+    return {
+        "groups": Param(
+            list(groups),
+            type="array",
+            title="Groups",
+            description="What is left out is reported as not collected.",
+            items={"type": "string", "enum": list(groups)},
+            examples=list(groups),
+        ),
+        "dry_run": Param(
+            False,
+            type="boolean",
+            title="Dry run",
+            description="Ask nothing; the report says what would have been asked.",
+        ),
+    }
+
+
+def dag_name(name: str, target: str, targets: tuple[str, ...]) -> str:
+    """A DAG's id: the file's name, with the target's name behind it from the second target on."""
+    return name if target == targets[0] else f"{name}__{target}"
+
+
+__all__ = ["DEFAULTS", "Flow", "dag_name", "form"]

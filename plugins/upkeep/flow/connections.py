@@ -1,0 +1,59 @@
+"""Airflow Connections turned into what the domain wants: a way to connect, a way to send."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from airflow.sdk.bases.hook import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from upkeep.settings import ConfigError, settings
+
+if TYPE_CHECKING:
+    import psycopg
+    from airflow.sdk import Connection
+
+    from upkeep.functions.transport import Send
+
+
+def connection(connection_id: str, kind: str) -> Connection:
+    """The Connection of a name from config. Raises ConfigError when it is absent or of another type."""
+    try:
+        found = BaseHook.get_connection(connection_id)
+    except AirflowNotFoundException:
+        raise ConfigError(
+            f"Connection {connection_id!r}: found none; expected one of type {kind}, in the environment "
+            f"(AIRFLOW_CONN_{connection_id.upper()}), a secrets backend or Admin → Connections"
+        ) from None
+    if found.conn_type != kind:
+        raise ConfigError(f"Connection {connection_id!r}: found type {found.conn_type!r}, expected {kind!r}")
+    return found
+
+
+def postgres(connection_id: str) -> Callable[[], psycopg.Connection[Any]]:
+    """A function that opens a connection through PostgresHook, under a name the DBA recognises."""
+
+    def connect() -> psycopg.Connection[Any]:
+        from airflow.providers.postgres.hooks.postgres import PostgresHook
+
+        found = connection(connection_id, "postgres")
+        patience = {"connect_timeout": settings().maintenance.sql.connect_timeout_seconds}
+        found.extra = json.dumps({**patience, "application_name": "upkeep", **found.extra_dejson})
+        opened: Any = PostgresHook(connection=found).get_conn()
+        return cast("psycopg.Connection[Any]", opened)
+
+    return connect
+
+
+def functions(connection_id: str) -> tuple[Send, str]:
+    """How to send a POST to the functions behind a Connection, and its API key."""
+    from airflow.providers.http.hooks.http import HttpHook
+
+    found = connection(connection_id, "http")
+    if not found.host:
+        raise ConfigError(f"Connection {connection_id!r}: found no host, expected https://<project-ref>.supabase.co")
+    if found.login:
+        raise ConfigError(f"Connection {connection_id!r}: found a login, expected the API key as password alone")
+    return HttpHook(method="POST", http_conn_id=connection_id).run, found.password or ""

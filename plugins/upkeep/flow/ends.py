@@ -1,0 +1,176 @@
+"""The ends of a window: open it, write its report, say its verdict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow.sdk import BaseOperator, BaseOperatorLink
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowFailException
+
+from upkeep import windows
+from upkeep.flow.connections import postgres
+from upkeep.flow.step import window_of
+from upkeep.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Context
+
+    from upkeep.database import Row
+    from upkeep.reports import Report, StepResult
+
+
+class ReportLink(BaseOperatorLink):
+    """The button on a task that opens the run's report."""
+
+    name = "Report"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
+        """Where the report pages are mounted; Airflow's own permissions stand before them."""
+        base = conf.get("api", "base_url", fallback="/").rstrip("/")
+        return f"{base}/upkeep/dags/{quote(ti_key.dag_id)}/runs/{quote(ti_key.run_id, safe='')}/report"
+
+
+class _End(BaseOperator):
+    ui_color = "#c9d7e8"
+
+    def __init__(self, *, target: str, cadence: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.target = target
+        self.cadence = cadence
+
+    def ledger(self, *, read_only: bool = False) -> Any:
+        """A session on the ledger as the tasks' role."""
+        from upkeep import database
+
+        config = settings().maintenance
+        return database.session(postgres(config.ledger.tasks), config.sql, read_only=read_only)
+
+
+class OpenWindowOperator(_End):
+    """Write the window's row: due, deadline, period, who asked."""
+
+    def execute(self, context: Context) -> dict[str, str]:
+        from upkeep import ledger
+
+        window = window_of(context, self.target, self.cadence)
+        with self.ledger() as session:
+            number = ledger.open_window(session, window)
+        self.log.info("Window %s: %s", number, window)
+        return {"due": window.due.isoformat(), "period_start": window.period_start.isoformat()}
+
+
+class ReportOperator(_End):
+    """Gather what the steps recorded, say what is missing, keep the page and its JSON."""
+
+    operator_extra_links = (ReportLink(),)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        from upkeep import ledger, reports
+
+        window = window_of(context, self.target, self.cadence)
+        states = self._states(context)
+        with self.ledger() as session:
+            report = self._gather(session, context, window, states)
+            red, sentence = reports.verdict(report, settings().maintenance.verdict.red_on)
+            number = ledger.add_report(
+                session,
+                window,
+                level=report.level.value,
+                headline=sentence,
+                html=reports.to_html(report),
+                body={**reports.to_json(report), "red": red},
+            )
+        self.log.info("Report %s: %s", number, sentence)
+        for finding in report.findings:
+            self.log.info("%-8s %s: %s", finding.level.upper(), finding.subject, finding.detail[:300])
+        return {"report": number, "level": report.level.value}
+
+    def _states(self, context: Context) -> dict[str, str | None]:
+        """Airflow's state of each step before this task; the ledger cannot know of a step that was killed."""
+        ti: Any = context["ti"]
+        steps = sorted(self.upstream_task_ids)
+        found = ti.get_task_states(dag_id=ti.dag_id, task_ids=steps, run_ids=[ti.run_id]).get(ti.run_id, {})
+        return {step: found.get(step) for step in steps}
+
+    def _gather(
+        self, session: Any, context: Context, window: windows.Window, states: Mapping[str, str | None]
+    ) -> Report:
+        from upkeep import ledger, reports
+
+        rows = [row for row in ledger.latest_steps(session, window) if row["step"] in states]
+        recorded = {row["step"]: row for row in rows}
+        steps = tuple(_result(context, step, state, recorded.get(step)) for step, state in states.items())
+        now = datetime.now(UTC)
+        return reports.Report(
+            target=window.target,
+            target_title=settings().target(window.target).title,
+            cadence=window.cadence,
+            kind=window.kind.value,
+            due=window.due,
+            deadline=window.deadline,
+            period_start=window.period_start,
+            period_end=window.period_end,
+            run_id=window.run_id,
+            dag_id=window.dag_id,
+            made_at=now,
+            requested_by=window.requested_by,
+            dry_run=bool(context["params"]["dry_run"]),
+            late=windows.lateness(window, now),
+            steps=steps,
+            since=ledger.since(session, window, [finding for step in steps for finding in step.findings]),
+            samples=ledger.samples(session, [row for row in rows if row["state"] == "ran"]),
+            incident_document=settings().maintenance.documents.incident_response,
+        )
+
+
+class VerdictOperator(_End):
+    """Red when the report says so; a red verdict is news about the platform, not a failed window."""
+
+    operator_extra_links = (ReportLink(),)
+
+    def execute(self, context: Context) -> str:
+        import json
+
+        from upkeep import ledger
+
+        ti: Any = context["ti"]
+        with self.ledger(read_only=True) as session:
+            row = ledger.verdict_of_run(session, ti.dag_id, ti.run_id)
+        if json.loads(row["body"])["red"]:
+            raise AirflowFailException(f"{row['headline']} (report {row['id']}: the Report button above)")
+        self.log.info("%s", row["headline"])
+        return str(row["headline"])
+
+
+def _result(context: Context, step: str, state: str | None, row: Row | None) -> StepResult:
+    """What the ledger knows of a step; where Airflow knows better (the task died), its state counts."""
+    from upkeep import reports
+
+    ti: Any = context["ti"]
+    base = conf.get("api", "base_url", fallback="/").rstrip("/")
+    result = reports.StepResult(
+        step=step,
+        group=step.partition(".")[0],
+        title=step.rpartition(".")[2].replace("_", " "),
+        state=reports.FAILED,
+        reason=f"it left no record; Airflow's state of the task is {state or 'none'}",
+        log_url=f"{base}/dags/{quote(ti.dag_id)}/runs/{quote(ti.run_id, safe='')}/tasks/{quote(step)}",
+    )
+    if row is None or (state in ("failed", "upstream_failed") and row["state"] == reports.RAN):
+        return result
+    return replace(
+        result,
+        state=row["state"],
+        reason=row["reason"],
+        started=row["started_at"],
+        ended=row["ended_at"],
+        findings=tuple(row["findings"]),
+        source=row["source"],
+        digest=row["digest"],
+    )

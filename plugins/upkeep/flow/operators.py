@@ -1,0 +1,113 @@
+"""The two ways of looking: a SQL check through PostgresHook, a function's action through HttpHook."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+from airflow.providers.http.operators.http import HttpOperator
+
+from upkeep import windows
+from upkeep.flow.connections import functions, postgres
+from upkeep.flow.step import NotCollected, Step, window_of
+from upkeep.settings import settings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from upkeep.database import Session
+    from upkeep.ledger import Looked
+
+
+class CheckOperator(Step, SQLExecuteQueryOperator):
+    """Run one check of ``include/sql/checks`` on the target, read-only, and record its findings."""
+
+    template_fields = ()
+    ui_color = "#cdd9c5"
+
+    def __init__(self, *, check: str, target: str, **kwargs: Any) -> None:
+        connection_id = settings().target(target).connections.read
+        super().__init__(target=target, sql=f"include/sql/checks/{check}.sql", conn_id=connection_id, **kwargs)
+        self.check = check
+        self._session: Session | None = None
+
+    @property
+    def source(self) -> str:
+        return str(self.sql)
+
+    def describe(self, window: windows.Window) -> str:
+        return f"{self.sql} through Connection {self.conn_id!r}"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        self.log.info("Check %s: %s through Connection %r", self.check, self.sql, self.conn_id)
+        return self.carry_out(context, self._look)
+
+    def _look(self, window: windows.Window) -> Looked:
+        from upkeep import checks, database, ledger
+
+        check, config, now = checks.find(self.check), settings(), datetime.now(UTC)
+        clocks = config.maintenance.sql
+        with database.session(postgres(config.maintenance.ledger.tasks), clocks, read_only=True) as session:
+            earlier = ledger.earlier_samples(session, window.target, self.task_id, now - checks.GROWTH_BASE)
+        with database.session(postgres(str(self.conn_id)), clocks, read_only=True) as session:
+            self._session = session
+            return checks.carry_out(check, checks.Look(session, config, now, earlier))
+
+    def on_kill(self) -> None:
+        """A task that is ended does not end its query: cancel it on the server (X11)."""
+        if self._session is not None:
+            self._session.cancel()
+
+
+class CallOperator(Step, HttpOperator):
+    """Call one action of one function, validate the answer, keep it with its digest, judge it."""
+
+    template_fields = ()
+    ui_color = "#f4d3a1"
+
+    def __init__(self, *, function: str, action: str, target: str, **kwargs: Any) -> None:
+        connection_id = settings().target(target).connections.functions
+        endpoint = f"/functions/v1/{function}"
+        super().__init__(target=target, endpoint=endpoint, http_conn_id=connection_id, deferrable=False, **kwargs)
+        self.function = function
+        self.action = action
+
+    @property
+    def source(self) -> str:
+        return f"{self.function} {self.action}"
+
+    @property
+    def asks_about_period(self) -> bool:  # type: ignore[override]
+        from upkeep.functions.contract import FUNCTIONS
+
+        return FUNCTIONS[self.function][self.action].echoes_period
+
+    def describe(self, window: windows.Window) -> str:
+        return f"POST {self.endpoint} {self._body(window)} through Connection {self.http_conn_id!r}"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        self.log.info("%s", self.describe(window_of(context, self.target, self.cadence)))
+        return self.carry_out(context, self._look)
+
+    def _body(self, window: windows.Window) -> str:
+        from upkeep.functions.contract import request_body
+
+        return request_body(self.function, self.action, period=window.period)
+
+    def _look(self, window: windows.Window) -> Looked:
+        from upkeep.checks import answers
+        from upkeep.functions.contract import echoed, parse_answer
+        from upkeep.functions.transport import Call, post
+        from upkeep.ledger import Answer, Looked
+
+        config = settings()
+        send, key = functions(self.http_conn_id)
+        call = Call(self.function, self._body(window), self.http_conn_id)
+        body = post(send, call, key, config.maintenance.http)
+        answer = parse_answer(self.function, self.action, body)
+        if self.asks_about_period and datetime.now(UTC) > window.deadline and not echoed(answer, window.period):
+            raise NotCollected(f"{self.source} cannot be asked about the past: its answer does not echo the period")
+        looked = answers.read(self.function, self.action, answer.model_dump(mode="json"), config)
+        kept = Answer(self.function, self.action, body.decode("utf-8", "replace"))
+        return Looked(looked.findings, looked.samples, kept)

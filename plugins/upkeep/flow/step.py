@@ -1,0 +1,155 @@
+"""What every step shares: its window, whether it is to run at all, and its row in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from upkeep import windows
+from upkeep.findings import worst
+from upkeep.flow.connections import postgres
+from upkeep.settings import ConfigError, settings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from upkeep.ledger import Looked, StepRecord
+
+#: Run types whose due time is the calendar's.
+_CALENDAR = ("scheduled", "backfill")
+
+
+class NotCollected(Exception):
+    """A step that has a reason not to look; the reason goes into the report."""
+
+
+def window_of(context: Context, target: str, cadence: str) -> windows.Window:
+    """The window of a run, worked out from the run and config alone, so that each task finds the same."""
+    run: Any = context["dag_run"]
+    rhythm = settings().maintenance.windows[cadence]
+    kind = windows.Kind.CALENDAR if run.run_type in _CALENDAR else windows.Kind.MANUAL
+    due = (run.logical_date or run.run_after).astimezone(UTC)
+    period = windows.calendar_period if kind is windows.Kind.CALENDAR else windows.manual_period
+    start, end = period(rhythm, due)
+    return windows.Window(
+        target=target,
+        cadence=cadence,
+        kind=kind,
+        due=due,
+        deadline=due + rhythm.length,
+        period_start=start,
+        period_end=end,
+        run_id=run.run_id,
+        dag_id=run.dag_id,
+        requested_by=getattr(run, "triggering_user_name", None) or "the schedule",
+    )
+
+
+class Step(BaseOperator):
+    """A task that looks at one thing and records what it saw.
+
+    ``asks_about_period`` says how it behaves late: a step that asks about the window's period may run at any
+    time; one that looks at "now" is superseded once the calendar's next occurrence has come.
+    """
+
+    asks_about_period = False
+
+    def __init__(self, *, target: str, cadence: str, guide: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.target = target
+        self.cadence = cadence
+        self.guide = guide
+
+    @property
+    def source(self) -> str:
+        """What is looked at, for the report: a SQL file, or a function and its action."""
+        raise NotImplementedError
+
+    def describe(self, window: windows.Window) -> str:
+        """What a dry run would have done."""
+        raise NotImplementedError
+
+    def carry_out(self, context: Context, look: Callable[[windows.Window], Looked]) -> dict[str, Any]:
+        """Look, record, and hand on a small value; a look that fails is recorded as failed and fails the task."""
+        from psycopg import Error
+
+        from upkeep.database import explain
+        from upkeep.functions.contract import ContractError
+        from upkeep.functions.transport import WireError
+
+        window = window_of(context, self.target, self.cadence)
+        started = datetime.now(UTC)
+        try:
+            self._may_run(context, window, started)
+            looked = look(window)
+        except (_Superseded, NotCollected) as reason:
+            state = "superseded" if isinstance(reason, _Superseded) else "not collected"
+            self._record(context, window, started, state, str(reason))
+            raise AirflowSkipException(f"{state}: {reason}") from None
+        except (WireError, ContractError, ConfigError, LookupError) as error:
+            message = str(error)
+        except Error as error:
+            message = explain(error, settings().target(self.target).connections.read)
+        else:
+            self._record(context, window, started, "ran", "", looked)
+            return _summary(looked)
+        self._record(context, window, started, "failed", message, self._unknown(message))
+        raise AirflowFailException(message)
+
+    def _may_run(self, context: Context, window: windows.Window, now: datetime) -> None:
+        group = self.task_id.partition(".")[0]
+        params = context["params"]
+        if group not in params["groups"]:
+            raise NotCollected(f"group {group!r} was left out by {window.requested_by}")
+        if params["dry_run"]:
+            raise NotCollected(f"dry run; would have asked: {self.describe(window)}")
+        later = windows.superseded_by(settings().maintenance.windows[self.cadence], window.due, now)
+        if later and not self.asks_about_period:
+            raise _Superseded(f"looks at the present, and the window of {later:%Y-%m-%d %H:%M} UTC has come since")
+
+    def _unknown(self, reason: str) -> Looked:
+        """A step that could not look is a finding too, so that it is known since when."""
+        from upkeep.ledger import Looked
+        from upkeep.reports import FAILED, StepResult, missing_step
+
+        step = StepResult(self.task_id, self.task_id.partition(".")[0], self.source, FAILED, reason)
+        return Looked((replace(missing_step(step), guide=self.guide),))
+
+    def _record(
+        self,
+        context: Context,
+        window: windows.Window,
+        started: datetime,
+        state: str,
+        reason: str,
+        looked: Looked | None = None,
+    ) -> None:
+        from upkeep import database, ledger
+
+        record: StepRecord = ledger.StepRecord(
+            step=self.task_id,
+            state=state,
+            reason=reason,
+            source=self.source,
+            started_at=started,
+            try_number=context["ti"].try_number,
+            looked=looked or ledger.Looked(()),
+        )
+        config = settings().maintenance
+        with database.session(postgres(config.ledger.tasks), config.sql, read_only=False) as session:
+            ledger.add_step(session, window, record)
+
+
+class _Superseded(Exception):
+    pass
+
+
+def _summary(looked: Looked) -> dict[str, Any]:
+    """The small value that goes to XCom; everything else is in the ledger."""
+    levels = [finding.level for finding in looked.findings]
+    return {"level": worst(levels).value, "findings": len(levels)}
