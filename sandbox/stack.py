@@ -1,0 +1,242 @@
+"""Everything the sandbox runs, as one supervised set of processes on loopback.
+
+State (ports, passwords, the cluster, logs) lies in ``.sandbox/`` of the clone, or where UPKEEP_SANDBOX points.
+supervisord starts the processes, restarts one that dies, and stops them all; nothing here kills by name.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import shlex
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox.postgres import Cluster
+from sandbox.twin.keys import legacy_key, secret_key
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON = sys.executable
+
+#: The port each part would like; a taken one is passed over for the next free one.
+PORTS = {"airflow": 8080, "functions": 54321, "postgres": 54329, "supervisor": 54328}
+
+#: Set for every process of a sandbox to its folder, and for nothing else: how its leftovers are known.
+MARK = "UPKEEP_SANDBOX_MEMBER"
+
+#: Airflow's users: name → role. What a role may do is in Airflow's docs (simple auth manager).
+USERS = {"admin": "admin", "operator": "op", "viewer": "viewer"}
+
+#: Logins of the databases.
+LOGINS = ("upkeep_owner", "upkeep_tasks", "upkeep_dashboard", "upkeep_read", "functions_twin", "app", "airflow")
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """One sandbox: where its state lies, its ports and its secrets, drawn once and kept."""
+
+    folder: Path
+    ports: Mapping[str, int]
+    passwords: Mapping[str, str]
+    jwt_secret: str
+    secret_key: str
+    fernet_key: str
+
+    @property
+    def cluster(self) -> Cluster:
+        """The one PostgreSQL that holds Airflow's metadata, the ledger and the target."""
+        return Cluster(self.folder / "postgres", self.ports["postgres"], self.passwords["postgres"])
+
+    @property
+    def url(self) -> str:
+        """Airflow's UI and REST API."""
+        return f"http://127.0.0.1:{self.ports['airflow']}"
+
+    def dsn(self, database: str, login: str) -> str:
+        """A psycopg conninfo string for one of LOGINS."""
+        return self.cluster.dsn(database, login, self.passwords[login])
+
+
+def open_sandbox(folder: Path | None = None) -> Sandbox:
+    """The sandbox of a folder, drawn up and saved at the first call."""
+    folder = (folder or Path(os.environ.get("UPKEEP_SANDBOX") or ROOT / ".sandbox")).resolve()
+    file = folder / "sandbox.json"
+    if file.exists():
+        return Sandbox(folder=folder, **json.loads(file.read_text()))
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = Sandbox(
+        folder=folder,
+        ports=_free_ports(),
+        passwords={name: secrets.token_hex(8) for name in ("postgres", "supervisor", *LOGINS, *USERS)},
+        jwt_secret=secrets.token_hex(32),
+        secret_key=secret_key(),
+        fernet_key=_fernet_key(),
+    )
+    content = {key: value for key, value in asdict(drawn).items() if key != "folder"}
+    with open(file, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as opened:
+        json.dump(content, opened, indent=1)
+    return drawn
+
+
+def _fernet_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def _free_ports() -> dict[str, int]:
+    found: dict[str, int] = {}
+    for name, wanted in PORTS.items():
+        port = next(port for port in range(wanted, wanted + 500) if port not in found.values() and is_free(port))
+        if port != wanted:
+            print(f"  port {wanted} is taken: {name} gets {port}")
+        found[name] = port
+    return found
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on this loopback port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def environment(sandbox: Sandbox) -> dict[str, str]:
+    """What every process of the sandbox gets; the ledger's owner is not in it, tasks must not have that login."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PYTHONDONTWRITE"))}
+    airflow = {f"AIRFLOW__{name}": value for name, value in _airflow(sandbox).items()}
+    return {
+        **kept,
+        **airflow,
+        "AIRFLOW_HOME": str(sandbox.folder / "airflow"),
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",
+        "PATH": f"{Path(PYTHON).parent}:{os.environ.get('PATH', '/usr/bin:/bin')}",
+        "UPKEEP_SANDBOX": str(sandbox.folder),
+        MARK: str(sandbox.folder),
+        "UPKEEP_TWIN_PORT": str(sandbox.ports["functions"]),
+        "UPKEEP_TWIN_DSN": sandbox.dsn("platform", "functions_twin"),
+        "UPKEEP_TWIN_JWT_SECRET": sandbox.jwt_secret,
+        "UPKEEP_TWIN_SECRET_KEY": sandbox.secret_key,
+        "UPKEEP_TWIN_FAULTS": str(sandbox.folder / "faults.json"),
+        "UPKEEP_SANDBOX_WORKLOAD_DSN": sandbox.dsn("platform", "app"),
+        "AIRFLOW_CONN_UPKEEP_FUNCTIONS": json.dumps(
+            {
+                "conn_type": "http",
+                "host": f"http://127.0.0.1:{sandbox.ports['functions']}",
+                "password": legacy_key(sandbox.jwt_secret),
+            }
+        ),
+        "AIRFLOW_CONN_UPKEEP_TARGET_READ": connection(sandbox, "platform", "upkeep_read"),
+        "AIRFLOW_CONN_UPKEEP_LEDGER": connection(sandbox, "upkeep", "upkeep_tasks"),
+        "AIRFLOW_CONN_UPKEEP_LEDGER_DASHBOARD": connection(sandbox, "upkeep", "upkeep_dashboard"),
+    }
+
+
+def connection(sandbox: Sandbox, database: str, login: str) -> str:
+    """An Airflow Connection as the JSON that AIRFLOW_CONN_… takes."""
+    return json.dumps(
+        {
+            "conn_type": "postgres",
+            "host": "127.0.0.1",
+            "port": sandbox.ports["postgres"],
+            "schema": database,
+            "login": login,
+            "password": sandbox.passwords[login],
+        }
+    )
+
+
+def _airflow(sandbox: Sandbox) -> dict[str, str]:
+    login = f"airflow:{sandbox.passwords['airflow']}"
+    return {
+        "CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "CORE__LOAD_EXAMPLES": "False",
+        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__PARALLELISM": "8",
+        "CORE__FERNET_KEY": sandbox.fernet_key,
+        "CORE__EXECUTION_API_SERVER_URL": f"{sandbox.url}/execution/",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in USERS.items()),
+        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(sandbox.folder / "airflow" / "passwords.json"),
+        "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
+        "DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{login}@127.0.0.1:{sandbox.ports['postgres']}/airflow",
+        "API__HOST": "127.0.0.1",
+        "API__PORT": str(sandbox.ports["airflow"]),
+        "API__WORKERS": "1",
+        "API__BASE_URL": sandbox.url,
+        "API__SECRET_KEY": sandbox.jwt_secret[:32],
+        "API_AUTH__JWT_SECRET": sandbox.jwt_secret[32:],
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+        "DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+        "LOGGING__BASE_LOG_FOLDER": str(sandbox.folder / "airflow" / "logs"),
+        "USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+
+
+#: Program → argv; started in this order, after PostgreSQL.
+PROGRAMS: Mapping[str, tuple[str, ...]] = {
+    "functions": (PYTHON, "-m", "sandbox.twin"),
+    "workload": (PYTHON, "-m", "sandbox.workload"),
+    "api-server": (PYTHON, "-m", "airflow", "api-server"),
+    "dag-processor": (PYTHON, "-m", "airflow", "dag-processor"),
+    "scheduler": (PYTHON, "-m", "airflow", "scheduler", "--skip-serve-logs"),
+    "triggerer": (PYTHON, "-m", "airflow", "triggerer", "--skip-serve-logs"),
+}
+
+
+def supervisor_config(sandbox: Sandbox) -> str:
+    """The supervisord.conf of a sandbox."""
+    folder = sandbox.folder
+    sections: dict[str, dict[str, Any]] = {
+        "supervisord": {
+            "pidfile": folder / "supervisord.pid",
+            "logfile": folder / "logs" / "supervisord.log",
+            "childlogdir": folder / "logs",
+            "directory": "/",
+            # supervisord warns when root runs it and nobody said so.
+            **({"user": "root"} if os.geteuid() == 0 else {}),
+        },
+        "inet_http_server": {
+            "port": f"127.0.0.1:{sandbox.ports['supervisor']}",
+            "username": "sandbox",
+            "password": sandbox.passwords["supervisor"],
+        },
+        "rpcinterface:supervisor": {
+            "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
+        },
+        "program:postgres": _program(folder, "postgres", sandbox.cluster.command())
+        | {"stopsignal": "INT", "priority": 1},
+    }
+    for name, argv in PROGRAMS.items():
+        sections[f"program:{name}"] = _program(folder, name, argv) | {"stopasgroup": "true", "killasgroup": "true"}
+    return "\n".join(
+        "\n".join([f"[{section}]", *(f"{key}={_escaped(value)}" for key, value in values.items()), ""])
+        for section, values in sections.items()
+    )
+
+
+def _program(folder: Path, name: str, argv: list[str] | tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "command": shlex.join(argv),
+        "autostart": "false",
+        "autorestart": "true",
+        "startretries": "20",
+        "stopwaitsecs": "20",
+        "redirect_stderr": "true",
+        "stdout_logfile": folder / "logs" / f"{name}.log",
+        "stdout_logfile_maxbytes": "20MB",
+        "stdout_logfile_backups": "2",
+    }
+
+
+def _escaped(value: object) -> str:
+    """supervisord expands %(name)s and takes " ;" for a comment."""
+    return str(value).replace("%", "%%")

@@ -1,0 +1,40 @@
+"""The maintained database of the sandbox: the guide's tables, 120 days of history, and the roles that come to it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from psycopg import Connection, sql
+
+ROLES = ("upkeep_read", "functions_twin", "app")
+FILES = Path(__file__).parent
+
+
+def load(conn: Connection[Any], passwords: Mapping[str, str]) -> None:
+    """Make the connected database the target; on one that is a target already only the passwords are set.
+
+    `conn` is an autocommit connection of a superuser, and `passwords` has one for each of ROLES; else ValueError.
+    """
+    if set(passwords) != set(ROLES):
+        raise ValueError(f"passwords for {sorted(passwords)}; expected {sorted(ROLES)}")
+    if not conn.autocommit:
+        raise ValueError("the connection is not in autocommit mode: what it wrote could not be analysed")
+    for name, password in passwords.items():
+        _create_role(conn, name, password)
+    if conn.execute("SELECT to_regclass('public.application_logs')").fetchone() == (None,):
+        with conn.transaction():
+            conn.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+            for file in ("schema.sql", "seed.sql", "roles.sql"):
+                conn.execute((FILES / file).read_bytes())
+        # Counts of what this session wrote must arrive before ANALYZE sets them, or they are added on top.
+        conn.execute("SELECT pg_stat_force_next_flush()")
+        conn.execute("ANALYZE")
+
+
+def _create_role(conn: Connection[Any], name: str, password: str) -> None:
+    """A role that may log in, made or given a new password, which the server sees only as a SCRAM verifier."""
+    role = sql.Identifier(name)
+    if conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone() is None:
+        conn.execute(sql.SQL("CREATE ROLE {}").format(role))
+    verifier = conn.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
+    conn.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(verifier)))

@@ -1,0 +1,43 @@
+"""``python -m sandbox.twin``: serve the twin on 127.0.0.1 until ended.
+
+From the environment: UPKEEP_TWIN_PORT, UPKEEP_TWIN_DSN (conninfo of the target), UPKEEP_TWIN_JWT_SECRET and
+UPKEEP_TWIN_SECRET_KEY (the two keys), and optionally UPKEEP_TWIN_FAULTS (a JSON file of function → http_500,
+success_false, truncated, html or never) and UPKEEP_TWIN_VERIFY_JWT (a JSON object of function → true or false).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from sandbox.twin.app import VERIFY_JWT, Setup, create_app
+from sandbox.twin.keys import Keys
+
+
+def main() -> None:
+    """Serve until a signal comes; requests that hang then get two seconds."""
+    faults = os.environ.get("UPKEEP_TWIN_FAULTS")
+    setup = Setup(
+        dsn=_needed("UPKEEP_TWIN_DSN"),
+        keys=Keys(jwt_secret=_needed("UPKEEP_TWIN_JWT_SECRET"), secret_key=_needed("UPKEEP_TWIN_SECRET_KEY")),
+        verify_jwt=VERIFY_JWT | json.loads(os.environ.get("UPKEEP_TWIN_VERIFY_JWT") or "{}"),
+        faults=Path(faults) if faults else None,
+    )
+    port = int(_needed("UPKEEP_TWIN_PORT"))
+    # The access log holds the request line and the status, never a header.
+    uvicorn.run(create_app(setup), host="127.0.0.1", port=port, timeout_graceful_shutdown=2)
+
+
+def _needed(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        sys.exit(f"found no {name} in the environment, expected one: see the docstring of sandbox/twin/__main__.py")
+    return value
+
+
+if __name__ == "__main__":
+    main()

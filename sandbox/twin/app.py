@@ -1,0 +1,185 @@
+"""The twin as an HTTP service: the platform's gateway in front of two functions.
+
+The gateway does what Supabase's does: unknown functions, ``verify_jwt``, faults of the worker. Its error bodies are
+``{"code", "message"}`` with the header ``sb-error-code``; those of a function are ``{"success": false, "error"}``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.security import APIKeyHeader, HTTPBearer
+from pydantic import BaseModel
+
+from sandbox.twin import answers, keys
+from upkeep.functions import models as m
+from upkeep.functions.contract import FUNCTIONS
+
+PREFIX = "/functions/v1/"
+IDLE_TIMEOUT_SECONDS = 160  # a little more than the 150 s after which the platform itself gives up
+
+#: Whether the platform checks the key before the function runs; where it does, only a legacy key passes.
+VERIFY_JWT = {"production-monitoring": True, "error-tracking": False}
+
+log = logging.getLogger("uvicorn.error")
+Next = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a twin is started with. ``faults`` names a JSON file of function → fault, read at each request."""
+
+    dsn: str
+    keys: keys.Keys = field(repr=False)
+    verify_jwt: Mapping[str, bool] = field(default_factory=lambda: VERIFY_JWT)
+    faults: Path | None = None
+
+    def fault(self, function: str) -> str | None:
+        """The fault to show now. Raises ValueError for one that does not exist."""
+        if self.faults is None or not self.faults.exists():
+            return None
+        fault = json.loads(self.faults.read_text(encoding="utf-8")).get(function)
+        if fault not in (None, "http_500", "success_false", "truncated", "html", "never"):
+            raise ValueError(f"found the fault {fault!r} in {self.faults.name}, expected one of the documented")
+        return str(fault) if fault else None
+
+
+class GatewayError(BaseModel):
+    """The platform's own error body; the header ``sb-error-code`` repeats the code."""
+
+    code: str
+    message: str
+
+
+class FunctionError(BaseModel):
+    """A function's error body."""
+
+    success: Literal[False]
+    error: str
+
+
+def create_app(setup: Setup) -> FastAPI:
+    """The service. Its OpenAPI document is the published contract of the monitoring functions."""
+    app = FastAPI(
+        title="Monitoring functions",
+        version="1",
+        description=(
+            "What Upkeep asks the monitoring functions and expects them to answer. Fields beyond these are tolerated; "
+            "where a metric is found is configurable."
+        ),
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.middleware("http")(_gateway(setup))
+    app.exception_handler(RequestValidationError)(_bad_request)
+    # Checked in the gateway before the body is read; declared here for the document.
+    auth = [
+        Depends(HTTPBearer(auto_error=False, scheme_name="legacy_key", description="A JWT; also goes into apikey.")),
+        Depends(APIKeyHeader(name="apikey", auto_error=False, scheme_name="apikey", description="Either form of key.")),
+    ]
+
+    @app.post(PREFIX + "production-monitoring", dependencies=auth, **_documented("production-monitoring"))
+    def production_monitoring(request: m.ProductionMonitoringRequest) -> Response:
+        """State and performance of the platform: system_status, health_check, performance_report."""
+        return _answered(setup, request)
+
+    @app.post(PREFIX + "error-tracking", dependencies=auth, **_documented("error-tracking"))
+    def error_tracking(request: m.ErrorTrackingRequest) -> Response:
+        """Errors of the platform: get_error_analytics, get_error_trends, get_errors; each echoes its period."""
+        return _answered(setup, request)
+
+    return app
+
+
+def _documented(function: str) -> dict[str, Any]:
+    answer: Any = None
+    for action in FUNCTIONS[function].values():
+        answer = action.answer if answer is None else answer | action.answer
+    return {
+        "operation_id": function,
+        "response_model": None,  # the answer is serialised by its own model, once
+        "responses": {
+            200: {"model": answer, "description": "One shape per action, in the order of the requests."},
+            400: {"model": FunctionError, "description": "An unknown action or an argument that does not fit."},
+            401: {"model": GatewayError | FunctionError, "description": "No key, or one that is not valid."},
+            404: {"model": GatewayError, "description": "No such function."},
+            500: {"model": GatewayError, "description": "WORKER_ERROR: the function broke."},
+            "default": {
+                "model": GatewayError,
+                "description": "503 BOOT_ERROR, 504 IDLE_TIMEOUT, 546 out of resources.",
+            },
+        },
+    }
+
+
+def _answered(setup: Setup, request: m.Request) -> Response:
+    with answers.Target.open(setup.dsn) as target:
+        answer = answers.answer(target, request, datetime.now(UTC))
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+async def _bad_request(_: Request, error: Exception) -> Response:
+    problems = error.errors() if isinstance(error, RequestValidationError) else []
+    said = "; ".join(f"{'.'.join(str(part) for part in p['loc'][1:]) or 'body'}: {p['msg']}" for p in problems)
+    return _function_error(400, said)
+
+
+def _gateway(setup: Setup) -> Callable[[Request, Next], Awaitable[Response]]:
+    async def gateway(request: Request, call_next: Next) -> Response:
+        if not request.url.path.startswith(PREFIX):
+            return await call_next(request)
+        function = request.url.path.removeprefix(PREFIX)
+        if function not in FUNCTIONS:
+            return _gateway_error(404, "NOT_FOUND", "Requested function was not found")
+        if setup.verify_jwt[function]:
+            refusal = keys.at_the_gateway(request.headers, setup.keys)
+            if refusal:
+                return _gateway_error(401, refusal.code, refusal.message)
+        else:
+            refusal = keys.in_the_function(request.headers, setup.keys)
+            if refusal:
+                return _function_error(401, refusal.message)
+        try:
+            return await _with_fault(setup.fault(function), request, call_next)
+        except Exception:
+            log.exception("%s broke", function)
+            return _gateway_error(500, "WORKER_ERROR", "Function exited due to an error (please check logs)")
+
+    return gateway
+
+
+async def _with_fault(fault: str | None, request: Request, call_next: Next) -> Response:
+    match fault:
+        case "http_500":
+            return _gateway_error(500, "WORKER_ERROR", "Function exited due to an error (please check logs)")
+        case "success_false":
+            return _function_error(200, "the database is not reachable")
+        case "html":
+            return HTMLResponse("<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head></html>")
+        case "never":
+            await asyncio.sleep(IDLE_TIMEOUT_SECONDS)
+            return _gateway_error(504, "IDLE_TIMEOUT", "The request timed out")
+        case "truncated":
+            whole = await call_next(request)
+            body = b"".join([bytes(chunk) async for chunk in whole.body_iterator])  # type: ignore[attr-defined]  # streamed by the middleware
+            return Response(body[: len(body) // 2], media_type="application/json")
+        case _:
+            return await call_next(request)
+
+
+def _gateway_error(status: int, code: str, message: str) -> Response:
+    return JSONResponse({"code": code, "message": message}, status, headers={"sb-error-code": code})
+
+
+def _function_error(status: int, error: str) -> Response:
+    return JSONResponse({"success": False, "error": error}, status)
