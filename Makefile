@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test lint bench lock contract
+.PHONY: help demo down check test lint bench lock contract
 
 help: ## say what each command does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -14,8 +14,17 @@ demo: .venv/.sandbox ## start everything on this machine, run one real daily win
 down: .venv/.sandbox ## stop what `make demo` started; its data stay
 	@$(PY) -m sandbox down
 
+check: .venv/.sandbox ## say what of the running sandbox can be collected, and why not
+	@$(PY) -m sandbox check
+
 test: .venv/.dev ## run all tests on real servers; needs nothing that `make demo` set up
-	@$(PY) -m pytest tests
+	@command -v chromium >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing chromium for the browser tests"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+	else \
+	  echo "No Chromium: the browser tests will count as not run. For them: sudo apt-get install chromium"; \
+	fi
+	@$(PY) -m pytest tests -rs
 
 lint: .venv/.dev ## ruff, mypy --strict, the layers
 	@.venv/bin/ruff check .

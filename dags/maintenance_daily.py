@@ -7,7 +7,7 @@ report, says one verdict. It only reads; nobody has to decide anything.
 **Touches** the functions behind the target's `functions` Connection (POST, read-only actions) and the database
 behind its `read` Connection (a read-only role, every statement under a timeout). Writes to the ledger alone.
 
-**The report** is the *Report* tab of a run and the *Report* button of its last two tasks.
+**The report** is the *Report* tab of a run; the logs of *report* and *verdict* name its address.
 
 **When something is red**: a red *step* could not look; its log's last line says which setting or server was at
 fault, and the report counts it as UNKNOWN. A red *verdict* is news about the platform, not about this DAG: open

@@ -1,4 +1,4 @@
-"""``python -m sandbox up | down | status``: the whole system on this machine."""
+"""``python -m sandbox up | down | status | check``: the whole system on this machine."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import sys
 
 from sandbox import commands
 
+COMMANDS = {"up": commands.up, "down": commands.down, "status": commands.status, "check": commands.check}
+
 
 def main() -> int:
     """Run one command; returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
-    parser.add_argument("command", choices=("up", "down", "status"))
+    parser.add_argument("command", choices=tuple(COMMANDS))
     try:
-        return {"up": commands.up, "down": commands.down, "status": commands.status}[parser.parse_args().command]()
+        return COMMANDS[parser.parse_args().command]()
     except commands.SandboxError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1

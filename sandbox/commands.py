@@ -1,7 +1,8 @@
-"""The sandbox's commands: up, down, status."""
+"""The sandbox's commands: up, down, status, check."""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -9,7 +10,6 @@ import subprocess
 import time
 import xmlrpc.client
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -22,7 +22,6 @@ from psycopg import sql
 from sandbox import target
 from sandbox.stack import (
     LOGINS,
-    MARK,
     PROGRAMS,
     PYTHON,
     ROOT,
@@ -61,12 +60,10 @@ def up() -> int:
 def down() -> int:
     """Stop what this sandbox started, and nothing else; its data stay."""
     sandbox = open_sandbox()
-    try:
-        supervisor(sandbox).shutdown()
-    except (OSError, xmlrpc.client.Error, http.client.HTTPException):
-        print("No supervisor answers.")
-    else:
-        _wait("supervisord to stop its programs", lambda: not leftovers(sandbox), 120, lambda: _names(sandbox))
+    if _running(sandbox):
+        supervisord = psutil.Process(ask(sandbox, "getPID"))
+        ask(sandbox, "shutdown")
+        _wait("supervisord to stop its programs", lambda: not supervisord.is_running(), 120, lambda: _names(sandbox))
     _end_leftovers(sandbox)
     print("The sandbox is down. `make demo` brings it up again with the same data; `rm -r .sandbox` forgets them.")
     return 0
@@ -78,10 +75,16 @@ def status() -> int:
     if not _running(sandbox):
         print("The sandbox is down.")
         return 1
-    found = supervisor(sandbox).getAllProcessInfo()
+    found = ask(sandbox, "getAllProcessInfo")
     for process in found:
         print(f"{process['name']:14} {process['statename']:10} {process['description']}")
     return 0 if all(process["statename"] == "RUNNING" for process in found) else 1
+
+
+def check() -> int:
+    """``python -m upkeep check`` with the sandbox's Connections."""
+    command = [PYTHON, "-m", "upkeep", "check"]
+    return subprocess.run(command, env=environment(open_sandbox()), cwd=ROOT, check=False).returncode
 
 
 # Starting -----------------------------------------------------------------------------------------------------
@@ -94,6 +97,7 @@ def _start(sandbox: Sandbox) -> None:
         _need_ports(sandbox)
     (sandbox.folder / "logs").mkdir(parents=True, exist_ok=True)
     (sandbox.folder / "airflow").mkdir(exist_ok=True)
+    sandbox.processes.mkdir(exist_ok=True)
     with _step("PostgreSQL"):
         sandbox.cluster.init()
         if not _running(sandbox):
@@ -124,7 +128,7 @@ def _need_ports(sandbox: Sandbox) -> None:
             )
 
 
-@contextmanager
+@contextlib.contextmanager
 def _step(what: str) -> Iterator[None]:
     print(f"  {what} …", end="", flush=True)
     began = time.monotonic()
@@ -143,22 +147,23 @@ def _supervise(sandbox: Sandbox) -> None:
     _wait("supervisord", lambda: _running(sandbox), 30, lambda: _tail(sandbox, "supervisord"))
 
 
-def supervisor(sandbox: Sandbox) -> Any:
-    """supervisord's XML-RPC interface."""
+def ask(sandbox: Sandbox, method: str, *arguments: object) -> Any:
+    """One call of supervisord's XML-RPC interface."""
     address = f"127.0.0.1:{sandbox.ports['supervisor']}"
-    return xmlrpc.client.ServerProxy(f"http://sandbox:{sandbox.passwords['supervisor']}@{address}/RPC2").supervisor
+    with xmlrpc.client.ServerProxy(f"http://sandbox:{sandbox.passwords['supervisor']}@{address}/RPC2") as proxy:
+        return getattr(proxy.supervisor, method)(*arguments)
 
 
 def _running(sandbox: Sandbox) -> bool:
     try:
-        return bool(supervisor(sandbox).getState()["statename"] == "RUNNING")
+        return bool(ask(sandbox, "getState")["statename"] == "RUNNING")
     except (OSError, xmlrpc.client.Error, http.client.HTTPException):
         return False
 
 
 def _launch(sandbox: Sandbox, name: str) -> None:
     try:
-        supervisor(sandbox).startProcess(name, False)
+        ask(sandbox, "startProcess", name, False)
     except xmlrpc.client.Fault as fault:
         if fault.faultString.startswith("ALREADY_STARTED"):
             return
@@ -293,30 +298,27 @@ def _tail(sandbox: Sandbox, name: str, lines: int = 25) -> str:
 
 
 def _end_leftovers(sandbox: Sandbox) -> None:
-    """End what a supervisor that was killed left behind."""
-    for process in leftovers(sandbox):
-        print(f"  ending PID {process.pid}, left over from an earlier supervisor")
+    """End what a supervisor or a scheduler that was killed left behind; its workers wait for work for ever."""
+    found = leftovers(sandbox)
+    for process in found:
+        print(f"  ending PID {process.pid}, left over: {process.name()}")
         process.terminate()
+    for process in psutil.wait_procs(found, timeout=15)[1]:
+        process.kill()
     _wait("leftovers to end", lambda: not leftovers(sandbox), 60, lambda: _names(sandbox))
 
 
 def leftovers(sandbox: Sandbox) -> list[psutil.Process]:
-    """Processes that this sandbox started: they carry its mark in their environment, or are its postmaster."""
+    """Processes that this sandbox started: they work in its own folder, PostgreSQL's in the data directory.
+
+    Airflow renames its processes and with that overwrites their environment, so nothing there could mark them.
+    """
+    homes = {str(sandbox.processes), str(sandbox.cluster.directory())}
     found = []
     for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK) == str(sandbox.folder) and process.status() != psutil.STATUS_ZOMBIE:
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.cwd() in homes and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
-        except (psutil.Error, OSError):
-            continue
-    postmaster = sandbox.cluster.directory() / "postmaster.pid"
-    if postmaster.exists():
-        try:
-            process = psutil.Process(int(postmaster.read_text().split()[0]))
-            if str(postmaster.parent) in process.cmdline():
-                found.append(process)
-        except (psutil.Error, ValueError, IndexError):
-            pass
     return found
 
 

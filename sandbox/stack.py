@@ -27,9 +27,6 @@ PYTHON = sys.executable
 #: The port each part would like; a taken one is passed over for the next free one.
 PORTS = {"airflow": 8080, "functions": 54321, "postgres": 54329, "supervisor": 54328}
 
-#: Set for every process of a sandbox to its folder, and for nothing else: how its leftovers are known.
-MARK = "UPKEEP_SANDBOX_MEMBER"
-
 #: Airflow's users: name → role. What a role may do is in Airflow's docs (simple auth manager).
 USERS = {"admin": "admin", "operator": "op", "viewer": "viewer"}
 
@@ -57,6 +54,11 @@ class Sandbox:
     def url(self) -> str:
         """Airflow's UI and REST API."""
         return f"http://127.0.0.1:{self.ports['airflow']}"
+
+    @property
+    def processes(self) -> Path:
+        """An empty folder that every process is started in, and nothing else: how leftovers are known."""
+        return self.folder / "processes"
 
     def dsn(self, database: str, login: str) -> str:
         """A psycopg conninfo string for one of LOGINS."""
@@ -120,7 +122,6 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
         "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",
         "PATH": f"{Path(PYTHON).parent}:{os.environ.get('PATH', '/usr/bin:/bin')}",
         "UPKEEP_SANDBOX": str(sandbox.folder),
-        MARK: str(sandbox.folder),
         "UPKEEP_TWIN_PORT": str(sandbox.ports["functions"]),
         "UPKEEP_TWIN_DSN": sandbox.dsn("platform", "functions_twin"),
         "UPKEEP_TWIN_JWT_SECRET": sandbox.jwt_secret,
@@ -157,7 +158,7 @@ def connection(sandbox: Sandbox, database: str, login: str) -> str:
 def _airflow(sandbox: Sandbox) -> dict[str, str]:
     login = f"airflow:{sandbox.passwords['airflow']}"
     return {
-        "CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "CORE__DAGS_FOLDER": os.environ.get("UPKEEP_SANDBOX_DAGS") or str(ROOT / "dags"),
         "CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__EXECUTOR": "LocalExecutor",
@@ -200,7 +201,7 @@ def supervisor_config(sandbox: Sandbox) -> str:
             "pidfile": folder / "supervisord.pid",
             "logfile": folder / "logs" / "supervisord.log",
             "childlogdir": folder / "logs",
-            "directory": "/",
+            "directory": sandbox.processes,
             # supervisord warns when root runs it and nobody said so.
             **({"user": "root"} if os.geteuid() == 0 else {}),
         },
@@ -212,8 +213,12 @@ def supervisor_config(sandbox: Sandbox) -> str:
         "rpcinterface:supervisor": {
             "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
         },
-        "program:postgres": _program(folder, "postgres", sandbox.cluster.command())
-        | {"stopsignal": "INT", "priority": 1},
+        "program:postgres": {
+            **_program(folder, "postgres", sandbox.cluster.command()),
+            "directory": "/",
+            "stopsignal": "INT",
+            "priority": 1,
+        },
     }
     for name, argv in PROGRAMS.items():
         sections[f"program:{name}"] = _program(folder, name, argv) | {"stopasgroup": "true", "killasgroup": "true"}

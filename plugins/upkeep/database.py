@@ -66,7 +66,7 @@ def session(connect: Connect, clocks: Sql, *, read_only: bool) -> Iterator[Sessi
     try:
         opened = Session(connection)
         connection.add_notice_handler(
-            lambda notice: opened.notices.append(Notice(notice.severity or "", notice.message_primary or ""))
+            lambda said: opened.notices.append(Notice(said.severity_nonlocalized or "", said.message_primary or ""))
         )
         connection.read_only = read_only
         with connection.transaction():
@@ -78,15 +78,20 @@ def session(connect: Connect, clocks: Sql, *, read_only: bool) -> Iterator[Sessi
 
 def _set_clocks(opened: Session, clocks: Sql) -> None:
     for setting, value in (
-        ("statement_timeout", f"{clocks.statement_timeout_seconds * 1000:.0f}ms"),
-        ("lock_timeout", f"{clocks.lock_timeout_seconds * 1000:.0f}ms"),
-        ("idle_in_transaction_session_timeout", f"{clocks.statement_timeout_seconds * 1000:.0f}ms"),
+        ("statement_timeout", _milliseconds(clocks.statement_timeout_seconds)),
+        ("lock_timeout", _milliseconds(clocks.lock_timeout_seconds)),
+        ("idle_in_transaction_session_timeout", _milliseconds(clocks.statement_timeout_seconds)),
         # When the task is killed outright nobody cancels: let the server notice that its client is gone.
         ("client_connection_check_interval", "2s"),
         ("search_path", "pg_catalog"),
         ("timezone", "UTC"),
     ):
         opened.rows("SELECT pg_catalog.set_config(%(setting)s, %(value)s, true)", {"setting": setting, "value": value})
+
+
+def _milliseconds(seconds: float) -> str:
+    """A setting's value; never 0, which would switch the clock off."""
+    return f"{max(1, round(seconds * 1000))}ms"
 
 
 def script(name: str, **identifiers: str) -> str:
@@ -101,7 +106,7 @@ def explain(error: psycopg.Error, connection_id: str) -> str:
     said = " ".join(str(error).split()) or type(error).__name__
     match error:
         case psycopg.errors.QueryCanceled():
-            advice = "the server's statement_timeout ended it (config: sql.statement_timeout_seconds)"
+            advice = "statement_timeout ended it (config: sql.statement_timeout_seconds), or somebody cancelled it"
         case psycopg.errors.LockNotAvailable():
             advice = "a lock was not free in time (config: sql.lock_timeout_seconds)"
         case psycopg.errors.InsufficientPrivilege():

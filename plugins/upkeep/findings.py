@@ -68,7 +68,7 @@ class Sample:
     subject: str = ""
 
 
-_INTERVAL = re.compile(r"\s*([\[(])\s*(-?[\d.]+)\s*,\s*(-?[\d.]+|inf)\s*([])])\s*")
+_INTERVAL = re.compile(r"\s*([\[(])\s*(-?\d+(?:\.\d+)?)\s*,\s*(-?\d+(?:\.\d+)?|inf)\s*([])])\s*")
 
 
 @dataclass(frozen=True)
@@ -81,15 +81,16 @@ class Interval:
     high_closed: bool
 
     @classmethod
-    def parse(cls, text: str) -> Interval:
+    def parse(cls, text: object) -> Interval:
         """Read ``(95, 100]``. Raises ValueError with what was found and what was expected."""
-        match = _INTERVAL.fullmatch(text)
+        match = _INTERVAL.fullmatch(text) if isinstance(text, str) else None
         if not match:
             raise ValueError(f"found {text!r}, expected an interval such as '[90, 95]' or '(1000, inf)'")
         left, low, high, right = match.groups()
         interval = cls(float(low), float(high), left == "[", right == "]")
-        if interval.low > interval.high or (math.isinf(interval.high) and interval.high_closed):
-            raise ValueError(f"found {text!r}, expected low end <= high end, and 'inf)' open")
+        empty = interval.low >= interval.high and interval.low not in interval
+        if empty or (math.isinf(interval.high) and interval.high_closed):
+            raise ValueError(f"found {text!r}, expected low end <= high end, some value between, and 'inf)' open")
         return interval
 
     def __contains__(self, value: float) -> bool:
@@ -115,11 +116,11 @@ class Bands:
         ordered = sorted((self.ok, self.warning, self.critical), key=lambda i: (i.low, not i.low_closed))
         for lower, upper in itertools.pairwise(ordered):
             if lower.high > upper.low or (lower.high == upper.low and lower.high_closed and upper.low_closed):
-                raise ValueError(f"bands overlap: {lower} and {upper} share values")
+                raise ValueError(f"found bands that overlap: {lower} and {upper} share values, expected no overlap")
             if lower.high < upper.low or not (lower.high_closed or upper.low_closed):
-                raise ValueError(f"bands leave a gap: {lower} and {upper} do not touch")
+                raise ValueError(f"found bands with a gap: {lower} and {upper} do not touch, expected no gap")
         if self.warning is not ordered[1]:
-            raise ValueError("the warning band must lie between ok and critical")
+            raise ValueError(f"found the warning band {self.warning} at an end, expected it between ok and critical")
 
     def says(self, level: Level) -> str:
         """A band in words, with its unit: "below 60 %", "90 to 95 %", "above 1000 ms"."""

@@ -20,6 +20,7 @@ from upkeep.database import Row, Session
 from upkeep.findings import Finding, Level, Sample
 from upkeep.windows import Kind, Window
 
+#: Characters of a finding's key and of a sample's subject; an index row of PostgreSQL holds 2704 bytes.
 MAX_KEY = 500
 
 
@@ -94,11 +95,13 @@ def add_step(session: Session, window: Window, record: StepRecord) -> None:
         },
     )["id"]
     for position, finding in enumerate(looked.findings):
-        row = _clean({**asdict(finding), "metadata": json.loads(json.dumps(dict(finding.metadata), default=str))})
+        row = _clean({**asdict(finding), "metadata": _plain(dict(finding.metadata))})
         row |= {"key": row["key"][:MAX_KEY], "metadata": Jsonb(row["metadata"])}
         session.rows(queries.load("ledger/add_finding"), {"step_id": step_id, "position": position, **row})
     for sample in looked.samples:
-        session.rows(queries.load("ledger/add_sample"), {"step_id": step_id, **_clean(asdict(sample))})
+        row = _clean(asdict(sample))
+        row |= {"step_id": step_id, "subject": row["subject"][:MAX_KEY]}
+        session.rows(queries.load("ledger/add_sample"), row)
     if answer := looked.answer:
         row = _clean(asdict(answer)) | {"step_id": step_id, "digest": answer.digest}
         session.rows(queries.load("ledger/add_answer"), row)
@@ -144,13 +147,14 @@ def add_report(
 ) -> int:
     """Keep a report and give the window its outcome; returns the report's id."""
     number = window_id(session, window)
-    text = json.dumps(body, ensure_ascii=False, default=str)
+    text = _clean(json.dumps(_plain(body), ensure_ascii=False))
     row = {
         "window_id": number,
         "dag_id": window.dag_id,
         "run_id": window.run_id,
-        **_clean({"level": level, "headline": headline, "html": html, "body": text}),
-        "digest": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
+        **_clean({"level": level, "headline": headline, "html": html}),
+        "body": text,
+        "digest": hashlib.sha256(text.encode()).hexdigest(),
     }
     report = session.row(queries.load("ledger/add_report"), row)
     session.rows(queries.load("ledger/close_window"), {"window_id": number, "outcome": level})
@@ -160,6 +164,11 @@ def add_report(
 def verdict_of_run(session: Session, dag_id: str, run_id: str) -> Row:
     """The newest report of a run. Raises LookupError when there is none."""
     return session.row(queries.load("ledger/verdict_of_run"), {"dag_id": dag_id, "run_id": run_id})
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON can say it: what JSON has no type for becomes text, NaN and the infinities too."""
+    return json.loads(json.dumps(value, default=str), parse_constant=str)
 
 
 def _clean(value: Any) -> Any:

@@ -8,13 +8,23 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetPydanticSchema,
+    ValidationError,
+    field_validator,
+)
+from pydantic_core import core_schema
 
 from upkeep.findings import Bands, Interval, Level
 from upkeep.windows import Cadence
@@ -71,26 +81,26 @@ class Ledger(_Frozen):
 class Http(_Frozen):
     """Patience with the functions (X4); times in seconds, sizes in bytes."""
 
-    connect_timeout_seconds: float = Field(gt=0, le=60)
-    read_timeout_seconds: float = Field(gt=0, le=150)
-    total_timeout_seconds: float = Field(gt=0, le=600)
-    attempts: int = Field(ge=1, le=10)
-    max_answer_bytes: int = Field(ge=1_000, le=100_000_000)
+    connect_timeout_seconds: float = Field(gt=0, le=60, strict=True)
+    read_timeout_seconds: float = Field(gt=0, le=150, strict=True)
+    total_timeout_seconds: float = Field(gt=0, le=600, strict=True)
+    attempts: int = Field(ge=1, le=10, strict=True)
+    max_answer_bytes: int = Field(ge=1_000, le=100_000_000, strict=True)
 
 
 class Sql(_Frozen):
     """The server's clocks for every statement (X11); seconds."""
 
-    connect_timeout_seconds: int = Field(ge=2, le=60)
-    statement_timeout_seconds: float = Field(gt=0, le=3600)
-    lock_timeout_seconds: float = Field(gt=0, le=60)
+    connect_timeout_seconds: int = Field(ge=2, le=60, strict=True)
+    statement_timeout_seconds: float = Field(gt=0, le=3600, strict=True)
+    lock_timeout_seconds: float = Field(gt=0, le=60, strict=True)
 
 
 class Checks(_Frozen):
     """Limits of single checks that are not metric bands."""
 
-    long_query_minutes: float = Field(gt=0)
-    largest_tables: int = Field(ge=1, le=1000)
+    long_query_minutes: float = Field(gt=0, allow_inf_nan=False, strict=True)
+    largest_tables: int = Field(ge=1, le=1000, strict=True)
 
 
 class MetricSource(_Frozen):
@@ -110,7 +120,7 @@ class Verdict(_Frozen):
     @classmethod
     def _ok_is_never_red(cls, value: frozenset[Level]) -> frozenset[Level]:
         if Level.OK in value:
-            raise ValueError("'ok' cannot turn the verdict red")
+            raise ValueError("found 'ok', which cannot turn the verdict red, expected other levels")
         return value
 
 
@@ -120,26 +130,32 @@ class Documents(_Frozen):
     incident_response: str
 
 
+IntervalText = Annotated[Interval, BeforeValidator(Interval.parse)]
+
+
 class _BandsText(_Frozen):
     guide: str
     unit: str
-    ok: str
-    warning: str
-    critical: str
+    ok: IntervalText
+    warning: IntervalText
+    critical: IntervalText
 
 
-def _parse_bands(value: Any) -> Bands:
-    text = _BandsText.model_validate(value)
-    ok, warning, critical = (Interval.parse(band) for band in (text.ok, text.warning, text.critical))
-    return Bands(ok=ok, warning=warning, critical=critical, unit=text.unit, guide=text.guide)
+def _bands(text: _BandsText) -> Bands:
+    return Bands(ok=text.ok, warning=text.warning, critical=text.critical, unit=text.unit, guide=text.guide)
+
+
+#: Read as _BandsText, so that an error names the setting inside the bands; Bands itself knows no pydantic.
+BandsText = Annotated[
+    Bands,
+    GetPydanticSchema(lambda _, handler: core_schema.no_info_after_validator_function(_bands, handler(_BandsText))),
+]
 
 
 class Thresholds(_Frozen):
     """``config/thresholds.yaml``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-    metrics: Mapping[str, Annotated[Bands, BeforeValidator(_parse_bands)]]
+    metrics: Mapping[str, BandsText]
 
     @field_validator("metrics")
     @classmethod
@@ -212,11 +228,15 @@ def settings(folder: Path | None = None) -> Settings:
     )
 
 
+#: How pydantic's messages begin: "Input should be a valid integer", "String should match pattern …".
+_SHOULD = re.compile(r"^\w+ should ")
+
+
 class _UniqueKeys(yaml.SafeLoader):
     """PyYAML silently keeps the last of two equal keys; a threshold given twice must be an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if not key.tag.endswith(":merge")]
         for key in keys:
             if keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(
@@ -233,7 +253,9 @@ def _read(file: Path, model: type[M]) -> M:
         raise ConfigError(
             f"{shown}: found no such file in {file.parent}, expected one (or set UPKEEP_CONFIG)"
         ) from None
-    except yaml.YAMLError as error:
+    except OSError as error:
+        raise ConfigError(f"{shown}: found a file that cannot be read ({error.strerror}), expected YAML") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{shown}: found text that is not YAML: {error}") from None
     try:
         return model.model_validate(content)
@@ -248,11 +270,12 @@ def _explain(file: str, problem: Any, model: type[BaseModel]) -> str:
         case "extra_forbidden":
             near = difflib.get_close_matches(str(problem["loc"][-1]), _all_settings(model), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            return f"{file}: {setting}: found a setting that does not exist{hint}"
+            return f"{file}: {setting}: found a setting that does not exist, expected only known ones{hint}"
         case "missing":
             return f"{file}: {setting}: found nothing, expected this setting to be given"
         case _:
-            message = problem["msg"].removeprefix("Value error, ")
+            message = _SHOULD.sub("expected to ", problem["msg"]).replace("expected to be ", "expected ")
+            message = message.removeprefix("Value error, ")
             found = "" if message.startswith("found") else f"found {problem['input']!r}: "
             return f"{file}: {setting}: {found}{message}"
 
@@ -261,6 +284,8 @@ def _all_settings(model: type[BaseModel]) -> set[str]:
     names = set(model.model_fields)
     for field in model.model_fields.values():
         for inner in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if getattr(inner, "__origin__", None) is Bands:
+                names |= set(_BandsText.model_fields)
             if isinstance(inner, type) and issubclass(inner, BaseModel):
                 names |= _all_settings(inner)
     return names

@@ -6,11 +6,12 @@ A cron line alone gives Airflow 3.3 a zero-width data interval, and between firs
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
@@ -20,13 +21,18 @@ class Cadence(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     cron: str
-    length_minutes: int = Field(ge=1, le=24 * 60)
+    length_minutes: int = Field(ge=1, le=24 * 60, strict=True)
 
     @field_validator("cron")
     @classmethod
     def _valid(cls, value: str) -> str:
-        if len(value.split()) != 5 or not croniter.is_valid(value):
+        # croniter also knows R, a random time, which would give each task of a run another window.
+        if len(value.split()) != 5 or re.search(r"\bR\b", value, re.IGNORECASE) or not croniter.is_valid(value):
             raise ValueError("expected a cron line of five fields, such as '0 2 * * *' (UTC)")
+        try:
+            croniter(value, datetime(2000, 1, 1, tzinfo=UTC)).get_prev()
+        except CroniterBadDateError:
+            raise ValueError("expected a cron line with a day that exists, unlike 30 February") from None
         return value
 
     @property
@@ -92,4 +98,4 @@ def lateness(window: Window, now: datetime) -> str:
     """Empty while the window is open, else a sentence part saying how late a calendar window is."""
     if window.kind is Kind.MANUAL or now <= window.deadline:
         return ""
-    return f"{now - window.deadline} after its deadline".split(".")[0]
+    return f"{str(now - window.deadline).partition('.')[0]} after its deadline"

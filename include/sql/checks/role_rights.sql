@@ -5,7 +5,7 @@ SELECT current_user AS "role",
         FROM pg_class c
         WHERE c.relnamespace = to_regnamespace('public')
           AND c.relkind IN ('r', 'p')
-          AND (has_table_privilege(c.oid, 'INSERT') OR has_table_privilege(c.oid, 'UPDATE')
+          AND (has_any_column_privilege(c.oid, 'INSERT') OR has_any_column_privilege(c.oid, 'UPDATE')
                OR has_table_privilege(c.oid, 'DELETE') OR has_table_privilege(c.oid, 'TRUNCATE')))::int AS writable_tables
 FROM pg_roles r
 WHERE r.rolname = current_user

@@ -1,17 +1,23 @@
 -- Since when each finding has not been ok: the first look after the last window whose same step ran without it.
-WITH bad AS (
-    SELECT f.key, s.step, w.due, s.started_at
-    FROM upkeep.findings f
-    JOIN upkeep.steps s ON s.id = f.step_id
+-- Of each window's step its latest try counts, as in the report.
+WITH latest AS (
+    SELECT DISTINCT ON (s.window_id, s.step) s.id, s.step, s.state, s.started_at, w.due
+    FROM upkeep.steps s
     JOIN upkeep.windows w ON w.id = s.window_id
-    WHERE w.target = %(target)s AND f.key = ANY (%(keys)s) AND f.level <> 'ok' AND w.due <= %(due)s
+    WHERE w.target = %(target)s AND w.due <= %(due)s
+    ORDER BY s.window_id, s.step, s.id DESC
+),
+bad AS (
+    SELECT f.key, l.step, l.due, l.started_at
+    FROM latest l
+    JOIN upkeep.findings f ON f.step_id = l.id
+    WHERE f.key = ANY (%(keys)s) AND f.level <> 'ok'
 ),
 clear AS (
-    SELECT b.key, max(w.due) AS due
+    SELECT b.key, max(l.due) AS due
     FROM (SELECT DISTINCT key, step FROM bad) b
-    JOIN upkeep.steps s ON s.step = b.step AND s.state = 'ran'
-    JOIN upkeep.windows w ON w.id = s.window_id AND w.target = %(target)s AND w.due < %(due)s
-    WHERE NOT EXISTS (SELECT FROM bad WHERE bad.key = b.key AND bad.due = w.due)
+    JOIN latest l ON l.step = b.step AND l.state = 'ran' AND l.due < %(due)s
+    WHERE NOT EXISTS (SELECT FROM bad WHERE bad.key = b.key AND bad.due = l.due)
     GROUP BY b.key
 )
 SELECT bad.key, min(bad.started_at) AS since

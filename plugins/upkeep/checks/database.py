@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
-
-import sqlparse
-from sqlparse import tokens
 
 from upkeep import queries
 from upkeep.checks.look import Check, Look
@@ -39,9 +37,9 @@ def table_sizes(look: Look) -> Looked:
     detail = (
         f"the {len(rows)} largest tables take {_bytes(sum(sample.value for sample in samples))}; "
         f"the largest is {largest.subject} with {_bytes(largest.value)}; "
-        + (f"together they grow by {_bytes(sum(known))} a day" if known else "growth is known from the next day on")
+        + (f"together they {_grow(sum(known))} a day" if known else "growth is known from the next day on")
     )
-    tables = [{"table": _table(row), **row, "growth_bytes_per_day": growth[_table(row)]} for row in rows]
+    tables = [{**row, "table": _table(row), "growth_bytes_per_day": growth[_table(row)]} for row in rows]
     finding = Finding(
         key="table_sizes",
         level=Level.OK,
@@ -66,6 +64,10 @@ def _growth_per_day(look: Look, sample: Sample) -> float | None:
     return (sample.value - value) / ((look.now - taken_at) / timedelta(days=1))
 
 
+def _grow(rate: float) -> str:
+    return f"{'shrink' if rate < 0 else 'grow'} by {_bytes(abs(rate))}"
+
+
 def _bytes(value: float) -> str:
     for unit in ("B", "kB", "MB", "GB"):
         if abs(value) < 1024:
@@ -80,6 +82,9 @@ def long_running_queries(look: Look) -> Looked:
         return hidden
     minutes = look.settings.maintenance.checks.long_query_minutes
     rows = look.session.rows(queries.load("checks/long_running_queries"), {"longer_than_seconds": minutes * 60})
+    encoding = look.session.connection.info.encoding
+    for row in rows:
+        row["query"] = (row["query"] or b"(hidden)").decode(encoding, "replace")
     findings = tuple(_long_query(row, minutes) for row in rows)
     return Looked(findings or (_no_long_query(minutes),))
 
@@ -99,12 +104,12 @@ def _long_query(row: Row, minutes: float) -> Finding:
     age = timedelta(seconds=round(row["age_seconds"]))
     waits = f", waiting for {row['wait_event_type']}/{row['wait_event']}" if row["wait_event"] else ""
     idle = row["state"] != "active"
-    what = f"{row['state']} for {age}" if idle else f"running for {age}"
+    what = f"{row['state']}, begun {age} ago" if idle else f"running for {age}"
     return Finding(
         key=f"long_running_queries:{row['user']}:{row['pid']}",
         level=Level.WARNING,
         subject=f"PID {row['pid']} of {row['user']}",
-        detail=f"{what}{waits}; {'last statement' if idle else 'statement'}: {redact(row['query'] or '(hidden)')}",
+        detail=f"{what}{waits}; {'last statement' if idle else 'statement'}: {redact(row['query'])}",
         expected=f"no query or open transaction longer than {minutes:g} minutes",
         remedy=(
             "An open transaction holds back vacuum and its locks: ask its owner to finish it. "
@@ -117,27 +122,40 @@ def _long_query(row: Row, minutes: float) -> Finding:
     )
 
 
+#: PostgreSQL's lexemes (its documentation, 4.1 Lexical Structure), each in the strictest reading; no backslash fits.
+_LEXEME = re.compile(
+    r"""
+    (?P<blank> [ \t\n\r\f\v]+ | --[^\r\n]*+ | /\*(?:[^*/]++|\*(?!/)|/(?!\*))*+\*/ )
+    | (?P<literal> '(?:[^'\\]++|'')*+'
+                 | \$(?P<tag>(?:[A-Za-z_\x80-\U0010FFFF][A-Za-z0-9_\x80-\U0010FFFF]*+)?)\$.*?\$(?P=tag)\$
+                 | \.?[0-9][A-Za-z0-9_.\x80-\U0010FFFF]*+ )
+    | (?P<kept> [A-Za-z_\x80-\U0010FFFF][A-Za-z0-9_$\x80-\U0010FFFF]*+ | "[^"\\]*+" | \$[0-9]++
+              | -(?!-) | /(?!\*) | [^A-Za-z0-9_\x80-\U0010FFFF\s'"$\\/-] )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+#: Characters of a statement that a finding shows; a server may be set to keep up to a megabyte of each.
+MAX_STATEMENT = 2000
+
+
 def redact(query: str) -> str:
     """A statement without its literals and comments, on one line: log text must not carry people's data.
 
     Where the end of a literal or comment is not certain (the server cut the text inside it, a backslash
     that is an escape or not depending on server settings, nested comments) the text ends there.
     """
-    kept: list[str] = []
-    for token in (leaf for statement in sqlparse.parse(query) for leaf in statement.flatten()):
-        comment = token.ttype in tokens.Comment
-        literal = token.ttype in tokens.Literal and token.ttype not in tokens.Literal.String.Symbol
-        if token.ttype in tokens.Error or "\\" in token.value or token.value.count("/*") > 1:
-            kept.append("…")
-            break
-        if comment:
-            kept.append(" ")
-        elif literal:
-            kept.append("?")
-        else:
-            kept.append(token.value)
-    text, unclosed, _ = "".join(kept).partition("/*")
-    return " ".join(text.split()) + ("…" if unclosed else "")
+    shown = ""
+    end = 0
+    while end < len(query) and len(shown) < MAX_STATEMENT and (lexeme := _LEXEME.match(query, end)):
+        end = lexeme.end()
+        match lexeme.lastgroup:
+            case "blank":
+                shown = f"{shown.rstrip()} "
+            case "literal":
+                shown += "?"
+            case _:
+                shown += lexeme.group()
+    return " ".join(shown[:MAX_STATEMENT].split()) + ("…" if end < len(query) or len(shown) > MAX_STATEMENT else "")
 
 
 def connections(look: Look) -> Looked:
@@ -175,7 +193,7 @@ def _hidden(look: Look, key: str, subject: str, guide: str) -> Looked | None:
         subject=subject,
         detail=f"role {may['role']} cannot see other users' sessions",
         expected="a role that is a member of pg_monitor",
-        remedy="`python -m upkeep grants` prints the GRANTs that the read role needs.",
+        remedy="`python -m upkeep grants target` prints the GRANTs that the read role needs.",
         guide=guide,
     )
     return Looked((finding,))

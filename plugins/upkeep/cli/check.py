@@ -79,8 +79,12 @@ def _ledger(config: Settings) -> Iterator[Row]:
             return "this role owns the ledger's tables; tasks must use another one than the owner"
         return "" if row["inserts"] else "the role may not insert: run `python -m upkeep ledger upgrade`"
 
+    def only_reads(session: database.Session) -> str:
+        row = session.row(queries.load("ledger/tasks_rights"))
+        return "this role may write; expected one that only reads" if row["owns"] or row["inserts"] else ""
+
     yield _asked(f"ledger as tasks ({ledger.tasks})", "G11", config, ledger.tasks, at_head, may_write)
-    yield _asked(f"ledger as dashboard ({ledger.dashboard})", "G11", config, ledger.dashboard, at_head)
+    yield _asked(f"ledger as dashboard ({ledger.dashboard})", "G11", config, ledger.dashboard, at_head, only_reads)
 
 
 def _asked(

@@ -34,6 +34,8 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+#: The list keeps the site's origin (scripts stay off): its links, clicked in Airflow's frame, must send the login.
+LIST_CSP = HEADERS["Content-Security-Policy"].replace("sandbox;", "sandbox allow-same-origin;")
 LISTED = 200  # reports on the list; the statement fetches one more
 CLOCKS = Sql(connect_timeout_seconds=5, statement_timeout_seconds=10, lock_timeout_seconds=2)  # a person is waiting
 
@@ -131,7 +133,8 @@ def _report_routes(reader: _Reader) -> APIRouter:
     def reports_of_dag(dag_id: str) -> Response:
         rows = reader.rows("reports_of_dag", dag_id=dag_id)
         title, more = f"Reports of {dag_id}", len(rows) > LISTED
-        return HTMLResponse(_LIST.render(title=title, rows=rows[:LISTED], more=more, css=_css()))
+        page = _LIST.render(title=title, rows=rows[:LISTED], more=more, css=_css())
+        return HTMLResponse(page, headers={"Content-Security-Policy": LIST_CSP})
 
     @router.get("/reports/{report_id}.json")
     def report_by_id_json(dag_id: str, report_id: str) -> Response:
@@ -146,7 +149,7 @@ def _report_routes(reader: _Reader) -> APIRouter:
 
 async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     response = await call_next(request)
-    response.headers.update(HEADERS)
+    response.headers.update({**HEADERS, **response.headers})
     return response
 
 

@@ -25,15 +25,19 @@ if TYPE_CHECKING:
     from upkeep.reports import Report, StepResult
 
 
+def run_url(dag_id: str, run_id: str, *, pages: str = "") -> str:
+    """A run's address in Airflow's UI, or with ``pages="/upkeep"`` where Upkeep's pages about it are mounted."""
+    base = conf.get("api", "base_url", fallback="/").rstrip("/")
+    return f"{base}{pages}/dags/{quote(dag_id)}/runs/{quote(run_id, safe='')}"
+
+
 class ReportLink(BaseOperatorLink):
-    """The button on a task that opens the run's report."""
+    """The link on a task's Details tab that opens the run's report; Airflow's own permissions stand before it."""
 
     name = "Report"
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
-        """Where the report pages are mounted; Airflow's own permissions stand before them."""
-        base = conf.get("api", "base_url", fallback="/").rstrip("/")
-        return f"{base}/upkeep/dags/{quote(ti_key.dag_id)}/runs/{quote(ti_key.run_id, safe='')}/report"
+        return f"{run_url(ti_key.dag_id, ti_key.run_id, pages='/upkeep')}/report"
 
 
 class _End(BaseOperator):
@@ -86,7 +90,8 @@ class ReportOperator(_End):
                 html=reports.to_html(report),
                 body={**reports.to_json(report), "red": red},
             )
-        self.log.info("Report %s: %s", number, sentence)
+        self.log.info("Report %s: %s", number, ReportLink().get_link(self, ti_key=context["ti"]))
+        self.log.info("%s", sentence)
         for finding in report.findings:
             self.log.info("%-8s %s: %s", finding.level.upper(), finding.subject, finding.detail[:300])
         return {"report": number, "level": report.level.value}
@@ -143,7 +148,7 @@ class VerdictOperator(_End):
         with self.ledger(read_only=True) as session:
             row = ledger.verdict_of_run(session, ti.dag_id, ti.run_id)
         if json.loads(row["body"])["red"]:
-            raise AirflowFailException(f"{row['headline']} (report {row['id']}: the Report button above)")
+            raise AirflowFailException(f"{row['headline']}. Read {ReportLink().get_link(self, ti_key=ti)}")
         self.log.info("%s", row["headline"])
         return str(row["headline"])
 
@@ -153,14 +158,13 @@ def _result(context: Context, step: str, state: str | None, row: Row | None) -> 
     from upkeep import reports
 
     ti: Any = context["ti"]
-    base = conf.get("api", "base_url", fallback="/").rstrip("/")
     result = reports.StepResult(
         step=step,
         group=step.partition(".")[0],
         title=step.rpartition(".")[2].replace("_", " "),
         state=reports.FAILED,
         reason=f"it left no record; Airflow's state of the task is {state or 'none'}",
-        log_url=f"{base}/dags/{quote(ti.dag_id)}/runs/{quote(ti.run_id, safe='')}/tasks/{quote(step)}",
+        log_url=f"{run_url(ti.dag_id, ti.run_id)}/tasks/{quote(step)}",
     )
     if row is None or (state in ("failed", "upstream_failed") and row["state"] == reports.RAN):
         return result

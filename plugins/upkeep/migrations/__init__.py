@@ -7,6 +7,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DBAPIError
 
 from upkeep.database import Connect
 
@@ -26,7 +27,15 @@ def head() -> str:
 
 
 def upgrade(connect: Connect) -> None:
-    """Bring the ledger behind ``connect`` (its owner's login) to ``head``; harmless when it is there."""
+    """Bring the ledger behind ``connect`` (its owner's login) to ``head``; harmless when it is there.
+
+    Raises psycopg.Error as the driver gives it, not SQLAlchemy's wrapping of it.
+    """
     config = _config()
     config.attributes["connect"] = connect
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except DBAPIError as error:
+        if error.orig is None:
+            raise
+        raise error.orig from None

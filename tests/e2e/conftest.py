@@ -1,0 +1,145 @@
+"""One sandbox for all end-to-end tests, brought up as ``make demo`` does, in a folder and on ports of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pytest
+import requests
+from playwright.sync_api import Browser, sync_playwright
+
+from sandbox import commands
+from sandbox.stack import Sandbox, open_sandbox
+from upkeep.settings import ROOT
+
+DAG = "maintenance_daily"
+RUNS = f"/api/v2/dags/{DAG}/dagRuns"
+PATIENCE_SECONDS = 180.0
+CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+
+
+@dataclass
+class Running:
+    """A sandbox that is up, and what ``up`` printed."""
+
+    sandbox: Sandbox
+    printed: str
+    users: dict[str, commands.Api] = field(default_factory=dict)
+
+    def cli(self, command: str) -> subprocess.CompletedProcess[str]:
+        """``python -m sandbox …`` on this sandbox."""
+        return _cli(self.sandbox.folder, command)
+
+    def api(self, user: str) -> commands.Api:
+        """REST as one of the sandbox's users."""
+        if user not in self.users:
+            self.users[user] = commands.Api(self.sandbox, user)
+        return self.users[user]
+
+    def trigger(self, conf: dict[str, Any] | None = None, user: str = "operator") -> str:
+        """Trigger the daily DAG as a person would and return the run's id."""
+        answer = self.api(user).request("POST", RUNS, json={"logical_date": None, "conf": conf or {}})
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["dag_run_id"])
+
+    def finish(self, run: str) -> str:
+        """Wait for a run to end and return its state."""
+        return str(self.wait(lambda: self._ended(run))["state"])
+
+    def _ended(self, run: str) -> dict[str, Any] | None:
+        found: dict[str, Any] = self.api("admin").get(f"{RUNS}/{quote(run, safe='')}")
+        return found if found["state"] in ("success", "failed") else None
+
+    def states(self, run: str) -> dict[str, str]:
+        """Airflow's state of each task of a run."""
+        path = f"{RUNS}/{quote(run, safe='')}/taskInstances"
+        return {ti["task_id"]: ti["state"] for ti in self.api("admin").get(path)["task_instances"]}
+
+    def page(self, run: str, end: str = "") -> str:
+        """The path of a run's report."""
+        return f"/upkeep/dags/{DAG}/runs/{quote(run, safe='')}/report{end}"
+
+    def report(self, run: str) -> dict[str, Any]:
+        """A run's report as JSON."""
+        found: dict[str, Any] = self.api("viewer").get(self.page(run, ".json"))
+        return found
+
+    def ledger(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Rows of the ledger, as the dashboard's role sees them."""
+        with psycopg.connect(self.sandbox.dsn("upkeep", "upkeep_dashboard")) as opened:
+            return opened.execute(statement, values).fetchall()  # type: ignore[call-overload]
+
+    def fault(self, faults: dict[str, str]) -> None:
+        """Make functions of the twin fail from now on; an empty dict heals them."""
+        (self.sandbox.folder / "faults.json").write_text(json.dumps(faults))
+
+    def wait(self, ready: Callable[[], Any]) -> Any:
+        """What ``ready`` returns as soon as it is something."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (found := ready()):
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.3)
+        return found
+
+
+def _cli(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "UPKEEP_SANDBOX": str(folder)}
+    return subprocess.run(
+        [sys.executable, "-m", "sandbox", command], env=environ, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The sandbox, up; at the end it must go down and leave no process behind."""
+    folder = tmp_path_factory.mktemp("sandbox")
+    up = _cli(folder, "up")
+    sandbox = open_sandbox(folder)
+    try:
+        assert up.returncode == 0, up.stdout + up.stderr
+        yield Running(sandbox, up.stdout)
+    finally:
+        down = _cli(folder, "down")
+        left = commands.leftovers(sandbox)
+        shutil.rmtree(sandbox.cluster.directory(), ignore_errors=True)
+    assert down.returncode == 0, down.stdout + down.stderr
+    assert not left
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The distribution's Chromium. CI requires it; elsewhere its absence is said and the tests count as not run."""
+    found = next((path for path in CHROMIUM if Path(path).exists()), None)
+    if found is None and os.environ.get("CI") != "true":
+        pytest.skip("not run: no Chromium here. Run: sudo apt-get install chromium")
+    assert found, "CI requires Chromium: apt-get install chromium"
+    quiet = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", *quiet])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(autouse=True)
+def healed(running: Running) -> Iterator[None]:
+    """Each test leaves the twin without faults."""
+    yield
+    running.fault({})
+
+
+def anonymous(running: Running, path: str) -> requests.Response:
+    """A GET without any login."""
+    session = requests.Session()
+    session.trust_env = False
+    return session.get(f"{running.sandbox.url}{path}", timeout=30)

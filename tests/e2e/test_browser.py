@@ -1,0 +1,130 @@
+"""What an operator sees and clicks, in a real browser on the running sandbox."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.conftest import DAG, Running
+
+SLOW = 30_000.0  # milliseconds that a page may take on a busy machine
+
+
+@pytest.fixture
+def page(browser: Browser, running: Running) -> Iterator[Page]:
+    """A page of an operator who has logged in."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context.set_default_timeout(SLOW)
+    opened = context.new_page()
+    login(opened, running, "operator")
+    yield opened
+    context.close()
+
+
+def login(page: Page, running: Running, user: str) -> None:
+    """Fill in Airflow's login form."""
+    page.goto(f"{running.sandbox.url}/auth/login")
+    page.fill("input[name=username]", user)
+    page.fill("input[name=password]", running.sandbox.passwords[user])
+    page.click("button[type=submit]")
+    page.wait_for_url(lambda url: "/auth/login" not in url)
+
+
+def keep(page: Page, name: str) -> None:
+    """Save a screenshot where UPKEEP_SCREENSHOTS says, for people to look at."""
+    if folder := os.environ.get("UPKEEP_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+@pytest.fixture(scope="session")
+def run(running: Running) -> str:
+    """A finished run with an unknown finding in it."""
+    running.fault({"error-tracking": "http_500"})
+    started = running.trigger()
+    running.finish(started)
+    running.fault({})
+    return started
+
+
+def test_the_graph_reads_like_the_guide(page: Page, running: Running, run: str) -> None:
+    """Groups, ends and steps of the daily window are in plain sight."""
+    page.goto(f"{running.sandbox.url}/dags/{DAG}/runs/{quote(run)}")
+    for name in ("open_window", "health", "errors", "database", "report", "verdict"):
+        expect(page.get_by_text(name, exact=True).first).to_be_visible(timeout=SLOW)
+    keep(page, "grid")
+    page.get_by_label("Show Graph").or_(page.get_by_role("button", name="Graph")).first.click()
+    expect(page.locator(".react-flow__node").first).to_be_visible(timeout=SLOW)
+    keep(page, "graph")
+
+
+def test_the_report_tab_shows_the_report(page: Page, running: Running, run: str) -> None:
+    """The run's Report tab holds the page, the unknown finding before the ok ones."""
+    page.goto(f"{running.sandbox.url}/dags/{DAG}/runs/{quote(run)}")
+    page.get_by_role("link", name="Report", exact=True).click()
+    frame = page.frame_locator("iframe")
+    expect(frame.get_by_text("errors.get_error_analytics").first).to_be_visible(timeout=SLOW)
+    levels = frame.locator("article.finding .level").all_inner_texts()
+    assert [level.strip().lower() for level in levels][0] == "unknown"
+    keep(page, "report")
+
+
+def test_the_verdict_task_links_the_report(page: Page, running: Running, run: str) -> None:
+    """The link among the task's details leads to the same page."""
+    page.goto(f"{running.sandbox.url}/dags/{DAG}/runs/{quote(run)}/tasks/verdict/details")
+    link = page.get_by_role("link", name="Report", exact=True).first
+    expect(link).to_be_visible(timeout=SLOW)
+    assert running.page(run) in (link.get_attribute("href") or "")
+
+
+def test_the_list_of_reports_leads_on(page: Page, running: Running, run: str) -> None:
+    """The DAG's Reports tab lists reports, and a click opens one."""
+    page.goto(f"{running.sandbox.url}/dags/{DAG}/plugin/upkeep_reports")
+    frame = page.frame_locator("iframe")
+    first = frame.locator("article a").first
+    expect(first).to_be_visible(timeout=SLOW)
+    first.click()
+    expect(frame.get_by_text("Findings").first).to_be_visible(timeout=SLOW)
+
+
+def test_the_report_fits_a_phone(browser: Browser, running: Running, run: str) -> None:
+    """At 360 pixels nothing is wider than the screen, in the dark as by day."""
+    for scheme in ("light", "dark"):
+        context = browser.new_context(viewport={"width": 360, "height": 760}, color_scheme=scheme)  # type: ignore[arg-type]
+        opened = context.new_page()
+        login(opened, running, "viewer")
+        opened.goto(f"{running.sandbox.url}{running.page(run)}")
+        assert opened.evaluate("document.documentElement.scrollWidth") <= 360
+        keep(opened, f"phone-{scheme}")
+        context.close()
+
+
+def test_the_trigger_form_offers_groups_and_dry_run_only(page: Page, running: Running) -> None:
+    """A person can choose groups and a dry run, trigger, and read that nothing was asked."""
+    page.goto(f"{running.sandbox.url}/dags/{DAG}")
+    page.get_by_role("button", name="Trigger").first.click()
+    expect(page.get_by_text("Dry run").first).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("Groups").first).to_be_visible(timeout=SLOW)
+    keep(page, "trigger")
+    for absent in ("target", "interval", "connection", "sql", "url"):
+        assert page.get_by_label(absent, exact=True).count() == 0
+
+
+def test_text_out_of_log_tables_stays_text(browser: Browser, running: Running) -> None:
+    """A message with a script in error_logs is shown, and runs nowhere (the page is a sandbox)."""
+    context = browser.new_context()
+    opened = context.new_page()
+    dialogs: list[str] = []
+    opened.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    login(opened, running, "viewer")
+    finished = running.trigger({"groups": ["errors"]})
+    running.finish(finished)
+    opened.goto(f"{running.sandbox.url}{running.page(finished)}")
+    opened.wait_for_load_state("networkidle")
+    assert opened.locator("script").count() == 0
+    assert dialogs == []
+    context.close()

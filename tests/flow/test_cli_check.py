@@ -1,0 +1,322 @@
+"""`python -m upkeep check` as an operator runs it: a process of its own, a real target, ledger and functions twin.
+
+Each run costs an import of Airflow, so that one run shows several things; no run may show a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import requests
+import sqlparse
+from psycopg import sql
+
+from sandbox.postgres import HOST, Cluster
+from sandbox.twin import keys
+from upkeep import database, migrations
+from upkeep.settings import ROOT
+
+SECRET = "a-secret-of-the-tests-that-is-at-least-32-bytes-long"
+SECRET_KEY = keys.secret_key()
+LEGACY_KEY = keys.legacy_key(SECRET)
+LEDGER_ROLES = ("owner", "tasks", "dashboard")
+
+EVERYTHING = (
+    "ledger as tasks (upkeep_ledger)",
+    "ledger as dashboard (upkeep_ledger_dashboard)",
+    "primary: production-monitoring system_status",
+    "primary: overall health",
+    "primary: response time",
+    "primary: error rate",
+    "primary: database connections",
+    "primary: memory usage",
+    "primary: cpu usage",
+    "primary: error-tracking get_error_analytics",
+    "primary: database, read-only (upkeep_target_read)",
+    "primary: table sizes and growth",
+    "primary: long-running queries",
+    "primary: connections by state",
+)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one run printed: its exit code, what can be collected, and why not."""
+
+    code: int
+    rows: Mapping[str, str]
+    why: Mapping[str, str]
+    output: str
+    errors: str
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A target, its functions and a ledger, with the Connections that an operator would set."""
+
+    connections: Mapping[str, Mapping[str, Any]]
+    passwords: Mapping[str, str]
+    home: Path
+
+    def check(self, *arguments: str, config: Path | None = None, **changed: Mapping[str, Any] | None) -> Said:
+        """Run the command; a Connection that is changed gets these fields, one that is None is absent."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "UPKEEP"))}
+        fields = {
+            name: {**given, **(changed.get(name) or {})}
+            for name, given in self.connections.items()
+            if changed.get(name, given) is not None
+        }
+        environment = {
+            **kept,
+            "AIRFLOW_HOME": str(self.home),
+            "PYTHONPATH": str(ROOT / "plugins"),
+            **({"UPKEEP_CONFIG": str(config)} if config else {}),
+            **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in fields.items()},
+        }
+        argv = [sys.executable, "-m", "upkeep", "check", *arguments]
+        done = subprocess.run(argv, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+        hidden = {*self.passwords.values(), SECRET, SECRET_KEY, LEGACY_KEY}
+        hidden |= {str(value["password"]) for value in fields.values()}
+        assert not any(secret in done.stdout + done.stderr for secret in hidden)
+        return Said(done.returncode, *_table(done.stdout), done.stdout, done.stderr)
+
+
+def _table(text: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The printed table as what → yes or NO, and what → the reason on the line below."""
+    rows: dict[str, str] = {}
+    why: dict[str, str] = {}
+    for line in text.splitlines():
+        if match := re.fullmatch(r"(\S.*?)  +(?:[GX][-\dGX]* +)?(yes|NO)", line):
+            rows[match[1]] = match[2]
+        elif line.startswith("    "):
+            why[list(rows)[-1]] = line.strip()
+    return rows, why
+
+
+@contextmanager
+def twin(dsn: str, folder: Path) -> Iterator[str]:
+    """A functions twin as a process, ended with the block; yields its address."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port = probe.getsockname()[1]
+    environment = {
+        **os.environ,
+        "UPKEEP_TWIN_PORT": str(port),
+        "UPKEEP_TWIN_DSN": dsn,
+        "UPKEEP_TWIN_JWT_SECRET": SECRET,
+        "UPKEEP_TWIN_SECRET_KEY": SECRET_KEY,
+    }
+    log_file, url = folder / "twin.log", f"http://{HOST}:{port}"
+    with log_file.open("wb") as log:
+        argv = [sys.executable, "-m", "sandbox.twin"]
+        process = subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 30
+        while not _answers(url):
+            assert process.poll() is None and time.monotonic() < deadline, log_file.read_text()
+            time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/openapi.json", timeout=5).ok
+    except requests.ConnectionError:
+        return False
+
+
+def _ledger(cluster: Cluster, name: str, passwords: Mapping[str, str]) -> None:
+    """The ledger's roles, database, tables and grants."""
+    roles = {role: f"{name}_{role}" for role in LEDGER_ROLES}
+    with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as connection:
+        for statement in sqlparse.split(database.script("setup/ledger_roles", database=name, **roles)):
+            connection.execute(statement.encode())
+        for role, login in roles.items():
+            alter = sql.SQL("ALTER ROLE {} PASSWORD {}")
+            connection.execute(alter.format(sql.Identifier(login), sql.Literal(passwords[role])))
+    owner = cluster.dsn(name, roles["owner"], passwords["owner"])
+    migrations.upgrade(lambda: psycopg.connect(owner))
+    with psycopg.connect(owner) as connection:
+        grants = database.script("setup/ledger_grants", tasks=roles["tasks"], dashboard=roles["dashboard"])
+        connection.execute(grants.encode())
+
+
+@pytest.fixture(scope="module")
+def target(cluster: Cluster, seeded_template: str) -> Iterator[str]:
+    """The name of a seeded target with the project's grants for upkeep_read, all of them taken back at the end."""
+    name = f"cli_{secrets.token_hex(4)}"
+    both = {"name": sql.Identifier(name), "template": sql.Identifier(seeded_template)}
+    with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {name} TEMPLATE {template}").format(**both))
+        try:
+            with psycopg.connect(cluster.dsn(name), autocommit=True) as opened:
+                opened.execute(database.script("setup/target_grants", role="upkeep_read", database=name).encode())
+            yield name
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {name} WITH (FORCE)").format(**both))
+            connection.execute("REVOKE pg_monitor FROM upkeep_read")
+            connection.execute("ALTER ROLE upkeep_read RESET default_transaction_read_only")
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    cluster: Cluster, target: str, role_passwords: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployment]:
+    """Everything that the daily window needs, as it should be."""
+    folder = tmp_path_factory.mktemp("deployment")
+    name = f"{target}_ledger"
+    passwords = {role: secrets.token_urlsafe(12) for role in LEDGER_ROLES}
+
+    def connection(schema: str, login: str, password: str) -> dict[str, Any]:
+        where = {"conn_type": "postgres", "host": HOST, "port": cluster.port}
+        return {**where, "schema": schema, "login": login, "password": password}
+
+    try:
+        _ledger(cluster, name, passwords)
+        reader = cluster.dsn(target, "functions_twin", role_passwords["functions_twin"])
+        with twin(reader, folder) as url:
+            connections = {
+                "upkeep_functions": {"conn_type": "http", "host": url, "password": LEGACY_KEY},
+                "upkeep_target_read": connection(target, "upkeep_read", role_passwords["upkeep_read"]),
+                "upkeep_ledger": connection(name, f"{name}_tasks", passwords["tasks"]),
+                "upkeep_ledger_dashboard": connection(name, f"{name}_dashboard", passwords["dashboard"]),
+            }
+            yield Deployment(connections, {**role_passwords, **passwords, "postgres": cluster.password}, folder)
+    finally:
+        with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as opened:
+            opened.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            for role in LEDGER_ROLES:
+                opened.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(f"{name}_{role}")))
+
+
+def test_a_deployment_as_it_should_be(deployment: Deployment) -> None:
+    """Every row says yes, there is a row for everything that the window needs, and the exit code is 0."""
+    said = deployment.check()
+    assert said.errors == ""
+    configuration, *others = said.rows
+    assert configuration.startswith("configuration in ")
+    assert tuple(others) == EVERYTHING
+    assert set(said.rows.values()) == {"yes"}, said.output
+    assert said.why == {}
+    assert said.output.endswith("15 of 15 can be collected.\n")
+    assert said.code == 0
+
+
+def test_a_secret_key_before_a_function_that_verifies_jwt(deployment: Deployment) -> None:
+    """A new key is no JWT: the function with verify_jwt says NO and names it, the other one says yes (X2)."""
+    said = deployment.check("--target", "primary", upkeep_functions={"password": SECRET_KEY})
+    assert said.code == 1
+    assert [what for what, can in said.rows.items() if can == "NO"] == ["primary: production-monitoring system_status"]
+    why = said.why["primary: production-monitoring system_status"]
+    assert "Connection 'upkeep_functions', function 'production-monitoring'" in why
+    assert "verify_jwt" in why
+    assert said.rows["primary: error-tracking get_error_analytics"] == "yes"
+
+
+def test_a_read_role_without_pg_monitor(deployment: Deployment, cluster: Cluster) -> None:
+    """Only the two checks that need to see sessions say NO, and name the command that prints the grants."""
+    with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as connection:
+        connection.execute("REVOKE pg_monitor FROM upkeep_read")
+        try:
+            said = deployment.check()
+        finally:
+            connection.execute("GRANT pg_monitor TO upkeep_read")
+    blind = ["primary: long-running queries", "primary: connections by state"]
+    assert said.code == 1
+    assert [what for what, can in said.rows.items() if can == "NO"] == blind
+    assert all("python -m upkeep grants target" in said.why[what] for what in blind)
+
+
+def test_logins_that_are_not_what_they_should_be(deployment: Deployment, role_passwords: dict[str, str]) -> None:
+    """A Connection that is absent, one to a role that may write, a wrong password and a wrong key each say NO."""
+    said = deployment.check(
+        upkeep_ledger=None,
+        upkeep_ledger_dashboard={"password": "S3CRETMARKER"},
+        upkeep_target_read={"login": "app", "password": role_passwords["app"]},
+        upkeep_functions={"password": keys.legacy_key("another-secret-that-is-at-least-32-bytes-long")},
+    )
+    assert said.code == 1
+    assert said.errors == ""
+    absent = said.why["ledger as tasks (upkeep_ledger)"]
+    assert "Connection 'upkeep_ledger': found none" in absent
+    assert "AIRFLOW_CONN_UPKEEP_LEDGER" in absent
+    refused = said.why["ledger as dashboard (upkeep_ledger_dashboard)"]
+    assert "Connection 'upkeep_ledger_dashboard'" in refused
+    assert "password authentication failed" in refused
+    writes = said.why["primary: database, read-only (upkeep_target_read)"]
+    assert "role app may write" in writes
+    assert "python -m upkeep grants target" in writes
+    for function in ("production-monitoring system_status", "error-tracking get_error_analytics"):
+        assert "found 401" in said.why[f"primary: {function}"]
+        assert "check the API key" in said.why[f"primary: {function}"]
+    assert said.rows["primary: table sizes and growth"] == "yes"
+    assert said.output.endswith("2 of 9 can be collected.\n")
+
+
+def test_roles_of_the_ledger_that_may_too_much(deployment: Deployment, cluster: Cluster) -> None:
+    """The owner's login for tasks, a role that writes for the dashboard, and one column that checks could change."""
+    ledger = deployment.connections["upkeep_ledger"]
+    owner = {"login": ledger["schema"] + "_owner", "password": deployment.passwords["owner"]}
+    target = deployment.connections["upkeep_target_read"]["schema"]
+    with psycopg.connect(cluster.dsn(target), autocommit=True) as connection:
+        connection.execute("GRANT UPDATE (message) ON error_logs TO upkeep_read")
+        try:
+            said = deployment.check(
+                upkeep_ledger=owner,
+                upkeep_ledger_dashboard={name: ledger[name] for name in ("login", "password")},
+            )
+        finally:
+            connection.execute("REVOKE UPDATE (message) ON error_logs FROM upkeep_read")
+    assert said.code == 1
+    assert "owns the ledger's tables" in said.why["ledger as tasks (upkeep_ledger)"]
+    assert "may write" in said.why["ledger as dashboard (upkeep_ledger_dashboard)"]
+    assert "role upkeep_read may write" in said.why["primary: database, read-only (upkeep_target_read)"]
+
+
+def test_a_database_without_the_ledgers_tables_and_a_port_without_a_server(deployment: Deployment, port: int) -> None:
+    """Before `ledger upgrade` the row names that command; what cannot be reached is named, and the rest still asked."""
+    unreachable = {"host": f"http://{HOST}:{port}"}
+    said = deployment.check(
+        upkeep_ledger={"schema": deployment.connections["upkeep_target_read"]["schema"]},
+        upkeep_functions=unreachable,
+        upkeep_target_read={"port": port},
+    )
+    assert said.code == 1
+    assert "python -m upkeep ledger upgrade" in said.why["ledger as tasks (upkeep_ledger)"]
+    assert said.rows["ledger as dashboard (upkeep_ledger_dashboard)"] == "yes"
+    assert "Connection refused" in said.why["primary: production-monitoring system_status"]
+    assert "Connection refused" in said.why["primary: database, read-only (upkeep_target_read)"]
+
+
+def test_a_configuration_that_cannot_be_used(deployment: Deployment, tmp_path: Path) -> None:
+    """Exit code 2, the file, the setting, what was found and what was meant, on stderr alone; so for the target."""
+    for file in (ROOT / "config").glob("*.yaml"):
+        (tmp_path / file.name).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
+    maintenance = tmp_path / "maintenance.yaml"
+    text = maintenance.read_text(encoding="utf-8")
+    maintenance.write_text(text.replace("largest_tables: 10", "largest_table: 10"), encoding="utf-8")
+    said = deployment.check(config=tmp_path)
+    assert (said.code, said.output) == (2, "")
+    assert f"{tmp_path.name}/maintenance.yaml: checks.largest_table: " in said.errors
+    assert "did you mean 'largest_tables'?" in said.errors
+    assert "Traceback" not in said.errors
+    said = deployment.check("--target", "secondary")
+    assert (said.code, said.output) == (2, "")
+    assert "found no target 'secondary', expected one of: primary" in said.errors

@@ -1,0 +1,151 @@
+"""The DAG folder as Airflow sees it: exactly the DAGs, tasks, owners and clocks that we mean."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from upkeep.settings import ROOT
+
+LOOK = """
+import json, pathlib, runpy, sys
+files = sorted(pathlib.Path(sys.argv[1]).glob("*.py"))
+for file in files:
+    runpy.run_path(str(file))
+forbidden = {"psycopg", "fastapi", "pyarrow", "adbc_driver_postgresql"}
+imported, ours = sorted(forbidden & set(sys.modules)), "upkeep.flow" in sys.modules
+
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(sys.argv[1])
+assert not bag.import_errors, bag.import_errors
+found = {}
+for dag in bag.dags.values():
+    found[dag.dag_id] = {
+        "schedule": f"{dag.timetable.expression} {dag.timetable.timezone}",
+        "catchup": dag.catchup,
+        "max_active_runs": dag.max_active_runs,
+        "doc": dag.doc_md or "",
+        "params": {name: dag.params.get_param(name).schema for name in dag.params},
+        "tasks": {
+            task.task_id: {
+                "owner": task.owner,
+                "retries": task.retries,
+                "timeout": task.execution_timeout and task.execution_timeout.total_seconds(),
+                "upstream": sorted(task.upstream_task_ids),
+                "rule": str(task.trigger_rule.value),
+            }
+            for task in dag.tasks
+        },
+    }
+print(json.dumps({"dags": found, "imported": imported, "ours": ours}))
+"""
+
+
+def look(home: Path, config: Path | None = None) -> dict[str, Any]:
+    """Parse ``dags/`` in a fresh process, as the dag-processor does."""
+    environ = {**os.environ, "AIRFLOW_HOME": str(home), "PYTHONPATH": str(ROOT / "plugins")}
+    if config:
+        environ["UPKEEP_CONFIG"] = str(config)
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK, str(ROOT / "dags")], env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a parse of the shipped DAGs with the shipped config brings."""
+    return look(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture
+def daily(parsed: dict[str, Any]) -> Mapping[str, Any]:
+    """The daily DAG."""
+    found: Mapping[str, Any] = parsed["dags"]["maintenance_daily"]
+    return found
+
+
+def test_exactly_these_dags(parsed: dict[str, Any]) -> None:
+    """A DAG that nobody told this test about fails it, and so does one that is gone."""
+    assert set(parsed["dags"]) == {"maintenance_daily"}
+
+
+def test_parsing_imports_no_driver_and_no_web_framework(parsed: dict[str, Any]) -> None:
+    """Parsing is what the dag-processor does all day: the heavy libraries come when a task runs."""
+    assert parsed["ours"] is True
+    assert parsed["imported"] == []
+
+
+def test_the_daily_schedule_is_the_guides(daily: Mapping[str, Any]) -> None:
+    """02:00 UTC every day, one window at a time, nothing caught up on its own (G1)."""
+    assert (daily["schedule"], daily["catchup"], daily["max_active_runs"]) == ("0 2 * * * UTC", False, 1)
+
+
+def test_exactly_these_tasks_in_this_order(daily: Mapping[str, Any]) -> None:
+    """The window opens, the groups look side by side, the report waits for all, the verdict for the report."""
+    steps = {
+        "health.system_status",
+        "errors.get_error_analytics",
+        "database.table_sizes",
+        "database.long_running_queries",
+        "database.connections",
+    }
+    tasks = daily["tasks"]
+    assert set(tasks) == {"open_window", "report", "verdict"} | steps
+    assert all(tasks[step]["upstream"] == ["open_window"] for step in steps)
+    assert set(tasks["report"]["upstream"]) == steps
+    assert tasks["verdict"]["upstream"] == ["report"]
+    assert tasks["report"]["rule"] == "all_done"
+
+
+def test_every_task_has_an_owner_a_clock_and_few_retries(daily: Mapping[str, Any]) -> None:
+    """X11: no task without an execution timeout; the verdict is never retried."""
+    for name, task in daily["tasks"].items():
+        assert task["owner"] == "DevOps Engineer", name
+        assert 0 < task["timeout"] <= 600, name
+        assert task["retries"] == (0 if name == "verdict" else 1), name
+
+
+def test_the_form_holds_groups_and_dry_run_only(daily: Mapping[str, Any]) -> None:
+    """Nothing that a person types can reach a connection, URL, SQL or path."""
+    assert set(daily["params"]) == {"groups", "dry_run"}
+    assert daily["params"]["groups"]["items"]["enum"] == ["health", "errors", "database"]
+    assert daily["params"]["dry_run"]["type"] == "boolean"
+
+
+def test_the_runbook_is_the_docstring(daily: Mapping[str, Any]) -> None:
+    """The UI's Dag Docs say what it touches and what to do when it is red."""
+    for part in ("02:00 UTC", "**Touches**", "**The report**", "**When something is red**"):
+        assert part in daily["doc"]
+
+
+def test_a_second_target_gets_dags_of_its_own(tmp_path: Path) -> None:
+    """The first target's DAG keeps its name when a second target comes; the second's carries a suffix."""
+    config = tmp_path / "config"
+    shutil.copytree(ROOT / "config", config)
+    file = config / "maintenance.yaml"
+    second = "  staging:\n    title: Staging\n    connections: {functions: f2, read: r2}\n\nledger:"
+    text = file.read_text()
+    assert "\nledger:" in text
+    file.write_text(text.replace("\nledger:", second, 1))
+    assert set(look(tmp_path, config)["dags"]) == {"maintenance_daily", "maintenance_daily__staging"}
+
+
+def test_a_broken_config_fails_the_parse_and_names_the_setting(tmp_path: Path) -> None:
+    """Airflow shows it as an import error: the file, the setting, what was found."""
+    config = tmp_path / "config"
+    shutil.copytree(ROOT / "config", config)
+    file = config / "maintenance.yaml"
+    file.write_text(file.read_text().replace("attempts:", "atempts:"))
+    with pytest.raises(AssertionError, match=r"maintenance\.yaml: http\.atempts: found a setting that does not exist"):
+        look(tmp_path, config)

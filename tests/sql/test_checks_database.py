@@ -1,0 +1,530 @@
+"""The daily database checks on a real PostgreSQL, as a role with the grants of include/sql/setup and nothing more."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from sandbox.postgres import Cluster
+from upkeep import checks, database
+from upkeep.findings import Finding, Level
+from upkeep.ledger import Looked
+from upkeep.settings import ROOT, Settings, settings
+
+T = TypeVar("T")
+CONFIG = settings(ROOT / "config")
+PATIENCE_SECONDS = 30
+NOW = datetime(2026, 5, 4, 2, tzinfo=UTC)
+SECRET, NUMBER = "S3CRETMARKER", "8675309"
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A database with two logins: its superuser and the role that checks come with."""
+
+    admin: str
+    reader: str
+    role: str
+
+    def sql(self, statement: str, **identifiers: str) -> list[tuple[Any, ...]]:
+        """Run a statement as the superuser, its identifiers filled in."""
+        filled = sql.SQL(statement).format(**{name: sql.Identifier(value) for name, value in identifiers.items()})
+        with psycopg.connect(self.admin, autocommit=True) as connection:
+            cursor = connection.execute(filled)
+            return cursor.fetchall() if cursor.description else []
+
+    def look(
+        self,
+        name: str,
+        earlier: Mapping[tuple[str, str], tuple[float, datetime]] | None = None,
+        **limits: float,
+    ) -> Looked:
+        """Carry out one check as the reader, with these limits in place of config's."""
+        config = limited(**limits)
+        with database.session(lambda: psycopg.connect(self.reader), config.maintenance.sql, read_only=True) as session:
+            return checks.carry_out(checks.find(name), checks.Look(session, config, NOW, earlier or {}))
+
+    def long_queries(self, seconds: float) -> dict[int, Finding]:
+        """The long-running queries by PID; empty when the check says that there are none."""
+        findings = self.look("long_running_queries", long_query_minutes=seconds / 60).findings
+        if [finding.level for finding in findings] == [Level.OK]:
+            return {}
+        assert all(finding.level is Level.WARNING for finding in findings)
+        return {finding.metadata["pid"]: finding for finding in findings}
+
+
+def limited(**limits: float) -> Settings:
+    """Config with other limits of checks."""
+    changed = CONFIG.maintenance.checks.model_copy(update=limits)
+    return CONFIG.model_copy(update={"maintenance": CONFIG.maintenance.model_copy(update={"checks": changed})})
+
+
+def until(ask: Callable[[], T], good: Callable[[T], object] = bool) -> T:
+    """The first answer that is good; fails with the last one when none comes in time."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not good(found := ask()):
+        assert time.monotonic() < deadline, f"still {found!r} after {PATIENCE_SECONDS} s"
+        time.sleep(0.1)
+    return found
+
+
+@contextmanager
+def login(cluster: Cluster, admin: str, name: str) -> Iterator[str]:
+    """A role that may log in, dropped at the end with whatever it was given in this database; yields its conninfo."""
+    role, password = sql.Identifier(name), secrets.token_urlsafe(12)
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(password)))
+    database_name = str(psycopg.conninfo.conninfo_to_dict(admin)["dbname"])
+    try:
+        yield cluster.dsn(database_name, name, password)
+    finally:
+        with psycopg.connect(admin, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(role))
+            connection.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+@pytest.fixture
+def bare(cluster: Cluster, empty_database: str) -> Iterator[Platform]:
+    """A fresh database whose reader may do nothing but connect."""
+    role = f'Reader "{secrets.token_hex(4)}"'
+    with login(cluster, empty_database, role) as reader:
+        yield Platform(empty_database, reader, role)
+
+
+def grant(platform: Platform) -> None:
+    """Run the statements that a DBA is told to run."""
+    name = str(psycopg.conninfo.conninfo_to_dict(platform.admin)["dbname"])
+    with psycopg.connect(platform.admin, autocommit=True) as connection:
+        connection.execute(database.script("setup/target_grants", role=platform.role, database=name).encode())
+
+
+@pytest.fixture
+def platform(bare: Platform) -> Platform:
+    """A fresh database whose reader has the project's own grants."""
+    grant(bare)
+    return bare
+
+
+@contextmanager
+def asleep(platform: Platform) -> Iterator[int]:
+    """A session of the superuser that runs a statement for as long as the block; yields its PID."""
+    connection = psycopg.connect(platform.admin, autocommit=True)
+    try:
+        connection.pgconn.send_query(b"SELECT pg_sleep(600)")
+        yield connection.info.backend_pid
+    finally:
+        connection.cancel_safe()
+        connection.close()
+
+
+# G50 ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_transaction_left_open_is_found_until_it_ends(platform: Platform) -> None:
+    """A session idle in transaction beyond the limit is a warning that says so, and is gone after its commit."""
+    with psycopg.connect(platform.admin, application_name="the forgetful") as forgetful:
+        forgetful.execute("SELECT 1")
+        pid = forgetful.info.backend_pid
+        finding = until(lambda: platform.long_queries(0.3), lambda found: pid in found)[pid]
+        assert finding.detail.startswith("idle in transaction")
+        assert "last statement: SELECT ?" in finding.detail
+        assert finding.key == f"long_running_queries:postgres:{pid}"
+        assert finding.metadata["application"] == "the forgetful"
+        assert finding.metadata["age_seconds"] > 0.3
+        forgetful.commit()
+        assert pid not in platform.long_queries(0.3)
+
+
+def test_a_transaction_that_failed_and_stays_open_is_found(platform: Platform) -> None:
+    """The state "idle in transaction (aborted)" holds back vacuum as well, and is named."""
+    with psycopg.connect(platform.admin) as forgetful:
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            forgetful.execute("SELECT 1 / 0")
+        pid = forgetful.info.backend_pid
+        finding = until(lambda: platform.long_queries(0.3), lambda found: pid in found)[pid]
+        assert finding.detail.startswith("idle in transaction (aborted)")
+        forgetful.rollback()
+        assert pid not in platform.long_queries(0.3)
+
+
+def test_a_statement_that_runs_is_found_until_it_ends(platform: Platform) -> None:
+    """An active statement beyond the limit is a warning with its wait event, and is gone once it is cancelled."""
+    with asleep(platform) as pid:
+        finding = until(lambda: platform.long_queries(0.3), lambda found: pid in found)[pid]
+        assert finding.detail.startswith("running for")
+        assert "waiting for Timeout/PgSleep" in finding.detail
+        assert "statement: SELECT pg_sleep(?)" in finding.detail
+        assert f"pg_cancel_backend({pid})" in finding.remedy
+        assert finding.metadata["state"] == "active"
+        platform.sql(f"SELECT pg_cancel_backend({pid})")
+        until(lambda: platform.long_queries(0.3), lambda found: pid not in found)
+
+
+def test_what_is_younger_than_the_limit_is_not_found(platform: Platform) -> None:
+    """With config's own five minutes a fresh statement and a fresh transaction are no finding."""
+    with psycopg.connect(platform.admin) as forgetful, asleep(platform):
+        forgetful.execute("SELECT 1")
+        (finding,) = platform.look("long_running_queries").findings
+    assert finding.level is Level.OK
+    assert "5 minutes" in finding.detail
+
+
+def test_neither_idle_sessions_nor_our_own_are_found(platform: Platform) -> None:
+    """With a limit of next to nothing, an old idle session and the checking session itself stay out."""
+    with psycopg.connect(platform.admin, autocommit=True) as idle, psycopg.connect(platform.admin) as forgetful:
+        idle.execute("SELECT 1")
+        forgetful.execute("SELECT 1")
+        config = limited(long_query_minutes=1e-9)
+        connect = database.session(lambda: psycopg.connect(platform.reader), config.maintenance.sql, read_only=True)
+        with connect as session:
+            looked = checks.carry_out(checks.find("long_running_queries"), checks.Look(session, config, NOW))
+            own = session.connection.info.backend_pid
+        found = {finding.metadata["pid"] for finding in looked.findings}
+        assert forgetful.info.backend_pid in found
+        assert not found & {idle.info.backend_pid, own}
+
+
+def test_no_literal_reaches_the_finding(platform: Platform) -> None:
+    """A string, a number, a dollar quote and a comment of an open transaction are nowhere in what is recorded."""
+    query = f"SELECT /* {SECRET} */ '{SECRET}', {NUMBER}, $tag${SECRET}$tag$, E'\\t{SECRET}' -- {SECRET}"
+    with psycopg.connect(platform.admin) as forgetful, psycopg.connect(platform.admin) as binding:
+        forgetful.execute(query.encode())
+        binding.execute("SELECT %s::text, %s::int", [SECRET, int(NUMBER)])
+        pids = {forgetful.info.backend_pid, binding.info.backend_pid}
+        found = until(lambda: platform.long_queries(0.1), lambda found: pids <= found.keys())
+    recorded = repr([found[pid] for pid in pids])
+    assert "SELECT ?, ?, ?, E…" in recorded
+    assert "SELECT $1::text, $2::int" in recorded
+    assert SECRET not in recorded
+    assert NUMBER not in recorded
+
+
+def test_a_statement_that_the_server_cut_inside_a_string_shows_none_of_it(platform: Platform) -> None:
+    """The server keeps 1024 bytes: a string whose end is missing hides all the same."""
+    with psycopg.connect(platform.admin) as forgetful:
+        forgetful.execute(f"SELECT a, '{SECRET * 200}' FROM (VALUES (1)) AS t(a)".encode())
+        pid = forgetful.info.backend_pid
+        finding = until(lambda: platform.long_queries(0.1), lambda found: pid in found)[pid]
+    assert finding.detail.endswith("SELECT a,…")
+    assert SECRET[:4] not in repr(finding)
+
+
+def test_a_user_of_any_name_is_named(platform: Platform, cluster: Cluster) -> None:
+    """Mixed case, blanks, quotes and letters beyond ASCII in a user's name arrive as they are."""
+    name = f'Wéird "User" 100% o\'{secrets.token_hex(3)}'
+    with login(cluster, platform.admin, name) as dsn, psycopg.connect(dsn) as forgetful:
+        forgetful.execute("SELECT 1")
+        pid = forgetful.info.backend_pid
+        finding = until(lambda: platform.long_queries(0.1), lambda found: pid in found)[pid]
+        forgetful.rollback()
+    assert finding.metadata["user"] == name
+    assert finding.subject == f"PID {pid} of {name}"
+
+
+def test_sessions_of_a_database_in_another_encoding_are_found(platform: Platform) -> None:
+    """The server hands out the bytes of other databases' statements as they came; they need not be UTF-8."""
+    name = f"latin_{secrets.token_hex(4)}"
+    platform.sql("CREATE DATABASE {name} TEMPLATE template0 ENCODING LATIN1 LOCALE 'C'", name=name)
+    try:
+        with psycopg.connect(platform.admin, dbname=name, client_encoding="utf8") as forgetful:
+            forgetful.execute("SELECT 1 AS größe")
+            pid = forgetful.info.backend_pid
+            finding = until(lambda: platform.long_queries(0.1), lambda found: pid in found)[pid]
+    finally:
+        platform.sql("DROP DATABASE {name} WITH (FORCE)", name=name)
+    assert "SELECT ? AS gr\N{REPLACEMENT CHARACTER}" in finding.detail
+
+
+# G50 and G51 without the grants ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["long_running_queries", "connections"])
+def test_a_role_that_cannot_see_sessions_judges_nothing_until_granted(bare: Platform, name: str) -> None:
+    """Without pg_monitor the answer is UNKNOWN with the remedy, never a false ok; with it, the check judges."""
+    with psycopg.connect(bare.admin) as forgetful:
+        forgetful.execute("SELECT 1")
+        looked = bare.look(name)
+        (finding,) = looked.findings
+        assert finding.level is Level.UNKNOWN
+        assert bare.role in finding.detail
+        assert "pg_monitor" in finding.expected
+        assert "python -m upkeep grants target" in finding.remedy
+        assert looked.samples == ()
+        grant(bare)
+        assert bare.look(name).findings[0].level is Level.OK
+
+
+@pytest.mark.parametrize("name", ["long_running_queries", "connections"])
+def test_a_member_of_pg_monitor_that_inherits_nothing_judges_nothing(bare: Platform, name: str) -> None:
+    """Membership alone shows no session: the privileges must be in force without SET ROLE."""
+    bare.sql("GRANT pg_monitor TO {role} WITH INHERIT FALSE", role=bare.role)
+    assert bare.look(name).findings[0].level is Level.UNKNOWN
+    bare.sql("GRANT pg_monitor TO {role} WITH INHERIT TRUE", role=bare.role)
+    assert bare.look(name).findings[0].level is Level.OK
+
+
+# G51 ------------------------------------------------------------------------------------------------------------
+
+
+class SmallCluster(Cluster):
+    """A server with 25 connections, of which 20 are for ordinary roles, and an autovacuum that is always at it."""
+
+    def command(self) -> list[str]:
+        return [
+            *super().command(),
+            *("-c", "max_connections=25", "-c", "superuser_reserved_connections=2", "-c", "reserved_connections=3"),
+            *("-c", "autovacuum_naptime=1s", "-c", "autovacuum_vacuum_cost_delay=100ms"),
+            *("-c", "autovacuum_vacuum_cost_limit=1"),
+        ]
+
+
+@pytest.fixture(scope="module")
+def small(new_cluster: Callable[[], Cluster]) -> Iterator[Platform]:
+    """The small server's database, with the project's own grants for its reader."""
+    one = new_cluster()
+    cluster = SmallCluster(one.data, one.port, one.password)
+    server = cluster.start()
+    try:
+        with login(cluster, cluster.dsn("postgres"), "Reader") as reader:
+            platform = Platform(cluster.dsn("postgres"), reader, "Reader")
+            grant(platform)
+            yield platform
+    finally:
+        cluster.stop(server)
+
+
+def test_levels_at_the_boundaries(small: Platform) -> None:
+    """With 20 slots, 15 taken are 75 % and ok, 16 warn, 18 are 90 % and warn, 19 are critical, and back again."""
+
+    def taken(number: int) -> tuple[Level, int, int]:
+        """Let this many connections be taken, the check's own among them, and look."""
+        while len(held) > number - 1:
+            held.pop().close()
+        while len(held) < number - 1:
+            held.append(stack.enter_context(psycopg.connect(small.reader)))
+
+        def look() -> tuple[Level, int, int]:
+            (finding,) = small.look("connections").findings
+            return finding.level, sum(finding.metadata["states"].values()), finding.metadata["available"]
+
+        return until(look, lambda found: found[1] == number)  # a closed connection's backend takes its time
+
+    held: list[psycopg.Connection[Any]] = []
+    with ExitStack() as stack:
+        assert taken(1) == (Level.OK, 1, 20)
+        assert taken(15) == (Level.OK, 15, 20)
+        assert taken(16) == (Level.WARNING, 16, 20)
+        assert taken(18) == (Level.WARNING, 18, 20)
+        assert taken(19) == (Level.CRITICAL, 19, 20)
+        assert taken(20) == (Level.CRITICAL, 20, 20)
+        assert taken(18) == (Level.WARNING, 18, 20)
+        assert taken(15) == (Level.OK, 15, 20)
+
+
+def test_a_superusers_reserved_slots_make_more_than_all(small: Platform) -> None:
+    """When superusers fill the reserved slots too, more than 100 % is critical, not an absurd number."""
+    with ExitStack() as stack:
+        for _ in range(22):
+            stack.enter_context(psycopg.connect(small.admin))
+        with pytest.raises(psycopg.OperationalError, match="remaining connection slots"):
+            small.look("connections")
+        small_admin = Platform(small.admin, small.admin, "postgres")
+        (finding,) = until(
+            lambda: small_admin.look("connections").findings,
+            lambda found: sum(found[0].metadata["states"].values()) == 23,
+        )
+    assert finding.level is Level.CRITICAL
+    assert "23 of 20 connections are taken (115.0 %)" in finding.detail
+
+
+def test_states_are_counted_and_background_processes_are_not(small: Platform) -> None:
+    """Each state has its number in the finding and a sample; the server's own processes take no client's slot."""
+    with (
+        psycopg.connect(small.admin, autocommit=True),
+        psycopg.connect(small.admin) as forgetful,
+        psycopg.connect(small.admin) as second,
+    ):
+        forgetful.execute("SELECT 1")
+        second.execute("SELECT 1")
+        expected = {"active": 1, "idle": 1, "idle in transaction": 2}
+        looked = until(
+            lambda: small.look("connections"), lambda found: found.findings[0].metadata["states"] == expected
+        )
+    assert [(sample.metric, sample.subject, sample.value) for sample in looked.samples] == [
+        ("connections_used", "", 20.0),
+        ("connections", "idle in transaction", 2.0),
+        ("connections", "active", 1.0),
+        ("connections", "idle", 1.0),
+    ]
+    assert "4 of 20 connections are taken (20.0 %)" in looked.findings[0].detail
+    ((processes,),) = small.sql("SELECT count(*) FROM pg_stat_activity WHERE state IS NULL")
+    assert processes >= 3
+
+
+def test_an_autovacuum_is_no_long_query_and_no_connection(small: Platform) -> None:
+    """A worker that has been vacuuming for longer than the limit is neither listed nor counted."""
+    small.sql("CREATE TABLE churned AS SELECT n, repeat('x', 500) AS filler FROM generate_series(1, 50000) AS n")
+    small.sql("DELETE FROM churned WHERE n % 2 = 0")
+    old = """
+        SELECT pid FROM pg_stat_activity
+        WHERE backend_type = 'autovacuum worker' AND clock_timestamp() - xact_start > interval '0.5 s'
+    """
+    ((worker,), *_) = until(lambda: small.sql(old))
+    with psycopg.connect(small.admin) as forgetful:
+        forgetful.execute("SELECT 1")
+        pid = forgetful.info.backend_pid
+        found = until(lambda: small.long_queries(0.3), lambda found: pid in found)
+        states = small.look("connections").findings[0].metadata["states"]
+    assert (worker,) in small.sql(old)
+    assert worker not in found
+    assert sum(states.values()) == 2
+
+
+# G49 ------------------------------------------------------------------------------------------------------------
+
+
+def sizes(looked: Looked) -> dict[str, float]:
+    """Table → bytes, in the check's order."""
+    return {sample.subject: sample.value for sample in looked.samples}
+
+
+def growth(looked: Looked) -> dict[str, float | None]:
+    """Table → bytes a day."""
+    return {row["table"]: row["growth_bytes_per_day"] for row in looked.findings[0].metadata["tables"]}
+
+
+def test_a_database_without_tables_is_unknown_until_it_has_one(platform: Platform) -> None:
+    """Nothing to look at is UNKNOWN with a remedy, before the first table and after the last."""
+    (finding,) = platform.look("table_sizes").findings
+    assert finding.level is Level.UNKNOWN
+    assert "right database" in finding.remedy
+    platform.sql("CREATE TABLE one (id int)")
+    assert platform.look("table_sizes").findings[0].level is Level.OK
+    platform.sql("DROP TABLE one")
+    assert platform.look("table_sizes").findings[0].level is Level.UNKNOWN
+
+
+def test_names_of_any_kind_have_the_sizes_that_the_server_says(platform: Platform) -> None:
+    """Mixed case, blanks, quotes, dots and percent signs do not disturb; sizes are the server's, largest first."""
+    names = ["plain", "Mixed Case", 'quo"te', "o'clock", "do.t", "100%", "größe", "SELECT"]
+    for number, name in enumerate(names):
+        platform.sql("CREATE TABLE {name} (id int PRIMARY KEY, filler text)", name=name)
+        rows = f"SELECT n, repeat('x', 900) FROM generate_series(1, {100 * (number + 1)}) AS n"
+        platform.sql(f"INSERT INTO {{name}} {rows}", name=name)
+    looked = platform.look("table_sizes")
+    told = platform.sql("""
+        SELECT 'public.' || relname, pg_total_relation_size(oid) FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 2 DESC
+    """)
+    assert {subject for subject, _ in told} == {f"public.{name}" for name in names}
+    assert list(sizes(looked).items()) == [(subject, float(size)) for subject, size in told]
+    assert looked.findings[0].level is Level.OK
+    assert "the 8 largest tables" in looked.findings[0].detail
+
+
+def test_what_counts_as_a_table(platform: Platform) -> None:
+    """Partitions and materialised views take space and are listed; views, parents and other schemas are not."""
+    platform.sql("CREATE TABLE parent (id int) PARTITION BY RANGE (id)")
+    platform.sql("CREATE TABLE part PARTITION OF parent DEFAULT")
+    platform.sql("CREATE VIEW looking AS SELECT 1 AS one")
+    platform.sql("CREATE MATERIALIZED VIEW kept AS SELECT 1 AS one")
+    platform.sql("CREATE SCHEMA elsewhere")
+    platform.sql("CREATE TABLE elsewhere.other (id int)")
+    assert sizes(platform.look("table_sizes")).keys() == {"public.part", "public.kept"}
+
+
+def test_only_so_many_tables_are_listed(platform: Platform) -> None:
+    """The limit of config keeps the largest."""
+    for number in range(5):
+        platform.sql(f"CREATE TABLE t{number} AS SELECT generate_series(1, {20_000 * number})")
+    looked = platform.look("table_sizes", largest_tables=2)
+    assert list(sizes(looked)) == ["public.t4", "public.t3"]
+    assert [row["table"] for row in looked.findings[0].metadata["tables"]] == ["public.t4", "public.t3"]
+
+
+def test_growth_is_bytes_a_day_since_the_earlier_sample(platform: Platform) -> None:
+    """A table that grew, one that shrank and one that is new: a positive rate, a negative one, and none."""
+    for name in ("Grown", "shrunk", "new"):
+        platform.sql("CREATE TABLE {name} AS SELECT generate_series(1, 50000) AS n", name=name)
+    first = platform.look("table_sizes")
+    assert growth(first) == {"public.Grown": None, "public.shrunk": None, "public.new": None}
+    assert "known from the next day on" in first.findings[0].detail
+    two_days_ago = NOW - timedelta(days=2)
+    earlier = {("table_bytes", name): (sizes(first)[name], two_days_ago) for name in ("public.Grown", "public.shrunk")}
+    platform.sql('INSERT INTO "Grown" SELECT generate_series(1, 100000)')
+    platform.sql("TRUNCATE shrunk")
+    second = platform.look("table_sizes", earlier)
+    rates = growth(second)
+    for name in ("public.Grown", "public.shrunk"):
+        assert rates[name] == (sizes(second)[name] - sizes(first)[name]) / 2
+    assert rates["public.Grown"] > 0 > rates["public.shrunk"]
+    assert rates["public.new"] is None
+    assert "together they grow by" in second.findings[0].detail
+
+
+def test_shrinking_is_said_in_words(platform: Platform) -> None:
+    """When the tables together lost bytes, the sentence says that they shrink, without a minus sign."""
+    platform.sql("CREATE TABLE shrunk AS SELECT generate_series(1, 50000) AS n")
+    earlier = {("table_bytes", "public.shrunk"): (1e9, NOW - timedelta(days=1))}
+    detail = platform.look("table_sizes", earlier).findings[0].detail
+    assert "together they shrink by 952 MB a day" in detail
+
+
+def test_tables_are_sized_without_the_right_to_read_them(bare: Platform) -> None:
+    """Sizes need neither SELECT on the tables nor USAGE on their schema: growth is watched before any grant."""
+    bare.sql("CREATE TABLE hidden AS SELECT generate_series(1, 1000) AS n")
+    bare.sql("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    with psycopg.connect(bare.reader) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("SELECT FROM public.hidden")
+    assert list(sizes(bare.look("table_sizes"))) == ["public.hidden"]
+
+
+def test_a_database_without_schema_public_is_unknown(platform: Platform) -> None:
+    """A deployment that keeps its tables elsewhere is told so, not called healthy."""
+    platform.sql("CREATE TABLE one (id int)")
+    platform.sql("DROP SCHEMA public CASCADE")
+    assert platform.look("table_sizes").findings[0].level is Level.UNKNOWN
+
+
+def test_a_table_that_is_dropped_meanwhile_is_left_out(platform: Platform) -> None:
+    """A table that the snapshot still shows and the disk no longer holds has no size; the others keep theirs.
+
+    Repeatable read makes the moment between catalogue and disk as long as the test needs it.
+    """
+    platform.sql("CREATE TABLE kept (id int PRIMARY KEY)")
+    platform.sql("CREATE TABLE dropped (id int PRIMARY KEY)")
+    platform.sql("ALTER ROLE {role} SET default_transaction_isolation = 'repeatable read'", role=platform.role)
+    clocks = CONFIG.maintenance.sql
+    with database.session(lambda: psycopg.connect(platform.reader), clocks, read_only=True) as session:
+        platform.sql("DROP TABLE dropped")
+        assert session.row("SELECT count(*) AS n FROM pg_class WHERE relname = 'dropped'")["n"] == 1
+        looked = checks.carry_out(checks.find("table_sizes"), checks.Look(session, CONFIG, NOW))
+    assert list(sizes(looked)) == ["public.kept"]
+
+
+def test_a_table_locked_for_good_ends_the_look_in_time(platform: Platform) -> None:
+    """Sizing waits for an exclusive lock no longer than lock_timeout, and looks again once it is free (X11)."""
+    platform.sql("CREATE TABLE locked (id int)")
+    with psycopg.connect(platform.admin) as holder:
+        holder.execute("LOCK TABLE locked IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(psycopg.errors.LockNotAvailable) as caught:
+            platform.look("table_sizes")
+    assert "sql.lock_timeout_seconds" in database.explain(caught.value, "some_connection")
+    assert list(sizes(platform.look("table_sizes"))) == ["public.locked"]
+
+
+def test_every_check_is_found_by_name_and_an_unknown_one_is_not() -> None:
+    """The registry names what it has when it is asked for something else; each source is a file."""
+    assert set(checks.CHECKS) == {"table_sizes", "long_running_queries", "connections"}
+    assert all((ROOT / check.source).is_file() for check in checks.CHECKS.values())
+    with pytest.raises(LookupError, match=r"'bloat', expected one of: connections, long_running_queries, table_sizes"):
+        checks.find("bloat")

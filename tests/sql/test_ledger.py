@@ -1,0 +1,667 @@
+"""The ledger on a real PostgreSQL: its migrations, what each role may do, and what comes back of what was written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import sqlparse
+from psycopg import sql
+
+from sandbox.postgres import HOST, Cluster
+from upkeep import database, ledger, migrations, queries
+from upkeep.database import Session
+from upkeep.findings import Finding, Level, Sample
+from upkeep.ledger import Answer, Looked, StepRecord
+from upkeep.settings import ROOT, settings
+from upkeep.windows import Kind, Window
+
+CLOCKS = settings(ROOT / "config").maintenance.sql
+DUE = datetime(2026, 5, 4, 2, tzinfo=UTC)
+DAY = timedelta(days=1)
+ROLES = ("owner", "tasks", "dashboard")
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A ledger's database and its logins."""
+
+    cluster: Cluster
+    name: str
+    passwords: dict[str, str]
+
+    def login(self, role: str) -> str:
+        """The name of one of ROLES in this cluster; it needs quoting."""
+        return f"{self.name}-{role}"
+
+    def dsn(self, role: str) -> str:
+        """The conninfo of one of ROLES."""
+        return self.cluster.dsn(self.name, self.login(role), self.passwords[role])
+
+    def session(self, role: str = "tasks") -> AbstractContextManager[Session]:
+        """A session as a task or the dashboard opens it."""
+        return database.session(lambda: psycopg.connect(self.dsn(role)), CLOCKS, read_only=False)
+
+    def ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Rows as the superuser sees them."""
+        with psycopg.connect(self.cluster.dsn(self.name)) as connection:
+            return connection.execute(query.encode(), values).fetchall()
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """The environment of ``python -m upkeep`` with this ledger's Connections and no other."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "UPKEEP"))}
+        connections = {
+            "AIRFLOW_CONN_UPKEEP_LEDGER_OWNER": "owner",
+            "AIRFLOW_CONN_UPKEEP_LEDGER": "tasks",
+            "AIRFLOW_CONN_UPKEEP_LEDGER_DASHBOARD": "dashboard",
+        }
+        return {
+            **kept,
+            "AIRFLOW_HOME": str(folder),
+            "PYTHONPATH": str(ROOT / "plugins"),
+            **{
+                variable: json.dumps(
+                    {
+                        "conn_type": "postgres",
+                        "host": HOST,
+                        "port": self.cluster.port,
+                        "schema": self.name,
+                        "login": self.login(role),
+                        "password": self.passwords[role],
+                    }
+                )
+                for variable, role in connections.items()
+            },
+        }
+
+    def drop(self) -> None:
+        """Forget the database and its roles."""
+        with psycopg.connect(self.cluster.dsn("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(self.name)))
+            for role in ROLES:
+                connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(self.login(role))))
+
+
+def drawn(cluster: Cluster) -> Ledger:
+    """A ledger that does not exist yet."""
+    return Ledger(cluster, f"Ledger_{secrets.token_hex(4)}", {role: secrets.token_urlsafe(12) for role in ROLES})
+
+
+def run_as_superuser(found: Ledger, script: str) -> None:
+    """Run a script with CREATE DATABASE in it, then give each role its password, as its first line asks."""
+    with psycopg.connect(found.cluster.dsn("postgres"), autocommit=True) as connection:
+        for statement in sqlparse.split(script):
+            connection.execute(statement.encode())
+        for role, password in found.passwords.items():
+            alter = sql.SQL("ALTER ROLE {} PASSWORD {}")
+            connection.execute(alter.format(sql.Identifier(found.login(role)), sql.Literal(password)))
+
+
+def create(found: Ledger) -> None:
+    """The three roles and the empty database, from the project's own script."""
+    names = {role: found.login(role) for role in ROLES}
+    run_as_superuser(found, database.script("setup/ledger_roles", database=found.name, **names))
+
+
+def upgrade(found: Ledger) -> None:
+    """What `python -m upkeep ledger upgrade` does, in this process."""
+    migrations.upgrade(lambda: psycopg.connect(found.dsn("owner")))
+    with psycopg.connect(found.dsn("owner")) as connection:
+        grants = database.script("setup/ledger_grants", tasks=found.login("tasks"), dashboard=found.login("dashboard"))
+        connection.execute(grants.encode())
+
+
+@pytest.fixture
+def fresh(cluster: Cluster) -> Iterator[Ledger]:
+    """A ledger of the test's own with its roles and an empty database."""
+    found = drawn(cluster)
+    try:
+        create(found)
+        yield found
+    finally:
+        found.drop()
+
+
+@pytest.fixture(scope="module")
+def book(cluster: Cluster) -> Iterator[Ledger]:
+    """One upgraded ledger for the module; each test writes under a target of its own."""
+    found = drawn(cluster)
+    try:
+        create(found)
+        upgrade(found)
+        yield found
+    finally:
+        found.drop()
+
+
+@pytest.fixture
+def window() -> Window:
+    """A calendar window of a target that no other test has."""
+    return Window(
+        target=f"target_{secrets.token_hex(4)}",
+        cadence="daily",
+        kind=Kind.CALENDAR,
+        due=DUE,
+        deadline=DUE + timedelta(minutes=30),
+        period_start=DUE - DAY,
+        period_end=DUE,
+        run_id="scheduled__1",
+        dag_id="maintenance_daily",
+        requested_by="the schedule",
+    )
+
+
+def later(window: Window, days: int) -> Window:
+    """The same target's window some days later."""
+    shift = days * DAY
+    return replace(
+        window,
+        due=window.due + shift,
+        deadline=window.deadline + shift,
+        period_start=window.period_start + shift,
+        period_end=window.period_end + shift,
+        run_id=f"scheduled__{days + 1}",
+    )
+
+
+def finding(key: str, level: Level = Level.WARNING, **fields: Any) -> Finding:
+    """A finding that says as little as one may."""
+    return Finding(key, level, **{"subject": "subject", "detail": "detail", **fields})
+
+
+def record(
+    *findings: Finding, step: str = "a.step", state: str = "ran", at: datetime = DUE, **looked: Any
+) -> StepRecord:
+    """One try of a step that saw these findings."""
+    return StepRecord(step, state, "", "source", at, looked=Looked(findings, **looked))
+
+
+def write(book: Ledger, window: Window, *records: StepRecord) -> None:
+    """Open the window and add these steps, as the tasks' role."""
+    with book.session() as session:
+        ledger.open_window(session, window)
+    for one in records:
+        with book.session() as session:
+            ledger.add_step(session, window, one)
+
+
+def read(book: Ledger, window: Window) -> dict[str, Any]:
+    """The latest tries by step, as the tasks' role."""
+    with book.session() as session:
+        return {row["step"]: row for row in ledger.latest_steps(session, window)}
+
+
+# Migrations -----------------------------------------------------------------------------------------------------
+
+
+def tables(found: Ledger) -> set[str]:
+    """The ledger's tables."""
+    return {name for (name,) in found.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'upkeep'")}
+
+
+def test_migrations_lead_from_nothing_to_the_head_and_twice_is_harmless(fresh: Ledger, window: Window) -> None:
+    """The first upgrade makes every table, the second keeps what was written in between."""
+    assert tables(fresh) == set()
+    upgrade(fresh)
+    expected = {"windows", "steps", "findings", "samples", "answers", "reports", "ledger_version"}
+    assert tables(fresh) == expected
+    write(fresh, window, record(finding("kept")))
+    upgrade(fresh)
+    assert tables(fresh) == expected
+    assert fresh.ask(queries.load("ledger/revision")) == [(migrations.head(),)]
+    assert read(fresh, window)["a.step"]["findings"] == [finding("kept")]
+
+
+def test_a_migration_that_is_refused_raises_the_drivers_own_error(fresh: Ledger) -> None:
+    """A caller that knows psycopg's errors knows those of a migration: no login, and no permission."""
+    dsn = psycopg.conninfo.make_conninfo(fresh.dsn("owner"), password="wrong")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        migrations.upgrade(lambda: psycopg.connect(dsn))
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="permission denied for database"):
+        migrations.upgrade(lambda: psycopg.connect(fresh.dsn("tasks")))
+    assert tables(fresh) == set()
+
+
+def python_m_upkeep(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line as an operator does."""
+    argv = [sys.executable, "-m", "upkeep", *arguments]
+    return subprocess.run(argv, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_the_commands_of_a_first_installation_work_and_can_be_repeated(cluster: Cluster, tmp_path: Path) -> None:
+    """Grants for the ledger, its upgrade, once more, and one whose owner cannot log in: said in a sentence."""
+    found = drawn(cluster)
+    environment = found.environment(tmp_path)
+    try:
+        printed = python_m_upkeep(environment, "grants", "ledger")
+        assert printed.returncode == 0, printed.stderr
+        run_as_superuser(found, printed.stdout)
+        for _ in range(2):
+            done = python_m_upkeep(environment, "ledger", "upgrade")
+            assert (done.returncode, done.stderr) == (0, "")
+            assert f"'upkeep_ledger_owner' is at revision {migrations.head()}." in done.stdout
+        with found.session() as session:
+            assert session.row(queries.load("ledger/tasks_rights")) == {"inserts": True, "owns": False}
+        with found.session("dashboard") as session:
+            assert session.rows("SELECT id FROM upkeep.reports") == []
+        nobody = environment["AIRFLOW_CONN_UPKEEP_LEDGER_OWNER"].replace(found.passwords["owner"], "S3CRETMARKER")
+        refused = python_m_upkeep({**environment, "AIRFLOW_CONN_UPKEEP_LEDGER_OWNER": nobody}, "ledger", "upgrade")
+    finally:
+        found.drop()
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Connection 'upkeep_ledger_owner': ")
+    assert "password authentication failed" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    for text in (printed.stdout, done.stdout, refused.stdout + refused.stderr):
+        assert not any(secret in text for secret in (*found.passwords.values(), "S3CRETMARKER"))
+
+
+def test_the_printed_grants_for_the_target_run_and_let_the_role_look(
+    cluster: Cluster, empty_database: str, tmp_path: Path
+) -> None:
+    """What `python -m upkeep grants target` prints for a Connection makes its role one that reads, and only reads."""
+    name = str(psycopg.conninfo.conninfo_to_dict(empty_database)["dbname"])
+    role, password = f'Read "only" {secrets.token_hex(3)}', secrets.token_urlsafe(12)
+    fields = {"conn_type": "postgres", "schema": name, "login": role, "password": password}
+    environment = {**drawn(cluster).environment(tmp_path), "AIRFLOW_CONN_UPKEEP_TARGET_READ": json.dumps(fields)}
+    printed = python_m_upkeep(environment, "grants", "target")
+    assert printed.returncode == 0, printed.stderr
+    assert password not in printed.stdout
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE there (id int)")
+        create = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
+        connection.execute(create.format(sql.Identifier(role), sql.Literal(password)))
+        try:
+            for _ in range(2):
+                connection.execute(printed.stdout.encode())
+            connection.execute("CREATE TABLE added_later (id int)")
+            with psycopg.connect(cluster.dsn(name, role, password), autocommit=True) as reader:
+                reader.execute("SELECT FROM there, added_later")
+                assert reader.execute(queries.load("checks/may_see_activity").encode()).fetchone() == (True, role)
+                with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+                    reader.execute("CREATE TEMPORARY TABLE mine (id int); INSERT INTO there VALUES (1)")
+                reader.execute("SET default_transaction_read_only = off")
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    reader.execute("INSERT INTO there VALUES (1)")
+        finally:
+            connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(role)))
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+
+
+def test_grants_for_a_connection_without_a_login_are_refused(cluster: Cluster, tmp_path: Path) -> None:
+    """A Connection that names no role yields a sentence, not statements for a role called nothing."""
+    fields = json.dumps({"conn_type": "postgres", "schema": "platform"})
+    environment = {**drawn(cluster).environment(tmp_path), "AIRFLOW_CONN_UPKEEP_TARGET_READ": fields}
+    printed = python_m_upkeep(environment, "grants", "target")
+    assert (printed.returncode, printed.stdout) == (2, "")
+    assert "Connection 'upkeep_target_read': found no login" in printed.stderr
+
+
+# Roles ----------------------------------------------------------------------------------------------------------
+
+WRITES = [
+    *(f"UPDATE upkeep.{table} SET {column} = {column}" for table, column in (
+        ("steps", "reason"), ("findings", "detail"), ("samples", "value"), ("answers", "body"), ("reports", "html"),
+        ("windows", "due"), ("windows", "deadline"), ("windows", "requested_by"), ("windows", "kind"),
+        ("ledger_version", "version_num"),
+    )),
+    *(f"DELETE FROM upkeep.{table} WHERE false"
+      for table in ("windows", "steps", "findings", "samples", "answers", "reports")),
+    *(f"TRUNCATE upkeep.{table} CASCADE" for table in ("windows", "findings", "steps", "reports")),
+    "INSERT INTO upkeep.ledger_version VALUES ('9999')",
+    "CREATE TABLE upkeep.mine (id int)",
+    "CREATE TABLE public.mine (id int)",
+    "CREATE SCHEMA mine",
+    "ALTER TABLE upkeep.findings ADD COLUMN mine int",
+    "ALTER TABLE upkeep.findings DISABLE TRIGGER ALL",
+    "DROP TABLE upkeep.findings",
+    "DROP SCHEMA upkeep CASCADE",
+    "SET ROLE postgres",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("role", ["tasks", "dashboard"])
+@pytest.mark.parametrize("statement", WRITES)
+def test_what_is_written_can_neither_be_changed_nor_removed(
+    book: Ledger, window: Window, role: str, statement: str
+) -> None:
+    """Neither login may change or remove a row, nor any table; the same is no error for the superuser."""
+    write(book, window, record(finding("kept"), samples=(Sample("m", 1.0, "u"),), answer=Answer("f", "a", "{}")))
+    refused = psycopg.errors.InsufficientPrivilege
+    with pytest.raises(refused), book.session(role) as session:
+        session.rows(statement)
+    with psycopg.connect(book.cluster.dsn(book.name)) as connection:
+        connection.execute(statement.encode())
+        connection.rollback()
+    assert read(book, window)["a.step"]["findings"] == [finding("kept")]
+
+
+def test_tasks_may_write_all_that_a_window_needs_and_change_its_outcome_only(book: Ledger, window: Window) -> None:
+    """Inserts into each table and the four columns of a window's outcome are the tasks' role's whole right to write."""
+    rights = """
+        SELECT t.relname || '.' || a.attname, p FROM pg_class t
+        JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0
+        CROSS JOIN unnest(ARRAY['INSERT', 'UPDATE']) AS p
+        WHERE t.relnamespace = 'upkeep'::regnamespace AND t.relkind = 'r'
+          AND has_column_privilege(%s, t.oid, a.attnum, p)
+    """
+    found = book.ask(rights, book.login("tasks"))
+    assert {column for column, right in found if right == "UPDATE"} == {
+        "windows.run_id", "windows.opened_at", "windows.outcome", "windows.closed_at",
+    }  # fmt: skip
+    assert {column.partition(".")[0] for column, right in found if right == "INSERT"} == tables(book) - {
+        "ledger_version"
+    }
+    assert book.ask(rights, book.login("dashboard")) == []
+
+
+def test_the_dashboard_reads_everything_and_inserts_nothing(book: Ledger, window: Window) -> None:
+    """SELECT works on each table as the dashboard's role; opening a window is refused."""
+    with book.session("dashboard") as session:
+        for table in sorted(tables(book)):
+            session.rows(f"SELECT FROM upkeep.{table} LIMIT 1")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), book.session("dashboard") as session:
+        ledger.open_window(session, window)
+
+
+# Windows --------------------------------------------------------------------------------------------------------
+
+
+def test_opening_a_window_twice_leaves_one_row_and_takes_back_its_outcome(book: Ledger, window: Window) -> None:
+    """A run that is cleared, and a backfill of the same due, are the same window with the newer run."""
+    with book.session() as session:
+        first = ledger.open_window(session, window)
+        ledger.add_report(session, window, level="ok", headline="h", html="", body={})
+    query = "SELECT id, run_id, outcome, closed_at IS NOT NULL FROM upkeep.windows WHERE target = %s"
+    assert book.ask(query, window.target) == [(first, "scheduled__1", "ok", True)]
+    again = replace(window, run_id="backfill__1")
+    with book.session() as session:
+        assert ledger.open_window(session, again) == first
+        assert ledger.window_id(session, again) == first
+    assert book.ask(query, window.target) == [(first, "backfill__1", None, False)]
+
+
+def test_manual_windows_of_one_moment_are_told_apart_by_their_runs(book: Ledger, window: Window) -> None:
+    """Two people who ask at once get two windows beside the calendar's; each finds its own."""
+    runs = [replace(window, kind=Kind.MANUAL, run_id=f"manual__{number}") for number in range(2)]
+    with book.session() as session:
+        ids = [ledger.open_window(session, one) for one in (window, *runs)]
+        assert len(set(ids)) == 3
+        assert [ledger.window_id(session, one) for one in (window, *runs)] == ids
+    assert book.ask("SELECT count(*) FROM upkeep.windows WHERE target = %s", window.target) == [(3,)]
+
+
+def test_a_step_of_a_window_that_was_not_opened_is_refused(book: Ledger, window: Window) -> None:
+    """A step does not make up its window; the error says what it found."""
+    with pytest.raises(LookupError, match="found 0 rows, expected exactly one"), book.session() as session:
+        ledger.add_step(session, window, record())
+
+
+# Steps ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_step_is_written_whole_or_not_at_all(book: Ledger, window: Window) -> None:
+    """A sample that PostgreSQL refuses takes the step, its findings and the samples before it with it."""
+    write(book, window)
+    bad = Sample("bad", None, "unit")  # type: ignore[arg-type]  # what a buggy check might hand over
+    one = record(finding("lost"), samples=(Sample("good", 1.0, "unit"), bad))
+    with pytest.raises(psycopg.errors.NotNullViolation), book.session() as session:
+        ledger.add_step(session, window, one)
+    assert read(book, window) == {}
+    assert book.ask("SELECT count(*) FROM upkeep.findings WHERE key = 'lost'") == [(0,)]
+    assert book.ask("SELECT count(*) FROM upkeep.samples WHERE metric IN ('good', 'bad')") == [(0,)]
+
+
+def test_the_newest_try_of_each_step_counts(book: Ledger, window: Window) -> None:
+    """A retry stands in for the try before it; both stay in the ledger."""
+    write(
+        book,
+        window,
+        record(finding("first"), state="failed"),
+        replace(record(finding("second"), samples=(Sample("m", 2.0, "u"),)), try_number=2),
+        record(finding("other"), step="b.step", samples=(Sample("m", 3.0, "u", "s"),)),
+    )
+    found = read(book, window)
+    assert {step: (row["try_number"], row["state"]) for step, row in found.items()} == {
+        "a.step": (2, "ran"),
+        "b.step": (1, "ran"),
+    }
+    assert found["a.step"]["findings"] == [finding("second")]
+    with book.session() as session:
+        assert ledger.samples(session, found.values()) == (Sample("m", 2.0, "u"), Sample("m", 3.0, "u", "s"))
+    assert book.ask("SELECT count(*) FROM upkeep.findings WHERE key = 'first'") == [(1,)]
+
+
+def test_ten_thousand_findings_come_back_in_order(book: Ledger, window: Window) -> None:
+    """Many findings of one step are all kept, as they were yielded."""
+    many = tuple(finding(f"many:{number}", metadata={"number": number}) for number in range(10_000))
+    write(book, window, record(*many))
+    assert tuple(read(book, window)["a.step"]["findings"]) == many
+
+
+HOSTILE = {
+    "NUL": ("a\0b", "a\N{SYMBOL FOR NULL}b"),
+    "lone surrogate": ("a\ud800b", r"a\ud800b"),
+    "bidi": ("a\u202eb\u2066", "a\u202eb\u2066"),
+    "beyond the first plane": ("a\U0001f4a3b", "a\U0001f4a3b"),
+    "escapes": ("\x1b[31m\x07\r\n\t\x7f", "\x1b[31m\x07\r\n\t\x7f"),
+    "percent and quotes": ("100%s %(x)s '' \\ $$ {}", "100%s %(x)s '' \\ $$ {}"),
+    "a megabyte": ("x" * 1_000_000, "x" * 1_000_000),
+    "empty": ("", ""),
+}
+
+
+@pytest.mark.parametrize(("sent", "kept"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_text_is_shown_and_not_lost(book: Ledger, window: Window, sent: str, kept: str) -> None:
+    """Text of any kind comes back from each column of a step; what PostgreSQL cannot hold is shown in its place."""
+    told = finding(sent, subject=sent, detail=sent, expected=sent, remedy=sent, metadata={sent: [sent, {"k": sent}]})
+    answer = Answer("function", "action", sent)
+    one = replace(record(told, samples=(Sample("m", 1.0, "u", sent),), answer=answer), reason=sent, source=sent)
+    write(book, window, one)
+    row = read(book, window)["a.step"]
+    assert (row["reason"], row["source"]) == (kept, kept)
+    (found,) = row["findings"]
+    assert found.key == kept[: ledger.MAX_KEY]
+    assert {found.subject, found.detail, found.expected, found.remedy} == {kept}
+    assert found.metadata == {kept: [kept, {"k": kept}]}
+    with book.session() as session:
+        (sample,) = ledger.samples(session, [row])
+    assert sample.subject == kept[: ledger.MAX_KEY]
+    ((body, digest),) = book.ask("SELECT body, digest FROM upkeep.answers WHERE step_id = %s", row["id"])
+    assert body == kept
+    assert digest == row["digest"] == hashlib.sha256(sent.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def test_a_long_subject_of_a_sample_does_not_cost_the_step_its_record(book: Ledger, window: Window) -> None:
+    """Names come from functions' answers; one that no index could hold is cut, and the step is kept."""
+    subject = "".join(chr(0x4E00 + number % 20_000) for number in range(0, 9_000_000, 997))
+    write(book, window, record(finding("kept"), samples=(Sample("errors", 1.0, "errors", subject),)))
+    row = read(book, window)["a.step"]
+    with book.session() as session:
+        (sample,) = ledger.samples(session, [row])
+    assert sample.subject == subject[: ledger.MAX_KEY]
+
+
+def test_metadata_of_any_type_becomes_json(book: Ledger, window: Window) -> None:
+    """Moments, exact numbers, sets of types that JSON lacks, and numbers that it lacks, come back as text."""
+    metadata = {
+        "moment": DUE,
+        "length": timedelta(minutes=5),
+        "exact": Decimal("1.50"),
+        "nan": float("nan"),
+        "deep": [{"infinite": float("inf"), "less": float("-inf")}],
+        "bytes": b"\x00\xff",
+        "level": Level.WARNING,
+        "big": 2**70,
+        "float": 1.5,
+        "none": None,
+        "tuple": (1, "two"),
+        7: True,
+    }
+    write(book, window, record(finding("typed", metadata=metadata)))
+    (found,) = read(book, window)["a.step"]["findings"]
+    assert found.metadata == {
+        "moment": "2026-05-04 02:00:00+00:00",
+        "length": "0:05:00",
+        "exact": "1.50",
+        "nan": "NaN",
+        "deep": [{"infinite": "Infinity", "less": "-Infinity"}],
+        "bytes": r"b'\x00\xff'",
+        "level": "warning",
+        "big": 2**70,
+        "float": 1.5,
+        "none": None,
+        "tuple": [1, "two"],
+        "7": True,
+    }
+
+
+# Since when, and from where -------------------------------------------------------------------------------------
+
+
+def since(book: Ledger, window: Window) -> dict[str, datetime]:
+    """Since when each finding of a window's latest steps has been there."""
+    with book.session() as session:
+        found = [one for row in ledger.latest_steps(session, window) for one in row["findings"]]
+        return ledger.since(session, window, found)
+
+
+def test_since_is_the_first_window_of_an_unbroken_row(book: Ledger, window: Window) -> None:
+    """There in the first window and the second, gone in the third, back in the fourth: since 1, 1, none, 4."""
+    seen: list[dict[str, datetime]] = []
+    for day, there in enumerate((True, True, False, True, True)):
+        one = later(window, day)
+        found = finding("it") if there else finding("fine", Level.OK)
+        write(book, one, record(found, finding("always", Level.CRITICAL), at=DUE + day * DAY))
+        seen.append(since(book, one))
+    assert [row.get("it") for row in seen] == [DUE, DUE, None, DUE + 3 * DAY, DUE + 3 * DAY]
+    assert [row["always"] for row in seen] == [DUE] * 5
+    assert all("fine" not in row for row in seen)
+
+
+@pytest.mark.parametrize("state", ["failed", "superseded", "not collected"])
+def test_a_window_that_could_not_look_does_not_end_the_row(book: Ledger, window: Window, state: str) -> None:
+    """Not having looked says nothing: the finding of the day after is as old as the one of the day before."""
+    unknown = (finding("step:a.step", Level.UNKNOWN),) if state == "failed" else ()
+    for day, one in enumerate((record(finding("it")), record(*unknown, state=state), record(finding("it")))):
+        write(book, later(window, day), replace(one, started_at=DUE + day * DAY))
+    assert since(book, later(window, 2)) == {"it": DUE}
+    if unknown:
+        assert since(book, later(window, 1)) == {"step:a.step": DUE + DAY}
+
+
+def test_a_step_that_fails_again_is_unknown_since_it_did_not_run(book: Ledger, window: Window) -> None:
+    """The finding about a failed step begins anew after each window in which the step ran."""
+    failed, ran = record(finding("step", Level.UNKNOWN), state="failed"), record(finding("fine", Level.OK))
+    for day, one in enumerate((failed, ran, failed, failed)):
+        write(book, later(window, day), replace(one, started_at=DUE + day * DAY))
+    assert since(book, later(window, 3)) == {"step": DUE + 2 * DAY}
+
+
+def test_a_worse_level_is_the_same_finding(book: Ledger, window: Window) -> None:
+    """A warning that becomes critical began when it was a warning; as ok it is over."""
+    for day, level in enumerate((Level.OK, Level.WARNING, Level.CRITICAL)):
+        write(book, later(window, day), record(finding("it", level), at=DUE + day * DAY))
+    assert since(book, later(window, 2)) == {"it": DUE + DAY}
+
+
+def test_since_asks_one_target_and_nothing_later(book: Ledger, window: Window) -> None:
+    """Neither another target's window nor a later one of the same says since when; nor does having none."""
+    other = replace(window, target=f"{window.target}_other")
+    write(book, replace(other, due=DUE - DAY), record(finding("it"), at=DUE - DAY))
+    write(book, window, record(finding("it"), at=DUE))
+    write(book, later(window, 1), record(finding("fine", Level.OK), at=DUE + DAY))
+    assert since(book, window) == {"it": DUE}
+    assert since(book, later(window, 1)) == {}
+
+
+def test_the_second_try_of_a_window_that_no_longer_sees_it_ends_the_row(book: Ledger, window: Window) -> None:
+    """What a window's steps saw is what their latest tries saw, for since as for the report."""
+    write(book, window, record(finding("it")))
+    write(
+        book,
+        later(window, 1),
+        record(finding("it"), at=DUE + DAY),
+        replace(record(finding("fine", Level.OK), at=DUE + DAY), try_number=2),
+    )
+    write(book, later(window, 2), record(finding("it"), at=DUE + 2 * DAY))
+    assert since(book, later(window, 2)) == {"it": DUE + 2 * DAY}
+
+
+def test_earlier_samples_are_the_newest_before_the_moment(book: Ledger, window: Window) -> None:
+    """Of each metric and subject the newest one not after the moment, of this target and step alone."""
+    other = replace(window, target=f"{window.target}_other")
+    for value in (1.0, 2.0):
+        write(book, window, record(samples=(Sample("m", value, "u"), Sample("m", value * 10, "u", "s"))))
+    write(book, window, record(step="b.step", samples=(Sample("m", 7.0, "u"),)))
+    write(book, other, record(samples=(Sample("m", 8.0, "u"),)))
+    ((between, last),) = book.ask(
+        "SELECT min(m.taken_at) FILTER (WHERE value = 10), max(m.taken_at) FROM upkeep.samples m "
+        "JOIN upkeep.steps s ON s.id = m.step_id JOIN upkeep.windows w ON w.id = s.window_id "
+        "WHERE w.target = %s AND s.step = 'a.step'",
+        window.target,
+    )
+
+    def values(before: datetime) -> dict[tuple[str, str], float]:
+        with book.session() as session:
+            found = ledger.earlier_samples(session, window.target, "a.step", before)
+        assert all(taken_at <= before for _, taken_at in found.values())
+        return {key: value for key, (value, _) in found.items()}
+
+    assert values(last) == {("m", ""): 2.0, ("m", "s"): 20.0}
+    assert values(between) == {("m", ""): 1.0, ("m", "s"): 10.0}
+    assert values(DUE - DAY) == {}
+
+
+# Reports --------------------------------------------------------------------------------------------------------
+
+
+def test_reports_are_only_ever_added_and_the_newest_is_the_verdicts(book: Ledger, window: Window) -> None:
+    """A run that is cleared and repeated leaves its first page where it was; the window has the last outcome."""
+    dag = f"dag_{window.target}"
+    window = replace(window, dag_id=dag)
+    write(book, window)
+    with book.session() as session:
+        with pytest.raises(LookupError, match="found 0 rows"):
+            ledger.verdict_of_run(session, dag, window.run_id)
+        for level, html in (("critical", "<p>first"), ("ok", "<p>second")):
+            ledger.add_report(session, window, level=level, headline=level, html=html, body={"level": level})
+    pages = book.ask(
+        "SELECT r.id, html, outcome FROM upkeep.reports r JOIN upkeep.windows w ON w.id = window_id "
+        "WHERE r.dag_id = %s ORDER BY r.id",
+        dag,
+    )
+    assert [(html, outcome) for _, html, outcome in pages] == [("<p>first", "ok"), ("<p>second", "ok")]
+    with book.session() as session:
+        newest = ledger.verdict_of_run(session, dag, window.run_id)
+    assert (newest["id"], json.loads(newest["body"]), newest["headline"]) == (pages[1][0], {"level": "ok"}, "ok")
+
+
+@pytest.mark.parametrize(("sent", "kept"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_report_of_hostile_text_is_kept_with_the_digest_of_what_is_kept(
+    book: Ledger, window: Window, sent: str, kept: str
+) -> None:
+    """Page and JSON survive, and the digest is that of the JSON as it can be read back."""
+    write(book, window)
+    with book.session() as session:
+        body = {"detail": sent, "moment": DUE, "value": float("nan")}
+        number = ledger.add_report(session, window, level="ok", headline=sent, html=sent, body=body)
+    ((headline, html, text, digest),) = book.ask(
+        "SELECT headline, html, body, digest FROM upkeep.reports WHERE id = %s", number
+    )
+    assert (headline, html) == (kept, kept)
+    assert json.loads(text, parse_constant=pytest.fail)["detail"] in (sent, kept)
+    assert digest == hashlib.sha256(text.encode()).hexdigest()
