@@ -22,7 +22,7 @@ from sandbox.stack import open_sandbox
 from upkeep.settings import ROOT
 
 GOAL = 1.25
-ROUNDS = 7
+ROUNDS = 5
 DAILY, CHAIN = "maintenance_daily", "empty_chain"
 PATIENCE_SECONDS = 180.0
 

@@ -150,7 +150,7 @@ def headline(report: Report) -> str:
     if bad:
         first = report.findings[0]
         seen = visible(" ".join(f"{first.subject}: {first.detail}".split()))
-        sentence += f" — {seen[:139]}…" if len(seen) > 140 else f" — {seen}"
+        sentence += f" — {seen[:89]}…" if len(seen) > 90 else f" — {seen}"
     return f"Dry run: {sentence}" if report.dry_run else sentence[0].upper() + sentence[1:]
 
 

@@ -256,7 +256,7 @@ def _read(file: Path, model: type[M]) -> M:
     except OSError as error:
         raise ConfigError(f"{shown}: found a file that cannot be read ({error.strerror}), expected YAML") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{shown}: found text that is not YAML: {error}") from None
+        raise ConfigError(f"{shown}: found text that is not the expected YAML: {error}") from None
     try:
         return model.model_validate(content)
     except ValidationError as error:

@@ -94,8 +94,8 @@ def client(ledger: Ledger) -> Client:
     return let_in(dashboard.create_app(ledger.connect))
 
 
-def assert_headers(response: Any) -> None:
-    for name, value in dashboard.HEADERS.items():
+def assert_headers(response: Any, **others: str) -> None:
+    for name, value in {**dashboard.HEADERS, **others}.items():
         assert response.headers[name] == value
 
 
@@ -175,7 +175,8 @@ def test_the_list_is_newest_first_and_capped(ledger: Ledger, client: Client) -> 
     assert "of another DAG" not in page.text
     assert "due\n    2027-01-21 02:00 UTC (calendar)" in page.text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;⟨U+202E⟩" in page.text
-    assert_headers(page)
+    assert_headers(page, **{"Content-Security-Policy": dashboard.LIST_CSP})
+    assert "allow-scripts" not in dashboard.LIST_CSP
 
 
 def test_an_empty_list_says_so(client: Client) -> None:

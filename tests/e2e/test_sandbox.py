@@ -84,8 +84,8 @@ def test_a_manual_run_reports_all_steps(running: Running) -> None:
     assert findings["metric:overall_health"]["guide"] == "G32"
     assert findings["connections"]["metadata"]["available"] == 97
     kept = running.ledger(
-        "SELECT a.function, a.action, encode(sha256(convert_to(a.body, 'UTF8')), 'hex') = a.digest FROM upkeep.answers a"
-        " JOIN upkeep.steps s ON s.id = a.step_id WHERE s.run_id = %s ORDER BY 1",
+        "SELECT a.function, a.action, encode(sha256(convert_to(a.body, 'UTF8')), 'hex') = a.digest"
+        " FROM upkeep.answers a JOIN upkeep.steps s ON s.id = a.step_id WHERE s.run_id = %s ORDER BY 1",
         run,
     )
     assert kept == [

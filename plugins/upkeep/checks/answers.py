@@ -89,9 +89,16 @@ def error_analytics(body: Body) -> Looked:
         guide="G10",
         metadata={key: result[key] for key in ("by_function", "top_messages") if key in result},
     )
-    samples = [Sample("errors", float(total), "errors")]
-    samples += [Sample("errors", float(count), "errors", name) for name, count in sorted(severities.items())]
+    samples = [Sample("errors", _float(total), "errors")]
+    samples += [Sample("errors", _float(count), "errors", name) for name, count in sorted(severities.items())]
     return Looked((finding,), tuple(samples))
+
+
+def _float(count: int) -> float:
+    try:
+        return float(count)
+    except OverflowError:
+        raise ContractError("found a count beyond the range of numbers, expected one that can be") from None
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -1,0 +1,383 @@
+"""The configuration: what is shipped loads, and every mistake in it is said where it stands."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from upkeep.findings import Level
+from upkeep.settings import METRICS, ROOT, ConfigError, config_folder, settings
+
+MAIN, BANDS = "maintenance.yaml", "thresholds.yaml"
+HEALTH = 'ok: "(95, 100]"'
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A copy of the shipped configuration for a test to spoil."""
+    return Path(shutil.copytree(ROOT / "config", tmp_path / "config"))
+
+
+def refusal(folder: Path) -> str:
+    """The message about a configuration that must not load."""
+    with pytest.raises(ConfigError) as caught:
+        settings(folder)
+    return str(caught.value)
+
+
+def spoilt(folder: Path, file: str, old: str, new: str) -> str:
+    """The message after one change, which must be possible."""
+    path = folder / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    return refusal(folder)
+
+
+def test_the_shipped_configuration_loads(config: Path) -> None:
+    """All of it, with the guide's six metrics in both files, and the same object the second time."""
+    shipped = settings(config)
+    assert shipped.targets == ("primary",)
+    assert set(shipped.maintenance.metrics) == set(shipped.thresholds.metrics) == set(METRICS)
+    assert shipped.maintenance.windows["daily"].cron == "0 2 * * *"
+    assert shipped.maintenance.verdict.red_on == {Level.CRITICAL}
+    assert shipped.target("primary").connections.functions == "upkeep_functions"
+    assert settings(config) is shipped
+
+
+def test_another_folder_is_read_when_the_environment_says_so(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """UPKEEP_CONFIG, and without it, or with an empty one, the folder beside plugins/."""
+    monkeypatch.setenv("UPKEEP_CONFIG", str(config))
+    assert config_folder() == config
+    for unset in ("", None):
+        monkeypatch.setenv("UPKEEP_CONFIG", "") if unset == "" else monkeypatch.delenv("UPKEEP_CONFIG")
+        assert config_folder() == ROOT / "config"
+
+
+def test_the_settings_cannot_be_changed(config: Path) -> None:
+    """Frozen: a task cannot loosen a threshold for the next one."""
+    with pytest.raises(ValueError, match="frozen"):
+        settings(config).maintenance.http.attempts = 9  # type: ignore[misc]
+
+
+BAD: dict[str, tuple[str, str, str, str]] = {
+    # a mistake: the file, what stands there, what is written instead, and all that is said
+    "a missing setting": (
+        MAIN,
+        "  attempts: 3  ",
+        "  #",
+        "http.attempts: found nothing, expected this setting to be given",
+    ),
+    "a misspelt setting": (
+        MAIN,
+        "attempts: 3",
+        "attempts: 3\n  max_answer_byte: 5",
+        "http.max_answer_byte: found a setting that does not exist, expected only known ones; "
+        "did you mean 'max_answer_bytes'?",
+    ),
+    "a misspelt setting of a target": (
+        MAIN,
+        "    title: Agentic Ecosystem",
+        "    title: Agentic Ecosystem\n    titel: A",
+        "targets.primary.titel: found a setting that does not exist, expected only known ones; did you mean 'title'?",
+    ),
+    "a misspelt section": (
+        MAIN,
+        "targets:",
+        "verdicts: {}\ntargets:",
+        "verdicts: found a setting that does not exist, expected only known ones; did you mean 'verdict'?",
+    ),
+    "a setting like no other": (
+        MAIN,
+        "targets:",
+        "zzzz: 1\ntargets:",
+        "zzzz: found a setting that does not exist, expected only known ones",
+    ),
+    "a word for a number": (
+        MAIN,
+        "attempts: 3",
+        "attempts: three",
+        "http.attempts: found 'three': expected a valid integer",
+    ),
+    "a yes for a number": (MAIN, "attempts: 3", "attempts: yes", "http.attempts: found True: expected a valid integer"),
+    "a list for a number": (MAIN, "attempts: 3", "attempts: [3]", "http.attempts: found [3]: expected a valid integer"),
+    "a number for a text": (
+        MAIN,
+        "title: Agentic Ecosystem",
+        "title: 7",
+        "targets.primary.title: found 7: expected a valid string",
+    ),
+    "too many attempts": (
+        MAIN,
+        "attempts: 3",
+        "attempts: 11",
+        "http.attempts: found 11: expected less than or equal to 10",
+    ),
+    "no patience": (
+        MAIN,
+        "connect_timeout_seconds: 5",
+        "connect_timeout_seconds: 0",
+        "http.connect_timeout_seconds: found 0: expected greater than 0",
+    ),
+    "more patience than supabase has": (
+        MAIN,
+        "read_timeout_seconds: 30",
+        "read_timeout_seconds: 151",
+        "http.read_timeout_seconds: found 151: expected less than or equal to 150",
+    ),
+    "no end": (
+        MAIN,
+        "long_query_minutes: 5",
+        "long_query_minutes: .inf",
+        "checks.long_query_minutes: found inf: expected a finite number",
+    ),
+    "no target": (
+        MAIN,
+        "targets:",
+        "targets: {}\nledgers:",
+        "targets: found {}: expected to have at least 1 item after validation, not 0",
+    ),
+    "a target's name that no DAG id can hold": (
+        MAIN,
+        "  primary:",
+        "  Primary One:",
+        "targets.Primary One.[key]: found 'Primary One': expected to match pattern '^[a-z][a-z0-9_]{0,39}$'",
+    ),
+    "a secret in place of a Connection": (
+        MAIN,
+        "read: upkeep_target_read ",
+        "read: postgres://u:p@h/d ",
+        "targets.primary.connections.read: found 'postgres://u:p@h/d': expected to match pattern "
+        "'^[A-Za-z0-9_.-]{1,200}$'",
+    ),
+    "a path with a hole": (
+        MAIN,
+        "path: result.overall_health_percent",
+        "path: result..x",
+        r"metrics.overall_health.path: found 'result..x': expected to match pattern '^[^.\s]+(\.[^.\s]+)*$'",
+    ),
+    "an unknown metric": (
+        MAIN,
+        "  cpu_usage: ",
+        "  gpu_usage: ",
+        f"metrics: found missing ['cpu_usage'] and unknown ['gpu_usage'], expected exactly {list(METRICS)}",
+    ),
+    "an unknown metric among the thresholds": (
+        BANDS,
+        "  cpu_usage: ",
+        "  gpu_usage: ",
+        f"metrics: found missing ['cpu_usage'] and unknown ['gpu_usage'], expected exactly {list(METRICS)}",
+    ),
+    "overlapping bands": (
+        BANDS,
+        HEALTH,
+        'ok: "[95, 100]"',
+        "metrics.overall_health: found bands that overlap: [90, 95] and [95, 100] share values, expected no overlap",
+    ),
+    "bands with a gap": (
+        BANDS,
+        HEALTH,
+        'ok: "(96, 100]"',
+        "metrics.overall_health: found bands with a gap: [90, 95] and (96, 100] do not touch, expected no gap",
+    ),
+    "bands with a gap of one point": (
+        BANDS,
+        'ok: "[0, 500)",  warning: "[500',
+        'ok: "[0, 500)",  warning: "(500',
+        "metrics.response_time: found bands with a gap: [0, 500) and (500, 1000] do not touch, expected no gap",
+    ),
+    "warning at an end": (
+        BANDS,
+        'ok: "[0, 60)",   warning: "[60, 80]"',
+        'ok: "[60, 80]",   warning: "[0, 60)"',
+        "metrics.cpu_usage: found the warning band [0, 60) at an end, expected it between ok and critical",
+    ),
+    "an interval in words": (
+        BANDS,
+        HEALTH,
+        'ok: "95 to 100"',
+        "metrics.overall_health.ok: found '95 to 100', expected an interval such as '[90, 95]' or '(1000, inf)'",
+    ),
+    "a number for an interval": (
+        BANDS,
+        HEALTH,
+        "ok: 95",
+        "metrics.overall_health.ok: found 95, expected an interval such as '[90, 95]' or '(1000, inf)'",
+    ),
+    "a number with two points": (
+        BANDS,
+        HEALTH,
+        'ok: "(95.0.1, 100]"',
+        "metrics.overall_health.ok: found '(95.0.1, 100]', expected an interval such as '[90, 95]' or '(1000, inf)'",
+    ),
+    "an interval backwards": (
+        BANDS,
+        HEALTH,
+        'ok: "(100, 95]"',
+        "metrics.overall_health.ok: found '(100, 95]', expected low end <= high end, some value between, "
+        "and 'inf)' open",
+    ),
+    "an interval of nothing": (
+        BANDS,
+        HEALTH,
+        'ok: "(95, 95]"',
+        "metrics.overall_health.ok: found '(95, 95]', expected low end <= high end, some value between, "
+        "and 'inf)' open",
+    ),
+    "an end that is never reached": (
+        BANDS,
+        "(1000, inf)",
+        "(1000, inf]",
+        "metrics.response_time.critical: found '(1000, inf]', expected low end <= high end, some value between, "
+        "and 'inf)' open",
+    ),
+    "a misspelt band": (
+        BANDS,
+        HEALTH,
+        HEALTH + ', okay: "(95, 100]"',
+        "metrics.overall_health.okay: found a setting that does not exist, expected only known ones; "
+        "did you mean 'ok'?",
+    ),
+    "a missing band": (
+        BANDS,
+        HEALTH + ",",
+        "",
+        "metrics.overall_health.ok: found nothing, expected this setting to be given",
+    ),
+    "no cron line": (
+        MAIN,
+        "0 2 * * *",
+        "daily at two",
+        "windows.daily.cron: found 'daily at two': expected a cron line of five fields, such as '0 2 * * *' (UTC)",
+    ),
+    "an hour that is none": (
+        MAIN,
+        "0 2 * * *",
+        "0 26 * * *",
+        "windows.daily.cron: found '0 26 * * *': expected a cron line of five fields, such as '0 2 * * *' (UTC)",
+    ),
+    "a cron line with seconds": (
+        MAIN,
+        "0 2 * * *",
+        "0 0 2 * * *",
+        "windows.daily.cron: found '0 0 2 * * *': expected a cron line of five fields, such as '0 2 * * *' (UTC)",
+    ),
+    "a random time": (
+        MAIN,
+        "0 2 * * *",
+        "R R * * *",
+        "windows.daily.cron: found 'R R * * *': expected a cron line of five fields, such as '0 2 * * *' (UTC)",
+    ),
+    "a day that never comes": (
+        MAIN,
+        "0 2 * * *",
+        "0 2 30 2 *",
+        "windows.daily.cron: found '0 2 30 2 *': expected a cron line with a day that exists, unlike 30 February",
+    ),
+    "a window longer than a day": (
+        MAIN,
+        "length_minutes: 30",
+        "length_minutes: 1441",
+        "windows.daily.length_minutes: found 1441: expected less than or equal to 1440",
+    ),
+    "another window": (MAIN, "daily: {", "weekly: {", "windows: found ['weekly'], expected exactly ['daily']"),
+    "ok turns red": (
+        MAIN,
+        "red_on: [critical]",
+        "red_on: [critical, ok]",
+        "verdict.red_on: found 'ok', which cannot turn the verdict red, expected other levels",
+    ),
+    "a level that is none": (
+        MAIN,
+        "red_on: [critical]",
+        "red_on: [critcal]",
+        "verdict.red_on.0: found 'critcal': expected 'ok', 'advisory', 'warning', 'critical' or 'unknown'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("file", "old", "new", "said"), BAD.values(), ids=BAD)
+def test_a_mistake_names_its_file_its_setting_what_was_found_and_what_was_expected(
+    config: Path, file: str, old: str, new: str, said: str
+) -> None:
+    """One line per mistake, and this mistake's line is among them, whole."""
+    assert f"config/{file}: {said}" in spoilt(config, file, old, new).splitlines()
+
+
+def test_all_mistakes_of_a_file_are_said_at_once(config: Path) -> None:
+    """Three mistakes are three lines: nobody has to start three times."""
+    text = (config / MAIN).read_text()
+    for old, new in (("attempts: 3", "attempts: 0"), ("0 2 * * *", "never"), ("[critical]", "[red]")):
+        text = text.replace(old, new)
+    (config / MAIN).write_text(text)
+    settings_named = [line.split(": ")[1] for line in refusal(config).splitlines()]
+    assert settings_named == ["windows.daily.cron", "http.attempts", "verdict.red_on.0"]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "key"),
+    [
+        (MAIN, "  attempts: 3 ", "  attempts: 2\n  attempts: 3 ", "attempts"),
+        (MAIN, "sql: ", "sql: {}\nsql: ", "sql"),
+        (BANDS, HEALTH, f'ok: "[0, 1]", {HEALTH}', "ok"),
+    ],
+)
+def test_a_setting_that_stands_twice_is_refused(config: Path, file: str, old: str, new: str, key: str) -> None:
+    """YAML would silently take the last one."""
+    said = spoilt(config, file, old, new)
+    assert said.startswith(f"config/{file}: found text that is not the expected YAML: the setting {key!r} stands twice")
+    assert "line " in said
+
+
+def test_yaml_anchors_may_be_merged(config: Path) -> None:
+    """Two targets that share their settings are no setting that stands twice."""
+    text = (config / MAIN).read_text().replace("  primary:\n", "  primary: &first\n", 1)
+    (config / MAIN).write_text(text.replace("\nledger:", "\n  second: {<<: *first, title: Second}\n\nledger:", 1))
+    second = settings(config).target("second")
+    assert (second.title, second.connections) == ("Second", settings(config).target("primary").connections)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "found no such file in {folder}, expected one (or set UPKEEP_CONFIG)"),
+        (b"metrics: [", "found text that is not the expected YAML: "),
+        (b"\xff\xfe\x00\x01", "found text that is not the expected YAML: "),
+        (b"a: \x00", "found text that is not the expected YAML: "),
+        (b"", "(the whole file): found None: expected a valid dictionary"),
+        (b"# nothing but words\n", "(the whole file): found None: expected a valid dictionary"),
+        (b"- metrics\n", "(the whole file): found ['metrics']: expected a valid dictionary"),
+        (
+            b"metrics: !!python/object/apply:os.getcwd []\n",
+            "found text that is not the expected YAML: could not determine",
+        ),
+    ],
+    ids=["no file", "not YAML", "not text", "a null byte", "empty", "comments alone", "a list", "code"],
+)
+@pytest.mark.parametrize("file", [MAIN, BANDS])
+def test_a_file_that_cannot_be_read_is_said(config: Path, file: str, content: bytes | None, said: str) -> None:
+    """Whichever of the two files it is, and however broken, it is named."""
+    path = config / file
+    path.unlink() if content is None else path.write_bytes(content)
+    assert refusal(config).startswith(f"config/{file}: {said.format(folder=config)}")
+
+
+def test_a_folder_in_place_of_a_file_is_said(config: Path) -> None:
+    """What a volume that was mounted wrongly leaves behind."""
+    (config / BANDS).unlink()
+    (config / BANDS).mkdir()
+    expected = "config/thresholds.yaml: found a file that cannot be read (Is a directory), expected YAML"
+    assert refusal(config) == expected
+
+
+def test_a_target_that_is_not_there_names_those_that_are(config: Path) -> None:
+    """A DAG id of yesterday's configuration, for one."""
+    shipped: Any = settings(config)
+    with pytest.raises(ConfigError) as caught:
+        shipped.target("staging")
+    assert str(caught.value) == (
+        "config/maintenance.yaml: targets: found no target 'staging', expected one of: primary"
+    )
