@@ -40,7 +40,8 @@ with warnings.catch_warnings():
 CONNECTION = "wire_functions"
 SECRET = "sb_secret_Qx7vKp2mTz9wLr4nHs8jBd3f"
 LEGACY = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.Vt5gYk1oXe6uMa0cRq2iNw7z"
-KEYS = {"secret": SECRET, "legacy": LEGACY}
+OPAQUE = "Zt9wLr4nHs8jBd3fQx7vKp2mTzYc"  # of neither form: what a function of one's own may ask for
+KEYS = {"secret": SECRET, "legacy": LEGACY, "opaque": OPAQUE}
 FUNCTION, ACTION = "production-monitoring", "system_status"
 SHIPPED = settings(ROOT / "config")
 QUICK = SHIPPED.maintenance.http.model_copy(
@@ -280,6 +281,16 @@ def test_what_goes_wrong_is_said_and_only_what_may_pass_is_tried_again(
     assert len(server.received) == requests
 
 
+def test_a_legacy_key_that_is_refused_is_not_told_to_change_verify_jwt(connect: Any) -> None:
+    """It was sent as a JWT, so something on the way took the header off or the key is wrong."""
+    with Server(answer("401 Unauthorized", NO_AUTH_HEADER)) as server:
+        connect(server.url, LEGACY)
+        said = refusal()
+    assert "found 401 UNAUTHORIZED_NO_AUTH_HEADER: 'Missing authorization header'; check the API key" in said
+    assert "verify_jwt" not in said
+    assert len(server.received) == 1
+
+
 def closed_port() -> str:
     """An address that nobody listens at."""
     with socket.socket() as probe:
@@ -415,9 +426,19 @@ def test_retry_after_in_seconds_is_waited_for(connect: Any) -> None:
     assert second.at - first.at >= 1
 
 
+@pytest.fixture
+def far_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Local time is nine hours ahead of UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Etc/GMT-9")
+        time.tzset()
+        yield
+    time.tzset()
+
+
 @pytest.mark.parametrize("form", ["HTTP date", "asctime"])
-def test_retry_after_as_a_date_is_waited_for(connect: Any, form: str) -> None:
-    """Both forms of RFC 9110 are in UTC, also the old one that does not say so."""
+def test_retry_after_as_a_date_is_waited_for(connect: Any, far_east: None, form: str) -> None:
+    """Both forms of RFC 9110 are in UTC, also the old one that does not say so, wherever this machine is."""
     moment = math.ceil(time.time() + 1)
     date = formatdate(moment, usegmt=True) if form == "HTTP date" else time.asctime(time.gmtime(moment))
     with Server(answer("429 Too Many", Retry_After=date), answer("200 OK", GOOD)) as server:
@@ -518,7 +539,24 @@ def test_the_body_of_a_redirect_is_not_read(connect: Any) -> None:
 # a server that repeats the key -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", [SECRET, LEGACY], ids=["secret", "legacy"])
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
+@pytest.mark.parametrize(
+    ("status", "header", "pad"), [("429 Oh", "Retry-After", 30), ("301 Oh", "Location", 190), ("500 Oh", "", 290)]
+)
+def test_a_key_at_the_end_of_a_quotation_is_taken_out_before_the_cut(
+    connect: Any, key: str, status: str, header: str, pad: int
+) -> None:
+    """A key of whatever form: half of it would pass by a search for the whole of it."""
+    text = "x" * pad + key + "y" * 50
+    speech = answer(status, **{header: text}) if header else answer(status, json.dumps({"message": text}))
+    with Server(speech) as server:
+        connect(server.url, key)
+        said = refusal(QUICK.model_copy(update={"attempts": 1}))
+    assert "x" * pad in said
+    assert key[:8] not in said
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
 def test_a_key_in_a_good_answer_is_taken_out(connect: Any, key: str) -> None:
     """What is returned goes to the ledger; the rest of the answer is whole."""
     echo = json.dumps({"success": True, "result": {"overall_health_percent": 97.5, "headers": [key, f"Bearer {key}"]}})
