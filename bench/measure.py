@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import statistics
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -19,14 +16,6 @@ class Result:
     goal: str
     met: bool
     lines: tuple[str, ...] = ()
-
-
-def cpu_seconds(argv: Sequence[str], environ: Mapping[str, str], folder: Path) -> float:
-    """User and system time of one child process."""
-    before = os.times()
-    subprocess.run(argv, env=dict(environ), cwd=folder, check=True, capture_output=True)
-    after = os.times()
-    return (after.children_user - before.children_user) + (after.children_system - before.children_system)
 
 
 def spread(values: Sequence[float]) -> str:
