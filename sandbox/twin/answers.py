@@ -6,6 +6,7 @@ the sandbox's own processes without Airflow's, for they stand for the platform's
 
 *Overall health* is the health of the worst of error rate, response time and connections. Each is 100 at 0, 95 where
 the guide's warning begins, 90 where its critical begins, and falls to 0 at a point beyond, straight in between.
+Each function's own health counts its own requests; only production-monitoring's is that of the whole platform.
 """
 
 from __future__ import annotations
@@ -13,21 +14,21 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Literal
 
 import psutil
-import psycopg
-from psycopg.rows import dict_row
 
+from sandbox.twin import database
+from sandbox.twin.target import Target
+from upkeep.functions import database_models as db
 from upkeep.functions import models as m
+from upkeep.functions.contract import FUNCTIONS
 
-SQL = Path(__file__).parent / "sql"
 LAST_DAY = timedelta(hours=24)
+LAST_MONTH = timedelta(days=30)
 ROWS = 100
 CPU_SAMPLE_SECONDS = 0.5
 HOST = "the sandbox's functions, workload and database processes"
@@ -39,55 +40,22 @@ HEALTH = {
     "database_connections_percent": (0.0, 75.0, 90.0, 100.0),
 }
 
-Row = dict[str, Any]
+
+def answer(target: Target, function: str, request: Any, now: datetime) -> m.Answer:
+    """The answer of a function to one request; without a period of its own it is about the time up to ``now``."""
+    if (function, request.action) in ANSWERS:
+        result = ANSWERS[function, request.action](target, request, now)
+    else:
+        result = m.FunctionHealth(overall_health_percent=overall_health(_measures(target, now, function)))
+    return FUNCTIONS[function][request.action].answer(success=True, result=result)
 
 
-class Target:
-    """The target database of one request: read-only, one snapshot, ended by the server after ten seconds."""
-
-    def __init__(self, connection: psycopg.Connection[Row]) -> None:
-        self._connection = connection
-
-    @classmethod
-    @contextmanager
-    def open(cls, dsn: str) -> Iterator[Target]:
-        with psycopg.connect(
-            dsn,
-            connect_timeout=5,
-            application_name="functions-twin",
-            options="-c statement_timeout=10s -c TimeZone=UTC",
-            row_factory=dict_row,
-        ) as connection:
-            connection.read_only = True
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            yield cls(connection)
-
-    def rows(self, name: str, **values: Any) -> list[Row]:
-        """The rows of ``sql/<name>.sql`` with these values bound."""
-        statement = (SQL / f"{name}.sql").read_text(encoding="utf-8")
-        return self._connection.execute(statement.encode(), values).fetchall()
+def health_check(target: Target, _: m.HealthCheckRequest, now: datetime) -> m.HealthCheck:
+    """The health of the whole platform."""
+    return m.HealthCheck(overall_health_percent=overall_health(_measures(target, now)))
 
 
-def answer(target: Target, request: m.Request, now: datetime) -> m.Answer:
-    """The answer to one request; without a period of its own it is about the time up to ``now``."""
-    match request:
-        case m.SystemStatusRequest():
-            return m.SystemStatusAnswer(success=True, result=system_status(target, now))
-        case m.HealthCheckRequest():
-            health = overall_health(_measures(target, now))
-            return m.HealthCheckAnswer(success=True, result=m.HealthCheck(overall_health_percent=health))
-        case m.PerformanceReportRequest():
-            return m.PerformanceReportAnswer(success=True, result=performance_report(target, request, now))
-        case m.ErrorAnalyticsRequest():
-            return m.ErrorAnalyticsAnswer(success=True, result=error_analytics(target, _period(request, now)))
-        case m.ErrorTrendsRequest():
-            return m.ErrorTrendsAnswer(success=True, result=error_trends(target, _period(request, now)))
-        case m.ErrorsRequest():
-            return m.ErrorsAnswer(success=True, result=errors(target, _period(request, now), request.filters))
-    raise TypeError(f"found a {type(request).__name__}, expected a request of the contract")
-
-
-def system_status(target: Target, now: datetime) -> m.SystemStatus:
+def system_status(target: Target, _: m.SystemStatusRequest, now: datetime) -> m.SystemStatus:
     """The six metrics: those of the last 24 hours, connections and host as they are."""
     measures = _measures(target, now)
     metrics = m.Metrics(**measures, memory_usage_percent=memory_percent(), cpu_usage_percent=cpu_percent())
@@ -108,16 +76,15 @@ def _health(value: float, edges: tuple[float, ...]) -> float:
     return 0.0
 
 
-def _measures(target: Target, now: datetime) -> dict[str, float | None]:
-    [requests] = target.rows("requests", start=now - LAST_DAY, end=now)
-    [connections] = target.rows("connections")
-    return {name: {**requests, **connections}[name] for name in HEALTH}
+def _measures(target: Target, now: datetime, function: str | None = None) -> dict[str, float | None]:
+    measured = target.row("requests", start=now - LAST_DAY, end=now, function=function) | target.row("connections")
+    return {name: measured[name] for name in HEALTH}
 
 
 def performance_report(target: Target, request: m.PerformanceReportRequest, now: datetime) -> m.PerformanceReport:
     """Requests of the time window up to now, in all, by function and over time."""
     start = now - _length(request.time_window)
-    [total] = target.rows("requests", start=start, end=now)
+    total = target.row("requests", start=start, end=now, function=None)
     by_function = target.rows("requests_by_function", start=start, end=now)
     trend = target.rows("requests_by_bucket", start=start, end=now, bucket=_bucket(start, now))
     return m.PerformanceReport(
@@ -127,8 +94,9 @@ def performance_report(target: Target, request: m.PerformanceReportRequest, now:
     )
 
 
-def error_analytics(target: Target, period: m.PeriodEcho) -> m.ErrorAnalytics:
+def error_analytics(target: Target, request: m.ErrorAnalyticsRequest, now: datetime) -> m.ErrorAnalytics:
     """Errors of the period, counted by category, severity, function and message."""
+    period = _period(request, now)
     rows = target.rows("errors_by", start=period.start, end=period.end)
 
     def counts(dimension: str) -> dict[str, int]:
@@ -146,8 +114,9 @@ def error_analytics(target: Target, period: m.PeriodEcho) -> m.ErrorAnalytics:
     )
 
 
-def error_trends(target: Target, period: m.PeriodEcho) -> m.ErrorTrends:
+def error_trends(target: Target, request: m.ErrorTrendsRequest, now: datetime) -> m.ErrorTrends:
     """Errors of the period by hour, or by day when it is longer than two days."""
+    period = _period(request, now)
     bucket = _bucket(period.start, period.end)
     buckets: dict[datetime, dict[str, int]] = {}
     for row in target.rows("errors_by_bucket", start=period.start, end=period.end, bucket=bucket):
@@ -158,23 +127,28 @@ def error_trends(target: Target, period: m.PeriodEcho) -> m.ErrorTrends:
     return m.ErrorTrends(period=period, total_errors=sum(b.total for b in trend), bucket=bucket, trend=trend)
 
 
-def errors(target: Target, period: m.PeriodEcho, filters: m.ErrorFilters) -> m.Errors:
+def errors(target: Target, request: m.ErrorsRequest, now: datetime) -> m.Errors:
     """The newest hundred errors of the period that pass the filters, and how many there are."""
-    rows = target.rows("errors", start=period.start, end=period.end, limit=ROWS, **filters.model_dump())
+    period, filters = _period(request, now), request.filters.model_dump()
+    rows = target.rows("errors", start=period.start, end=period.end, limit=ROWS, **filters)
     total = rows[0]["total"] if rows else 0
     shown = [m.ErrorRow(**{name: value for name, value in row.items() if name != "total"}) for row in rows]
     return m.Errors(period=period, total=total, errors=shown)
 
 
-def _period(request: m.Asked, now: datetime) -> m.PeriodEcho:
+def compliance_report(target: Target, request: db.ComplianceReportRequest, now: datetime) -> db.ComplianceReport:
+    """Consents and processing of the period, by default of the last 30 days."""
+    return database.compliance_report(target, _period(request, now, LAST_MONTH))
+
+
+def _period(request: m.Asked, now: datetime, default: timedelta = LAST_DAY) -> m.PeriodEcho:
     if request.start and request.end:
         return m.PeriodEcho(start=request.start, end=request.end)
-    return m.PeriodEcho(start=now - _length(getattr(request, "time_window", None)), end=now)
+    time_window = getattr(request, "time_window", None)
+    return m.PeriodEcho(start=now - (_length(time_window) if time_window else default), end=now)
 
 
-def _length(time_window: str | None) -> timedelta:
-    if time_window is None:
-        return LAST_DAY
+def _length(time_window: str) -> timedelta:
     count = int(time_window[:-1])
     return timedelta(hours=count) if time_window.endswith("h") else timedelta(days=count)
 
@@ -219,3 +193,20 @@ def _cpu_seconds(processes: list[psutil.Process]) -> float:
             times = process.cpu_times()
             seconds += times.user + times.system
     return seconds
+
+
+#: Who answers which action; a function's own ``health_check`` is answered by ``answer`` itself.
+ANSWERS: Mapping[tuple[str, str], Callable[[Target, Any, datetime], m.Told]] = {
+    ("production-monitoring", "system_status"): system_status,
+    ("production-monitoring", "health_check"): health_check,
+    ("production-monitoring", "performance_report"): performance_report,
+    ("error-tracking", "get_error_analytics"): error_analytics,
+    ("error-tracking", "get_error_trends"): error_trends,
+    ("error-tracking", "get_errors"): errors,
+    ("database-scalability", "performance_analysis"): database.performance_analysis,
+    ("database-scalability", "index_recommendations"): database.index_recommendations,
+    ("database-scalability", "scalability_report"): database.scalability_report,
+    ("database-scalability", "query_optimization"): database.query_optimization,
+    ("database-scalability", "database_metrics"): database.database_metrics,
+    ("gdpr-compliance", "compliance_report"): compliance_report,
+}

@@ -1,4 +1,4 @@
-"""The twin as an HTTP service: the platform's gateway in front of two functions.
+"""The twin as an HTTP service: the platform's gateway in front of its functions.
 
 The gateway does what Supabase's does: unknown functions, ``verify_jwt``, faults of the worker. Its error bodies are
 ``{"code", "message"}`` with the header ``sb-error-code``; those of a function are ``{"success": false, "error"}``.
@@ -7,29 +7,43 @@ The gateway does what Supabase's does: unknown functions, ``verify_jwt``, faults
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
+import math
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Union
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.security import APIKeyHeader, HTTPBearer
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from sandbox.twin import answers, keys
-from upkeep.functions import models as m
+from sandbox.twin import answers, faults, keys
+from sandbox.twin.target import Target
 from upkeep.functions.contract import FUNCTIONS
 
 PREFIX = "/functions/v1/"
 IDLE_TIMEOUT_SECONDS = 160  # a little more than the 150 s after which the platform itself gives up
 
 #: Whether the platform checks the key before the function runs; where it does, only a legacy key passes.
-VERIFY_JWT = {"production-monitoring": True, "error-tracking": False}
+VERIFY_JWT = {
+    function: function in ("production-monitoring", "database-scalability", "gdpr-compliance") for function in FUNCTIONS
+}
+
+#: What each function is for, for the document.
+PURPOSES = {
+    "production-monitoring": "State and performance of the platform",
+    "error-tracking": "Errors of the platform; all but the health check echo their period",
+    "database-scalability": "The database: statements, indexes, sizes, connections",
+    "gdpr-compliance": "Consents and processing; the report echoes its period",
+    "trust-scorer": "Scores of trust",
+    "vibe-analyzer": "Analyses of vibes",
+    "agent-recommender": "Recommendations of agents",
+}
 
 log = logging.getLogger("uvicorn.error")
 Next = Callable[[Request], Awaitable[Response]]
@@ -37,21 +51,13 @@ Next = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Setup:
-    """What a twin is started with. ``faults`` names a JSON file of function → fault, read at each request."""
+    """What a twin is started with: the file ``faults`` reads, and how many bytes the platform's plan stores."""
 
     dsn: str
     keys: keys.Keys = field(repr=False)
     verify_jwt: Mapping[str, bool] = field(default_factory=lambda: VERIFY_JWT)
     faults: Path | None = None
-
-    def fault(self, function: str) -> str | None:
-        """The fault to show now. Raises ValueError for one that does not exist."""
-        if self.faults is None or not self.faults.exists():
-            return None
-        fault = json.loads(self.faults.read_text(encoding="utf-8")).get(function)
-        if fault not in (None, "http_500", "success_false", "truncated", "html", "never"):
-            raise ValueError(f"found the fault {fault!r} in {self.faults.name}, expected one of the documented")
-        return str(fault) if fault else None
+    storage_bytes: int | None = None
 
 
 class GatewayError(BaseModel):
@@ -88,17 +94,22 @@ def create_app(setup: Setup) -> FastAPI:
         Depends(APIKeyHeader(name="apikey", auto_error=False, scheme_name="apikey", description="Either form of key.")),
     ]
 
-    @app.post(PREFIX + "production-monitoring", dependencies=auth, **_documented("production-monitoring"))
-    def production_monitoring(request: m.ProductionMonitoringRequest) -> Response:
-        """State and performance of the platform: system_status, health_check, performance_report."""
-        return _answered(setup, request)
-
-    @app.post(PREFIX + "error-tracking", dependencies=auth, **_documented("error-tracking"))
-    def error_tracking(request: m.ErrorTrackingRequest) -> Response:
-        """Errors of the platform: get_error_analytics, get_error_trends, get_errors; each echoes its period."""
-        return _answered(setup, request)
-
+    for function in FUNCTIONS:
+        app.post(PREFIX + function, dependencies=auth, **_documented(function))(_endpoint(setup, function))
     return app
+
+
+def _endpoint(setup: Setup, function: str) -> Callable[..., Response]:
+    models = tuple(action.request for action in FUNCTIONS[function].values())
+    body: Any = Annotated[Union[models], Field(discriminator="action")] if len(models) > 1 else models[0]  # noqa: UP007  # made of a tuple
+
+    def endpoint(request: Any) -> Response:
+        with Target.open(setup.dsn, setup.storage_bytes) as target:
+            answer = answers.answer(target, function, request, datetime.now(UTC))
+        return Response(answer.model_dump_json(exclude_unset=True), media_type="application/json")
+
+    endpoint.__annotations__["request"] = body  # what FastAPI reads the body by
+    return endpoint
 
 
 def _documented(function: str) -> dict[str, Any]:
@@ -107,6 +118,8 @@ def _documented(function: str) -> dict[str, Any]:
         answer = action.answer if answer is None else answer | action.answer
     return {
         "operation_id": function,
+        "summary": function,
+        "description": f"{PURPOSES[function]}: {', '.join(FUNCTIONS[function])}.",
         "response_model": None,  # the answer is serialised by its own model, once
         "responses": {
             200: {"model": answer, "description": "One shape per action, in the order of the requests."},
@@ -122,12 +135,6 @@ def _documented(function: str) -> dict[str, Any]:
     }
 
 
-def _answered(setup: Setup, request: m.Request) -> Response:
-    with answers.Target.open(setup.dsn) as target:
-        answer = answers.answer(target, request, datetime.now(UTC))
-    return Response(answer.model_dump_json(), media_type="application/json")
-
-
 async def _bad_request(_: Request, error: Exception) -> Response:
     problems = error.errors() if isinstance(error, RequestValidationError) else []
     said = "; ".join(f"{'.'.join(str(part) for part in p['loc'][1:]) or 'body'}: {p['msg']}" for p in problems)
@@ -135,22 +142,23 @@ async def _bad_request(_: Request, error: Exception) -> Response:
 
 
 def _gateway(setup: Setup) -> Callable[[Request, Next], Awaitable[Response]]:
+    called: dict[str, float] = {}
+
     async def gateway(request: Request, call_next: Next) -> Response:
         if not request.url.path.startswith(PREFIX):
             return await call_next(request)
         function = request.url.path.removeprefix(PREFIX)
         if function not in FUNCTIONS:
             return _gateway_error(404, "NOT_FOUND", "Requested function was not found")
-        if setup.verify_jwt[function]:
-            refusal = keys.at_the_gateway(request.headers, setup.keys)
-            if refusal:
-                return _gateway_error(401, refusal.code, refusal.message)
-        else:
-            refusal = keys.in_the_function(request.headers, setup.keys)
-            if refusal:
-                return _function_error(401, refusal.message)
         try:
-            return await _with_fault(setup.fault(function), request, call_next)
+            fault = faults.read(setup.faults, function)
+            if refused := _refused(setup, function, request, fault):
+                return refused
+            silence = time.monotonic() - called.get(function, -math.inf)
+            try:
+                return await _with_fault(fault, silence, request, call_next)
+            finally:
+                called[function] = time.monotonic()
         except Exception:
             log.exception("%s broke", function)
             return _gateway_error(500, "WORKER_ERROR", "Function exited due to an error (please check logs)")
@@ -158,8 +166,18 @@ def _gateway(setup: Setup) -> Callable[[Request, Next], Awaitable[Response]]:
     return gateway
 
 
-async def _with_fault(fault: str | None, request: Request, call_next: Next) -> Response:
-    match fault:
+def _refused(setup: Setup, function: str, request: Request, fault: faults.Fault | None) -> Response | None:
+    """The refusal of a request's keys, None if they pass; a key may be shown as expired."""
+    expired = fault is not None and fault.fault == "expired_key"
+    if setup.verify_jwt[function]:
+        refusal = keys.EXPIRED if expired else keys.at_the_gateway(request.headers, setup.keys)
+        return _gateway_error(401, refusal.code, refusal.message) if refusal else None
+    refusal = keys.UNKNOWN if expired else keys.in_the_function(request.headers, setup.keys)
+    return _function_error(401, refusal.message) if refusal else None
+
+
+async def _with_fault(fault: faults.Fault | None, silence: float, request: Request, call_next: Next) -> Response:
+    match fault and fault.fault:
         case "http_500":
             return _gateway_error(500, "WORKER_ERROR", "Function exited due to an error (please check logs)")
         case "success_false":
@@ -169,6 +187,9 @@ async def _with_fault(fault: str | None, request: Request, call_next: Next) -> R
         case "never":
             await asyncio.sleep(IDLE_TIMEOUT_SECONDS)
             return _gateway_error(504, "IDLE_TIMEOUT", "The request timed out")
+        case "slow_when_cold" if fault and silence >= fault.after_seconds:
+            await asyncio.sleep(fault.seconds)
+            return await call_next(request)
         case "truncated":
             whole = await call_next(request)
             body = b"".join([bytes(chunk) async for chunk in whole.body_iterator])  # type: ignore[attr-defined]  # streamed by the middleware

@@ -29,6 +29,11 @@ class Refusal:
     message: str
 
 
+#: The gateway on a legacy key that is expired or signed with another secret, and a function on any it does not know.
+EXPIRED = Refusal("UNAUTHORIZED_LEGACY_JWT", "Invalid JWT")
+UNKNOWN = Refusal("UNAUTHORIZED", "neither a valid legacy key nor the secret key was sent")
+
+
 def legacy_key(secret: str, role: str = "service_role", *, now: datetime | None = None) -> str:
     """A legacy API key: an HS256 JWT with ``iat`` and ``exp`` ten years apart, as Supabase issues them."""
     issued = now or datetime.now(UTC)
@@ -48,7 +53,7 @@ def at_the_gateway(headers: Mapping[str, str], keys: Keys) -> Refusal | None:
     try:
         _verify(_bearer(authorization), keys)
     except (jwt.InvalidSignatureError, jwt.ExpiredSignatureError, jwt.ImmatureSignatureError):
-        return Refusal("UNAUTHORIZED_LEGACY_JWT", "Invalid JWT")
+        return EXPIRED
     except jwt.InvalidTokenError:
         return Refusal("UNAUTHORIZED_INVALID_JWT_FORMAT", "Invalid Token or Protected Header formatting")
     return None
@@ -65,7 +70,7 @@ def in_the_function(headers: Mapping[str, str], keys: Keys) -> Refusal | None:
         except jwt.InvalidTokenError:
             continue
         return None
-    return Refusal("UNAUTHORIZED", "neither a valid legacy key nor the secret key was sent")
+    return UNKNOWN
 
 
 def _bearer(authorization: str) -> str:

@@ -53,6 +53,44 @@ RESULTS: dict[str, dict[str, Any]] = {
             }
         ],
     },
+    "performance_analysis": {
+        "query_response_ms": 12.5,
+        "cache_hit_ratio_percent": 99,
+        "connections_percent": 4.5,
+        "dead_rows": 17,
+        "slowest_statements": [{"query": "SELECT $1", "calls": 3, "mean_ms": 0.5}],
+    },
+    "index_recommendations": {
+        "missing": [{"table": "public.error_logs", "reason": "read whole 200 times"}],
+        "unused": [{"table": "public.error_logs", "index": "error_logs_idx", "size_bytes": 8192}],
+    },
+    "scalability_report": {
+        "query_response_ms": 12.5,
+        "pool_usage_percent": 4.5,
+        "cache_hit_ratio_percent": 99,
+        "index_usage_percent": None,
+    },
+    "query_optimization": {"total": 1, "statements": [{"query": "SELECT $1", "calls": 3, "mean_ms": 1500}]},
+    "database_metrics": {
+        "database_size_bytes": 30_000_000,
+        "table_sizes": [{"table": "public.error_logs", "total_bytes": 8192}],
+        "connections": 5,
+        "max_connections": 100,
+    },
+    "compliance_report": {
+        "period": ECHO,
+        "consents": {"marketing": {"granted": 3, "withdrawn": 1}},
+        "processing_without_legal_basis": 0,
+        "oldest_rows": {"public.audit_logs": "2017-01-05T03:00:00Z", "public.error_logs": None},
+        "findings": [],
+    },
+}
+#: What the guide sends beside the action, where it must be sent.
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "scalability_report": {"report_scope": "performance"},
+    "query_optimization": {"query_filters": {"min_duration": 1000}},
+    "database_metrics": {"metrics_type": "capacity"},
+    "compliance_report": {"report_type": "monthly"},
 }
 ACTIONS = [(function, action) for function, actions in FUNCTIONS.items() for action in actions]
 
@@ -81,8 +119,9 @@ def test_a_good_answer_is_read_and_keeps_fields_that_we_do_not_know(function: st
 
 @pytest.mark.parametrize(("function", "action"), ACTIONS)
 def test_what_is_required_is_required_of_every_action(function: str, action: str) -> None:
-    """An empty result is a success of nothing: each action misses at least one field by its path."""
-    assert "result." in _refusal(function, action, '{"success": true, "result": {}}')
+    """An empty result is a success of nothing; actions whose fields may lie elsewhere miss at least one of them."""
+    refusal = _refusal(function, action, '{"success": true, "result": {}}')
+    assert "result." in refusal or "found an empty result, expected at least one field" in refusal
 
 
 @pytest.mark.parametrize(
@@ -170,6 +209,63 @@ def test_a_total_smaller_than_the_rows_shown_is_refused() -> None:
     assert "found total 0 beside 1 rows" in message
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"total": 0}, "found total 0 beside 1 statements"),
+        ({"total": None}, "found total None beside 1 statements"),
+        ({"statements": None}, "found total 1 beside 0 statements"),
+    ],
+)
+def test_statements_and_their_total_go_together(changes: dict[str, Any], said: str) -> None:
+    """Null for both says that nothing is known about statements; one of them alone contradicts the other."""
+    assert said in _refusal("database-scalability", "query_optimization", _body("query_optimization", **changes))
+    unknown = _body("query_optimization", total=None, statements=None)
+    answer = parse_answer("database-scalability", "query_optimization", unknown)
+    assert answer.model_dump(mode="json")["result"] == {"total": None, "statements": None}
+
+
+@pytest.mark.parametrize(
+    ("function", "action", "field", "value", "said"),
+    [
+        (
+            "trust-scorer",
+            "health_check",
+            "overall_health_percent",
+            "97",
+            "result.overall_health_percent: found the text",
+        ),
+        ("database-scalability", "scalability_report", "pool_usage_percent", "4", "result.pool_usage_percent: found"),
+        ("database-scalability", "performance_analysis", "dead_rows", -1, "result.dead_rows: found the number -1"),
+        ("database-scalability", "index_recommendations", "unused", None, "result.unused: found null"),
+        ("database-scalability", "database_metrics", "connections", 1.5, "result.connections: found the number 1.5"),
+        ("gdpr-compliance", "compliance_report", "consents", {"a": 1}, "result.consents.a: found the number 1"),
+        (
+            "gdpr-compliance",
+            "compliance_report",
+            "oldest_rows",
+            {"a": "2017-01-05"},
+            "result.oldest_rows.a: found the text",
+        ),
+    ],
+)
+def test_what_the_other_functions_say_is_strict_too(
+    function: str, action: str, field: str, value: Any, said: str
+) -> None:
+    """A judged field of another type is refused by its path."""
+    assert said in _refusal(function, action, _body(action, **{field: value}))
+
+
+def test_a_metric_that_the_scope_does_not_tell_is_not_null() -> None:
+    """A capacity report says nothing of the cache; a null in a performance report says that nobody knows."""
+    body = _body("scalability_report", report_scope="performance")
+    answer = parse_answer("database-scalability", "scalability_report", body).model_dump(mode="json")
+    with pytest.raises(ContractError, match="found null, which means not measurable"):
+        metric(answer, "result.index_usage_percent")
+    with pytest.raises(ContractError, match="found nothing"):
+        metric(answer, "result.storage_used_percent")
+
+
 def test_many_problems_are_told_in_one_short_message() -> None:
     """A large answer of another shape must not fill the report."""
     message = _refusal("error-tracking", "get_errors", _body("get_errors", errors=[{} for _ in range(500)]))
@@ -218,10 +314,11 @@ def test_a_metric_that_was_not_told_is_not_null() -> None:
 
 def test_the_configured_paths_lead_to_metrics() -> None:
     """Each metric of config/maintenance.yaml is found in an answer of the shape that the contract publishes."""
-    sources = yaml.safe_load((ROOT / "config" / "maintenance.yaml").read_text(encoding="utf-8"))["metrics"]
+    config = yaml.safe_load((ROOT / "config" / "maintenance.yaml").read_text(encoding="utf-8"))
     complete = RESULTS["system_status"]["metrics"] | {"memory_usage_percent": 40.0}
-    for source in sources.values():
-        answer = parse_answer(source["function"], source["action"], _body(source["action"], metrics=complete))
+    for source in (*config["metrics"].values(), *config["expectations"].values()):
+        body = _body(source["action"], metrics=complete, index_usage_percent=97.5)
+        answer = parse_answer(source["function"], source["action"], body)
         assert metric(answer.model_dump(mode="json"), source["path"]) >= 0
 
 
@@ -245,7 +342,7 @@ def test_the_time_window_follows_from_the_period(length: timedelta, expected: st
 def test_only_actions_that_echo_are_told_a_period() -> None:
     """The others are asked about now, whatever window asks."""
     for function, action in ACTIONS:
-        sent = json.loads(request_body(function, action, period=PERIOD))
+        sent = json.loads(request_body(function, action, period=PERIOD, **ARGUMENTS.get(action, {})))
         assert ("start" in sent and "end" in sent) is FUNCTIONS[function][action].echoes_period, action
 
 
@@ -265,6 +362,29 @@ def test_the_guides_requests_come_out_as_json() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("function", "sent"),
+    [
+        ("database-scalability", {"action": "performance_analysis", "time_window": "24h"}),
+        ("database-scalability", {"action": "scalability_report", "report_scope": "performance"}),
+        ("database-scalability", {"action": "scalability_report", "report_scope": "capacity"}),
+        ("database-scalability", {"action": "index_recommendations", "table_filters": {}}),
+        (
+            "database-scalability",
+            {"action": "index_recommendations", "table_filters": {"include_tables": ["user_consents", "error_logs"]}},
+        ),
+        ("database-scalability", {"action": "query_optimization", "query_filters": {"min_duration": 1000}}),
+        ("database-scalability", {"action": "database_metrics", "metrics_type": "capacity"}),
+        ("gdpr-compliance", {"action": "compliance_report", "report_type": "monthly", **ECHO}),
+        ("vibe-analyzer", {"action": "health_check"}),
+    ],
+)
+def test_the_guides_other_requests_come_out_as_it_writes_them(function: str, sent: dict[str, Any]) -> None:
+    """In a window of a day only compliance_report is told the period, and time_window follows from it."""
+    arguments = {name: sent[name] for name in set(sent) - {"action", "time_window", "start", "end"}}
+    assert json.loads(request_body(function, sent["action"], period=PERIOD, **arguments)) == sent
+
+
 def test_without_a_period_the_question_is_about_the_last_day() -> None:
     """What no window asks for, such as ``python -m upkeep check``, uses the guide's own "24h" unless it says else."""
     action = "get_error_analytics"
@@ -277,12 +397,24 @@ def test_without_a_period_the_question_is_about_the_last_day() -> None:
 @pytest.mark.parametrize(
     ("function", "action", "arguments", "said"),
     [
-        ("error-trackin", "get_errors", {}, "found no function 'error-trackin', expected one of ['error-tracking'"),
+        ("error-trackin", "get_errors", {}, "found no function 'error-trackin', expected one of ['agent-"),
         ("error-tracking", "get_error", {}, "error-tracking: found no action 'get_error', expected one of"),
         ("error-tracking", "get_errors", {"filter": {}}, "found the argument 'filter', expected one of ['filters'"),
         ("error-tracking", "get_errors", {"filters": {"sevrity": "high"}}, "filters.sevrity"),
         ("error-tracking", "get_errors", {"start": "now"}, "found the argument 'start'"),
         ("error-tracking", "get_error_trends", {"time_window": "soon"}, "time_window: found the text 'soon'"),
+        ("database-scalability", "scalability_report", {}, "report_scope: found nothing"),
+        ("database-scalability", "scalability_report", {"report_scope": "cost"}, "report_scope: found the text 'cost'"),
+        ("database-scalability", "index_recommendations", {"table_filters": {"tables": ["a"]}}, "table_filters.tables"),
+        ("database-scalability", "index_recommendations", {"table_filters": {"include_tables": []}}, "at least 1 item"),
+        (
+            "database-scalability",
+            "query_optimization",
+            {"query_filters": {}},
+            "query_filters.min_duration: found nothing",
+        ),
+        ("database-scalability", "query_optimization", {"query_filters": {"min_duration": -1}}, "min_duration: found"),
+        ("gdpr-compliance", "compliance_report", {"report_type": "yearly"}, "report_type: found the text 'yearly'"),
         ("error-tracking", "get_errors", {"period": PERIOD, "time_window": "24h"}, "expected one of the two"),
         ("error-tracking", "get_errors", {"period": PERIOD[::-1]}, "expected start before end"),
         ("error-tracking", "get_errors", {"period": (datetime(2025, 1, 1), PERIOD[1])}, "without a time zone"),

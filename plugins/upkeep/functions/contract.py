@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
+from upkeep.functions import database_models as db
 from upkeep.functions import models
 from upkeep.functions.models import Answer, Request
 
@@ -53,6 +54,8 @@ class Action:
     echoes_period: bool = False
 
 
+_HEALTH_CHECK = Action(models.HealthCheckRequest, models.FunctionHealthAnswer)
+
 FUNCTIONS: Mapping[str, Mapping[str, Action]] = {
     "production-monitoring": {
         "system_status": Action(models.SystemStatusRequest, models.SystemStatusAnswer),
@@ -60,10 +63,26 @@ FUNCTIONS: Mapping[str, Mapping[str, Action]] = {
         "performance_report": Action(models.PerformanceReportRequest, models.PerformanceReportAnswer),
     },
     "error-tracking": {
+        "health_check": _HEALTH_CHECK,
         "get_error_analytics": Action(models.ErrorAnalyticsRequest, models.ErrorAnalyticsAnswer, echoes_period=True),
         "get_error_trends": Action(models.ErrorTrendsRequest, models.ErrorTrendsAnswer, echoes_period=True),
         "get_errors": Action(models.ErrorsRequest, models.ErrorsAnswer, echoes_period=True),
     },
+    "database-scalability": {
+        "health_check": _HEALTH_CHECK,
+        "performance_analysis": Action(db.PerformanceAnalysisRequest, db.PerformanceAnalysisAnswer),
+        "index_recommendations": Action(db.IndexRecommendationsRequest, db.IndexRecommendationsAnswer),
+        "scalability_report": Action(db.ScalabilityReportRequest, db.ScalabilityReportAnswer),
+        "query_optimization": Action(db.QueryOptimizationRequest, db.QueryOptimizationAnswer),
+        "database_metrics": Action(db.DatabaseMetricsRequest, db.DatabaseMetricsAnswer),
+    },
+    "gdpr-compliance": {
+        "health_check": _HEALTH_CHECK,
+        "compliance_report": Action(db.ComplianceReportRequest, db.ComplianceReportAnswer, echoes_period=True),
+    },
+    "trust-scorer": {"health_check": _HEALTH_CHECK},
+    "vibe-analyzer": {"health_check": _HEALTH_CHECK},
+    "agent-recommender": {"health_check": _HEALTH_CHECK},
 }
 
 

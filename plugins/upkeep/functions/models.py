@@ -1,5 +1,7 @@
 """The requests and answers of the monitoring functions, one model of each per function and action: pure.
 
+Here are production-monitoring, error-tracking and what all functions share; the others are in ``database_models``.
+
 The guide shows one field of one answer, ``result.overall_health_percent``; every other shape is our assumption
 (X5), published as ``docs/functions.openapi.json``. Models tolerate fields they do not know and are strict on
 those we judge. All times are UTC.
@@ -37,26 +39,53 @@ class Asked(Request):
         return self
 
 
-class _Told(BaseModel):
+class Told(BaseModel):
+    """A part of an answer: fields we do not know are kept, those we know are not converted."""
+
     model_config = ConfigDict(extra="allow", strict=True)
 
 
-class Answer(_Told):
+class Answer(Told):
     """An answer that succeeded; ``result`` is typed by action."""
 
     success: Literal[True]
-    result: _Told
+    result: Told
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.result.model_fields_set:
+            raise ValueError("found an empty result, expected at least one field in it")
+        return self
 
     def model_dump(self, **options: Any) -> dict[str, Any]:
         """The answer as it came, with fields we do not know and without defaults: "not told" is not null."""
         return super().model_dump(**{"exclude_unset": True, **options})
 
 
-class PeriodEcho(_Told):
+class PeriodEcho(Told):
     """The period an answer is about: from ``start`` to before ``end``."""
 
     start: AwareDatetime
     end: AwareDatetime
+
+
+# every function --------------------------------------------------------------------------------------------
+
+
+class HealthCheckRequest(Request):
+    """The function's health now, cheap enough for every 30 s (G31, G38)."""
+
+    action: Literal["health_check"]
+
+
+class FunctionHealth(Told):
+    """The health of one function; that it answers, and how fast, is what we judge (G38-G43)."""
+
+    overall_health_percent: Number | None = None
+
+
+class FunctionHealthAnswer(Answer):
+    result: FunctionHealth
 
 
 # production-monitoring -------------------------------------------------------------------------------------
@@ -68,7 +97,7 @@ class SystemStatusRequest(Request):
     action: Literal["system_status"]
 
 
-class Metrics(_Told):
+class Metrics(Told):
     """Five of the six metrics (G33-G37); null is "not measurable". Bands and bounds are judged elsewhere."""
 
     response_time_ms: Number | None = None
@@ -78,7 +107,7 @@ class Metrics(_Told):
     cpu_usage_percent: Number | None = None
 
 
-class Host(_Told):
+class Host(Told):
     """Where memory and CPU were measured, and of how much they are shares."""
 
     source: str
@@ -86,7 +115,7 @@ class Host(_Told):
     cpus: Count | None = None
 
 
-class SystemStatus(_Told):
+class SystemStatus(Told):
     """Only overall health is the guide's own field; the rest may be missing, and is then not collected."""
 
     overall_health_percent: Number
@@ -98,13 +127,9 @@ class SystemStatusAnswer(Answer):
     result: SystemStatus
 
 
-class HealthCheckRequest(Request):
-    """Overall health now, cheap enough for every 30 s (G31)."""
+class HealthCheck(Told):
+    """The health of the whole platform: the one field that the guide itself shows (G31)."""
 
-    action: Literal["health_check"]
-
-
-class HealthCheck(_Told):
     overall_health_percent: Number
 
 
@@ -119,7 +144,7 @@ class PerformanceReportRequest(Request):
     time_window: TimeWindow
 
 
-class FunctionPerformance(_Told):
+class FunctionPerformance(Told):
     function_name: str
     requests: Count
     error_rate_percent: Number | None = None
@@ -127,14 +152,14 @@ class FunctionPerformance(_Told):
     response_time_p95_ms: Number | None = None
 
 
-class PerformanceBucket(_Told):
+class PerformanceBucket(Told):
     start: AwareDatetime
     requests: Count
     error_rate_percent: Number | None = None
     response_time_ms: Number | None = None
 
 
-class PerformanceReport(_Told):
+class PerformanceReport(Told):
     requests: Count
     error_rate_percent: Number | None
     response_time_ms: Number | None
@@ -157,12 +182,12 @@ class ErrorAnalyticsRequest(Asked):
     time_window: TimeWindow
 
 
-class ErrorMessage(_Told):
+class ErrorMessage(Told):
     message: str
     count: Count
 
 
-class ErrorAnalytics(_Told):
+class ErrorAnalytics(Told):
     period: PeriodEcho | None = None
     total_errors: Count
     by_category: dict[str, Count]
@@ -182,13 +207,13 @@ class ErrorTrendsRequest(Asked):
     time_window: TimeWindow
 
 
-class ErrorBucket(_Told):
+class ErrorBucket(Told):
     start: AwareDatetime
     total: Count
     by_severity: dict[str, Count] = {}
 
 
-class ErrorTrends(_Told):
+class ErrorTrends(Told):
     period: PeriodEcho | None = None
     total_errors: Count
     bucket: Literal["hour", "day"] | None = None
@@ -216,7 +241,7 @@ class ErrorsRequest(Asked):
     filters: ErrorFilters = ErrorFilters()
 
 
-class ErrorRow(_Told):
+class ErrorRow(Told):
     timestamp: AwareDatetime
     category: str
     severity: str
@@ -225,7 +250,7 @@ class ErrorRow(_Told):
     ip_address: str | None = None
 
 
-class Errors(_Told):
+class Errors(Told):
     period: PeriodEcho | None = None
     total: Annotated[Count, Field(description="all that match, also those beyond the rows shown")]
     errors: list[ErrorRow]
@@ -239,11 +264,3 @@ class Errors(_Told):
 
 class ErrorsAnswer(Answer):
     result: Errors
-
-
-ProductionMonitoringRequest = Annotated[
-    SystemStatusRequest | HealthCheckRequest | PerformanceReportRequest, Field(discriminator="action")
-]
-ErrorTrackingRequest = Annotated[
-    ErrorAnalyticsRequest | ErrorTrendsRequest | ErrorsRequest, Field(discriminator="action")
-]
