@@ -103,6 +103,39 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Expectation:
+    """What the guide expects of a number for which it gives no warning and critical of its own."""
+
+    expected: Interval
+    possible: Interval
+    unit: str
+    guide: str
+
+    def __post_init__(self) -> None:
+        inside, outside = self.expected, self.possible
+        if inside.low < outside.low or inside.high > outside.high:
+            raise ValueError(f"found expected {inside} beyond possible {outside}")
+
+    @property
+    def limit(self) -> float:
+        """The end of the good range that is not also an end of what is possible."""
+        return self.expected.high if self.expected.low == self.possible.low else self.expected.low
+
+    @property
+    def words(self) -> str:
+        """The good range in words, with its unit: "below 100 ms", "above 90 %"."""
+        if self.expected.low == self.possible.low:
+            return f"{'at most' if self.expected.high_closed else 'below'} {self.expected.high:g} {self.unit}"
+        return f"{'at least' if self.expected.low_closed else 'above'} {self.expected.low:g} {self.unit}"
+
+    def judge(self, value: float) -> Level:
+        """Inside is ok, outside a warning; what such a number cannot be (NaN, -3 ms) is UNKNOWN."""
+        if value not in self.possible:
+            return Level.UNKNOWN
+        return Level.OK if value in self.expected else Level.WARNING
+
+
+@dataclass(frozen=True)
 class Bands:
     """The three bands of one metric. They must tile one range: no gap, no overlap (X12)."""
 

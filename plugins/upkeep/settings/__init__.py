@@ -1,0 +1,80 @@
+"""``config/*.yaml`` as frozen, typed settings, read and validated once.
+
+An error names the file, the setting, what was found and what was expected; all errors of a file are
+reported together. Secrets never appear here: settings name Airflow Connections.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+from pydantic import ConfigDict
+
+from upkeep.settings.base import EXPECTATIONS, METRICS, ROOT, ConfigError, Frozen
+from upkeep.settings.maintenance import ApplicationLog, Backups, Http, Maintenance, SecurityLog, Sql, Target
+from upkeep.settings.read import read
+from upkeep.settings.thresholds import Thresholds
+from upkeep.settings.values import Hours, Network, TableName
+
+
+class Settings(Frozen):
+    """Everything from ``config/``."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    maintenance: Maintenance
+    thresholds: Thresholds
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the targets, in the file's order; the first one's DAGs carry no suffix."""
+        return tuple(self.maintenance.targets)
+
+    def target(self, name: str) -> Target:
+        """One target. Raises ConfigError naming the known ones."""
+        try:
+            return self.maintenance.targets[name]
+        except KeyError:
+            known = ", ".join(self.targets)
+            raise ConfigError(
+                f"config/maintenance.yaml: targets: found no target {name!r}, expected one of: {known}"
+            ) from None
+
+
+def config_folder() -> Path:
+    """``UPKEEP_CONFIG`` if set, else ``config/`` beside ``plugins/``."""
+    return Path(os.environ.get("UPKEEP_CONFIG") or ROOT / "config")
+
+
+@cache
+def settings(folder: Path | None = None) -> Settings:
+    """Read and validate the configuration; the same object for the rest of the process."""
+    folder = folder or config_folder()
+    return Settings(
+        maintenance=read(folder / "maintenance.yaml", Maintenance),
+        thresholds=read(folder / "thresholds.yaml", Thresholds),
+    )
+
+
+__all__ = [
+    "EXPECTATIONS",
+    "METRICS",
+    "ROOT",
+    "ApplicationLog",
+    "Backups",
+    "ConfigError",
+    "Hours",
+    "Http",
+    "Maintenance",
+    "Network",
+    "SecurityLog",
+    "Settings",
+    "Sql",
+    "TableName",
+    "Target",
+    "Thresholds",
+    "config_folder",
+    "settings",
+]

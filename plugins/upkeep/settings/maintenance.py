@@ -1,0 +1,185 @@
+"""``config/maintenance.yaml``: targets, ledger, windows, patience, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from upkeep.findings import Level
+from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, Frozen, Name, exactly
+from upkeep.settings.values import Folder, HoursText, Identifier, NetworkText, TableText
+from upkeep.windows import Cadence
+
+
+class TargetConnections(Frozen):
+    """Airflow Connections of one target, by capability."""
+
+    functions: ConnectionId
+    read: ConnectionId
+
+
+class Backups(Frozen):
+    """Where a target's base backups and archived WAL lie, and what they must be like (G99, G100)."""
+
+    base: Folder
+    wal: Folder
+    max_age_hours: float = Field(default=26, gt=0, allow_inf_nan=False)
+    critical_age_hours: float = Field(default=50, gt=0, allow_inf_nan=False, validate_default=True)
+    min_bytes: int = Field(default=1_000_000, ge=0, strict=True)
+    verify_program: str = Field(default="pg_verifybackup", pattern=r"^[^\x00]+$")
+    verify_timeout_seconds: float = Field(default=900, gt=0, le=86_400)
+
+    @field_validator("critical_age_hours")
+    @classmethod
+    def _later(cls, value: float, info: ValidationInfo) -> float:
+        if value < info.data.get("max_age_hours", 0):
+            raise ValueError(f"found {value:g}, expected at least max_age_hours ({info.data['max_age_hours']:g})")
+        return value
+
+
+class Target(Frozen):
+    """One maintained system. Without ``backups`` nothing is known of its backups."""
+
+    title: str
+    connections: TargetConnections
+    backups: Backups | None = None
+
+
+class Ledger(Frozen):
+    """Airflow Connections to the ledger, one per role."""
+
+    tasks: ConnectionId
+    dashboard: ConnectionId
+    owner: ConnectionId
+
+
+class Http(Frozen):
+    """Patience with the functions (X4); times in seconds, sizes in bytes."""
+
+    connect_timeout_seconds: float = Field(gt=0, le=60, strict=True)
+    read_timeout_seconds: float = Field(gt=0, le=150, strict=True)
+    total_timeout_seconds: float = Field(gt=0, le=600, strict=True)
+    attempts: int = Field(ge=1, le=10, strict=True)
+    max_answer_bytes: int = Field(ge=1_000, le=100_000_000, strict=True)
+
+
+class Sql(Frozen):
+    """The server's clocks for every statement (X11); seconds."""
+
+    connect_timeout_seconds: int = Field(ge=2, le=60, strict=True)
+    statement_timeout_seconds: float = Field(gt=0, le=3600, strict=True)
+    lock_timeout_seconds: float = Field(gt=0, le=60, strict=True)
+
+
+class Checks(Frozen):
+    """Limits of single checks that are not metric bands."""
+
+    long_query_minutes: float = Field(gt=0, allow_inf_nan=False, strict=True)
+    largest_tables: int = Field(ge=1, le=1000, strict=True)
+    pool_usage_sql: Literal["none", "client_backends"]
+    index_usage_rows: int = Field(ge=0, strict=True)
+    disagreement_percent: float = Field(gt=0, le=1000, strict=True)
+    latency_samples: int = Field(ge=2, le=50, strict=True)
+    cold_after_minutes: float = Field(gt=0, allow_inf_nan=False, strict=True)
+
+
+class SecurityLog(Frozen):
+    """The table with login_failure, login_success and rate_limited events, and its columns."""
+
+    table: TableText
+    time: Identifier
+    event: Identifier
+    account: Identifier
+    address: Identifier
+
+
+class ApplicationLog(Frozen):
+    """The table with one row per request, and its columns."""
+
+    table: TableText
+    time: Identifier
+    status: Identifier
+    role: Identifier
+    address: Identifier
+
+
+class Logs(Frozen):
+    """Where the target's logs lie, by class."""
+
+    security: SecurityLog
+    application: ApplicationLog
+
+
+class Security(Frozen):
+    """Limits of the daily security checks (G6, G70-G72); counts are per window's period."""
+
+    failed_logins_per_address: int = Field(ge=0, strict=True)
+    failed_logins_per_account: int = Field(ge=0, strict=True)
+    new_address_days: int = Field(ge=1, le=365, strict=True)
+    rate_limited_percent: float = Field(ge=0, le=100, strict=True)
+    rate_limited_events: int = Field(ge=0, strict=True)
+    odd_hours: tuple[HoursText, ...]
+    service_role_addresses: tuple[NetworkText, ...]
+
+
+class MetricSource(Frozen):
+    """Where a metric is found: the function, its action, and the dotted path in the answer (X5)."""
+
+    function: str
+    action: str
+    path: str = Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$")
+
+
+class Verdict(Frozen):
+    """Levels that turn the verdict task red."""
+
+    red_on: frozenset[Level]
+
+    @field_validator("red_on")
+    @classmethod
+    def _ok_is_never_red(cls, value: frozenset[Level]) -> frozenset[Level]:
+        if Level.OK in value:
+            raise ValueError("found 'ok', which cannot turn the verdict red, expected other levels")
+        return value
+
+
+class Documents(Frozen):
+    """Where people look further: a URL or a path (G137)."""
+
+    incident_response: str
+
+
+class Maintenance(Frozen):
+    """``config/maintenance.yaml``."""
+
+    targets: Mapping[Name, Target] = Field(min_length=1)
+    ledger: Ledger
+    windows: Mapping[Name, Cadence]
+    http: Http
+    sql: Sql
+    checks: Checks
+    logs: Logs
+    security: Security
+    metrics: Mapping[str, MetricSource]
+    expectations: Mapping[str, MetricSource]
+    verdict: Verdict
+    documents: Documents
+
+    @field_validator("metrics")
+    @classmethod
+    def _all_six(cls, value: Mapping[str, MetricSource]) -> Mapping[str, MetricSource]:
+        return exactly(value, METRICS)
+
+    @field_validator("expectations")
+    @classmethod
+    def _all_four(cls, value: Mapping[str, MetricSource]) -> Mapping[str, MetricSource]:
+        return exactly(value, EXPECTATIONS)
+
+    @field_validator("windows")
+    @classmethod
+    def _daily(cls, value: Mapping[str, Cadence]) -> Mapping[str, Cadence]:
+        if set(value) != {"daily"}:
+            raise ValueError(f"found {sorted(value)}, expected exactly ['daily']")
+        return value

@@ -1,0 +1,85 @@
+"""Values that config writes as text: folders, identifiers, tables, hours, networks."""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import datetime, time
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+from pydantic import AfterValidator, PlainValidator
+
+
+def _absolute(value: Path) -> Path:
+    if not value.is_absolute():
+        raise ValueError(f"found {str(value)!r}, expected an absolute path")
+    return value
+
+
+Folder = Annotated[Path, AfterValidator(_absolute)]
+
+
+def _identifier(value: str) -> str:
+    # PostgreSQL cuts a longer name silently, and would then read another table.
+    if not value or "\0" in value or len(value.encode()) > 63:
+        raise ValueError(f"found {value!r}, expected a name of 1 to 63 bytes")
+    return value
+
+
+Identifier = Annotated[str, AfterValidator(_identifier)]
+
+
+class TableName(NamedTuple):
+    """A table by schema and name, both as the catalogue spells them."""
+
+    schema: str
+    table: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.table}"
+
+
+def _table_name(value: object) -> TableName:
+    schema, dot, table = value.partition(".") if isinstance(value, str) else ("", "", "")
+    if not dot:
+        raise ValueError(f"found {value!r}, expected schema.table, such as public.security_logs")
+    return TableName(_identifier(schema), _identifier(table))
+
+
+#: ``schema.table`` without quotes; what follows the first dot is the table's name.
+TableText = Annotated[TableName, PlainValidator(_table_name)]
+
+
+class Hours(NamedTuple):
+    """Times of day, UTC: from ``start`` up to but not including ``end``; past midnight when end comes first."""
+
+    start: time
+    end: time
+
+    def __str__(self) -> str:
+        return f"{self.start:%H:%M}-{self.end:%H:%M}"
+
+
+def _hours(value: object) -> Hours:
+    start, _, end = value.partition("-") if isinstance(value, str) else ("", "", "")
+    try:
+        hours = Hours(*(datetime.strptime(text.strip(), "%H:%M").time() for text in (start, end)))
+    except ValueError:
+        raise ValueError(f"found {value!r}, expected times of day (UTC) such as '22:00-02:00'") from None
+    if hours.start == hours.end:
+        raise ValueError(f"found {value!r}, expected a start and an end that differ")
+    return hours
+
+
+HoursText = Annotated[Hours, PlainValidator(_hours)]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _network(value: object) -> Network:
+    try:
+        return ipaddress.ip_network(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError(f"found {value!r}, expected an address or network such as '192.0.2.0/24'") from None
+
+
+NetworkText = Annotated[Network, PlainValidator(_network)]
