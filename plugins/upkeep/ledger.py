@@ -23,6 +23,9 @@ from upkeep.windows import Kind, Window
 #: Characters of a finding's key and of a sample's subject; an index row of PostgreSQL holds 2704 bytes.
 MAX_KEY = 500
 
+#: Windows that a report looks back on.
+HISTORY = 30
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -135,11 +138,44 @@ def earlier_samples(
     return {(row["metric"], row["subject"]): (row["value"], row["taken_at"]) for row in rows}
 
 
+def window_samples(session: Session, window: Window) -> dict[tuple[str, str], float]:
+    """(metric, subject) → value: what the steps of this window have measured so far."""
+    rows = session.rows(queries.load("ledger/window_samples"), {"window_id": window_id(session, window)})
+    return {(row["metric"], row["subject"]): row["value"] for row in rows}
+
+
+def last_window(session: Session, target: str, cadence: str) -> datetime | None:
+    """When the last finished window of a cadence was due, None when there has been none."""
+    rows = session.rows(queries.load("ledger/last_window"), {"target": target, "cadence": cadence})
+    return rows[0]["due"] if rows else None
+
+
 def since(session: Session, window: Window, findings: Iterable[Finding]) -> dict[str, datetime]:
     """For each finding that is not ok: when the first window of its unbroken row saw it."""
     keys = [finding.key for finding in findings if finding.level is not Level.OK]
     rows = session.rows(queries.load("ledger/since"), {"target": window.target, "due": window.due, "keys": keys})
     return {row["key"]: row["since"] for row in rows}
+
+
+def metric_history(session: Session, window: Window, metrics: Iterable[str]) -> dict[str, list[Row]]:
+    """metric → rows of ``due``, ``period_start``, ``kind``, ``value`` (None: no sample): the cadence's last windows.
+
+    Oldest first, at most ``HISTORY`` of them; the last one is this window.
+    """
+    names = list(metrics)
+    parameters = {"window_id": window_id(session, window), "windows": HISTORY, "metrics": names}
+    rows = session.rows(queries.load("ledger/metric_history"), _key(window) | parameters)
+    return {name: [row for row in rows if row["metric"] == name] for name in names}
+
+
+def previous_findings(session: Session, window: Window) -> list[Row]:
+    """What was not ok when each step last looked before this window's due time.
+
+    Rows of ``step``, ``due``, ``key``, ``level``, ``subject`` and ``detail`` (300 characters of each); no further back
+    than ``HISTORY`` windows.
+    """
+    rows = session.rows(queries.load("ledger/previous_findings"), _key(window) | {"windows": HISTORY})
+    return [{**row, "level": Level(row["level"])} for row in rows]
 
 
 def add_report(

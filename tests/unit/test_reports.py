@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -10,8 +11,20 @@ from typing import Any
 import pytest
 
 from upkeep import reports
-from upkeep.findings import Finding, Level, Sample
-from upkeep.reports import FAILED, NOT_COLLECTED, RAN, SUPERSEDED, Report, StepResult
+from upkeep.findings import Bands, Finding, Interval, Level, Sample
+from upkeep.reports import (
+    FAILED,
+    NOT_COLLECTED,
+    RAN,
+    SUPERSEDED,
+    Earlier,
+    History,
+    Point,
+    Report,
+    StepResult,
+    lateness_finding,
+    plot,
+)
 
 DUE = datetime(2026, 7, 5, 2, tzinfo=UTC)
 RED = frozenset({Level.CRITICAL})
@@ -48,6 +61,27 @@ def report(*steps: StepResult, **fields: Any) -> Report:
     return Report(steps=steps, **{**values, **fields})
 
 
+BANDS = {
+    "error_rate": ("[0, 0.5)", "[0.5, 2]", "(2, 100]", "%", "G34"),
+    "overall_health": ("(95, 100]", "[90, 95]", "[0, 90)", "%", "G32"),
+    "response_time": ("[0, 500)", "[500, 1000]", "(1000, inf)", "ms", "G33"),
+}
+DAY = timedelta(days=1)
+
+
+def history(*values: float | None, metric: str = "error_rate", title: str = "Error rate") -> History:
+    """A calendar window a day, the last one is this report's."""
+    *bands, unit, guide = BANDS[metric]
+    dues = [DUE - n * DAY for n in reversed(range(len(values)))]
+    points = tuple(Point(due, due - DAY, "calendar", value) for due, value in zip(dues, values, strict=True))
+    return History(metric, title, Bands(*map(Interval.parse, bands), unit, guide), points)
+
+
+def earlier(key: str, level: str, step: str = "health.system_status", **fields: Any) -> Earlier:
+    values = {"due": DUE - DAY, "subject": "Overall health", "detail": "88 %", **fields}
+    return Earlier(step=step, key=key, level=Level(level), **values)
+
+
 class Page(HTMLParser):
     """The page as a browser reads it: its text, and every tag with its attributes."""
 
@@ -65,8 +99,10 @@ class Page(HTMLParser):
         self.words.append(data)
 
     @property
-    def links(self) -> list[str | None]:
-        return [attrs.get("href") for tag, attrs in self.tags if tag == "a"]
+    def links(self) -> list[str]:
+        """Where the page leads; places of its own apart."""
+        found = [attrs.get("href") or "" for tag, attrs in self.tags if tag == "a"]
+        return [link for link in found if not link.startswith("#")]
 
 
 def page(*steps: StepResult, **fields: Any) -> Page:
@@ -101,7 +137,8 @@ def test_a_step_that_did_not_run_is_an_unknown_finding(state: str) -> None:
     assert one.level is Level.UNKNOWN and one.counts[Level.UNKNOWN] == 1
     assert [s.state for s in one.not_collected] == [state]
     text = Page(reports.to_html(one)).text
-    assert f"System status — {state}: HTTP 500" in text
+    said = "System status — HTTP 500" if state == NOT_COLLECTED else f"System status — {state}: HTTP 500"
+    assert f"not collected {said}" in text
 
 
 def test_a_failed_step_that_says_unknown_itself_is_not_told_twice() -> None:
@@ -234,9 +271,18 @@ def test_hostile_text_is_shown_and_does_nothing() -> None:
         "incident_document",
     )
     samples = (Sample(HOSTILE, 1.0, HOSTILE, HOSTILE),)
-    whole = report(one, samples=samples, **dict.fromkeys(names, HOSTILE))
+    past = (Earlier(HOSTILE, DUE, HOSTILE + "2", Level.WARNING, HOSTILE, HOSTILE),)
+    own = (Finding(HOSTILE, Level.UNKNOWN, HOSTILE, HOSTILE),)
+    whole = report(
+        one,
+        samples=samples,
+        history=(history(1.0, None, title=HOSTILE),),
+        earlier=past,
+        own=own,
+        **dict.fromkeys(names, HOSTILE),
+    )
     html = reports.to_html(whole)
-    seen, plain = Page(html), page(step(finding("critical")))
+    seen, plain = Page(html), page(step(finding("critical")), history=(history(1.0, None),), earlier=past)
     assert {tag for tag, _ in seen.tags} <= {tag for tag, _ in plain.tags} | {"details", "summary", "pre"}
     assert not [attrs for _, attrs in seen.tags if any(name.startswith("on") for name in attrs)]
     assert "{{7*7}}" in seen.text and "<script>alert(1)</script>" in seen.text
@@ -322,7 +368,7 @@ def test_the_json_has_its_documented_shape() -> None:
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert set(document) == {
         *("schema_version", "level", "headline", "counts", "target", "window", "run", "incident_document"),
-        *("findings", "steps", "samples"),
+        *("findings", "steps", "samples", "do_first", "previous", "gone", "not_looked_at", "history", "checklist"),
     }
     assert document["schema_version"] == 1
     assert document["counts"] == {"critical": 1, "unknown": 0, "warning": 0, "advisory": 0, "ok": 0}
@@ -339,7 +385,7 @@ def test_the_json_has_its_documented_shape() -> None:
     assert set(document["run"]) == {"dag_id", "run_id", "made_at", "requested_by", "dry_run"}
     assert set(document["findings"][0]) == {
         *("key", "level", "subject", "detail", "expected", "remedy", "guide", "metadata"),
-        *("since", "step", "source", "log_url"),
+        *("since", "new", "was", "step", "source", "log_url"),
     }
     assert document["findings"][0]["since"] == "2026-07-05T02:00:00+00:00"
     assert document["findings"][0]["metadata"] == {
@@ -352,3 +398,378 @@ def test_the_json_has_its_documented_shape() -> None:
         *("step", "group", "title", "state", "reason", "started", "ended", "source", "digest", "log_url", "findings"),
     }
     assert document["samples"] == [{"metric": "cpu", "subject": "", "value": 4.5, "unit": "%"}]
+
+
+# What changed ---------------------------------------------------------------------------------------------------
+
+
+def looked(*findings: Finding, **fields: Any) -> StepResult:
+    """A step that looked in this window."""
+    return step(*findings, started=DUE + timedelta(seconds=5), **fields)
+
+
+def test_a_finding_first_seen_by_this_windows_own_look_is_new() -> None:
+    """Since this look: new, on the card, in the list, in the JSON; since yesterday, unrecorded or ok: not."""
+    now, before = DUE + timedelta(seconds=5), DUE - DAY
+    found = [finding("warning", key, subject=key) for key in ("fresh", "old", "unrecorded")]
+    one = report(looked(*found, finding("ok", "fine")), since={"fresh": now, "old": before, "fine": now})
+    assert [f.key for f in reports.compare(one).new] == ["fresh"]
+    assert {f["key"]: f["new"] for f in reports.to_json(one)["findings"]} == {
+        "fresh": True,
+        "old": False,
+        "unrecorded": False,
+        "fine": False,
+    }
+    text = Page(reports.to_html(one)).text
+    assert "warning new fresh" in text and "warning new old" not in text and "New 1 warning · fresh" in text
+
+
+def test_what_is_no_longer_there_or_better_is_listed_with_its_old_level() -> None:
+    """Gone, now ok, and better; worst first. What is the same, or worse, is not gone."""
+    one = report(
+        looked(
+            finding("ok", "mended"),
+            finding("advisory", "better"),
+            finding("warning", "same"),
+            finding("critical", "up"),
+        ),
+        earlier=(
+            earlier("away", "warning", subject="Away"),
+            earlier("mended", "critical"),
+            earlier("better", "warning"),
+            earlier("same", "warning"),
+            earlier("up", "advisory"),
+        ),
+    )
+    changes = reports.compare(one)
+    assert [(was.key, was.level.value, now and now.level.value) for was, now in changes.gone] == [
+        ("mended", "critical", "ok"),
+        ("away", "warning", None),
+        ("better", "warning", "advisory"),
+    ]
+    assert [(f.key, was.value) for f, was in changes.worse] == [("up", "advisory")]
+    assert changes.not_looked_at == ()
+    text = Page(reports.to_html(one)).text
+    assert "Gone since 2026-07-04 02:00 UTC, or better 3" in text and "gone · was warning Away 88 %" in text
+    assert "critical was advisory Overall health" in text and "critical, was advisory" in text
+    document = reports.to_json(one)
+    assert [(was["key"], was["now"]) for was in document["gone"]] == [
+        ("mended", "ok"),
+        ("away", None),
+        ("better", "advisory"),
+    ]
+    assert [f["was"] for f in document["findings"]] == ["advisory", None, "warning", "critical"]
+
+
+def test_unknown_is_neither_better_nor_worse_than_what_is_known() -> None:
+    """Critical that became unknown is not gone, unknown that became a warning is no improvement; to ok is."""
+    one = report(
+        looked(finding("unknown", "a"), finding("warning", "b"), finding("ok", "c")),
+        earlier=(earlier("a", "critical"), earlier("b", "unknown"), earlier("c", "unknown")),
+    )
+    changes = reports.compare(one)
+    assert [was.key for was, _ in changes.gone] == ["c"]
+    assert (changes.worse, changes.not_looked_at) == ((), ())
+    assert "unknown was critical" in Page(reports.to_html(one)).text
+
+
+@pytest.mark.parametrize("state", [FAILED, NOT_COLLECTED, SUPERSEDED])
+def test_what_a_step_saw_before_is_not_gone_while_it_does_not_run(state: str) -> None:
+    """It is listed as not looked at; the same when the step is no longer there; gone once it runs."""
+    was = earlier("away", "critical", subject="Away")
+    for steps in ([step(state=state)], [], [looked(name="another")]):
+        one = report(*steps, earlier=(was,))
+        assert reports.compare(one).gone == ()
+        assert reports.compare(one).not_looked_at == (was,)
+        text = Page(reports.to_html(one)).text
+        assert "Not looked at this time 1" in text and "Gone since" not in text
+        assert [found["key"] for found in reports.to_json(one)["not_looked_at"]] == ["away"]
+    assert reports.compare(report(looked(), earlier=(was,))).not_looked_at == ()
+
+
+def test_a_check_that_ran_but_could_not_see_its_kind_of_finding_makes_none_of_them_gone() -> None:
+    """A log that is hidden now is UNKNOWN under the same beginning of the key."""
+    was = (earlier("failed_logins:address:192.0.2.1", "warning"), earlier("rate_limits:events", "warning"))
+    changes = reports.compare(report(looked(finding("unknown", "failed_logins")), earlier=was))
+    assert [one.key for one in changes.not_looked_at] == ["failed_logins:address:192.0.2.1"]
+    assert [one.key for one, _ in changes.gone] == ["rate_limits:events"]
+
+
+def test_nothing_changed_is_said_and_so_is_having_nothing_to_compare_with() -> None:
+    """A quiet day and the very first window read differently."""
+    assert "no earlier window is known" in page(looked(finding("ok"))).text
+    quiet = page(looked(finding("ok")), history=(history(0.1, 0.1),)).text
+    assert "Since the window of 2026-07-04 02:00 UTC Nothing is new, nothing got worse, nothing is gone." in quiet
+
+
+def test_many_changes_are_counted_and_new_ones_stay_on_the_page() -> None:
+    """Eight of each kind; of a group that is cut the new findings are kept."""
+    many = [finding("warning", f"kind:{i:04}", subject=f"S{i:04}") for i in range(1_000)]
+    past = tuple(earlier(f"gone:{i:04}", "warning", subject=f"G{i:04}") for i in range(1_000))
+    text = page(looked(*many), since={"kind:0999": DUE + DAY}, earlier=past).text
+    assert (
+        "new S0999" in text
+        and "and 992 more; the JSON has them all" in text
+        and "G0007" in text
+        and "G0008" not in text
+    )
+
+
+# The six metrics ------------------------------------------------------------------------------------------------
+
+
+def test_bands_tile_the_plot_and_the_thresholds_are_where_they_meet() -> None:
+    """Ok at the bottom for an error rate, at the top for health; no gap between the shades, each threshold named."""
+    for metric, values in (("error_rate", (0.1, 3.0)), ("overall_health", (99.0, 80.0))):
+        drawn = plot(history(*values, metric=metric))
+        shades = sorted((y, y + height, level) for level, y, height in drawn.bands)
+        assert [level.value for _, _, level in shades] == (
+            ["critical", "warning", "ok"] if metric == "error_rate" else ["ok", "warning", "critical"]
+        )
+        assert shades[0][1] == pytest.approx(shades[1][0], abs=0.11)
+        assert shades[1][1] == pytest.approx(shades[2][0], abs=0.11)
+        assert sorted(y for y, _, _ in drawn.thresholds) == pytest.approx([shades[1][0], shades[1][1]], abs=0.11)
+    assert {words for _, words, _ in plot(history(0.1)).thresholds} == {"0.5", "2"}
+
+
+def test_a_samples_mark_lies_in_the_shade_of_its_level() -> None:
+    """Exact boundaries too: 0.5 and 2 are a warning."""
+    drawn = plot(history(0.49, 0.5, 2.0, 2.01))
+    assert [mark.level.value for mark in drawn.marks] == ["ok", "warning", "warning", "critical"]
+    for mark in drawn.marks:
+        ((y, height),) = [(y, height) for level, y, height in drawn.bands if level is mark.level]
+        assert y - 0.1 <= mark.y <= y + height + 0.1
+    assert drawn.level is Level.CRITICAL and drawn.last == "2.01 %"
+
+
+def test_a_window_without_a_sample_is_a_gap_in_the_line() -> None:
+    """Two rows of points with a mark for the hole between them; a lone sample is a point without a line."""
+    drawn = plot(history(0.1, 0.2, None, 0.3, 0.4, None, 0.1))
+    assert [len(line.split()) for line in drawn.lines] == [2, 2]
+    assert (len(drawn.marks), len(drawn.gaps)) == (5, 2)
+    first_end, second_start = (float(drawn.lines[n].split()[-1 + n].split(",")[0]) for n in (0, 1))
+    assert first_end < drawn.gaps[0] < second_start
+    assert "2 windows without a sample" in drawn.words and "7 windows" in drawn.words
+
+
+def test_a_day_on_which_no_window_was_opened_is_a_gap_too() -> None:
+    """The calendar had an occurrence that the ledger knows nothing of; a manual window between fills no hole."""
+    whole = history(0.1, 0.1, 0.1, 0.1)
+    hole = replace(whole, points=(whole.points[0], *whole.points[2:]))
+    assert (plot(whole).gaps, len(plot(whole).lines)) == ((), 1)
+    drawn = plot(hole)
+    assert (len(drawn.gaps), len(drawn.lines), len(drawn.marks)) == (1, 1, 3)
+    assert "1 window or more missing from the calendar" in drawn.words
+    by_hand = Point(DUE - timedelta(hours=3), DUE - DAY, "manual", 0.2)
+    drawn = plot(replace(whole, points=(*whole.points[:3], by_hand, whole.points[3])))
+    assert drawn.gaps == () and [mark.kind for mark in drawn.marks].count("manual") == 1
+    assert "1 window run by hand" in drawn.words
+
+
+def test_one_sample_none_and_the_same_ones() -> None:
+    """A point in the middle, an empty plot that says so, and a straight line; no division by nothing."""
+    one = plot(history(0.1))
+    assert (len(one.marks), one.lines, one.range) == (1, (), "one sample, 0.1 %")
+    none = plot(history(None, None))
+    assert (none.marks, none.lines, none.last, none.level) == ((), (), "not collected", Level.UNKNOWN)
+    assert none.range == "no sample yet" and len(none.bands) == 3
+    assert plot(replace(history(0.1), points=())).words == "Error rate: no window is known."
+    same = plot(history(0.5, 0.5, 0.5))
+    assert len({mark.y for mark in same.marks}) == 1 and same.range == "always 0.5 %"
+
+
+def test_a_metric_that_is_missing_now_says_when_it_was_last_known() -> None:
+    """Never yesterday's value as today's."""
+    drawn = plot(history(0.1, 1.5, None))
+    assert (drawn.last, drawn.level) == ("not collected", Level.UNKNOWN)
+    assert drawn.range == "0.1 to 1.5 %; last known 1.5 %, 2026-07-04 02:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "off", "level"),
+    [
+        ("response_time", 1e9, "above", "critical"),
+        ("error_rate", 300.0, "above", "unknown"),
+        ("overall_health", -5.0, "below", "unknown"),
+    ],
+)
+def test_a_value_far_out_does_not_flatten_the_rest(metric: str, value: float, off: str, level: str) -> None:
+    """It is drawn at the edge and says so, and the bands keep their places."""
+    drawn = plot(history(99.0 if metric == "overall_health" else 0.3, value, metric=metric))
+    assert (drawn.marks[-1].off, drawn.marks[-1].level.value) == (off, level)
+    assert all(height > 3 for _, _, height in drawn.bands)
+    assert reports.to_html(report(looked(finding("ok")), history=(history(value, metric=metric),)))
+
+
+def test_a_number_that_is_none_is_no_sample() -> None:
+    """NaN and the infinities cannot be placed."""
+    drawn = plot(history(0.1, float("nan"), float("inf")))
+    assert (len(drawn.marks), len(drawn.gaps), drawn.last) == (1, 2, "not collected")
+
+
+def test_the_page_shows_the_plots_in_words_too() -> None:
+    """An inline image with a name for those who do not see it, the last value, its level and the range in text."""
+    seen = page(looked(finding("ok")), history=(history(0.1, 3.0), history(99.0, metric="overall_health")))
+    labels = [attrs["aria-label"] for tag, attrs in seen.tags if tag == "svg" and attrs.get("role") == "img"]
+    assert labels[0] == (
+        "Error rate, 2 windows from 2026-07-04 02:00 UTC to 2026-07-05 02:00 UTC: "
+        "now 3 %, critical; 0.1 to 3 %; 1 window critical."
+    )
+    assert len(labels) == 2 and "3 % critical" in seen.text and "ok below 0.5 %, critical above 2 %" in seen.text
+    document = reports.to_json(report(history=(history(0.1, None),)))
+    assert document["history"] == [
+        {
+            **{"metric": "error_rate", "title": "Error rate", "guide": "G34", "unit": "%"},
+            **{"ok": "[0, 0.5)", "warning": "[0.5, 2]", "critical": "(2, 100]"},
+            "windows": [
+                {"due": "2026-07-04T02:00:00+00:00", "kind": "calendar", "value": 0.1},
+                {"due": "2026-07-05T02:00:00+00:00", "kind": "calendar", "value": None},
+            ],
+        }
+    ]
+
+
+# Not collected, the checklist, late -----------------------------------------------------------------------------
+
+
+def test_a_metric_that_is_unknown_is_named_with_its_reason() -> None:
+    """Beside the steps; a step's absence is told once."""
+    gone = finding(
+        "unknown", "metric:cpu_usage", subject="CPU usage", guide="G37", detail="not collected: found nothing"
+    )
+    failed = step(name="x", state=FAILED, reason="HTTP 500")
+    text = page(looked(gone), failed).text
+    assert "not collected CPU usage G37 — found nothing" in text
+    section = text[text.index("Not collected, and why") : text.index("Run Target")]
+    assert section.count("HTTP 500") == 1
+    assert "Not collected, and why" not in page(looked(finding("ok"))).text
+
+
+def rows(*steps: StepResult, **fields: Any) -> dict[str, tuple[str, str]]:
+    """The checklist's state and evidence by guide id, the same on the page and in the JSON."""
+    one = report(*steps, **fields)
+    found = reports.to_json(one)["checklist"]
+    text = Page(reports.to_html(one)).text
+    for row in found:
+        assert f"{row['title']} {row['guide']} {row['state']} · not acknowledged yet" in text
+        assert row["acknowledged"] is None
+    return {row["guide"]: (row["state"], row["evidence"]) for row in found}
+
+
+EVIDENCE = {
+    "G119": ("health.system_status", "metric:cpu_usage"),
+    "G120": ("errors.get_error_analytics", "error_analytics"),
+    "G121": ("backups.newest_backup", "backups:completion"),
+    "G122": ("performance.function_latencies", "latency:trust-scorer"),
+}
+
+
+@pytest.mark.parametrize("guide", EVIDENCE)
+def test_a_row_of_the_checklist_follows_its_evidence(guide: str) -> None:
+    """Ok, something to look at, not known, failed, not run, ok again: and no other row moves."""
+    name, key = EVIDENCE[guide]
+    quiet = rows()
+    seen = []
+    for one in (
+        looked(finding("ok", key), name=name),
+        looked(finding("ok", key), finding("advisory", key + "2", detail="meh"), name=name),
+        looked(finding("ok", key), finding("unknown", key + "2", detail="hidden"), name=name),
+        step(name=name, state=FAILED, reason="HTTP 500"),
+        step(name=name, state=SUPERSEDED, reason="too late"),
+        looked(finding("ok", key), name=name),
+    ):
+        found = rows(one)
+        seen.append(found.pop(guide))
+        assert found == {other: row for other, row in quiet.items() if other != guide}
+    assert seen == [
+        ("evidence ok", "1 finding: 1 ok"),
+        ("look at it", "2 findings: 1 advisory, 1 ok — Overall health: meh"),
+        ("not collected", "2 findings: 1 unknown, 1 ok — Overall health: hidden"),
+        ("not collected", "1 finding: 1 unknown — System status: failed: HTTP 500"),
+        ("not collected", "System status: superseded: too late"),
+        ("evidence ok", "1 finding: 1 ok"),
+    ]
+    assert quiet[guide] == ("not collected", "no step of this window looks at it")
+
+
+def test_a_metric_from_another_call_is_evidence_for_the_health_dashboard() -> None:
+    """Where a metric is found is configurable (X5), its key is not."""
+    assert rows(looked(finding("critical"), name="database.scalability_report"))["G119"][0] == "look at it"
+
+
+def test_overnight_alerts_are_honestly_not_collected_until_a_check_reads_them() -> None:
+    """No check does yet; a finding of guide item G118 is taken as soon as there is one."""
+    state, evidence = rows(looked(finding("ok")))["G118"]
+    assert state == "not collected" and "no step of this window reads the alerts" in evidence
+    assert rows(looked(finding("ok", "alerts", guide="G118")))["G118"] == ("evidence ok", "1 finding: 1 ok")
+    assert rows(looked(finding("critical", "alerts", guide="G118")))["G118"][0] == "look at it"
+
+
+def test_the_daily_checklist_is_the_daily_windows() -> None:
+    """The weekly one is another."""
+    assert list(rows()) == ["G118", "G119", "G120", "G121", "G122"]
+    assert rows(cadence="weekly") == {}
+
+
+def test_the_checklist_blocks_nothing() -> None:
+    """Rows without evidence change neither level nor verdict."""
+    one = report(looked(finding("ok", "other")))
+    assert one.level is Level.OK and reports.verdict(one, set(Level) - {Level.OK})[0] is False
+
+
+def late(started: float, made: float) -> Finding | None:
+    """The finding for a first step and a report so many minutes after due."""
+    one = step(started=DUE + timedelta(minutes=started))
+    return lateness_finding(DUE, DUE + timedelta(minutes=30), [one, step()], DUE + timedelta(minutes=made))
+
+
+def test_a_window_within_its_budget_is_not_late() -> None:
+    """Exactly at the tolerance and at the deadline included."""
+    assert late(0, 2) is None
+    assert late(5, 30) is None
+    assert lateness_finding(DUE, DUE + timedelta(minutes=30), [], DUE + timedelta(minutes=30)) is None
+
+
+def test_a_late_start_and_a_late_end_are_an_advisory() -> None:
+    """G1: by how much, and against which budget."""
+    start, end, both = late(5.1, 30), late(1, 33), late(90, 120)
+    assert start and end and both
+    assert {(f.key, f.level, f.guide) for f in (start, end, both)} == {("window:late", Level.ADVISORY, "G1")}
+    assert start.detail == "it began 5 min after it was due"
+    assert end.detail == "it ended 3 min after its deadline (2026-07-05 02:30 UTC)"
+    assert both.detail == "it began 90 min after it was due; it ended 90 min after its deadline (2026-07-05 02:30 UTC)"
+    assert both.expected == "a start within 5 min of 2026-07-05 02:00 UTC and an end within 30 min"
+
+
+def test_the_reports_own_finding_is_one_of_its_findings_but_no_step() -> None:
+    """It counts, it is new by its own look, and it neither judges nor stands for a step that ran."""
+    found = late(1, 33)
+    assert found
+    made = DUE + timedelta(minutes=33)
+    one = report(looked(finding("ok")), own=(found,), made_at=made, since={"window:late": made})
+    assert one.level is Level.ADVISORY and one.counts[Level.ADVISORY] == 1
+    assert reports.headline(one).startswith("1 advisory of 2 findings — The window is late: it ended 3 min")
+    assert [f.key for f in reports.compare(one).new] == ["window:late"]
+    assert "window / report" in Page(reports.to_html(one)).text and len(reports.to_json(one)["steps"]) == 1
+    nothing = report(step(), own=(found,))
+    assert nothing.level is Level.UNKNOWN and reports.headline(nothing).startswith("Nothing was judged")
+    assert reports.verdict(report(own=(found,)), set())[0] is True
+
+
+def test_a_late_window_is_gone_with_the_next_one_in_time() -> None:
+    """A manual window is never late, so it says nothing about the last one."""
+    was = earlier("window:late", "advisory", reports.REPORT_STEP)
+    assert [one.key for one, _ in reports.compare(report(looked(), earlier=(was,))).gone] == ["window:late"]
+    assert reports.compare(report(looked(), earlier=(was,), kind="manual")).not_looked_at == (was,)
+
+
+def test_what_to_do_first_stands_at_the_top() -> None:
+    """The worst finding's remedy, short; without one where to look; nothing when all is well."""
+    bad = finding("critical", remedy="Pool them.\u202e " + "x" * 500)
+    html = reports.to_html(report(step(finding("ok"), bad)))
+    text = Page(html[html.index("<header") : html.index("<main>")]).text
+    assert "Do first: Pool them.⟨U+202E⟩ xxx" in text and "x" * 161 not in text
+    assert text.index("Do first") < text.index("Agentic Ecosystem")
+    assert "Do first: Look at “Overall health” below." in page(step(finding("warning"))).text
+    assert "Nothing needs to be done." in page(step(finding("ok"))).text
+    assert "Do first: See under Steps why nothing was judged." in page(step(state=SUPERSEDED)).text

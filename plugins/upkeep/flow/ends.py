@@ -13,16 +13,17 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from upkeep import windows
 from upkeep.flow.connections import postgres
-from upkeep.flow.step import window_of
-from upkeep.settings import settings
+from upkeep.flow.step import Step, window_of
+from upkeep.settings import METRICS, settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow.sdk import Context
 
-    from upkeep.database import Row
-    from upkeep.reports import Report, StepResult
+    from upkeep.database import Row, Session
+    from upkeep.findings import Finding
+    from upkeep.reports import History, Report, StepResult
 
 
 def run_url(dag_id: str, run_id: str, *, pages: str = "") -> str:
@@ -99,7 +100,7 @@ class ReportOperator(_End):
     def _states(self, context: Context) -> dict[str, str | None]:
         """Airflow's state of each step before this task; the ledger cannot know of a step that was killed."""
         ti: Any = context["ti"]
-        steps = sorted(self.upstream_task_ids)
+        steps = sorted(task.task_id for task in self.dag.tasks if isinstance(task, Step))
         found = ti.get_task_states(dag_id=ti.dag_id, task_ids=steps, run_ids=[ti.run_id]).get(ti.run_id, {})
         return {step: found.get(step) for step in steps}
 
@@ -112,6 +113,8 @@ class ReportOperator(_End):
         recorded = {row["step"]: row for row in rows}
         steps = tuple(_result(context, step, state, recorded.get(step)) for step, state in states.items())
         now = datetime.now(UTC)
+        own = self._own_look(session, context, window, steps, now)
+        judged = [*own, *(finding for step in steps for finding in step.findings)]
         return reports.Report(
             target=window.target,
             target_title=settings().target(window.target).title,
@@ -128,10 +131,35 @@ class ReportOperator(_End):
             dry_run=bool(context["params"]["dry_run"]),
             late=windows.lateness(window, now),
             steps=steps,
-            since=ledger.since(session, window, [finding for step in steps for finding in step.findings]),
+            since=ledger.since(session, window, judged),
             samples=ledger.samples(session, [row for row in rows if row["state"] == "ran"]),
             incident_document=settings().maintenance.documents.incident_response,
+            history=_history(session, window),
+            earlier=tuple(reports.Earlier(**row) for row in ledger.previous_findings(session, window)),
+            own=own,
         )
+
+    def _own_look(
+        self, session: Any, context: Context, window: windows.Window, steps: tuple[StepResult, ...], now: datetime
+    ) -> tuple[Finding, ...]:
+        """Whether a calendar window is late; recorded like a step's look, so that it is known since when."""
+        from upkeep import ledger, reports
+
+        if window.kind is windows.Kind.MANUAL:
+            return ()
+        late = reports.lateness_finding(window.due, window.deadline, steps, now)
+        own = (late,) if late else ()
+        record = ledger.StepRecord(
+            step=reports.REPORT_STEP,
+            state=reports.RAN,
+            reason="",
+            source="the window's calendar",
+            started_at=now,
+            try_number=context["ti"].try_number,
+            looked=ledger.Looked(own),
+        )
+        ledger.add_step(session, window, record)
+        return own
 
 
 class VerdictOperator(_End):
@@ -151,6 +179,25 @@ class VerdictOperator(_End):
             raise AirflowFailException(f"{row['headline']}. Read {ReportLink().get_link(self, ti_key=ti)}")
         self.log.info("%s", row["headline"])
         return str(row["headline"])
+
+
+def _history(session: Session, window: windows.Window) -> tuple[History, ...]:
+    """The six metrics over the last windows, with the bands that this window judges them by."""
+    from upkeep import ledger, reports
+
+    bands = settings().thresholds.metrics
+    rows = ledger.metric_history(session, window, METRICS)
+    return tuple(
+        reports.History(
+            metric=name,
+            title=name.replace("_", " ").capitalize().replace("Cpu", "CPU"),
+            bands=bands[name],
+            points=tuple(
+                reports.Point(row["due"], row["period_start"], row["kind"], row["value"]) for row in rows[name]
+            ),
+        )
+        for name in METRICS
+    )
 
 
 def _result(context: Context, step: str, state: str | None, row: Row | None) -> StepResult:

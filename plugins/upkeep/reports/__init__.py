@@ -1,0 +1,58 @@
+"""The report of one window: what ran, what was found worst first, and what could not be collected. Pure.
+
+A report always exists, also when branches failed: a step that did not run becomes an UNKNOWN finding, never a
+gap. ``to_json`` is the whole report; ``to_html`` is a page for people that shows hostile text from log tables
+harmlessly and leaves the bulk of very large reports to the JSON.
+"""
+
+from __future__ import annotations
+
+from upkeep.reports.changes import Changes, compare
+from upkeep.reports.checklist import checklist
+from upkeep.reports.document import JSON_TEXT, to_json
+from upkeep.reports.headline import headline, lateness_finding, verdict
+from upkeep.reports.model import (
+    FAILED,
+    NOT_COLLECTED,
+    RAN,
+    REPORT_STEP,
+    SUPERSEDED,
+    Earlier,
+    History,
+    Point,
+    Report,
+    StepResult,
+    missing_step,
+)
+from upkeep.reports.page import HTML_GROUP, HTML_LEVEL, HTML_TEXT, TEMPLATES, to_html
+from upkeep.reports.plots import plot
+from upkeep.reports.text import visible
+
+__all__ = [
+    "FAILED",
+    "HTML_GROUP",
+    "HTML_LEVEL",
+    "HTML_TEXT",
+    "JSON_TEXT",
+    "NOT_COLLECTED",
+    "RAN",
+    "REPORT_STEP",
+    "SUPERSEDED",
+    "TEMPLATES",
+    "Changes",
+    "Earlier",
+    "History",
+    "Point",
+    "Report",
+    "StepResult",
+    "checklist",
+    "compare",
+    "headline",
+    "lateness_finding",
+    "missing_step",
+    "plot",
+    "to_html",
+    "to_json",
+    "verdict",
+    "visible",
+]

@@ -1,0 +1,111 @@
+"""The report as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from upkeep.findings import Level
+from upkeep.reports.changes import before, compare
+from upkeep.reports.checklist import checklist
+from upkeep.reports.headline import do_first, headline
+from upkeep.reports.model import Earlier, History, Report
+
+JSON_TEXT = 100_000  # bytes of one text in the JSON, as UTF-8
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """The whole report in values that JSON knows. Times are ISO 8601 in UTC; texts are cut at 100 kB.
+
+    ``schema_version`` 1: ``level``, ``headline``, ``do_first`` (empty: nothing is amiss), ``counts`` {level: n},
+    ``target`` {name, title}, ``window`` {cadence, kind, due, deadline, period_start, period_end, late}, ``run``
+    {dag_id, run_id, made_at, requested_by, dry_run}, ``incident_document``, ``findings`` [{key, level, subject, detail,
+    expected, remedy, guide, metadata, since (null: ok, or not recorded), new, was (its other level before, or null),
+    step, source, log_url}], ``steps`` [{step, group, title, state, reason, started, ended, source, digest, log_url,
+    findings: n}], ``samples`` [{metric, subject, value, unit}], ``previous`` (due of the window before, or null),
+    ``gone`` [{step, due, key, level, subject, detail, now (level, null: no longer there)}], ``not_looked_at`` [the same
+    without now], ``history`` [{metric, title, guide, unit, ok, warning, critical, windows: [{due, kind, value (null: no
+    sample)}]}], ``checklist`` [{guide, title, state, evidence, findings: n, acknowledged (null: not yet)}]. Subject and
+    detail of what is gone are cut at 300 characters. Fields may be added; a changed or removed one raises the version.
+    """
+    step = "step group title state reason started ended source digest log_url"
+    changes = compare(report)
+    document = {
+        "schema_version": 1,
+        "level": report.level,
+        "headline": headline(report),
+        "do_first": do_first(report),
+        "counts": report.counts,
+        "target": {"name": report.target, "title": report.target_title},
+        "window": _take(report, "cadence kind due deadline period_start period_end late"),
+        "run": _take(report, "dag_id run_id made_at requested_by dry_run"),
+        "incident_document": report.incident_document,
+        "findings": _findings(report),
+        "steps": [{**_take(s, step), "findings": len(report.findings_of(s))} for s in report.steps],
+        "samples": [_take(sample, "metric subject value unit") for sample in report.samples],
+        "previous": report.previous,
+        "gone": [{**_earlier(was), "now": now and now.level} for was, now in changes.gone],
+        "not_looked_at": [_earlier(was) for was in changes.not_looked_at],
+        "history": [_history(history) for history in report.history],
+        "checklist": [
+            {**_take(row, "guide title state evidence findings"), "acknowledged": None} for row in checklist(report)
+        ],
+    }
+    return dict(plain(document))
+
+
+def _findings(report: Report) -> list[dict[str, Any]]:
+    names = "key level subject detail expected remedy guide metadata"
+    was = {key: earlier.level for key, earlier in before(report).items()}
+    return [
+        {
+            **_take(finding, names),
+            "since": report.since_of(finding),
+            "new": report.is_new(finding, step),
+            "was": _other(was.get(finding.key), finding.level),
+            **_take(step, "step source log_url"),
+        }
+        for finding, step in report.placed
+    ]
+
+
+def _other(was: Level | None, now: Level) -> Level | None:
+    return None if was is now else was
+
+
+def _earlier(was: Earlier) -> dict[str, Any]:
+    return _take(was, "step due key level subject detail")
+
+
+def _history(history: History) -> dict[str, Any]:
+    bands = history.bands
+    return {
+        **_take(history, "metric title"),
+        **_take(bands, "guide unit"),
+        **{name: str(getattr(bands, name)) for name in ("ok", "warning", "critical")},
+        "windows": [_take(point, "due kind value") for point in history.points],
+    }
+
+
+def _take(source: object, names: str) -> dict[str, Any]:
+    return {name: getattr(source, name) for name in names.split()}
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON knows it; what JSON does not know (NaN, Decimal, bytes) becomes its text."""
+    match value:
+        case None | bool() | int():
+            return value
+        case float() if math.isfinite(value):
+            return value
+        case datetime():
+            return value.astimezone(UTC).isoformat()
+        case Mapping():
+            return {plain(str(key)): plain(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [plain(item) for item in value]
+    whole = str(value).encode("utf-8", "backslashreplace")  # a lone surrogate must not break the JSON
+    left = len(whole) - JSON_TEXT
+    return whole[:JSON_TEXT].decode(errors="ignore") + (f" … [{left:,} bytes left out]" if left > 0 else "")

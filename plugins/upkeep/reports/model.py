@@ -1,0 +1,193 @@
+"""What a report holds: steps with their findings, and what the ledger knows of earlier windows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from upkeep.findings import Bands, Finding, Level, Sample, worst
+
+#: States of a step. Any state but the first two leaves evidence missing and so makes an UNKNOWN finding.
+RAN, SUPERSEDED, FAILED, NOT_COLLECTED = "ran", "superseded", "failed", "not collected"
+
+#: The step under which the report's own findings (the window is late) stand in the ledger.
+REPORT_STEP = "report"
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What became of one step. ``source`` is the SQL file or the function called, ``digest`` that of its answer."""
+
+    step: str
+    group: str
+    title: str
+    state: str
+    reason: str = ""
+    started: datetime | None = None
+    ended: datetime | None = None
+    findings: tuple[Finding, ...] = ()
+    source: str = ""
+    digest: str = ""
+    log_url: str = ""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One metric in one window: its value, or None when the window has no sample of it.
+
+    ``after`` is the due time of the occurrence before, where the window's period begins.
+    """
+
+    due: datetime
+    after: datetime
+    kind: str
+    value: float | None
+
+
+@dataclass(frozen=True)
+class History:
+    """One metric over the last windows, oldest first, this window last; ``bands`` is what it is judged by."""
+
+    metric: str
+    title: str
+    bands: Bands
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A finding that was not ok when its step last looked before this window; ``due`` says in which window."""
+
+    step: str
+    due: datetime
+    key: str
+    level: Level
+    subject: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything there is to say about one window; all times are aware.
+
+    ``late`` is empty or a sentence part, ``since`` says for a finding's key since when it has not been ok, ``own``
+    holds what the report itself found (that the window is late).
+    """
+
+    target: str
+    target_title: str
+    cadence: str
+    kind: str
+    due: datetime
+    deadline: datetime
+    period_start: datetime
+    period_end: datetime
+    run_id: str
+    dag_id: str
+    made_at: datetime
+    requested_by: str
+    dry_run: bool
+    late: str
+    steps: tuple[StepResult, ...]
+    since: Mapping[str, datetime]
+    samples: tuple[Sample, ...]
+    incident_document: str
+    history: tuple[History, ...] = ()
+    earlier: tuple[Earlier, ...] = ()
+    own: tuple[Finding, ...] = ()
+
+    @cached_property
+    def own_step(self) -> StepResult:
+        """The report's look at its own window; it is none of ``steps``."""
+        return StepResult(
+            REPORT_STEP,
+            "window",
+            "report",
+            RAN,
+            started=self.made_at,
+            findings=self.own,
+            source="the window's calendar",
+        )
+
+    @cached_property
+    def placed(self) -> tuple[tuple[Finding, StepResult], ...]:
+        """Every finding with the step it came from, worst first, then by key."""
+        pairs = [(finding, step) for step in self.steps for finding in self.findings_of(step)]
+        pairs += [(finding, self.own_step) for finding in self.own]
+        return tuple(sorted(pairs, key=lambda pair: (pair[0].level.rank, pair[0].key, pair[0].subject)))
+
+    def findings_of(self, step: StepResult) -> tuple[Finding, ...]:
+        """A step's findings, with the one for its absence."""
+        planned_gap = self.dry_run and step.state == NOT_COLLECTED
+        told = any(finding.level is Level.UNKNOWN for finding in step.findings)
+        if step.state in (RAN, SUPERSEDED) or planned_gap or told:
+            return step.findings
+        return (*step.findings, missing_step(step))
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings, worst first, then by key."""
+        return tuple(finding for finding, _ in self.placed)
+
+    def since_of(self, finding: Finding) -> datetime | None:
+        """Since when it has not been ok; None when it is ok, or nobody recorded it."""
+        return None if finding.level is Level.OK else self.since.get(finding.key)
+
+    def is_new(self, finding: Finding, step: StepResult) -> bool:
+        """Whether this window's own look was the first to see it."""
+        since = self.since_of(finding)
+        return since is not None and step.started is not None and since >= step.started
+
+    @property
+    def level(self) -> Level:
+        """The worst level; UNKNOWN when no step has a finding, for nothing was judged."""
+        judged = len(self.placed) > len(self.own)
+        return worst([finding.level for finding in self.findings] if judged else [])
+
+    @property
+    def counts(self) -> dict[Level, int]:
+        """Findings by level, every level named, worst first."""
+        levels = [finding.level for finding in self.findings]
+        return {level: levels.count(level) for level in sorted(Level, key=lambda level: level.rank)}
+
+    @property
+    def not_collected(self) -> tuple[StepResult, ...]:
+        """Steps without evidence of their own: failed, superseded or not collected."""
+        return tuple(step for step in self.steps if step.state != RAN)
+
+    @property
+    def not_known(self) -> tuple[tuple[Finding, StepResult], ...]:
+        """Findings of level unknown beside those that only say that their step did not run."""
+        return tuple(
+            (finding, step)
+            for finding, step in self.placed
+            if finding.level is Level.UNKNOWN and finding.key != missing_key(step)
+        )
+
+    @property
+    def previous(self) -> datetime | None:
+        """When the window before this one was due; None when there was none, or no history is at hand."""
+        dues = (point.due for history in self.history for point in history.points if point.due < self.due)
+        return max(dues, default=None)
+
+
+def missing_key(step: StepResult) -> str:
+    """The key of the finding that stands for a step which did not run."""
+    return f"step:{step.step}"
+
+
+def missing_step(step: StepResult) -> Finding:
+    """The UNKNOWN finding that stands for a step which did not run to its end."""
+    remedy = f"Open the log of task {step.step}, mend the cause, then clear the task or trigger a manual run."
+    if step.state == NOT_COLLECTED:
+        remedy = "Mend what the reason names; `python -m upkeep check` says what can be collected here."
+    return Finding(
+        key=missing_key(step),
+        level=Level.UNKNOWN,
+        subject=step.title or step.step,
+        detail=f"{step.state}: {step.reason or 'no reason was recorded'}",
+        expected="the step runs to its end",
+        remedy=remedy,
+    )

@@ -1,0 +1,59 @@
+"""Numbers, times and hostile text in words that people can read."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime, timedelta
+
+
+def visible(text: str) -> str:
+    """Text in which control, bidirectional and zero-width characters are spelled out, such as ``⟨U+202E⟩``."""
+    return text.replace("\r\n", "\n").translate(_VISIBLE)
+
+
+class _Visible(dict[int, int | str]):
+    """A translation table for ``visible`` that works out a character when it first comes."""
+
+    hidden = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+    # Blank to the eye though Unicode calls them letters, marks or symbols.
+    blank = {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0} | {*range(0xE0100, 0xE01F0)}
+
+    def __missing__(self, code: int) -> int | str:
+        seen = chr(code) in "\n\t" or unicodedata.category(chr(code)) not in self.hidden
+        self[code] = code if seen and code not in self.blank else f"⟨U+{code:04X}⟩"
+        return self[code]
+
+
+_VISIBLE = _Visible()
+
+
+def brief(text: str, length: int) -> str:
+    """One line of at most ``length`` characters, free of invisible ones."""
+    seen = visible(" ".join(text[: 4 * length].split()))
+    return f"{seen[: length - 1].rstrip()}…" if len(seen) > length else seen
+
+
+def count(n: int, noun: str) -> str:
+    """``1 finding``, ``10,000 findings``."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def number(value: float) -> str:
+    """A measured number for people: ``1,234.5``, ``0.03``, ``1e+300``."""
+    if 1 <= abs(value) < 1e12:
+        return f"{value:,.2f}".rstrip("0").rstrip(".")
+    return f"{value:.3g}"
+
+
+def utc(moment: datetime) -> str:
+    """``2026-07-05 02:00 UTC``."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def span(length: timedelta) -> str:
+    """A length of time in the largest unit that fits twice: ``3 days``, ``47 hours``, ``1.4 s``, ``40 ms``."""
+    seconds = max(length.total_seconds(), 0)
+    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
