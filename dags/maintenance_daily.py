@@ -37,9 +37,9 @@ def maintenance_daily(target: str) -> DAG:
         max_active_runs=1,
         dagrun_timeout=timedelta(hours=2),
         default_args=DEFAULTS,
-        params=form("health", "errors", "database"),
+        params=form("health", "performance", "errors", "database", "security", "backups"),
         tags=["upkeep", "daily", target],
-        description="Health, errors and database: asked, judged, reported (G1)",
+        description="Health, performance, errors, database, security, backups: asked, judged, reported (G1)",
         doc_md=__doc__,
     ) as dag:
         opened = flow.open_window()
@@ -47,15 +47,34 @@ def maintenance_daily(target: str) -> DAG:
         with TaskGroup("health") as health:
             flow.call("production-monitoring", "system_status", guide="G8")
 
+        with TaskGroup("performance") as performance:
+            flow.latencies()
+
         with TaskGroup("errors") as errors:
             flow.call("error-tracking", "get_error_analytics", guide="G10")
 
         with TaskGroup("database") as database:
+            flow.call("database-scalability", "performance_analysis", guide="G9")
+            told = flow.call("database-scalability", "scalability_report", report_scope="performance", guide="G44")
+            told >> flow.check("database_expectations", guide="G45", trigger_rule="all_done")
             flow.check("table_sizes", guide="G49")
             flow.check("long_running_queries", guide="G50")
             flow.check("connections", guide="G51")
 
-        opened >> [health, errors, database] >> flow.report() >> flow.verdict()
+        with TaskGroup("security") as security:
+            authentication = {"category": "authentication", "severity": "high"}
+            flow.call("error-tracking", "get_errors", filters=authentication, guide="G69")
+            flow.check("failed_logins", guide="G70")
+            flow.check("new_addresses", guide="G70")
+            flow.check("rate_limits", guide="G71")
+            flow.check("service_role_hours", guide="G72")
+            flow.scan_age()
+
+        with TaskGroup("backups") as backups:
+            flow.backups()
+
+        groups = [health, performance, errors, database, security, backups]
+        opened >> groups >> flow.report() >> flow.verdict()
     return dag
 
 

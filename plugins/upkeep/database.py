@@ -38,6 +38,15 @@ class Session:
     connection: psycopg.Connection[Any]
     notices: list[Notice] = field(default_factory=list)
 
+    @property
+    def version(self) -> int:
+        """The server's ``server_version_num``, such as 170010."""
+        return self.connection.info.server_version
+
+    def load(self, name: str) -> str:
+        """The text of a statement of ``include/sql``, in the variant for this server."""
+        return queries.load(name, self.version)
+
     def rows(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Run one statement with bound values and return its rows, none when it returns none."""
         with self.connection.cursor(row_factory=dict_row) as cursor:
@@ -69,6 +78,8 @@ def session(connect: Connect, clocks: Sql, *, read_only: bool) -> Iterator[Sessi
             lambda said: opened.notices.append(Notice(said.severity_nonlocalized or "", said.message_primary or ""))
         )
         connection.read_only = read_only
+        # Behind a pooler a prepared statement outlives us in its backend and meets the next client's of the same name.
+        connection.prepare_threshold = None
         with connection.transaction():
             _set_clocks(opened, clocks)
             yield opened
@@ -99,6 +110,12 @@ def script(name: str, **identifiers: str) -> str:
     template = sql.SQL(queries.load(name))
     filled = template.format(**{key: sql.Identifier(value) for key, value in identifiers.items()})
     return filled.as_string()
+
+
+def statement(name: str, **identifiers: str) -> str:
+    """One statement of ``include/sql`` with its identifiers quoted and filled in, to be run with bound values."""
+    # The driver takes a % of a name for the beginning of a placeholder unless it stands twice.
+    return script(name, **{key: value.replace("%", "%%") for key, value in identifiers.items()})
 
 
 def explain(error: psycopg.Error, connection_id: str) -> str:

@@ -6,11 +6,11 @@ connects, writes or knows Airflow.
 
 from __future__ import annotations
 
-from upkeep.checks import database
+from upkeep.checks import database, expectations, security
 from upkeep.checks.database import GROWTH_BASE
 from upkeep.checks.look import Check, Look, carry_out
 
-CHECKS: dict[str, Check] = {check.name: check for check in database.CHECKS}
+CHECKS: dict[str, Check] = {check.name: check for check in (*database.CHECKS, *expectations.CHECKS, *security.CHECKS)}
 
 
 def find(name: str) -> Check:

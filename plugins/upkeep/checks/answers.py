@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from upkeep.checks import expectations
+from upkeep.checks.database import redact
 from upkeep.findings import Bands, Finding, Level, Sample
 from upkeep.functions.contract import ContractError, metric
 from upkeep.ledger import Looked
 from upkeep.settings import Settings
 
 Body = Mapping[str, Any]
+
+#: The guide asks for recommendations from this mean duration on (G84); milliseconds.
+SLOW_STATEMENT_MS = 1000.0
 
 _SUBJECTS = {
     "overall_health": "Overall health",
@@ -106,20 +111,93 @@ def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in ordered) or "none"
 
 
+def _expected(function: str, action: str, body: Body, settings: Settings) -> dict[str, float | str]:
+    """The expected database metrics that config says are in this answer: the value, or why it is not there."""
+    found: dict[str, float | str] = {}
+    for name, source in settings.maintenance.expectations.items():
+        if (source.function, source.action) == (function, action):
+            try:
+                found[name] = metric(body, source.path)
+            except ContractError as error:
+                found[name] = f"{error} (config: expectations.{name}.path)"
+    return found
+
+
+def authentication_errors(body: Body) -> Looked:
+    """How many authentication errors of severity high the function knows of (G69)."""
+    total = body["result"]["total"]
+    finding = Finding(
+        key="authentication_errors",
+        level=Level.ADVISORY if total else Level.OK,
+        subject="Authentication errors of severity high",
+        detail=f"{total} in the period",
+        expected="none",
+        remedy="Hold them against the failed logins by address and account in the group security.",
+        guide="G69",
+    )
+    return Looked((finding,), (Sample("authentication_errors", float(total), "errors"),))
+
+
+def performance_analysis(body: Body) -> Looked:
+    """How the database does as the function sees it (G9); statements that are slow on average deserve a look."""
+    result = body["result"]
+    statements = result.get("slowest_statements")
+    if statements is None:
+        return Looked((_no_statements(),))
+    slow = [one for one in statements if one["mean_ms"] >= SLOW_STATEMENT_MS]
+    dead = result.get("dead_rows")
+    counted = f"{len(slow)} of the slowest {len(statements)} statements"
+    parts = [f"{counted} take {SLOW_STATEMENT_MS:g} ms or more on average"]
+    if slow:
+        first = slow[0]
+        text = redact(first["query"])[:300]
+        parts.append(f"the slowest {first['mean_ms']:.0f} ms in {first['calls']} calls: {text}")
+    if dead is not None:
+        parts.append(f"{dead} dead rows")
+    finding = Finding(
+        key="performance_analysis",
+        level=Level.ADVISORY if slow else Level.OK,
+        subject="Database performance by the function",
+        detail="; ".join(parts),
+        expected=f"no statement with a mean of {SLOW_STATEMENT_MS:g} ms or more",
+        remedy="EXPLAIN (ANALYZE, BUFFERS) the slowest one on a copy; look for a missing index or a changed plan.",
+        guide="G9",
+        metadata={"statements": [{**one, "query": redact(one["query"])} for one in statements]},
+    )
+    samples = () if dead is None else (Sample("dead_rows", float(dead), "rows"),)
+    return Looked((finding,), samples)
+
+
+def _no_statements() -> Finding:
+    return Finding(
+        key="performance_analysis",
+        level=Level.UNKNOWN,
+        subject="Database performance by the function",
+        detail="not collected: the function knows no statements",
+        expected="the slowest statements",
+        remedy="Create the extension pg_stat_statements in the maintained database.",
+        guide="G9",
+    )
+
+
 #: What is read from an answer beside the six metrics, by (function, action).
 READERS: Mapping[tuple[str, str], Callable[[Body], Looked]] = {
     ("error-tracking", "get_error_analytics"): error_analytics,
+    ("error-tracking", "get_errors"): authentication_errors,
+    ("database-scalability", "performance_analysis"): performance_analysis,
 }
 
 
 def read(function: str, action: str, body: Body, settings: Settings) -> Looked:
     """All findings and samples of one answer. Raises LookupError when nothing would be judged."""
     looked = metrics(function, action, body, settings)
+    told = expectations.answered(_expected(function, action, body, settings), settings)
+    looked = Looked(looked.findings + told.findings, looked.samples + told.samples)
     if reader := READERS.get((function, action)):
         more = reader(body)
         looked = Looked(looked.findings + more.findings, looked.samples + more.samples)
     if not looked.findings:
         raise LookupError(
-            f"nothing judges {function} {action}: expected a reader, or a metric in config/maintenance.yaml: metrics"
+            f"nothing judges {function} {action}: expected a reader, or a metric in config/maintenance.yaml"
         )
     return looked

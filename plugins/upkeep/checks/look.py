@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from upkeep.database import Session
 from upkeep.findings import Finding, Level
@@ -16,14 +16,22 @@ from upkeep.settings import Settings
 class Look:
     """One look at a target's database.
 
-    ``earlier`` holds this check's samples from before, (metric, subject) → (value, taken at);
-    ``now`` is this host's time, UTC.
+    ``earlier`` holds this check's samples from before, (metric, subject) → (value, taken at); ``answered`` what other
+    steps of this window have measured, (metric, subject) → value; ``now`` is this host's time, UTC; ``about`` is the
+    window's period, without one ``period`` is the last 24 hours.
     """
 
     session: Session
     settings: Settings
     now: datetime
     earlier: Mapping[tuple[str, str], tuple[float, datetime]] = field(default_factory=dict)
+    answered: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    about: tuple[datetime, datetime] | None = None
+
+    @property
+    def period(self) -> tuple[datetime, datetime]:
+        """The half-open period that checks of logs look at."""
+        return self.about or (self.now - timedelta(hours=24), self.now)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from airflow.sdk import Param
 
 from upkeep.flow.ends import OpenWindowOperator, ReportOperator, VerdictOperator
 from upkeep.flow.operators import CallOperator, CheckOperator
+from upkeep.flow.probes import BackupsOperator, LatencyOperator, ScanAgeOperator
 from upkeep.flow.step import Step
+from upkeep.settings import ConfigError, settings
 
 #: A step that dies (its worker is killed, the ledger is away) is tried once more; one that has an answer is not.
 DEFAULTS: dict[str, Any] = {
@@ -25,21 +27,50 @@ class Flow:
 
     def __init__(self, target: str, cadence: str) -> None:
         self.bound = {"target": target, "cadence": cadence}
+        self.called: set[tuple[str, str]] = set()
 
-    def call(self, function: str, action: str, *, guide: str) -> Step:
+    def call(self, function: str, action: str, *, guide: str, **arguments: Any) -> Step:
         """A call of one action of one function, over the target's functions Connection."""
-        return CallOperator(task_id=action, function=function, action=action, guide=guide, **self.bound)
+        self.called.add((function, action))
+        return CallOperator(
+            task_id=action, function=function, action=action, guide=guide, arguments=arguments, **self.bound
+        )
 
-    def check(self, name: str, *, guide: str) -> Step:
+    def check(self, name: str, *, guide: str, **task: Any) -> Step:
         """One SQL check, over the target's read Connection."""
-        return CheckOperator(task_id=name, check=name, guide=guide, **self.bound)
+        return CheckOperator(task_id=name, check=name, guide=guide, **self.bound, **task)
+
+    def latencies(self) -> Step:
+        """Response times of all functions from the client, over the target's functions Connection (G38-G43)."""
+        return LatencyOperator(task_id="function_latencies", guide="G38", **self.bound)
+
+    def backups(self) -> Step:
+        """The newest backup: there, complete, young, its checksums right (G99, G100)."""
+        return BackupsOperator(task_id="newest_backup", guide="G99", **self.bound)
+
+    def scan_age(self) -> Step:
+        """The age of the last weekly scan, whose results are reviewed daily (G6)."""
+        return ScanAgeOperator(task_id="scan_age", guide="G6", **self.bound)
 
     def open_window(self) -> OpenWindowOperator:
         """The first task of every run."""
         return OpenWindowOperator(task_id="open_window", **self.bound)
 
     def report(self) -> ReportOperator:
-        """Runs whatever became of the steps: a branch that fails is a finding, not a missing report."""
+        """Runs whatever became of the steps: a branch that fails is a finding, not a missing report.
+
+        Raises ConfigError, which fails the parse, when config looks for a metric in an answer that is never asked for:
+        such a metric would be missing in every report without a word.
+        """
+        config = settings().maintenance
+        for section, sources in (("metrics", config.metrics), ("expectations", config.expectations)):
+            for name, source in sources.items():
+                if (source.function, source.action) not in self.called:
+                    known = ", ".join(sorted(" ".join(call) for call in self.called))
+                    raise ConfigError(
+                        f"config/maintenance.yaml: {section}.{name}: found {source.function} {source.action}, "
+                        f"expected a call that this window makes: {known}"
+                    )
         return ReportOperator(task_id="report", trigger_rule="all_done", **self.bound)
 
     def verdict(self) -> VerdictOperator:

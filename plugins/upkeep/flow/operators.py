@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,8 @@ class CheckOperator(Step, SQLExecuteQueryOperator):
 
     def __init__(self, *, check: str, target: str, **kwargs: Any) -> None:
         connection_id = settings().target(target).connections.read
-        super().__init__(target=target, sql=f"include/sql/checks/{check}.sql", conn_id=connection_id, **kwargs)
+        sql = f"include/sql/checks/{check}.sql"
+        super().__init__(target=target, sql=sql, conn_id=connection_id, **kwargs)
         self.check = check
         self._session: Session | None = None
 
@@ -50,9 +52,10 @@ class CheckOperator(Step, SQLExecuteQueryOperator):
         clocks = config.maintenance.sql
         with database.session(postgres(config.maintenance.ledger.tasks), clocks, read_only=True) as session:
             earlier = ledger.earlier_samples(session, window.target, self.task_id, now - checks.GROWTH_BASE)
+            answered = ledger.window_samples(session, window)
         with database.session(postgres(str(self.conn_id)), clocks, read_only=True) as session:
             self._session = session
-            return checks.carry_out(check, checks.Look(session, config, now, earlier))
+            return checks.carry_out(check, checks.Look(session, config, now, earlier, answered, window.period))
 
     def on_kill(self) -> None:
         """A task that is ended does not end its query: cancel it on the server (X11)."""
@@ -66,12 +69,15 @@ class CallOperator(Step, HttpOperator):
     template_fields = ()
     ui_color = "#f4d3a1"
 
-    def __init__(self, *, function: str, action: str, target: str, **kwargs: Any) -> None:
+    def __init__(
+        self, *, function: str, action: str, target: str, arguments: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> None:
         connection_id = settings().target(target).connections.functions
         endpoint = f"/functions/v1/{function}"
         super().__init__(target=target, endpoint=endpoint, http_conn_id=connection_id, deferrable=False, **kwargs)
         self.function = function
         self.action = action
+        self.arguments = dict(arguments or {})
 
     @property
     def source(self) -> str:
@@ -93,7 +99,7 @@ class CallOperator(Step, HttpOperator):
     def _body(self, window: windows.Window) -> str:
         from upkeep.functions.contract import request_body
 
-        return request_body(self.function, self.action, period=window.period)
+        return request_body(self.function, self.action, period=window.period, **self.arguments)
 
     def _look(self, window: windows.Window) -> Looked:
         from upkeep.checks import answers

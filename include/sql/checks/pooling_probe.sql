@@ -1,0 +1,2 @@
+-- X13: which backend answers this statement, and whether it knows what this client has set for its session.
+SELECT pg_backend_pid() AS pid, coalesce(current_setting('upkeep.pooling_probe', true), '') AS marker

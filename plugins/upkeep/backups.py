@@ -1,0 +1,268 @@
+"""Base backups and archived WAL as pg_basebackup and archive_command leave them: read, compared, verified.
+
+Sources: PostgreSQL's documentation, "Backup Manifest Format", "Continuous Archiving", pg_verifybackup.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+from upkeep.findings import Level
+
+MANIFEST, LABEL = "backup_manifest", "backup_label"
+#: What shows that a folder without a manifest was to become a backup.
+_TRACES = (LABEL, "PG_VERSION", "base", "base.tar", "base.tar.gz", f"{MANIFEST}.tmp")
+_VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
+_SEGMENT = re.compile(r"([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})(\.(?:gz|zst|lz4|bz2|xz))?")
+_DEFAULT_SEGMENT = 16 * 1024 * 1024
+#: Characters of a program's output that a finding shows; a line stands there for each bad file.
+MAX_OUTPUT = 2000
+
+
+class BackupError(ValueError):
+    """A file of a backup is not what PostgreSQL writes; the message says which and what was expected."""
+
+
+@dataclass(frozen=True, order=True)
+class Segment:
+    """One WAL segment: its timeline and its number since the beginning."""
+
+    timeline: int
+    number: int
+
+    def name(self, segment_bytes: int) -> str:
+        """The file's name, 24 hexadecimal digits."""
+        per_log = 2**32 // segment_bytes
+        return f"{self.timeline:08X}{self.number // per_log:08X}{self.number % per_log:08X}"
+
+
+@dataclass(frozen=True)
+class Label:
+    """What ``backup_label`` says. ``started_at`` is None when its time zone is an abbreviation other than UTC's."""
+
+    start: Segment
+    segment_bytes: int
+    started_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What ``backup_manifest`` promises: path → bytes, and the last WAL position that the backup needs."""
+
+    files: dict[str, int]
+    begun_at: datetime | None
+    end_lsn: int
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One folder below the backups' folder. A finished one has its manifest, which pg_basebackup writes last."""
+
+    folder: Path
+    finished: bool
+    started_at: datetime
+
+
+def find(base: Path) -> list[Backup]:
+    """The backups of a folder, the newest last. Raises OSError when the folder cannot be read."""
+    found = []
+    for folder in base.iterdir():
+        if not folder.is_dir() or folder.name.startswith("."):
+            continue
+        whole = (folder / MANIFEST).is_file() and folder.suffix != ".partial" and not _partial(folder)
+        if whole or folder.suffix == ".partial" or any((folder / trace).exists() for trace in (MANIFEST, *_TRACES)):
+            found.append(Backup(folder, whole, _order(folder)))
+    return sorted(found, key=lambda backup: (backup.started_at, backup.folder.name))
+
+
+def _partial(folder: Path) -> bool:
+    return any(file.suffix == ".partial" for place in (folder, folder / "pg_wal") for file in place.glob("*.partial"))
+
+
+def _order(folder: Path) -> datetime:
+    """When a backup began, for sorting: by its label, without a readable one by the files' times."""
+    try:
+        if started := read_label(folder).started_at:
+            return started
+    except BackupError:
+        pass
+    newest = max((file.stat().st_mtime for file in (folder / MANIFEST, folder) if file.exists()), default=0)
+    return datetime.fromtimestamp(newest, UTC)
+
+
+def read_label(folder: Path) -> Label:
+    """Read ``backup_label``. Raises BackupError."""
+    try:
+        lines = (folder / LABEL).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise BackupError(f"{LABEL} cannot be read: {error.strerror}") from None
+    said = dict(line.split(": ", 1) for line in lines if ": " in line)
+    start = re.fullmatch(r"([0-9A-F]+)/([0-9A-F]+) \(file ([0-9A-F]{24})\)", said.get("START WAL LOCATION", ""))
+    if not start:
+        raise BackupError(f"{LABEL} has no START WAL LOCATION such as 0/2000028 (file 000000010000000000000002)")
+    lsn = (int(start[1], 16) << 32) + int(start[2], 16)
+    timeline, segment_bytes = int(start[3][:8], 16), _segment_bytes(lsn, int(start[3][16:], 16))
+    moment = re.fullmatch(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (UTC|GMT)", said.get("START TIME", ""))
+    return Label(Segment(timeline, lsn // segment_bytes), segment_bytes, _moment(moment[1]) if moment else None)
+
+
+def _segment_bytes(lsn: int, last: int) -> int:
+    """The cluster's segment size, from a position and the last eight digits of its file's name."""
+    sizes = [2**power for power in range(20, 31)]
+    fitting = [size for size in sizes if lsn % 2**32 // size == last]
+    return fitting[0] if len(fitting) == 1 else _DEFAULT_SEGMENT
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read ``backup_manifest``. Raises BackupError."""
+    try:
+        content = json.loads((folder / MANIFEST).read_bytes())
+        entries = content["Files"]
+        files = {_path(entry): int(entry["Size"]) for entry in entries}
+        label: dict[str, str] = next((entry for entry in entries if entry.get("Path") == LABEL), {})
+        ends = [_lsn(part["End-LSN"]) for part in content["WAL-Ranges"]]
+    except OSError as error:
+        raise BackupError(f"{MANIFEST} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BackupError(f"{MANIFEST} is not what pg_basebackup writes: {type(error).__name__} {error}") from None
+    begun = _moment(str(label.get("Last-Modified", "")).removesuffix(" GMT"))
+    return Manifest(files, begun, max(ends, default=0))
+
+
+def _path(entry: dict[str, str]) -> str:
+    path = entry["Path"] if "Path" in entry else os.fsdecode(bytes.fromhex(entry["Encoded-Path"]))
+    if path.startswith("/") or ".." in path.split("/") or "\0" in path:
+        raise ValueError(f"the path {path!r} leads out of the backup")
+    return path
+
+
+def _lsn(text: str) -> int:
+    high, low = text.split("/")
+    return (int(high, 16) << 32) + int(low, 16)
+
+
+def differing(folder: Path, manifest: Manifest) -> tuple[list[str], int]:
+    """Files that are missing or of another size than promised, each with what was found; and all bytes there are."""
+    wrong, total = [], 0
+    for path, promised in manifest.files.items():
+        try:
+            size = (folder / path).stat().st_size
+        except OSError as error:
+            wrong.append(f"{path}: {error.strerror}")
+            continue
+        total += size
+        if size != promised:
+            wrong.append(f"{path}: {size} bytes, expected {promised}")
+    return wrong, total
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Archived WAL from a backup's first segment on. ``missing`` are gaps: first and last segment of each."""
+
+    segments: int
+    missing: list[tuple[Segment, Segment]]
+    damaged: list[str]
+    newest: str
+    newest_at: datetime | None
+
+
+def read_archive(wal: Path, label: Label, end_lsn: int) -> Archive:
+    """Hold the archive against what the backup needs: every segment from its start to the newest archived one.
+
+    A segment may lie there compressed (its size is then not judged); timelines older than the backup's do not count.
+    Raises OSError when the folder cannot be read.
+    """
+    per_log, present, damaged = 2**32 // label.segment_bytes, {}, []
+    for file in os.scandir(wal):
+        match = _SEGMENT.fullmatch(file.name)
+        if not match:
+            continue
+        found = Segment(int(match[1], 16), int(match[2], 16) * per_log + int(match[3], 16))
+        if found.timeline < label.start.timeline or found.number < label.start.number:
+            continue
+        present[found] = file
+        size = file.stat().st_size
+        if (size != label.segment_bytes and not match[4]) or size == 0:
+            damaged.append(f"{file.name}: {size} bytes")
+    last_needed = max(label.start.number, (end_lsn - 1) // label.segment_bytes)
+    newest = max(present, default=None)
+    return Archive(
+        segments=len(present),
+        missing=_gaps({segment.number for segment in present}, label.start, last_needed),
+        damaged=sorted(damaged),
+        newest=present[newest].name if newest else "",
+        newest_at=datetime.fromtimestamp(present[newest].stat().st_mtime, UTC) if newest else None,
+    )
+
+
+def _gaps(numbers: Iterable[int], start: Segment, last_needed: int) -> list[tuple[Segment, Segment]]:
+    """What is missing from the start on, up to the end that the backup needs or the newest, whichever is later."""
+    known = sorted(numbers)
+    ends = [start.number - 1, *known]
+    if not known or known[-1] < last_needed:
+        ends.append(last_needed + 1)
+    return [
+        (Segment(start.timeline, one + 1), Segment(start.timeline, other - 1))
+        for one, other in pairwise(ends)
+        if other - one > 1
+    ]
+
+
+def verify(program: str, folder: Path, wal: Path, timeout_seconds: float) -> tuple[Level, str]:
+    """Run pg_verifybackup of the backup's own major: ok, critical, or UNKNOWN when it cannot tell; and what it said."""
+    found = shutil.which(program)
+    if found is None:
+        return Level.UNKNOWN, f"found no program {program}"
+    try:
+        backup = (folder / "PG_VERSION").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return Level.CRITICAL, "found no PG_VERSION in the backup"
+    try:
+        version = _run([found, "--version"], 30)
+        tool = _VERSION.search(version.stdout)
+        if tool is None or tool[1] != backup:
+            said = version.stdout.strip()[:100]
+            return Level.UNKNOWN, f"{program} is {said!r}, expected one of major {backup[:20]}, the backup's"
+        own = any(_SEGMENT.fullmatch(file.name) for file in (folder / "pg_wal").glob("*"))
+        done = _run([found, "-w", str(folder / "pg_wal" if own else wal), str(folder)], timeout_seconds)
+    except subprocess.TimeoutExpired:
+        return Level.UNKNOWN, f"{program} did not end within {timeout_seconds:g} s"
+    except OSError as error:
+        return Level.UNKNOWN, f"{program} could not be run: {error.strerror}"
+    said = f"{done.stdout}\n{done.stderr}".strip()
+    said = said if len(said) <= MAX_OUTPUT else f"{said[:MAX_OUTPUT]}…"
+    if done.returncode in (0, 1):
+        return (Level.CRITICAL if done.returncode else Level.OK), said
+    return Level.UNKNOWN, f"{program} ended with {done.returncode}: {said}"
+
+
+def _run(argv: list[str], timeout_seconds: float) -> subprocess.CompletedProcess[str]:
+    """Run a program of PostgreSQL without a shell; killed when its time is over or this process is told to end."""
+    return subprocess.run(
+        argv,
+        env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C"},
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=timeout_seconds,
+        check=False,
+    )

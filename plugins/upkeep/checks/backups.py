@@ -1,0 +1,248 @@
+"""Daily backup verification (G99, G100): the newest backup exists, is complete, young, large enough and intact.
+
+Whether it can be restored is proven weekly, by restoring it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from upkeep import backups
+from upkeep.backups import Archive, Backup, BackupError, Label, Manifest
+from upkeep.findings import Finding, Level, Sample
+from upkeep.ledger import Looked
+from upkeep.settings import Backups
+
+#: A backup without its manifest may still be under way for this long.
+UNDER_WAY = timedelta(hours=6)
+#: The database server's clock may be ahead of this one by so much.
+SKEW = timedelta(minutes=5)
+#: Files and gaps that a finding names.
+NAMED = 10
+
+_SUBJECTS = {
+    "completion": ("G99", "Newest backup"),
+    "unfinished": ("G99", "A newer backup without its end"),
+    "age": ("G99", "Age of the newest backup"),
+    "size": ("G99", "Size of the newest backup"),
+    "integrity": ("G100", "Checksums of the newest backup"),
+    "wal": ("G100", "Archived WAL since the newest backup"),
+}
+
+
+def look_at_backups(config: Backups | None, now: datetime) -> Looked:
+    """Judge the newest backup of a target; ``config`` is its section ``backups``, ``now`` this host's time in UTC."""
+    if config is None:
+        return Looked((_not_configured(),))
+    try:
+        found = backups.find(config.base)
+    except (FileNotFoundError, NotADirectoryError):
+        return Looked((_none(f"found no folder {config.base}"),))
+    except OSError as error:
+        return Looked((_unreadable("completion", config.base, error),))
+    finished = [backup for backup in found if backup.finished]
+    if not finished:
+        broken = [backup.folder.name for backup in found]
+        return Looked((_none(f"found no finished backup in {config.base}" + _list("; unfinished", broken)),))
+    newest = finished[-1]
+    newer = found[found.index(newest) + 1 :]
+    looked = _look_at(newest, config, now)
+    return Looked((*looked.findings, *(_unfinished(backup, now) for backup in newer[-1:])), looked.samples)
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """What could be read of a backup; ``problems`` says why something could not."""
+
+    label: Label | None
+    manifest: Manifest | None
+    problems: list[str]
+    total: int
+
+
+def _read(folder: Backup) -> _Contents:
+    label, manifest, problems, total = None, None, [], 0
+    try:
+        label = backups.read_label(folder.folder)
+    except BackupError as error:
+        problems.append(str(error))
+    try:
+        manifest = backups.read_manifest(folder.folder)
+        wrong, total = backups.differing(folder.folder, manifest)
+        problems += wrong
+    except BackupError as error:
+        problems.append(str(error))
+    return _Contents(label, manifest, problems, total)
+
+
+def _look_at(backup: Backup, config: Backups, now: datetime) -> Looked:
+    contents = _read(backup)
+    begun = [
+        at
+        for at in (contents.label and contents.label.started_at, contents.manifest and contents.manifest.begun_at)
+        if at
+    ]
+    findings = [
+        _completion(backup, contents),
+        _age(min(begun, default=None), config, now),
+        _size(contents, config),
+        _integrity(backup, config),
+        _wal(contents, config, now),
+    ]
+    samples = [Sample("backup_bytes", float(contents.total), "bytes")] if contents.manifest else []
+    if begun:
+        samples.append(Sample("backup_age", (now - min(begun)) / timedelta(hours=1), "h"))
+    return Looked(tuple(findings), tuple(samples))
+
+
+def _finding(aspect: str, level: Level, detail: str, expected: str, remedy: str = "") -> Finding:
+    guide, subject = _SUBJECTS[aspect]
+    return Finding(
+        key=f"backups:{aspect}",
+        level=level,
+        subject=subject,
+        detail=detail,
+        expected=expected,
+        remedy="" if level is Level.OK else remedy,
+        guide=guide,
+    )
+
+
+def _not_configured() -> Finding:
+    return _finding(
+        "completion",
+        Level.UNKNOWN,
+        "not collected: nobody has said where this target's backups lie",
+        "a finished backup",
+        "Set targets.<target>.backups in config/maintenance.yaml.",
+    )
+
+
+def _none(detail: str) -> Finding:
+    remedy = (
+        "Take a backup now (pg_basebackup), then find out why none is made; or correct targets.<target>.backups.base."
+    )
+    return _finding("completion", Level.CRITICAL, detail, "a finished backup", remedy)
+
+
+def _unreadable(aspect: str, folder: object, error: OSError) -> Finding:
+    return _finding(
+        aspect,
+        Level.UNKNOWN,
+        f"not collected: {folder} cannot be read: {error.strerror}",
+        "a folder that the tasks' user may read",
+        "Let the user that Airflow's tasks run as read the backups.",
+    )
+
+
+def _completion(backup: Backup, contents: _Contents) -> Finding:
+    files = len(contents.manifest.files) if contents.manifest else 0
+    detail = f"{backup.folder.name}: {files} files, {_size_text(contents.total)}"
+    if contents.problems:
+        detail = f"{backup.folder.name} is not complete: {len(contents.problems)} problems" + _list(
+            "", contents.problems
+        )
+    return _finding(
+        "completion",
+        Level.CRITICAL if contents.problems else Level.OK,
+        detail,
+        "backup_label, a readable backup_manifest, and every file of it in its size",
+        "Do not rely on it: take another backup now, and see what touched or cut off this one.",
+    )
+
+
+def _age(begun: datetime | None, config: Backups, now: datetime) -> Finding:
+    expected = f"at most {config.max_age_hours:g} h (critical: above {config.critical_age_hours:g} h)"
+    remedy = "See why the job that makes backups has not run or not ended; take one now."
+    if begun is None:
+        return _finding("age", Level.UNKNOWN, "not collected: neither label nor manifest says when", expected, remedy)
+    hours = (now - begun) / timedelta(hours=1)
+    detail = f"begun {begun:%Y-%m-%d %H:%M} UTC, {hours:.1f} h ago"
+    if begun > now + SKEW:
+        detail, level = f"begun {begun:%Y-%m-%d %H:%M} UTC, which is still to come", Level.UNKNOWN
+        remedy = "Compare this host's clock with the database server's."
+    elif hours > config.critical_age_hours:
+        level = Level.CRITICAL
+    else:
+        level = Level.WARNING if hours > config.max_age_hours else Level.OK
+    return _finding("age", level, detail, expected, remedy)
+
+
+def _size(contents: _Contents, config: Backups) -> Finding:
+    expected = f"at least {_size_text(config.min_bytes)}"
+    remedy = "See what is in it; a backup of an empty database is complete and of no use."
+    if contents.manifest is None:
+        return _finding(
+            "size", Level.UNKNOWN, "not collected: without a manifest its files are not known", expected, remedy
+        )
+    level = Level.OK if contents.total >= config.min_bytes else Level.CRITICAL
+    return _finding("size", level, _size_text(contents.total), expected, remedy)
+
+
+def _integrity(backup: Backup, config: Backups) -> Finding:
+    level, said = backups.verify(config.verify_program, backup.folder, config.wal, config.verify_timeout_seconds)
+    remedy = (
+        "Set targets.<target>.backups.verify_program (or …verify_timeout_seconds) in config/maintenance.yaml."
+        if level is Level.UNKNOWN
+        else "Do not rely on it: take another backup now, then test the disk that this one lies on."
+    )
+    detail = f"not collected: {said}" if level is Level.UNKNOWN else said
+    return _finding("integrity", level, detail, "pg_verifybackup finds every checksum right", remedy)
+
+
+def _wal(contents: _Contents, config: Backups, now: datetime) -> Finding:
+    expected = "every segment from the backup's start to the newest archived one"
+    remedy = "Recovery ends at the first gap: take a backup now, then see why a segment was lost (pg_stat_archiver)."
+    label = contents.label
+    if label is None:
+        return _finding("wal", Level.UNKNOWN, "not collected: without a label its start is not known", expected, remedy)
+    try:
+        end_lsn = contents.manifest.end_lsn if contents.manifest else 0
+        archive = backups.read_archive(config.wal, label, end_lsn)
+    except (FileNotFoundError, NotADirectoryError):
+        return _finding("wal", Level.CRITICAL, f"found no folder {config.wal}", expected, remedy)
+    except OSError as error:
+        return _unreadable("wal", config.wal, error)
+    bad = bool(archive.missing or archive.damaged)
+    return _finding("wal", Level.CRITICAL if bad else Level.OK, _archived(archive, label, now), expected, remedy)
+
+
+def _archived(archive: Archive, label: Label, now: datetime) -> str:
+    said = f"{archive.segments} segments from {label.start.name(label.segment_bytes)}"
+    if archive.newest_at:
+        ago = max(now - archive.newest_at, timedelta(0)) / timedelta(hours=1)
+        said += f" to {archive.newest}, archived {ago:.1f} h ago"
+    gaps = [_gap(first.name(label.segment_bytes), last.name(label.segment_bytes)) for first, last in archive.missing]
+    return said + _list("; missing", gaps) + _list("; not whole", archive.damaged)
+
+
+def _gap(first: str, last: str) -> str:
+    return first if first == last else f"{first} to {last}"
+
+
+def _unfinished(backup: Backup, now: datetime) -> Finding:
+    long_ago = now - backup.started_at > UNDER_WAY
+    return _finding(
+        "unfinished",
+        Level.WARNING if long_ago else Level.ADVISORY,
+        f"{backup.folder.name}, begun {backup.started_at:%Y-%m-%d %H:%M} UTC, "
+        + ("was never finished" if long_ago else "is under way or was broken off"),
+        "every backup that was begun has its backup_manifest",
+        "See the log of the job that makes backups; delete what is left of this one once the next has succeeded.",
+    )
+
+
+def _list(title: str, items: list[str]) -> str:
+    if not items:
+        return ""
+    more = f" and {len(items) - NAMED} more" if len(items) > NAMED else ""
+    return f"{title}: {'; '.join(items[:NAMED])}{more}"
+
+
+def _size_text(value: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TB"

@@ -1,0 +1,88 @@
+"""Response times of the functions from the client (G38-G43): the first call apart from the rest."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from upkeep.findings import Finding, Level, Sample
+from upkeep.functions.contract import ContractError
+from upkeep.functions.transport import WireError
+from upkeep.ledger import Looked
+from upkeep.settings import Settings
+
+#: Calls one function once and validates its answer; raises WireError or ContractError.
+Call = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Milliseconds of each call of one function, in order; ``problem`` says why there are not more."""
+
+    milliseconds: tuple[float, ...]
+    problem: str = ""
+
+
+def measure(call: Call, functions: list[str], samples: int) -> dict[str, Timed]:
+    """Call all functions side by side, each one's samples in a row; one that fails is not called again."""
+
+    def one(function: str) -> Timed:
+        taken: list[float] = []
+        for _ in range(samples):
+            began = time.perf_counter()
+            try:
+                call(function)
+            except (WireError, ContractError) as error:
+                return Timed(tuple(taken), str(error))
+            taken.append(1000 * (time.perf_counter() - began))
+        return Timed(tuple(taken))
+
+    with ThreadPoolExecutor(max_workers=len(functions)) as pool:
+        return dict(zip(functions, pool.map(one, functions), strict=True))
+
+
+def judge(timed: Mapping[str, Timed], last_called: Mapping[str, datetime], now: datetime, settings: Settings) -> Looked:
+    """The median of the warm calls against the guide's expected time; the first one is cold after enough silence.
+
+    ``last_called`` says when we called a function last; other callers may have kept it warm, we cannot know.
+    """
+    findings: list[Finding] = []
+    samples: list[Sample] = []
+    for function, times in timed.items():
+        first, warm = times.milliseconds[:1], times.milliseconds[1:]
+        called = last_called.get(function)
+        silence = timedelta(minutes=settings.maintenance.checks.cold_after_minutes)
+        cold = called is None or now - called >= silence
+        findings.append(_finding(function, times, cold, settings))
+        samples += [Sample("latency_cold" if cold else "latency_first", value, "ms", function) for value in first]
+        samples += [Sample("latency", statistics.median(warm), "ms", function)] if warm else []
+    return Looked(tuple(findings), tuple(samples))
+
+
+def _finding(function: str, times: Timed, cold: bool, settings: Settings) -> Finding:
+    expectation = settings.thresholds.latencies[function]
+    first, warm = times.milliseconds[:1], times.milliseconds[1:]
+    parts = []
+    level = Level.UNKNOWN
+    if warm:
+        level = expectation.judge(statistics.median(warm))
+        parts.append(f"median {statistics.median(warm):.0f} ms of {len(warm)} warm calls (slowest {max(warm):.0f} ms)")
+    if first:
+        parts.append(f"the first took {first[0]:.0f} ms ({'cold' if cold else 'not after a silence'})")
+    if times.problem:
+        level = Level.UNKNOWN
+        parts.append(f"then it failed: {times.problem}" if parts else times.problem)
+    return Finding(
+        key=f"latency:{function}",
+        level=level,
+        subject=f"Response time of {function}",
+        detail="; ".join(parts),
+        expected=f"{expectation.words}, warm, from this client",
+        remedy="Compare with the other functions: all slow is the network or the platform, one slow is that function.",
+        guide=expectation.guide,
+        metadata={"milliseconds": list(times.milliseconds), "cold": cold},
+    )

@@ -1,0 +1,142 @@
+"""Reading the target's logs: whether a log can be read whole, and the statements with its names filled in.
+
+A log that is absent, refused, partly hidden, or without an index on its time is UNKNOWN with the reason;
+"0 failures" is said only of a log that was seen.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from upkeep import database, queries
+from upkeep.checks.look import Look
+from upkeep.database import Row
+from upkeep.findings import Finding, Level
+from upkeep.settings import ApplicationLog, Network, SecurityLog
+
+#: Bytes of a table that is read even without an index on its time.
+SMALL = 16 * 1024 * 1024
+#: Names that a sentence spells out; the others are in a finding's metadata.
+NAMED = 5
+#: Plain, partitioned, materialised: for others (views, foreign tables) nobody can say whether they are whole.
+_TABLES = "rpm"
+_GRANTS = "`python -m upkeep grants target` prints the GRANTs that the read role needs."
+
+
+@dataclass(frozen=True)
+class Log:
+    """A log as one check reads it; ``key``, ``subject`` and ``guide`` are those of its findings."""
+
+    look: Look
+    name: str
+    key: str
+    subject: str
+    guide: str
+
+    @property
+    def config(self) -> SecurityLog | ApplicationLog:
+        logs = self.look.settings.maintenance.logs
+        return logs.security if self.name == "security" else logs.application
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """What the checks call a column → its name in this deployment."""
+        return self.config.model_dump(exclude={"table"})
+
+    def hidden(self) -> Finding | None:
+        """Why the log cannot be read whole, if it cannot. From here on it is read by its index only."""
+        schema, table = self.config.table
+        parameters = {"schema": schema, "table": table, "columns": list(self.columns.values())}
+        session = self.look.session
+        rows = session.rows(queries.load("checks/log_table"), {**parameters, "time": self.config.time})
+        if said := self._obstacle(rows[0] if rows else None):
+            reason, remedy = said
+            return self.unknown(reason, remedy)
+        if rows[0]["indexed"]:
+            session.rows(queries.load("checks/by_index_only"))
+        return None
+
+    def _obstacle(self, row: Row | None) -> tuple[str, str] | None:
+        setting, table = f"config/maintenance.yaml: logs.{self.name}", str(self.config.table)
+        if row is None:
+            return f"found no table {table}", f"Name the table of the {self.name} log in {setting}.table."
+        if row["kind"] not in _TABLES:
+            return f"{table} is not a table", f"Name the table that it reads from in {setting}.table."
+        if row["missing"]:
+            return (
+                f"found no column {', '.join(row['missing'])} in {table}",
+                f"Name the columns as this deployment does in {setting}.",
+            )
+        if not row["may_enter"] or row["refused"]:
+            return f"role {row['role']} may not read {table}", _GRANTS
+        if row["hides_rows"]:
+            return (
+                f"row-level security hides rows of {table} from role {row['role']}",
+                f"A policy for it (CREATE POLICY … ON {table} FOR SELECT TO … USING (true)) or BYPASSRLS shows them.",
+            )
+        if not row["indexed"] and row["bytes"] > SMALL:
+            return (
+                f"{table} has {row['bytes'] / 1024**2:.0f} MB and no index that begins with {self.config.time}",
+                f"CREATE INDEX CONCURRENTLY on that column; or correct {setting}.time.",
+            )
+        return None
+
+    def rows(self, statement: str, parameters: Mapping[str, Any]) -> list[Row]:
+        """Run a statement of ``include/sql/checks`` on the log, for the window's period."""
+        schema, table = self.config.table
+        text = database.statement(f"checks/{statement}", schema=schema, table=table, **self.columns)
+        start, end = self.look.period
+        return self.look.session.rows(text, {**parameters, "start": start, "end": end})
+
+    def unknown(self, reason: str, remedy: str) -> Finding:
+        """Not judged, and why."""
+        return Finding(
+            key=self.key,
+            level=Level.UNKNOWN,
+            subject=self.subject,
+            detail=f"not collected: {reason}",
+            expected=f"the {self.name} log of the whole period",
+            remedy=remedy,
+            guide=self.guide,
+        )
+
+    def unwritten(self) -> Finding:
+        """A period without a single row: the log stopped, or its rows are gone; not that nothing happened."""
+        return self.unknown(
+            f"{self.config.table} has no row at all in the period",
+            f"See whether the {self.name} log is still written, and how long it is kept.",
+        )
+
+
+def within(text: str | None, networks: Iterable[Network]) -> bool:
+    """Whether an address as the log has it lies in one of the networks; what is no address does not."""
+    try:
+        found = ipaddress.ip_address(address(text))
+    except ValueError:
+        return False
+    return any(found in network for network in networks)
+
+
+def address(text: str | None) -> str:
+    """An address as people write it; PostgreSQL writes a single inet as 192.0.2.1/32."""
+    return "no address" if text is None else text.removesuffix("/128" if ":" in text else "/32")
+
+
+def utc(moment: datetime) -> datetime:
+    """A column without time zone holds UTC here: it was compared as such."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def span(row: Row) -> str:
+    """From the first to the last of a row's events."""
+    return f"{utc(row['first_at']):%Y-%m-%d %H:%M} to {utc(row['last_at']):%Y-%m-%d %H:%M} UTC"
+
+
+def named(names: list[str], total: int) -> str:
+    """The first few names, and how many more there are."""
+    more = total - len(names[:NAMED])
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more else "")

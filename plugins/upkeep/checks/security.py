@@ -1,0 +1,283 @@
+"""Daily security checks: failed logins and new addresses (G70), refusals (G71), the service-role key (G72), scans (G6).
+
+Account names and addresses are people's data; they are shown, cut to 200 characters, because somebody must act on them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from upkeep.checks.logs import Log, address, named, span, utc, within
+from upkeep.checks.look import Check, Look
+from upkeep.database import Row
+from upkeep.findings import Finding, Level, Sample
+from upkeep.ledger import Looked
+
+#: Offenders that one look shows, each as a finding or as a line of one.
+SHOWN = 50
+#: Addresses that a look at refusals names.
+MOST_REFUSED = 5
+#: Addresses with service-role requests that one look holds against the allowed networks.
+MOST_ADDRESSES = 10_000
+#: A weekly scan and a day's grace.
+SCAN_AGE = timedelta(days=8)
+#: A clock may be ahead of the ledger's by this much.
+SKEW = timedelta(minutes=5)
+
+
+def failed_logins(look: Look) -> Looked:
+    """Addresses and accounts with more failed logins in the period than config allows."""
+    log = Log(look, "security", "failed_logins", "Failed logins", "G70")
+    if hidden := log.hidden():
+        return Looked((hidden,))
+    limits = look.settings.maintenance.security
+    per = {"address": limits.failed_logins_per_address, "account": limits.failed_logins_per_account}
+    parameters = {"per_address": per["address"], "per_account": per["account"], "shown": SHOWN}
+    total, *offenders = log.rows("failed_logins", parameters)
+    if not total["written"]:
+        return Looked((log.unwritten(),))
+    samples = (Sample("failed_logins", float(total["failures"]), "events"),)
+    if offenders:
+        findings = [_offender(row, per[row["dimension"]]) for row in offenders]
+        if (more := total["offenders"] - len(offenders)) > 0:
+            findings.append(_more_offenders(more))
+        return Looked(tuple(findings), samples)
+    detail = f"{total['failures']} from {total['addresses']} addresses against {total['accounts']} accounts"
+    if total["without_address"]:
+        detail += f"; {total['without_address']} without an address"
+    finding = Finding(
+        key=log.key,
+        level=Level.OK,
+        subject=log.subject,
+        detail=detail,
+        expected=f"at most {per['address']} per address and {per['account']} per account",
+        guide=log.guide,
+    )
+    return Looked((finding,), samples)
+
+
+def _offender(row: Row, limit: int) -> Finding:
+    dimension = row["dimension"]
+    who = address(row["address"]) if dimension == "address" else row["account"]
+    others = f"against {row['accounts']} accounts" if dimension == "address" else f"from {row['addresses']} addresses"
+    return Finding(
+        key=f"failed_logins:{dimension}:{who}",
+        level=Level.WARNING,
+        subject=f"Failed logins {'from' if dimension == 'address' else 'of'} {who}",
+        detail=f"{row['failures']} in the period, {others}, {span(row)}",
+        expected=f"at most {limit} per {dimension}",
+        remedy=(
+            "Many accounts from one address are guessed at: block the address. One account is more often a forgotten "
+            "password or an old secret in a program."
+            if dimension == "address"
+            else "Ask its owner. Many addresses against one account are an attack on it: lock it, reset its password."
+        ),
+        guide="G70",
+        metadata={dimension: who, "failures": row["failures"], "limit": limit},
+    )
+
+
+def _more_offenders(more: int) -> Finding:
+    return Finding(
+        key="failed_logins:more",
+        level=Level.WARNING,
+        subject="Failed logins of others",
+        detail=f"{more} more addresses and accounts are above the limits; the {SHOWN} with most failures are shown",
+        expected="none",
+        remedy="So many at once are an attack, or a limit that does not fit (config: security.failed_logins_per_…).",
+        guide="G70",
+    )
+
+
+def new_addresses(look: Look) -> Looked:
+    """Addresses that logged in during the period and never in the days before it."""
+    log = Log(look, "security", "new_addresses", "Logins from new addresses", "G70")
+    if hidden := log.hidden():
+        return Looked((hidden,))
+    days = look.settings.maintenance.security.new_address_days
+    known_since = look.period[0] - timedelta(days=days)
+    rows = log.rows("new_addresses", {"known_since": known_since, "shown": SHOWN})
+    first = rows[0]
+    if not first["written"]:
+        return Looked((log.unwritten(),))
+    if first["seen"] and not first["known"]:
+        reason = f"no login of the {days} days before the period is known, so every address would be new"
+        return Looked((log.unknown(reason, "The log must be kept for longer, or has only just begun."),))
+    fresh = [row for row in rows if row["address"] is not None]
+    detail = f"{first['fresh']} of {first['seen']} addresses with a login are new"
+    if fresh:
+        detail += f": {named([_login(row) for row in fresh], first['fresh'])}"
+    if first["known_from"] and utc(first["known_from"]) > known_since + timedelta(days=1):
+        detail += f"; the log knows logins only from {utc(first['known_from']):%Y-%m-%d} on"
+    finding = Finding(
+        key=log.key,
+        level=Level.ADVISORY if fresh else Level.OK,
+        subject=log.subject,
+        detail=detail,
+        expected=f"addresses that logged in during the {days} days before",
+        remedy="Look for accounts that never came from such a place; ask their owners." if fresh else "",
+        guide=log.guide,
+        metadata={
+            "addresses": [
+                {"address": address(row["address"]), **{key: row[key] for key in ("logins", "accounts", "account")}}
+                for row in fresh
+            ]
+        },
+    )
+    return Looked((finding,), (Sample("new_addresses", float(first["fresh"]), "addresses"),))
+
+
+def _login(row: Row) -> str:
+    others = f" and {row['accounts'] - 1} more accounts" if row["accounts"] > 1 else ""
+    return f"{address(row['address'])} ({row['account'] or 'no account'}{others})"
+
+
+def rate_limits(look: Look) -> Looked:
+    """The share of requests answered with 429, and the rate_limited events; each log is judged by itself."""
+    requests, events = _limited_requests(look), _rate_limit_events(look)
+    return Looked(requests.findings + events.findings, requests.samples + events.samples)
+
+
+def _limited_requests(look: Look) -> Looked:
+    log = Log(look, "application", "rate_limits:requests", "Requests answered with 429", "G71")
+    if hidden := log.hidden():
+        return Looked((hidden,))
+    total, *worst = log.rows("rate_limits", {"shown": MOST_REFUSED})
+    if not total["requests"]:
+        return Looked((log.unwritten(),))
+    limit = look.settings.maintenance.security.rate_limited_percent
+    percent = 100 * total["limited"] / total["requests"]
+    detail = f"{total['limited']} of {total['requests']} ({percent:.2f} %)"
+    finding = _refused(
+        log, percent > limit, detail, f"at most {limit:g} %", {address(r["address"]): r["limited"] for r in worst}
+    )
+    return Looked((finding,), (Sample("rate_limited_requests", percent, "%"),))
+
+
+def _rate_limit_events(look: Look) -> Looked:
+    log = Log(look, "security", "rate_limits:events", "Rate-limit events", "G71")
+    if hidden := log.hidden():
+        return Looked((hidden,))
+    total, *worst = log.rows("rate_limit_events", {"shown": MOST_REFUSED})
+    if not total["written"]:
+        return Looked((log.unwritten(),))
+    limit, events = look.settings.maintenance.security.rate_limited_events, total["events"]
+    finding = _refused(
+        log, events > limit, f"{events}", f"at most {limit}", {address(r["address"]): r["events"] for r in worst}
+    )
+    return Looked((finding,), (Sample("rate_limited_events", float(events), "events"),))
+
+
+def _refused(log: Log, bad: bool, detail: str, expected: str, worst: dict[str, int]) -> Finding:
+    most = ", ".join(f"{address} {count}" for address, count in worst.items())
+    return Finding(
+        key=log.key,
+        level=Level.WARNING if bad else Level.OK,
+        subject=log.subject,
+        detail=f"{detail} in the period" + (f"; most by {most}" if most else ""),
+        expected=expected,
+        remedy="One client that refuses to slow down is blocked; many that do no harm need a higher limit."
+        if bad
+        else "",
+        guide=log.guide,
+        metadata={"most": worst},
+    )
+
+
+def service_role_hours(look: Look) -> Looked:
+    """Requests with the service-role key at odd hours, or from elsewhere than the servers that config allows it."""
+    log = Log(look, "application", "service_role_hours", "Use of the service-role key", "G72")
+    if hidden := log.hidden():
+        return Looked((hidden,))
+    limits = look.settings.maintenance.security
+    parameters = {
+        "starts": [hours.start for hours in limits.odd_hours],
+        "ends": [hours.end for hours in limits.odd_hours],
+        "any_hour": bool(limits.service_role_addresses),
+        "most": MOST_ADDRESSES,
+    }
+    rows = log.rows("service_role_hours", parameters)
+    if not rows[0]["written"]:
+        return Looked((log.unwritten(),))
+    strangers = [
+        row for row in rows if row["requests"] is not None and not within(row["address"], limits.service_role_addresses)
+    ]
+    return Looked(
+        (_service_role(log, strangers, rows[0]["addresses"]),),
+        (Sample("service_role_strangers", float(sum(row["requests"] for row in strangers)), "requests"),),
+    )
+
+
+def _service_role(log: Log, strangers: list[Row], addresses: int) -> Finding:
+    limits = log.look.settings.maintenance.security
+    hours = ", ".join(map(str, limits.odd_hours)) or "never"
+    requests = sum(row["requests"] for row in strangers)
+    if limits.service_role_addresses:
+        expected = f"only from {', '.join(map(str, limits.service_role_addresses))}"
+        detail = f"{requests} requests from {len(strangers)} other addresses"
+        detail += f", {sum(row['odd_requests'] for row in strangers)} of them at odd hours ({hours} UTC)"
+    else:
+        expected = f"none at odd hours ({hours} UTC)"
+        detail = f"{requests} requests at odd hours from {len(strangers)} addresses"
+    if strangers:
+        each = [f"{address(row['address'])} {row['requests']}" for row in strangers]
+        detail += f": {named(each, len(each))}"
+    if addresses > MOST_ADDRESSES:
+        detail += f"; only {MOST_ADDRESSES} of {addresses} addresses were looked at"
+    # While nobody has said which servers may use the key, its use at night is worth a look, not an alarm.
+    level = Level.WARNING if limits.service_role_addresses or addresses > MOST_ADDRESSES else Level.ADVISORY
+    bad = bool(strangers) or addresses > MOST_ADDRESSES
+    return Finding(
+        key=log.key,
+        level=level if bad else Level.OK,
+        subject=log.subject,
+        detail=detail,
+        expected=expected,
+        remedy=(
+            "The key passes every row-level policy: find who uses it there. If it is your own server, name it in "
+            "config: security.service_role_addresses; if nobody knows, rotate the key."
+            if bad
+            else ""
+        ),
+        guide=log.guide,
+        metadata={
+            "addresses": [
+                {
+                    "address": address(row["address"]),
+                    "requests": row["requests"],
+                    "odd_requests": row["odd_requests"],
+                    "seen": span(row),
+                }
+                for row in strangers[:SHOWN]
+            ]
+        },
+    )
+
+
+def scan_age(last: datetime | None, now: datetime) -> Finding:
+    """The age of the last weekly scan, whose results are to be reviewed daily. Pure."""
+    if last is None:
+        level, detail = Level.UNKNOWN, "not collected: no weekly scan has been recorded yet"
+    elif last > now + SKEW:
+        level, detail = Level.UNKNOWN, f"the last weekly scan is of {last:%Y-%m-%d %H:%M} UTC, which is still to come"
+    else:
+        age = max(now - last, timedelta(0))
+        level = Level.OK if age <= SCAN_AGE else Level.WARNING
+        detail = f"the last weekly scan is of {last:%Y-%m-%d %H:%M} UTC, {age / timedelta(days=1):.1f} days ago"
+    return Finding(
+        key="scan_age",
+        level=level,
+        subject="Age of the last weekly scan",
+        detail=detail,
+        expected=f"at most {SCAN_AGE / timedelta(days=1):g} days",
+        remedy="" if level is Level.OK else "Run maintenance_weekly, and see why its last window did not end.",
+        guide="G6",
+    )
+
+
+CHECKS = (
+    Check("failed_logins", "G70", "Failed logins", failed_logins),
+    Check("new_addresses", "G70", "Logins from new addresses", new_addresses),
+    Check("rate_limits", "G71", "Requests answered with 429", rate_limits),
+    Check("service_role_hours", "G72", "Use of the service-role key", service_role_hours),
+)

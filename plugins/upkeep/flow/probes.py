@@ -1,0 +1,112 @@
+"""Looks that are neither one SQL check nor one call: response times, backups, the age of the last scan."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from upkeep import windows
+from upkeep.flow.connections import functions, postgres
+from upkeep.flow.step import NotCollected, Step
+from upkeep.settings import settings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from upkeep.ledger import Looked
+
+
+class LatencyOperator(Step):
+    """Time ``health_check`` of every function of the guide's loop from here (G38)."""
+
+    ui_color = "#f4d3a1"
+
+    @property
+    def source(self) -> str:
+        return "health_check of each function"
+
+    def describe(self, window: windows.Window) -> str:
+        config = settings()
+        calls, names = config.maintenance.checks.latency_samples, ", ".join(config.thresholds.latencies)
+        return f"POST health_check {calls} times each to {names}"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        return self.carry_out(context, self._look)
+
+    def _look(self, window: windows.Window) -> Looked:
+        from upkeep import database, ledger
+        from upkeep.checks import latencies
+        from upkeep.functions.contract import parse_answer, request_body
+        from upkeep.functions.transport import Call, post
+
+        config, now = settings(), datetime.now(UTC)
+        connection_id = config.target(self.target).connections.functions
+        send, key = functions(connection_id)
+        once = config.maintenance.http.model_copy(update={"attempts": 1})  # a second try would hide a slow first one
+
+        def call(function: str) -> object:
+            body = request_body(function, "health_check", period=None)
+            return parse_answer(function, "health_check", post(send, Call(function, body, connection_id), key, once))
+
+        ledger_id, clocks = config.maintenance.ledger.tasks, config.maintenance.sql
+        with database.session(postgres(ledger_id), clocks, read_only=True) as session:
+            earlier = ledger.earlier_samples(session, window.target, self.task_id, now)
+        last_called = {
+            function: taken_at for (metric, function), (_, taken_at) in earlier.items() if metric == "latency"
+        }
+        timed = latencies.measure(call, list(config.thresholds.latencies), config.maintenance.checks.latency_samples)
+        return latencies.judge(timed, last_called, now, config)
+
+
+class BackupsOperator(Step):
+    """Look at the newest backup where config says that they lie (G99, G100)."""
+
+    ui_color = "#d9cdea"
+
+    @property
+    def source(self) -> str:
+        return "the backup folder"
+
+    def describe(self, window: windows.Window) -> str:
+        return f"the newest backup in {self._config()}"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        return self.carry_out(context, self._look)
+
+    def _config(self) -> Any:
+        return settings().target(self.target).backups
+
+    def _look(self, window: windows.Window) -> Looked:
+        from upkeep.checks.backups import look_at_backups
+
+        if self._config() is None:
+            raise NotCollected(
+                f"no backups are configured (config/maintenance.yaml: targets.{self.target}.backups); "
+                "whether there is one is not known"
+            )
+        return look_at_backups(self._config(), datetime.now(UTC))
+
+
+class ScanAgeOperator(Step):
+    """How old the last weekly security scan is (G6); its results are reviewed every day."""
+
+    ui_color = "#cdd9c5"
+
+    @property
+    def source(self) -> str:
+        return "include/sql/ledger/last_window.sql"
+
+    def describe(self, window: windows.Window) -> str:
+        return f"the ledger's last weekly window of {self.target}"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        return self.carry_out(context, self._look)
+
+    def _look(self, window: windows.Window) -> Looked:
+        from upkeep import database, ledger
+        from upkeep.checks.security import scan_age
+
+        config = settings().maintenance
+        with database.session(postgres(config.ledger.tasks), config.sql, read_only=True) as session:
+            last = ledger.last_window(session, window.target, "weekly")
+        return ledger.Looked((scan_age(last, datetime.now(UTC)),))
