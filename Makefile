@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down check test lint bench lock contract
+.PHONY: help demo down check test faults matrix lint bench lock contract
 
 help: ## say what each command does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -18,13 +18,23 @@ check: .venv/.sandbox ## say what of the running sandbox can be collected, and w
 	@$(PY) -m sandbox check
 
 test: .venv/.dev ## run all tests on real servers; needs nothing that `make demo` set up
-	@command -v chromium >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "Installing chromium for the browser tests"; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
-	else \
-	  echo "No Chromium: the browser tests will count as not run. For them: sudo apt-get install chromium"; \
-	fi
+	@for package in chromium:browser pgbouncer:pooling; do \
+	  PATH="$$PATH:/usr/sbin" command -v "$${package%:*}" >/dev/null && continue; \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing $${package%:*} for the $${package#*:} tests"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$${package%:*}" >/dev/null; \
+	  else \
+	    echo "No $${package%:*}: the $${package#*:} tests will count as not run. For them: sudo apt-get install $${package%:*}"; \
+	  fi; \
+	done
 	@$(PY) -m pytest tests -rs
+
+faults: .venv/.dev ## plant each fault of the catalogue, run the whole window on it, and heal it
+	@UPKEEP_FAULTS=all $(PY) -m pytest tests/e2e/test_faults.py -rs
+
+MAJORS ?=
+matrix: .venv/.dev ## run the tests of the SQL checks on PostgreSQL 14 to 18; needs npm (MAJORS="14 18" takes these two)
+	@$(PY) -m tests.matrix $(MAJORS)
 
 lint: .venv/.dev ## ruff, mypy --strict, the layers
 	@.venv/bin/ruff check .

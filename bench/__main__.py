@@ -1,14 +1,20 @@
-"""``python -m bench [parse] [window] [clone]``: measure and print; exit code 1 when a goal is missed."""
+"""``python -m bench [NAME …]``: measure and print; exit code 1 when a goal is missed."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 
-from bench import clone, parse, window
+from bench import clone, collection, load, parse, window
 from bench.measure import Result
 
-BENCHES: dict[str, Callable[[], Result]] = {"parse": parse.run, "window": window.run, "clone": clone.run}
+BENCHES: dict[str, Callable[[], Result]] = {
+    "parse": parse.run,
+    "window": window.run,
+    "collection": collection.run,
+    "load": load.run,
+    "clone": clone.run,
+}
 
 
 def main() -> int:

@@ -8,7 +8,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 from bench.measure import Result, spread
 from upkeep.settings import ROOT

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import psycopg
 
 from bench.measure import Result, spread
-from sandbox.commands import Api
+from sandbox.processes import Api
 from sandbox.stack import open_sandbox
 from upkeep.settings import ROOT
 

@@ -1,4 +1,4 @@
-"""``python -m sandbox up | down | status | check``: the whole system on this machine."""
+"""``python -m sandbox up | down | status | check | fault [NAME] | heal [NAME]``: the whole system on this machine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from sandbox import commands
+from sandbox.processes import SandboxError
 
 COMMANDS = {"up": commands.up, "down": commands.down, "status": commands.status, "check": commands.check}
 
@@ -13,10 +14,14 @@ COMMANDS = {"up": commands.up, "down": commands.down, "status": commands.status,
 def main() -> int:
     """Run one command; returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
-    parser.add_argument("command", choices=tuple(COMMANDS))
+    parser.add_argument("command", choices=(*COMMANDS, "fault", "heal"))
+    parser.add_argument("name", nargs="?", help="of a fault; without one, fault lists them and heal removes all")
+    arguments = parser.parse_args()
     try:
-        return COMMANDS[parser.parse_args().command]()
-    except commands.SandboxError as error:
+        if arguments.command in COMMANDS:
+            return COMMANDS[arguments.command]()
+        return commands.fault(arguments.name) if arguments.command == "fault" else commands.heal(arguments.name)
+    except SandboxError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
 

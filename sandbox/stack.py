@@ -18,7 +18,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.postgres import Cluster
+import yaml
+
+from sandbox.backups import Store
+from sandbox.postgres import Cluster, bin_dir
 from sandbox.twin.keys import legacy_key, secret_key
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,7 +51,13 @@ class Sandbox:
     @property
     def cluster(self) -> Cluster:
         """The one PostgreSQL that holds Airflow's metadata, the ledger and the target."""
-        return Cluster(self.folder / "postgres", self.ports["postgres"], self.passwords["postgres"])
+        archive = self.folder / "backups" / "wal"
+        return Cluster(self.folder / "postgres", self.ports["postgres"], self.passwords["postgres"], archive)
+
+    @property
+    def backups(self) -> Store:
+        """The cluster's base backups and archived WAL."""
+        return Store(self.folder / "backups", self.cluster.archive_directory())
 
     @property
     def url(self) -> str:
@@ -111,6 +120,24 @@ def is_free(port: int) -> bool:
     return True
 
 
+def write_config(sandbox: Sandbox) -> None:
+    """The shipped configuration, with what only this sandbox knows: where its backups lie."""
+    folder = sandbox.folder / "config"
+    folder.mkdir(exist_ok=True)
+    for file in (ROOT / "config").glob("*.yaml"):
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if file.name == "maintenance.yaml":
+            content["targets"]["primary"]["backups"] = {
+                "base": str(sandbox.backups.base),
+                "wal": str(sandbox.backups.wal),
+                "verify_program": str(bin_dir() / "pg_verifybackup"),
+            }
+        written = folder / file.name
+        written.write_text(
+            f"# Written by the sandbox from config/{file.name}.\n{yaml.safe_dump(content, sort_keys=False)}"
+        )
+
+
 def environment(sandbox: Sandbox) -> dict[str, str]:
     """What every process of the sandbox gets; the ledger's owner is not in it, tasks must not have that login."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PYTHONDONTWRITE"))}
@@ -122,6 +149,7 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
         "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",
         "PATH": f"{Path(PYTHON).parent}:{os.environ.get('PATH', '/usr/bin:/bin')}",
         "UPKEEP_SANDBOX": str(sandbox.folder),
+        "UPKEEP_CONFIG": str(sandbox.folder / "config"),
         "UPKEEP_TWIN_PORT": str(sandbox.ports["functions"]),
         "UPKEEP_TWIN_DSN": sandbox.dsn("platform", "functions_twin"),
         "UPKEEP_TWIN_JWT_SECRET": sandbox.jwt_secret,

@@ -46,7 +46,9 @@ ERROR = """
 """
 LOGIN_FAILURE = """
     INSERT INTO security_logs (event, account, ip_address, detail)
-    VALUES ('login_failure', 'user' || %s || '@example.org', '192.0.2.9', '{"reason": "invalid_credentials"}')
+    SELECT 'login_failure', 'user' || n || '@example.org', ('192.0.2.' || 1 + n %% 200)::inet,
+           '{"reason": "invalid_credentials"}'
+    FROM (VALUES (%s::integer)) AS one (n)
 """
 # Changes an indexed column, so that the dead row and its index entries wait for VACUUM.
 RENEW_CONSENT = """

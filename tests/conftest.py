@@ -1,4 +1,7 @@
-"""A real PostgreSQL for the tests: one server for the session, a database of its own for whoever asks."""
+"""A real PostgreSQL for the tests: one server for the session, a database of its own for whoever asks.
+
+It is the wheel's, or what UPKEEP_TEST_POSTGRES names (`make matrix`).
+"""
 
 import os
 import secrets
@@ -16,6 +19,9 @@ from psycopg import sql
 from sandbox import postgres, target
 
 TEMPLATE = "seeded_template"
+
+#: What the seed calls and servers before this major do not have.
+STAND_INS = {major: Path(__file__).parent / "matrix" / f"before_{major}.sql" for major in (15, 16)}
 
 # Airflow reads and writes its home as soon as it is imported: never the home of the person who runs the tests.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="upkeep-airflow-")
@@ -84,6 +90,9 @@ def seeded_template(cluster: postgres.Cluster, role_passwords: dict[str, str]) -
     """The name of a database with the target's schema, history and roles; nobody stays connected to it."""
     with database(cluster, TEMPLATE) as dsn:
         with psycopg.connect(dsn, autocommit=True) as conn:
+            for major, stand_ins in STAND_INS.items():
+                if conn.info.server_version < major * 10_000:
+                    conn.execute(stand_ins.read_bytes())
             target.load(conn, role_passwords)
         yield TEMPLATE
 

@@ -19,7 +19,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, sync_playwright
 
-from sandbox import commands
+from sandbox import processes
 from sandbox.stack import Sandbox, open_sandbox
 from upkeep.settings import ROOT
 
@@ -35,16 +35,16 @@ class Running:
 
     sandbox: Sandbox
     printed: str
-    users: dict[str, commands.Api] = field(default_factory=dict)
+    users: dict[str, processes.Api] = field(default_factory=dict)
 
-    def cli(self, command: str) -> subprocess.CompletedProcess[str]:
+    def cli(self, *command: str) -> subprocess.CompletedProcess[str]:
         """``python -m sandbox …`` on this sandbox."""
-        return _cli(self.sandbox.folder, command)
+        return _cli(self.sandbox.folder, *command)
 
-    def api(self, user: str) -> commands.Api:
+    def api(self, user: str) -> processes.Api:
         """REST as one of the sandbox's users."""
         if user not in self.users:
-            self.users[user] = commands.Api(self.sandbox, user)
+            self.users[user] = processes.Api(self.sandbox, user)
         return self.users[user]
 
     def trigger(self, conf: dict[str, Any] | None = None, user: str = "operator") -> str:
@@ -93,10 +93,10 @@ class Running:
         return found
 
 
-def _cli(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+def _cli(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, "UPKEEP_SANDBOX": str(folder)}
     return subprocess.run(
-        [sys.executable, "-m", "sandbox", command], env=environ, cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "sandbox", *command], env=environ, cwd=ROOT, capture_output=True, text=True, check=False
     )
 
 
@@ -111,7 +111,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield Running(sandbox, up.stdout)
     finally:
         down = _cli(folder, "down")
-        left = commands.leftovers(sandbox)
+        left = processes.leftovers(sandbox)
         shutil.rmtree(sandbox.cluster.directory(), ignore_errors=True)
     assert down.returncode == 0, down.stdout + down.stderr
     assert not left

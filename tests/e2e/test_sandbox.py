@@ -12,16 +12,27 @@ import psycopg
 import pytest
 import requests
 
-from sandbox import commands
+from sandbox import processes, stack
 from tests.e2e.conftest import DAG, RUNS, Running, anonymous
 from upkeep.functions.transport import key_headers
 
 STEPS = {
     "health.system_status",
+    "performance.function_latencies",
     "errors.get_error_analytics",
+    "database.performance_analysis",
+    "database.scalability_report",
+    "database.database_expectations",
     "database.table_sizes",
     "database.long_running_queries",
     "database.connections",
+    "security.get_errors",
+    "security.failed_logins",
+    "security.new_addresses",
+    "security.rate_limits",
+    "security.service_role_hours",
+    "security.scan_age",
+    "backups.newest_backup",
 }
 
 
@@ -85,11 +96,14 @@ def test_a_manual_run_reports_all_steps(running: Running) -> None:
     assert findings["connections"]["metadata"]["available"] == 97
     kept = running.ledger(
         "SELECT a.function, a.action, encode(sha256(convert_to(a.body, 'UTF8')), 'hex') = a.digest"
-        " FROM upkeep.answers a JOIN upkeep.steps s ON s.id = a.step_id WHERE s.run_id = %s ORDER BY 1",
+        " FROM upkeep.answers a JOIN upkeep.steps s ON s.id = a.step_id WHERE s.run_id = %s ORDER BY 1, 2",
         run,
     )
     assert kept == [
+        ("database-scalability", "performance_analysis", True),
+        ("database-scalability", "scalability_report", True),
         ("error-tracking", "get_error_analytics", True),
+        ("error-tracking", "get_errors", True),
         ("production-monitoring", "system_status", True),
     ]
 
@@ -219,7 +233,7 @@ def test_no_key_or_password_is_written_anywhere(running: Running) -> None:
     running.fault({"production-monitoring": "http_500"})
     running.finish(running.trigger())
     sandbox = running.sandbox
-    key = json.loads(commands.environment(sandbox)["AIRFLOW_CONN_UPKEEP_FUNCTIONS"])["password"]
+    key = json.loads(stack.environment(sandbox)["AIRFLOW_CONN_UPKEEP_FUNCTIONS"])["password"]
     assert key_headers(key)["Authorization"].endswith(key)
     logins = ("upkeep_owner", "upkeep_tasks", "upkeep_dashboard", "upkeep_read")
     secrets = [key.encode(), sandbox.secret_key.encode(), *(sandbox.passwords[name].encode() for name in logins)]
@@ -237,21 +251,21 @@ def test_no_key_or_password_is_written_anywhere(running: Running) -> None:
 
 def test_a_scheduler_that_dies_is_started_again(running: Running) -> None:
     """kill -9 of the scheduler: the supervisor starts another and the next run ends."""
-    before = commands.ask(running.sandbox, "getProcessInfo", "scheduler")["pid"]
+    before = processes.ask(running.sandbox, "getProcessInfo", "scheduler")["pid"]
     os.kill(before, signal.SIGKILL)
 
     def another() -> bool:
-        info = commands.ask(running.sandbox, "getProcessInfo", "scheduler")
+        info = processes.ask(running.sandbox, "getProcessInfo", "scheduler")
         return info["statename"] == "RUNNING" and info["pid"] != before
 
     running.wait(another)
-    running.wait(lambda: commands.healthy(running.sandbox))
+    running.wait(lambda: processes.healthy(running.sandbox))
     assert running.finish(running.trigger({"groups": ["database"]})) in ("success", "failed")
 
 
 def test_everything_listens_on_loopback_only(running: Running) -> None:
     """No process of the sandbox can be reached from another machine."""
-    mine = {process.pid for process in commands.leftovers(running.sandbox)}
+    mine = {process.pid for process in processes.leftovers(running.sandbox)}
     listening = [
         connection.laddr
         for connection in psutil.net_connections("inet")

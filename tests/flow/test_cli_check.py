@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,18 @@ import pytest
 import requests
 import sqlparse
 from psycopg import sql
+from psycopg.rows import dict_row
 
 from sandbox.postgres import HOST, Cluster
 from sandbox.twin import keys
-from upkeep import database, migrations
+from tests.conftest import free_port
+from tests.sql.pgbouncer import pooler
+from tests.sql.standby import standby
+from tests.wire.server import Server, answer
+from upkeep import database, migrations, queries
+from upkeep.checks import CHECKS
+from upkeep.cli.check import CALLS, _missing
+from upkeep.cli.clocks import Reading, least_doubtful
 from upkeep.settings import ROOT
 
 SECRET = "a-secret-of-the-tests-that-is-at-least-32-bytes-long"
@@ -45,11 +54,18 @@ EVERYTHING = (
     "primary: database connections",
     "primary: memory usage",
     "primary: cpu usage",
+    "primary: database-scalability performance_analysis",
     "primary: error-tracking get_error_analytics",
+    "primary: database-scalability scalability_report",
+    "primary: error-tracking get_errors",
+    "primary: clock of the functions",
     "primary: database, read-only (upkeep_target_read)",
-    "primary: table sizes and growth",
-    "primary: long-running queries",
-    "primary: connections by state",
+    "primary: clock of the database",
+    "primary: a server that is not in recovery",
+    "primary: no transaction pooling",
+    "primary: extension pg_stat_statements",
+    "primary: extension pgstattuple",
+    *(f"primary: {check.title.lower()}" for check in CHECKS.values()),
 )
 
 
@@ -168,6 +184,10 @@ def target(cluster: Cluster, seeded_template: str) -> Iterator[str]:
         try:
             with psycopg.connect(cluster.dsn(name), autocommit=True) as opened:
                 opened.execute(database.script("setup/target_grants", role="upkeep_read", database=name).encode())
+                opened.execute("CREATE EXTENSION pgstattuple")
+                opened.execute("ANALYZE")  # a copy of the template knows of no rows
+                opened.execute("SELECT count(*) FROM application_logs WHERE id = 1")
+                opened.execute("SELECT pg_stat_force_next_flush()")
             yield name
         finally:
             connection.execute(sql.SQL("DROP DATABASE {name} WITH (FORCE)").format(**both))
@@ -215,15 +235,20 @@ def test_a_deployment_as_it_should_be(deployment: Deployment) -> None:
     assert tuple(others) == EVERYTHING
     assert set(said.rows.values()) == {"yes"}, said.output
     assert said.why == {}
-    assert said.output.endswith("15 of 15 can be collected.\n")
+    everything = len(EVERYTHING) + 1
+    assert said.output.endswith(f"{everything} of {everything} can be collected.\n")
     assert said.code == 0
 
 
 def test_a_secret_key_before_a_function_that_verifies_jwt(deployment: Deployment) -> None:
-    """A new key is no JWT: the function with verify_jwt says NO and names it, the other one says yes (X2)."""
+    """A new key is no JWT: functions with verify_jwt say NO and name it, the others say yes (X2)."""
     said = deployment.check("--target", "primary", upkeep_functions={"password": SECRET_KEY})
     assert said.code == 1
-    assert [what for what, can in said.rows.items() if can == "NO"] == ["primary: production-monitoring system_status"]
+    assert [what for what, can in said.rows.items() if can == "NO"] == [
+        "primary: production-monitoring system_status",
+        "primary: database-scalability performance_analysis",
+        "primary: database-scalability scalability_report",
+    ]
     why = said.why["primary: production-monitoring system_status"]
     assert "Connection 'upkeep_functions', function 'production-monitoring'" in why
     assert "verify_jwt" in why
@@ -267,7 +292,9 @@ def test_logins_that_are_not_what_they_should_be(deployment: Deployment, role_pa
         assert "found 401" in said.why[f"primary: {function}"]
         assert "check the API key" in said.why[f"primary: {function}"]
     assert said.rows["primary: table sizes and growth"] == "yes"
-    assert said.output.endswith("2 of 9 can be collected.\n")
+    assert said.rows["primary: clock of the functions"] == "yes"  # a refusal has a date, too
+    assert {said.rows[f"primary: {call.function} {call.action}"] for call in CALLS} == {"NO"}
+    assert f"of {len(said.rows)} can be collected." in said.output
 
 
 def test_roles_of_the_ledger_that_may_too_much(deployment: Deployment, cluster: Cluster) -> None:
@@ -303,6 +330,8 @@ def test_a_database_without_the_ledgers_tables_and_a_port_without_a_server(deplo
     assert said.rows["ledger as dashboard (upkeep_ledger_dashboard)"] == "yes"
     assert "Connection refused" in said.why["primary: production-monitoring system_status"]
     assert "Connection refused" in said.why["primary: database, read-only (upkeep_target_read)"]
+    assert "no answer with a Date header" in said.why["primary: clock of the functions"]
+    assert "Connection refused" in said.why["primary: no transaction pooling"]
 
 
 def test_a_configuration_that_cannot_be_used(deployment: Deployment, tmp_path: Path) -> None:
@@ -320,3 +349,136 @@ def test_a_configuration_that_cannot_be_used(deployment: Deployment, tmp_path: P
     said = deployment.check("--target", "secondary")
     assert (said.code, said.output) == (2, "")
     assert "found no target 'secondary', expected one of: primary" in said.errors
+
+
+def test_extensions_that_are_absent(deployment: Deployment, cluster: Cluster) -> None:
+    """One that a number depends on says NO, one that only sharpens a number is a remark; each names what to type."""
+    target = deployment.connections["upkeep_target_read"]["schema"]
+    with psycopg.connect(cluster.dsn(target), autocommit=True) as connection:
+        connection.execute("DROP EXTENSION pg_stat_statements, pgstattuple")
+        try:
+            said = deployment.check()
+        finally:
+            connection.execute("CREATE EXTENSION pg_stat_statements; CREATE EXTENSION pgstattuple")
+    assert said.rows["primary: extension pg_stat_statements"] == "NO"
+    assert (
+        "CREATE EXTENSION pg_stat_statements. It is for the time that"
+        in said.why["primary: extension pg_stat_statements"]
+    )
+    assert said.rows["primary: extension pgstattuple"] == "yes"
+    assert "the server has 1.5: CREATE EXTENSION pgstattuple" in said.why["primary: extension pgstattuple"]
+    assert said.rows["primary: query time, pool, cache and index usage"] == "NO"
+
+
+def test_an_extension_that_the_server_does_not_have_or_hides(empty_database: str, cluster: Cluster) -> None:
+    """One that is nowhere, one that is there, and one whose schema the role may not use are told apart."""
+    query = queries.load("checks/extensions")
+    with psycopg.connect(empty_database, autocommit=True, row_factory=dict_row) as connection:
+        connection.execute("CREATE SCHEMA hidden; CREATE EXTENSION pgstattuple SCHEMA hidden")
+        connection.execute("SET ROLE pg_monitor")
+        names = ["no such thing", "pgstattuple", "pg_stat_statements", "plpgsql"]
+        rows = connection.execute(query.encode(), {"names": names}).fetchall()
+    assert [row["name"] for row in rows] == names
+    nowhere, hidden, available, there = (_missing(row) for row in rows)
+    assert "the server does not have it" in nowhere
+    assert "may not use its schema 'hidden'" in hidden
+    assert "CREATE EXTENSION pg_stat_statements" in available
+    assert there == ""
+
+
+def test_a_target_behind_transaction_pooling(
+    deployment: Deployment, cluster: Cluster, role_passwords: dict[str, str], port: int
+) -> None:
+    """Everything can be collected through it; a remark says what will refuse, and names both ports (X13)."""
+    with pooler(cluster, port, "transaction", {"upkeep_read": role_passwords["upkeep_read"]}):
+        said = deployment.check(upkeep_target_read={"port": port})
+    assert (said.code, set(said.rows.values())) == (0, {"yes"}), said.output
+    assert list(said.why) == ["primary: no transaction pooling"]
+    why = said.why["primary: no transaction pooling"]
+    assert "a pooler in transaction mode: two clients at once were served by the same backend" in why
+    assert "whatever changes the database will refuse" in why
+    assert f"the port of Connection 'upkeep_target_read', found {port}" in why
+    assert "5432 instead of 6543" in why
+
+
+def test_a_target_behind_statement_and_session_pooling(
+    deployment: Deployment, cluster: Cluster, role_passwords: dict[str, str], port: int
+) -> None:
+    """Through a pooler in statement mode nothing can be collected, and it says so; one in session mode is silent."""
+    logins = {"upkeep_read": role_passwords["upkeep_read"]}
+    with pooler(cluster, port, "statement", logins):
+        said = deployment.check(upkeep_target_read={"port": port})
+    assert said.rows["primary: no transaction pooling"] == "NO"
+    assert "a pooler in statement mode" in said.why["primary: no transaction pooling"]
+    assert said.code == 1
+    other = free_port()
+    with pooler(cluster, other, "session", logins):
+        said = deployment.check(upkeep_target_read={"port": other})
+    assert (said.code, said.why) == (0, {}), said.output
+
+
+def test_a_target_in_recovery(deployment: Deployment, cluster: Cluster, tmp_path: Path, port: int) -> None:
+    """A standby is named as one."""
+    with standby(cluster, tmp_path, port):
+        said = deployment.check(upkeep_target_read={"port": port})
+    recovery = "primary: a server that is not in recovery"
+    assert said.rows[recovery] == "yes"
+    assert "found a server in recovery, a standby" in said.why[recovery]
+    assert said.rows["primary: connections by state"] == "yes"
+
+
+# Clocks ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ahead", "can", "why"),
+    [
+        (600, "NO", "ahead of this host's clock"),
+        (-600, "NO", "behind this host's clock"),
+        (20, "yes", "ahead of this host's clock"),
+        (0, "yes", ""),
+        (None, "NO", "no answer with a Date header"),
+    ],
+)
+def test_functions_whose_clock_is_wrong(deployment: Deployment, ahead: int | None, can: str, why: str) -> None:
+    """Ten minutes are too much in either direction, 20 s a remark, nothing is silent, no date is not known."""
+
+    def speak(server: Server, connection: socket.socket) -> None:
+        headers = {} if ahead is None else {"Date": formatdate(time.time() + ahead, usegmt=True)}
+        answer("500 Internal Server Error", "{}", **headers)(server, connection)
+
+    with Server(speak) as server:
+        said = deployment.check(upkeep_functions={"host": server.url})
+    clock = "primary: clock of the functions"
+    assert said.rows[clock] == can
+    assert why in said.why.get(clock, "")
+    assert bool(why) == (clock in said.why)
+    assert said.rows["primary: clock of the database"] == "yes"
+    assert "primary: clock of the database" not in said.why
+
+
+@pytest.mark.parametrize(
+    ("reading", "certain", "misleading"),
+    [
+        (Reading(100, 100, 100), 0, False),
+        (Reading(100, 101, 102.5), 1.5, False),
+        (Reading(100, 101, 103), 2, False),
+        (Reading(100, 101, 98), 2, False),
+        (Reading(100, 101, 103.25), 2.25, False),
+        (Reading(100, 101, 161), 60, False),
+        (Reading(100, 101, 161.25), 60.25, True),
+        (Reading(100, 101, 39.75), 60.25, True),
+        (Reading(100, 150, 101), 0, False),
+        (Reading(100, 100, 103, coarse=0.5), 2.5, False),
+    ],
+)
+def test_what_is_certain_of_a_skew(reading: Reading, certain: float, misleading: bool) -> None:
+    """The time that an answer took and the fineness of the clock are no skew; both directions count alike."""
+    assert (reading.certain, reading.misleading) == (certain, misleading)
+
+
+def test_the_quickest_answer_is_judged() -> None:
+    """A function that started cold and took half a minute says less of its clock than the next call."""
+    slow, quick = Reading(100, 130, 200), Reading(130, 130.5, 131)
+    assert least_doubtful([slow, quick]) is quick
+    assert str(Reading(100, 101, 110.5)).startswith("found it 10.0 s ahead of this host's clock (give or take 0.5 s)")

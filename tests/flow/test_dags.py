@@ -49,6 +49,9 @@ print(json.dumps({"dags": found, "imported": imported, "ours": ours}))
 """
 
 
+GROUPS = ["health", "performance", "errors", "database", "security", "backups"]
+
+
 def look(home: Path, config: Path | None = None) -> dict[str, Any]:
     """Parse ``dags/`` in a fresh process, as the dag-processor does."""
     environ = {**os.environ, "AIRFLOW_HOME": str(home), "PYTHONPATH": str(ROOT / "plugins")}
@@ -93,17 +96,30 @@ def test_the_daily_schedule_is_the_guides(daily: Mapping[str, Any]) -> None:
 
 def test_exactly_these_tasks_in_this_order(daily: Mapping[str, Any]) -> None:
     """The window opens, the groups look side by side, the report waits for all, the verdict for the report."""
-    steps = {
+    first = {
         "health.system_status",
+        "performance.function_latencies",
         "errors.get_error_analytics",
+        "database.performance_analysis",
+        "database.scalability_report",
         "database.table_sizes",
         "database.long_running_queries",
         "database.connections",
+        "security.get_errors",
+        "security.failed_logins",
+        "security.new_addresses",
+        "security.rate_limits",
+        "security.service_role_hours",
+        "security.scan_age",
+        "backups.newest_backup",
     }
+    beside = "database.database_expectations"
     tasks = daily["tasks"]
-    assert set(tasks) == {"open_window", "report", "verdict"} | steps
-    assert all(tasks[step]["upstream"] == ["open_window"] for step in steps)
-    assert set(tasks["report"]["upstream"]) == steps
+    assert set(tasks) == {"open_window", "report", "verdict", beside} | first
+    assert all(tasks[step]["upstream"] == ["open_window"] for step in first)
+    assert tasks[beside]["upstream"] == ["database.scalability_report"]
+    assert tasks[beside]["rule"] == "all_done"  # SQL is measured also when the function did not answer
+    assert set(tasks["report"]["upstream"]) == (first | {beside}) - {"database.scalability_report"}
     assert tasks["verdict"]["upstream"] == ["report"]
     assert tasks["report"]["rule"] == "all_done"
 
@@ -119,7 +135,7 @@ def test_every_task_has_an_owner_a_clock_and_few_retries(daily: Mapping[str, Any
 def test_the_form_holds_groups_and_dry_run_only(daily: Mapping[str, Any]) -> None:
     """Nothing that a person types can reach a connection, URL, SQL or path."""
     assert set(daily["params"]) == {"groups", "dry_run"}
-    assert daily["params"]["groups"]["items"]["enum"] == ["health", "errors", "database"]
+    assert daily["params"]["groups"]["items"]["enum"] == GROUPS
     assert daily["params"]["dry_run"]["type"] == "boolean"
 
 
@@ -139,6 +155,19 @@ def test_a_second_target_gets_dags_of_its_own(tmp_path: Path) -> None:
     assert "\nledger:" in text
     file.write_text(text.replace("\nledger:", second, 1))
     assert set(look(tmp_path, config)["dags"]) == {"maintenance_daily", "maintenance_daily__staging"}
+
+
+def test_a_metric_that_no_call_brings_fails_the_parse(tmp_path: Path) -> None:
+    """A metric looked for in an answer that is never asked for would be missing in every report without a word."""
+    config = tmp_path / "config"
+    shutil.copytree(ROOT / "config", config)
+    file = config / "maintenance.yaml"
+    text = file.read_text()
+    line = "cpu_usage:            {function: production-monitoring, action: system_status"
+    assert line in text
+    file.write_text(text.replace(line, line.replace("system_status", "health_check")))
+    with pytest.raises(AssertionError, match=r"metrics\.cpu_usage: found production-monitoring health_check, expected"):
+        look(tmp_path, config)
 
 
 def test_a_broken_config_fails_the_parse_and_names_the_setting(tmp_path: Path) -> None:

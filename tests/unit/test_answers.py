@@ -243,7 +243,7 @@ def test_a_call_that_nothing_judges_is_an_error(function: str, action: str) -> N
     with pytest.raises(LookupError) as caught:
         answers.read(function, action, HEALTHY, SHIPPED)
     assert str(caught.value) == (
-        f"nothing judges {function} {action}: expected a reader, or a metric in config/maintenance.yaml: metrics"
+        f"nothing judges {function} {action}: expected a reader, or a metric in config/maintenance.yaml"
     )
 
 
@@ -291,3 +291,26 @@ def test_any_key_in_a_mistyped_metric_is_taken_out_of_its_quotation(key: str) ->
         finding = of(answers.read(*STATUS, status("result.metrics.cpu_usage_percent", value), SHIPPED), "cpu_usage")
         assert "[key]" in finding.detail
         assert key[-10:] not in repr(finding)
+
+
+def test_performance_analysis_fires_and_falls_silent() -> None:
+    """G9: a statement of a second on average is an advisory without its literals; quick ones are ok, none UNKNOWN."""
+
+    def level(statements: list[dict[str, Any]] | None) -> Finding:
+        (finding,) = answers.performance_analysis({"result": {"slowest_statements": statements}}).findings
+        return finding
+
+    def statement(mean: float) -> dict[str, Any]:
+        return {"query": "SELECT 'secret' FROM t", "calls": 3, "mean_ms": mean}
+
+    slow = level([statement(1000.0)])
+    assert slow.level is Level.ADVISORY
+    assert "secret" not in slow.detail + str(slow.metadata)
+    assert level([statement(999.9)]).level is Level.OK
+    assert level(None).level is Level.UNKNOWN
+
+
+def test_authentication_errors_fire_and_fall_silent() -> None:
+    """G69: one authentication error of severity high is an advisory, none is ok."""
+    levels = [answers.authentication_errors({"result": {"total": total}}).findings[0].level for total in (1, 0)]
+    assert levels == [Level.ADVISORY, Level.OK]

@@ -1,0 +1,259 @@
+"""The fault catalogue: real faults, planted in the running sandbox and removed again; tests and demos use the same.
+
+``python -m sandbox fault NAME`` plants one, ``python -m sandbox heal NAME`` removes it, ``heal`` alone removes all.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, LiteralString
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from sandbox import backups
+from sandbox.stack import PYTHON, Sandbox, environment, open_sandbox
+
+#: Rows that a fault adds carry this, so that healing finds them again.
+MARK = "planted by the sandbox"
+PATIENCE_SECONDS = 30.0
+LEFT = 7  # connections that saturation leaves to others
+
+Change = Callable[[Sandbox], None]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault: what it is, how it is planted, how it is removed. Both may be repeated without harm."""
+
+    says: str
+    plant: Change
+    heal: Change
+
+
+def _run(*statements: LiteralString, **values: object) -> Change:
+    """A change made of SQL in the target, as its superuser."""
+
+    def change(sandbox: Sandbox) -> None:
+        with psycopg.connect(sandbox.cluster.dsn("platform"), autocommit=True) as opened:
+            for statement in statements:
+                opened.execute(statement, values or None)
+
+    return change
+
+
+def _twin(fault: str | None, *functions: str, **options: float) -> Change:
+    """A change of the twin's faults file, which it reads at every request; None heals."""
+
+    def change(sandbox: Sandbox) -> None:
+        file = sandbox.folder / "faults.json"
+        faults: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+        for function in functions:
+            faults.pop(function, None)
+            if fault:
+                faults[function] = {"fault": fault, **options} if options else fault
+        unfinished = file.with_suffix(".new")
+        unfinished.write_text(json.dumps(faults))
+        unfinished.replace(file)
+
+    return change
+
+
+def _function(fault: str, says: str, function: str = "error-tracking", **options: float) -> Fault:
+    return Fault(f"{function} {says}", _twin(fault, function, **options), _twin(None, function))
+
+
+def _backup(name: str) -> Fault:
+    return Fault(
+        f"the newest backup: {name.replace('-', ' ')}",
+        lambda sandbox: backups.plant(sandbox.backups, name),
+        lambda sandbox: backups.heal(sandbox.backups, name),
+    )
+
+
+def _hold(name: str) -> Change:
+    """Start a process that holds something in the target until it is ended."""
+
+    def change(sandbox: Sandbox) -> None:
+        if _holder(sandbox, name):
+            return
+        log = (sandbox.folder / "logs" / f"fault-{name}.log").open("wb")
+        with log:
+            holder = subprocess.Popen(
+                [PYTHON, "-m", "sandbox.faults", name],
+                env={**environment(sandbox), "UPKEEP_SANDBOX": str(sandbox.folder)},
+                cwd=sandbox.processes,  # `down` ends what works here
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        _pid_file(sandbox, name).write_text(str(holder.pid))
+        ready = _pid_file(sandbox, name).with_suffix(".ready")
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not ready.exists():
+            if holder.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"fault {name} could not be planted: see {log.name}")
+            time.sleep(0.1)
+
+    return change
+
+
+def _let_go(name: str) -> Change:
+    def change(sandbox: Sandbox) -> None:
+        if holder := _holder(sandbox, name):
+            holder.terminate()
+            psutil.wait_procs([holder], timeout=PATIENCE_SECONDS)
+        for file in (_pid_file(sandbox, name), _pid_file(sandbox, name).with_suffix(".ready")):
+            file.unlink(missing_ok=True)
+
+    return change
+
+
+def _pid_file(sandbox: Sandbox, name: str) -> Path:
+    return sandbox.folder / f"fault-{name}.pid"
+
+
+def _holder(sandbox: Sandbox, name: str) -> psutil.Process | None:
+    """The running holder, known by its PID and its command line; a PID may have gone to somebody else meanwhile."""
+    file = _pid_file(sandbox, name)
+    try:
+        process = psutil.Process(int(file.read_text()))
+        return process if process.cmdline()[-2:] == ["sandbox.faults", name] else None
+    except (OSError, ValueError, psutil.Error):
+        return None
+
+
+def _hold_connections(sandbox: Sandbox) -> list[psycopg.Connection[Any]]:
+    """All connections that clients can have but a few, which the checks need to see it."""
+    held: list[psycopg.Connection[Any]] = []
+    try:
+        while True:
+            held.append(psycopg.connect(sandbox.dsn("platform", "app"), application_name=MARK))
+    except psycopg.OperationalError as refused:
+        print(f"after {len(held)} connections: {refused}", flush=True)
+    for _ in range(LEFT):
+        held.pop().close()
+    return held
+
+
+def _hold_transaction(sandbox: Sandbox) -> list[psycopg.Connection[Any]]:
+    """One transaction that has written and is not ended."""
+    opened = psycopg.connect(sandbox.dsn("platform", "app"), application_name=MARK)
+    opened.execute(
+        "UPDATE user_consents SET updated_at = now() WHERE id = (SELECT min(id::text)::uuid FROM user_consents)"
+    )
+    return [opened]
+
+
+HOLDERS: Mapping[str, Callable[[Sandbox], list[psycopg.Connection[Any]]]] = {
+    "connection-saturation": _hold_connections,
+    "long-transaction": _hold_transaction,
+}
+
+_ERRORS: LiteralString = """
+    INSERT INTO error_logs ("timestamp", function_name, category, severity, message)
+    SELECT now() - n * interval '2 seconds', 'trust-scorer', 'internal', 'critical', %(mark)s || ': error ' || n
+    FROM generate_series(1, 600) n
+"""
+_REQUESTS: LiteralString = """
+    INSERT INTO application_logs (created_at, function_name, method, path, status, duration_ms, api_role, ip_address)
+    SELECT now() - n * interval '2 seconds', 'trust-scorer', 'POST', %(mark)s, 500, 40, 'anon', '198.51.100.7'
+    FROM generate_series(1, 600) n
+"""
+_LOGINS: LiteralString = """
+    INSERT INTO security_logs (created_at, event, account, ip_address, user_agent)
+    SELECT now() - n * interval '3 seconds', 'login_failure', 'victim@example.org', '203.0.113.66', %(mark)s
+    FROM generate_series(1, 300) n
+"""
+
+
+def _revoke_pg_monitor(sandbox: Sandbox) -> None:
+    with psycopg.connect(sandbox.cluster.dsn("platform"), autocommit=True) as opened:
+        opened.execute(sql.SQL("REVOKE pg_monitor FROM {}").format(sql.Identifier("upkeep_read")))
+
+
+def _grant_pg_monitor(sandbox: Sandbox) -> None:
+    with psycopg.connect(sandbox.cluster.dsn("platform"), autocommit=True) as opened:
+        opened.execute(sql.SQL("GRANT pg_monitor TO {}").format(sql.Identifier("upkeep_read")))
+
+
+FAULTS: Mapping[str, Fault] = {
+    "error-burst": Fault(
+        "600 critical errors and failed requests in the last 20 minutes",
+        _run(_ERRORS, _REQUESTS, mark=MARK),
+        _run(
+            "DELETE FROM error_logs WHERE starts_with(message, %(mark)s)",
+            "DELETE FROM application_logs WHERE path = %(mark)s",
+            mark=MARK,
+        ),
+    ),
+    "failed-logins": Fault(
+        "300 failed logins of one account from one address",
+        _run(_LOGINS, mark=MARK),
+        _run("DELETE FROM security_logs WHERE user_agent = %(mark)s", mark=MARK),
+    ),
+    "connection-saturation": Fault(
+        "nearly all connections are taken", _hold("connection-saturation"), _let_go("connection-saturation")
+    ),
+    "long-transaction": Fault(
+        "a transaction has written and stays open (a finding after checks.long_query_minutes)",
+        _hold("long-transaction"),
+        _let_go("long-transaction"),
+    ),
+    "bloat": Fault(
+        "every consent was updated twice and autovacuum is off: two thirds of the table are dead rows",
+        _run(
+            "ALTER TABLE user_consents SET (autovacuum_enabled = false)",
+            "UPDATE user_consents SET updated_at = now()",
+            "UPDATE user_consents SET updated_at = now()",
+        ),
+        _run("ALTER TABLE user_consents RESET (autovacuum_enabled)", "VACUUM FULL user_consents"),
+    ),
+    **{f"backup-{name}": _backup(name) for name in backups.FAULTS},
+    "role-without-pg-monitor": Fault("the read role lost pg_monitor", _revoke_pg_monitor, _grant_pg_monitor),
+    "function-500": _function("http_500", "answers 500"),
+    "function-success-false": _function("success_false", "answers 200 with success:false"),
+    "function-truncated": _function("truncated", "answers half a JSON document"),
+    "function-html": _function("html", "answers with an HTML page"),
+    "function-never": _function("never", "never answers"),
+    "function-slow-when-cold": _function(
+        "slow_when_cold", "takes 2.5 s after silence", "trust-scorer", seconds=2.5, after_seconds=600
+    ),
+    "expired-key": Fault(
+        "the gateway says that the key has expired",
+        _twin("expired_key", "production-monitoring", "database-scalability"),
+        _twin(None, "production-monitoring", "database-scalability"),
+    ),
+}
+
+
+def plant(sandbox: Sandbox, name: str) -> None:
+    """Plant one fault by its name. Raises KeyError for a name that is not in the catalogue."""
+    FAULTS[name].plant(sandbox)
+
+
+def heal(sandbox: Sandbox, name: str | None = None) -> None:
+    """Remove one fault, or all."""
+    for one in [name] if name else FAULTS:
+        FAULTS[one].heal(sandbox)
+
+
+def hold(name: str) -> None:
+    """Hold what a fault holds until this process is ended; a file says when it is in place."""
+    sandbox = open_sandbox()
+    held = HOLDERS[name](sandbox)
+    _pid_file(sandbox, name).with_suffix(".ready").touch()
+    print(f"holding {len(held)} connections", flush=True)
+    while True:
+        time.sleep(3600)
+
+
+if __name__ == "__main__":
+    hold(sys.argv[1])

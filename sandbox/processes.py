@@ -1,0 +1,149 @@
+"""The sandbox's processes: supervisord and what it runs, Airflow's REST API, waiting, and what may be left over."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import subprocess
+import time
+import xmlrpc.client
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+import requests
+
+from sandbox.stack import PYTHON, Sandbox, environment, is_free, supervisor_config
+
+
+class SandboxError(RuntimeError):
+    """The sandbox cannot go on; the message says what was found, and where to look."""
+
+
+def need_ports(sandbox: Sandbox) -> None:
+    """Raise SandboxError, naming it, when a port of this sandbox is taken by another program."""
+    for name, port in sandbox.ports.items():
+        if not is_free(port):
+            raise SandboxError(
+                f"port {port}, kept for {name}, is taken by another program. End that program, or "
+                f"`rm -r {sandbox.folder}` to start over on other ports."
+            )
+
+
+def supervise(sandbox: Sandbox) -> None:
+    """Start supervisord with nothing running yet. Raises SandboxError with what it said."""
+    file = sandbox.folder / "supervisord.conf"
+    with open(file, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as opened:
+        opened.write(supervisor_config(sandbox))
+    command = [PYTHON, "-m", "supervisor.supervisord", "-c", str(file)]
+    done = subprocess.run(command, env=environment(sandbox), cwd="/", capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SandboxError(f"supervisord did not start:\n{done.stdout}{done.stderr}")
+    wait("supervisord", lambda: running(sandbox), 30, lambda: tail(sandbox, "supervisord"))
+
+
+def ask(sandbox: Sandbox, method: str, *arguments: object) -> Any:
+    """One call of supervisord's XML-RPC interface."""
+    address = f"127.0.0.1:{sandbox.ports['supervisor']}"
+    with xmlrpc.client.ServerProxy(f"http://sandbox:{sandbox.passwords['supervisor']}@{address}/RPC2") as proxy:
+        return getattr(proxy.supervisor, method)(*arguments)
+
+
+def running(sandbox: Sandbox) -> bool:
+    """Whether this sandbox's supervisord answers."""
+    try:
+        return bool(ask(sandbox, "getState")["statename"] == "RUNNING")
+    except (OSError, xmlrpc.client.Error, http.client.HTTPException):
+        return False
+
+
+def launch(sandbox: Sandbox, name: str) -> None:
+    """Have supervisord start one program; one that runs already is left alone."""
+    try:
+        ask(sandbox, "startProcess", name, False)
+    except xmlrpc.client.Fault as fault:
+        if fault.faultString.startswith("ALREADY_STARTED"):
+            return
+        raise SandboxError(f"{name} did not start: {fault.faultString}\n{tail(sandbox, name)}") from None
+
+
+class Api:
+    """Airflow's REST API as one of the sandbox's users."""
+
+    def __init__(self, sandbox: Sandbox, user: str) -> None:
+        self.base = sandbox.url
+        self.session = requests.Session()
+        self.session.trust_env = False
+        login = {"username": user, "password": sandbox.passwords[user]}
+        answer = self.session.post(f"{self.base}/auth/token", json=login, timeout=30)
+        answer.raise_for_status()
+        self.session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def request(self, method: str, path: str, **kwargs: Any) -> requests.Response:
+        """One call of ``/api/v2/…`` or of any other path that starts with a slash."""
+        return self.session.request(method, f"{self.base}{path}", timeout=60, **kwargs)
+
+    def get(self, path: str) -> Any:
+        """The JSON of a GET. Raises requests.HTTPError on anything but success."""
+        answer = self.request("GET", path)
+        answer.raise_for_status()
+        return answer.json()
+
+
+def healthy(sandbox: Sandbox) -> bool:
+    """Whether Airflow says that each of its parts is."""
+    try:
+        parts = requests.get(f"{sandbox.url}/api/v2/monitor/health", timeout=5).json()
+    except (requests.RequestException, ValueError):
+        return False
+    names = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+    return all((parts.get(name) or {}).get("status") == "healthy" for name in names)
+
+
+def wait(what: str, ready: Callable[[], Any], seconds: float, excuse: Callable[[], str]) -> Any:
+    """What ``ready`` returns as soon as it is something. Raises SandboxError with the excuse after too many seconds."""
+    deadline = time.monotonic() + seconds
+    while not (found := ready()):
+        if time.monotonic() > deadline:
+            raise SandboxError(f"waited {seconds:.0f} s for {what}, in vain:\n{excuse()}")
+        time.sleep(0.25)
+    return found
+
+
+def tail(sandbox: Sandbox, name: str, lines: int = 25) -> str:
+    """The last lines of a program's log, with its name."""
+    file = sandbox.folder / "logs" / f"{name}.log"
+    if not file.exists():
+        return f"({file} does not exist)"
+    return f"{file} ends with:\n" + "\n".join(file.read_text(errors="replace").splitlines()[-lines:])
+
+
+def end_leftovers(sandbox: Sandbox) -> None:
+    """End what a supervisor or a scheduler that was killed left behind; its workers wait for work for ever."""
+    found = leftovers(sandbox)
+    for process in found:
+        print(f"  ending PID {process.pid}, left over: {process.name()}")
+        process.terminate()
+    for process in psutil.wait_procs(found, timeout=15)[1]:
+        process.kill()
+    wait("leftovers to end", lambda: not leftovers(sandbox), 60, lambda: names(sandbox))
+
+
+def leftovers(sandbox: Sandbox) -> list[psutil.Process]:
+    """Processes that this sandbox started: they work in its own folder, PostgreSQL's in the data directory.
+
+    Airflow renames its processes and with that overwrites their environment, so nothing there could mark them.
+    """
+    homes = {str(sandbox.processes), str(sandbox.cluster.directory())}
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.cwd() in homes and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def names(sandbox: Sandbox) -> str:
+    """Leftovers by PID and command line, for a message."""
+    return ", ".join(f"{process.pid} {' '.join(process.cmdline()[:6])}" for process in leftovers(sandbox))

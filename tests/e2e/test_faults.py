@@ -1,0 +1,78 @@
+"""The fault catalogue through the whole window: planted the finding appears, healed it is gone.
+
+``make test`` takes a sample, ``make faults`` all of them.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from sandbox import faults
+from tests.e2e.conftest import Running
+from tests.e2e.test_sandbox import by_key
+
+#: Fault → the group that sees it, the finding's key (its beginning), the level it appears with.
+SEEN = {
+    "error-burst": ("health", "metric:error_rate", "critical"),
+    "failed-logins": ("security", "failed_logins:", "warning"),
+    "connection-saturation": ("database", "connections", "critical"),
+    "role-without-pg-monitor": ("database", "connections", "unknown"),
+    "backup-stale": ("backups", "backups:age", "critical"),
+    "backup-flipped-bit": ("backups", "backups:integrity", "critical"),
+    "backup-truncated-file": ("backups", "backups:", "critical"),
+    "backup-missing-file": ("backups", "backups:", "critical"),
+    "backup-missing-segment": ("backups", "backups:", "critical"),
+    "backup-truncated-segment": ("backups", "backups:", "critical"),
+    "backup-unfinished": ("backups", "backups:", "critical"),
+    "backup-broken-manifest": ("backups", "backups:", "critical"),
+    "function-500": ("errors", "step:errors.get_error_analytics", "unknown"),
+    "function-success-false": ("errors", "step:errors.get_error_analytics", "unknown"),
+    "function-truncated": ("errors", "step:errors.get_error_analytics", "unknown"),
+    "function-html": ("errors", "step:errors.get_error_analytics", "unknown"),
+    "expired-key": ("health", "step:health.system_status", "unknown"),
+}
+#: What a run cannot show within a test's patience, with the test that shows it instead.
+ELSEWHERE = {
+    "long-transaction": "older than five minutes only after five minutes: tests/sql/test_checks_database.py",
+    "bloat": "judged by a later part; G9's dead rows count it: tests/sandbox/test_twin.py",
+    "function-never": "ends after minutes of retries: tests/wire/test_transport.py",
+    "function-slow-when-cold": "cold after ten minutes of silence: tests/unit/test_latencies.py",
+}
+SAMPLE = ("failed-logins", "connection-saturation", "backup-flipped-bit")
+
+
+def test_every_fault_of_the_catalogue_is_shown_somewhere() -> None:
+    """A fault that nobody looks for is not in the catalogue for nothing."""
+    assert set(SEEN) | set(ELSEWHERE) == set(faults.FAULTS)
+    assert not set(SEEN) & set(ELSEWHERE)
+
+
+@pytest.mark.parametrize("name", sorted(SEEN) if os.environ.get("UPKEEP_FAULTS") == "all" else SAMPLE)
+def test_a_fault_appears_and_disappears(running: Running, name: str) -> None:
+    """Planted by the command that a person types, seen by a real run, healed, gone in the next one."""
+    group, key, level = SEEN[name]
+
+    def seen() -> set[str]:
+        run = running.trigger({"groups": [group]})
+        running.finish(run)
+        findings = by_key(running.report(run)).values()
+        return {str(one["level"]) for one in findings if one["key"].startswith(key)} - {"ok"}
+
+    planted = running.cli("fault", name)
+    assert planted.returncode == 0, planted.stdout + planted.stderr
+    try:
+        assert level in seen()
+    finally:
+        healed = running.cli("heal", name)
+    assert healed.returncode == 0, healed.stdout + healed.stderr
+    assert level not in seen()
+
+
+def test_an_unknown_fault_is_refused(running: Running) -> None:
+    """The message names the known ones."""
+    refused = running.cli("fault", "earthquake")
+    assert refused.returncode == 1
+    assert "'earthquake'" in refused.stderr
+    assert "failed-logins" in refused.stderr

@@ -1,0 +1,44 @@
+"""Which tests of the checks cannot be asked of an older server as they stand, each with its reason.
+
+Only `make matrix` loads this, with the major in UPKEEP_MATRIX. A line that fits no test is an error, so that none is
+left behind when its test is renamed or mended.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+_SMALL = "its server sets reserved_connections, which is from 16 on; test_versions.py runs it on another"
+_INHERIT = "it writes GRANT … WITH INHERIT, which is from 16 on; test_versions.py asks the same with NOINHERIT"
+_FRESH = "the statistics collector, gone since 15, has counted nothing yet in a database this fresh"
+
+#: The first major that a test can be asked of, and why.
+FROM = {
+    "tests/sql/test_checks_database.py": {
+        "test_levels_at_the_boundaries": (16, _SMALL),
+        "test_a_superusers_reserved_slots_make_more_than_all": (16, _SMALL),
+        "test_states_are_counted_and_background_processes_are_not": (16, _SMALL),
+        "test_an_autovacuum_is_no_long_query_and_no_connection": (16, _SMALL),
+        "test_a_member_of_pg_monitor_that_inherits_nothing_judges_nothing": (16, _INHERIT),
+    },
+    "tests/sql/test_checks_expectations.py": {
+        "test_disagreement_fires_and_falls_silent": (15, _FRESH),
+    },
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what this major cannot answer, and say why."""
+    major = int(os.environ["UPKEEP_MATRIX"])
+    left = {(file, test) for file, tests in FROM.items() for test in tests}
+    for item in items:
+        file, _, name = item.nodeid.partition("::")
+        test = name.partition("[")[0]
+        left.discard((file, test))
+        first, why = FROM.get(file, {}).get(test, (0, ""))
+        if major < first:
+            item.add_marker(pytest.mark.skip(reason=f"PostgreSQL {major}: {why}"))
+    if left:
+        raise pytest.UsageError(f"tests/matrix/plugin.py: found no such tests: {sorted(left)}")

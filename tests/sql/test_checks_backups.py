@@ -1,0 +1,378 @@
+"""The daily backup verification on real backups: each finding appears and disappears (G99, G100)."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import backups as sandbox
+from sandbox.backups import Store
+from sandbox.postgres import Cluster, bin_dir
+from tests.conftest import free_port
+from tests.sandbox.test_backups import switch
+from upkeep import backups
+from upkeep.backups import BackupError, Segment
+from upkeep.checks.backups import look_at_backups
+from upkeep.findings import Finding, Level
+from upkeep.ledger import Looked
+from upkeep.settings import ROOT, Backups, settings
+
+VERIFY = str(bin_dir() / "pg_verifybackup")
+OK, WARNING, CRITICAL, UNKNOWN = Level.OK, Level.WARNING, Level.CRITICAL, Level.UNKNOWN
+ALL_OK = dict.fromkeys(("completion", "age", "size", "integrity", "wal"), OK)
+
+
+@pytest.fixture(scope="module")
+def taken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Two real backups and four archived segments after the newer one; the server is stopped."""
+    folder = tmp_path_factory.mktemp("backups")
+    cluster = Cluster(folder / "data", free_port(), secrets.token_hex(8), folder / "wal")
+    cluster.init()
+    store = Store(folder, cluster.archive_directory())
+    server = cluster.start()
+    try:
+        for _ in range(2):
+            sandbox.take(cluster.dsn("postgres"), store)
+        for _ in range(4):
+            switch(cluster, store)
+    finally:
+        cluster.stop(server)
+    yield store
+    shutil.rmtree(cluster.directory())
+    shutil.rmtree(store.wal)
+
+
+@pytest.fixture
+def store(taken: Store) -> Iterator[Store]:
+    """The backups for a test to spoil: what it did by `plant` is undone."""
+    yield taken
+    sandbox.heal(taken)
+
+
+@pytest.fixture
+def copied(taken: Store, tmp_path: Path) -> Store:
+    """A copy of the backups, for what `plant` cannot do."""
+    shutil.copytree(taken.base, tmp_path / "base", symlinks=True)
+    shutil.copytree(taken.wal, tmp_path / "wal")
+    return Store(tmp_path, tmp_path / "wal")
+
+
+def look(store: Store, now: datetime | None = None, **config: Any) -> Looked:
+    """Look at a store's backups now, or at another time."""
+    given = {"base": store.base, "wal": store.wal, "verify_program": VERIFY, **config}
+    return look_at_backups(Backups(**given), now or datetime.now(UTC))
+
+
+def levels(looked: Looked) -> dict[str, Level]:
+    """Aspect → level."""
+    return {finding.key.removeprefix("backups:"): finding.level for finding in looked.findings}
+
+
+def found(looked: Looked, aspect: str) -> Finding:
+    """The finding of one aspect."""
+    return next(finding for finding in looked.findings if finding.key == f"backups:{aspect}")
+
+
+def test_good_backups_are_ok(store: Store) -> None:
+    """Five aspects, each with what was seen, and the numbers as samples."""
+    looked = look(store)
+    assert levels(looked) == ALL_OK
+    newest = store.newest().name
+    assert found(looked, "completion").detail.startswith(f"{newest}: ")
+    assert "0.0 h ago" in found(looked, "age").detail
+    assert found(looked, "integrity").detail == "backup successfully verified"
+    first = next(file for file in (store.newest() / "pg_wal").iterdir() if len(file.name) == 24).name
+    assert found(looked, "wal").detail.startswith(f"5 segments from {first} to 0")
+    assert {finding.guide for finding in looked.findings} == {"G99", "G100"}
+    samples = {sample.metric: sample.value for sample in looked.samples}
+    assert samples["backup_bytes"] > 10_000_000
+    assert 0 <= samples["backup_age"] < 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected", "aspect", "said"),
+    [
+        ("stale", {"age": CRITICAL}, "age", "72.0 h ago"),
+        ("flipped-bit", {"integrity": CRITICAL}, "integrity", "checksum mismatch for file"),
+        ("truncated-file", {"completion": CRITICAL, "integrity": CRITICAL}, "completion", " bytes, expected "),
+        (
+            "missing-file",
+            {"completion": CRITICAL, "integrity": CRITICAL},
+            "completion",
+            "global/pg_control: No such file",
+        ),
+        ("missing-segment", {"wal": CRITICAL}, "wal", "; missing: 0000000100"),
+        ("truncated-segment", {"wal": CRITICAL}, "wal", "; not whole: 0000000100"),
+        ("unfinished", {"unfinished": Level.ADVISORY}, "unfinished", "is under way or was broken off"),
+        (
+            "broken-manifest",
+            {"completion": CRITICAL, "size": UNKNOWN, "integrity": CRITICAL},
+            "completion",
+            "backup_manifest is not what pg_basebackup writes",
+        ),
+    ],
+)
+def test_each_fault_is_found_and_gone_once_healed(
+    store: Store, fault: str, expected: dict[str, Level], aspect: str, said: str
+) -> None:
+    """The aspects that a fault concerns and no others."""
+    assert levels(look(store)) == ALL_OK
+    sandbox.plant(store, fault)
+    looked = look(store)
+    assert levels(looked) == ALL_OK | expected
+    assert said in found(looked, aspect).detail
+    assert found(looked, aspect).remedy
+    sandbox.heal(store, fault)
+    assert levels(look(store)) == ALL_OK
+
+
+def test_the_age_at_its_boundaries(store: Store) -> None:
+    """26 h are ok and more warns, 50 h still warn and more is critical; a clock that is behind is UNKNOWN."""
+    begun = backups.read_label(store.newest()).started_at
+    assert begun is not None
+    for hours, expected in ((26, OK), (26.01, WARNING), (50, WARNING), (50.01, CRITICAL), (-0.05, OK), (-0.2, UNKNOWN)):
+        assert found(look(store, begun + timedelta(hours=hours)), "age").level is expected, hours
+
+
+def test_a_start_time_that_was_rewritten_is_caught_twice(copied: Store) -> None:
+    """An older label is believed and its checksum is wrong; a younger one is not believed: the manifest is older."""
+    label = copied.newest() / "backup_label"
+    text = label.read_text()
+    begun = backups.read_label(copied.newest()).started_at
+    assert begun is not None
+    for name in sorted(copied.base.iterdir())[:1]:
+        shutil.rmtree(name)
+    for shift, age in ((-30, WARNING), (30, OK)):
+        moved = begun + timedelta(hours=shift)
+        label.write_text(text.replace(f"{begun:%Y-%m-%d %H:%M:%S}", f"{moved:%Y-%m-%d %H:%M:%S}"))
+        assert levels(look(copied, begun)) == ALL_OK | {"age": age, "integrity": CRITICAL}
+
+
+def test_a_label_in_another_time_zone_leaves_the_age_to_the_manifest(copied: Store) -> None:
+    """CEST says nothing certain; the manifest's own time is in GMT."""
+    label = copied.newest() / "backup_label"
+    label.write_text(label.read_text().replace(" UTC\n", " CEST\n"))
+    assert backups.read_label(copied.newest()).started_at is None
+    assert found(look(copied), "age").level is OK
+    assert found(look(copied, datetime.now(UTC) + timedelta(hours=27)), "age").level is WARNING
+
+
+def test_file_times_do_not_make_a_backup_young(store: Store) -> None:
+    """Touched or copied files change nothing about when it began."""
+    begun = backups.read_label(store.newest()).started_at
+    assert begun is not None
+    before = store.newest().stat()
+    os.utime(store.newest(), (2_000_000_000, 2_000_000_000))
+    assert found(look(store, begun + timedelta(hours=60)), "age").level is CRITICAL
+    os.utime(store.newest(), ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_a_small_backup_is_found(store: Store) -> None:
+    """A limit above its size is critical, one at its size is not."""
+    size = next(int(sample.value) for sample in look(store).samples if sample.metric == "backup_bytes")
+    assert levels(look(store, min_bytes=size + 1)) == ALL_OK | {"size": CRITICAL}
+    assert levels(look(store, min_bytes=size)) == ALL_OK
+
+
+def test_without_any_finished_backup_it_is_critical(copied: Store, tmp_path: Path) -> None:
+    """No folder, an empty one, a file in its place, and one with unfinished backups only."""
+    assert levels(look(Store(tmp_path / "nowhere", copied.wal))) == {"completion": CRITICAL}
+    empty = Store(tmp_path / "empty", copied.wal)
+    (empty.base / "lost+found").mkdir(parents=True)
+    assert "found no finished backup" in look(empty).findings[0].detail
+    (tmp_path / "file").mkdir()
+    (tmp_path / "file" / "base").write_text("")
+    assert levels(look(Store(tmp_path / "file", copied.wal))) == {"completion": CRITICAL}
+    older, newer = sorted(copied.base.iterdir())
+    (older / "backup_manifest").unlink()
+    (newer / "pg_wal" / "000000010000000000000009.partial").touch()
+    looked = look(copied)
+    assert levels(looked) == {"completion": CRITICAL}
+    assert looked.findings[0].detail.endswith(f"; unfinished: {older.name}; {newer.name}")
+    (newer / "pg_wal" / "000000010000000000000009.partial").unlink()
+    assert levels(look(copied)) == ALL_OK
+
+
+def test_a_newer_backup_without_its_end_is_named_for_long(store: Store) -> None:
+    """For six hours it may be under way, after that it is a warning; the older backup is judged meanwhile."""
+    sandbox.plant(store, "unfinished")
+    older = sorted(store.base.iterdir())[0]
+    later = look(store, datetime.now(UTC) + timedelta(hours=7))
+    assert levels(later) == ALL_OK | {"unfinished": WARNING}
+    assert found(later, "completion").detail.startswith(older.name)
+    assert "was never finished" in found(later, "unfinished").detail
+
+
+def test_a_backup_without_a_label_is_incomplete(copied: Store) -> None:
+    """Without it recovery would start at the wrong place; the WAL cannot be judged."""
+    (copied.newest() / "backup_label").unlink()
+    looked = look(copied)
+    assert levels(looked) == ALL_OK | {"completion": CRITICAL, "integrity": CRITICAL, "wal": UNKNOWN}
+    assert "backup_label cannot be read: No such file" in found(looked, "completion").detail
+
+
+def test_the_program_is_missing_of_another_major_or_too_slow(store: Store, tmp_path: Path) -> None:
+    """Each is UNKNOWN with its reason and the setting; what needs no program is judged all the same."""
+    looked = look(store, verify_program="pg_verifybackup_that_is_not_there")
+    assert levels(looked) == ALL_OK | {"integrity": UNKNOWN}
+    assert "found no program" in found(looked, "integrity").detail
+    assert "verify_program" in found(looked, "integrity").remedy
+
+    def instead(script: str) -> Finding:
+        program = tmp_path / "program"
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        looked = look(store, verify_program=str(program), verify_timeout_seconds=0.5)
+        assert levels(looked) == ALL_OK | {"integrity": found(looked, "integrity").level}
+        return found(looked, "integrity")
+
+    version = '[ "$1" = --version ] && echo "pg_verifybackup (PostgreSQL) 17.1" && exit'
+    assert instead(version.replace("17", "16")).level is UNKNOWN
+    assert "expected one of major 17" in instead("echo nonsense").detail
+    assert "did not end within 0.5 s" in instead(f"{version}\nexec sleep 60").detail
+    assert "ended with -9" in instead(f"{version}\nkill -9 $$").detail
+    loud = instead(f"{version}\nhead -c 5000000 /dev/zero | tr '\\0' x\nexit 1")
+    assert (loud.level, len(loud.detail)) == (CRITICAL, backups.MAX_OUTPUT + 1)
+
+
+def test_gaps_in_the_archive(copied: Store) -> None:
+    """A gap in the middle, two of them, an archive that ends before the backup does, an empty and an absent one."""
+    names = sorted(file.name for file in copied.wal.iterdir() if len(file.name) == 24)
+    needed = [name for name in names if name >= backups.read_label(copied.newest()).start.name(2**24)]
+
+    def without(*gone: str) -> Finding:
+        for name in gone:
+            (copied.wal / name).rename(copied.folder / name)
+        looked = look(copied)
+        for name in gone:
+            (copied.folder / name).rename(copied.wal / name)
+        assert levels(look(copied)) == ALL_OK
+        assert levels(looked) == ALL_OK | {"wal": found(looked, "wal").level}
+        return found(looked, "wal")
+
+    assert without(names[0]).level is OK, "the older backup's own segment"
+    assert without(needed[-1]).level is OK, "a shorter archive has no gap"
+    assert without(needed[2]).detail.endswith(f"; missing: {needed[2]}")
+    assert without(needed[1], needed[3]).detail.endswith(f"; missing: {needed[1]}; {needed[3]}")
+    assert without(needed[1], needed[2]).detail.endswith(f"; missing: {needed[1]} to {needed[2]}")
+    ended = without(*needed)
+    assert ended.level is CRITICAL
+    assert ended.detail == f"0 segments from {needed[0]}; missing: {needed[0]}"
+    shutil.rmtree(copied.wal)
+    assert found(look(copied), "wal").detail == f"found no folder {copied.wal}"
+
+
+def test_what_else_may_lie_in_the_archive(copied: Store) -> None:
+    """Compressed segments count, partial and temporary ones do not, a new timeline goes on; a far one is a gap."""
+    names = sorted(file.name for file in copied.wal.iterdir() if len(file.name) == 24)
+    (copied.wal / names[-1]).rename(copied.wal / f"{names[-1]}.gz")
+    last = Segment(1, int(names[-1][16:], 16))
+    for name in ("00000002.history", f"{Segment(1, last.number + 9).name(2**24)}.partial", "x.unfinished"):
+        (copied.wal / name).write_text("")
+    with (copied.wal / Segment(2, last.number + 1).name(2**24)).open("wb") as file:
+        file.truncate(2**24)
+    looked = look(copied)
+    assert levels(looked) == ALL_OK
+    assert "to 00000002" in found(looked, "wal").detail
+    with (copied.wal / ("F" * 22 + "FE")).open("wb") as file:
+        file.truncate(2**24)
+    assert found(look(copied), "wal").level is CRITICAL
+
+
+def test_a_backup_without_wal_of_its_own_is_verified_with_the_archive(copied: Store) -> None:
+    """As pg_basebackup --wal-method=none leaves it."""
+    for file in (copied.newest() / "pg_wal").iterdir():
+        file.unlink() if file.is_file() else shutil.rmtree(file)
+    assert levels(look(copied)) == ALL_OK
+    label = backups.read_label(copied.newest())
+    (copied.wal / label.start.name(label.segment_bytes)).unlink()
+    assert levels(look(copied)) == ALL_OK | {"wal": CRITICAL, "integrity": CRITICAL}
+
+
+def test_a_hostile_manifest_is_not_followed(copied: Store) -> None:
+    """Paths that lead out, other types, deep nesting and no JSON are each a broken manifest, not a crash."""
+    manifest = copied.newest() / "backup_manifest"
+    good = json.loads(manifest.read_text())
+    evil = [
+        {"Path": "../../../etc/passwd", "Size": 1},
+        {"Path": "/etc/passwd", "Size": 1},
+        {"Encoded-Path": "2e2e2f78", "Size": 1},
+        {"Encoded-Path": "zz", "Size": 1},
+        {"Path": 7, "Size": 1},
+        {"Path": "x", "Size": "many"},
+        "text",
+    ]
+    contents = [json.dumps({**good, "Files": [entry]}) for entry in evil]
+    contents += [
+        "",
+        "[]",
+        "null",
+        "[" * 100_000,
+        '{"Files": 3}',
+        json.dumps({**good, "WAL-Ranges": [{"End-LSN": "x"}]}),
+    ]
+    for content in contents:
+        manifest.write_text(content)
+        with pytest.raises(BackupError, match="backup_manifest is not what pg_basebackup writes"):
+            backups.read_manifest(copied.newest())
+    assert levels(look(copied))["completion"] is CRITICAL
+
+
+@pytest.mark.parametrize("power", range(20, 31))
+def test_the_segment_size_is_read_from_the_label(tmp_path: Path, power: int) -> None:
+    """For each size that initdb allows, in the first and in later logs; names come out as they went in."""
+    for number in (1, 2, 3, 5, 4096, 70_001):
+        lsn = number * 2**power + 40
+        name = Segment(3, number).name(2**power)
+        (tmp_path / "backup_label").write_text(f"START WAL LOCATION: {lsn >> 32:X}/{lsn % 2**32:X} (file {name})\n")
+        label = backups.read_label(tmp_path)
+        if lsn % 2**32 >= 2**power:  # in a log's first segment every size fits
+            assert (label.segment_bytes, label.start.name(label.segment_bytes)) == (2**power, name)
+
+
+def test_without_configuration_nothing_is_known() -> None:
+    """UNKNOWN that names the setting, and the shipped configuration is such a one."""
+    assert settings(ROOT / "config").target("primary").backups is None
+    (finding,) = look_at_backups(None, datetime.now(UTC)).findings
+    assert finding.level is UNKNOWN
+    assert "targets.<target>.backups" in finding.remedy
+
+
+def test_folders_that_cannot_be_read_are_unknown(copied: Store, tmp_path: Path) -> None:
+    """Neither missing nor good. A link to itself stands for a forbidden folder, which root could read."""
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for place, aspect in (("wal", "wal"), ("base", "completion")):
+        finding = found(look(copied, **{place: loop}), aspect)
+        assert finding.level is UNKNOWN
+        assert f"{loop} cannot be read: Too many levels of symbolic links" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ("{base: base, wal: /w}", "targets.primary.backups.base: found 'base', expected an absolute path"),
+        ("{base: /b}", "targets.primary.backups.wal: found nothing, expected this setting to be given"),
+        (
+            "{base: /b, wal: /w, max_age_hours: 60}",
+            "targets.primary.backups.critical_age_hours: found 50, expected at least max_age_hours (60)",
+        ),
+        ("{base: /b, wal: /w, min_byte: 1}", "did you mean 'min_bytes'?"),
+    ],
+)
+def test_mistakes_in_config_are_said(tmp_path: Path, section: str, said: str) -> None:
+    """Each names the setting, what was found and what was expected."""
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    file = tmp_path / "config" / "maintenance.yaml"
+    file.write_text(file.read_text().replace("    # backups:", f"    backups: {section}\n    #", 1))
+    with pytest.raises(ValueError, match=r"maintenance\.yaml") as caught:
+        settings(tmp_path / "config")
+    assert said in str(caught.value)

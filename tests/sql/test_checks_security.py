@@ -1,0 +1,621 @@
+"""The daily security checks on a real PostgreSQL: each finding appears and disappears, and no log is half read."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from sandbox.postgres import Cluster
+from tests.sql.test_checks_database import Platform, grant, login
+from upkeep import checks, database
+from upkeep.checks import logs, security
+from upkeep.findings import Finding, Level
+from upkeep.ledger import Looked
+from upkeep.settings import ROOT, Hours, Settings, TableName, settings
+
+CONFIG = settings(ROOT / "config")
+END = datetime(2026, 5, 4, 2, tzinfo=UTC)
+PERIOD = END - timedelta(hours=24), END
+NOON = datetime(2026, 5, 3, 12, tzinfo=UTC)
+NIGHT = datetime(2026, 5, 3, 23, 30, tzinfo=UTC)
+BEFORE = NOON - timedelta(days=3)
+ALL = ("failed_logins", "new_addresses", "rate_limits", "service_role_hours")
+SCHEMA = (ROOT / "sandbox/target/schema.sql").read_text()
+
+
+@pytest.fixture
+def platform(cluster: Cluster, empty_database: str) -> Iterator[Platform]:
+    """The guide's tables, empty, and a reader with the project's own grants."""
+    role = f'Reader "{secrets.token_hex(4)}"'
+    with login(cluster, empty_database, role) as reader:
+        one = Platform(empty_database, reader, role)
+        grant(one)
+        one.sql(SCHEMA.replace("{}", "{{}}"))
+        yield one
+
+
+def configured(log: dict[str, Any] | None = None, name: str = "security", **limits: Any) -> Settings:
+    """Config with other limits of the section security, and another security (or application) log."""
+    main = CONFIG.maintenance
+    logs = main.logs.model_copy(update={name: getattr(main.logs, name).model_copy(update=log or {})})
+    changed = {"security": main.security.model_copy(update=limits), "logs": logs}
+    return CONFIG.model_copy(update={"maintenance": main.model_copy(update=changed)})
+
+
+def look(platform: Platform, name: str, config: Settings = CONFIG, about: tuple[datetime, datetime] = PERIOD) -> Looked:
+    """Carry out one check as the reader."""
+    with database.session(lambda: psycopg.connect(platform.reader), config.maintenance.sql, read_only=True) as session:
+        return checks.carry_out(checks.find(name), checks.Look(session, config, END, about=about))
+
+
+def one(looked: Looked) -> Finding:
+    """The only finding."""
+    (finding,) = looked.findings
+    return finding
+
+
+def log_in(
+    platform: Platform, event: str, number: int = 1, address: str = "192.0.2.1", account: str = "a", at: datetime = NOON
+) -> None:
+    """Write events of one kind into the security log."""
+    with psycopg.connect(platform.admin) as connection:
+        connection.execute(
+            """
+            INSERT INTO security_logs (created_at, event, account, ip_address)
+            SELECT %s, %s, %s, %s FROM generate_series(1, %s)
+            """,
+            [at, event, account, address, number],
+        )
+
+
+def request(
+    platform: Platform,
+    number: int = 1,
+    status: int = 200,
+    role: str = "anon",
+    address: str | None = "203.0.113.1",
+    at: datetime = NOON,
+) -> None:
+    """Write requests into the application log."""
+    with psycopg.connect(platform.admin) as connection:
+        connection.execute(
+            """
+            INSERT INTO application_logs
+                (created_at, function_name, method, path, status, duration_ms, api_role, ip_address)
+            SELECT %s, 'f', 'POST', '/f', %s, 1, %s, %s FROM generate_series(1, %s)
+            """,
+            [at, status, role, address, number],
+        )
+
+
+# G70: failed logins ---------------------------------------------------------------------------------------------
+
+
+def test_an_address_above_its_limit_is_found_and_one_at_it_is_not(platform: Platform) -> None:
+    """Three failures from one address at a limit of two are a warning; after one is gone there is none."""
+    config = configured(failed_logins_per_address=2)
+    log_in(platform, "login_failure", 2, "192.0.2.7", "a")
+    log_in(platform, "login_failure", 1, "192.0.2.7", "b", at=NIGHT)
+    log_in(platform, "login_failure", 2, "192.0.2.8", "c")
+    finding = one(look(platform, "failed_logins", config))
+    assert finding.level is Level.WARNING
+    assert finding.key == "failed_logins:address:192.0.2.7"
+    assert finding.subject == "Failed logins from 192.0.2.7"
+    assert finding.detail == "3 in the period, against 2 accounts, 2026-05-03 12:00 to 2026-05-03 23:30 UTC"
+    platform.sql("DELETE FROM security_logs WHERE account = 'b'")
+    looked = look(platform, "failed_logins", config)
+    assert one(looked).level is Level.OK
+    assert one(looked).detail == "4 from 2 addresses against 2 accounts"
+    assert [(sample.metric, sample.value) for sample in looked.samples] == [("failed_logins", 4.0)]
+
+
+def test_an_account_attacked_from_many_addresses_is_found(platform: Platform) -> None:
+    """Eleven failures of one account from as many addresses are found by account, though no address stands out."""
+    for number in range(11):
+        log_in(platform, "login_failure", 1, f"192.0.2.{number}", "victim@example.org")
+    finding = one(look(platform, "failed_logins"))
+    assert finding.key == "failed_logins:account:victim@example.org"
+    assert finding.detail.startswith("11 in the period, from 11 addresses")
+    assert finding.expected == "at most 10 per account"
+    platform.sql("DELETE FROM security_logs WHERE ip_address = '192.0.2.0'")
+    assert one(look(platform, "failed_logins")).level is Level.OK
+
+
+def test_only_the_period_counts(platform: Platform) -> None:
+    """Its start belongs to it and its end does not; what lies before or after is another window's."""
+    config = configured(failed_logins_per_address=0, failed_logins_per_account=99)
+    for at in (PERIOD[0] - timedelta(microseconds=1), PERIOD[1]):
+        log_in(platform, "login_failure", 1, at=at)
+    log_in(platform, "login_success")
+    assert one(look(platform, "failed_logins", config)).level is Level.OK
+    log_in(platform, "login_failure", 1, at=PERIOD[0])
+    assert one(look(platform, "failed_logins", config)).detail.startswith("1 in the period")
+    later = (PERIOD[0] + timedelta(hours=24), PERIOD[1] + timedelta(hours=24))
+    assert one(look(platform, "failed_logins", config, later)).detail.startswith("1 in the period")
+
+
+def test_fifty_offenders_are_shown_and_the_others_counted(platform: Platform) -> None:
+    """Of 10,000 addresses above the limit the fifty worst are findings, and a last one says how many more."""
+    platform.sql("""
+        INSERT INTO security_logs (created_at, event, account, ip_address)
+        SELECT '2026-05-03 12:00Z', 'login_failure', NULL, '10.0.0.0'::inet + n
+        FROM generate_series(1, 10000) AS n, generate_series(1, CASE WHEN n <= 50 THEN 3 ELSE 2 END)
+    """)
+    findings = look(platform, "failed_logins", configured(failed_logins_per_address=1)).findings
+    assert len(findings) == 51
+    assert {finding.key for finding in findings[:50]} == {
+        f"failed_logins:address:10.0.0.{number}" for number in range(1, 51)
+    }
+    assert findings[50].key == "failed_logins:more"
+    assert findings[50].detail.startswith("9950 more addresses and accounts")
+
+
+def test_hostile_accounts_are_cut_and_break_nothing(platform: Platform) -> None:
+    """HTML, bidirectional marks, percent signs and a megabyte of text arrive as text, at most 200 characters of it."""
+    hostile = ("<script>alert('1')</script>", "\u202egro.elpmaxe@nimda", "100%s %(start)s {table}", "x" * 1_000_000)
+    for account in hostile:
+        log_in(platform, "login_failure", 2, account=account)
+    looked = look(platform, "failed_logins", configured(failed_logins_per_account=1))
+    found = {finding.metadata["account"]: finding for finding in looked.findings}
+    assert found.keys() == {account[:200] for account in hostile}
+    assert all(len(finding.subject) < 250 and len(finding.key) < 250 for finding in looked.findings)
+
+
+def test_failures_without_an_account_or_an_address_are_counted(platform: Platform) -> None:
+    """Nobody is called NULL; the sentence says how many failures have no address."""
+    platform.sql("ALTER TABLE security_logs ALTER ip_address DROP NOT NULL")
+    platform.sql("""
+        INSERT INTO security_logs (created_at, event, account, ip_address)
+        SELECT '2026-05-03 12:00Z', 'login_failure', NULL, NULL FROM generate_series(1, 60)
+    """)
+    finding = one(look(platform, "failed_logins"))
+    assert (finding.level, finding.detail) == (
+        Level.OK,
+        "60 from 0 addresses against 0 accounts; 60 without an address",
+    )
+
+
+# G70: new addresses ---------------------------------------------------------------------------------------------
+
+
+def test_an_address_is_new_until_it_is_known(platform: Platform) -> None:
+    """A login from an address without one in the days before is advisory; with one, long ago or not, it is settled."""
+    log_in(platform, "login_success", 1, "192.0.2.1", "a", at=BEFORE - timedelta(days=27))
+    log_in(platform, "login_success", 1, "192.0.2.1", "a")
+    log_in(platform, "login_success", 2, "2001:db8::7", "b")
+    log_in(platform, "login_success", 1, "2001:db8::7", "c")
+    log_in(platform, "login_failure", 1, "2001:db8::7", "b", at=BEFORE)
+    looked = look(platform, "new_addresses")
+    finding = one(looked)
+    assert finding.level is Level.ADVISORY
+    assert finding.detail.startswith("1 of 2 addresses with a login are new: 2001:db8::7 (b and 1 more accounts)")
+    assert finding.metadata["addresses"] == [{"address": "2001:db8::7", "logins": 3, "accounts": 2, "account": "b"}]
+    assert [(sample.metric, sample.value) for sample in looked.samples] == [("new_addresses", 1.0)]
+    log_in(platform, "login_success", 1, "2001:db8::7", "b", at=BEFORE)
+    finding = one(look(platform, "new_addresses"))
+    assert (finding.level, finding.detail) == (Level.OK, "0 of 2 addresses with a login are new")
+
+
+def test_an_address_last_seen_too_long_ago_is_new_again(platform: Platform) -> None:
+    """The days of config decide."""
+    log_in(platform, "login_success", 1, "192.0.2.1", at=BEFORE)
+    log_in(platform, "login_success", 1, "192.0.2.2", at=NOON - timedelta(days=1))
+    log_in(platform, "login_success", 1, "192.0.2.1")
+    assert one(look(platform, "new_addresses", configured(new_address_days=2))).level is Level.ADVISORY
+    finding = one(look(platform, "new_addresses", configured(new_address_days=3)))
+    assert finding.level is Level.OK
+    assert "the log knows logins only from" not in finding.detail
+    assert "the log knows logins only from 2026-04-30 on" in one(look(platform, "new_addresses")).detail
+
+
+def test_without_logins_before_nothing_can_be_new(platform: Platform) -> None:
+    """A log that has only just begun is UNKNOWN: every address would be new."""
+    log_in(platform, "login_success")
+    finding = one(look(platform, "new_addresses"))
+    assert finding.level is Level.UNKNOWN
+    assert "every address would be new" in finding.detail
+    log_in(platform, "login_success", at=BEFORE)
+    assert one(look(platform, "new_addresses")).level is Level.OK
+
+
+def test_many_new_addresses_are_one_finding(platform: Platform) -> None:
+    """Five are named, fifty are in the metadata, all are counted."""
+    log_in(platform, "login_success", at=BEFORE)
+    platform.sql("""
+        INSERT INTO security_logs (created_at, event, account, ip_address)
+        SELECT '2026-05-03 12:00Z', 'login_success', repeat('<b>', 300000), '10.0.0.0'::inet + n
+        FROM generate_series(1, 60) AS n
+    """)
+    finding = one(look(platform, "new_addresses"))
+    assert finding.detail.startswith("60 of 60 addresses with a login are new: 10.0.0.1 (<b>")
+    assert "and 55 more" in finding.detail
+    assert len(finding.metadata["addresses"]) == security.SHOWN
+    assert len(finding.detail) < 2000
+
+
+# G71 ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_share_of_refused_requests_above_the_limit_is_found(platform: Platform) -> None:
+    """One in a hundred is the limit itself and ok, two are a warning that names who was refused; and back again."""
+    log_in(platform, "token_refresh")
+    request(platform, 99)
+    request(platform, 1, 429, address="203.0.113.9")
+    assert [finding.level for finding in look(platform, "rate_limits").findings] == [Level.OK, Level.OK]
+    request(platform, 1, 429, address="203.0.113.9")
+    looked = look(platform, "rate_limits")
+    finding = looked.findings[0]
+    assert (finding.level, finding.key) == (Level.WARNING, "rate_limits:requests")
+    assert finding.detail == "2 of 101 (1.98 %) in the period; most by 203.0.113.9 2"
+    assert looked.samples[0].value == pytest.approx(100 * 2 / 101)
+    platform.sql("DELETE FROM application_logs WHERE status = 429")
+    assert look(platform, "rate_limits").findings[0].level is Level.OK
+
+
+def test_rate_limited_events_above_the_limit_are_found(platform: Platform) -> None:
+    """Each log is judged by itself: the events warn while no request was answered with 429."""
+    request(platform)
+    config = configured(rate_limited_events=2)
+    log_in(platform, "rate_limited", 2)
+    assert [finding.level for finding in look(platform, "rate_limits", config).findings] == [Level.OK, Level.OK]
+    log_in(platform, "rate_limited", 1)
+    requests, events = look(platform, "rate_limits", config).findings
+    assert (requests.level, events.level) == (Level.OK, Level.WARNING)
+    assert (events.key, events.detail) == ("rate_limits:events", "3 in the period; most by 192.0.2.1 3")
+    platform.sql("DELETE FROM security_logs WHERE id = (SELECT min(id) FROM security_logs)")
+    assert look(platform, "rate_limits", config).findings[1].level is Level.OK
+
+
+def test_one_log_that_is_missing_leaves_the_other_judged(platform: Platform) -> None:
+    """Without an application log its half is UNKNOWN and the events are judged all the same."""
+    platform.sql("DROP TABLE application_logs")
+    log_in(platform, "rate_limited", 1)
+    requests, events = look(platform, "rate_limits").findings
+    assert requests.level is Level.UNKNOWN
+    assert "logs.application.table" in requests.remedy
+    assert events.level is Level.OK
+
+
+# G72 ------------------------------------------------------------------------------------------------------------
+
+
+def hours(*texts: str) -> tuple[Hours, ...]:
+    """Times of day as config gives them."""
+    return tuple(Hours(*(time.fromisoformat(half) for half in text.split("-"))) for text in texts)
+
+
+def test_the_service_role_key_at_odd_hours_is_found(platform: Platform) -> None:
+    """By day it is ok, at 23:30 an advisory that names the address, and ok again without that request."""
+    request(platform, 5, role="service_role")
+    request(platform, 5, role="authenticated", at=NIGHT)
+    assert one(look(platform, "service_role_hours")).level is Level.OK
+    request(platform, 3, role="service_role", at=NIGHT)
+    looked = look(platform, "service_role_hours")
+    finding = one(looked)
+    assert finding.level is Level.ADVISORY
+    assert finding.detail == "3 requests at odd hours from 1 addresses: 203.0.113.1 3"
+    assert finding.expected == "none at odd hours (22:00-02:00 UTC)"
+    assert finding.metadata["addresses"][0]["seen"] == "2026-05-03 23:30 to 2026-05-03 23:30 UTC"
+    assert [sample.value for sample in looked.samples] == [3.0]
+    platform.sql("DELETE FROM application_logs WHERE created_at > '2026-05-03 23:00Z' AND api_role = 'service_role'")
+    assert one(look(platform, "service_role_hours")).level is Level.OK
+
+
+@pytest.mark.parametrize(
+    ("given", "at", "found"),
+    [
+        (("22:00-02:00",), "21:59:59.999999", False),
+        (("22:00-02:00",), "22:00", True),
+        (("22:00-02:00",), "01:59:59.999999", True),
+        (("22:00-02:00",), "02:00", False),
+        (("22:00-00:00",), "23:59:59", True),
+        (("22:00-00:00",), "00:00", False),
+        (("03:00-04:30", "05:00-06:00"), "04:30", False),
+        (("03:00-04:30", "05:00-06:00"), "05:15", True),
+        ((), "23:00", False),
+    ],
+)
+def test_the_boundaries_of_odd_hours(platform: Platform, given: tuple[str, ...], at: str, found: bool) -> None:
+    """The start belongs to them, the end does not, and they may reach past midnight."""
+    moment = datetime.combine(NOON.date(), time.fromisoformat(at), UTC)
+    request(platform, role="service_role", at=moment)
+    day = (NOON - timedelta(hours=12), NOON + timedelta(hours=12))
+    finding = one(look(platform, "service_role_hours", configured(odd_hours=hours(*given)), day))
+    assert finding.level is (Level.ADVISORY if found else Level.OK)
+
+
+def test_once_servers_are_named_all_others_are_strangers(platform: Platform) -> None:
+    """The named network may at any hour; any other address, and none, is a warning at any hour."""
+    config = configured(service_role_addresses=(ipaddress.ip_network("203.0.113.0/28"),))
+    request(platform, 2, role="service_role", at=NIGHT)
+    assert one(look(platform, "service_role_hours", config)).level is Level.OK
+    request(platform, 2, role="service_role", address="203.0.113.77")
+    request(platform, 1, role="service_role", address=None, at=NIGHT)
+    finding = one(look(platform, "service_role_hours", config))
+    assert finding.level is Level.WARNING
+    assert finding.detail.startswith("3 requests from 2 other addresses, 1 of them at odd hours (22:00-02:00 UTC)")
+    assert "203.0.113.77 2, no address 1" in finding.detail
+    platform.sql("DELETE FROM application_logs WHERE ip_address IS NULL OR ip_address = '203.0.113.77'")
+    assert one(look(platform, "service_role_hours", config)).level is Level.OK
+
+
+# G6 -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_age_of_the_last_scan() -> None:
+    """None yet is UNKNOWN, eight days are ok and more a warning, the future is UNKNOWN."""
+    assert security.scan_age(None, END).level is Level.UNKNOWN
+    assert "no weekly scan has been recorded yet" in security.scan_age(None, END).detail
+    assert security.scan_age(END - timedelta(days=8), END).level is Level.OK
+    assert security.scan_age(END - timedelta(days=8, seconds=1), END).level is Level.WARNING
+    assert security.scan_age(END + timedelta(hours=1), END).level is Level.UNKNOWN
+
+
+# Logs that cannot be read, or not whole ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_log_without_a_row_in_the_period_is_unknown(platform: Platform, name: str) -> None:
+    """Silence is not "0 failures": the log may have stopped."""
+    assert {finding.level for finding in look(platform, name).findings} == {Level.UNKNOWN}
+    assert "has no row at all in the period" in look(platform, name).findings[0].detail
+    log_in(platform, "login_success", at=BEFORE)
+    log_in(platform, "login_success")
+    request(platform)
+    assert {finding.level for finding in look(platform, name).findings} == {Level.OK}
+
+
+def both(platform: Platform, statement: str, **more: str) -> None:
+    """Do the same to both logs."""
+    for table in ("security_logs", "application_logs"):
+        platform.sql(statement, table=table, **more)
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    ("spoil", "detail", "remedy", "mend"),
+    [
+        (
+            "ALTER TABLE {table} RENAME TO {gone}",
+            "found no table public.",
+            ".table",
+            "ALTER TABLE {gone} RENAME TO {table}",
+        ),
+        (
+            "ALTER TABLE {table} RENAME ip_address TO {gone}",
+            "found no column ip_address",
+            "config/maintenance.yaml: logs.",
+            "ALTER TABLE {table} RENAME {gone} TO ip_address",
+        ),
+        (
+            "REVOKE SELECT ON {table} FROM {role}",
+            "may not read public.",
+            "python -m upkeep grants target",
+            "GRANT SELECT ON {table} TO {role}",
+        ),
+        (
+            "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+            "row-level security hides rows of public.",
+            "USING (true)",
+            "ALTER TABLE {table} DISABLE ROW LEVEL SECURITY",
+        ),
+        (
+            "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+            "row-level security hides rows of public.",
+            "USING (true)",
+            "CREATE POLICY reads ON {table} FOR SELECT TO {role} USING (true)",
+        ),
+        (
+            "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+            "row-level security hides rows of public.",
+            "BYPASSRLS",
+            "ALTER ROLE {role} BYPASSRLS",
+        ),
+    ],
+    ids=["absent", "another column", "refused", "RLS", "RLS and a policy", "RLS and BYPASSRLS"],
+)
+def test_a_log_that_cannot_be_read_whole_is_unknown(
+    platform: Platform, name: str, spoil: str, detail: str, remedy: str, mend: str
+) -> None:
+    """The reason and the remedy are said, never a false "0"; once mended the check judges."""
+    log_in(platform, "login_success", at=BEFORE)
+    log_in(platform, "login_success")
+    request(platform)
+    for table in ("security_logs", "application_logs"):
+        platform.sql(spoil, table=table, gone=f"{table}_gone", role=platform.role)
+    for finding in look(platform, name).findings:
+        assert finding.level is Level.UNKNOWN
+        assert detail in finding.detail
+        assert remedy in finding.remedy
+    for table in ("security_logs", "application_logs"):
+        platform.sql(mend, table=table, gone=f"{table}_gone", role=platform.role)
+    assert {finding.level for finding in look(platform, name).findings} == {Level.OK}
+
+
+def test_policies_that_leave_rows_out_are_told_from_one_that_does_not(platform: Platform) -> None:
+    """A policy on some rows, one for somebody else, and a restrictive one beside `true` all hide rows."""
+    platform.sql("ALTER TABLE security_logs ENABLE ROW LEVEL SECURITY")
+    log_in(platform, "login_failure")
+    for policy, level in (
+        ("FOR SELECT TO PUBLIC USING (event = 'login_success')", Level.UNKNOWN),
+        ("FOR SELECT TO pg_database_owner USING (true)", Level.UNKNOWN),
+        ("FOR UPDATE TO PUBLIC USING (true)", Level.UNKNOWN),
+        ("TO PUBLIC USING (true)", Level.OK),
+    ):
+        platform.sql(f"CREATE POLICY one ON security_logs {policy}")
+        assert one(look(platform, "failed_logins")).level is level
+        platform.sql("DROP POLICY one ON security_logs")
+    platform.sql("CREATE POLICY one ON security_logs USING (true)")
+    platform.sql("CREATE POLICY two ON security_logs AS RESTRICTIVE USING (event <> 'login_failure')")
+    assert one(look(platform, "failed_logins")).level is Level.UNKNOWN
+
+
+def test_a_view_is_not_taken_for_a_log(platform: Platform) -> None:
+    """Whether a view shows all rows nobody can say."""
+    log_in(platform, "login_failure")
+    platform.sql("CREATE VIEW looking AS SELECT * FROM security_logs")
+    config = configured({"table": TableName("public", "looking")})
+    finding = one(look(platform, "failed_logins", config))
+    assert (finding.level, finding.detail) == (Level.UNKNOWN, "not collected: public.looking is not a table")
+
+
+def test_names_of_any_kind_are_read(platform: Platform) -> None:
+    """Mixed case, blanks, quotes, dots, percent signs and braces in the names of schema, table and columns."""
+    names = {"time": 'When "it" was', "event": "100% event", "account": "{who}", "address": "o'IP %s"}
+    schema, table = "Lög s", "Sec.urity %(start)s"
+    platform.sql("CREATE SCHEMA {schema}", schema=schema)
+    columns = sql.SQL("{time} timestamp, {event} varchar, {account} text, {address} text").format(
+        **{key: sql.Identifier(value) for key, value in names.items()}
+    )
+    with psycopg.connect(platform.admin) as connection:
+        where = sql.Identifier(schema, table)
+        connection.execute(sql.SQL("CREATE TABLE {} ({})").format(where, columns))
+        row = [NIGHT.replace(tzinfo=None), "login_failure", "a", "no <address> at all"]
+        into = sql.SQL("INSERT INTO {} VALUES ({})").format(where, sql.SQL(", ").join(map(sql.Literal, row)))
+        connection.execute(into)
+        connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(where, sql.Identifier(platform.role)))
+    config = configured({"table": TableName(schema, table), **names}, failed_logins_per_address=0)
+    finding = one(look(platform, "failed_logins", config))
+    assert (finding.level, finding.detail) == (
+        Level.UNKNOWN,
+        f"not collected: role {platform.role} may not read {schema}.{table}",
+    )
+    platform.sql("GRANT USAGE ON SCHEMA {schema} TO {role}", schema=schema, role=platform.role)
+    finding = one(look(platform, "failed_logins", config))
+    assert finding.key == "failed_logins:address:no <address> at all"
+    assert finding.detail.endswith("2026-05-03 23:30 to 2026-05-03 23:30 UTC")
+    for name in ("new_addresses", "rate_limits"):
+        assert {found.level for found in look(platform, name, config).findings} <= {Level.OK, Level.UNKNOWN}
+
+
+def test_a_big_log_without_an_index_on_its_time_is_not_read(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small one is; of a big one the size and the remedy are said, until the index is there."""
+    for number in range(100):
+        log_in(platform, "login_failure", address="192.0.2.1", account=f"a{number}")
+    platform.sql("DROP INDEX security_logs_created_at_idx")
+    platform.sql("CREATE INDEX ON security_logs (created_at) WHERE event = 'login_success'")
+    platform.sql("CREATE INDEX ON security_logs (event, created_at)")
+    platform.sql("CREATE INDEX ON security_logs USING hash (created_at)")
+    assert one(look(platform, "failed_logins")).level is Level.WARNING
+    monkeypatch.setattr(logs, "SMALL", 1000)
+    finding = one(look(platform, "failed_logins"))
+    assert finding.level is Level.UNKNOWN
+    assert "no index that begins with created_at" in finding.detail
+    platform.sql("CREATE INDEX ON security_logs USING brin (created_at)")
+    assert one(look(platform, "failed_logins")).level is Level.WARNING
+
+
+def test_a_partitioned_log_is_measured_and_read_as_one(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The partitions' sizes add up, and an index of the whole counts."""
+    platform.sql("CREATE TABLE parts (LIKE security_logs INCLUDING DEFAULTS) PARTITION BY RANGE (created_at)")
+    platform.sql("CREATE TABLE part_1 PARTITION OF parts FOR VALUES FROM ('2026-05-01') TO ('2026-06-01')")
+    platform.sql("CREATE TABLE part_0 PARTITION OF parts DEFAULT")
+    log_in(platform, "login_failure", 100)
+    platform.sql("INSERT INTO parts SELECT * FROM security_logs")
+    config = configured({"table": TableName("public", "parts")})
+    assert len(look(platform, "failed_logins", config).findings) == 2
+    monkeypatch.setattr(logs, "SMALL", 1000)
+    assert one(look(platform, "failed_logins", config)).level is Level.UNKNOWN
+    platform.sql("CREATE INDEX ON parts (created_at)")
+    assert len(look(platform, "failed_logins", config).findings) == 2
+
+
+# How the logs are read --------------------------------------------------------------------------------------------
+
+
+class Explaining(database.Session):
+    """A session that asks for the plan of every statement on a log, and keeps it."""
+
+    plans: dict[str, str]
+
+    def rows(self, statement: str, parameters: Any = None) -> list[database.Row]:
+        if "_logs" in statement:
+            explained = super().rows(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
+            self.plans[statement] = json.dumps(explained[0]["QUERY PLAN"])
+        return super().rows(statement, parameters)
+
+
+def test_a_big_log_is_read_by_its_time_index_only(platform: Platform) -> None:
+    """No statement of any check plans a sequential scan, not even where the period covers the whole log."""
+    platform.sql("""
+        INSERT INTO security_logs (created_at, event, account, ip_address)
+        SELECT '2026-05-04 02:00Z'::timestamptz - n * interval '40 seconds',
+               (ARRAY['login_success', 'login_failure', 'rate_limited'])[1 + n % 3], 'user' || n % 500,
+               '10.0.0.0'::inet + n % 700
+        FROM generate_series(1, 200000) AS n
+    """)
+    platform.sql("""
+        INSERT INTO application_logs
+            (created_at, function_name, method, path, status, duration_ms, api_role, ip_address)
+        SELECT created_at, 'f', 'POST', '/f', 200, 1, 'service_role', ip_address FROM security_logs
+    """)
+    platform.sql("ANALYZE")
+    for about in (PERIOD, (END - timedelta(days=120), END)):
+        for name in ALL:
+            clocks = CONFIG.maintenance.sql
+            with database.session(lambda: psycopg.connect(platform.reader), clocks, read_only=True) as opened:
+                session = Explaining(opened.connection)
+                session.plans = {}
+                checks.find(name).look(checks.Look(session, CONFIG, END, about=about))
+            assert session.plans
+            for statement, plan in session.plans.items():
+                assert "Seq Scan" not in plan, statement
+                assert "_created_at_idx" in plan, statement
+
+
+def test_every_check_has_its_statement() -> None:
+    """The source that a report names is a file."""
+    assert tuple(check.name for check in security.CHECKS) == ALL
+    assert all(Path(ROOT / check.source).is_file() for check in security.CHECKS)
+
+
+# Configuration ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "table: public.security_logs",
+            "table: security_logs",
+            "logs.security.table: found 'security_logs', expected schema.table, such as public.security_logs",
+        ),
+        ("account: account", f"account: {'a' * 64}", "logs.security.account: found 'aaaa"),
+        ('["22:00-02:00"]', '["22:00-24:00"]', "security.odd_hours.0: found '22:00-24:00', expected times of day"),
+        (
+            '["22:00-02:00"]',
+            '["22:00-22:00"]',
+            "security.odd_hours.0: found '22:00-22:00', expected a start and an end",
+        ),
+        ('["22:00-02:00"]', "[2200]", "security.odd_hours.0: found 2200, expected times of day"),
+        (
+            "service_role_addresses: []",
+            "service_role_addresses: [10.0.0.1/8]",
+            "security.service_role_addresses.0: found '10.0.0.1/8', expected an address or network",
+        ),
+        (
+            "failed_logins_per_address: 50",
+            "failed_logins_per_address: -1",
+            "security.failed_logins_per_address: found -1",
+        ),
+    ],
+)
+def test_mistakes_in_config_are_said(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """Each names the setting, what was found and what was expected."""
+    for file in ("maintenance.yaml", "thresholds.yaml"):
+        text = (ROOT / "config" / file).read_text()
+        (tmp_path / file).write_text(text.replace(old, new, 1))
+    with pytest.raises(ValueError, match=r"maintenance\.yaml") as caught:
+        settings(tmp_path)
+    assert said in str(caught.value)

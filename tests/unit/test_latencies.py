@@ -1,0 +1,78 @@
+"""Response times from the client (G38-G43): the first call apart, each function on its own."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from upkeep.checks.latencies import Timed, judge, measure
+from upkeep.findings import Finding, Level
+from upkeep.functions.transport import WireError
+from upkeep.settings import settings
+
+NOW = datetime(2026, 1, 4, 2, tzinfo=UTC)
+
+
+def judged(function: str, *milliseconds: float, problem: str = "", called: datetime | None = None) -> Finding:
+    """The one finding about these times."""
+    last = {function: called} if called else {}
+    (finding,) = judge({function: Timed(milliseconds, problem)}, last, NOW, settings()).findings
+    return finding
+
+
+@pytest.mark.parametrize(
+    ("function", "limit", "guide"),
+    [
+        ("gdpr-compliance", 200, "G39"),
+        ("database-scalability", 300, "G40"),
+        ("trust-scorer", 150, "G41"),
+        ("vibe-analyzer", 150, "G42"),
+        ("agent-recommender", 200, "G43"),
+    ],
+)
+def test_the_guides_limits_are_strict(function: str, limit: float, guide: str) -> None:
+    """Just below the expected time is ok, the time itself is a warning."""
+    slow, fast = judged(function, 1, limit), judged(function, 1, limit - 0.001)
+    assert (slow.level, slow.guide) == (Level.WARNING, guide)
+    assert fast.level is Level.OK
+
+
+def test_the_first_call_is_not_judged() -> None:
+    """A cold start of five seconds beside quick warm calls is ok, and is said."""
+    finding = judged("trust-scorer", 5000, 20, 30, 25)
+    assert finding.level is Level.OK
+    assert "the first took 5000 ms (cold)" in finding.detail
+    assert "median 25 ms of 3 warm calls" in finding.detail
+
+
+@pytest.mark.parametrize(("minutes", "cold"), [(9.9, False), (10, True)])
+def test_cold_is_after_ten_minutes_of_silence(minutes: float, cold: bool) -> None:
+    """A first call sooner after our last one says nothing about cold starts, and goes into another sample."""
+    called = NOW - timedelta(minutes=minutes)
+    looked = judge({"trust-scorer": Timed((900.0, 20.0))}, {"trust-scorer": called}, NOW, settings())
+    assert looked.findings[0].metadata["cold"] is cold
+    assert {sample.metric for sample in looked.samples} == {"latency", "latency_cold" if cold else "latency_first"}
+
+
+def test_a_function_that_fails_is_unknown_and_the_others_are_measured() -> None:
+    """One function's error ends its own calls only."""
+    asked: list[str] = []
+
+    def call(function: str) -> None:
+        asked.append(function)
+        if function == "trust-scorer":
+            raise WireError("found status 500")
+
+    timed = measure(call, ["trust-scorer", "vibe-analyzer"], 4)
+    assert asked.count("trust-scorer") == 1
+    assert asked.count("vibe-analyzer") == 4
+    levels = {finding.key: finding for finding in judge(timed, {}, NOW, settings()).findings}
+    assert levels["latency:trust-scorer"].level is Level.UNKNOWN
+    assert "found status 500" in levels["latency:trust-scorer"].detail
+    assert levels["latency:vibe-analyzer"].level is not Level.UNKNOWN
+
+
+def test_one_call_alone_is_not_enough() -> None:
+    """With only a first call there is no warm one to judge."""
+    assert judged("trust-scorer", 20, problem="found status 500").level is Level.UNKNOWN
