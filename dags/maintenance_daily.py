@@ -49,6 +49,7 @@ def maintenance_daily(target: str) -> DAG:
 
         with TaskGroup("performance") as performance:
             flow.latencies()
+            flow.check("overnight_alerts", guide="G118")
 
         with TaskGroup("errors") as errors:
             flow.call("error-tracking", "get_error_analytics", guide="G10")

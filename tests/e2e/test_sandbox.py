@@ -19,6 +19,7 @@ from upkeep.functions.transport import key_headers
 STEPS = {
     "health.system_status",
     "performance.function_latencies",
+    "performance.overnight_alerts",
     "errors.get_error_analytics",
     "database.performance_analysis",
     "database.scalability_report",

@@ -99,6 +99,7 @@ def test_exactly_these_tasks_in_this_order(daily: Mapping[str, Any]) -> None:
     first = {
         "health.system_status",
         "performance.function_latencies",
+        "performance.overnight_alerts",
         "errors.get_error_analytics",
         "database.performance_analysis",
         "database.scalability_report",

@@ -530,6 +530,7 @@ def test_every_check_is_found_by_name_and_an_unknown_one_is_not() -> None:
         "connections",
         "database_expectations",
         "failed_logins",
+        "overnight_alerts",
         "new_addresses",
         "rate_limits",
         "service_role_hours",

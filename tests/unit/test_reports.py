@@ -698,9 +698,9 @@ def test_a_metric_from_another_call_is_evidence_for_the_health_dashboard() -> No
 
 
 def test_overnight_alerts_are_honestly_not_collected_until_a_check_reads_them() -> None:
-    """No check does yet; a finding of guide item G118 is taken as soon as there is one."""
+    """Without their step nothing is known; a finding of guide item G118 is the evidence."""
     state, evidence = rows(looked(finding("ok")))["G118"]
-    assert state == "not collected" and "no step of this window reads the alerts" in evidence
+    assert state == "not collected" and "no step of this window looks at it" in evidence
     assert rows(looked(finding("ok", "alerts", guide="G118")))["G118"] == ("evidence ok", "1 finding: 1 ok")
     assert rows(looked(finding("critical", "alerts", guide="G118")))["G118"][0] == "look at it"
 

@@ -6,11 +6,12 @@ connects, writes or knows Airflow.
 
 from __future__ import annotations
 
-from upkeep.checks import database, expectations, security
+from upkeep.checks import alerts, database, expectations, security
 from upkeep.checks.database import GROWTH_BASE
 from upkeep.checks.look import Check, Look, carry_out
 
-CHECKS: dict[str, Check] = {check.name: check for check in (*database.CHECKS, *expectations.CHECKS, *security.CHECKS)}
+_MODULES = (database, expectations, alerts, security)
+CHECKS: dict[str, Check] = {check.name: check for module in _MODULES for check in module.CHECKS}
 
 
 def find(name: str) -> Check:

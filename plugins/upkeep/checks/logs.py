@@ -16,7 +16,7 @@ from upkeep import database, queries
 from upkeep.checks.look import Look
 from upkeep.database import Row
 from upkeep.findings import Finding, Level
-from upkeep.settings import ApplicationLog, Network, SecurityLog
+from upkeep.settings import AlertLog, ApplicationLog, Network, SecurityLog
 
 #: Bytes of a table that is read even without an index on its time.
 SMALL = 16 * 1024 * 1024
@@ -38,9 +38,14 @@ class Log:
     guide: str
 
     @property
-    def config(self) -> SecurityLog | ApplicationLog:
+    def config(self) -> SecurityLog | ApplicationLog | AlertLog:
         logs = self.look.settings.maintenance.logs
-        return logs.security if self.name == "security" else logs.application
+        known: dict[str, SecurityLog | ApplicationLog | AlertLog] = {
+            "security": logs.security,
+            "application": logs.application,
+            "alerts": logs.alerts,
+        }
+        return known[self.name]
 
     @property
     def columns(self) -> dict[str, str]:

@@ -37,7 +37,7 @@ ITEMS: dict[str, tuple[Item, ...]] = {
             "G118",
             "Review overnight alerts",
             guides=frozenset({"G118"}),
-            absent="no step of this window reads the alerts (performance_alerts); look at them where they arrive",
+            steps=("performance.overnight_alerts",),
         ),
         Item("G119", "Check system health dashboard", keys=("metric:",), steps=("health.",)),
         Item("G120", "Review error logs summary", keys=("error_analytics",), steps=("errors.",)),
@@ -47,7 +47,7 @@ ITEMS: dict[str, tuple[Item, ...]] = {
             "Monitor performance trends",
             keys=("latency:", "expectation:"),
             steps=(
-                "performance.",
+                "performance.function_latencies",
                 "database.performance_analysis",
                 "database.scalability_report",
                 "database.database_expectations",

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import ConfigDict
 
 from upkeep.settings.base import EXPECTATIONS, METRICS, ROOT, ConfigError, Frozen
-from upkeep.settings.maintenance import ApplicationLog, Backups, Http, Maintenance, SecurityLog, Sql, Target
+from upkeep.settings.maintenance import AlertLog, ApplicationLog, Backups, Http, Maintenance, SecurityLog, Sql, Target
 from upkeep.settings.read import read
 from upkeep.settings.thresholds import Thresholds
 from upkeep.settings.values import Hours, Network, TableName
@@ -62,6 +62,7 @@ __all__ = [
     "EXPECTATIONS",
     "METRICS",
     "ROOT",
+    "AlertLog",
     "ApplicationLog",
     "Backups",
     "ConfigError",

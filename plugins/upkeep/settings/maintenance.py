@@ -105,11 +105,22 @@ class ApplicationLog(Frozen):
     address: Identifier
 
 
+class AlertLog(Frozen):
+    """The table with one row per alert of the platform, and its columns; ``acknowledged`` is a boolean."""
+
+    table: TableText
+    time: Identifier
+    metric: Identifier
+    severity: Identifier
+    acknowledged: Identifier
+
+
 class Logs(Frozen):
     """Where the target's logs lie, by class."""
 
     security: SecurityLog
     application: ApplicationLog
+    alerts: AlertLog
 
 
 class Security(Frozen):

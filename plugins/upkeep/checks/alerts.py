@@ -1,0 +1,37 @@
+"""The platform's own alerts since the last window (G118): what a person reviews first in the morning."""
+
+from __future__ import annotations
+
+from upkeep.checks.logs import Log, named
+from upkeep.checks.look import Check, Look
+from upkeep.findings import Finding, Level, Sample
+from upkeep.ledger import Looked
+
+
+def overnight_alerts(look: Look) -> Looked:
+    """Alerts of the period that nobody has acknowledged; critical ones are a warning, others an advisory."""
+    log = Log(look, "alerts", "overnight_alerts", "Overnight alerts", "G118")
+    if hidden := log.hidden():
+        return Looked((hidden,))
+    rows = log.rows("overnight_alerts", {})
+    still_open = [row for row in rows if row["open_alerts"]]
+    total, unseen = (sum(row[count] for row in rows) for count in ("alerts", "open_alerts"))
+    level = Level.OK
+    if still_open:
+        level = Level.WARNING if any(row["severity"] == "critical" for row in still_open) else Level.ADVISORY
+    each = [f"{row['open_alerts']} {row['severity']} of {row['metric']}" for row in still_open]
+    finding = Finding(
+        key=log.key,
+        level=level,
+        subject=log.subject,
+        detail=f"{total} alerts in the period, {unseen} not acknowledged"
+        + (f": {named(each, len(each))}" if each else ""),
+        expected="every alert acknowledged",
+        remedy="Look at each in the platform's alert list, find what it was about, then acknowledge it there.",
+        guide=log.guide,
+        metadata={"alerts": rows},
+    )
+    return Looked((finding,), (Sample("alerts_open", float(unseen), "alerts"),))
+
+
+CHECKS = (Check("overnight_alerts", "G118", "Overnight alerts", overnight_alerts),)
