@@ -65,7 +65,7 @@ def _measure(folder: Path) -> Result:
         (
             f"chain of 3: {spread(chains[1:])}",
             f"slowest step's own work: {spread(works[1:])}",
-            f"window of 3 on the path, 5 steps side by side: {spread(windows[1:])}",
+            f"the window, all its steps side by side: {spread(windows[1:])}",
         ),
     )
 

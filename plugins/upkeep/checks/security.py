@@ -270,7 +270,9 @@ def scan_age(last: datetime | None, now: datetime) -> Finding:
         subject="Age of the last weekly scan",
         detail=detail,
         expected=f"at most {SCAN_AGE / timedelta(days=1):g} days",
-        remedy="" if level is Level.OK else "Run maintenance_weekly, and see why its last window did not end.",
+        remedy=""
+        if level is Level.OK
+        else "Scan by hand (npm audit, npm outdated); see why the weekly window has not.",
         guide="G6",
     )
 
