@@ -74,8 +74,7 @@ def maintenance_daily(target: str) -> DAG:
         with TaskGroup("backups") as backups:
             flow.backups()
 
-        groups = [health, performance, errors, database, security, backups]
-        opened >> groups >> flow.report() >> flow.verdict()
+        opened >> [health, performance, errors, database, security, backups] >> flow.report() >> flow.verdict()
     return dag
 
 
