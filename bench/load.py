@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg import sql
 
 from bench.measure import Result, free_port
 from sandbox import target
@@ -61,7 +62,8 @@ def _measure(cluster: Cluster) -> Result:
         for statement in GROWN:
             admin.execute(statement)
         for number in range(2000):
-            admin.execute(f"CREATE TABLE grown_{number} (id bigint PRIMARY KEY, text text)".encode())
+            grown = sql.Identifier(f"grown_{number}")
+            admin.execute(sql.SQL("CREATE TABLE {} (id bigint PRIMARY KEY, text text)").format(grown))
         admin.execute("VACUUM ANALYZE")
         admin.execute("SELECT pg_stat_statements_reset()")
         before = _sequential(admin)
