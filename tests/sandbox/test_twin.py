@@ -261,6 +261,7 @@ def test_the_performance_report_adds_up(twin: Twin) -> None:
     assert report.response_time_p95_ms >= report.response_time_ms
 
 
+@pytest.mark.guide("G10", "X6", "holds")
 def test_a_past_period_is_answered_and_echoed(twin: Twin, target: psycopg.Connection[Any]) -> None:
     """Asked about a day long ago, all three count that day's errors: its start belongs to it, its end does not."""
     add_error(target, LONG_AGO, category="authentication", severity="high", message="bad password")
@@ -301,6 +302,7 @@ def test_trends_come_by_the_hour_or_by_the_day_with_empty_buckets(twin: Twin, ta
     assert (week.bucket, [bucket.total for bucket in week.trend]) == ("day", [2, 0, 0, 0, 0, 0, 0])
 
 
+@pytest.mark.guide("G69", "holds")
 def test_get_errors_filters_and_counts_beyond_its_hundred_rows(twin: Twin, target: psycopg.Connection[Any]) -> None:
     """The guide's question for failed logins (G69): the newest hundred rows, and how many there are in all."""
     for second in range(103):
@@ -608,12 +610,12 @@ def test_the_share_of_the_storage_needs_a_configured_size(twin: Twin, twin_dsn: 
     assert unknown.storage_used_bytes > 0
     assert (unknown.storage_capacity_bytes, unknown.storage_used_percent) == (None, None)
     assert "storage" not in advice(unknown)
-    for share, advised in ((85, True), (75, False)):
+    for share, advised in ((95, True), (60, False)):  # far from 80: the database lives, autovacuum may shrink it
         capacity = unknown.storage_used_bytes * 100 // share
         with running(twin_dsn, tmp_path, UPKEEP_TWIN_STORAGE_BYTES=str(capacity)) as known:
             report = scalability(known, "capacity")
         assert report.storage_capacity_bytes == capacity
-        assert report.storage_used_percent == pytest.approx(share, abs=3)
+        assert report.storage_used_percent == pytest.approx(100 * report.storage_used_bytes / capacity, abs=0.01)
         assert ("storage" in advice(report)) is advised
 
 
@@ -762,12 +764,14 @@ def test_without_verify_jwt_the_function_refuses_what_it_does_not_know(twin: Twi
     assert "sb-error-code" not in answer.headers
 
 
+@pytest.mark.guide("X2", "holds")
 @pytest.mark.parametrize("headers", [LEGACY, NEW, {"Authorization": f"Bearer {LEGACY_KEY}"}, {"apikey": LEGACY_KEY}])
 def test_without_verify_jwt_both_forms_of_key_pass(twin: Twin, headers: dict[str, str]) -> None:
     """A legacy key in either header, or the secret key in apikey."""
     assert twin.post("error-tracking", {"action": "get_errors"}, headers).status_code == 200
 
 
+@pytest.mark.guide("X2", "holds")
 @pytest.mark.parametrize("function", contract.FUNCTIONS)
 def test_three_functions_let_the_gateway_check_the_key(twin: Twin, function: str) -> None:
     """There the secret key cannot pass; all take a legacy key."""
@@ -830,6 +834,7 @@ def test_a_request_the_function_does_not_know_is_a_400(twin: Twin, body: Any, sa
     assert said in answer.json()["error"]
 
 
+@pytest.mark.guide("X3", "holds")
 @pytest.mark.parametrize(
     ("fault", "status", "said"),
     [
