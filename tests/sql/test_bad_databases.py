@@ -160,6 +160,7 @@ def test_names_of_any_kind_change_no_finding(
 # Extensions -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.guide("G45", "fires", "silent")
 def test_an_absent_extension_is_one_unknown_and_disturbs_no_other(reader: str, target_dsn: str) -> None:
     """Without pg_stat_statements one number is not collected, and why is said; with it, it is back."""
     now = datetime.now(UTC)

@@ -23,6 +23,7 @@ def alert(platform: Platform, severity: str, at: datetime = NOON) -> None:
     )
 
 
+@pytest.mark.guide("G118", "fires", "silent")
 @pytest.mark.parametrize(("severity", "level"), [("critical", Level.WARNING), ("warning", Level.ADVISORY)])
 def test_an_open_alert_fires_until_it_is_acknowledged(
     cluster: Cluster, platform: Platform, severity: str, level: Level
@@ -39,6 +40,7 @@ def test_an_open_alert_fires_until_it_is_acknowledged(
     assert one(look(platform, "overnight_alerts")).level is Level.OK
 
 
+@pytest.mark.guide("G118", "fires", "silent")
 def test_a_table_of_alerts_that_is_absent_is_unknown(platform: Platform) -> None:
     """No table is not "no alerts": the setting is named."""
     platform.sql("ALTER TABLE performance_alerts RENAME TO elsewhere")

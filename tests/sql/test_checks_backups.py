@@ -81,6 +81,7 @@ def found(looked: Looked, aspect: str) -> Finding:
     return next(finding for finding in looked.findings if finding.key == f"backups:{aspect}")
 
 
+@pytest.mark.guide("G7", "G99", "G100", "silent")
 def test_good_backups_are_ok(store: Store) -> None:
     """Five aspects, each with what was seen, and the numbers as samples."""
     looked = look(store)
@@ -97,6 +98,7 @@ def test_good_backups_are_ok(store: Store) -> None:
     assert 0 <= samples["backup_age"] < 1
 
 
+@pytest.mark.guide("G7", "G99", "G100", "fires", "silent")
 @pytest.mark.parametrize(
     ("fault", "expected", "aspect", "said"),
     [
@@ -134,6 +136,7 @@ def test_each_fault_is_found_and_gone_once_healed(
     assert levels(look(store)) == ALL_OK
 
 
+@pytest.mark.guide("G99", "fires", "silent")
 def test_the_age_at_its_boundaries(store: Store) -> None:
     """26 h are ok and more warns, 50 h still warn and more is critical; a clock that is behind is UNKNOWN."""
     begun = backups.read_label(store.newest()).started_at
@@ -175,6 +178,7 @@ def test_file_times_do_not_make_a_backup_young(store: Store) -> None:
     os.utime(store.newest(), ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
+@pytest.mark.guide("G99", "fires", "silent")
 def test_a_small_backup_is_found(store: Store) -> None:
     """A limit above its size is critical, one at its size is not."""
     size = next(int(sample.value) for sample in look(store).samples if sample.metric == "backup_bytes")
@@ -182,6 +186,7 @@ def test_a_small_backup_is_found(store: Store) -> None:
     assert levels(look(store, min_bytes=size)) == ALL_OK
 
 
+@pytest.mark.guide("G99", "fires", "silent")
 def test_without_any_finished_backup_it_is_critical(copied: Store, tmp_path: Path) -> None:
     """No folder, an empty one, a file in its place, and one with unfinished backups only."""
     assert levels(look(Store(tmp_path / "nowhere", copied.wal))) == {"completion": CRITICAL}
@@ -201,6 +206,7 @@ def test_without_any_finished_backup_it_is_critical(copied: Store, tmp_path: Pat
     assert levels(look(copied)) == ALL_OK
 
 
+@pytest.mark.guide("G99", "fires")
 def test_a_newer_backup_without_its_end_is_named_for_long(store: Store) -> None:
     """For six hours it may be under way, after that it is a warning; the older backup is judged meanwhile."""
     sandbox.plant(store, "unfinished")
@@ -219,6 +225,7 @@ def test_a_backup_without_a_label_is_incomplete(copied: Store) -> None:
     assert "backup_label cannot be read: No such file" in found(looked, "completion").detail
 
 
+@pytest.mark.guide("G100", "fires")
 def test_the_program_is_missing_of_another_major_or_too_slow(store: Store, tmp_path: Path) -> None:
     """Each is UNKNOWN with its reason and the setting; what needs no program is judged all the same."""
     looked = look(store, verify_program="pg_verifybackup_that_is_not_there")
@@ -243,6 +250,7 @@ def test_the_program_is_missing_of_another_major_or_too_slow(store: Store, tmp_p
     assert (loud.level, len(loud.detail)) == (CRITICAL, backups.MAX_OUTPUT + 1)
 
 
+@pytest.mark.guide("G100", "fires", "silent")
 def test_gaps_in_the_archive(copied: Store) -> None:
     """A gap in the middle, two of them, an archive that ends before the backup does, an empty and an absent one."""
     names = sorted(file.name for file in copied.wal.iterdir() if len(file.name) == 24)
@@ -338,6 +346,7 @@ def test_the_segment_size_is_read_from_the_label(tmp_path: Path, power: int) -> 
             assert (label.segment_bytes, label.start.name(label.segment_bytes)) == (2**power, name)
 
 
+@pytest.mark.guide("G99", "fires")
 def test_without_configuration_nothing_is_known() -> None:
     """UNKNOWN that names the setting, and the shipped configuration is such a one."""
     assert settings(ROOT / "config").target("primary").backups is None

@@ -129,6 +129,7 @@ def asleep(platform: Platform) -> Iterator[int]:
 # G50 ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.guide("G5", "G50", "fires", "silent")
 def test_a_transaction_left_open_is_found_until_it_ends(platform: Platform) -> None:
     """A session idle in transaction beyond the limit is a warning that says so, and is gone after its commit."""
     with psycopg.connect(platform.admin, application_name="the forgetful") as forgetful:
@@ -144,6 +145,7 @@ def test_a_transaction_left_open_is_found_until_it_ends(platform: Platform) -> N
         assert pid not in platform.long_queries(0.3)
 
 
+@pytest.mark.guide("G50", "fires", "silent")
 def test_a_transaction_that_failed_and_stays_open_is_found(platform: Platform) -> None:
     """The state "idle in transaction (aborted)" holds back vacuum as well, and is named."""
     with psycopg.connect(platform.admin) as forgetful:
@@ -156,6 +158,7 @@ def test_a_transaction_that_failed_and_stays_open_is_found(platform: Platform) -
         assert pid not in platform.long_queries(0.3)
 
 
+@pytest.mark.guide("G5", "G50", "fires", "silent")
 def test_a_statement_that_runs_is_found_until_it_ends(platform: Platform) -> None:
     """An active statement beyond the limit is a warning with its wait event, and is gone once it is cancelled."""
     with asleep(platform) as pid:
@@ -169,6 +172,7 @@ def test_a_statement_that_runs_is_found_until_it_ends(platform: Platform) -> Non
         until(lambda: platform.long_queries(0.3), lambda found: pid not in found)
 
 
+@pytest.mark.guide("G50", "silent")
 def test_what_is_younger_than_the_limit_is_not_found(platform: Platform) -> None:
     """With config's own five minutes a fresh statement and a fresh transaction are no finding."""
     with psycopg.connect(platform.admin) as forgetful, asleep(platform):
@@ -178,6 +182,7 @@ def test_what_is_younger_than_the_limit_is_not_found(platform: Platform) -> None
     assert "5 minutes" in finding.detail
 
 
+@pytest.mark.guide("G50", "holds")
 def test_neither_idle_sessions_nor_our_own_are_found(platform: Platform) -> None:
     """With a limit of next to nothing, an old idle session and the checking session itself stay out."""
     with psycopg.connect(platform.admin, autocommit=True) as idle, psycopg.connect(platform.admin) as forgetful:
@@ -193,6 +198,7 @@ def test_neither_idle_sessions_nor_our_own_are_found(platform: Platform) -> None
         assert not found & {idle.info.backend_pid, own}
 
 
+@pytest.mark.guide("G50", "holds")
 def test_no_literal_reaches_the_finding(platform: Platform) -> None:
     """A string, a number, a dollar quote and a comment of an open transaction are nowhere in what is recorded."""
     query = f"SELECT /* {SECRET} */ '{SECRET}', {NUMBER}, $tag${SECRET}$tag$, E'\\t{SECRET}' -- {SECRET}"
@@ -208,6 +214,7 @@ def test_no_literal_reaches_the_finding(platform: Platform) -> None:
     assert NUMBER not in recorded
 
 
+@pytest.mark.guide("G50", "holds")
 def test_a_statement_that_the_server_cut_inside_a_string_shows_none_of_it(platform: Platform) -> None:
     """The server keeps 1024 bytes: a string whose end is missing hides all the same."""
     with psycopg.connect(platform.admin) as forgetful:
@@ -218,6 +225,7 @@ def test_a_statement_that_the_server_cut_inside_a_string_shows_none_of_it(platfo
     assert SECRET[:4] not in repr(finding)
 
 
+@pytest.mark.guide("G50", "holds")
 def test_a_user_of_any_name_is_named(platform: Platform, cluster: Cluster) -> None:
     """Mixed case, blanks, quotes and letters beyond ASCII in a user's name arrive as they are."""
     name = f'Wéird "User" 100% o\'{secrets.token_hex(3)}'
@@ -247,6 +255,7 @@ def test_sessions_of_a_database_in_another_encoding_are_found(platform: Platform
 # G50 and G51 without the grants ---------------------------------------------------------------------------------
 
 
+@pytest.mark.guide("G50", "G51", "fires", "silent")
 @pytest.mark.parametrize("name", ["long_running_queries", "connections"])
 def test_a_role_that_cannot_see_sessions_judges_nothing_until_granted(bare: Platform, name: str) -> None:
     """Without pg_monitor the answer is UNKNOWN with the remedy, never a false ok; with it, the check judges."""
@@ -263,6 +272,7 @@ def test_a_role_that_cannot_see_sessions_judges_nothing_until_granted(bare: Plat
         assert bare.look(name).findings[0].level is Level.OK
 
 
+@pytest.mark.guide("G50", "G51", "fires", "silent")
 @pytest.mark.parametrize("name", ["long_running_queries", "connections"])
 def test_a_member_of_pg_monitor_that_inherits_nothing_judges_nothing(bare: Platform, name: str) -> None:
     """Membership alone shows no session: the privileges must be in force without SET ROLE."""
@@ -302,6 +312,7 @@ def small(new_cluster: Callable[[], Cluster]) -> Iterator[Platform]:
         cluster.stop(server)
 
 
+@pytest.mark.guide("G5", "G51", "fires", "silent")
 def test_levels_at_the_boundaries(small: Platform) -> None:
     """With 20 slots, 15 taken are 75 % and ok, 16 warn, 18 are 90 % and warn, 19 are critical, and back again."""
 
@@ -330,6 +341,7 @@ def test_levels_at_the_boundaries(small: Platform) -> None:
         assert taken(15) == (Level.OK, 15, 20)
 
 
+@pytest.mark.guide("G51", "fires")
 def test_a_superusers_reserved_slots_make_more_than_all(small: Platform) -> None:
     """When superusers fill the reserved slots too, more than 100 % is critical, not an absurd number."""
     with ExitStack() as stack:
@@ -346,6 +358,7 @@ def test_a_superusers_reserved_slots_make_more_than_all(small: Platform) -> None
     assert "23 of 20 connections are taken (115.0 %)" in finding.detail
 
 
+@pytest.mark.guide("G51", "holds")
 def test_states_are_counted_and_background_processes_are_not(small: Platform) -> None:
     """Each state has its number in the finding and a sample; the server's own processes take no client's slot."""
     with (
@@ -370,6 +383,7 @@ def test_states_are_counted_and_background_processes_are_not(small: Platform) ->
     assert processes >= 3
 
 
+@pytest.mark.guide("G50", "G51", "holds")
 def test_an_autovacuum_is_no_long_query_and_no_connection(small: Platform) -> None:
     """A worker that has been vacuuming for longer than the limit is neither listed nor counted."""
     small.sql("CREATE TABLE churned AS SELECT n, repeat('x', 500) AS filler FROM generate_series(1, 50000) AS n")
@@ -402,6 +416,7 @@ def growth(looked: Looked) -> dict[str, float | None]:
     return {row["table"]: row["growth_bytes_per_day"] for row in looked.findings[0].metadata["tables"]}
 
 
+@pytest.mark.guide("G49", "fires", "silent")
 def test_a_database_without_tables_is_unknown_until_it_has_one(platform: Platform) -> None:
     """Nothing to look at is UNKNOWN with a remedy, before the first table and after the last."""
     (finding,) = platform.look("table_sizes").findings
@@ -413,6 +428,7 @@ def test_a_database_without_tables_is_unknown_until_it_has_one(platform: Platfor
     assert platform.look("table_sizes").findings[0].level is Level.UNKNOWN
 
 
+@pytest.mark.guide("G49", "holds")
 def test_names_of_any_kind_have_the_sizes_that_the_server_says(platform: Platform) -> None:
     """Mixed case, blanks, quotes, dots and percent signs do not disturb; sizes are the server's, largest first."""
     names = ["plain", "Mixed Case", 'quo"te', "o'clock", "do.t", "100%", "größe", "SELECT"]
@@ -431,6 +447,7 @@ def test_names_of_any_kind_have_the_sizes_that_the_server_says(platform: Platfor
     assert "the 8 largest tables" in looked.findings[0].detail
 
 
+@pytest.mark.guide("G49", "holds")
 def test_what_counts_as_a_table(platform: Platform) -> None:
     """Partitions and materialised views take space and are listed; views, parents and other schemas are not."""
     platform.sql("CREATE TABLE parent (id int) PARTITION BY RANGE (id)")
@@ -442,6 +459,7 @@ def test_what_counts_as_a_table(platform: Platform) -> None:
     assert sizes(platform.look("table_sizes")).keys() == {"public.part", "public.kept"}
 
 
+@pytest.mark.guide("G49", "holds")
 def test_only_so_many_tables_are_listed(platform: Platform) -> None:
     """The limit of config keeps the largest."""
     for number in range(5):
@@ -451,6 +469,7 @@ def test_only_so_many_tables_are_listed(platform: Platform) -> None:
     assert [row["table"] for row in looked.findings[0].metadata["tables"]] == ["public.t4", "public.t3"]
 
 
+@pytest.mark.guide("G49", "holds")
 def test_growth_is_bytes_a_day_since_the_earlier_sample(platform: Platform) -> None:
     """A table that grew, one that shrank and one that is new: a positive rate, a negative one, and none."""
     for name in ("Grown", "shrunk", "new"):
@@ -488,6 +507,7 @@ def test_tables_are_sized_without_the_right_to_read_them(bare: Platform) -> None
     assert list(sizes(bare.look("table_sizes"))) == ["public.hidden"]
 
 
+@pytest.mark.guide("G49", "fires")
 def test_a_database_without_schema_public_is_unknown(platform: Platform) -> None:
     """A deployment that keeps its tables elsewhere is told so, not called healthy."""
     platform.sql("CREATE TABLE one (id int)")
@@ -511,6 +531,7 @@ def test_a_table_that_is_dropped_meanwhile_is_left_out(platform: Platform) -> No
     assert list(sizes(looked)) == ["public.kept"]
 
 
+@pytest.mark.guide("X11", "holds")
 def test_a_table_locked_for_good_ends_the_look_in_time(platform: Platform) -> None:
     """Sizing waits for an exclusive lock no longer than lock_timeout, and looks again once it is free (X11)."""
     platform.sql("CREATE TABLE locked (id int)")
@@ -525,6 +546,7 @@ def test_a_table_locked_for_good_ends_the_look_in_time(platform: Platform) -> No
 def test_every_check_is_found_by_name_and_an_unknown_one_is_not() -> None:
     """The registry names what it has when it is asked for something else; each source is a file."""
     assert set(checks.CHECKS) == {
+        "dead_rows",
         "table_sizes",
         "long_running_queries",
         "connections",

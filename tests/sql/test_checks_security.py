@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -51,10 +51,17 @@ def configured(log: dict[str, Any] | None = None, name: str = "security", **limi
     return CONFIG.model_copy(update={"maintenance": main.model_copy(update=changed)})
 
 
-def look(platform: Platform, name: str, config: Settings = CONFIG, about: tuple[datetime, datetime] = PERIOD) -> Looked:
-    """Carry out one check as the reader."""
+def look(
+    platform: Platform,
+    name: str,
+    config: Settings = CONFIG,
+    about: tuple[datetime, datetime] = PERIOD,
+    remembered: Mapping[tuple[str, str], float] | None = None,
+) -> Looked:
+    """Carry out one check as the reader, at the period's end."""
     with database.session(lambda: psycopg.connect(platform.reader), config.maintenance.sql, read_only=True) as session:
-        return checks.carry_out(checks.find(name), checks.Look(session, config, END, about=about))
+        one = checks.Look(session, config, about[1], about=about, remembered=remembered or {})
+        return checks.carry_out(checks.find(name), one)
 
 
 def one(looked: Looked) -> Finding:
@@ -100,6 +107,7 @@ def request(
 # G70: failed logins ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.guide("G70", "fires", "silent")
 def test_an_address_above_its_limit_is_found_and_one_at_it_is_not(platform: Platform) -> None:
     """Three failures from one address at a limit of two are a warning; after one is gone there is none."""
     config = configured(failed_logins_per_address=2)
@@ -118,6 +126,7 @@ def test_an_address_above_its_limit_is_found_and_one_at_it_is_not(platform: Plat
     assert [(sample.metric, sample.value) for sample in looked.samples] == [("failed_logins", 4.0)]
 
 
+@pytest.mark.guide("G70", "fires", "silent")
 def test_an_account_attacked_from_many_addresses_is_found(platform: Platform) -> None:
     """Eleven failures of one account from as many addresses are found by account, though no address stands out."""
     for number in range(11):
@@ -130,6 +139,7 @@ def test_an_account_attacked_from_many_addresses_is_found(platform: Platform) ->
     assert one(look(platform, "failed_logins")).level is Level.OK
 
 
+@pytest.mark.guide("G70", "X6", "holds")
 def test_only_the_period_counts(platform: Platform) -> None:
     """Its start belongs to it and its end does not; what lies before or after is another window's."""
     config = configured(failed_logins_per_address=0, failed_logins_per_account=99)
@@ -143,6 +153,7 @@ def test_only_the_period_counts(platform: Platform) -> None:
     assert one(look(platform, "failed_logins", config, later)).detail.startswith("1 in the period")
 
 
+@pytest.mark.guide("G70", "fires")
 def test_fifty_offenders_are_shown_and_the_others_counted(platform: Platform) -> None:
     """Of 10,000 addresses above the limit the fifty worst are findings, and a last one says how many more."""
     platform.sql("""
@@ -170,6 +181,7 @@ def test_hostile_accounts_are_cut_and_break_nothing(platform: Platform) -> None:
     assert all(len(finding.subject) < 250 and len(finding.key) < 250 for finding in looked.findings)
 
 
+@pytest.mark.guide("G70", "silent")
 def test_failures_without_an_account_or_an_address_are_counted(platform: Platform) -> None:
     """Nobody is called NULL; the sentence says how many failures have no address."""
     platform.sql("ALTER TABLE security_logs ALTER ip_address DROP NOT NULL")
@@ -187,6 +199,7 @@ def test_failures_without_an_account_or_an_address_are_counted(platform: Platfor
 # G70: new addresses ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.guide("G70", "fires", "silent")
 def test_an_address_is_new_until_it_is_known(platform: Platform) -> None:
     """A login from an address without one in the days before is advisory; with one, long ago or not, it is settled."""
     log_in(platform, "login_success", 1, "192.0.2.1", "a", at=BEFORE - timedelta(days=27))
@@ -199,12 +212,13 @@ def test_an_address_is_new_until_it_is_known(platform: Platform) -> None:
     assert finding.level is Level.ADVISORY
     assert finding.detail.startswith("1 of 2 addresses with a login are new: 2001:db8::7 (b and 1 more accounts)")
     assert finding.metadata["addresses"] == [{"address": "2001:db8::7", "logins": 3, "accounts": 2, "account": "b"}]
-    assert [(sample.metric, sample.value) for sample in looked.samples] == [("new_addresses", 1.0)]
+    assert (looked.samples[0].metric, looked.samples[0].value) == ("new_addresses", 1.0)
     log_in(platform, "login_success", 1, "2001:db8::7", "b", at=BEFORE)
     finding = one(look(platform, "new_addresses"))
     assert (finding.level, finding.detail) == (Level.OK, "0 of 2 addresses with a login are new")
 
 
+@pytest.mark.guide("G70", "fires", "silent")
 def test_an_address_last_seen_too_long_ago_is_new_again(platform: Platform) -> None:
     """The days of config decide."""
     log_in(platform, "login_success", 1, "192.0.2.1", at=BEFORE)
@@ -217,6 +231,7 @@ def test_an_address_last_seen_too_long_ago_is_new_again(platform: Platform) -> N
     assert "the log knows logins only from 2026-04-30 on" in one(look(platform, "new_addresses")).detail
 
 
+@pytest.mark.guide("G70", "fires", "silent")
 def test_without_logins_before_nothing_can_be_new(platform: Platform) -> None:
     """A log that has only just begun is UNKNOWN: every address would be new."""
     log_in(platform, "login_success")
@@ -227,6 +242,7 @@ def test_without_logins_before_nothing_can_be_new(platform: Platform) -> None:
     assert one(look(platform, "new_addresses")).level is Level.OK
 
 
+@pytest.mark.guide("G70", "fires")
 def test_many_new_addresses_are_one_finding(platform: Platform) -> None:
     """Five are named, fifty are in the metadata, all are counted."""
     log_in(platform, "login_success", at=BEFORE)
@@ -242,9 +258,127 @@ def test_many_new_addresses_are_one_finding(platform: Platform) -> None:
     assert len(finding.detail) < 2000
 
 
+# G70: new addresses, remembered ---------------------------------------------------------------------------------
+
+
+def day(number: int) -> tuple[datetime, datetime]:
+    """The period this many days after the first."""
+    return PERIOD[0] + timedelta(days=number), PERIOD[1] + timedelta(days=number)
+
+
+def memory(*looks: Looked) -> dict[tuple[str, str], float]:
+    """What the ledger makes of earlier looks' samples."""
+    found: dict[tuple[str, str], float] = {}
+    for one in (sample for looked in looks for sample in looked.samples):
+        found[one.metric, one.subject] = max(one.value, found.get((one.metric, one.subject), one.value))
+    return found
+
+
+def new(looked: Looked) -> list[str]:
+    """The addresses that a look calls new."""
+    return [each["address"] for each in one(looked).metadata["addresses"]]
+
+
+def test_an_address_is_known_from_memory_and_only_the_period_is_read(platform: Platform) -> None:
+    """Known though the log forgot it, new though it was slipped into days that were read: those are not read again."""
+    log_in(platform, "login_success", address="192.0.2.1", at=BEFORE)
+    log_in(platform, "login_success", address="192.0.2.2")
+    first = look(platform, "new_addresses")
+    assert new(first) == ["192.0.2.2"]
+    platform.sql("DELETE FROM security_logs")
+    for address in ("192.0.2.1", "192.0.2.2", "192.0.2.3"):
+        log_in(platform, "login_success", address=address, at=NOON + timedelta(days=1))
+    log_in(platform, "login_success", address="192.0.2.3", at=BEFORE)
+    second = look(platform, "new_addresses", about=day(1), remembered=memory(first))
+    assert one(second).detail.startswith("1 of 3 addresses with a login are new: 192.0.2.3 ")
+    assert new(look(platform, "new_addresses", about=day(1))) == ["192.0.2.1", "192.0.2.2"]
+    log_in(platform, "login_success", address="192.0.2.3", at=NOON + timedelta(days=2))
+    third = look(platform, "new_addresses", about=day(2), remembered=memory(first, second))
+    assert (one(third).level, new(third)) == (Level.OK, [])
+
+
+def test_a_remembered_address_expires(platform: Platform) -> None:
+    """The days of config decide, as in the log: it is new again a moment after them."""
+    config = configured(new_address_days=2)
+    log_in(platform, "login_success", address="192.0.2.1", at=NOON)
+    log_in(platform, "login_success", address="192.0.2.9", at=BEFORE + timedelta(days=2))
+    looks = [look(platform, "new_addresses", config)]
+    log_in(platform, "login_success", address="192.0.2.9", at=NOON + timedelta(days=1))
+    looks.append(look(platform, "new_addresses", config, day(1), memory(*looks)))
+    log_in(platform, "login_success", address="192.0.2.1", at=NOON + timedelta(days=3))
+    known = memory(*looks)
+    assert new(look(platform, "new_addresses", config, day(3), known)) == ["192.0.2.1"]
+    starting_at_noon = NOON + timedelta(days=2), NOON + timedelta(days=4)
+    assert new(look(platform, "new_addresses", config, starting_at_noon, known)) == []
+    a_moment_later = (starting_at_noon[0] + timedelta(microseconds=1), starting_at_noon[1])
+    assert new(look(platform, "new_addresses", config, a_moment_later, known)) == ["192.0.2.1"]
+
+
+def test_a_missed_window_is_read_from_the_log(platform: Platform) -> None:
+    """Whoever first came on a day that nobody looked at is not new on the next."""
+    log_in(platform, "login_success", address="192.0.2.1", at=BEFORE)
+    log_in(platform, "login_success", address="192.0.2.1")
+    first = look(platform, "new_addresses")
+    log_in(platform, "login_success", address="192.0.2.2", at=NOON + timedelta(days=1))
+    for address in ("192.0.2.1", "192.0.2.2"):
+        log_in(platform, "login_success", address=address, at=NOON + timedelta(days=2))
+    after = look(platform, "new_addresses", about=day(2), remembered=memory(first))
+    assert one(after).detail.startswith("0 of 2 addresses with a login are new")
+    platform.sql("DELETE FROM security_logs")
+    log_in(platform, "login_success", address="192.0.2.2", at=NOON + timedelta(days=3))
+    assert new(look(platform, "new_addresses", about=day(3), remembered=memory(first, after))) == []
+
+
+def test_a_row_that_is_committed_late_is_still_seen(platform: Platform) -> None:
+    """The hour before a look is read again by the next one."""
+    log_in(platform, "login_success", at=BEFORE)
+    first = look(platform, "new_addresses")
+    platform.sql("DELETE FROM security_logs")
+    log_in(platform, "login_success", address="192.0.2.5", at=END - timedelta(minutes=30))
+    log_in(platform, "login_success", address="192.0.2.5", at=NOON + timedelta(days=1))
+    assert one(first).level is Level.UNKNOWN or new(first) == []
+    assert new(look(platform, "new_addresses", about=day(1), remembered=memory(first))) == []
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_above_the_cap_the_log_is_read_and_nobody_is_new_for_being_forgotten(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Three addresses in all and two in the period: with room for fewer, each look says what it says without memory."""
+    monkeypatch.setattr(logs, "MOST_REMEMBERED", most)
+    for address in ("192.0.2.1", "192.0.2.2"):
+        log_in(platform, "login_success", address=address, at=BEFORE)
+    for address in ("192.0.2.2", "192.0.2.3"):
+        log_in(platform, "login_success", address=address)
+    first = look(platform, "new_addresses")
+    assert new(first) == ["192.0.2.3"]
+    kept = {logs.address(subject) for metric, subject in memory(first) if metric.startswith("last seen")}
+    assert kept == {1: set(), 2: {"192.0.2.2", "192.0.2.3"}, 3: {"192.0.2.1", "192.0.2.2", "192.0.2.3"}}[most]
+    for number in range(1, 5):
+        log_in(platform, "login_success", address=f"192.0.2.{number}", at=NOON + timedelta(days=1))
+    second = look(platform, "new_addresses", about=day(1), remembered=memory(first))
+    assert new(second) == ["192.0.2.4"]
+    assert "1 of 4" in one(second).detail
+
+
+def test_memory_is_of_one_log_and_its_columns(platform: Platform) -> None:
+    """When config names another column nothing is remembered: the log is read, and says who came there."""
+    log_in(platform, "login_success", address="192.0.2.1", at=BEFORE)
+    log_in(platform, "login_success", address="192.0.2.1")
+    first = look(platform, "new_addresses")
+    platform.sql("ALTER TABLE security_logs ADD COLUMN forwarded_for text")
+    platform.sql("UPDATE security_logs SET forwarded_for = 'other'")
+    log_in(platform, "login_success", address="192.0.2.1", at=NOON + timedelta(days=1))
+    platform.sql("UPDATE security_logs SET forwarded_for = '192.0.2.1' WHERE forwarded_for IS NULL")
+    config = configured({"address": "forwarded_for"})
+    assert new(look(platform, "new_addresses", config, day(1), memory(first))) == ["192.0.2.1"]
+    assert new(look(platform, "new_addresses", CONFIG, day(1), memory(first))) == []
+
+
 # G71 ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.guide("G71", "fires", "silent")
 def test_a_share_of_refused_requests_above_the_limit_is_found(platform: Platform) -> None:
     """One in a hundred is the limit itself and ok, two are a warning that names who was refused; and back again."""
     log_in(platform, "token_refresh")
@@ -261,6 +395,7 @@ def test_a_share_of_refused_requests_above_the_limit_is_found(platform: Platform
     assert look(platform, "rate_limits").findings[0].level is Level.OK
 
 
+@pytest.mark.guide("G71", "fires", "silent")
 def test_rate_limited_events_above_the_limit_are_found(platform: Platform) -> None:
     """Each log is judged by itself: the events warn while no request was answered with 429."""
     request(platform)
@@ -275,6 +410,7 @@ def test_rate_limited_events_above_the_limit_are_found(platform: Platform) -> No
     assert look(platform, "rate_limits", config).findings[1].level is Level.OK
 
 
+@pytest.mark.guide("G71", "fires")
 def test_one_log_that_is_missing_leaves_the_other_judged(platform: Platform) -> None:
     """Without an application log its half is UNKNOWN and the events are judged all the same."""
     platform.sql("DROP TABLE application_logs")
@@ -293,6 +429,7 @@ def hours(*texts: str) -> tuple[Hours, ...]:
     return tuple(Hours(*(time.fromisoformat(half) for half in text.split("-"))) for text in texts)
 
 
+@pytest.mark.guide("G72", "fires", "silent")
 def test_the_service_role_key_at_odd_hours_is_found(platform: Platform) -> None:
     """By day it is ok, at 23:30 an advisory that names the address, and ok again without that request."""
     request(platform, 5, role="service_role")
@@ -310,6 +447,7 @@ def test_the_service_role_key_at_odd_hours_is_found(platform: Platform) -> None:
     assert one(look(platform, "service_role_hours")).level is Level.OK
 
 
+@pytest.mark.guide("G72", "fires", "silent")
 @pytest.mark.parametrize(
     ("given", "at", "found"),
     [
@@ -333,6 +471,7 @@ def test_the_boundaries_of_odd_hours(platform: Platform, given: tuple[str, ...],
     assert finding.level is (Level.ADVISORY if found else Level.OK)
 
 
+@pytest.mark.guide("G72", "fires", "silent")
 def test_once_servers_are_named_all_others_are_strangers(platform: Platform) -> None:
     """The named network may at any hour; any other address, and none, is a warning at any hour."""
     config = configured(service_role_addresses=(ipaddress.ip_network("203.0.113.0/28"),))
@@ -351,6 +490,7 @@ def test_once_servers_are_named_all_others_are_strangers(platform: Platform) -> 
 # G6 -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.guide("G6", "fires", "silent")
 def test_the_age_of_the_last_scan() -> None:
     """None yet is UNKNOWN, eight days are ok and more a warning, the future is UNKNOWN."""
     assert security.scan_age(None, END).level is Level.UNKNOWN
@@ -363,6 +503,7 @@ def test_the_age_of_the_last_scan() -> None:
 # Logs that cannot be read, or not whole ---------------------------------------------------------------------------
 
 
+@pytest.mark.guide("G70-G72", "fires", "silent")
 @pytest.mark.parametrize("name", ALL)
 def test_a_log_without_a_row_in_the_period_is_unknown(platform: Platform, name: str) -> None:
     """Silence is not "0 failures": the log may have stopped."""
@@ -380,6 +521,7 @@ def both(platform: Platform, statement: str, **more: str) -> None:
         platform.sql(statement, table=table, **more)
 
 
+@pytest.mark.guide("G70-G72", "fires", "silent")
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize(
     ("spoil", "detail", "remedy", "mend"),
@@ -441,6 +583,7 @@ def test_a_log_that_cannot_be_read_whole_is_unknown(
     assert {finding.level for finding in look(platform, name).findings} == {Level.OK}
 
 
+@pytest.mark.guide("G70", "fires", "silent")
 def test_policies_that_leave_rows_out_are_told_from_one_that_does_not(platform: Platform) -> None:
     """A policy on some rows, one for somebody else, and a restrictive one beside `true` all hide rows."""
     platform.sql("ALTER TABLE security_logs ENABLE ROW LEVEL SECURITY")
@@ -459,6 +602,7 @@ def test_policies_that_leave_rows_out_are_told_from_one_that_does_not(platform: 
     assert one(look(platform, "failed_logins")).level is Level.UNKNOWN
 
 
+@pytest.mark.guide("G70", "fires")
 def test_a_view_is_not_taken_for_a_log(platform: Platform) -> None:
     """Whether a view shows all rows nobody can say."""
     log_in(platform, "login_failure")
@@ -468,6 +612,7 @@ def test_a_view_is_not_taken_for_a_log(platform: Platform) -> None:
     assert (finding.level, finding.detail) == (Level.UNKNOWN, "not collected: public.looking is not a table")
 
 
+@pytest.mark.guide("G70", "holds")
 def test_names_of_any_kind_are_read(platform: Platform) -> None:
     """Mixed case, blanks, quotes, dots, percent signs and braces in the names of schema, table and columns."""
     names = {"time": 'When "it" was', "event": "100% event", "account": "{who}", "address": "o'IP %s"}
@@ -497,6 +642,7 @@ def test_names_of_any_kind_are_read(platform: Platform) -> None:
         assert {found.level for found in look(platform, name, config).findings} <= {Level.OK, Level.UNKNOWN}
 
 
+@pytest.mark.guide("G70", "fires")
 def test_a_big_log_without_an_index_on_its_time_is_not_read(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -546,6 +692,7 @@ class Explaining(database.Session):
         return super().rows(statement, parameters)
 
 
+@pytest.mark.guide("G70-G72", "holds")
 def test_a_big_log_is_read_by_its_time_index_only(platform: Platform) -> None:
     """No statement of any check plans a sequential scan, not even where the period covers the whole log."""
     platform.sql("""

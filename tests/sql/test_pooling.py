@@ -56,6 +56,7 @@ def to(dsn: str) -> database.Connect:
     return lambda: psycopg.connect(dsn)
 
 
+@pytest.mark.guide("X13", "fires")
 @pytest.mark.parametrize(
     "options",
     [
@@ -75,6 +76,7 @@ def test_transaction_mode_is_detected(pooled: Pooled, options: Mapping[str, obje
     assert "backend" in found.reason
 
 
+@pytest.mark.guide("X13", "fires")
 def test_transaction_mode_is_detected_while_others_use_the_pool(pooled: Pooled) -> None:
     """Other clients take and give back backends all the time: the verdict is the same."""
     dsn = pooled("transaction", default_pool_size=5)
@@ -97,6 +99,7 @@ def test_transaction_mode_is_detected_while_others_use_the_pool(pooled: Pooled) 
     assert kinds == {"transaction"}
 
 
+@pytest.mark.guide("X13", "fires")
 def test_statement_mode_is_detected(pooled: Pooled) -> None:
     """A pooler that refuses transactions is a kind of its own: not even checks go through it."""
     found = pooling.detect(to(pooled("statement")))
@@ -104,6 +107,7 @@ def test_statement_mode_is_detected(pooled: Pooled) -> None:
     assert "transaction was refused" in found.reason
 
 
+@pytest.mark.guide("X13", "silent")
 def test_session_mode_and_no_pooler_are_silent(pooled: Pooled, reader: str) -> None:
     """A pooler that gives each client a backend of its own breaks nothing, and neither does none."""
     for dsn in (pooled("session"), reader):
@@ -142,6 +146,7 @@ def _steady(finding: Finding) -> Finding:
     return replace(finding, detail="", metadata={}) if moving else finding
 
 
+@pytest.mark.guide("X13", "holds")
 def test_all_checks_find_the_same_through_transaction_pooling(pooled: Pooled, reader: str) -> None:
     """Twice each, on one backend that all of them share: the same findings as directly, and no error."""
     now = datetime.now(UTC)
@@ -151,6 +156,7 @@ def test_all_checks_find_the_same_through_transaction_pooling(pooled: Pooled, re
     assert found_by_all(dsn, now) == directly
 
 
+@pytest.mark.guide("X11", "X13", "holds")
 def test_the_clocks_hold_and_do_not_leak(pooled: Pooled) -> None:
     """A statement is ended by its clock through the pooler too; the next client of that backend knows none of it."""
     dsn = pooled("transaction", default_pool_size=1)
@@ -190,6 +196,7 @@ def running(session: database.Session) -> Iterator[list[BaseException]]:
     thread.join(30)
 
 
+@pytest.mark.guide("X11", "X13", "holds")
 def test_a_session_is_cancelled_through_the_pooler(pooled: Pooled, target_dsn: str) -> None:
     """Cancelling by the protocol's own way reaches the right backend although its PID is not the client's (X11)."""
     dsn = pooled("transaction", default_pool_size=2)

@@ -20,7 +20,8 @@ summed AS (
 )
 SELECT s.*,
        count(*) FILTER (WHERE s.dimension <> 'all') OVER () AS offenders,
-       EXISTS (SELECT FROM {schema}.{table} l WHERE l.{time} >= %(start)s AND l.{time} < %(end)s) AS written
+       EXISTS (SELECT FROM failures)
+       OR EXISTS (SELECT FROM {schema}.{table} l WHERE l.{time} >= %(start)s AND l.{time} < %(end)s) AS written
 FROM summed s
 WHERE s.dimension = 'all'
    OR (s.address IS NOT NULL AND s.failures > %(per_address)s)

@@ -1,12 +1,13 @@
 -- G71: rate_limited events of the period, by the time index: a row for all, then the addresses that caused most.
 SELECT grouping(e.address) = 1 AS "all",
        e.address,
-       count(*) AS events,
-       EXISTS (SELECT FROM {schema}.{table} l WHERE l.{time} >= %(start)s AND l.{time} < %(end)s) AS written
+       count(*) FILTER (WHERE e.limited) AS events,
+       count(*) > 0 AS written
 FROM (
-    SELECT left(l.{address}::text, 200) AS address
+    SELECT l.{event}::text = 'rate_limited' AS limited,
+           CASE WHEN l.{event}::text = 'rate_limited' THEN left(l.{address}::text, 200) END AS address
     FROM {schema}.{table} l
-    WHERE l.{time} >= %(start)s AND l.{time} < %(end)s AND l.{event}::text = 'rate_limited'
+    WHERE l.{time} >= %(start)s AND l.{time} < %(end)s
 ) e
 GROUP BY GROUPING SETS ((), (e.address))
 HAVING grouping(e.address) = 1 OR e.address IS NOT NULL

@@ -163,7 +163,7 @@ def connections(look: Look) -> Looked:
     if hidden := _hidden(look, "connections", "Connections", "G51"):
         return hidden
     states = {row["state"]: row["backends"] for row in look.session.rows(queries.load("checks/connections"))}
-    available = look.session.row(queries.load("checks/connection_limit"))["available"]
+    available = look.session.row(look.session.load("checks/connection_limit"))["available"]
     used = sum(states.values())
     percent = 100 * used / available
     bands = look.settings.thresholds.metrics["database_connections"]

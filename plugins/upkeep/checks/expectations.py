@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from upkeep import database, queries
 from upkeep.checks.look import Check, Look
+from upkeep.database import Row
 from upkeep.findings import Expectation, Finding, Level, Sample
 from upkeep.ledger import Looked
 from upkeep.settings import EXPECTATIONS, Settings
@@ -31,8 +32,10 @@ def database_expectations(look: Look) -> Looked:
     """Measure by SQL, judge, and hold it against what the function answered earlier in this window."""
     findings: list[Finding] = []
     samples: list[Sample] = []
+    row_floor = look.settings.maintenance.checks.index_usage_rows
+    counted = look.session.row(queries.load("checks/database_expectations"), {"row_floor": row_floor})
     for name in EXPECTATIONS:
-        value, reason = _measure(name, look)
+        value, reason = _measure(name, look, counted)
         findings.append(judged(name, SQL, value, look.settings, reason))
         if value is None:
             continue
@@ -43,14 +46,14 @@ def database_expectations(look: Look) -> Looked:
     return Looked(tuple(findings), tuple(samples))
 
 
-def _measure(name: str, look: Look) -> tuple[float | None, str]:
-    """The value by SQL, or None and the reason why there is none."""
+def _measure(name: str, look: Look, counted: Row) -> tuple[float | None, str]:
+    """The value by SQL, or None and the reason why there is none; ``counted`` is what the server counts by itself."""
     checks = look.settings.maintenance.checks
     if name == "pool_usage":
         if checks.pool_usage_sql == "none":
             return None, "a pooler's connections have no SQL view (config: checks.pool_usage_sql)"
         used = sum(row["backends"] for row in look.session.rows(queries.load("checks/connections")))
-        return 100 * used / look.session.row(queries.load("checks/connection_limit"))["available"], ""
+        return 100 * used / look.session.row(look.session.load("checks/connection_limit"))["available"], ""
     if name == "query_response":
         extension = look.session.rows(queries.load("checks/statements_extension"))
         if not extension:
@@ -58,9 +61,8 @@ def _measure(name: str, look: Look) -> tuple[float | None, str]:
         if not extension[0]["usable"]:
             return None, f"the role may not use schema {extension[0]['schema']!r}, where pg_stat_statements is"
         statement = database.statement("checks/query_response", schema=extension[0]["schema"])
-    else:
-        statement = queries.load("checks/database_expectations")
-    value = look.session.row(statement, {"row_floor": checks.index_usage_rows})[name]
+        counted = look.session.row(statement, {})
+    value = counted[name]
     return (None, "the server has counted nothing yet") if value is None else (float(value), "")
 
 

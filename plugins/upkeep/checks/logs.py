@@ -9,13 +9,13 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from upkeep import database, queries
 from upkeep.checks.look import Look
 from upkeep.database import Row
-from upkeep.findings import Finding, Level
+from upkeep.findings import Finding, Level, Sample
 from upkeep.settings import AlertLog, ApplicationLog, Network, SecurityLog
 
 #: Bytes of a table that is read even without an index on its time.
@@ -24,7 +24,15 @@ SMALL = 16 * 1024 * 1024
 NAMED = 5
 #: Plain, partitioned, materialised: for others (views, foreign tables) nobody can say whether they are whole.
 _TABLES = "rpm"
+#: Addresses that one look remembers, more than it shows; of a log with more, the days before are read each time.
+MOST_REMEMBERED = 2_000
+#: A row may be committed this long after its time: what is younger counts as not read yet.
+SETTLES = timedelta(hours=1)
 _GRANTS = "`python -m upkeep grants target` prints the GRANTs that the read role needs."
+
+
+#: A half-open period of a log.
+Span = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True)
@@ -115,6 +123,89 @@ class Log:
             f"{self.config.table} has no row at all in the period",
             f"See whether the {self.name} log is still written, and how long it is kept.",
         )
+
+
+@dataclass(frozen=True)
+class Memory:
+    """When each address of a log was last seen, and which spans were read for that, as a check's samples keep it.
+
+    It is of this log and of these columns alone: config may name others the next day.
+    """
+
+    log: Log
+    since: datetime
+
+    @property
+    def _metrics(self) -> tuple[str, str]:
+        of = f"{self.log.config.table}({', '.join(self.log.columns.values())})"
+        return f"last seen in {of}", f"read until in {of}"
+
+    def _values(self, metric: str) -> dict[str, datetime]:
+        remembered = self.log.look.remembered.items()
+        return {subject: datetime.fromtimestamp(value, UTC) for (name, subject), value in remembered if name == metric}
+
+    @property
+    def addresses(self) -> list[str]:
+        """Who was seen since then."""
+        return [subject for subject, last in self._values(self._metrics[0]).items() if last >= self.since]
+
+    @property
+    def read(self) -> list[Span]:
+        """Which spans the memory is of, the oldest first."""
+        spans = self._values(self._metrics[1]).items()
+        return sorted((datetime.fromisoformat(start), end) for start, end in spans if end > self.since)
+
+    @property
+    def unread(self) -> list[Span]:
+        """What the memory lacks between then and the period: a first look's days, those of a window that was missed."""
+        lacking, reached, period = [], self.since, self.log.look.period[0]
+        for start, end in [*self.read, (period, period)]:
+            if start > reached:
+                lacking.append((reached, start))
+            reached = max(reached, end)
+        return lacking
+
+    def begun(self, known_from: datetime | None) -> datetime:
+        """From when on anything is known, the unread days (whose first address is given) taken together with it."""
+        return min([start for start, _ in self.read] + ([known_from] if known_from else []), default=self.since)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The memory as a statement takes it."""
+        starts, ends = [start for start, _ in self.unread], [end for _, end in self.unread]
+        return {"unread_from": starts, "unread_until": ends, "remembered": self.addresses, "most": MOST_REMEMBERED}
+
+    def samples(self, rows: list[Row]) -> tuple[Sample, ...]:
+        """What to remember of the rows of a look: all if that fits, else the period; the rest counts as not read."""
+        first = rows[0]
+        if first["seen"] > MOST_REMEMBERED:
+            return ()
+        whole = first["addresses"] <= MOST_REMEMBERED
+        last, until = self._metrics
+        return (
+            *(
+                Sample(last, row["last_at"].timestamp(), "s", row["address"])
+                for row in rows
+                if row["address"] is not None and (whole or row["logins"])
+            ),
+            *(
+                Sample(until, end.timestamp(), "s", start.isoformat())
+                for start, end in self._settled(self.unread if whole else [], first["known_from"])
+            ),
+        )
+
+    def _settled(self, unread: list[Span], known_from: datetime | None) -> list[Span]:
+        """The spans that have now been read for good.
+
+        How far back the log reaches is asked anew each time: the oldest days are remembered only from their first
+        address on. Before that there is hardly anything to read.
+        """
+        settled = self.log.look.now - SETTLES
+        spans = [
+            (max(start, known_from or end) if start == self.since else start, min(end, settled))
+            for start, end in [*unread, self.log.look.period]
+        ]
+        return [(start, end) for start, end in spans if start < end]
 
 
 def within(text: str | None, networks: Iterable[Network]) -> bool:

@@ -17,8 +17,9 @@ class Look:
     """One look at a target's database.
 
     ``earlier`` holds this check's samples from before, (metric, subject) → (value, taken at); ``answered`` what other
-    steps of this window have measured, (metric, subject) → value; ``now`` is this host's time, UTC; ``about`` is the
-    window's period, without one ``period`` is the last 24 hours.
+    steps of this window have measured, (metric, subject) → value; ``remembered`` what this check's looks at periods
+    that had ended by this one's start have measured, (metric, subject) → the greatest value, where it ``remembers``;
+    ``now`` is this host's time, UTC; ``about`` is the window's period, without one ``period`` is the last 24 hours.
     """
 
     session: Session
@@ -27,6 +28,7 @@ class Look:
     earlier: Mapping[tuple[str, str], tuple[float, datetime]] = field(default_factory=dict)
     answered: Mapping[tuple[str, str], float] = field(default_factory=dict)
     about: tuple[datetime, datetime] | None = None
+    remembered: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     @property
     def period(self) -> tuple[datetime, datetime]:
@@ -36,17 +38,23 @@ class Look:
 
 @dataclass(frozen=True)
 class Check:
-    """A named check: the guide item it answers and the function that looks."""
+    """A named check: the guide item it answers and the function that looks.
+
+    ``remembers`` says how far back from the period's start it wants to be told of its own samples; ``statement`` names
+    its SQL when that is no file of its own.
+    """
 
     name: str
     guide: str
     title: str
     look: Callable[[Look], Looked]
+    remembers: Callable[[Settings], timedelta] | None = None
+    statement: str = ""
 
     @property
     def source(self) -> str:
         """Where its SQL stands."""
-        return f"include/sql/checks/{self.name}.sql"
+        return self.statement or f"include/sql/checks/{self.name}.sql"
 
 
 def carry_out(check: Check, look: Look) -> Looked:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from upkeep.checks.logs import Log, address, named, span, utc, within
+from upkeep.checks.logs import Log, Memory, address, named, span, within
 from upkeep.checks.look import Check, Look
 from upkeep.database import Row
 from upkeep.findings import Finding, Level, Sample
 from upkeep.ledger import Looked
+from upkeep.settings import Settings
 
 #: Offenders that one look shows, each as a finding or as a line of one.
 SHOWN = 50
@@ -94,27 +95,28 @@ def new_addresses(look: Look) -> Looked:
     log = Log(look, "security", "new_addresses", "Logins from new addresses", "G70")
     if hidden := log.hidden():
         return Looked((hidden,))
-    days = look.settings.maintenance.security.new_address_days
-    known_since = look.period[0] - timedelta(days=days)
-    rows = log.rows("new_addresses", {"known_since": known_since, "shown": SHOWN})
+    known_for = _known_for(look.settings)
+    memory = Memory(log, look.period[0] - known_for)
+    rows = log.rows("new_addresses", memory.parameters)
     first = rows[0]
     if not first["written"]:
         return Looked((log.unwritten(),))
-    if first["seen"] and not first["known"]:
-        reason = f"no login of the {days} days before the period is known, so every address would be new"
+    if first["seen"] and not memory.addresses and not first["known_from"]:
+        reason = f"no login of the {known_for.days} days before the period is known, so every address would be new"
         return Looked((log.unknown(reason, "The log must be kept for longer, or has only just begun."),))
-    fresh = [row for row in rows if row["address"] is not None]
-    detail = f"{first['fresh']} of {first['seen']} addresses with a login are new"
+    fresh = [row for row in rows if row["fresh"]][:SHOWN]
+    detail = f"{first['new']} of {first['seen']} addresses with a login are new"
     if fresh:
-        detail += f": {named([_login(row) for row in fresh], first['fresh'])}"
-    if first["known_from"] and utc(first["known_from"]) > known_since + timedelta(days=1):
-        detail += f"; the log knows logins only from {utc(first['known_from']):%Y-%m-%d} on"
+        detail += f": {named([_login(row) for row in fresh], first['new'])}"
+    known_from = memory.begun(first["known_from"])
+    if known_from > memory.since + timedelta(days=1):
+        detail += f"; the log knows logins only from {known_from:%Y-%m-%d} on"
     finding = Finding(
         key=log.key,
         level=Level.ADVISORY if fresh else Level.OK,
         subject=log.subject,
         detail=detail,
-        expected=f"addresses that logged in during the {days} days before",
+        expected=f"addresses that logged in during the {known_for.days} days before",
         remedy="Look for accounts that never came from such a place; ask their owners." if fresh else "",
         guide=log.guide,
         metadata={
@@ -124,7 +126,11 @@ def new_addresses(look: Look) -> Looked:
             ]
         },
     )
-    return Looked((finding,), (Sample("new_addresses", float(first["fresh"]), "addresses"),))
+    return Looked((finding,), (Sample("new_addresses", float(first["new"]), "addresses"), *memory.samples(rows)))
+
+
+def _known_for(config: Settings) -> timedelta:
+    return timedelta(days=config.maintenance.security.new_address_days)
 
 
 def _login(row: Row) -> str:
@@ -279,7 +285,7 @@ def scan_age(last: datetime | None, now: datetime) -> Finding:
 
 CHECKS = (
     Check("failed_logins", "G70", "Failed logins", failed_logins),
-    Check("new_addresses", "G70", "Logins from new addresses", new_addresses),
+    Check("new_addresses", "G70", "Logins from new addresses", new_addresses, _known_for),
     Check("rate_limits", "G71", "Requests answered with 429", rate_limits),
     Check("service_role_hours", "G72", "Use of the service-role key", service_role_hours),
 )
