@@ -7,9 +7,11 @@ A cron line alone gives Airflow 3.3 a zero-width data interval, and between firs
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Protocol, TypeVar
 
 from croniter import CroniterBadDateError, croniter
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -49,12 +51,29 @@ class Cadence(BaseModel):
         """The last occurrence not after a moment."""
         return self.before(moment + timedelta(microseconds=1))
 
+    def after(self, moment: datetime) -> datetime:
+        """The next occurrence strictly after a moment."""
+        following: datetime = croniter(self.cron, moment.astimezone(UTC)).get_next(datetime)
+        return following.replace(fold=0)
+
+    def open_at(self, moment: datetime) -> datetime | None:
+        """The due time of the occurrence that is open at a moment, None between windows."""
+        due = self.at_or_before(moment)
+        return due if moment < due + self.length else None
+
 
 class Kind(StrEnum):
     """Whether the calendar or a person called for the window."""
 
     CALENDAR = "calendar"
     MANUAL = "manual"
+
+
+class When(StrEnum):
+    """When a manual run's mutations are to happen; the choices of the trigger form."""
+
+    NEXT = "for the next window"
+    NOW = "now, outside the calendar"
 
 
 @dataclass(frozen=True)
@@ -92,6 +111,83 @@ def superseded_by(cadence: Cadence, due: datetime, now: datetime) -> datetime | 
     """The latest occurrence in (due, now], after which a look at "now" says nothing about ``due``."""
     latest = cadence.at_or_before(now)
     return latest if latest > due else None
+
+
+@dataclass(frozen=True)
+class Authority:
+    """The time in which an approved mutation may run: [not_before, not_after), absolute, UTC.
+
+    ``outside`` is true when that time is not a window of the calendar: approving it is the override.
+    """
+
+    not_before: datetime
+    not_after: datetime
+    outside: bool
+
+
+def authority(
+    cadence: Cadence, window: Window, now: datetime, *, scheduled: bool, when: When, closed_response: timedelta
+) -> Authority:
+    """From N to T for a plan drawn up at ``now`` (APPROVAL.md): a window is open only when it is the calendar's.
+
+    Neither the due time of a manual run nor that of a backfilled one opens anything: who triggers can name any date.
+    """
+    now, due = now.astimezone(UTC), window.due.astimezone(UTC)
+    ours = scheduled and window.kind is Kind.CALENDAR and cadence.at_or_before(due) == due
+    if ours and due <= now < due + cadence.length:
+        return Authority(due, due + cadence.length, outside=False)
+    if window.kind is Kind.MANUAL and when is When.NEXT:
+        upcoming = cadence.after(now)
+        return Authority(upcoming, upcoming + cadence.length, outside=False)
+    return Authority(now, now + closed_response + cadence.length, outside=True)
+
+
+def fits(now: datetime, predicted: timedelta, not_after: datetime) -> bool:
+    """Whether what starts now is predicted to end before T."""
+    return now + max(predicted, timedelta()) < not_after
+
+
+class Stretch(Protocol):
+    """A time with a reason, such as a freeze: [start, end)."""
+
+    @property
+    def start(self) -> datetime: ...
+
+    @property
+    def end(self) -> datetime: ...
+
+    @property
+    def reason(self) -> str: ...
+
+
+S = TypeVar("S", bound=Stretch)
+
+
+def frozen(freezes: Iterable[S], moment: datetime) -> S | None:
+    """The freeze in force at a moment; of several the one that ends last."""
+    return max(
+        (freeze for freeze in freezes if freeze.start <= moment < freeze.end),
+        key=lambda freeze: freeze.end,
+        default=None,
+    )
+
+
+def covered_by(monthly: Cadence | None, weekly: Authority) -> datetime | None:
+    """The due time of the monthly window whose open time overlaps the weekly one's, and which does its work (X9).
+
+    Outside the calendar nothing is covered: people asked for exactly this, now.
+    """
+    if monthly is None or weekly.outside:
+        return None
+    due = monthly.before(weekly.not_after)
+    return due if weekly.not_before < due + monthly.length else None
+
+
+def held_slot(cadence: Cadence, logical_date: datetime | None) -> datetime | None:
+    """The calendar's occurrence whose slot a manual run with this logical date holds: Airflow then skips its own."""
+    if logical_date is None:
+        return None
+    return logical_date if cadence.at_or_before(logical_date) == logical_date else None
 
 
 def lateness(window: Window, now: datetime) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from upkeep.findings import Level
-from upkeep.settings import METRICS, ROOT, ConfigError, config_folder, settings
+from upkeep.settings import METRICS, ROOT, ConfigError, Maintenance, config_folder, settings
 
 MAIN, BANDS = "maintenance.yaml", "thresholds.yaml"
 HEALTH = 'ok: "(95, 100]"'
@@ -73,8 +74,8 @@ BAD: dict[str, tuple[str, str, str, str]] = {
     ),
     "a misspelt setting": (
         MAIN,
-        "attempts: 3",
-        "attempts: 3\n  max_answer_byte: 5",
+        "  attempts: 3",
+        "  attempts: 3\n  max_answer_byte: 5",
         "http.max_answer_byte: found a setting that does not exist, expected only known ones; "
         "did you mean 'max_answer_bytes'?",
     ),
@@ -98,12 +99,22 @@ BAD: dict[str, tuple[str, str, str, str]] = {
     ),
     "a word for a number": (
         MAIN,
-        "attempts: 3",
-        "attempts: three",
+        "  attempts: 3",
+        "  attempts: three",
         "http.attempts: found 'three': expected a valid integer",
     ),
-    "a yes for a number": (MAIN, "attempts: 3", "attempts: yes", "http.attempts: found True: expected a valid integer"),
-    "a list for a number": (MAIN, "attempts: 3", "attempts: [3]", "http.attempts: found [3]: expected a valid integer"),
+    "a yes for a number": (
+        MAIN,
+        "  attempts: 3",
+        "  attempts: yes",
+        "http.attempts: found True: expected a valid integer",
+    ),
+    "a list for a number": (
+        MAIN,
+        "  attempts: 3",
+        "  attempts: [3]",
+        "http.attempts: found [3]: expected a valid integer",
+    ),
     "a number for a text": (
         MAIN,
         "title: Agentic Ecosystem",
@@ -112,8 +123,8 @@ BAD: dict[str, tuple[str, str, str, str]] = {
     ),
     "too many attempts": (
         MAIN,
-        "attempts: 3",
-        "attempts: 11",
+        "  attempts: 3",
+        "  attempts: 11",
         "http.attempts: found 11: expected less than or equal to 10",
     ),
     "no patience": (
@@ -283,7 +294,133 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "length_minutes: 1441",
         "windows.daily.length_minutes: found 1441: expected less than or equal to 1440",
     ),
-    "another window": (MAIN, "daily: {", "weekly: {", "windows: found ['weekly'], expected exactly ['daily']"),
+    "no weekly window": (
+        MAIN,
+        "  weekly: {",
+        "  monthly: {",
+        "windows: found ['daily', 'monthly'], expected daily and weekly, and monthly if there is one",
+    ),
+    "another window": (
+        MAIN,
+        "  daily: {",
+        "  hourly: {cron: '0 * * * *', length_minutes: 5}\n  daily: {",
+        "windows: found ['daily', 'hourly', 'weekly'], expected daily and weekly, and monthly if there is one",
+    ),
+    "a role for somebody unknown": (
+        MAIN,
+        "Database Administrator, users: []",
+        "Database Administrator, users: [zoe, dora]",
+        "roles: found ['dora', 'zoe'] in dba.users, expected names from people: []",
+    ),
+    "two people with one id": (
+        MAIN,
+        "people: {}",
+        "people: {dora: {id: '7'}, omar: {id: '7'}}",
+        "people: found the id '7' of two people, expected one person behind each",
+    ),
+    "an id that is another's name": (
+        MAIN,
+        "people: {}",
+        "people: {dora: {id: omar}, omar: {}}",
+        "people: found the id 'omar' of two people, expected one person behind each",
+    ),
+    "two people with one shell": (
+        MAIN,
+        "people: {}",
+        "people: {dora: {shell: [root]}, omar: {shell: [omar, root]}}",
+        "people: found the shell 'root' of two people, expected one person behind each",
+    ),
+    "an approval by an unknown role": (
+        MAIN,
+        "optimise: [dba, devops]",
+        "optimise: [dba, boss]",
+        "approval: found ['boss'] in roles.optimise, expected names from roles: ['dba', 'devops', 'lead', 'security']",
+    ),
+    "an approval by nobody": (
+        MAIN,
+        "optimise: [dba, devops]",
+        "optimise: []",
+        "approval.roles: found [] for optimise, expected at least one role and none twice",
+    ),
+    "an approval by one role twice": (
+        MAIN,
+        "optimise: [dba, devops]",
+        "optimise: [dba, dba]",
+        "approval.roles: found ['dba', 'dba'] for optimise, expected at least one role and none twice",
+    ),
+    "a kind of action without its roles": (
+        MAIN,
+        "    optimise: [dba, devops]  ",
+        "    {}  #",
+        "approval.roles: found [], expected a list of roles for exactly ['optimise']",
+    ),
+    "a kind of action that is none": (
+        MAIN,
+        "    optimise: [dba, devops]",
+        "    drop: [dba]\n    optimise: [dba, devops]",
+        "approval.roles: found ['drop', 'optimise'], expected a list of roles for exactly ['optimise']",
+    ),
+    "an override that is no yes or no": (
+        MAIN,
+        "override: true",
+        "override: 1",
+        "approval.override: found 1: expected a valid boolean",
+    ),
+    "a freeze without a zone": (
+        MAIN,
+        "freezes: []",
+        "freezes: [{start: 2026-12-24T00:00:00, end: 2027-01-02T00:00:00Z, reason: Holidays}]",
+        "freezes.0.start: found 2026-12-24 00:00:00, expected a time with its zone, such as 2026-12-24T00:00:00Z",
+    ),
+    "a freeze that ends before it starts": (
+        MAIN,
+        "freezes: []",
+        "freezes: [{start: 2026-12-24T00:00:00Z, end: 2026-12-24T00:00:00Z, reason: Holidays}]",
+        "freezes.0.end: found 2026-12-24 00:00:00+00:00, expected a time after start (2026-12-24 00:00:00+00:00)",
+    ),
+    "a freeze without a reason": (
+        MAIN,
+        "freezes: []",
+        "freezes: [{start: 2026-12-24T00:00:00Z, end: 2027-01-02T00:00:00Z, reason: ''}]",
+        "freezes.0.reason: found '': expected to have at least 1 character",
+    ),
+    "a server that is no number": (
+        MAIN,
+        '# system_identifier: "7400000000000000000" ',
+        "system_identifier: primary ",
+        "targets.primary.system_identifier: found 'primary': expected to match pattern '^[0-9]{1,20}$'",
+    ),
+    "a server without quotes": (
+        MAIN,
+        '# system_identifier: "7400000000000000000" ',
+        "system_identifier: 7400000000000000000 ",
+        "targets.primary.system_identifier: found 7400000000000000000: expected a valid string",
+    ),
+    "a ledger that is no UUID": (
+        MAIN,
+        "# identity: 00000000-0000-0000-0000-000000000000 ",
+        "identity: mine ",
+        "ledger.identity: found 'mine': expected to match pattern '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'",
+    ),
+    "a webhook in place of a Connection": (
+        MAIN,
+        "# slack: upkeep_slack ",
+        "slack: https://hooks.slack.com/services/T/B/X ",
+        "approval.slack: found 'https://hooks.slack.com/services/T/B/X': expected to match pattern "
+        "'^[A-Za-z0-9_.-]{1,200}$'",
+    ),
+    "a guard that never looks": (
+        MAIN,
+        "poll_seconds: 1",
+        "poll_seconds: 0",
+        "guards.poll_seconds: found 0: expected greater than 0",
+    ),
+    "more dead rows than rows": (
+        MAIN,
+        "dead_percent: 10 ",
+        "dead_percent: 101 ",
+        "optimise.dead_percent: found 101: expected less than or equal to 100",
+    ),
     "ok turns red": (
         MAIN,
         "red_on: [critical]",
@@ -307,10 +444,87 @@ def test_a_mistake_names_its_file_its_setting_what_was_found_and_what_was_expect
     assert f"config/{file}: {said}" in spoilt(config, file, old, new).splitlines()
 
 
+# People ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def staffed(config: Path) -> Maintenance:
+    """Three people: one plain, one whom the auth manager calls by a number, one who also comes from a shell."""
+    text = (config / MAIN).read_text()
+    for old, new in (
+        ("people: {}", "people: {dora: {}, omar: {id: '7'}, root: {shell: [deploy, cron]}}"),
+        ("Database Administrator, users: []", "Database Administrator, users: [dora, omar]"),
+        ("freezes: []", "freezes: [{start: 2026-12-24T00:00:00Z, end: 2027-01-02T00:00:00+01:00, reason: Holidays}]"),
+    ):
+        assert old in text
+        text = text.replace(old, new, 1)
+    (config / MAIN).write_text(text)
+    return settings(config).maintenance
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        (None, frozenset()),
+        ("dora", {"dora"}),
+        ("omar", {"omar"}),
+        ("deploy", {"root"}),
+        ("cron", {"root"}),
+        ("7", None),
+        ("postgres", None),
+        ("Dora", None),
+        ("", None),
+    ],
+)
+def test_who_counts_as_having_asked(staffed: Maintenance, name: str | None, counts: frozenset[str] | None) -> None:
+    """The schedule is nobody, a name or a shell's alias is one person, and whoever is unknown might be anybody."""
+    assert staffed.requester(name) == counts
+
+
+def test_a_name_that_is_a_person_and_anothers_shell_might_be_either(config: Path) -> None:
+    """OS users and Airflow's users are two lists of names: a name on both is nobody in particular."""
+    text = (config / MAIN).read_text()
+    (config / MAIN).write_text(text.replace("people: {}", "people: {dora: {shell: [omar]}, omar: {}}", 1))
+    assert settings(config).maintenance.requester("omar") is None
+
+
+@pytest.mark.parametrize(
+    ("user_id", "person"), [("dora", "dora"), ("7", "omar"), ("omar", None), ("deploy", None), ("", None)]
+)
+def test_a_person_is_known_by_what_the_auth_manager_calls_them(
+    staffed: Maintenance, user_id: str, person: str | None
+) -> None:
+    """Where an id is given, the name is none: somebody else could have taken it as theirs."""
+    assert staffed.person_by_id(user_id) == person
+
+
+def test_who_holds_a_role(staffed: Maintenance) -> None:
+    """Its people, nobody, and nobody for a role that is none."""
+    assert staffed.holders("dba") == {"dora", "omar"}
+    assert staffed.holders("lead") == staffed.holders("boss") == frozenset()
+
+
+def test_a_freeze_keeps_its_zone(staffed: Maintenance) -> None:
+    """Its end is the moment that was written, whatever the zone."""
+    (freeze,) = staffed.freezes
+    assert freeze.end == datetime(2027, 1, 1, 23, tzinfo=UTC)
+
+
+def test_the_shipped_configuration_changes_nothing(config: Path) -> None:
+    """No server is pinned, no ledger, and nobody holds a role: each alone refuses every change (APPROVAL.md)."""
+    shipped = settings(config).maintenance
+    assert (shipped.targets["primary"].system_identifier, shipped.ledger.identity) == (None, None)
+    assert all(not shipped.holders(role) for role in shipped.roles)
+    assert shipped.approval.roles == {"optimise": ("dba", "devops")}
+
+
+# The files ------------------------------------------------------------------------------------------------------
+
+
 def test_all_mistakes_of_a_file_are_said_at_once(config: Path) -> None:
     """Three mistakes are three lines: nobody has to start three times."""
     text = (config / MAIN).read_text()
-    for old, new in (("attempts: 3", "attempts: 0"), ("0 2 * * *", "never"), ("[critical]", "[red]")):
+    for old, new in (("  attempts: 3", "  attempts: 0"), ("0 2 * * *", "never"), ("[critical]", "[red]")):
         text = text.replace(old, new)
     (config / MAIN).write_text(text)
     settings_named = [line.split(": ")[1] for line in refusal(config).splitlines()]

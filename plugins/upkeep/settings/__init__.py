@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import ConfigDict
 
+from upkeep.settings.approval import Freeze, Guards, Optimise
 from upkeep.settings.base import EXPECTATIONS, METRICS, ROOT, ConfigError, Frozen
 from upkeep.settings.maintenance import AlertLog, ApplicationLog, Backups, Http, Maintenance, SecurityLog, Sql, Target
 from upkeep.settings.read import read
@@ -66,10 +67,13 @@ __all__ = [
     "ApplicationLog",
     "Backups",
     "ConfigError",
+    "Freeze",
+    "Guards",
     "Hours",
     "Http",
     "Maintenance",
     "Network",
+    "Optimise",
     "SecurityLog",
     "Settings",
     "Sql",

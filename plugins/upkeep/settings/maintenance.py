@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from upkeep.findings import Level
+from upkeep.settings.approval import Approval, Freeze, Guards, Optimise, Person, Role
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, Frozen, Name, exactly
 from upkeep.settings.values import Folder, HoursText, Identifier, NetworkText, TableText
 from upkeep.windows import Cadence
@@ -18,6 +19,7 @@ class TargetConnections(Frozen):
 
     functions: ConnectionId
     read: ConnectionId
+    maintain: ConnectionId | None = None
 
 
 class Backups(Frozen):
@@ -40,19 +42,24 @@ class Backups(Frozen):
 
 
 class Target(Frozen):
-    """One maintained system. Without ``backups`` nothing is known of its backups."""
+    """One maintained system. Without ``backups`` nothing is known of its backups.
+
+    ``system_identifier`` pins the server (`python -m upkeep check --print-identity`); without it nothing is changed.
+    """
 
     title: str
     connections: TargetConnections
+    system_identifier: str | None = Field(default=None, pattern=r"^[0-9]{1,20}$")
     backups: Backups | None = None
 
 
 class Ledger(Frozen):
-    """Airflow Connections to the ledger, one per role."""
+    """Airflow Connections to the ledger, one per role; ``identity`` pins which ledger it is."""
 
     tasks: ConnectionId
     dashboard: ConnectionId
     owner: ConnectionId
+    identity: str | None = Field(default=None, pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
 
 class Http(Frozen):
@@ -168,6 +175,12 @@ class Maintenance(Frozen):
     targets: Mapping[Name, Target] = Field(min_length=1)
     ledger: Ledger
     windows: Mapping[Name, Cadence]
+    freezes: tuple[Freeze, ...] = ()
+    people: Mapping[str, Person] = Field(default_factory=dict)
+    roles: Mapping[Name, Role]
+    approval: Approval
+    guards: Guards
+    optimise: Optimise
     http: Http
     sql: Sql
     checks: Checks
@@ -190,7 +203,54 @@ class Maintenance(Frozen):
 
     @field_validator("windows")
     @classmethod
-    def _daily(cls, value: Mapping[str, Cadence]) -> Mapping[str, Cadence]:
-        if set(value) != {"daily"}:
-            raise ValueError(f"found {sorted(value)}, expected exactly ['daily']")
+    def _known_cadences(cls, value: Mapping[str, Cadence]) -> Mapping[str, Cadence]:
+        if not {"daily", "weekly"} <= set(value) <= {"daily", "weekly", "monthly"}:
+            raise ValueError(f"found {sorted(value)}, expected daily and weekly, and monthly if there is one")
         return value
+
+    @field_validator("people")
+    @classmethod
+    def _one_identity_each(cls, value: Mapping[str, Person]) -> Mapping[str, Person]:
+        ids = [person.id or name for name, person in value.items()]
+        shells = [shell for person in value.values() for shell in person.shell]
+        for said, names in (("id", ids), ("shell", shells)):
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"found the {said} {twice[0]!r} of two people, expected one person behind each")
+        return value
+
+    @field_validator("roles")
+    @classmethod
+    def _known_people(cls, value: Mapping[str, Role], info: ValidationInfo) -> Mapping[str, Role]:
+        people = info.data.get("people", {})
+        for name, role in value.items():
+            if unknown := sorted(set(role.users) - set(people)):
+                raise ValueError(f"found {unknown} in {name}.users, expected names from people: {sorted(people)}")
+        return value
+
+    @field_validator("approval")
+    @classmethod
+    def _known_roles(cls, value: Approval, info: ValidationInfo) -> Approval:
+        roles = info.data.get("roles", {})
+        for kind, needed in value.roles.items():
+            if unknown := sorted(set(needed) - set(roles)):
+                raise ValueError(f"found {unknown} in roles.{kind}, expected names from roles: {sorted(roles)}")
+        return value
+
+    def holders(self, role: str) -> frozenset[str]:
+        """The people who hold a role now."""
+        return frozenset(self.roles[role].users) if role in self.roles else frozenset()
+
+    def person_by_id(self, user_id: str) -> str | None:
+        """The one name of a person by what the auth manager calls them; None when config knows nobody."""
+        return next((name for name, person in self.people.items() if (person.id or name) == user_id), None)
+
+    def requester(self, name: str | None) -> frozenset[str] | None:
+        """Who counts as having asked for a run: nobody for the schedule, one person, or None for everybody.
+
+        Airflow names the Airflow user, or for a run started from a shell the OS user; a name that ``people`` does not
+        know might be anybody.
+        """
+        if name is None:
+            return frozenset()
+        known = [person for person, about in self.people.items() if name == person or name in about.shell]
+        return frozenset(known) if len(known) == 1 else None

@@ -1,0 +1,154 @@
+"""From decisions to a permit: the eight rules of the gate that need no database. Pure; the clock is an argument.
+
+An approval is never stored: whether one action may run now is worked out afresh, immediately before it, from the
+plan, the decisions on its digest, and what config says now of people and roles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from upkeep.plans import SCHEDULE, Action, Plan
+from upkeep.windows import fits
+
+APPROVE, REJECT = "Approve", "Reject"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One authenticated person's answer for one role: the ids of the actions they let run, none for a rejection."""
+
+    role: str
+    person: str
+    approved: frozenset[str]
+    responded_at: datetime
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What is true at this moment: who holds which role, who asked (None: everybody), what is already done.
+
+    ``frozen`` is the reason of a freeze that holds now, ``override`` whether config lets approvers leave the calendar.
+    """
+
+    now: datetime
+    holders: Mapping[str, frozenset[str]]
+    requester: frozenset[str] | None
+    override: bool = True
+    frozen: str = ""
+    done: frozenset[str] = field(default_factory=frozenset)
+
+
+def refusal(plan: Plan, action: Action, decisions: Iterable[Decision], at: Circumstances) -> str:
+    """Why an action may not run now; empty when it may. Of several decisions for one role the first stays."""
+    by_role: dict[str, Decision] = {}
+    for decision in decisions:
+        by_role.setdefault(decision.role, decision)
+    approvers, why = _approvers(action, by_role, plan, at)
+    return why or _requested(approvers, plan, at) or _timing(plan, action, at) or _needs(action, at)
+
+
+def _approvers(
+    action: Action, by_role: Mapping[str, Decision], plan: Plan, at: Circumstances
+) -> tuple[frozenset[str], str]:
+    """The people who let it run, one for each role of its list; or why they do not suffice."""
+    approvers: set[str] = set()
+    for role in action.roles:
+        decision = by_role.get(role)
+        if not at.holders.get(role):
+            return frozenset(), f"role {role} has no user (config/maintenance.yaml: roles.{role}.users)"
+        if decision is None:
+            return frozenset(), f"no answer from {role} by {_minute(asked_until(plan) - plan.shortest)}"
+        if action.id not in decision.approved:
+            return frozenset(), f"{decision.person} as {role} did not approve it"
+        if not decision.responded_at < plan.not_after:
+            return frozenset(), f"the answer of {decision.person} as {role} came after {_minute(plan.not_after)}"
+        if decision.person not in at.holders[role]:
+            return frozenset(), f"{decision.person}, who approved as {role}, does not hold that role any more"
+        if decision.person in approvers:
+            return frozenset(), f"{decision.person} approved for two roles; each needs a person of its own"
+        approvers.add(decision.person)
+    return frozenset(approvers), ""
+
+
+def asked_until(plan: Plan) -> datetime:
+    """Until when people are asked: for the next window until it opens, else until the authority ends.
+
+    Who asked tells the two apart, not the due time: that of a manual run is whatever its requester wrote.
+    """
+    return plan.not_after if plan.outside or plan.requested_by == SCHEDULE else plan.not_before
+
+
+def _requested(approvers: frozenset[str], plan: Plan, at: Circumstances) -> str:
+    if at.requester is None:
+        return (
+            f"it was requested by {plan.requested_by!r}, whom config/maintenance.yaml: people does not know: that "
+            "counts as requested by everybody, and a requester cannot be the only approver"
+        )
+    if not approvers - at.requester:
+        return f"{', '.join(sorted(approvers))} requested it and cannot be the only approver"
+    return ""
+
+
+def _timing(plan: Plan, action: Action, at: Circumstances) -> str:
+    if at.frozen:
+        return f"frozen: {at.frozen}"
+    if plan.outside and not at.override:
+        return "it would run outside the calendar, and config/maintenance.yaml: approval.override forbids that"
+    if at.now < plan.not_before:
+        return f"its window opens at {_minute(plan.not_before)}"
+    if at.now >= plan.not_after:
+        return f"its time was over at {_minute(plan.not_after)}"
+    if not fits(at.now, timedelta(milliseconds=action.predicted_ms), plan.not_after):
+        return f"it is predicted to take {action.predicted_ms} ms and would not end before {_minute(plan.not_after)}"
+    return ""
+
+
+def _needs(action: Action, at: Circumstances) -> str:
+    missing = [needed for needed in action.needs if needed not in at.done]
+    return f"it needs {', '.join(missing)}, which is not done" if missing else ""
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+# Answers ------------------------------------------------------------------------------------------------------
+
+
+class InvalidAnswer(ValueError):
+    """An answer that decides nothing; the message says what was found and what was expected."""
+
+
+def approved_ids(option: str, params: Mapping[str, Any], asked: Iterable[str]) -> frozenset[str]:
+    """The action ids of an answer. Raises InvalidAnswer: an approval names what it approves, silence is never "all"."""
+    known = frozenset(asked)
+    if option == REJECT:
+        return frozenset()
+    if option != APPROVE:
+        raise InvalidAnswer(f"found the answer {option[:100]!r}, expected {APPROVE} or {REJECT}")
+    if "actions" not in params:
+        raise InvalidAnswer("found no list of actions, expected the ids of the actions to approve")
+    found = params["actions"]
+    if not isinstance(found, list):
+        raise InvalidAnswer(f"found actions of type {type(found).__name__}, expected a list of ids")
+    if other := sorted({type(item).__name__ for item in found if not isinstance(item, str)}):
+        raise InvalidAnswer(f"found {', '.join(other)} among the actions, expected a list of ids")
+    if not found:
+        raise InvalidAnswer("found an approval of no action, expected at least one id, or a rejection")
+    if unknown := sorted(set(found) - known):
+        cut = [item[:50] for item in unknown[:5]]
+        raise InvalidAnswer(f"found actions {cut}, expected ids from the form: {sorted(known)[:20]}")
+    return frozenset(found)
+
+
+def comment_of(params: Mapping[str, Any]) -> str:
+    """The comment of an answer, at most 2,000 characters. Raises InvalidAnswer when it is no text."""
+    found = params.get("comment")
+    if found is not None and not isinstance(found, str):
+        raise InvalidAnswer(f"found a comment of type {type(found).__name__}, expected text")
+    return (found or "")[:2000]

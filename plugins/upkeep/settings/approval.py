@@ -1,0 +1,92 @@
+"""Who may ask and who must answer: people, roles, approval, guards, freezes (config/maintenance.yaml)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from upkeep.settings.base import ConnectionId, Frozen, Name
+
+#: Kinds of action that this version can propose; each has its list of roles in ``approval.roles``.
+KINDS = ("optimise",)
+
+
+class Person(Frozen):
+    """An Airflow user. ``id`` is what the auth manager calls them (FAB: a number), by default their name."""
+
+    id: str = ""
+    shell: tuple[str, ...] = ()
+
+
+class Role(Frozen):
+    """One of the guide's four roles (G133-G136) and the people who hold it."""
+
+    title: str
+    users: tuple[str, ...] = ()
+
+
+class Approval(Frozen):
+    """How mutations are approved: which roles by kind of action, how long an answer may take."""
+
+    roles: Mapping[str, tuple[Name, ...]]
+    closed_response_minutes: int = Field(ge=1, le=7 * 24 * 60, strict=True)
+    remind_minutes: int = Field(ge=1, le=24 * 60, strict=True)
+    override: bool = Field(strict=True)
+    slack: ConnectionId | None = None
+
+    @field_validator("roles")
+    @classmethod
+    def _each_kind(cls, value: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+        if set(value) != set(KINDS):
+            raise ValueError(f"found {sorted(value)}, expected a list of roles for exactly {list(KINDS)}")
+        for kind, roles in value.items():
+            if not roles or len(set(roles)) < len(roles):
+                raise ValueError(f"found {list(roles)} for {kind}, expected at least one role and none twice")
+        return value
+
+
+class Guards(Frozen):
+    """What stops a mutation: seconds of replica lag, percent of connections, patience with locks."""
+
+    lock_timeout_seconds: float = Field(gt=0, le=60, strict=True)
+    lock_attempts: int = Field(ge=1, le=20, strict=True)
+    poll_seconds: float = Field(gt=0, le=10, strict=True)
+    replica_lag_seconds: float = Field(gt=0, le=3600, strict=True)
+    connections_percent: float = Field(gt=0, le=100, strict=True)
+    patience_seconds: float = Field(ge=0, le=3600, strict=True)
+
+
+class Optimise(Frozen):
+    """When a table is vacuumed or analysed (G52, G59), and how gently."""
+
+    dead_percent: float = Field(gt=0, le=100, strict=True)
+    dead_rows: int = Field(ge=1, strict=True)
+    changed_percent: float = Field(gt=0, le=1000, strict=True)
+    vacuum_cost_delay_ms: float = Field(ge=0, le=100, strict=True)
+    vacuum_cost_limit: int = Field(ge=1, le=10_000, strict=True)
+    megabytes_per_second: float = Field(gt=0, le=100_000, strict=True)
+
+
+class Freeze(Frozen):
+    """A time in which nothing is changed: [start, end). Evidence is still collected."""
+
+    start: datetime
+    end: datetime
+    reason: str = Field(min_length=1)
+
+    @field_validator("start", "end")
+    @classmethod
+    def _aware(cls, value: datetime) -> datetime:
+        if value.tzinfo is None:
+            raise ValueError(f"found {value}, expected a time with its zone, such as 2026-12-24T00:00:00Z")
+        return value
+
+    @field_validator("end")
+    @classmethod
+    def _later(cls, value: datetime, info: ValidationInfo) -> datetime:
+        start = info.data.get("start")
+        if start is not None and value <= start:
+            raise ValueError(f"found {value}, expected a time after start ({start})")
+        return value
