@@ -7,6 +7,7 @@ transaction mode (X13). Server notices are kept: VACUUM and ANALYZE by a non-own
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -66,38 +67,68 @@ class Session:
 
 
 @contextmanager
-def session(connect: Connect, clocks: Sql, *, read_only: bool) -> Iterator[Session]:
-    """Connect, open one transaction with both clocks set, commit at the end, always close.
-
-    Raises psycopg.Error as the driver gives it; ``explain`` turns it into a sentence.
-    """
+def connected(connect: Connect) -> Iterator[Session]:
+    """Connect, collect what the server says beside its answers, always close; no clock is set yet."""
     connection = connect()
     try:
         opened = Session(connection)
         connection.add_notice_handler(
             lambda said: opened.notices.append(Notice(said.severity_nonlocalized or "", said.message_primary or ""))
         )
-        connection.read_only = read_only
         # Behind a pooler a prepared statement outlives us in its backend and meets the next client's of the same name.
         connection.prepare_threshold = None
-        with connection.transaction():
-            _set_clocks(opened, clocks)
-            yield opened
+        yield opened
     finally:
         connection.close()
 
 
-def _set_clocks(opened: Session, clocks: Sql) -> None:
-    for setting, value in (
-        ("statement_timeout", _milliseconds(clocks.statement_timeout_seconds)),
-        ("lock_timeout", _milliseconds(clocks.lock_timeout_seconds)),
-        ("idle_in_transaction_session_timeout", _milliseconds(clocks.statement_timeout_seconds)),
+@contextmanager
+def transaction(opened: Session, clocks: Sql) -> Iterator[Session]:
+    """One transaction of a session with both clocks set for it, committed at the end."""
+    with opened.connection.transaction():
+        _set_clocks(opened, clocks)
+        yield opened
+
+
+@contextmanager
+def session(connect: Connect, clocks: Sql, *, read_only: bool) -> Iterator[Session]:
+    """Connect, open one transaction with both clocks set, commit at the end, always close.
+
+    Raises psycopg.Error as the driver gives it; ``explain`` turns it into a sentence.
+    """
+    with connected(connect) as opened:
+        opened.connection.read_only = read_only
+        with transaction(opened, clocks):
+            yield opened
+
+
+@contextmanager
+def standing(connect: Connect, clocks: Sql) -> Iterator[Session]:
+    """A session outside any transaction, each statement on its own: what VACUUM and CONCURRENTLY need (X10).
+
+    The clocks are settings of the session, which a pooler in transaction mode would not keep (X13).
+    """
+    with connected(connect) as opened:
+        opened.connection.autocommit = True
+        _set_clocks(opened, clocks, local=False)
+        yield opened
+
+
+def _set_clocks(opened: Session, clocks: Sql, *, local: bool = True) -> None:
+    settings = {
+        "statement_timeout": _milliseconds(clocks.statement_timeout_seconds),
+        "lock_timeout": _milliseconds(clocks.lock_timeout_seconds),
+        "idle_in_transaction_session_timeout": _milliseconds(clocks.statement_timeout_seconds),
         # When the task is killed outright nobody cancels: let the server notice that its client is gone.
-        ("client_connection_check_interval", "2s"),
-        ("search_path", "pg_catalog"),
-        ("timezone", "UTC"),
-    ):
-        opened.rows("SELECT pg_catalog.set_config(%(setting)s, %(value)s, true)", {"setting": setting, "value": value})
+        "client_connection_check_interval": "2s",
+        "search_path": "pg_catalog",
+        "timezone": "UTC",
+    }
+    opened.rows(
+        "SELECT pg_catalog.set_config(clock.name, clock.value, %(local)s)"
+        " FROM pg_catalog.json_each_text(%(settings)s::json) AS clock (name, value)",
+        {"settings": json.dumps(settings), "local": local},
+    )
 
 
 def _milliseconds(seconds: float) -> str:

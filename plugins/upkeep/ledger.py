@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -92,21 +92,21 @@ def add_step(session: Session, window: Window, record: StepRecord) -> None:
             "window_id": window_id(session, window),
             "run_id": window.run_id,
             "digest": looked.answer.digest if looked.answer else "",
-            **_clean({name: getattr(record, name) for name in ("step", "state", "reason", "source")}),
+            **clean({name: getattr(record, name) for name in ("step", "state", "reason", "source")}),
             "try_number": record.try_number,
             "started_at": record.started_at,
         },
     )["id"]
     for position, finding in enumerate(looked.findings):
-        row = _clean({**asdict(finding), "metadata": _plain(dict(finding.metadata))})
+        row = clean({**asdict(finding), "metadata": plain(dict(finding.metadata))})
         row |= {"key": row["key"][:MAX_KEY], "metadata": Jsonb(row["metadata"])}
         session.rows(queries.load("ledger/add_finding"), {"step_id": step_id, "position": position, **row})
     for sample in looked.samples:
-        row = _clean(asdict(sample))
+        row = clean(asdict(sample))
         row |= {"step_id": step_id, "subject": row["subject"][:MAX_KEY]}
         session.rows(queries.load("ledger/add_sample"), row)
     if answer := looked.answer:
-        row = _clean(asdict(answer)) | {"step_id": step_id, "digest": answer.digest}
+        row = clean(asdict(answer)) | {"step_id": step_id, "digest": answer.digest}
         session.rows(queries.load("ledger/add_answer"), row)
 
 
@@ -138,15 +138,27 @@ def earlier_samples(
     return {(row["metric"], row["subject"]): (row["value"], row["taken_at"]) for row in rows}
 
 
+def remembered(session: Session, window: Window, step: str, reach: timedelta) -> dict[tuple[str, str], float]:
+    """(metric, subject) → the greatest value: a step's samples of periods that had ended when this window's begins.
+
+    Only of periods that ended within ``reach`` of it; none when that is nothing. What this window itself has measured,
+    or one that overlaps it, never counts: carried out again, a window knows what it knew at first.
+    """
+    start = window.period[0]
+    parameters = {"target": window.target, "step": step, "since": start - reach, "start": start}
+    rows = session.rows(queries.load("ledger/remembered"), parameters) if reach else []
+    return {(row["metric"], row["subject"]): row["value"] for row in rows}
+
+
 def window_samples(session: Session, window: Window) -> dict[tuple[str, str], float]:
     """(metric, subject) → value: what the steps of this window have measured so far."""
     rows = session.rows(queries.load("ledger/window_samples"), {"window_id": window_id(session, window)})
     return {(row["metric"], row["subject"]): row["value"] for row in rows}
 
 
-def last_window(session: Session, target: str, cadence: str) -> datetime | None:
-    """When the last finished window of a cadence was due, None when there has been none."""
-    rows = session.rows(queries.load("ledger/last_window"), {"target": target, "cadence": cadence})
+def last_scan(session: Session, target: str) -> datetime | None:
+    """When the last weekly window with a security scan was due, None when there has been none."""
+    rows = session.rows(queries.load("ledger/last_scan"), {"target": target})
     return rows[0]["due"] if rows else None
 
 
@@ -183,12 +195,12 @@ def add_report(
 ) -> int:
     """Keep a report and give the window its outcome; returns the report's id."""
     number = window_id(session, window)
-    text = _clean(json.dumps(_plain(body), ensure_ascii=False))
+    text = clean(json.dumps(plain(body), ensure_ascii=False))
     row = {
         "window_id": number,
         "dag_id": window.dag_id,
         "run_id": window.run_id,
-        **_clean({"level": level, "headline": headline, "html": html}),
+        **clean({"level": level, "headline": headline, "html": html}),
         "body": text,
         "digest": hashlib.sha256(text.encode()).hexdigest(),
     }
@@ -202,19 +214,19 @@ def verdict_of_run(session: Session, dag_id: str, run_id: str) -> Row:
     return session.row(queries.load("ledger/verdict_of_run"), {"dag_id": dag_id, "run_id": run_id})
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A value as JSON can say it: what JSON has no type for becomes text, NaN and the infinities too."""
     return json.loads(json.dumps(value, default=str), parse_constant=str)
 
 
-def _clean(value: Any) -> Any:
+def clean(value: Any) -> Any:
     """PostgreSQL's text holds neither NUL nor lone surrogates; both come in hostile JSON. Shown, not lost."""
     match value:
         case str():
             return value.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "backslashreplace").decode()
         case dict():
-            return {_clean(key): _clean(item) for key, item in value.items()}
+            return {clean(key): clean(item) for key, item in value.items()}
         case list() | tuple():
-            return [_clean(item) for item in value]
+            return [clean(item) for item in value]
         case _:
             return value

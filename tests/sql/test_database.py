@@ -76,6 +76,7 @@ def somebody(cluster: Cluster, empty_database: str) -> Iterator[str]:
 # Clocks (X11, X13) ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.guide("X11", "holds")
 def test_statement_timeout_ends_a_statement_on_the_server(empty_database: str) -> None:
     """The server itself ends a sleep that is too long, and the sentence names the setting."""
     marker = secrets.token_hex(8)
@@ -89,6 +90,7 @@ def test_statement_timeout_ends_a_statement_on_the_server(empty_database: str) -
     assert "canceling statement due to statement timeout" in told
 
 
+@pytest.mark.guide("X11", "holds")
 def test_lock_timeout_ends_the_wait_for_a_lock(empty_database: str) -> None:
     """A lock that somebody else holds is waited for no longer than lock_timeout, and the sentence names it."""
     with psycopg.connect(empty_database) as holder:
@@ -102,6 +104,7 @@ def test_lock_timeout_ends_the_wait_for_a_lock(empty_database: str) -> None:
     assert "sql.lock_timeout_seconds" in database.explain(caught.value, "any")
 
 
+@pytest.mark.guide("X11", "holds")
 def test_a_transaction_left_alone_is_ended_by_the_server(empty_database: str) -> None:
     """A task that hangs between two statements does not hold back vacuum for longer than the clock."""
     opened = database.session(to(empty_database), QUICK, read_only=True)
@@ -110,6 +113,7 @@ def test_a_transaction_left_alone_is_ended_by_the_server(empty_database: str) ->
     assert "idle-in-transaction timeout" in database.explain(caught.value, "any")
 
 
+@pytest.mark.guide("X11", "holds")
 @pytest.mark.parametrize(("seconds", "shown"), [(30, "30s"), (0.3, "300ms"), (3600, "1h")])
 def test_the_clocks_are_what_config_says(empty_database: str, seconds: float, shown: str) -> None:
     """Both clocks stand inside the transaction, and names are looked up where only the server's own are."""
@@ -138,6 +142,7 @@ class Pooled(psycopg.Connection[Any]):
         """Keep the session for the next client."""
 
 
+@pytest.mark.guide("X13", "holds")
 def test_no_clock_leaks_to_the_next_transaction_of_the_same_connection(empty_database: str) -> None:
     """Behind a pooler the next client's transaction starts with the server's own settings (X13)."""
     names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "search_path", "timezone")
@@ -215,6 +220,7 @@ def analyze(look: checks.Look) -> Looked:
 ANALYZE = checks.Check("analyze", "G52", "Statistics", analyze)
 
 
+@pytest.mark.guide("X10", "fires", "silent")
 def test_a_statement_that_only_warned_becomes_a_finding_until_the_owner_runs_it(
     empty_database: str, somebody: str
 ) -> None:
@@ -238,6 +244,7 @@ def test_a_statement_that_only_warned_becomes_a_finding_until_the_owner_runs_it(
     assert analyzed(empty_database) == ([], (done,))
 
 
+@pytest.mark.guide("X10", "silent")
 def test_a_notice_that_is_no_warning_is_kept_and_no_finding(empty_database: str) -> None:
     """DROP … IF EXISTS of nothing is told as a NOTICE; it stays with the session and alarms nobody."""
     check = checks.Check(
@@ -252,6 +259,7 @@ def test_a_notice_that_is_no_warning_is_kept_and_no_finding(empty_database: str)
 # Ending (X11) ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.guide("X11", "holds")
 def test_cancel_from_another_thread_ends_the_statement_on_the_server(empty_database: str) -> None:
     """What a task's on_kill does: the waiting call raises, and the server no longer works on it."""
     marker = secrets.token_hex(8)
@@ -301,6 +309,7 @@ else:
 """
 
 
+@pytest.mark.guide("X11", "holds")
 def test_a_client_that_is_killed_leaves_no_statement_running(empty_database: str) -> None:
     """After SIGKILL of its process a session's statement ends within seconds; that of a plain connection goes on."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "plugins")}

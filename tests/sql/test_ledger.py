@@ -23,6 +23,7 @@ from psycopg import sql
 
 from sandbox.postgres import HOST, Cluster
 from upkeep import database, ledger, migrations, queries
+from upkeep.checks.security import scan_age
 from upkeep.database import Session
 from upkeep.findings import Finding, Level, Sample
 from upkeep.ledger import Answer, Looked, StepRecord
@@ -207,6 +208,10 @@ def read(book: Ledger, window: Window) -> dict[str, Any]:
 # Migrations -----------------------------------------------------------------------------------------------------
 
 
+#: What the gate rests on: rows are added by tasks and never changed by them (APPROVAL.md, rule 7).
+GATE = ("plans", "shown", "decisions", "permits", "receipts")
+
+
 def tables(found: Ledger) -> set[str]:
     """The ledger's tables."""
     return {name for (name,) in found.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'upkeep'")}
@@ -216,11 +221,14 @@ def test_migrations_lead_from_nothing_to_the_head_and_twice_is_harmless(fresh: L
     """The first upgrade makes every table, the second keeps what was written in between."""
     assert tables(fresh) == set()
     upgrade(fresh)
-    expected = {"windows", "steps", "findings", "samples", "answers", "reports", "ledger_version"}
+    expected = {"windows", "steps", "findings", "samples", "answers", "reports", "ledger_version", "identity", *GATE}
     assert tables(fresh) == expected
     write(fresh, window, record(finding("kept")))
+    identity = fresh.ask(queries.load("ledger/identity"))
     upgrade(fresh)
     assert tables(fresh) == expected
+    assert len(identity) == 1
+    assert fresh.ask(queries.load("ledger/identity")) == identity
     assert fresh.ask(queries.load("ledger/revision")) == [(migrations.head(),)]
     assert read(fresh, window)["a.step"]["findings"] == [finding("kept")]
 
@@ -316,12 +324,21 @@ WRITES = [
     *(f"UPDATE upkeep.{table} SET {column} = {column}" for table, column in (
         ("steps", "reason"), ("findings", "detail"), ("samples", "value"), ("answers", "body"), ("reports", "html"),
         ("windows", "due"), ("windows", "deadline"), ("windows", "requested_by"), ("windows", "kind"),
-        ("ledger_version", "version_num"),
+        ("ledger_version", "version_num"), ("identity", "id"),
+        ("plans", "body"), ("plans", "digest"), ("plans", "not_after"), ("plans", "measured"), ("plans", "reason"),
+        ("shown", "action_ids"), ("shown", "asked"), ("shown", "body_digest"),
+        ("decisions", "action_ids"), ("decisions", "person"), ("decisions", "responded_at"), ("decisions", "comment"),
+        ("permits", "action_id"), ("permits", "attempt"), ("permits", "before"),
+        ("receipts", "outcome"), ("receipts", "after"), ("receipts", "reason"),
     )),
     *(f"DELETE FROM upkeep.{table} WHERE false"
-      for table in ("windows", "steps", "findings", "samples", "answers", "reports")),
-    *(f"TRUNCATE upkeep.{table} CASCADE" for table in ("windows", "findings", "steps", "reports")),
+      for table in ("windows", "steps", "findings", "samples", "answers", "reports", "identity", *GATE)),
+    *(f"TRUNCATE upkeep.{table} CASCADE" for table in ("windows", "findings", "steps", "reports", "identity", *GATE)),
+    *(f"DROP TABLE upkeep.{table} CASCADE" for table in GATE),
+    *(f"ALTER TABLE upkeep.{table} DISABLE TRIGGER ALL" for table in GATE),
+    *(f"CREATE RULE quietly AS ON INSERT TO upkeep.{table} DO INSTEAD NOTHING" for table in GATE),
     "INSERT INTO upkeep.ledger_version VALUES ('9999')",
+    "INSERT INTO upkeep.identity DEFAULT VALUES",
     "CREATE TABLE upkeep.mine (id int)",
     "CREATE TABLE public.mine (id int)",
     "CREATE SCHEMA mine",
@@ -333,6 +350,7 @@ WRITES = [
 ]  # fmt: skip
 
 
+@pytest.mark.guide("G11", "holds")
 @pytest.mark.parametrize("role", ["tasks", "dashboard"])
 @pytest.mark.parametrize("statement", WRITES)
 def test_what_is_written_can_neither_be_changed_nor_removed(
@@ -363,9 +381,26 @@ def test_tasks_may_write_all_that_a_window_needs_and_change_its_outcome_only(boo
         "windows.run_id", "windows.opened_at", "windows.outcome", "windows.closed_at",
     }  # fmt: skip
     assert {column.partition(".")[0] for column, right in found if right == "INSERT"} == tables(book) - {
-        "ledger_version"
+        "ledger_version",
+        "identity",
     }
     assert book.ask(rights, book.login("dashboard")) == []
+
+
+@pytest.mark.parametrize("table", GATE)
+def test_of_the_gates_rows_tasks_may_add_and_read_and_nothing_else(book: Ledger, table: str) -> None:
+    """The whole matrix of rights on each of the five tables, and whose they are."""
+    query = """
+        SELECT array_agg(p ORDER BY p), pg_get_userbyid(c.relowner)
+        FROM pg_class c CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER',
+                                                'REFERENCES']) AS p
+        WHERE c.oid = to_regclass(%s) AND (has_table_privilege(%s, c.oid, p)
+              OR p IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES') AND has_any_column_privilege(%s, c.oid, p))
+        GROUP BY c.relowner
+    """
+    for role, rights in (("tasks", ["INSERT", "SELECT"]), ("dashboard", ["SELECT"])):
+        login = book.login(role)
+        assert book.ask(query, f"upkeep.{table}", login, login) == [(rights, book.login("owner"))]
 
 
 def test_the_dashboard_reads_everything_and_inserts_nothing(book: Ledger, window: Window) -> None:
@@ -464,6 +499,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.guide("G8", "holds")
 @pytest.mark.parametrize(("sent", "kept"), HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_text_is_shown_and_not_lost(book: Ledger, window: Window, sent: str, kept: str) -> None:
     """Text of any kind comes back from each column of a step; what PostgreSQL cannot hold is shown in its place."""
@@ -626,9 +662,29 @@ def test_earlier_samples_are_the_newest_before_the_moment(book: Ledger, window: 
     assert values(DUE - DAY) == {}
 
 
+@pytest.mark.guide("G6", "fires", "silent")
+def test_the_age_of_the_last_scan_is_that_of_the_last_weekly_window_with_one(book: Ledger, window: Window) -> None:
+    """None or a failed one is UNKNOWN, an old one warns, a new one is ok; a weekly window without a scan is none."""
+
+    def level() -> Level:
+        with book.session() as session:
+            return scan_age(ledger.last_scan(session, window.target), DUE + 20 * DAY).level
+
+    weekly, scan = replace(window, cadence="weekly"), "patches.npm_audit"
+    write(book, later(window, 19), record(step=scan))
+    write(book, later(weekly, 19), record(step="evidence.dead_rows"))
+    write(book, later(weekly, 18), record(step=scan, state="failed"))
+    assert level() is Level.UNKNOWN
+    write(book, weekly, record(step=scan))
+    assert level() is Level.WARNING
+    write(book, later(weekly, 14), record(step=scan))
+    assert level() is Level.OK
+
+
 # Reports --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.guide("G11", "holds")
 def test_reports_are_only_ever_added_and_the_newest_is_the_verdicts(book: Ledger, window: Window) -> None:
     """A run that is cleared and repeated leaves its first page where it was; the window has the last outcome."""
     dag = f"dag_{window.target}"

@@ -171,6 +171,7 @@ def gather(book: Ledger, window: Window) -> reports.Report:
         return task._gather(session, context, window, {"health.system_status": "success"})
 
 
+@pytest.mark.guide("G1", "fires", "silent")
 def test_a_late_window_is_found_by_its_own_report_and_gone_from_the_next(
     book: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,3 +201,56 @@ def test_a_late_window_is_found_by_its_own_report_and_gone_from_the_next(
     assert gather(book, by_hand).own == ()
     looks = book.ask("SELECT count(*) FROM upkeep.steps s WHERE step = %s AND run_id = %s", "report", "manual__1")
     assert looks == [(0,)]
+
+
+# What a check remembers ----------------------------------------------------------------------------------------
+
+
+def known(book: Ledger, window: Window, reach: timedelta = 30 * DAY) -> dict[str, float]:
+    """Subject → value of what one step remembers before a window."""
+    with book.session() as session:
+        return {subject: value for (_, subject), value in ledger.remembered(session, window, "a.step", reach).items()}
+
+
+def seen(subject: str, value: float, **changed: Any) -> StepRecord:
+    """A step that has something to remember."""
+    return record(**{"step": "a.step", **changed}, samples=(Sample("seen", value, "s", subject),))
+
+
+def test_a_window_remembers_what_had_ended_when_it_begins(book: Ledger, window: Window) -> None:
+    """Neither itself when it is carried out again, nor a later or an overlapping one, nor another step or target."""
+    write(book, window, seen("first", 1))
+    second, third = later(window, 1), later(window, 2)
+    by_hand = replace(second, kind=Kind.MANUAL, run_id="by hand", period_start=second.period_start - DAY / 2)
+    overlapping = replace(by_hand, run_id="overlaps", period_end=third.period_start + DAY / 2)
+    write(book, second, seen("second", 2), seen("second", 2.5))
+    write(book, second, seen("failed", 2, state="failed"), seen("another", 2, step="b.step"))
+    write(book, by_hand, seen("by hand", 3))
+    write(book, overlapping, seen("overlaps", 3))
+    write(book, third, seen("third", 4), seen("first", 4))
+    write(book, replace(window, target=f"{window.target}_other"), seen("elsewhere", 5))
+    assert known(book, window) == {}
+    assert known(book, second) == {"first": 1.0}
+    assert known(book, third) == {"first": 1.0, "second": 2.5, "by hand": 3.0}
+    assert known(book, later(window, 3)) == {
+        "first": 4.0,
+        "second": 2.5,
+        "by hand": 3.0,
+        "overlaps": 3.0,
+        "third": 4.0,
+    }
+
+
+def test_a_backfilled_window_adds_to_memory_and_takes_nothing_from_it(book: Ledger, window: Window) -> None:
+    """An older window that is carried out later than a newer one does not put its older times over it."""
+    write(book, later(window, 1), seen("it", 2))
+    write(book, window, seen("it", 1), seen("only then", 1))
+    assert known(book, later(window, 2)) == {"it": 2.0, "only then": 1.0}
+
+
+def test_memory_reaches_as_far_as_it_is_asked(book: Ledger, window: Window) -> None:
+    """A period that ended exactly that long ago lies outside; a check that remembers nothing is told nothing."""
+    write(book, window, seen("it", 1))
+    assert known(book, later(window, 3), 2 * DAY + timedelta(microseconds=1)) == {"it": 1.0}
+    assert known(book, later(window, 3), 2 * DAY) == {}
+    assert known(book, later(window, 1), timedelta(0)) == {}

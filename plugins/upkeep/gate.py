@@ -1,0 +1,172 @@
+"""What the ledger remembers of the gate: plans, what was shown, decisions, permits, receipts.
+
+Functions take an open ``database.Session`` on the ledger. The tasks' role may add these rows and read them;
+it can neither change nor delete one (APPROVAL.md, rule 7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from upkeep import ledger, plans, queries
+from upkeep.database import Row, Session
+from upkeep.permits import Decision
+from upkeep.windows import Window
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A plan as the ledger has it. ``reason`` says why it holds no action, if it holds none."""
+
+    plan: plans.Plan
+    digest: str
+    measured: Mapping[str, Mapping[str, Any]]
+    reason: str
+    planned_at: datetime
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What was done under a permit: ``outcome`` is done or not done; waits and durations in milliseconds."""
+
+    outcome: str
+    reason: str
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    lock_wait_ms: int | None = None
+    duration_ms: int | None = None
+    wal_bytes: int | None = None
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+
+
+def identity(session: Session) -> str:
+    """The UUID that the ledger was born with."""
+    return str(session.row(queries.load("ledger/identity"))["id"])
+
+
+def add_plan(
+    session: Session, window: Window, plan: plans.Plan, measured: Mapping[str, Mapping[str, Any]], reason: str
+) -> Stored:
+    """Keep a run's plan; where the run has one already, that one stays and is returned."""
+    text = plans.canonical(plan)
+    row = {
+        "window_id": ledger.window_id(session, window),
+        "target": plan.target,
+        "dag_id": plan.dag_id,
+        "run_id": plan.run_id,
+        "digest": plans.digest(text),
+        "body": text,
+        "measured": Jsonb(measured),
+        "reason": reason,
+        "not_after": plan.not_after,
+    }
+    session.rows(queries.load("ledger/add_plan"), row)
+    stored = plan_of_run(session, plan.dag_id, plan.run_id)
+    if stored is None:
+        raise LookupError(f"the plan of {plan.run_id} was not kept")
+    return stored
+
+
+def plan_of_run(session: Session, dag_id: str, run_id: str) -> Stored | None:
+    """The run's plan. Raises ValueError when its text does not give its digest: somebody changed it."""
+    rows = session.rows(queries.load("ledger/plan_of_run"), {"dag_id": dag_id, "run_id": run_id})
+    if not rows:
+        return None
+    (row,) = rows
+    return Stored(_parsed(row), row["digest"], row["measured"], row["reason"], row["planned_at"])
+
+
+def _parsed(row: Row) -> plans.Plan:
+    """The plan of a row with ``body`` and ``digest``. Raises ValueError when they do not belong together."""
+    if plans.digest(row["body"]) != row["digest"]:
+        raise ValueError(
+            f"found a plan whose text does not give its digest {row['digest']}: it was changed in the ledger"
+        )
+    return plans.parse(row["body"])
+
+
+def plans_in_force(
+    session: Session, target: str, now: datetime, dag_id: str, run_id: str
+) -> list[tuple[str, plans.Plan]]:
+    """(digest, plan) of other runs on this target whose time is not over."""
+    parameters = {"target": target, "now": now, "dag_id": dag_id, "run_id": run_id}
+    rows = session.rows(queries.load("ledger/plans_in_force"), parameters)
+    return [(row["digest"], _parsed(row)) for row in rows]
+
+
+def add_shown(session: Session, window: Window, shown: Mapping[str, Any]) -> int:
+    """Note what a role is about to be asked; returns the row's id."""
+    row = {**shown, "window_id": ledger.window_id(session, window)}
+    return int(session.row(queries.load("ledger/add_shown"), row)["id"])
+
+
+def shown_of_task(session: Session, task: Mapping[str, Any]) -> Row | None:
+    """The newest row that this task showed for this role and plan."""
+    rows = session.rows(queries.load("ledger/shown_of_task"), task)
+    return rows[0] if rows else None
+
+
+def add_decision(session: Session, digest: str, shown_id: int, decision: Decision) -> None:
+    """Keep an answer; the first one of a role stays."""
+    row = {
+        **asdict(decision),
+        "action_ids": sorted(decision.approved),
+        "digest": digest,
+        "shown_id": shown_id,
+        "comment": ledger.clean(decision.comment),
+    }
+    session.rows(queries.load("ledger/add_decision"), row)
+
+
+def decisions(session: Session, digest: str) -> tuple[Decision, ...]:
+    """All answers to a plan, in the order they came."""
+    return tuple(
+        Decision(row["role"], row["person"], frozenset(row["action_ids"]), row["responded_at"], row["comment"])
+        for row in session.rows(queries.load("ledger/decisions"), {"digest": digest})
+    )
+
+
+@dataclass(frozen=True)
+class Permit:
+    """Single-use authority for one attempt at one action; ``before`` is what the catalogue said just before."""
+
+    digest: str
+    action_id: str
+    attempt: int
+    run_id: str
+    backend_pid: int
+    before: Mapping[str, Any]
+
+
+def add_permit(session: Session, permit: Permit) -> int:
+    """Commit a permit. Raises psycopg.errors.UniqueViolation when somebody was faster."""
+    row = asdict(permit) | {"before": Jsonb(ledger.plain(dict(permit.before)))}
+    return int(session.row(queries.load("ledger/add_permit"), row)["id"])
+
+
+def add_receipt(session: Session, permit_id: int, receipt: Receipt) -> None:
+    """Keep what was done."""
+    row = asdict(receipt) | {
+        "permit_id": permit_id,
+        "reason": ledger.clean(receipt.reason),
+        "before": Jsonb(ledger.plain(dict(receipt.before))),
+        "after": Jsonb(ledger.plain(dict(receipt.after))),
+    }
+    session.rows(queries.load("ledger/add_receipt"), row)
+
+
+def permits_of_plan(session: Session, digest: str) -> list[Row]:
+    """Every permit of a plan with its receipt's columns, ``outcome`` None while it is unknown."""
+    return session.rows(queries.load("ledger/permits_of_plan"), {"digest": digest})
+
+
+def unknown_permits(session: Session, target: str) -> list[Row]:
+    """Permits of a target without a receipt, with ``before`` and ``plan``. Raises ValueError for a changed plan."""
+    rows = session.rows(queries.load("ledger/unknown_permits"), {"target": target})
+    return [{**row, "plan": _parsed(row)} for row in rows]
