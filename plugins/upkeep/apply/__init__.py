@@ -1,0 +1,241 @@
+"""Apply: the one place that changes a target, and only what a permit names (APPROVAL.md, rules 3 to 8).
+
+One session holds the target's advisory lock and runs every statement; when that session is lost, so is the lock.
+Before each statement the decisions are read and judged again, the preconditions are looked at in that session, and
+a permit is committed; after it a receipt says what happened. A permit without a receipt means that a process died:
+whoever holds the lock next looks at the catalogue and writes the receipt.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+
+from upkeep import gate, optimise, plans, windows
+from upkeep.apply.book import Book
+from upkeep.apply.carry import DONE, NOT_DONE, Errand, Lost, carry_out, said
+from upkeep.apply.guards import Guard
+from upkeep.apply.target import Refused, locked, watched
+from upkeep.database import Connect, Row, Session
+from upkeep.permits import Circumstances, refusal
+from upkeep.plans import Action
+from upkeep.settings import Maintenance
+
+REFUSED, UNKNOWN = "refused", "unknown"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one action: done, not done (tried), refused (not tried), unknown (its permit has no receipt)."""
+
+    action: Action
+    state: str
+    reason: str
+    receipt: gate.Receipt | None = None
+
+
+@dataclass(frozen=True)
+class Places:
+    """How to connect: to the ledger as the tasks' role, to the target to maintain it and to watch it."""
+
+    ledger: Connect
+    maintain: Connect
+    watch: Connect
+
+
+@dataclass
+class Applying:
+    """One go at one plan. ``clock`` is this host's time in UTC; the target's clock decides nothing."""
+
+    places: Places
+    config: Maintenance
+    stored: gate.Stored
+    run_id: str
+    say: Callable[[str], None]
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    #: How often each action was tried by this process.
+    tries: Counter[str] = field(default_factory=Counter)
+
+    def run(self) -> list[Outcome]:
+        """Apply what may be applied; an outcome for each action, in the plan's order.
+
+        A server that goes away is waited for, ``patience_seconds`` from the last permit on.
+        """
+        patience = self.config.guards.patience_seconds
+        give_up, tried = time.monotonic() + patience, 0
+        while self._open_actions():
+            try:
+                self._settle()
+            except Refused as why:
+                return self._end(REFUSED, str(why))
+            except (Lost, psycopg.Error) as error:
+                self.say(f"Could not go on: {said(error)}")
+                if self.tries.total() > tried:
+                    give_up, tried = time.monotonic() + patience, self.tries.total()
+                if time.monotonic() >= give_up or self._over():
+                    return self._end(NOT_DONE, f"left undone: {said(error)}")
+                self._pause()
+        return self._end(NOT_DONE, "left undone")
+
+    def _end(self, state: str, reason: str) -> list[Outcome]:
+        """Note what is left; an action whose permit has no receipt stays unknown."""
+        for action in self._open_actions():
+            if action.id not in self.outcomes:
+                self._note(Outcome(action, state, reason))
+        return [self.outcomes[action.id] for action in self.stored.plan.actions]
+
+    def _over(self) -> bool:
+        return self.clock() >= self.stored.plan.not_after
+
+    def _pause(self) -> None:
+        time.sleep(self.config.guards.poll_seconds)
+
+    def _open_actions(self) -> list[Action]:
+        """Actions without a final outcome: a lost one is looked at again by whoever holds the lock next."""
+        closed = {key for key, outcome in self.outcomes.items() if outcome.state != UNKNOWN}
+        return [action for action in self.stored.plan.actions if action.id not in closed]
+
+    def _note(self, outcome: Outcome) -> Outcome:
+        self.outcomes[outcome.action.id] = outcome
+        reason = f": {outcome.reason}" if outcome.reason else ""
+        self.say(f"{outcome.action.id} {plans.visible(outcome.action.statement)}: {outcome.state}{reason}")
+        return outcome
+
+    def _settle(self) -> None:
+        """Take the lock, look after what a dead process left, then go through the actions."""
+        if plans.digest(plans.canonical(self.stored.plan)) != self.stored.digest:
+            raise Refused(f"the plan does not give its digest {self.stored.digest}: it is not the one people approved")
+        with Book(self.places.ledger, self.config.sql) as book:
+            if self._nothing_to_do(book):
+                return
+            with (
+                locked(self.places.maintain, self.config, self.stored.plan) as target,
+                watched(self.places.watch, self.config, target) as watching,
+            ):
+                guard = Guard(watching, self.config, target.connection.info.backend_pid, self.say)
+                self._reconcile(book, target)
+                permits = self._permits(book)  # whoever else adds one meets the ledger's UNIQUE
+                for action in self._open_actions():
+                    earlier = [row for row in permits if row["action_id"] == action.id]
+                    self._one(book, Errand(target, guard, action, self.clock), earlier)
+
+    def _nothing_to_do(self, book: Book) -> bool:
+        """Whether every action is refused and no permit is open: then the target is not even touched."""
+        refusals = {action.id: self._refusal(book, action) for action in self._open_actions()}
+        if not all(refusals.values()) or self._permits(book) or self._left_open(book):
+            return False
+        for action in self._open_actions():
+            self._note(Outcome(action, REFUSED, refusals[action.id]))
+        return True
+
+    # What a dead process left ---------------------------------------------------------------------------------
+
+    def _reconcile(self, book: Book, target: Session) -> None:
+        """Give every permit of this target that has no receipt one, by what the catalogue shows."""
+        for permit in self._left_open(book):
+            plan: plans.Plan = permit["plan"]
+            if plan.database != self.stored.plan.database:
+                continue
+            action = next(action for action in plan.actions if action.id == permit["action_id"])
+            after = optimise.state(target, action)
+            receipt = gate.Receipt(
+                DONE if optimise.was_done(action, permit["before"], after) else NOT_DONE,
+                f"the process that had the permit ended without a receipt; run {self.run_id} looked at the catalogue",
+                before=permit["before"],
+                after=after or {},
+            )
+            self._write(book, permit["id"], receipt)
+            self.say(f"Permit {permit['id']} had no receipt: {receipt.outcome}")
+
+    def _left_open(self, book: Book) -> list[Row]:
+        try:
+            return book.once(lambda ledger: gate.unknown_permits(ledger, self.stored.plan.target))
+        except ValueError as why:
+            raise Refused(f"{why}; a permit of it has no receipt, and what it did cannot be told") from None
+
+    @staticmethod
+    def _write(book: Book, permit: int, receipt: gate.Receipt) -> None:
+        book.patiently(lambda ledger: gate.add_receipt(ledger, permit, receipt))
+
+    # One action -----------------------------------------------------------------------------------------------
+
+    def _one(self, book: Book, errand: Errand, earlier: list[Row]) -> Outcome:
+        """Try one action until it is done, refused, or not worth another try."""
+        action = errand.action
+        if done := next((row for row in earlier if row["outcome"] == DONE), None):
+            return self._note(Outcome(action, DONE, done["reason"] or "in an earlier try", _receipt(done)))
+        last = Outcome(action, NOT_DONE, earlier[-1]["reason"], _receipt(earlier[-1])) if earlier else None
+        attempt = len(earlier) + 1
+        while self.tries[action.id] < self.config.guards.lock_attempts:
+            if why := self._refusal(book, action):
+                return self._note(last if last and self.tries[action.id] else Outcome(action, REFUSED, why))
+            if why := errand.guard.wait_until_quiet(self._over):
+                return self._note(Outcome(action, NOT_DONE, f"left undone: {why}"))
+            last, again = self._attempt(book, errand, attempt)
+            if not again:
+                return self._note(last)
+            attempt += 1
+            self._pause()
+        return self._note(last or Outcome(action, NOT_DONE, "it was not tried"))
+
+    def _attempt(self, book: Book, errand: Errand, attempt: int) -> tuple[Outcome, bool]:
+        """Permit, look again, run, receipt; the outcome, and whether another attempt makes sense."""
+        action, target = errand.action, errand.target
+        before = optimise.state(target, action)
+        if before is None or optimise.obstacle(action, before):
+            return Outcome(action, REFUSED, optimise.obstacle(action, before)), False
+        pid = target.connection.info.backend_pid
+        permit = gate.Permit(self.stored.digest, action.id, attempt, self.run_id, pid, before)
+        try:
+            number = book.once(lambda ledger: gate.add_permit(ledger, permit))
+        except psycopg.errors.UniqueViolation:
+            return Outcome(action, REFUSED, f"another process holds the permit for attempt {attempt}"), False
+        self.tries[action.id] += 1
+        self.outcomes[action.id] = Outcome(action, UNKNOWN, "its permit has no receipt; the next run looks what it did")
+        # Writing the permit may have taken long: time and table are looked at once more.
+        left_ms = int((self.stored.plan.not_after - self.clock()) / timedelta(milliseconds=1))
+        now = optimise.state(target, action)
+        why = optimise.obstacle(action, now)
+        if left_ms <= action.predicted_ms:
+            why = why or "its time was over when the permit was written"
+        receipt, again = gate.Receipt(NOT_DONE, why, before=before), False
+        if now is not None and not why:
+            receipt, again = carry_out(errand, now, left_ms)
+        self._write(book, number, receipt)
+        return Outcome(action, receipt.outcome, receipt.reason, receipt), again
+
+    def _permits(self, book: Book) -> list[Row]:
+        return book.once(lambda ledger: gate.permits_of_plan(ledger, self.stored.digest))
+
+    def _refusal(self, book: Book, action: Action) -> str:
+        decisions = book.once(lambda ledger: gate.decisions(ledger, self.stored.digest))
+        return refusal(self.stored.plan, action, decisions, self._now())
+
+    def _now(self) -> Circumstances:
+        done = frozenset(key for key, outcome in self.outcomes.items() if outcome.state == DONE)
+        return circumstances(self.config, self.stored.plan, self.clock(), done)
+
+
+def circumstances(
+    config: Maintenance, plan: plans.Plan, now: datetime, done: frozenset[str] = frozenset()
+) -> Circumstances:
+    """What config says at a moment about the people, the requester, freezes and the override."""
+    frozen = windows.frozen(config.freezes, now)
+    return Circumstances(
+        now=now,
+        holders={role: config.holders(role) for role in config.roles},
+        requester=config.requester(None if plan.requested_by == plans.SCHEDULE else plan.requested_by),
+        override=config.approval.override,
+        frozen=f"{frozen.reason} (until {frozen.end:%Y-%m-%d %H:%M} UTC)" if frozen else "",
+        done=done,
+    )
+
+
+def _receipt(row: Row) -> gate.Receipt:
+    return gate.Receipt(**{name: row[name] for name in gate.Receipt.__dataclass_fields__})

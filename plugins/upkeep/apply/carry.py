@@ -1,0 +1,116 @@
+"""One statement under its permit: run, watched, measured, and told as a receipt. Knows nothing of the ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+
+from upkeep import optimise, plans
+from upkeep.apply.guards import Guard, Watched
+from upkeep.apply.target import set_session
+from upkeep.database import Row, Session
+from upkeep.gate import Receipt
+from upkeep.plans import Action
+
+DONE, NOT_DONE = "done", "not done"
+
+
+class Lost(Exception):
+    """The session on the target is gone, and with it the lock."""
+
+
+@dataclass(frozen=True)
+class Errand:
+    """An action on the session that holds the target's lock, with its guard and this host's clock."""
+
+    target: Session
+    guard: Guard
+    action: Action
+    clock: Callable[[], datetime]
+
+
+def carry_out(errand: Errand, before: Row, left_ms: int) -> tuple[Receipt, bool]:
+    """Run the statement for ``left_ms`` at most; its receipt, and whether another attempt makes sense.
+
+    Raises Lost when the session ended meanwhile: then the catalogue has to say what happened.
+    """
+    target, action = errand.target, errand.action
+    target.notices.clear()
+    set_session(target, "statement_timeout", f"{left_ms}ms")
+    started, began = errand.clock(), time.monotonic()
+    with errand.guard.over(target) as watched:
+        error = _run(target, action.statement)
+        took = (time.monotonic() - began) * 1000
+    ended = errand.clock()
+    after = _after(target, action, before)
+    done = error is None and optimise.was_done(action, before, after)
+    reason, again = (
+        _judge(error, watched, in_time=took < left_ms) if error else (_said(target, action, after, done), False)
+    )
+    receipt = Receipt(
+        outcome=DONE if done else NOT_DONE,
+        reason=reason,
+        started_at=started,
+        ended_at=ended,
+        lock_wait_ms=watched.lock_wait_ms,
+        duration_ms=round(took),
+        wal_bytes=after["wal_position"] - before["wal_position"] if after else None,
+        before=before,
+        after=after or {},
+    )
+    return receipt, again
+
+
+def _run(target: Session, statement: str) -> psycopg.Error | None:
+    try:
+        target.rows(statement)
+    except psycopg.Error as error:
+        # The server's last words come before the end of the connection; class 57P is a shutdown, 08 the line.
+        if target.connection.closed or (error.sqlstate or "08").startswith(("57P", "08")):
+            with suppress(psycopg.Error):
+                target.connection.close()
+            raise Lost(said(error)) from None
+        return error
+    return None
+
+
+def _after(target: Session, action: Action, before: Row) -> Row | None:
+    """The table after the statement; before PostgreSQL 15 its counters come a moment late."""
+    for _ in range(8):
+        after = optimise.state(target, action)
+        if target.version >= 150_000 or after is None or optimise.was_done(action, before, after):
+            return after
+        time.sleep(0.25)
+    return after
+
+
+def _judge(error: psycopg.Error, watched: Watched, *, in_time: bool) -> tuple[str, bool]:
+    """Why the statement failed, and whether it is worth another attempt."""
+    match error:
+        case psycopg.errors.QueryCanceled() if watched.stopped:
+            return watched.stopped, False
+        case psycopg.errors.QueryCanceled() if not in_time:
+            return f"its time was over ({said(error)})", False
+        case psycopg.errors.LockNotAvailable():
+            return f"its lock was not free within lock_timeout ({said(error)})", not watched.stopped
+        case psycopg.errors.DeadlockDetected():
+            return f"the server ended a deadlock ({said(error)})", not watched.stopped
+        case _:
+            return said(error), False
+
+
+def _said(target: Session, action: Action, after: Row | None, done: bool) -> str:
+    """What the server warned of: a VACUUM that skips a table says so and reports success (X10)."""
+    warnings = "; ".join(notice.message for notice in target.notices if notice.severity == "WARNING")
+    silent = "the statement ended without an error, but the catalogue does not show that it did anything"
+    return plans.visible(warnings) or ("" if done else optimise.obstacle(action, after) or silent)
+
+
+def said(error: BaseException) -> str:
+    """An error's message as one short line."""
+    return plans.visible(" ".join(str(error).split()))[:300]

@@ -1,0 +1,99 @@
+"""The session that changes a target: the right server, no pooler between, the target's one lock held."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from upkeep import database, pooling, queries
+from upkeep.database import Connect, Session
+from upkeep.plans import Plan
+from upkeep.settings import Maintenance
+
+#: The advisory lock of all mutations of a target: "upkeep" in ASCII.
+LOCK = 0x75706B656570
+
+
+class Refused(Exception):
+    """Nothing may be changed here now; the message says why."""
+
+
+@contextmanager
+def locked(connect: Connect, config: Maintenance, plan: Plan) -> Iterator[Session]:
+    """A standing session that holds the target's lock until it ends. Raises Refused when this is not the place."""
+    found = pooling.detect(connect)
+    if not found.keeps_sessions:
+        raise Refused(
+            f"the maintain Connection goes through a pooler in {found.kind} mode ({found.reason}), which keeps neither "
+            "locks nor settings: give it the database's own port, or one of a pooler in session mode (X13)"
+        )
+    with database.standing(connect, config.sql) as target:
+        _right_server(target, config, plan)
+        _take_lock(target, config)
+        _gently(target, config)
+        yield target
+
+
+@contextmanager
+def watched(connect: Connect, config: Maintenance, target: Session) -> Iterator[Session]:
+    """The guards' own session. Raises Refused when it cannot see what the target's session does to others.
+
+    Nothing is set in it outside a transaction: the read Connection may go through any pooler.
+    """
+    row = target.row(queries.load("apply/server"))
+    with database.connected(connect) as watching:
+        watching.connection.autocommit = True
+        with database.transaction(watching, config.sql):
+            seen = watching.row(queries.load("apply/watch"), {"pid": row["pid"], "since": row["backend_start"]})
+        if not seen["same_server"]:
+            raise Refused(
+                "the read Connection leads to another server than the maintain Connection: guards would see nothing"
+            )
+        if not seen["allowed"]:
+            raise Refused(
+                f"role {seen['role']!r} of the read Connection may not see other users' sessions, expected a member of "
+                "pg_monitor: guards would see nothing (`python -m upkeep grants` prints what it needs)"
+            )
+        yield watching
+
+
+def _right_server(target: Session, config: Maintenance, plan: Plan) -> None:
+    row = target.row(queries.load("apply/server"))
+    known = config.targets.get(plan.target)
+    pinned = known.system_identifier if known else None
+    if row["system_identifier"] != pinned:
+        raise Refused(
+            f"config/maintenance.yaml: targets.{plan.target}.system_identifier: found {pinned or 'nothing'}, expected "
+            f"that of the server behind the maintain Connection, which is {row['system_identifier']}"
+        )
+    if row["database"] != plan.database:
+        raise Refused(
+            f"the plan is for database {plan.database!r}, but the maintain Connection leads to {row['database']!r}"
+        )
+    if row["in_recovery"]:
+        raise Refused("the server is a standby (in recovery); maintenance runs on its primary")
+
+
+def _take_lock(target: Session, config: Maintenance) -> None:
+    give_up = time.monotonic() + config.guards.patience_seconds
+    while not target.row(queries.load("apply/take_lock"), {"key": LOCK})["taken"]:
+        if time.monotonic() >= give_up:
+            holders = target.rows(queries.load("apply/lock_holder"), {"key": LOCK})
+            held = ", ".join(f"PID {row['pid']} ({row['application_name']})" for row in holders)
+            raise Refused(f"another maintenance holds this target's lock: {held or 'it ended just now'}")
+        time.sleep(config.guards.poll_seconds)
+
+
+def _gently(target: Session, config: Maintenance) -> None:
+    for setting, value in {
+        "lock_timeout": f"{max(1, round(config.guards.lock_timeout_seconds * 1000))}ms",
+        "vacuum_cost_delay": f"{config.optimise.vacuum_cost_delay_ms:g}ms",
+        "vacuum_cost_limit": str(config.optimise.vacuum_cost_limit),
+    }.items():
+        set_session(target, setting, value)
+
+
+def set_session(target: Session, setting: str, value: str) -> None:
+    """Set something for the rest of the session."""
+    target.rows(queries.load("apply/set_session"), {"setting": setting, "value": value})

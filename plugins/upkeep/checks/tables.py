@@ -1,0 +1,58 @@
+"""Tables that need VACUUM or ANALYZE (G52, G54): what the weekly plan is made from, and whether it helped."""
+
+from __future__ import annotations
+
+from upkeep import optimise
+from upkeep.checks.look import Check, Look
+from upkeep.database import Row
+from upkeep.findings import Finding, Level, Sample
+from upkeep.ledger import Looked
+
+#: Tables that one look shows.
+SHOWN = 50
+
+
+def dead_rows(look: Look) -> Looked:
+    """A finding for each table whose dead or changed rows are beyond config; one that says so when there is none."""
+    config = look.settings.maintenance.optimise
+    rows = optimise.candidates(look.session, config, ())
+    total = rows[0]["candidates"] if rows else 0
+    samples = (Sample("tables_to_optimise", float(total), "tables"),)
+    if not rows:
+        return Looked((_finding("dead_rows", Level.OK, "Dead rows", "no table needs VACUUM or ANALYZE"),), samples)
+    found = [_table(row) for row in rows[:SHOWN]]
+    if total > SHOWN:
+        found.append(_finding("dead_rows:more", Level.ADVISORY, "Dead rows", f"{total - SHOWN} more tables need it"))
+    return Looked(tuple(found), samples)
+
+
+def _table(row: Row) -> Finding:
+    live, dead, changed = row["live_rows"], row["dead_rows"], row["changed_rows"]
+    percent = 100 * dead / max(1, live + dead)
+    detail = f"{dead:,} of {live + dead:,} rows are dead ({percent:.1f} %), {changed:,} changed since the last ANALYZE"
+    name = f"{row['schema']}.{row['table']}"
+    verb = "VACUUM" if row["vacuum"] else "ANALYZE"
+    return _finding(f"dead_rows:{name}", Level.ADVISORY, f"{name} needs {verb}", detail)
+
+
+def _finding(key: str, level: Level, subject: str, detail: str) -> Finding:
+    return Finding(
+        key=key,
+        level=level,
+        subject=subject,
+        detail=detail,
+        expected="below config/maintenance.yaml: optimise",
+        remedy="" if level is Level.OK else "The weekly plan proposes it; autovacuum may need lower thresholds.",
+        guide="G54",
+    )
+
+
+CHECKS = (
+    Check(
+        "dead_rows",
+        "G54",
+        "Tables that need VACUUM or ANALYZE",
+        dead_rows,
+        statement="include/sql/optimise/candidates.sql",
+    ),
+)

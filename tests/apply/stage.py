@@ -1,0 +1,267 @@
+"""A ledger, a target and a plan with decisions: what the tests of apply begin with."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import secrets
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from tests.sql.test_database import running, to, until
+from tests.sql.test_ledger import Ledger
+from upkeep import database, gate, ledger, optimise, plans
+from upkeep.apply import Applying, Outcome, Places
+from upkeep.database import Row, Session
+from upkeep.permits import Decision
+from upkeep.settings import ROOT, Maintenance, settings
+from upkeep.settings.approval import Person, Role
+from upkeep.windows import Kind, Window
+
+HOUR = timedelta(hours=1)
+BOTH = {"dba": "ann", "devops": "bob"}
+#: So slow that a VACUUM of a table of `dirty` takes about a minute.
+SLOW = {"vacuum_cost_delay_ms": 100.0, "vacuum_cost_limit": 1}
+
+
+def configured(**guards: Any) -> Maintenance:
+    """The shipped config with people in it and quick guards."""
+    config = settings(ROOT / "config").maintenance
+    quick = {"lock_timeout_seconds": 0.5, "lock_attempts": 2, "poll_seconds": 0.2, "patience_seconds": 20.0}
+    return config.model_copy(
+        update={
+            "people": {name: Person() for name in ("ann", "bob", "eve")},
+            "roles": {
+                "dba": Role(title="DBA", users=("ann", "eve")),
+                "devops": Role(title="DevOps", users=("bob", "eve")),
+            },
+            "guards": config.guards.model_copy(update=quick | guards),
+        }
+    )
+
+
+def changed(config: Maintenance, **sections: Mapping[str, Any]) -> Maintenance:
+    """The config with some fields of some sections replaced."""
+    return config.model_copy(
+        update={name: getattr(config, name).model_copy(update=fields) for name, fields in sections.items()}
+    )
+
+
+@dataclass
+class Stage:
+    """One target of the test's own in a shared ledger. ``dsn`` is the superuser's."""
+
+    ledger: Ledger
+    dsn: str
+    config: Maintenance = field(default_factory=configured)
+    name: str = field(default_factory=lambda: f"t_{secrets.token_hex(4)}")
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Pin the server."""
+        identifier = self.look("SELECT system_identifier::text AS id FROM pg_control_system()")[0]["id"]
+        target = next(iter(self.config.targets.values())).model_copy(update={"system_identifier": identifier})
+        self.config = self.config.model_copy(update={"targets": {self.name: target}})
+
+    # The target -------------------------------------------------------------------------------------------------
+
+    def do(self, *statements: Any) -> None:
+        """Run statements as the superuser, each on its own."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def look(self, query: str, *values: object) -> list[Row]:
+        """Rows of the target as the superuser sees them."""
+        with psycopg.connect(self.dsn, autocommit=True, row_factory=dict_row) as connection:
+            return connection.execute(query.encode(), values).fetchall()
+
+    def dirty(self, *names: str, schema: str = "public", columns: str = "id int, wide text") -> None:
+        """Make tables of 3,000 rows, two thirds of them dead; autovacuum leaves them alone."""
+        for name in names:
+            table = sql.Identifier(schema, name)
+            self.do(
+                sql.SQL(f"CREATE TABLE {{}} ({columns}) WITH (autovacuum_enabled = false)").format(table),
+                sql.SQL("INSERT INTO {} SELECT n, repeat('x', 300) FROM generate_series(1, 3000) n").format(table),
+                sql.SQL("DELETE FROM {} WHERE id % 3 > 0").format(table),
+            )
+        until(lambda: {row["table"] for row in self.candidates()} >= set(names))
+
+    def candidates(self) -> list[Row]:
+        """What a plan would hold now."""
+        with self.session() as session:
+            return optimise.candidates(session, self.config.optimise, [])
+
+    def session(self) -> AbstractContextManager[Session]:
+        """A session for looking, as the plan's task has it."""
+        return database.session(to(self.dsn), self.config.sql, read_only=True)
+
+    def vacuums(self) -> dict[str, int]:
+        """table → how often it was vacuumed by hand."""
+        rows = self.look("SELECT relname, vacuum_count FROM pg_stat_user_tables")
+        return {row["relname"]: row["vacuum_count"] for row in rows}
+
+    # The plan ---------------------------------------------------------------------------------------------------
+
+    def plan(self, **fields: Any) -> gate.Stored:
+        """Draw up and keep a plan of all candidates that may run from now on for an hour."""
+        now = datetime.now(UTC).replace(microsecond=0)
+        rows = sorted(self.candidates()[: plans.MOST_ACTIONS], key=lambda row: str(row["table"]))
+        actions = optimise.propose(rows, self.config.optimise, ("dba", "devops"))
+        about: dict[str, Any] = {
+            "target": self.name,
+            "cadence": "weekly",
+            "dag_id": "maintenance_weekly",
+            "run_id": f"run_{secrets.token_hex(4)}",
+            "due": now - timedelta(minutes=1),
+            "requested_by": plans.SCHEDULE,
+            "database": psycopg.conninfo.conninfo_to_dict(self.dsn)["dbname"],
+            "not_before": now - timedelta(minutes=1),
+            "not_after": now + HOUR,
+            "outside": False,
+            "actions": actions,
+        }
+        about |= fields
+        plan = plans.Plan(**(about | {"due": min(about["due"], about["not_before"])}))
+        window = self.window(plan)
+        with self.ledger.session() as session:
+            ledger.open_window(session, window)
+            return gate.add_plan(session, window, plan, optimise.measured(rows), "")
+
+    def window(self, plan: plans.Plan) -> Window:
+        """The plan's window."""
+        return Window(
+            plan.target,
+            plan.cadence,
+            Kind.CALENDAR,
+            plan.due,
+            plan.not_after,
+            plan.due - timedelta(days=7),
+            plan.due,
+            plan.run_id,
+            plan.dag_id,
+        )
+
+    def decide(
+        self,
+        stored: gate.Stored,
+        people: Mapping[str, str] = BOTH,
+        ids: set[str] | None = None,
+        at: datetime | None = None,
+    ) -> gate.Stored:
+        """Let each role's person approve the actions (all, or some ids; an empty set rejects)."""
+        approved = frozenset(action.id for action in stored.plan.actions) if ids is None else frozenset(ids)
+        for role, person in people.items():
+            shown = {
+                "dag_id": stored.plan.dag_id,
+                "run_id": stored.plan.run_id,
+                "task_id": f"approve_{role}",
+                "map_index": -1,
+                "try_number": 1,
+                "role": role,
+                "digest": stored.digest,
+                "body_digest": "",
+                "action_ids": sorted(approved),
+                "asked": [person],
+            }
+            with self.ledger.session() as session:
+                number = gate.add_shown(session, self.window(stored.plan), shown)
+                decision = Decision(role, person, approved, at or datetime.now(UTC))
+                gate.add_decision(session, stored.digest, number, decision)
+        return stored
+
+    def approved(self, **fields: Any) -> gate.Stored:
+        """A plan of all candidates that both roles approved."""
+        return self.decide(self.plan(**fields))
+
+    # Apply ------------------------------------------------------------------------------------------------------
+
+    def places(self, **others: str | Callable[[], Any]) -> Places:
+        """The ledger as the tasks' role and the target as the superuser; a conninfo or a function replaces one."""
+        given = {"ledger": self.ledger.dsn("tasks"), "maintain": self.dsn, "watch": self.dsn} | others
+        return Places(**{key: to(value) if isinstance(value, str) else value for key, value in given.items()})
+
+    def applying(self, stored: gate.Stored, **others: Any) -> Applying:
+        """One go at a plan; ``places``, ``clock`` and ``config`` can be replaced."""
+        given = {"places": self.places(), "config": self.config, "run_id": stored.plan.run_id, "say": self.said.append}
+        return Applying(stored=stored, **(given | others))
+
+    def apply(self, stored: gate.Stored, **others: Any) -> dict[str, Outcome]:
+        """Apply it; table → outcome."""
+        return {outcome.action.table: outcome for outcome in self.applying(stored, **others).run()}
+
+    def permits(self, stored: gate.Stored) -> list[tuple[str, int, str | None]]:
+        """(table, attempt, outcome) of every permit, in the order they were given."""
+        tables = {action.id: action.table for action in stored.plan.actions}
+        return [(tables[row["action_id"]], row["attempt"], row["outcome"]) for row in self.receipts(stored)]
+
+    def receipts(self, stored: gate.Stored) -> list[Row]:
+        """Every permit with its receipt, as the tasks' role reads them."""
+        with self.ledger.session() as session:
+            return gate.permits_of_plan(session, stored.digest)
+
+    def process(self, stored: gate.Stored, folder: Path, config: Maintenance | None = None) -> subprocess.Popen[bytes]:
+        """A real process that applies the plan; its log is `log` in the folder."""
+        folder.mkdir(exist_ok=True)
+        job = folder / "job"
+        job.write_bytes(pickle.dumps((self.ledger.dsn("tasks"), self.dsn, config or self.config, stored)))
+        environment = os.environ | {"PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}"}
+        argv = [sys.executable, "-m", "tests.apply.process", str(job)]
+        with (folder / "log").open("wb") as log:
+            return subprocess.Popen(argv, env=environment, cwd=ROOT, stdout=log, stderr=log)
+
+    def until_running(self, marker: str, *, dsn: str = "") -> list[int]:
+        """Wait until a statement with this marker runs on the target (or elsewhere); its PIDs."""
+        return until(lambda: running(dsn or self.dsn, marker))
+
+    def until_locked(self, table: str) -> None:
+        """Wait until somebody waits for a lock of one of the ledger's tables."""
+        query = "SELECT 1 FROM pg_locks WHERE relation = %s::regclass AND NOT granted"
+        until(lambda: self.ledger.ask(query, f"upkeep.{table}"))
+
+    def until_nobody(self, table: str) -> None:
+        """Wait until nobody waits for a lock of one of the ledger's tables any more."""
+        query = "SELECT 1 FROM pg_locks WHERE relation = %s::regclass AND NOT granted"
+        until(lambda: not self.ledger.ask(query, f"upkeep.{table}"))
+
+    @contextmanager
+    def no_new(self, table: str) -> Iterator[None]:
+        """Let nobody add a row to one of the ledger's tables for the length of the block."""
+        with psycopg.connect(self.ledger.cluster.dsn(self.ledger.name)) as holder:
+            holder.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(sql.Identifier("upkeep", table)))
+            yield
+
+
+def states(outcomes: dict[str, Outcome]) -> dict[str, str]:
+    """table → state."""
+    return {table: outcome.state for table, outcome in outcomes.items()}
+
+
+class Go(threading.Thread):
+    """An apply in a thread of its own, so that the test can do something meanwhile."""
+
+    def __init__(self, apply: Callable[[], dict[str, Outcome]]) -> None:
+        super().__init__()
+        self.apply = apply
+        self.outcomes: dict[str, Outcome] = {}
+        self.start()
+
+    def run(self) -> None:
+        self.outcomes = self.apply()
+
+    def result(self) -> dict[str, Outcome]:
+        """Wait for the end."""
+        self.join(90)
+        assert self.outcomes
+        return self.outcomes

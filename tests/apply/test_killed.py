@@ -1,0 +1,129 @@
+"""A real process that is killed at each moment of an action: nothing is lost, and the next run finishes."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.apply.stage import SLOW, Stage, changed
+from tests.sql.test_database import running, until
+from upkeep.apply.target import LOCK
+from upkeep.settings import Maintenance
+
+LOCK_HELD = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND (classid::bigint << 32) + objid::bigint = %s"
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL, so that the process can say and do nothing more."""
+    assert process.poll() is None
+    process.kill()
+    assert process.wait(30) == -9
+
+
+def patient(stage: Stage) -> Maintenance:
+    """The process waits for the ledger's locks as long as the test needs."""
+    return changed(stage.config, sql={"lock_timeout_seconds": 60.0})
+
+
+def finish(stage: Stage, stored: object) -> str:
+    """The next run; the outcome of its one action, with the lock free at the end."""
+    outcome = stage.apply(stored, run_id="the next run")["kept"]  # type: ignore[arg-type]
+    assert stage.look(LOCK_HELD, LOCK) == []
+    assert outcome.state == "done"
+    assert stage.look("SELECT count(*) AS n FROM kept") == [{"n": 1000}]
+    return outcome.reason
+
+
+def test_before_the_permit(stage: Stage, tmp_path: Path) -> None:
+    """Killed while the permit waits to be written and given up by the server: no trace, and the first attempt works."""
+    stage.dirty("kept")
+    stored = stage.approved()
+    with stage.no_new("permits"):
+        process = stage.process(stored, tmp_path, patient(stage))
+        stage.until_locked("permits")
+        kill(process)
+        stage.until_nobody("permits")
+    assert stage.permits(stored) == []
+    assert finish(stage, stored) == ""
+    assert stage.permits(stored) == [("kept", 1, "done")]
+    assert stage.vacuums() == {"kept": 1}
+
+
+def test_between_permit_and_statement(stage: Stage, tmp_path: Path) -> None:
+    """Killed just before its permit is committed: unknown, found not done in the catalogue, attempt 2 does it."""
+    stage.dirty("kept")
+    stored = stage.approved()
+    with stage.no_new("permits"):
+        process = stage.process(stored, tmp_path, patient(stage))
+        stage.until_locked("permits")
+        kill(process)
+    assert until(lambda: stage.permits(stored)) == [("kept", 1, None)]
+    assert finish(stage, stored) == ""
+    assert stage.permits(stored) == [("kept", 1, "not done"), ("kept", 2, "done")]
+    assert "run the next run looked at the catalogue" in stage.receipts(stored)[0]["reason"]
+    assert stage.vacuums() == {"kept": 1}
+
+
+@pytest.mark.parametrize("waiting", [True, False], ids=["for its lock", "in its work"])
+def test_during_the_statement(stage: Stage, tmp_path: Path, waiting: bool) -> None:
+    """Killed while VACUUM waits or works: the server ends it within seconds, the lock is free, attempt 2 does it."""
+    stage.dirty("kept")
+    stored = stage.approved()
+    slow = changed(stage.config, optimise=SLOW, guards={"lock_timeout_seconds": 60.0, "poll_seconds": 10.0})
+    with psycopg.connect(stage.dsn) as holder:
+        if waiting:
+            holder.execute("LOCK TABLE kept IN SHARE MODE")
+        process = stage.process(stored, tmp_path, slow)
+        stage.until_running("VACUUM%kept")
+        kill(process)
+        until(lambda: not running(stage.dsn, "VACUUM%kept"))
+    assert stage.permits(stored) == [("kept", 1, None)]
+    assert finish(stage, stored) == ""
+    assert stage.permits(stored) == [("kept", 1, "not done"), ("kept", 2, "done")]
+    assert stage.vacuums() == {"kept": 1}
+
+
+def test_before_the_receipt(stage: Stage, tmp_path: Path) -> None:
+    """Killed when VACUUM had ended: the catalogue shows that it was done, and nothing runs a second time."""
+    stage.dirty("kept")
+    stored = stage.approved()
+    with stage.no_new("receipts"):
+        process = stage.process(stored, tmp_path, patient(stage))
+        stage.until_locked("receipts")
+        kill(process)
+        stage.until_nobody("receipts")
+    assert stage.permits(stored) == [("kept", 1, None)]
+    assert "ended without a receipt" in finish(stage, stored)
+    assert stage.permits(stored) == [("kept", 1, "done")]
+    assert stage.vacuums() == {"kept": 1}
+
+
+def test_the_next_runs_other_plan_settles_what_was_left(stage: Stage, tmp_path: Path) -> None:
+    """Whoever applies any plan of the target next writes the missing receipt, also when their own plan is another."""
+    stage.dirty("kept", "other")
+    left = stage.decide(stage.plan(), ids={"1"})
+    with stage.no_new("receipts"):
+        process = stage.process(left, tmp_path, patient(stage))
+        stage.until_locked("receipts")
+        kill(process)
+        stage.until_nobody("receipts")
+    after = stage.approved()
+    assert [action.table for action in after.plan.actions] == ["other"]
+    assert stage.apply(after)["other"].state == "done"
+    assert stage.permits(left) == [("kept", 1, "done")]
+
+
+def test_a_plan_that_nobody_approved_settles_what_was_left_too(stage: Stage, tmp_path: Path) -> None:
+    """All of it is refused, yet the open permit of the run before gets its receipt."""
+    stage.dirty("kept", "other")
+    left = stage.decide(stage.plan(), ids={"1"})
+    with stage.no_new("receipts"):
+        process = stage.process(left, tmp_path, patient(stage))
+        stage.until_locked("receipts")
+        kill(process)
+        stage.until_nobody("receipts")
+    assert stage.apply(stage.plan())["other"].state == "refused"
+    assert stage.permits(left) == [("kept", 1, "done")]

@@ -1,0 +1,60 @@
+"""Tables that need VACUUM or ANALYZE (G52, G54) on a real PostgreSQL: it appears with dead rows, VACUUM ends it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.sql.test_checks_database import Platform
+from tests.sql.test_checks_security import look
+from tests.sql.test_checks_security import platform as platform  # noqa: PLC0414  # the fixture
+from upkeep.findings import Finding, Level
+
+
+def of(platform: Platform, table: str) -> Finding | None:
+    """The finding about a table, if there is one."""
+    found = [finding for finding in look(platform, "dead_rows").findings if finding.key == f"dead_rows:public.{table}"]
+    return found[0] if found else None
+
+
+def soon(platform: Platform, table: str, text: str) -> Finding | None:
+    """The finding about a table once it has this text, None once there is none: before 15 the counters come late."""
+    for _ in range(50):
+        finding = of(platform, table)
+        if (finding is None) == (not text) and (finding is None or text in finding.detail + finding.subject):
+            return finding
+        time.sleep(0.1)
+    return of(platform, table)
+
+
+@pytest.mark.guide("G54", "fires", "silent")
+def test_dead_rows_fire_until_vacuum(platform: Platform) -> None:
+    """G54: two thirds of a table are dead; also a table without a live row is not hidden by the division."""
+    platform.sql("CREATE TABLE worn (id int PRIMARY KEY, note text) WITH (autovacuum_enabled = false)")
+    platform.sql("INSERT INTO worn SELECT n, 'a' FROM generate_series(1, 3000) n")
+    platform.sql("ANALYZE worn")
+    assert soon(platform, "worn", "") is None
+    platform.sql("UPDATE worn SET note = 'b'")
+    finding = soon(platform, "worn", "3,000 of 6,000")
+    assert finding is not None
+    assert (finding.level, finding.guide) == (Level.ADVISORY, "G54")
+    assert "3,000 of 6,000 rows are dead (50.0 %)" in finding.detail
+    platform.sql("DELETE FROM worn")
+    emptied = soon(platform, "worn", "6,000 of 6,000")
+    assert emptied is not None
+    assert "6,000 of 6,000 rows are dead (100.0 %)" in emptied.detail
+    platform.sql("VACUUM ANALYZE worn")
+    assert soon(platform, "worn", "") is None
+
+
+@pytest.mark.guide("G52", "fires", "silent")
+def test_changed_rows_fire_until_analyze(platform: Platform) -> None:
+    """G52: a table whose rows changed since its last ANALYZE, and no dead ones."""
+    platform.sql("CREATE TABLE filled (id int) WITH (autovacuum_enabled = false)")
+    platform.sql("INSERT INTO filled SELECT generate_series(1, 3000)")
+    finding = soon(platform, "filled", "ANALYZE")
+    assert finding is not None
+    assert finding.subject == "public.filled needs ANALYZE"
+    platform.sql("ANALYZE filled")
+    assert soon(platform, "filled", "") is None
