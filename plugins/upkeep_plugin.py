@@ -7,14 +7,18 @@ again by each of the window's tasks, which is half of the time that a small wind
 from functools import cached_property
 from typing import Any
 
+from airflow.dag_processing import dagbag  # noqa: F401
+from airflow.dag_processing.bundles import local  # noqa: F401
 from airflow.plugins_manager import AirflowPlugin
 from airflow.providers.postgres.hooks import postgres as _hook  # noqa: F401
+from airflow.sdk.execution_time import supervisor, task_runner  # noqa: F401
 
 from upkeep import checks, ledger, reports  # noqa: F401
-from upkeep.checks import answers  # noqa: F401
-from upkeep.flow import operators  # noqa: F401
+from upkeep.checks import answers, backups, latencies  # noqa: F401
+from upkeep.flow import operators, probes  # noqa: F401
 from upkeep.flow.connections import postgres
 from upkeep.flow.ends import ReportLink
+from upkeep.functions import transport  # noqa: F401
 from upkeep.settings import settings
 
 

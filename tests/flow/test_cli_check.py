@@ -9,11 +9,12 @@ import json
 import os
 import re
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -24,6 +25,7 @@ import psycopg
 import pytest
 import requests
 import sqlparse
+import yaml
 from psycopg import sql
 from psycopg.rows import dict_row
 
@@ -35,7 +37,7 @@ from tests.sql.standby import standby
 from tests.wire.server import Server, answer
 from upkeep import database, migrations, queries
 from upkeep.checks import CHECKS
-from upkeep.cli.check import CALLS, _missing
+from upkeep.cli.check.collect import CALLS, missing
 from upkeep.cli.clocks import Reading, least_doubtful
 from upkeep.settings import ROOT
 
@@ -68,6 +70,20 @@ EVERYTHING = (
     *(f"primary: {check.title.lower()}" for check in CHECKS.values()),
 )
 
+MAINTAIN = "primary: a Connection that may change it (upkeep_target_maintain)"
+POOLING = "primary: no transaction pooling before changes"
+SERVER, LEDGER = "primary: the server that config pins", "the ledger that config pins"
+SLACK = "Slack, where those who must answer are told"
+CHANGES = (
+    MAINTAIN,
+    POOLING,
+    SERVER,
+    LEDGER,
+    "role devops, DevOps Engineer: omar, olga",
+    "role dba, Database Administrator: dora, omar",
+    SLACK,
+)
+
 
 @dataclass(frozen=True)
 class Said:
@@ -87,9 +103,17 @@ class Deployment:
     connections: Mapping[str, Mapping[str, Any]]
     passwords: Mapping[str, str]
     home: Path
+    config: Path
 
     def check(self, *arguments: str, config: Path | None = None, **changed: Mapping[str, Any] | None) -> Said:
         """Run the command; a Connection that is changed gets these fields, one that is None is absent."""
+        done = self.run("check", *arguments, config=config, **changed)
+        return Said(done.returncode, *_table(done.stdout), done.stdout, done.stderr)
+
+    def run(
+        self, *arguments: str, config: Path | None = None, home: Path | None = None, **changed: Mapping[str, Any] | None
+    ) -> subprocess.CompletedProcess[str]:
+        """``python -m upkeep …``, which must not print a secret."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "UPKEEP"))}
         fields = {
             name: {**given, **(changed.get(name) or {})}
@@ -98,17 +122,44 @@ class Deployment:
         }
         environment = {
             **kept,
-            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW_HOME": str(home or self.home),
             "PYTHONPATH": str(ROOT / "plugins"),
-            **({"UPKEEP_CONFIG": str(config)} if config else {}),
+            "UPKEEP_CONFIG": str(config or self.config),
             **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in fields.items()},
         }
-        argv = [sys.executable, "-m", "upkeep", "check", *arguments]
+        argv = [sys.executable, "-m", "upkeep", *arguments]
         done = subprocess.run(argv, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
         hidden = {*self.passwords.values(), SECRET, SECRET_KEY, LEGACY_KEY}
         hidden |= {str(value["password"]) for value in fields.values()}
         assert not any(secret in done.stdout + done.stderr for secret in hidden)
-        return Said(done.returncode, *_table(done.stdout), done.stdout, done.stderr)
+        return done
+
+    def changed_config(self, folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+        """A copy of the configuration with a change."""
+        copy = Path(shutil.copytree(self.config, folder / "config"))
+        file = copy / "maintenance.yaml"
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        change(content)
+        file.write_text(yaml.safe_dump(content), encoding="utf-8")
+        return copy
+
+
+def _configure(folder: Path, server: str, ledger: str) -> Path:
+    """The shipped configuration with what changes need: people, pins, a channel."""
+    config = Path(shutil.copytree(ROOT / "config", folder / "config"))
+    text = (config / "maintenance.yaml").read_text(encoding="utf-8")
+    for old, new in {
+        '# system_identifier: "7400000000000000000" ': f'system_identifier: "{server}" ',
+        "# identity: 00000000-0000-0000-0000-000000000000 ": f"identity: {ledger} ",
+        "people: {}": "people: {dora: {}, omar: {}, olga: {}}",
+        "title: DevOps Engineer, users: []": "title: DevOps Engineer, users: [omar, olga]",
+        "title: Database Administrator, users: []": "title: Database Administrator, users: [dora, omar]",
+        "# slack: upkeep_slack": "slack: upkeep_slack",
+    }.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    (config / "maintenance.yaml").write_text(text, encoding="utf-8")
+    return config
 
 
 def _table(text: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -116,7 +167,7 @@ def _table(text: str) -> tuple[dict[str, str], dict[str, str]]:
     rows: dict[str, str] = {}
     why: dict[str, str] = {}
     for line in text.splitlines():
-        if match := re.fullmatch(r"(\S.*?)  +(?:[GX][-\dGX]* +)?(yes|NO)", line):
+        if match := re.fullmatch(r"(\S.*?)  +(?:[GX][-\dGX]* +)?(yes|NO|off)", line):
             rows[match[1]] = match[2]
         elif line.startswith("    "):
             why[list(rows)[-1]] = line.strip()
@@ -184,6 +235,9 @@ def target(cluster: Cluster, seeded_template: str) -> Iterator[str]:
         try:
             with psycopg.connect(cluster.dsn(name), autocommit=True) as opened:
                 opened.execute(database.script("setup/target_grants", role="upkeep_read", database=name).encode())
+                grants = queries.path("setup/maintain_grants", opened.info.server_version).stem
+                names = {"role": "upkeep_maintain", "database": name, "owner": "postgres"}
+                opened.execute(database.script(f"setup/{grants}", **names).encode())
                 opened.execute("CREATE EXTENSION pgstattuple")
                 opened.execute("ANALYZE")  # a copy of the template knows of no rows
                 opened.execute("SELECT count(*) FROM application_logs WHERE id = 1")
@@ -211,14 +265,22 @@ def deployment(
     try:
         _ledger(cluster, name, passwords)
         reader = cluster.dsn(target, "functions_twin", role_passwords["functions_twin"])
+        pins = []
+        for database_name, query in ((target, "checks/identity"), (name, "ledger/identity")):
+            with psycopg.connect(cluster.dsn(database_name)) as opened:
+                ((pin,),) = opened.execute(queries.load(query).encode()).fetchall()
+                pins.append(str(pin))
         with twin(reader, folder) as url:
             connections = {
                 "upkeep_functions": {"conn_type": "http", "host": url, "password": LEGACY_KEY},
                 "upkeep_target_read": connection(target, "upkeep_read", role_passwords["upkeep_read"]),
+                "upkeep_target_maintain": connection(target, "upkeep_maintain", role_passwords["upkeep_maintain"]),
+                "upkeep_slack": {"conn_type": "slackwebhook", "password": "T000/B000/S3CRETTOKEN"},
                 "upkeep_ledger": connection(name, f"{name}_tasks", passwords["tasks"]),
                 "upkeep_ledger_dashboard": connection(name, f"{name}_dashboard", passwords["dashboard"]),
             }
-            yield Deployment(connections, {**role_passwords, **passwords, "postgres": cluster.password}, folder)
+            known = {**role_passwords, **passwords, "postgres": cluster.password}
+            yield Deployment(connections, known, folder, _configure(folder, *pins))
     finally:
         with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as opened:
             opened.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -226,20 +288,23 @@ def deployment(
                 opened.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(f"{name}_{role}")))
 
 
+@pytest.mark.guide("X13", "silent")
 def test_a_deployment_as_it_should_be(deployment: Deployment) -> None:
     """Every row says yes, there is a row for everything that the window needs, and the exit code is 0."""
     said = deployment.check()
     assert said.errors == ""
     configuration, *others = said.rows
     assert configuration.startswith("configuration in ")
-    assert tuple(others) == EVERYTHING
+    assert tuple(others) == EVERYTHING + CHANGES
     assert set(said.rows.values()) == {"yes"}, said.output
     assert said.why == {}
     everything = len(EVERYTHING) + 1
-    assert said.output.endswith(f"{everything} of {everything} can be collected.\n")
+    assert f"\n{everything} of {everything} can be collected.\n" in said.output
+    assert said.output.endswith(f"\n{len(CHANGES)} of {len(CHANGES)} are there.\n")
     assert said.code == 0
 
 
+@pytest.mark.guide("X2", "holds")
 def test_a_secret_key_before_a_function_that_verifies_jwt(deployment: Deployment) -> None:
     """A new key is no JWT: functions with verify_jwt say NO and name it, the others say yes (X2)."""
     said = deployment.check("--target", "primary", upkeep_functions={"password": SECRET_KEY})
@@ -294,7 +359,7 @@ def test_logins_that_are_not_what_they_should_be(deployment: Deployment, role_pa
     assert said.rows["primary: table sizes and growth"] == "yes"
     assert said.rows["primary: clock of the functions"] == "yes"  # a refusal has a date, too
     assert {said.rows[f"primary: {call.function} {call.action}"] for call in CALLS} == {"NO"}
-    assert f"of {len(said.rows)} can be collected." in said.output
+    assert f"of {len(said.rows) - len(CHANGES)} can be collected." in said.output
 
 
 def test_roles_of_the_ledger_that_may_too_much(deployment: Deployment, cluster: Cluster) -> None:
@@ -379,13 +444,14 @@ def test_an_extension_that_the_server_does_not_have_or_hides(empty_database: str
         names = ["no such thing", "pgstattuple", "pg_stat_statements", "plpgsql"]
         rows = connection.execute(query.encode(), {"names": names}).fetchall()
     assert [row["name"] for row in rows] == names
-    nowhere, hidden, available, there = (_missing(row) for row in rows)
+    nowhere, hidden, available, there = (missing(row) for row in rows)
     assert "the server does not have it" in nowhere
     assert "may not use its schema 'hidden'" in hidden
     assert "CREATE EXTENSION pg_stat_statements" in available
     assert there == ""
 
 
+@pytest.mark.guide("X13", "fires")
 def test_a_target_behind_transaction_pooling(
     deployment: Deployment, cluster: Cluster, role_passwords: dict[str, str], port: int
 ) -> None:
@@ -401,6 +467,7 @@ def test_a_target_behind_transaction_pooling(
     assert "5432 instead of 6543" in why
 
 
+@pytest.mark.guide("X13", "fires", "silent")
 def test_a_target_behind_statement_and_session_pooling(
     deployment: Deployment, cluster: Cluster, role_passwords: dict[str, str], port: int
 ) -> None:
@@ -425,6 +492,152 @@ def test_a_target_in_recovery(deployment: Deployment, cluster: Cluster, tmp_path
     assert said.rows[recovery] == "yes"
     assert "found a server in recovery, a standby" in said.why[recovery]
     assert said.rows["primary: connections by state"] == "yes"
+
+
+# What a change needs --------------------------------------------------------------------------------------------
+
+
+def test_what_nobody_asked_for_is_off(deployment: Deployment) -> None:
+    """The shipped configuration looks and changes nothing: each thing that a change lacks is off and named, code 0."""
+    said = deployment.check(config=ROOT / "config", upkeep_target_maintain=None, upkeep_slack=None)
+    assert (said.code, said.errors) == (0, ""), said.output
+    devops, dba = "role devops, DevOps Engineer", "role dba, Database Administrator"
+    off = (MAINTAIN, LEDGER, devops, dba, SLACK)
+    assert tuple(said.rows)[-len(off) :] == off
+    assert {said.rows[what] for what in off} == {"off"}
+    assert set(said.why) == set(off)
+    assert "found none in the environment (AIRFLOW_CONN_UPKEEP_TARGET_MAINTAIN)" in said.why[MAINTAIN]
+    assert said.why[MAINTAIN].endswith("Nothing is changed in primary")
+    assert "ledger.identity: found none" in said.why[LEDGER]
+    assert "`python -m upkeep check --print-identity` prints it" in said.why[LEDGER]
+    assert "roles.dba.users: found nobody" in said.why[dba]
+    assert said.why[dba].endswith("refused: optimise")
+    assert "approval.slack: found none, so nobody is told" in said.why[SLACK]
+    assert said.output.endswith("\n0 of 5 are there.\n")
+
+
+def test_a_target_without_a_maintain_connection_in_config(deployment: Deployment, tmp_path: Path) -> None:
+    """One row that names the setting; two roles that only one person could answer for are said to refuse."""
+
+    def change(content: dict[str, Any]) -> None:
+        del content["targets"]["primary"]["connections"]["maintain"]
+        content["roles"]["devops"]["users"] = content["roles"]["dba"]["users"] = ["omar"]
+
+    said = deployment.check(config=deployment.changed_config(tmp_path, change))
+    what = "primary: targets.primary.connections.maintain"
+    assert said.why[what] == "found none in config: nothing is changed in primary"
+    assert "approval.roles.optimise: found fewer people" in said.why["different people for optimise"]
+    assert (said.code, {said.rows[what], said.rows["different people for optimise"]}) == (0, {"off"})
+    assert not {MAINTAIN, POOLING, SERVER} & set(said.rows)
+
+
+def test_other_servers_than_the_pinned_and_a_role_that_may_not(
+    deployment: Deployment, cluster: Cluster, tmp_path: Path
+) -> None:
+    """Each NO names the setting and what is there; a table that may not be vacuumed is a remark while others may."""
+
+    def change(content: dict[str, Any]) -> None:
+        content["targets"]["primary"]["system_identifier"] = "7400000000000000000"
+        content["ledger"]["identity"] = "00000000-0000-0000-0000-000000000000"
+
+    target = deployment.connections["upkeep_target_read"]["schema"]
+    with psycopg.connect(cluster.dsn(target), autocommit=True) as connection:
+        connection.execute("REVOKE MAINTAIN ON error_logs, audit_logs FROM upkeep_maintain")
+        try:
+            said = deployment.check(
+                config=deployment.changed_config(tmp_path, change),
+                upkeep_slack={"conn_type": "http"},
+            )
+        finally:
+            connection.execute("GRANT MAINTAIN ON error_logs, audit_logs TO upkeep_maintain")
+    assert [what for what, can in said.rows.items() if can == "NO"] == [SERVER, LEDGER, SLACK]
+    assert said.why[SERVER].startswith("targets.primary.system_identifier: found 7400000000000000000, expected that of")
+    assert said.why[LEDGER].startswith("ledger.identity: found 00000000-0000-0000-0000-000000000000, expected that of")
+    assert "found type 'http', expected 'slackwebhook'" in said.why[SLACK]
+    assert said.rows[MAINTAIN] == "yes"
+    assert said.why[MAINTAIN] == (
+        "role upkeep_maintain may not VACUUM 2 of 8 tables: public.audit_logs, public.error_logs; "
+        "`python -m upkeep grants maintain` prints what it needs"
+    )
+    assert said.code == 1
+
+
+def test_maintain_logins_that_are_not_what_they_should_be(
+    deployment: Deployment, cluster: Cluster, role_passwords: dict[str, str]
+) -> None:
+    """A superuser may too much, a role that owns nothing too little; each says NO."""
+    said = deployment.check(upkeep_target_maintain={"login": "postgres", "password": cluster.password})
+    assert (said.code, said.rows[MAINTAIN], said.rows[SERVER]) == (1, "NO", "yes")
+    assert "role postgres is a superuser" in said.why[MAINTAIN]
+    said = deployment.check(upkeep_target_maintain={"login": "app", "password": role_passwords["app"]})
+    assert (said.code, said.rows[MAINTAIN]) == (1, "NO")
+    assert "role app may not VACUUM 8 of 8 tables: public.application_logs, " in said.why[MAINTAIN]
+    assert " and 3 more; " in said.why[MAINTAIN]
+
+
+@pytest.mark.guide("X13", "fires")
+def test_changes_through_transaction_pooling_are_refused(
+    deployment: Deployment, cluster: Cluster, role_passwords: dict[str, str], port: int
+) -> None:
+    """For looking it is a remark, for changing it is a NO that names the Connection's port (X13)."""
+    with pooler(cluster, port, "transaction", {"upkeep_maintain": role_passwords["upkeep_maintain"]}):
+        said = deployment.check(upkeep_target_maintain={"port": port})
+    assert [what for what, can in said.rows.items() if can == "NO"] == [POOLING]
+    assert "a pooler in transaction mode" in said.why[POOLING]
+    assert f"the port of Connection 'upkeep_target_maintain', found {port}" in said.why[POOLING]
+    assert said.code == 1
+
+
+STORE = """
+import json, sys
+from airflow.models import Connection
+from airflow.models.base import Base
+from airflow.models.team import Team
+from airflow.utils.session import create_session
+with create_session() as session:
+    Base.metadata.create_all(session.get_bind(), tables=[Team.__table__, Connection.__table__])
+    session.add(Connection(conn_id="upkeep_target_maintain", **json.loads(sys.argv[1])))
+"""
+
+
+def test_a_maintain_connection_from_airflows_own_store_is_refused(deployment: Deployment, tmp_path: Path) -> None:
+    """An operator may edit it there, so that it is worse than none (APPROVAL.md, rule 8)."""
+    given = json.dumps(deployment.connections["upkeep_target_maintain"])
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    argv = [sys.executable, "-W", "ignore", "-c", STORE, given]
+    subprocess.run(argv, env={**kept, "AIRFLOW_HOME": str(tmp_path)}, check=True, timeout=120, cwd=tmp_path)
+    done = deployment.run("check", home=tmp_path, upkeep_target_maintain=None)
+    rows, why = _table(done.stdout)
+    assert (done.returncode, rows[MAINTAIN]) == (1, "NO"), done.stdout
+    assert "one from Airflow's own store, which operators may edit, is not trusted" in why[MAINTAIN]
+
+
+def test_the_identities_are_printed_as_config_wants_them(deployment: Deployment, tmp_path: Path, port: int) -> None:
+    """The lines alone, and they are what this deployment's config pins; who cannot be asked is said on stderr."""
+    pinned = yaml.safe_load((deployment.config / "maintenance.yaml").read_text(encoding="utf-8"))
+    server = pinned["targets"]["primary"]["system_identifier"]
+    lines = [f'targets.primary.system_identifier: "{server}"', f"ledger.identity: {pinned['ledger']['identity']}"]
+    done = deployment.run("check", "--print-identity", config=ROOT / "config")
+    assert (done.returncode, done.stdout.splitlines(), done.stderr) == (0, lines, "")
+    without = deployment.run("check", "--print-identity", upkeep_target_maintain=None, upkeep_ledger={"port": port})
+    assert (without.returncode, without.stdout.splitlines()) == (1, lines[:1])
+    assert without.stderr.startswith("ledger.identity: Connection 'upkeep_ledger': ")
+    assert "Connection refused" in without.stderr
+
+
+def test_the_printed_grants_for_maintain_are_those_for_this_server(
+    deployment: Deployment, cluster: Cluster, port: int
+) -> None:
+    """What is printed runs, twice; without a server to ask it is said in a sentence."""
+    printed = deployment.run("grants", "maintain")
+    assert (printed.returncode, printed.stderr) == (0, "")
+    with psycopg.connect(cluster.dsn(deployment.connections["upkeep_target_read"]["schema"])) as connection:
+        for _ in range(2):
+            connection.execute(printed.stdout.encode())
+        assert ("GRANT MAINTAIN" in printed.stdout) == (connection.info.server_version >= 170_000)
+    refused = deployment.run("grants", "maintain", upkeep_target_read={"port": port})
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("Connection 'upkeep_target_read': the database could not be reached")
 
 
 # Clocks ---------------------------------------------------------------------------------------------------------

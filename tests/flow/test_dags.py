@@ -80,7 +80,7 @@ def daily(parsed: dict[str, Any]) -> Mapping[str, Any]:
 
 def test_exactly_these_dags(parsed: dict[str, Any]) -> None:
     """A DAG that nobody told this test about fails it, and so does one that is gone."""
-    assert set(parsed["dags"]) == {"maintenance_daily"}
+    assert set(parsed["dags"]) == {"maintenance_daily", "maintenance_weekly"}
 
 
 def test_parsing_imports_no_driver_and_no_web_framework(parsed: dict[str, Any]) -> None:
@@ -89,11 +89,13 @@ def test_parsing_imports_no_driver_and_no_web_framework(parsed: dict[str, Any]) 
     assert parsed["imported"] == []
 
 
+@pytest.mark.guide("G1", "holds")
 def test_the_daily_schedule_is_the_guides(daily: Mapping[str, Any]) -> None:
     """02:00 UTC every day, one window at a time, nothing caught up on its own (G1)."""
     assert (daily["schedule"], daily["catchup"], daily["max_active_runs"]) == ("0 2 * * * UTC", False, 1)
 
 
+@pytest.mark.guide("G2-G7", "holds")
 def test_exactly_these_tasks_in_this_order(daily: Mapping[str, Any]) -> None:
     """The window opens, the groups look side by side, the report waits for all, the verdict for the report."""
     first = {
@@ -125,12 +127,58 @@ def test_exactly_these_tasks_in_this_order(daily: Mapping[str, Any]) -> None:
     assert tasks["report"]["rule"] == "all_done"
 
 
+@pytest.mark.guide("X11", "holds")
 def test_every_task_has_an_owner_a_clock_and_few_retries(daily: Mapping[str, Any]) -> None:
     """X11: no task without an execution timeout; the verdict is never retried."""
     for name, task in daily["tasks"].items():
         assert task["owner"] == "DevOps Engineer", name
         assert 0 < task["timeout"] <= 600, name
         assert task["retries"] == (0 if name == "verdict" else 1), name
+
+
+@pytest.fixture
+def weekly(parsed: dict[str, Any]) -> Mapping[str, Any]:
+    """The weekly DAG."""
+    found: Mapping[str, Any] = parsed["dags"]["maintenance_weekly"]
+    return found
+
+
+@pytest.mark.guide("G12", "holds")
+def test_the_weekly_schedule_is_the_guides(weekly: Mapping[str, Any]) -> None:
+    """Sundays 03:00 UTC; a run that waits for the next window does not hold up that window's own (G12)."""
+    assert (weekly["schedule"], weekly["catchup"]) == ("0 3 * * 0 UTC", False)
+    assert weekly["max_active_runs"] > 1
+
+
+@pytest.mark.guide("G12", "holds")
+def test_nothing_is_applied_but_behind_the_approvals(weekly: Mapping[str, Any]) -> None:
+    """Evidence, plan, one question per role, the wait, one apply that is never retried, evidence, report (G12)."""
+    tasks = weekly["tasks"]
+    chain = {
+        "open_window": [],
+        "evidence.dead_rows": ["open_window"],
+        "plan": ["evidence.dead_rows"],
+        "approve.dba": ["plan"],
+        "approve.devops": ["plan"],
+        "wait_for_window": ["approve.dba", "approve.devops"],
+        "apply": ["wait_for_window"],
+        "after.dead_rows": ["apply"],
+        "report": ["after.dead_rows"],
+        "verdict": ["report"],
+    }
+    assert {name: task["upstream"] for name, task in tasks.items()} == chain
+    assert tasks["apply"]["retries"] == 0
+    assert tasks["approve.dba"]["owner"] == "Database Administrator"
+    rules = {name: task["rule"] for name, task in tasks.items()}
+    assert all(
+        rules[name] == "all_done" for name in chain if name not in ("open_window", "evidence.dead_rows", "verdict")
+    )
+
+
+def test_when_to_apply_is_one_of_two_words(weekly: Mapping[str, Any]) -> None:
+    """The weekly form adds one choice, and no free text."""
+    assert set(weekly["params"]) == {"groups", "dry_run", "when"}
+    assert weekly["params"]["when"]["enum"] == ["for the next window", "now, outside the calendar"]
 
 
 def test_the_form_holds_groups_and_dry_run_only(daily: Mapping[str, Any]) -> None:
@@ -155,7 +203,8 @@ def test_a_second_target_gets_dags_of_its_own(tmp_path: Path) -> None:
     text = file.read_text()
     assert "\nledger:" in text
     file.write_text(text.replace("\nledger:", second, 1))
-    assert set(look(tmp_path, config)["dags"]) == {"maintenance_daily", "maintenance_daily__staging"}
+    names = {f"maintenance_{cadence}" for cadence in ("daily", "weekly")}
+    assert set(look(tmp_path, config)["dags"]) == names | {f"{name}__staging" for name in names}
 
 
 def test_a_metric_that_no_call_brings_fails_the_parse(tmp_path: Path) -> None:

@@ -7,11 +7,15 @@ from typing import Any
 
 from airflow.sdk import Param
 
+from upkeep.flow.apply import ApplyOperator, WaitForWindow
+from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.ends import OpenWindowOperator, ReportOperator, VerdictOperator
 from upkeep.flow.operators import CallOperator, CheckOperator
+from upkeep.flow.plan import PlanOperator
 from upkeep.flow.probes import BackupsOperator, LatencyOperator, ScanAgeOperator
 from upkeep.flow.step import Step
 from upkeep.settings import ConfigError, settings
+from upkeep.windows import When
 
 #: A step that dies (its worker is killed, the ledger is away) is tried once more; one that has an answer is not.
 DEFAULTS: dict[str, Any] = {
@@ -22,11 +26,15 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+#: One slot: mutations queue politely; the advisory lock in the target is the truth (X9).
+POOL = "upkeep_mutations"
+
+
 class Flow:
     """The vocabulary of one DAG: every task made by it belongs to this target and cadence."""
 
     def __init__(self, target: str, cadence: str) -> None:
-        self.bound = {"target": target, "cadence": cadence}
+        self.bound: dict[str, Any] = {"target": target, "cadence": cadence}
         self.called: set[tuple[str, str]] = set()
 
     def call(self, function: str, action: str, *, guide: str, **arguments: Any) -> Step:
@@ -52,6 +60,29 @@ class Flow:
         """The age of the last weekly scan, whose results are reviewed daily (G6)."""
         return ScanAgeOperator(task_id="scan_age", guide="G6", **self.bound)
 
+    def plan(self) -> Step:
+        """What this run would change, as data; one plan per run (G52, G59)."""
+        return PlanOperator(task_id="plan", guide="G52", trigger_rule="all_done", **self.bound)
+
+    def approvals(self) -> list[ManualApprovalSensor]:
+        """A question to each role that config can require, side by side."""
+        roles = sorted({role for needed in settings().maintenance.approval.roles.values() for role in needed})
+        titles = settings().maintenance.roles
+        return [
+            ManualApprovalSensor(
+                task_id=role, role=role, owner=titles[role].title, trigger_rule="all_done", **self.bound
+            )
+            for role in roles
+        ]
+
+    def wait_for_window(self) -> WaitForWindow:
+        """Until the plan's time begins, at no slot."""
+        return WaitForWindow(task_id="wait_for_window", target=self.bound["target"], trigger_rule="all_done")
+
+    def apply(self) -> Step:
+        """The only task that changes the target; never retried by Airflow: the permit decides."""
+        return ApplyOperator(task_id="apply", guide="G59", trigger_rule="all_done", retries=0, pool=POOL, **self.bound)
+
     def open_window(self) -> OpenWindowOperator:
         """The first task of every run."""
         return OpenWindowOperator(task_id="open_window", **self.bound)
@@ -62,6 +93,11 @@ class Flow:
         Raises ConfigError, which fails the parse, when config looks for a metric in an answer that is never asked for:
         such a metric would be missing in every report without a word.
         """
+        if self.bound["cadence"] == "daily":
+            self._metrics_are_asked_for()
+        return ReportOperator(task_id="report", trigger_rule="all_done", **self.bound)
+
+    def _metrics_are_asked_for(self) -> None:
         config = settings().maintenance
         for section, sources in (("metrics", config.metrics), ("expectations", config.expectations)):
             for name, source in sources.items():
@@ -71,16 +107,23 @@ class Flow:
                         f"config/maintenance.yaml: {section}.{name}: found {source.function} {source.action}, "
                         f"expected a call that this window makes: {known}"
                     )
-        return ReportOperator(task_id="report", trigger_rule="all_done", **self.bound)
 
     def verdict(self) -> VerdictOperator:
         """Judges the report; never retried, for it would say the same again."""
         return VerdictOperator(task_id="verdict", retries=0, **self.bound)
 
 
-def form(*groups: str) -> dict[str, Param]:
-    """The trigger form: which groups, and whether only to say what would be done."""
+def form(*groups: str, mutates: bool = False) -> dict[str, Param]:
+    """The trigger form: which groups, whether only to say what would be done, and when to change what is approved."""
+    when = Param(
+        When.NEXT.value,
+        type="string",
+        title="When to apply what is approved",
+        description="Outside the calendar only if those who approve the plan let it.",
+        enum=[choice.value for choice in When],
+    )
     return {
+        **({"when": when} if mutates else {}),
         "groups": Param(
             list(groups),
             type="array",

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from upkeep.functions.transport import Send
 
 
+#: Secrets backends that answer from Airflow's own store.
+_STORES = ("ExecutionAPISecretsBackend", "MetastoreBackend")
+
+
 def connection(connection_id: str, kind: str) -> Connection:
     """The Connection of a name from config. Raises ConfigError when it is absent or of another type."""
     try:
@@ -32,13 +36,45 @@ def connection(connection_id: str, kind: str) -> Connection:
     return found
 
 
-def postgres(connection_id: str) -> Callable[[], psycopg.Connection[Any]]:
+def trusted_connection(connection_id: str) -> Connection:
+    """A Connection from the environment or a secrets backend (APPROVAL.md, rule 8).
+
+    Raises ConfigError for one from Airflow's own store, which an ``op`` may edit.
+    """
+    from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
+
+    for backend in ensure_secrets_backend_loaded():
+        if type(backend).__name__ in _STORES:
+            continue
+        found: Any = backend.get_connection(connection_id)
+        if found is not None:
+            if found.conn_type != "postgres":
+                raise ConfigError(f"Connection {connection_id!r}: found type {found.conn_type!r}, expected 'postgres'")
+            return cast("Connection", found)
+    raise ConfigError(
+        f"Connection {connection_id!r}: found none in the environment (AIRFLOW_CONN_{connection_id.upper()}) or a "
+        "secrets backend, expected it there: one from Airflow's own store, which operators may edit, is not trusted"
+    )
+
+
+def trusted(connection_id: str) -> Callable[[], psycopg.Connection[Any]]:
+    """Like ``postgres``, for the ledger and for whatever changes a target."""
+    return postgres(connection_id, trusted_connection)
+
+
+def _any_postgres(connection_id: str) -> Connection:
+    return connection(connection_id, "postgres")
+
+
+def postgres(
+    connection_id: str, find: Callable[[str], Connection] = _any_postgres
+) -> Callable[[], psycopg.Connection[Any]]:
     """A function that opens a connection through PostgresHook, under a name the DBA recognises."""
 
     def connect() -> psycopg.Connection[Any]:
         from airflow.providers.postgres.hooks.postgres import PostgresHook
 
-        found = connection(connection_id, "postgres")
+        found = find(connection_id)
         patience = {"connect_timeout": settings().maintenance.sql.connect_timeout_seconds}
         found.extra = json.dumps({**patience, "application_name": "upkeep", **found.extra_dejson})
         opened: Any = PostgresHook(connection=found).get_conn()

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from airflow.sdk import BaseOperator, BaseOperatorLink
-from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException
 
 from upkeep import windows
+from upkeep.flow import told
+from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.connections import postgres
 from upkeep.flow.step import Step, window_of
-from upkeep.settings import METRICS, settings
+from upkeep.flow.told import run_url
+from upkeep.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow.sdk import Context
 
-    from upkeep.database import Row, Session
     from upkeep.findings import Finding
-    from upkeep.reports import History, Report, StepResult
-
-
-def run_url(dag_id: str, run_id: str, *, pages: str = "") -> str:
-    """A run's address in Airflow's UI, or with ``pages="/upkeep"`` where Upkeep's pages about it are mounted."""
-    base = conf.get("api", "base_url", fallback="/").rstrip("/")
-    return f"{base}{pages}/dags/{quote(dag_id)}/runs/{quote(run_id, safe='')}"
+    from upkeep.reports import Report, StepResult
 
 
 class ReportLink(BaseOperatorLink):
@@ -99,10 +92,8 @@ class ReportOperator(_End):
 
     def _states(self, context: Context) -> dict[str, str | None]:
         """Airflow's state of each step before this task; the ledger cannot know of a step that was killed."""
-        ti: Any = context["ti"]
         steps = sorted(task.task_id for task in self.dag.tasks if isinstance(task, Step))
-        found = ti.get_task_states(dag_id=ti.dag_id, task_ids=steps, run_ids=[ti.run_id]).get(ti.run_id, {})
-        return {step: found.get(step) for step in steps}
+        return told.airflow_says(context, steps)
 
     def _gather(
         self, session: Any, context: Context, window: windows.Window, states: Mapping[str, str | None]
@@ -111,9 +102,11 @@ class ReportOperator(_End):
 
         rows = [row for row in ledger.latest_steps(session, window) if row["step"] in states]
         recorded = {row["step"]: row for row in rows}
-        steps = tuple(_result(context, step, state, recorded.get(step)) for step, state in states.items())
+        steps = tuple(told.result(context, step, state, recorded.get(step)) for step, state in states.items())
         now = datetime.now(UTC)
-        own = self._own_look(session, context, window, steps, now)
+        plan, changed = told.gate_of_run(session, context, window, steps, self._sensors(), now)
+        own = self._own_look(session, context, window, steps, now, changed)
+        history = told.history(session, window)
         judged = [*own, *(finding for step in steps for finding in step.findings)]
         return reports.Report(
             target=window.target,
@@ -132,28 +125,49 @@ class ReportOperator(_End):
             late=windows.lateness(window, now),
             steps=steps,
             since=ledger.since(session, window, judged),
-            samples=ledger.samples(session, [row for row in rows if row["state"] == "ran"]),
+            samples=told.samples(session, rows),
             incident_document=settings().maintenance.documents.incident_response,
-            history=_history(session, window),
+            history=history if told.worth_showing(history, self.cadence) else (),
             earlier=tuple(reports.Earlier(**row) for row in ledger.previous_findings(session, window)),
             own=own,
+            gate=plan,
+            last_due=max((p.due for one in history for p in one.points if p.due < window.due), default=None),
         )
 
+    def _sensors(self) -> dict[str, str]:
+        """Role → the task that asks it."""
+        tasks = self.dag.tasks if self.has_dag() else []  # type: ignore[no-untyped-call]  # Airflow's
+        return {task.role: task.task_id for task in tasks if isinstance(task, ManualApprovalSensor)}
+
     def _own_look(
-        self, session: Any, context: Context, window: windows.Window, steps: tuple[StepResult, ...], now: datetime
+        self,
+        session: Any,
+        context: Context,
+        window: windows.Window,
+        steps: tuple[StepResult, ...],
+        now: datetime,
+        changed: tuple[Finding, ...],
     ) -> tuple[Finding, ...]:
-        """Whether a calendar window is late; recorded like a step's look, so that it is known since when."""
+        """Whether a calendar window is late, a manual one holds the calendar's slot, or the plan was changed.
+
+        Recorded like a step's look, so that it is known since when; a manual window with nothing to say says nothing.
+        """
         from upkeep import ledger, reports
 
         if window.kind is windows.Kind.MANUAL:
+            run: Any = context.get("dag_run")
+            slot = windows.held_slot(settings().maintenance.windows[self.cadence], run and run.logical_date)
+            found = reports.held_slot_finding(slot, now) if slot else None
+        else:
+            found = reports.lateness_finding(window.due, window.deadline, steps, now)
+        own = (*changed, *((found,) if found else ()))
+        if window.kind is windows.Kind.MANUAL and not own:
             return ()
-        late = reports.lateness_finding(window.due, window.deadline, steps, now)
-        own = (late,) if late else ()
         record = ledger.StepRecord(
             step=reports.REPORT_STEP,
             state=reports.RAN,
             reason="",
-            source="the window's calendar",
+            source="the window's calendar and plan",
             started_at=now,
             try_number=context["ti"].try_number,
             looked=ledger.Looked(own),
@@ -179,49 +193,3 @@ class VerdictOperator(_End):
             raise AirflowFailException(f"{row['headline']}. Read {ReportLink().get_link(self, ti_key=ti)}")
         self.log.info("%s", row["headline"])
         return str(row["headline"])
-
-
-def _history(session: Session, window: windows.Window) -> tuple[History, ...]:
-    """The six metrics over the last windows, with the bands that this window judges them by."""
-    from upkeep import ledger, reports
-
-    bands = settings().thresholds.metrics
-    rows = ledger.metric_history(session, window, METRICS)
-    return tuple(
-        reports.History(
-            metric=name,
-            title=name.replace("_", " ").capitalize().replace("Cpu", "CPU"),
-            bands=bands[name],
-            points=tuple(
-                reports.Point(row["due"], row["period_start"], row["kind"], row["value"]) for row in rows[name]
-            ),
-        )
-        for name in METRICS
-    )
-
-
-def _result(context: Context, step: str, state: str | None, row: Row | None) -> StepResult:
-    """What the ledger knows of a step; where Airflow knows better (the task died), its state counts."""
-    from upkeep import reports
-
-    ti: Any = context["ti"]
-    result = reports.StepResult(
-        step=step,
-        group=step.partition(".")[0],
-        title=step.rpartition(".")[2].replace("_", " "),
-        state=reports.FAILED,
-        reason=f"it left no record; Airflow's state of the task is {state or 'none'}",
-        log_url=f"{run_url(ti.dag_id, ti.run_id)}/tasks/{quote(step)}",
-    )
-    if row is None or (state in ("failed", "upstream_failed") and row["state"] == reports.RAN):
-        return result
-    return replace(
-        result,
-        state=row["state"],
-        reason=row["reason"],
-        started=row["started_at"],
-        ended=row["ended_at"],
-        findings=tuple(row["findings"]),
-        source=row["source"],
-        digest=row["digest"],
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
@@ -27,9 +27,9 @@ class CheckOperator(Step, SQLExecuteQueryOperator):
     template_fields = ()
     ui_color = "#cdd9c5"
 
-    def __init__(self, *, check: str, target: str, **kwargs: Any) -> None:
+    def __init__(self, *, check: str, target: str, statement: str = "", **kwargs: Any) -> None:
         connection_id = settings().target(target).connections.read
-        sql = f"include/sql/checks/{check}.sql"
+        sql = statement or f"include/sql/checks/{check}.sql"
         super().__init__(target=target, sql=sql, conn_id=connection_id, **kwargs)
         self.check = check
         self._session: Session | None = None
@@ -53,9 +53,12 @@ class CheckOperator(Step, SQLExecuteQueryOperator):
         with database.session(postgres(config.maintenance.ledger.tasks), clocks, read_only=True) as session:
             earlier = ledger.earlier_samples(session, window.target, self.task_id, now - checks.GROWTH_BASE)
             answered = ledger.window_samples(session, window)
+            reach = check.remembers(config) if check.remembers else timedelta(0)
+            remembered = ledger.remembered(session, window, self.task_id, reach)
         with database.session(postgres(str(self.conn_id)), clocks, read_only=True) as session:
             self._session = session
-            return checks.carry_out(check, checks.Look(session, config, now, earlier, answered, window.period))
+            look = checks.Look(session, config, now, earlier, answered, window.period, remembered)
+            return checks.carry_out(check, look)
 
     def on_kill(self) -> None:
         """A task that is ended does not end its query: cancel it on the server (X11)."""

@@ -94,7 +94,7 @@ class ScanAgeOperator(Step):
 
     @property
     def source(self) -> str:
-        return "include/sql/ledger/last_window.sql"
+        return "include/sql/ledger/last_scan.sql"
 
     def describe(self, window: windows.Window) -> str:
         return f"the ledger's last weekly window of {self.target}"
@@ -108,5 +108,5 @@ class ScanAgeOperator(Step):
 
         config = settings().maintenance
         with database.session(postgres(config.ledger.tasks), config.sql, read_only=True) as session:
-            last = ledger.last_window(session, window.target, "weekly")
+            last = ledger.last_scan(session, window.target)
         return ledger.Looked((scan_age(last, datetime.now(UTC)),))

@@ -27,6 +27,20 @@ _CALENDAR = ("scheduled", "backfill")
 class NotCollected(Exception):
     """A step that has a reason not to look; the reason goes into the report."""
 
+    state = "not collected"
+
+
+class Superseded(NotCollected):
+    """A step whose window a later one has taken the place of."""
+
+    state = "superseded"
+
+
+class Frozen(NotCollected):
+    """A step that would change something while config says that nothing is changed."""
+
+    state = "frozen"
+
 
 def window_of(context: Context, target: str, cadence: str) -> windows.Window:
     """The window of a run, worked out from the run and config alone, so that each task finds the same."""
@@ -54,13 +68,15 @@ class Step(BaseOperator):
     """A task that looks at one thing and records what it saw.
 
     ``asks_about_period`` says how it behaves late: a step that asks about the window's period may run at any
-    time; one that looks at "now" is superseded once the calendar's next occurrence has come.
+    time; one that looks at "now" is superseded once the calendar's next occurrence has come. ``after_apply`` looks at
+    what a plan has done: a run by hand may have waited for that occurrence on purpose.
     """
 
     asks_about_period = False
 
-    def __init__(self, *, target: str, cadence: str, guide: str, **kwargs: Any) -> None:
+    def __init__(self, *, target: str, cadence: str, guide: str, after_apply: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.after_apply = after_apply
         self.target = target
         self.cadence = cadence
         self.guide = guide
@@ -87,11 +103,10 @@ class Step(BaseOperator):
         try:
             self._may_run(context, window, started)
             looked = look(window)
-        except (_Superseded, NotCollected) as reason:
-            state = "superseded" if isinstance(reason, _Superseded) else "not collected"
-            self._record(context, window, started, state, str(reason))
-            raise AirflowSkipException(f"{state}: {reason}") from None
-        except (WireError, ContractError, ConfigError, LookupError) as error:
+        except NotCollected as reason:
+            self._record(context, window, started, reason.state, str(reason))
+            raise AirflowSkipException(f"{reason.state}: {reason}") from None
+        except (WireError, ContractError, ConfigError, LookupError, ValueError) as error:
             message = str(error)
         except Error as error:
             message = explain(error, settings().target(self.target).connections.read)
@@ -102,15 +117,16 @@ class Step(BaseOperator):
         raise AirflowFailException(message)
 
     def _may_run(self, context: Context, window: windows.Window, now: datetime) -> None:
-        group = self.task_id.partition(".")[0]
+        group, inside, _ = self.task_id.partition(".")
         params = context["params"]
-        if group not in params["groups"]:
+        if inside and group not in params["groups"]:
             raise NotCollected(f"group {group!r} was left out by {window.requested_by}")
         if params["dry_run"]:
             raise NotCollected(f"dry run; would have asked: {self.describe(window)}")
         later = windows.superseded_by(settings().maintenance.windows[self.cadence], window.due, now)
-        if later and not self.asks_about_period:
-            raise _Superseded(f"looks at the present, and the window of {later:%Y-%m-%d %H:%M} UTC has come since")
+        waited = self.after_apply and window.kind is windows.Kind.MANUAL
+        if later and not self.asks_about_period and not waited:
+            raise Superseded(f"looks at the present, and the window of {later:%Y-%m-%d %H:%M} UTC has come since")
 
     def _unknown(self, reason: str) -> Looked:
         """A step that could not look is a finding too, so that it is known since when."""
@@ -143,10 +159,6 @@ class Step(BaseOperator):
         config = settings().maintenance
         with database.session(postgres(config.ledger.tasks), config.sql, read_only=False) as session:
             ledger.add_step(session, window, record)
-
-
-class _Superseded(Exception):
-    pass
 
 
 def _summary(looked: Looked) -> dict[str, Any]:

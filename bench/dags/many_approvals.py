@@ -1,0 +1,25 @@
+"""200 approvals of one plan that wait at the same time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airflow.sdk import DAG
+
+from upkeep.flow import DEFAULTS, Flow, form
+from upkeep.flow.approval import ManualApprovalSensor
+from upkeep.settings import settings
+
+WAITING = 200
+
+with DAG(
+    "many_approvals",
+    schedule=None,
+    start_date=datetime(2025, 9, 14, tzinfo=UTC),
+    max_active_tasks=WAITING,
+    default_args=DEFAULTS,
+    params=form("evidence", mutates=True),
+):
+    flow = Flow(settings().targets[0], "weekly")
+    asked = [ManualApprovalSensor(task_id=f"ask_{number}", role="dba", **flow.bound) for number in range(WAITING)]
+    flow.open_window() >> flow.plan() >> asked

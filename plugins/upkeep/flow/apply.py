@@ -1,0 +1,180 @@
+"""Waiting for the window without a slot, and applying what the ledger permits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+from airflow.sdk import BaseOperator
+from airflow.sdk.configuration import conf
+
+from upkeep import windows
+from upkeep.findings import Finding, Level
+from upkeep.flow.connections import postgres, trusted
+from upkeep.flow.step import Frozen, NotCollected, Step, Superseded
+from upkeep.settings import ConfigError, settings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from upkeep.apply import Outcome
+    from upkeep.gate import Stored
+    from upkeep.ledger import Looked
+
+#: Longer than any authority: the server's own clock ends a statement (T), this only a task that hangs.
+_LONGEST = timedelta(hours=12)
+
+
+class WaitForWindow(BaseOperator):
+    """Stand before apply until the plan's window opens, deferred; at once when nothing would run then anyway."""
+
+    ui_color = "#e2e2e2"
+
+    def __init__(self, *, target: str, **kwargs: Any) -> None:
+        super().__init__(execution_timeout=None, **kwargs)
+        self.target = target
+
+    def execute(self, context: Context) -> str:
+        from upkeep import database, gate
+        from upkeep.apply import circumstances
+        from upkeep.permits import refusal
+
+        config, run, now = settings().maintenance, context["dag_run"], datetime.now(UTC)
+        with database.session(trusted(config.ledger.tasks), config.sql, read_only=True) as session:
+            stored = gate.plan_of_run(session, run.dag_id, run.run_id)
+            decisions = gate.decisions(session, stored.digest) if stored else ()
+        if stored is None or now >= stored.plan.not_before:
+            return self._say("nothing to wait for")
+        plan = stored.plan
+        at = circumstances(config, plan, plan.not_before)
+        if all(refusal(plan, action, decisions, at) for action in plan.actions):
+            return self._say("nothing is approved: nothing to wait for")
+        self.log.info("Waiting for %s", f"{plan.not_before:%Y-%m-%d %H:%M} UTC")
+        return self.defer(trigger=DateTimeTrigger(moment=plan.not_before), method_name="execute_complete")
+
+    def execute_complete(self, context: Context, event: Any) -> str:
+        return self._say("the window is open")
+
+    def _say(self, text: str) -> str:
+        self.log.info("%s", text)
+        return text
+
+
+class ApplyOperator(Step):
+    """Run the actions that people approved, each under a permit of its own, and say what became of every one."""
+
+    ui_color = "#e9a3a3"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(execution_timeout=_LONGEST, **kwargs)
+
+    @property
+    def source(self) -> str:
+        return "the plan of this run, in the ledger"
+
+    def describe(self, window: windows.Window) -> str:
+        return "the plan's approved actions"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        return self.carry_out(context, lambda window: self._look(context, window))
+
+    def _may_run(self, context: Context, window: windows.Window, now: datetime) -> None:
+        """Whatever the calendar says by now, the plan's own times decide."""
+
+    def _look(self, context: Context, window: windows.Window) -> Looked:
+        from upkeep import ledger
+        from upkeep.apply import Applying, Places
+
+        config = settings().maintenance
+        stored = self._stored(window)
+        if not stored.plan.actions:
+            return ledger.Looked((_nothing(),))
+        maintain = config.targets[self.target].connections.maintain
+        if why := _forbidden(maintain):
+            raise ConfigError(why)
+        self._right_ledger()
+        places = Places(
+            trusted(config.ledger.tasks),
+            trusted(str(maintain)),
+            postgres(config.targets[self.target].connections.read),
+        )
+        applying = Applying(places, config, stored, window.run_id, lambda text: self.log.info("%s", text))
+        return ledger.Looked(tuple(_finding(outcome) for outcome in applying.run()))
+
+    def _stored(self, window: windows.Window) -> Stored:
+        """The run's plan; without one, why the plan's step had none."""
+        from upkeep import database, gate, ledger
+
+        config = settings().maintenance
+        with database.session(trusted(config.ledger.tasks), config.sql, read_only=True) as session:
+            stored = gate.plan_of_run(session, window.dag_id, window.run_id)
+            if stored is not None:
+                return stored
+            step = next((row for row in ledger.latest_steps(session, window) if row["step"] == "plan"), None)
+        for kind in (Superseded, Frozen):
+            if step is not None and step["state"] == kind.state:
+                raise kind(step["reason"])
+        raise NotCollected("no plan was drawn up" + (f": {step['reason']}" if step is not None else ""))
+
+    def _right_ledger(self) -> None:
+        from upkeep import database, gate
+
+        config = settings().maintenance
+        with database.session(trusted(config.ledger.tasks), config.sql, read_only=True) as session:
+            found = gate.identity(session)
+        if config.ledger.identity != found:
+            raise ConfigError(
+                f"config/maintenance.yaml: ledger.identity: found {config.ledger.identity or 'nothing'}, expected that "
+                f"of the ledger behind Connection {config.ledger.tasks!r}, which is {found}"
+            )
+
+
+def _forbidden(maintain: str | None) -> str:
+    """Why this deployment may not change anything; empty when it may."""
+    if maintain is None:
+        return "config/maintenance.yaml: connections.maintain: found none, expected a Connection that may change things"
+    if conf.getboolean("core", "simple_auth_manager_all_admins", fallback=False):
+        return (
+            "[core] simple_auth_manager_all_admins: found True, expected False: while everybody is an admin, an answer "
+            "says nothing about who gave it"
+        )
+    return ""
+
+
+def _nothing() -> Finding:
+    return Finding(
+        key="apply",
+        level=Level.OK,
+        subject="Apply",
+        detail="the plan holds no action",
+        expected="",
+        remedy="",
+        guide="G52",
+    )
+
+
+_LEVELS = {"done": Level.OK, "refused": Level.ADVISORY, "not done": Level.WARNING, "unknown": Level.UNKNOWN}
+
+
+def _finding(outcome: Outcome) -> Finding:
+    """One action's outcome, with what was predicted and what was measured."""
+    from upkeep import plans
+
+    action, receipt = outcome.action, outcome.receipt
+    took = f" in {plans.seconds(receipt.duration_ms or 0)}" if receipt and receipt.outcome == "done" else ""
+    return Finding(
+        key=f"apply:{action.verb}:{action.schema}.{action.table}",
+        level=_LEVELS[outcome.state],
+        subject=f"{action.verb.upper()} {plans.visible(action.schema)}.{plans.visible(action.table)}",
+        detail=f"{outcome.state}{took}" + (f": {outcome.reason}" if outcome.reason else ""),
+        expected=f"done in about {plans.seconds(action.predicted_ms)}",
+        remedy="" if outcome.state == "done" else "It is proposed again in the next window, if it is still needed.",
+        guide="G59",
+        metadata={
+            "action": action.id,
+            "statement": action.statement,
+            "outcome": outcome.state,
+            "reason": outcome.reason,
+        },
+    )

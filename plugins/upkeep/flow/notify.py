@@ -1,0 +1,40 @@
+"""Telling people: one message through Slack's own notifier, where config names a Connection. Never fails a task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow.sdk.configuration import conf
+
+from upkeep.settings import settings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+def answer_url(task_instance: Any) -> str:
+    """Where a task's question is answered in Airflow's UI; a mapped instance has an address of its own."""
+    base = conf.get("api", "base_url", fallback="/").rstrip("/")
+    mapped = f"/mapped/{task_instance.map_index}" if task_instance.map_index >= 0 else ""
+    names = (quote(name, safe="") for name in (task_instance.dag_id, task_instance.run_id, task_instance.task_id))
+    dag, run, task = names
+    return f"{base}/dags/{dag}/runs/{run}/tasks/{task}{mapped}/required_actions"
+
+
+def tell(context: Context, text: str) -> bool:
+    """Send one message; False when no channel is configured or it failed, which the log says."""
+    from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
+
+    connection_id = settings().maintenance.approval.slack
+    log: Any = context["ti"].log if hasattr(context["ti"], "log") else None
+    if connection_id is None:
+        return False
+    try:
+        notifier: Any = SlackWebhookNotifier(slack_webhook_conn_id=connection_id, text=text, timeout=10)
+        notifier.notify(context)
+    except Exception as error:  # whatever a channel does, the maintenance goes on
+        if log:
+            log.warning("Connection %r: nobody was told: %s", connection_id, str(error)[:300])
+        return False
+    return True

@@ -1,0 +1,180 @@
+"""What the ledger and Airflow tell a report of its run: steps, samples, earlier windows, the plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow.sdk.configuration import conf
+
+from upkeep.findings import Finding, Level
+from upkeep.settings import METRICS, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from airflow.sdk import Context
+
+    from upkeep import windows
+    from upkeep.database import Row, Session
+    from upkeep.findings import Sample
+    from upkeep.gate import Stored
+    from upkeep.reports import Attempt, Gate, History, Outcome, StepResult
+
+
+def run_url(dag_id: str, run_id: str, *, pages: str = "") -> str:
+    """A run's address in Airflow's UI, or with ``pages="/upkeep"`` where Upkeep's pages about it are mounted."""
+    base = conf.get("api", "base_url", fallback="/").rstrip("/")
+    return f"{base}{pages}/dags/{quote(dag_id)}/runs/{quote(run_id, safe='')}"
+
+
+def airflow_says(context: Context, tasks: list[str]) -> dict[str, str | None]:
+    """Airflow's state of some tasks of this run."""
+    ti: Any = context["ti"]
+    found = ti.get_task_states(dag_id=ti.dag_id, task_ids=tasks, run_ids=[ti.run_id]).get(ti.run_id, {})
+    return {task: found.get(task) for task in tasks}
+
+
+def gate_of_run(
+    session: Session,
+    context: Context,
+    window: windows.Window,
+    steps: tuple[StepResult, ...],
+    sensors: Mapping[str, str],
+    now: datetime,
+) -> tuple[Gate | None, tuple[Finding, ...]]:
+    """The run's plan and what became of it, None without a plan; a finding when the ledger's plan was changed.
+
+    ``sensors`` is the task that asks each role.
+    """
+    from upkeep import gate, reports
+
+    try:
+        stored = gate.plan_of_run(session, window.dag_id, window.run_id)
+    except ValueError as why:
+        return None, (_changed(why),)
+    if stored is None:
+        return None, ()
+    states = airflow_says(context, sorted(sensors.values()))
+    apply = next((step for step in steps if step.step == reports.APPLY_STEP), None)
+    roles = settings().maintenance.roles
+    told = reports.Told(
+        decisions=gate.decisions(session, stored.digest),
+        attempts=_attempts(session, stored),
+        outcomes=_outcomes(apply),
+        measured=stored.measured,
+        titles={role: roles[role].title for role in stored.plan.roles if role in roles},
+        notes={role: _note(task, states[task]) for role, task in sensors.items()},
+        log_urls={role: _log_url(context, task) for role, task in sensors.items()},
+        undecided=f"the apply step {apply.state}: {apply.reason}" if apply and apply.state != reports.RAN else "",
+    )
+    return reports.what_became(stored.plan, stored.digest, stored.planned_at, told, now), ()
+
+
+def history(session: Session, window: windows.Window) -> tuple[History, ...]:
+    """The six metrics over the last windows, with the bands that this window judges them by."""
+    from upkeep import ledger, reports
+
+    bands = settings().thresholds.metrics
+    rows = ledger.metric_history(session, window, METRICS)
+    return tuple(
+        reports.History(
+            metric=name,
+            title=name.replace("_", " ").capitalize().replace("Cpu", "CPU"),
+            bands=bands[name],
+            points=tuple(
+                reports.Point(row["due"], row["period_start"], row["kind"], row["value"]) for row in rows[name]
+            ),
+        )
+        for name in METRICS
+    )
+
+
+def worth_showing(history: tuple[History, ...], cadence: str) -> bool:
+    """The daily window asks for the six metrics and shows it when one is missing; another only has what it has."""
+    return cadence == "daily" or any(point.value is not None for one in history for point in one.points)
+
+
+def samples(session: Session, rows: list[Row]) -> tuple[Sample, ...]:
+    """The samples of the steps that ran; those of a look that is repeated say that they are the second ones."""
+    from upkeep import ledger, reports
+
+    again = f"{reports.AFTER}."
+    ran = [row for row in rows if row["state"] == reports.RAN]
+    first = ledger.samples(session, [row for row in ran if not row["step"].startswith(again)])
+    second = ledger.samples(session, [row for row in ran if row["step"].startswith(again)])
+    return (*first, *(replace(one, subject=f"{one.subject} after the plan".strip()) for one in second))
+
+
+def _attempts(session: Session, stored: Stored) -> dict[str, tuple[Attempt, ...]]:
+    """Every permit of a plan with its receipt, by action."""
+    from upkeep import gate, reports
+
+    found: dict[str, tuple[Attempt, ...]] = {}
+    for row in gate.permits_of_plan(session, stored.digest):
+        receipt = {name: row[name] for name in gate.Receipt.__dataclass_fields__ if row[name] is not None}
+        one = reports.Attempt(number=row["attempt"], **{"outcome": None, **receipt})
+        found[row["action_id"]] = (*found.get(row["action_id"], ()), one)
+    return found
+
+
+def _outcomes(apply: StepResult | None) -> dict[str, Outcome]:
+    """What the apply step said of each action, from the metadata of its findings."""
+    from upkeep import reports
+
+    findings = apply.findings if apply else ()
+    return {
+        finding.metadata["action"]: reports.Outcome(finding.metadata["outcome"], finding.metadata["reason"])
+        for finding in findings
+        if {"action", "outcome"} <= set(finding.metadata)
+    }
+
+
+def _note(task: str, state: str | None) -> str:
+    """What hindered a question to a role, as Airflow tells it; empty when nothing did."""
+    return "" if state in ("success", None) else f"Airflow's state of task {task} is {state}"
+
+
+def _changed(why: ValueError) -> Finding:
+    return Finding(
+        key="gate:plan",
+        level=Level.CRITICAL,
+        subject="The plan in the ledger is not the one that was drawn up",
+        detail=str(why),
+        expected="a plan whose text gives its digest",
+        remedy="Approve and apply nothing from this ledger until it is known who changed its table upkeep.plans.",
+    )
+
+
+def _log_url(context: Context, step: str) -> str:
+    ti: Any = context["ti"]
+    return f"{run_url(ti.dag_id, ti.run_id)}/tasks/{quote(step)}"
+
+
+def result(context: Context, step: str, state: str | None, row: Row | None) -> StepResult:
+    """What the ledger knows of a step; where Airflow knows better (the task died), its state counts."""
+    from upkeep import reports
+
+    group, name = step.partition(".")[0], step.rpartition(".")[2].replace("_", " ")
+    found = reports.StepResult(
+        step=step,
+        group=group,
+        title=f"{name}, after the plan" if group == reports.AFTER else name,
+        state=reports.FAILED,
+        reason=f"it left no record; Airflow's state of the task is {state or 'none'}",
+        log_url=_log_url(context, step),
+    )
+    if row is None or (state in ("failed", "upstream_failed") and row["state"] == reports.RAN):
+        return found
+    return replace(
+        found,
+        state=row["state"],
+        reason=row["reason"],
+        started=row["started_at"],
+        ended=row["ended_at"],
+        findings=tuple(row["findings"]),
+        source=row["source"],
+        digest=row["digest"],
+    )
