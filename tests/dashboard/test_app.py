@@ -114,6 +114,7 @@ def test_the_latest_report_of_a_run(ledger: Ledger, client: Client, run_id: str)
     assert_headers(body)
 
 
+@pytest.mark.guide("G11", "holds")
 def test_an_older_report_keeps_its_address(ledger: Ledger, client: Client) -> None:
     """Each report is addressable by its id as a page and as JSON."""
     older = ledger.add("maintenance_daily", RUN, 1)

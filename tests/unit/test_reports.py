@@ -127,6 +127,7 @@ def test_the_page_shows_findings_worst_first() -> None:
     assert main.index("dire") < main.index("meh") < main.index("<details") < main.index("fine")
 
 
+@pytest.mark.guide("X3", "fires")
 @pytest.mark.parametrize("state", [FAILED, NOT_COLLECTED, "no answer"])
 def test_a_step_that_did_not_run_is_an_unknown_finding(state: str) -> None:
     """Any state that leaves evidence missing is said, with its reason and what to do, and never ok."""
@@ -241,6 +242,7 @@ def test_levels_are_told_by_word_and_shape_and_not_by_colour_alone() -> None:
         assert ("use", {"href": f"#{level.value}"}) in seen.tags
 
 
+@pytest.mark.guide("G137", "fires", "silent")
 @pytest.mark.parametrize(("document", "link"), [("https://wiki.test/i.md", True), ("docs/incident.md", False)])
 def test_something_critical_names_the_incident_response_document(document: str, link: bool) -> None:
     """G137: a link when it is a web address, else its name; the call to follow it only when critical."""
@@ -369,6 +371,7 @@ def test_the_json_has_its_documented_shape() -> None:
     assert set(document) == {
         *("schema_version", "level", "headline", "counts", "target", "window", "run", "incident_document"),
         *("findings", "steps", "samples", "do_first", "previous", "gone", "not_looked_at", "history", "checklist"),
+        *("gate", "looks"),
     }
     assert document["schema_version"] == 1
     assert document["counts"] == {"critical": 1, "unknown": 0, "warning": 0, "advisory": 0, "ok": 0}
@@ -664,6 +667,7 @@ EVIDENCE = {
 }
 
 
+@pytest.mark.guide("G119-G122", "fires", "silent")
 @pytest.mark.parametrize("guide", EVIDENCE)
 def test_a_row_of_the_checklist_follows_its_evidence(guide: str) -> None:
     """Ok, something to look at, not known, failed, not run, ok again: and no other row moves."""
@@ -692,11 +696,13 @@ def test_a_row_of_the_checklist_follows_its_evidence(guide: str) -> None:
     assert quiet[guide] == ("not collected", "no step of this window looks at it")
 
 
+@pytest.mark.guide("G119", "fires")
 def test_a_metric_from_another_call_is_evidence_for_the_health_dashboard() -> None:
     """Where a metric is found is configurable (X5), its key is not."""
     assert rows(looked(finding("critical"), name="database.scalability_report"))["G119"][0] == "look at it"
 
 
+@pytest.mark.guide("G118", "fires", "silent")
 def test_overnight_alerts_are_honestly_not_collected_until_a_check_reads_them() -> None:
     """Without their step nothing is known; a finding of guide item G118 is the evidence."""
     state, evidence = rows(looked(finding("ok")))["G118"]
@@ -705,6 +711,7 @@ def test_overnight_alerts_are_honestly_not_collected_until_a_check_reads_them() 
     assert rows(looked(finding("critical", "alerts", guide="G118")))["G118"][0] == "look at it"
 
 
+@pytest.mark.guide("G118-G122", "holds")
 def test_the_daily_checklist_is_the_daily_windows() -> None:
     """The weekly one is another."""
     assert list(rows()) == ["G118", "G119", "G120", "G121", "G122"]
@@ -723,6 +730,7 @@ def late(started: float, made: float) -> Finding | None:
     return lateness_finding(DUE, DUE + timedelta(minutes=30), [one, step()], DUE + timedelta(minutes=made))
 
 
+@pytest.mark.guide("G1", "silent")
 def test_a_window_within_its_budget_is_not_late() -> None:
     """Exactly at the tolerance and at the deadline included."""
     assert late(0, 2) is None
@@ -730,6 +738,7 @@ def test_a_window_within_its_budget_is_not_late() -> None:
     assert lateness_finding(DUE, DUE + timedelta(minutes=30), [], DUE + timedelta(minutes=30)) is None
 
 
+@pytest.mark.guide("G1", "fires")
 def test_a_late_start_and_a_late_end_are_an_advisory() -> None:
     """G1: by how much, and against which budget."""
     start, end, both = late(5.1, 30), late(1, 33), late(90, 120)
@@ -756,6 +765,7 @@ def test_the_reports_own_finding_is_one_of_its_findings_but_no_step() -> None:
     assert reports.verdict(report(own=(found,)), set())[0] is True
 
 
+@pytest.mark.guide("G1", "silent")
 def test_a_late_window_is_gone_with_the_next_one_in_time() -> None:
     """A manual window is never late, so it says nothing about the last one."""
     was = earlier("window:late", "advisory", reports.REPORT_STEP)

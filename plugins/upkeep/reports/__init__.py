@@ -7,12 +7,17 @@ harmlessly and leaves the bulk of very large reports to the JSON.
 
 from __future__ import annotations
 
+from upkeep.reports.again import Pair, pairs
 from upkeep.reports.changes import Changes, compare
 from upkeep.reports.checklist import checklist
 from upkeep.reports.document import JSON_TEXT, to_json
-from upkeep.reports.headline import headline, lateness_finding, verdict
+from upkeep.reports.gate import Answer, Attempt, Became, Gate, Outcome, Told, what_became
+from upkeep.reports.headline import headline, held_slot_finding, lateness_finding, verdict
 from upkeep.reports.model import (
+    AFTER,
+    APPLY_STEP,
     FAILED,
+    FROZEN,
     NOT_COLLECTED,
     RAN,
     REPORT_STEP,
@@ -29,7 +34,10 @@ from upkeep.reports.plots import plot
 from upkeep.reports.text import visible
 
 __all__ = [
+    "AFTER",
+    "APPLY_STEP",
     "FAILED",
+    "FROZEN",
     "HTML_GROUP",
     "HTML_LEVEL",
     "HTML_TEXT",
@@ -39,20 +47,30 @@ __all__ = [
     "REPORT_STEP",
     "SUPERSEDED",
     "TEMPLATES",
+    "Answer",
+    "Attempt",
+    "Became",
     "Changes",
     "Earlier",
+    "Gate",
     "History",
+    "Outcome",
+    "Pair",
     "Point",
     "Report",
     "StepResult",
+    "Told",
     "checklist",
     "compare",
     "headline",
+    "held_slot_finding",
     "lateness_finding",
     "missing_step",
+    "pairs",
     "plot",
     "to_html",
     "to_json",
     "verdict",
     "visible",
+    "what_became",
 ]

@@ -34,8 +34,12 @@ class Changes:
 
 
 def before(report: Report) -> dict[str, Earlier]:
-    """The earlier finding of each key; of several the worst."""
-    return {earlier.key: earlier for earlier in sorted(report.earlier, key=lambda one: -one.level.rank)}
+    """The earlier finding of each key; of several the worst.
+
+    What a look before a plan saw is left out where there is a look after it: that one told how things were.
+    """
+    known = [earlier for earlier in report.earlier if earlier.step not in report.repeated]
+    return {earlier.key: earlier for earlier in sorted(known, key=lambda one: -one.level.rank)}
 
 
 def compare(report: Report) -> Changes:

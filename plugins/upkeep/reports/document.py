@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from upkeep.findings import Level
+from upkeep.reports.again import Pair, pairs
 from upkeep.reports.changes import before, compare
 from upkeep.reports.checklist import checklist
+from upkeep.reports.gate import Became, Gate
 from upkeep.reports.headline import do_first, headline
 from upkeep.reports.model import Earlier, History, Report
 
@@ -27,7 +29,9 @@ def to_json(report: Report) -> dict[str, Any]:
     findings: n}], ``samples`` [{metric, subject, value, unit}], ``previous`` (due of the window before, or null),
     ``gone`` [{step, due, key, level, subject, detail, now (level, null: no longer there)}], ``not_looked_at`` [the same
     without now], ``history`` [{metric, title, guide, unit, ok, warning, critical, windows: [{due, kind, value (null: no
-    sample)}]}], ``checklist`` [{guide, title, state, evidence, findings: n, acknowledged (null: not yet)}]. Subject and
+    sample)}]}], ``checklist`` [{guide, title, state, evidence, findings: n, acknowledged (null: not yet)}],
+    ``gate`` (see there; null: the run has no plan), ``looks`` [{name, state (still there, new, not looked at again,
+    gone), before, after}] of what was looked at before the plan and after it. Subject and
     detail of what is gone are cut at 300 characters. Fields may be added; a changed or removed one raises the version.
     """
     step = "step group title state reason started ended source digest log_url"
@@ -52,8 +56,57 @@ def to_json(report: Report) -> dict[str, Any]:
         "checklist": [
             {**_take(row, "guide title state evidence findings"), "acknowledged": None} for row in checklist(report)
         ],
+        "gate": report.gate and _gate(report.gate),
+        "looks": [_look(pair) for pair in pairs(report)],
     }
     return dict(plain(document))
+
+
+def _look(pair: Pair) -> dict[str, Any]:
+    before, after = pair.before and pair.before.detail, pair.after and pair.after.detail
+    return {**_take(pair, "name state"), "before": before, "after": after}
+
+
+def _gate(gate: Gate) -> dict[str, Any]:
+    """``plan`` {digest, when, planned_at, requested_by, not_before, not_after, outside, database, left_out}, ``counts``
+    {state: n}, ``answers`` [{role, title, state, person, at, comment, note, approved: n, asked: n}], ``actions`` [{id,
+    kind, verb, statement, schema, table, lock, because, needs, predicted_ms, answers [{role, person, state}], state
+    (done, not done, refused, unknown, not applied yet), reason, duration_ms, ratio, lock_wait_ms, wal_bytes_of_server,
+    seen (when planned), before, after {dead_rows, live_rows, changed_rows, total_bytes}, attempts: n}].
+    """
+    plan = "requested_by not_before not_after outside database left_out"
+    return {
+        "plan": {**_take(gate, "digest when planned_at"), **_take(gate.plan, plan)},
+        "counts": gate.counts,
+        "answers": [
+            {
+                **_take(answer, "role title state person at comment note"),
+                "approved": len(answer.approved),
+                "asked": len(answer.asked),
+            }
+            for answer in gate.answers
+        ],
+        "actions": [_action(became) for became in gate.actions],
+    }
+
+
+#: What a catalogue row says of a table that a reader compares.
+_COMPARED = ("dead_rows", "live_rows", "changed_rows", "total_bytes")
+
+
+def _action(became: Became) -> dict[str, Any]:
+    last = became.last
+    return {
+        **_take(became.action, "id kind verb statement schema table lock because needs predicted_ms"),
+        **_take(became, "state reason ratio seen"),
+        "answers": [{**_take(answer, "role person"), "state": answer.of(became.action)} for answer in became.answers],
+        "duration_ms": last and last.duration_ms,
+        "lock_wait_ms": last and last.lock_wait_ms,
+        "wal_bytes_of_server": last and last.wal_bytes,
+        "before": {name: last.before.get(name) for name in _COMPARED} if last and last.before else None,
+        "after": {name: last.after.get(name) for name in _COMPARED} if last and last.after else None,
+        "attempts": len(became.attempts),
+    }
 
 
 def _findings(report: Report) -> list[dict[str, Any]]:

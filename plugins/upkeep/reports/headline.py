@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from upkeep.findings import Finding, Level
-from upkeep.reports.model import RAN, SUPERSEDED, Report, StepResult
+from upkeep.reports import gate
+from upkeep.reports.model import APPLY_STEP, FROZEN, RAN, SUPERSEDED, Report, StepResult
 from upkeep.reports.text import brief, count, span, utc
 
 #: A window's first step may begin so long after it is due: the scheduler's own pace and a busy worker.
@@ -14,40 +16,79 @@ START_TOLERANCE = timedelta(minutes=5)
 
 
 def headline(report: Report) -> str:
-    """One sentence for the person on call, free of invisible characters."""
+    """One sentence for the person on call, free of invisible characters: the plan, then the findings."""
+    if report.superseded and report.planning:
+        return f"Superseded by {_later(report.planning.reason)}: nothing was to be done"
+    sentence = "; ".join(part for part in (_plan(report), _findings(report)) if part)
+    return f"Dry run: {sentence}" if report.dry_run else sentence[0].upper() + sentence[1:]
+
+
+def _plan(report: Report) -> str:
+    """What became of the plan; empty in a window that has none."""
+    step = report.planning
+    if report.gate:
+        return gate.sentence(report.gate)
+    if step is None or report.dry_run:
+        return ""
+    if step.state == SUPERSEDED:
+        return f"superseded by {_later(step.reason)}: nothing was to be changed"
+    if step.state == FROZEN:
+        return f"frozen, nothing was changed: {brief(step.reason, 80)}"
+    return "the plan cannot be shown" if step.state == RAN else "no plan was drawn up, nothing was changed"
+
+
+def _later(reason: str) -> str:
+    """The window that took the place of this one, out of a step's reason."""
+    named = re.search(r"the (monthly )?window of [-\d]+ [:\d]+ UTC", reason)
+    return named[0] if named else brief(reason, 80)
+
+
+def _findings(report: Report) -> str:
+    """The findings by level, the worst one spelled out; what apply found has been said with the plan."""
     total, ran = len(report.findings), sum(step.state == RAN for step in report.steps)
-    bad = ", ".join(f"{n:,} {level}" for level, n in report.counts.items() if n and level is not Level.OK)
+    told = bool(report.gate and report.gate.actions)
+    others = [finding for finding, step in report.placed if not (told and step.step == APPLY_STEP)]
+    levels = [finding.level for finding in others]
+    bad = ", ".join(
+        f"{levels.count(level):,} {level}" for level in report.counts if level in levels and level is not Level.OK
+    )
     if not ran:
         sentence = f"nothing was collected: none of {count(len(report.steps), 'step')} ran"
     elif total == len(report.own):
         sentence = f"nothing was judged: {count(ran, 'step')} ran without a finding"
     elif not bad:
-        sentence = f"{count(total, 'finding')}, all ok"
+        sentence = f"{count(len(others), 'other finding' if told else 'finding')}, all ok"
     else:
-        sentence = f"{bad} of {count(total, 'finding')}"
+        sentence = f"{bad} of {count(len(others), 'other finding' if told else 'finding')}"
     superseded = sum(step.state == SUPERSEDED for step in report.steps)
     if superseded:
         sentence += f", {count(superseded, 'step')} superseded"
-    if bad:
-        first = report.findings[0]
-        sentence += f" — {brief(f'{first.subject}: {first.detail}', 90)}"
-    return f"Dry run: {sentence}" if report.dry_run else sentence[0].upper() + sentence[1:]
+    if bad and not (told and others[0].level is Level.ADVISORY):
+        sentence += f" — {brief(f'{others[0].subject}: {others[0].detail}', 90)}"
+    return sentence
 
 
 def do_first(report: Report) -> str:
     """What to do before anything else, in a line or two: the worst finding's remedy. Empty when nothing is amiss."""
     first = report.findings[0] if report.findings else None
+    if report.superseded:
+        return ""
     if first is None:
         return "" if report.dry_run else "See under Steps why nothing was judged."
     if first.level is Level.OK:
         return ""
+    if report.gate and report.placed[0][1].step == APPLY_STEP and (todo := gate.next_step(report.gate)):
+        return brief(todo, 160)
     return brief(first.remedy or f"Look at “{first.subject}” below.", 160)
 
 
 def verdict(report: Report, red_on: Collection[Level]) -> tuple[bool, str]:
-    """Whether the verdict is red, and the sentence. When no step ran it is always red, a dry run apart."""
+    """Whether the verdict is red, and the sentence. When no step ran it is always red, but in a dry run.
+
+    A superseded window is no alarm: a later one has taken its place.
+    """
     judged = {finding.level for finding in report.findings} | (set() if report.dry_run else {report.level})
-    ran = report.dry_run or any(step.state == RAN for step in report.steps)
+    ran = report.dry_run or report.superseded or any(step.state == RAN for step in report.steps)
     return not ran or not judged.isdisjoint(red_on), headline(report)
 
 
@@ -76,4 +117,21 @@ def lateness_finding(
         remedy="Late start: see whether the scheduler ran and had free slots. Late end: see Steps for the slowest one.",
         guide="G1",
         metadata={"started": started, "made_at": made_at, "budget_minutes": (deadline - due) / timedelta(minutes=1)},
+    )
+
+
+def held_slot_finding(slot: datetime, now: datetime) -> Finding:
+    """A warning that a manual run holds a slot of the calendar: Airflow skips its own run, the window stays missed."""
+    before = "Delete this run before then: Airflow skips the scheduled run while this one is there."
+    after = (
+        "Airflow has skipped the scheduled run: delete this one, then backfill that date (changes need the override)."
+    )
+    return Finding(
+        key="window:slot",
+        level=Level.WARNING,
+        subject=f"A run by hand holds the calendar's slot of {utc(slot)}",
+        detail="it was given that logical date; it does not count as the window, which stays missed",
+        expected="runs by hand have no logical date",
+        remedy=f"{before if now < slot else after} By hand, leave the logical date empty.",
+        metadata={"slot": slot},
     )

@@ -8,9 +8,13 @@ from datetime import datetime
 from functools import cached_property
 
 from upkeep.findings import Bands, Finding, Level, Sample, worst
+from upkeep.reports.gate import Gate
 
-#: States of a step. Any state but the first two leaves evidence missing and so makes an UNKNOWN finding.
-RAN, SUPERSEDED, FAILED, NOT_COLLECTED = "ran", "superseded", "failed", "not collected"
+#: States of a step. Any state but the first three leaves evidence missing and so makes an UNKNOWN finding.
+RAN, SUPERSEDED, FROZEN, FAILED, NOT_COLLECTED = "ran", "superseded", "frozen", "failed", "not collected"
+
+#: Groups of the looks before and after a plan is applied, and the steps that draw it up and apply it.
+BEFORE, AFTER, PLAN_STEP, APPLY_STEP = "evidence", "after", "plan", "apply"
 
 #: The step under which the report's own findings (the window is late) stand in the ledger.
 REPORT_STEP = "report"
@@ -73,7 +77,8 @@ class Report:
     """Everything there is to say about one window; all times are aware.
 
     ``late`` is empty or a sentence part, ``since`` says for a finding's key since when it has not been ok, ``own``
-    holds what the report itself found (that the window is late).
+    holds what the report itself found (that the window is late), ``gate`` is None where the run has no plan,
+    ``last_due`` is when the window before was due where no history says so.
     """
 
     target: str
@@ -97,6 +102,8 @@ class Report:
     history: tuple[History, ...] = ()
     earlier: tuple[Earlier, ...] = ()
     own: tuple[Finding, ...] = ()
+    gate: Gate | None = None
+    last_due: datetime | None = None
 
     @cached_property
     def own_step(self) -> StepResult:
@@ -108,13 +115,18 @@ class Report:
             RAN,
             started=self.made_at,
             findings=self.own,
-            source="the window's calendar",
+            source="the window's calendar and plan",
         )
 
     @cached_property
     def placed(self) -> tuple[tuple[Finding, StepResult], ...]:
-        """Every finding with the step it came from, worst first, then by key."""
-        pairs = [(finding, step) for step in self.steps for finding in self.findings_of(step)]
+        """Every finding with the step it came from, worst first, then by key.
+
+        Of a look that was repeated after the plan was applied only the second one says how things are.
+        """
+        again = {first for first, second in self.repeated.items() if second in self._ran}
+        steps = [step for step in self.steps if step.step not in again]
+        pairs = [(finding, step) for step in steps for finding in self.findings_of(step)]
         pairs += [(finding, self.own_step) for finding in self.own]
         return tuple(sorted(pairs, key=lambda pair: (pair[0].level.rank, pair[0].key, pair[0].subject)))
 
@@ -122,9 +134,30 @@ class Report:
         """A step's findings, with the one for its absence."""
         planned_gap = self.dry_run and step.state == NOT_COLLECTED
         told = any(finding.level is Level.UNKNOWN for finding in step.findings)
-        if step.state in (RAN, SUPERSEDED) or planned_gap or told:
+        if step.state in (RAN, SUPERSEDED, FROZEN) or planned_gap or told:
             return step.findings
         return (*step.findings, missing_step(step))
+
+    @cached_property
+    def _ran(self) -> frozenset[str]:
+        return frozenset(step.step for step in self.steps if step.state == RAN)
+
+    @cached_property
+    def repeated(self) -> dict[str, str]:
+        """Steps that look before the plan is applied → the step that looks again after it."""
+        names = {step.step for step in self.steps}
+        twins = {name: f"{AFTER}.{name.removeprefix(f'{BEFORE}.')}" for name in sorted(names)}
+        return {name: twin for name, twin in twins.items() if name.startswith(f"{BEFORE}.") and twin in names}
+
+    @property
+    def planning(self) -> StepResult | None:
+        """The step that draws up the plan, where this window has one."""
+        return next((step for step in self.steps if step.step == PLAN_STEP), None)
+
+    @property
+    def superseded(self) -> bool:
+        """Whether a later window has taken the place of this one with all its steps: nothing was to be done."""
+        return self.gate is None and self.planning is not None and all(step.state == SUPERSEDED for step in self.steps)
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
@@ -138,12 +171,17 @@ class Report:
     def is_new(self, finding: Finding, step: StepResult) -> bool:
         """Whether this window's own look was the first to see it."""
         since = self.since_of(finding)
-        return since is not None and step.started is not None and since >= step.started
+        first = {second: first for first, second in self.repeated.items()}.get(step.step)
+        looked = next((one.started for one in self.steps if one.step == first), None) or step.started
+        return since is not None and looked is not None and since >= looked
 
     @property
     def level(self) -> Level:
-        """The worst level; UNKNOWN when no step has a finding, for nothing was judged."""
-        judged = len(self.placed) > len(self.own)
+        """The worst level; UNKNOWN when no step has a finding, for nothing was judged.
+
+        In a superseded window nothing was to be judged: what the report itself found counts.
+        """
+        judged = len(self.placed) > len(self.own) or self.superseded
         return worst([finding.level for finding in self.findings] if judged else [])
 
     @property
@@ -154,7 +192,7 @@ class Report:
 
     @property
     def not_collected(self) -> tuple[StepResult, ...]:
-        """Steps without evidence of their own: failed, superseded or not collected."""
+        """Steps without evidence of their own: failed, superseded, frozen or not collected."""
         return tuple(step for step in self.steps if step.state != RAN)
 
     @property
@@ -170,7 +208,7 @@ class Report:
     def previous(self) -> datetime | None:
         """When the window before this one was due; None when there was none, or no history is at hand."""
         dues = (point.due for history in self.history for point in history.points if point.due < self.due)
-        return max(dues, default=None)
+        return max(dues, default=self.last_due)
 
 
 def missing_key(step: StepResult) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -11,13 +12,16 @@ from typing import NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
+from upkeep import plans
 from upkeep.findings import Finding, Level
 from upkeep.reports import text
+from upkeep.reports.again import pairs as looked_twice
 from upkeep.reports.changes import before, compare
 from upkeep.reports.checklist import checklist
 from upkeep.reports.document import plain
+from upkeep.reports.gate import STATES, Became, Gate
 from upkeep.reports.headline import do_first, headline
-from upkeep.reports.model import Report, StepResult
+from upkeep.reports.model import APPLY_STEP, Report, StepResult
 from upkeep.reports.plots import HEIGHT, LEFT, RIGHT, WIDTH, plot
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -27,6 +31,7 @@ HTML_GROUP = 20  # findings on the page with one level and one key group (the ke
 HTML_LEVEL = 200  # findings on the page with one level; also rows of the sample table
 HTML_CHANGES = 8  # rows of each kind of change, and of what is not known
 HTML_BRIEF = 300  # characters of a text in those rows
+HTML_FOLD = 10  # actions with one state and one reason that stay unfolded; also tables before and after
 
 
 def to_html(report: Report) -> str:
@@ -42,6 +47,10 @@ def to_html(report: Report) -> str:
         checklist=checklist(report),
         plots=[plot(history) for history in report.history],
         size={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT},
+        fates=_fates(report.gate) if report.gate else [],
+        states=STATES,
+        looks=looked_twice(report),
+        fold=HTML_FOLD,
         css=css,
         rows=HTML_LEVEL,
         few=HTML_CHANGES,
@@ -56,9 +65,14 @@ class _Group(NamedTuple):
 
 
 def _groups(report: Report) -> list[_Group]:
-    """The findings by level and key group, capped so that a page stays a page; the new ones stay on it."""
+    """The findings by level and key group, capped so that a page stays a page; the new ones stay on it.
+
+    What apply says of single actions is left to the plan's section, where it has one.
+    """
     groups: dict[tuple[Level, str], list[tuple[Finding, StepResult]]] = {}
     for finding, step in report.placed:
+        if report.gate and step.step == APPLY_STEP and "action" in finding.metadata:
+            continue
         groups.setdefault((finding.level, finding.key.partition(":")[0]), []).append((finding, step))
     room, capped = dict.fromkeys(Level, HTML_LEVEL), []
     for (level, name), pairs in groups.items():
@@ -69,6 +83,23 @@ def _groups(report: Report) -> list[_Group]:
     return capped
 
 
+class _Fate(NamedTuple):
+    """Actions that share what became of them; ``reason`` is empty where each tells its own, beside what it took."""
+
+    state: str
+    reason: str
+    actions: list[Became]
+
+
+def _fates(gate: Gate) -> list[_Fate]:
+    """The actions by state, what needs a reader most first; those that were never tried also by their reason."""
+    fates: dict[tuple[str, str], list[Became]] = {}
+    for became in gate.actions:
+        fates.setdefault((became.state, "" if became.attempts else became.reason), []).append(became)
+    order = list(STATES)
+    return [_Fate(*key, fates[key]) for key in sorted(fates, key=lambda key: order.index(key[0]))]
+
+
 @cache
 def _page() -> Template:
     environment = Environment(
@@ -76,6 +107,10 @@ def _page() -> Template:
     )
     environment.filters |= {
         "text": _text,
+        "times": lambda ratio: text.number(round(ratio, 2 if ratio < 1 else 1)),
+        "sql": lambda value: _text(plans.visible(str(value))),
+        "size": lambda octets: "not measured" if octets is None else text.size(octets),
+        "ms": lambda length: "not measured" if length is None else text.span(timedelta(milliseconds=length)),
         "brief": lambda value: text.brief(str(value), HTML_BRIEF),
         "utc": text.utc,
         "span": text.span,

@@ -45,6 +45,14 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
+def size(octets: float) -> str:
+    """An amount of bytes as PostgreSQL says it, in units of 1,024: ``0 bytes``, ``8 kB``, ``1.5 GB``."""
+    left, units = float(octets), ["bytes", "kB", "MB", "GB", "TB"]
+    while abs(left) >= 1024 and len(units) > 1:
+        left, units = left / 1024, units[1:]
+    return f"{left:,.0f} {units[0]}" if left >= 10 or units[0] == "bytes" else f"{left:.1f} {units[0]}"
+
+
 def utc(moment: datetime) -> str:
     """``2026-07-05 02:00 UTC``."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,261 @@
+"""The plan and what became of it: who was asked, who answered, what was done, predicted beside measured. Pure.
+
+The ledger's receipts decide: an action is done when a receipt says so, unknown while a permit has none. Only where
+there is no permit does the apply step's own word count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from upkeep import plans
+from upkeep.findings import Level
+from upkeep.permits import Decision, asked_until
+from upkeep.plans import Action, Plan
+from upkeep.reports.text import utc
+
+#: What can have become of an action.
+DONE, NOT_DONE, REFUSED, UNKNOWN, NOT_YET = "done", "not done", "refused", "unknown", "not applied yet"
+#: The order in which a reader needs them, with the level that each one looks like.
+STATES = {
+    UNKNOWN: Level.UNKNOWN,
+    NOT_DONE: Level.WARNING,
+    REFUSED: Level.ADVISORY,
+    NOT_YET: Level.ADVISORY,
+    DONE: Level.OK,
+}
+#: What a role said: of one action, or of all (then "approved" also stands for a part of them).
+APPROVED, REJECTED, LEFT_OUT, NO_ANSWER = "approved", "rejected", "left out", "no answer"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One permit with its receipt; ``outcome`` is None while there is none. Milliseconds and bytes.
+
+    ``wal_bytes`` is what the whole server wrote meanwhile; ``before`` and ``after`` are the table by the catalogue.
+    """
+
+    number: int
+    outcome: str | None
+    reason: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    lock_wait_ms: int | None = None
+    duration_ms: int | None = None
+    wal_bytes: int | None = None
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the apply step said of one action."""
+
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one role said: person, time and comment are empty without an answer; ``note`` is what hindered one."""
+
+    role: str
+    title: str
+    state: str
+    person: str = ""
+    at: datetime | None = None
+    comment: str = ""
+    note: str = ""
+    log_url: str = ""
+    approved: frozenset[str] = frozenset()
+    asked: tuple[str, ...] = ()
+
+    def of(self, action: Action) -> str:
+        """What it says of one action."""
+        if self.state in (NO_ANSWER, REJECTED):
+            return self.state
+        return APPROVED if action.id in self.approved else LEFT_OUT
+
+
+@dataclass(frozen=True)
+class Became:
+    """One action and what became of it. ``seen`` is what was measured when the plan was drawn up."""
+
+    action: Action
+    answers: tuple[Answer, ...]
+    state: str
+    reason: str
+    attempts: tuple[Attempt, ...] = ()
+    seen: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def last(self) -> Attempt | None:
+        """The attempt that counts: the one that did it, else the last."""
+        done = [attempt for attempt in self.attempts if attempt.outcome == DONE]
+        tried = done or self.attempts
+        return tried[-1] if tried else None
+
+    @property
+    def divided(self) -> bool:
+        """Whether some role approved only a part of what it was asked: then each action has its own story."""
+        return any(answer.state == APPROVED and len(answer.approved) < len(answer.asked) for answer in self.answers)
+
+    @property
+    def ratio(self) -> float | None:
+        """How long it took by how long it was predicted to take; None unless it was done."""
+        last = self.last
+        if self.state != DONE or last is None or last.duration_ms is None or not self.action.predicted_ms:
+            return None
+        return last.duration_ms / self.action.predicted_ms
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A run's plan, the answers to it, and its actions in the plan's order."""
+
+    plan: Plan
+    digest: str
+    planned_at: datetime
+    answers: tuple[Answer, ...]
+    actions: tuple[Became, ...]
+
+    @property
+    def when(self) -> str:
+        """When the plan may run, as the form said it."""
+        return plans.when(self.plan)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Actions by state, every state named, what needs a reader most first."""
+        states = [became.state for became in self.actions]
+        return {state: states.count(state) for state in STATES}
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the ledger and the apply step tell of one plan, gathered by ``flow``.
+
+    ``attempts``, ``outcomes`` and ``measured`` are by action id, ``titles`` (in words), ``notes`` (what hindered the
+    question) and ``log_urls`` by role. ``undecided`` says why apply came to no outcome, if it came to none.
+    """
+
+    decisions: tuple[Decision, ...] = ()
+    attempts: Mapping[str, tuple[Attempt, ...]] = field(default_factory=dict)
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    measured: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+    log_urls: Mapping[str, str] = field(default_factory=dict)
+    undecided: str = ""
+
+
+def what_became(plan: Plan, digest: str, planned_at: datetime, told: Told, now: datetime) -> Gate:
+    """Put together what became of a plan as of ``now``."""
+    answers = tuple(_answer(plan, role, told) for role in plan.roles)
+    by_role = {answer.role: answer for answer in answers}
+    actions = []
+    for action in plan.actions:
+        attempts = tuple(sorted(told.attempts.get(action.id, ()), key=lambda attempt: attempt.number))
+        state, reason = _became(action.id, attempts, told, over=now >= plan.not_after)
+        mine = tuple(by_role[role] for role in action.roles)
+        seen = told.measured.get(action.id, {})
+        actions.append(Became(action, mine, state, in_words(reason, told.titles), attempts, seen))
+    return Gate(plan, digest, planned_at, answers, tuple(actions))
+
+
+def _answer(plan: Plan, role: str, told: Told) -> Answer:
+    title, asked = told.titles.get(role, role), plan.ids_for(role)
+    url, note = told.log_urls.get(role, ""), told.notes.get(role, "")
+    decision = next((one for one in told.decisions if one.role == role), None)
+    if decision is None:
+        note = "; ".join(part for part in (f"asked until {utc(asked_until(plan))}", note) if part)
+        return Answer(role, title, NO_ANSWER, note=note, log_url=url, asked=asked)
+    state = APPROVED if decision.approved else REJECTED
+    person, at, comment = decision.person, decision.responded_at, decision.comment
+    return Answer(role, title, state, person, at, comment, note, url, decision.approved, asked)
+
+
+def _became(key: str, attempts: tuple[Attempt, ...], told: Told, *, over: bool) -> tuple[str, str]:
+    """The state of an action and its reason; a receipt says more than the apply step."""
+    done = next((attempt for attempt in attempts if attempt.outcome == DONE), None)
+    outcome = told.outcomes.get(key)
+    if done:
+        return DONE, done.reason
+    if attempts and attempts[-1].outcome is None:
+        return UNKNOWN, "its permit has no receipt: whether it ran is not known; the next run looks in the catalogue"
+    if outcome and outcome.state in (NOT_DONE, REFUSED):
+        return outcome.state, outcome.reason
+    if attempts:
+        return NOT_DONE, attempts[-1].reason
+    if outcome:
+        return UNKNOWN, f"the apply step said {outcome.state}, but the ledger has no permit for it"
+    why = told.undecided or "the apply step said nothing of it"
+    return (NOT_DONE, f"left undone, and its time is over: {why}") if over else (NOT_YET, why)
+
+
+def in_words(reason: str, titles: Mapping[str, str]) -> str:
+    """A reason with a role's title where the gate writes its name in config."""
+    if not titles:
+        return reason
+    names = "|".join(re.escape(name) for name in titles)
+    return re.sub(rf"\b(from|as|role) ({names})(?=\b)", lambda found: f"{found[1]} {titles[found[2]]}", reason)
+
+
+# In a sentence ------------------------------------------------------------------------------------------------
+
+
+_WORDS = {
+    DONE: "done",
+    REFUSED: "refused",
+    NOT_DONE: "left undone",
+    NOT_YET: "not applied yet",
+    UNKNOWN: "unknown (nobody knows yet whether it ran)",
+}
+
+
+def sentence(told: Gate) -> str:
+    """What became of the plan, for the headline: "2 actions done, 1 refused (no answer from DevOps Engineer)"."""
+    if not told.actions:
+        return "the plan is empty: nothing had to be changed"
+    said: list[str] = []
+    for state, words in _WORDS.items():
+        if mine := [became for became in told.actions if became.state == state]:
+            noun = "" if said else " action" if len(mine) == 1 else " actions"
+            said.append(f"{len(mine):,}{noun} {words}" + (_because(mine) if state == REFUSED else ""))
+    return ", ".join(said)
+
+
+def _because(refused: list[Became]) -> str:
+    """Why, when there is one reason that fits into a headline."""
+    shorts = {_short(became) for became in refused}
+    if len(shorts) == 1 and (only := shorts.pop()):
+        return f" ({only})"
+    return " (for several reasons)" if len(shorts) > 1 else ""
+
+
+def _short(became: Became) -> str:
+    """Who did not let an action run; empty when that is not why."""
+    silent = [answer.title for answer in became.answers if answer.state == NO_ANSWER]
+    against = [answer.title for answer in became.answers if answer.of(became.action) in (REJECTED, LEFT_OUT)]
+    said = [f"no answer from {' and '.join(silent)}"] if silent else []
+    said += [f"not approved by {' and '.join(against)}"] if against else []
+    return ", ".join(said)
+
+
+def next_step(told: Gate) -> str:
+    """What to do about what was not done; empty when everything was."""
+    counts = told.counts
+    if counts[UNKNOWN]:
+        return "Trigger a run of this DAG: it looks in the catalogue what became of the action without a receipt."
+    if counts[NOT_DONE]:
+        return "See below why it was left undone. The next window proposes it again, if it is still needed."
+    if counts[NOT_YET]:
+        return "Open the log of task apply, mend the cause, then clear that task: the approvals still count."
+    silent = [answer.title for answer in told.answers if answer.state == NO_ANSWER]
+    if counts[REFUSED] and silent:
+        return f"Ask why no answer came from {' and '.join(silent)}; the next window asks again."
+    return "Nothing at once: what was refused is proposed again in the next window." if counts[REFUSED] else ""

@@ -1,0 +1,543 @@
+"""The report of a window with a plan: who decided what, what was done, and what the person who was not there reads."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.unit.test_reports import Page, finding
+from tests.unit.test_reports import earlier as earlier_finding
+from tests.unit.test_reports import report as daily_report
+from upkeep import plans, reports
+from upkeep.findings import Finding, Level, Sample
+from upkeep.permits import Decision
+from upkeep.reports import (
+    FROZEN,
+    RAN,
+    SUPERSEDED,
+    Answer,
+    Attempt,
+    Gate,
+    Outcome,
+    Report,
+    StepResult,
+    Told,
+    held_slot_finding,
+    lateness_finding,
+    pairs,
+    what_became,
+)
+
+DUE = datetime(2026, 11, 22, 3, tzinfo=UTC)
+END = DUE + timedelta(hours=2)
+NOW = DUE + timedelta(minutes=40)
+DAY = timedelta(days=1)
+TITLES = {"dba": "Database Administrator", "devops": "DevOps Engineer"}
+RED = {Level.CRITICAL}
+
+
+def action(number: int, table: str = "", **fields: Any) -> plans.Action:
+    name = table or f"t{number}"
+    values = {
+        "id": str(number),
+        "kind": "optimise",
+        "verb": "vacuum",
+        "statement": f'VACUUM (ANALYZE, TRUNCATE false) "public"."{name}"',
+        "schema": "public",
+        "table": name,
+        "oid": 1000 + number,
+        "shape": "",
+        "roles": ("dba", "devops"),
+        "because": "at least 10 % of its rows are dead",
+        "lock": "SHARE UPDATE EXCLUSIVE",
+        "predicted_ms": 2000,
+        "predicted_bytes": 0,
+    }
+    return plans.Action(**{**values, **fields})
+
+
+def plan(*actions: plans.Action, **fields: Any) -> plans.Plan:
+    values = {
+        "target": "primary",
+        "cadence": "weekly",
+        "dag_id": "maintenance_weekly",
+        "run_id": "scheduled__x",
+        "due": DUE,
+        "requested_by": plans.SCHEDULE,
+        "database": "platform",
+        "not_before": DUE,
+        "not_after": END,
+        "outside": False,
+    }
+    return plans.Plan(actions=actions, **{**values, **fields})
+
+
+def decision(role: str, person: str, approved: str, comment: str = "") -> Decision:
+    return Decision(role, person, frozenset(approved.split()), DUE + timedelta(minutes=5), comment)
+
+
+def attempt(number: int = 1, outcome: str | None = "done", **fields: Any) -> Attempt:
+    values = {
+        "lock_wait_ms": 12,
+        "duration_ms": 3140,
+        "wal_bytes": 12_345_678,
+        "before": {"dead_rows": 3000, "total_bytes": 734_003_200},
+        "after": {"dead_rows": 0, "total_bytes": 734_003_200},
+    }
+    return Attempt(number, outcome, **{**values, **fields})
+
+
+BOTH = (decision("dba", "dora", "1 2 3"), decision("devops", "omar", "1 2 3"))
+
+
+def gate(one: plans.Plan, told: Told | None = None, now: datetime = NOW, **fields: Any) -> Gate:
+    return what_became(one, "ab12" * 16, DUE, told or Told(**{"titles": TITLES, **fields}), now)
+
+
+def step(name: str, *findings: Finding, state: str = RAN, reason: str = "", started: datetime = DUE) -> StepResult:
+    group, _, title = name.partition(".")
+    return StepResult(name, group, title or group, state, reason, started, started, findings)
+
+
+def weekly(*steps: StepResult, gate: Gate | None = None, **fields: Any) -> Report:
+    values = {"cadence": "weekly", "due": DUE, "deadline": END, "made_at": NOW, "last_due": DUE - 7 * DAY}
+    return replace(daily_report(*steps), gate=gate, **{**values, **fields})
+
+
+def whole(one: Gate, **fields: Any) -> Report:
+    """The report of a run with this plan whose apply step said of each action what became of it."""
+    levels = {"done": "ok", "refused": "advisory", "not done": "warning", "unknown": "unknown"}
+    said = [
+        finding(
+            levels.get(became.state, "unknown"),
+            f"apply:{became.action.id}",
+            detail=became.state,
+            metadata={"action": became.action.id},
+        )
+        for became in one.actions
+    ]
+    quiet = finding("ok", "dead_rows")
+    steps = (step("evidence.dead_rows", quiet), step("plan"), step("apply", *said), step("after.dead_rows", quiet))
+    return weekly(*steps, gate=one, **fields)
+
+
+def text(one: Report) -> str:
+    return Page(reports.to_html(one)).text
+
+
+def section(one: Report) -> str:
+    """What the page says of the plan."""
+    return text(one).partition("Plan and what became of it")[2].partition("Since the window")[0]
+
+
+def states(one: Gate) -> dict[str, tuple[str, str]]:
+    return {became.action.id: (became.state, became.reason) for became in one.actions}
+
+
+# What became of an action ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("attempts", "outcome", "state", "reason"),
+    [
+        ((attempt(),), ("done", ""), "done", ""),
+        ((attempt(1, "not done", reason="lock"), attempt(2)), None, "done", ""),
+        ((attempt(2), attempt(1, None)), ("refused", "x"), "done", ""),
+        ((attempt(1, "not done", reason="replica lag"),), None, "not done", "replica lag"),
+        ((attempt(1, "not done"),), ("unknown", "x"), "not done", ""),
+        ((attempt(1, None),), ("unknown", "x"), "unknown", "its permit has no receipt"),
+        ((attempt(1, "not done"), attempt(2, None)), ("not done", "x"), "unknown", "its permit has no receipt"),
+        ((), ("refused", "no answer from dba by noon"), "refused", "no answer from Database Administrator by noon"),
+        ((), ("not done", "left undone: the target is away"), "not done", "left undone: the target is away"),
+        ((), ("done", ""), "unknown", "the apply step said done, but the ledger has no permit for it"),
+        ((), None, "not applied yet", "the apply step failed: no Connection"),
+    ],
+)
+def test_the_receipts_decide(
+    attempts: tuple[Attempt, ...], outcome: tuple[str, str] | None, state: str, reason: str
+) -> None:
+    """Done only with a receipt, unknown without one; the apply step's word counts where there is no permit."""
+    told = Told(
+        attempts={"1": attempts},
+        outcomes={"1": Outcome(*outcome)} if outcome else {},
+        titles=TITLES,
+        undecided="the apply step failed: no Connection",
+    )
+    found, why = states(gate(plan(action(1)), told))["1"]
+    assert found == state and why.startswith(reason) and bool(why) == bool(reason)
+
+
+def test_nothing_is_not_yet_applied_when_its_time_is_over() -> None:
+    """From T on it is left undone, and why."""
+    late = gate(plan(action(1)), undecided="the apply step failed: x", now=END)
+    assert states(late)["1"] == ("not done", "left undone, and its time is over: the apply step failed: x")
+
+
+def test_what_was_measured_stands_beside_what_was_predicted() -> None:
+    """Duration and ratio, lock wait, WAL of the whole server, dead rows and size before and after, attempts."""
+    told = Told(BOTH, {"1": (attempt(1, "not done", reason="lock"), attempt(2))}, titles=TITLES)
+    one = whole(gate(plan(action(1)), told))
+    for words in (
+        'Action 1 VACUUM (ANALYZE, TRUNCATE false) "public"."t1"',
+        "Took 3.1 s at attempt 2 predicted 2.0 s, 1.6 × that",
+        "Dead rows 3,000 → 0",
+        "Size with indexes 700 MB → 700 MB",
+        "Waited for its lock 12 ms",
+        "WAL of the whole server meanwhile 12 MB",
+    ):
+        assert words in section(one)
+    (found,) = reports.to_json(one)["gate"]["actions"]
+    assert (found["duration_ms"], found["predicted_ms"], found["ratio"]) == (3140, 2000, 1.57)
+    assert (found["lock_wait_ms"], found["wal_bytes_of_server"], found["attempts"]) == (12, 12_345_678, 2)
+    assert found["before"] == {
+        **{"dead_rows": 3000, "live_rows": None, "changed_rows": None},
+        "total_bytes": 734_003_200,
+    }
+    assert found["after"]["dead_rows"] == 0
+
+
+@pytest.mark.parametrize("fields", [{"before": {}, "after": {}}, {"after": {}}, dict.fromkeys(("duration_ms",))])
+def test_what_was_not_measured_is_not_made_up(fields: Mapping[str, Any]) -> None:
+    """A receipt written from the catalogue has no duration, a dropped table no state, a locked one no size."""
+    nothing = {"lock_wait_ms": None, "wal_bytes": None, "before": {"dead_rows": 5, "total_bytes": None}}
+    told = Told(BOTH, {"1": (attempt(**{**nothing, "duration_ms": None, **fields}),)}, titles=TITLES)
+    one = whole(gate(plan(action(1)), told))
+    assert "Took not measured" in section(one) and "WAL of the whole server meanwhile not measured" in section(one)
+    assert reports.to_json(one)["gate"]["actions"][0]["ratio"] is None
+    assert "None" not in section(one) and "Undefined" not in section(one)
+
+
+# Who decided ----------------------------------------------------------------------------------------------------
+
+
+def test_each_role_is_told_with_person_time_and_comment() -> None:
+    """Approved all, approved a part; then each action says who left it out."""
+    decisions = (decision("dba", "dora", "1 2", "Fine,\nboth."), decision("devops", "omar", "2"))
+    outcomes = {"1": Outcome("refused", "omar as devops did not approve it")}
+    one = whole(gate(plan(action(1), action(2)), Told(decisions, {"2": (attempt(),)}, outcomes, titles=TITLES)))
+    said = section(one)
+    assert "approved all 2 · Database Administrator · dora, 2026-11-22 03:05 UTC Fine, both." in said
+    assert "approved 1 of 2 · DevOps Engineer · omar" in said
+    assert "refused 1 action omar as DevOps Engineer did not approve it Action 1" in said
+    assert "approved by dora (Database Administrator) left out by omar (DevOps Engineer)" in said
+    assert reports.headline(one).startswith("1 action done, 1 refused (not approved by DevOps Engineer); ")
+    found = reports.to_json(one)["gate"]
+    assert [answer["approved"] for answer in found["answers"]] == [2, 1]
+    assert found["actions"][0]["answers"] == [
+        {"role": "dba", "person": "dora", "state": "approved"},
+        {"role": "devops", "person": "omar", "state": "left out"},
+    ]
+
+
+def test_a_rejection_is_told_with_its_reason() -> None:
+    """Everything refused by one person, whose comment says why."""
+    decisions = (decision("dba", "dora", "", "Not this week"), decision("devops", "omar", "1 2"))
+    outcomes = dict.fromkeys("12", Outcome("refused", "dora as dba did not approve it"))
+    one = whole(gate(plan(action(1), action(2)), Told(decisions, {}, outcomes, titles=TITLES)))
+    assert "rejected all 2 · Database Administrator · dora, 2026-11-22 03:05 UTC Not this week" in section(one)
+    assert reports.headline(one) == (
+        "2 actions refused (not approved by Database Administrator); 1 other finding, all ok"
+    )
+    assert "next window" in reports.to_json(one)["do_first"]
+    assert reports.verdict(one, RED)[0] is False
+
+
+def test_no_answer_is_no_decision() -> None:
+    """Until when was asked, what hindered the question and where its log is; whom to ask is said first."""
+    outcomes = {"1": Outcome("refused", "no answer from dba by 2026-11-22 05:00 UTC")}
+    told = Told(
+        (decision("devops", "omar", "1"),),
+        outcomes=outcomes,
+        titles=TITLES,
+        notes={"dba": "Airflow's state of task approve.dba is failed"},
+        log_urls={"dba": "http://localhost/log"},
+    )
+    one = whole(gate(plan(action(1)), told))
+    said = section(one)
+    assert "no answer · Database Administrator asked until 2026-11-22 05:00 UTC; Airflow's state of task" in said
+    assert "no answer from Database Administrator by 2026-11-22 05:00 UTC" in said
+    assert "http://localhost/log" in Page(reports.to_html(one)).links
+    assert reports.headline(one).startswith("1 action refused (no answer from Database Administrator)")
+    assert reports.to_json(one)["do_first"].startswith("Ask why no answer came from Database Administrator")
+    (answer, _) = gate(plan(action(1), requested_by="olga", not_before=DUE + DAY, not_after=END + DAY)).answers
+    assert answer.note == "asked until 2026-11-23 03:00 UTC"
+
+
+def test_a_role_that_config_no_longer_names_keeps_its_name() -> None:
+    """The plan is older than config."""
+    one = gate(plan(action(1, roles=("gone",))), outcomes={"1": Outcome("refused", "no answer from gone by x")})
+    assert [(answer.title, answer.state) for answer in one.answers] == [("gone", "no answer")]
+    assert isinstance(one.answers[0], Answer) and "no answer · gone" in section(whole(one))
+
+
+# The headline and what to do ------------------------------------------------------------------------------------
+
+
+def mixed() -> Gate:
+    """One action of each kind."""
+    attempts = {"1": (attempt(),), "2": (attempt(1, "not done", reason="lag"),), "3": (attempt(1, None),)}
+    outcomes = {"4": Outcome("refused", "no answer from dba by x")}
+    decisions = (decision("devops", "omar", "1 2 3 4 5"),)
+    return gate(plan(*(action(n) for n in range(1, 6))), Told(decisions, attempts, outcomes, titles=TITLES))
+
+
+def test_the_headline_counts_what_became_of_the_actions_and_then_the_other_findings() -> None:
+    """Plain words, each action once, the worst other finding only when it is worse than an advisory."""
+    one = whole(mixed())
+    assert reports.headline(one) == (
+        "1 action done, 1 refused (no answer from Database Administrator), 1 left undone, 1 not applied yet, "
+        "1 unknown (nobody knows yet whether it ran); 1 other finding, all ok"
+    )
+    assert mixed().counts == {"unknown": 1, "not done": 1, "refused": 1, "not applied yet": 1, "done": 1}
+    bad = replace(one, steps=(*one.steps, step("x", finding("critical", detail="71 %"))))
+    assert reports.headline(bad).endswith("; 1 critical of 2 other findings — Overall health: 71 %")
+    assert reports.to_json(bad)["do_first"] == "Look at “Overall health” below."
+
+
+def test_an_action_is_not_told_twice() -> None:
+    """It has no card among the findings; a finding of apply about itself keeps its own."""
+    one = whole(mixed())
+    cards = reports.to_html(one).partition('id="findings"')[2]
+    assert "Key apply:" not in cards and "Key dead_rows" in cards
+    broken = step("apply", finding("unknown", "step:apply", detail="no Connection"), state="failed")
+    assert "Key step:apply" in reports.to_html(weekly(step("plan"), broken, gate=mixed()))
+
+
+def test_what_needs_a_reader_most_comes_first() -> None:
+    """Unknown before not done before refused before done."""
+    said = section(whole(mixed())).partition("What became of it")[2]
+    places = [said.index(f"Action {number} ") for number in "32451"]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("told", "first"),
+    [
+        (Told(attempts={"1": (attempt(1, None),)}), "Trigger a run of this DAG: it looks in the catalogue"),
+        (Told(attempts={"1": (attempt(1, "not done"),)}), "See below why it was left undone."),
+        (Told(undecided="the apply step failed: x"), "Open the log of task apply, mend the cause, then clear"),
+        (Told(BOTH, {"1": (attempt(),)}), ""),
+    ],
+)
+def test_what_to_do_first_follows_what_became_of_the_plan(told: Told, first: str) -> None:
+    """One sentence for the worst of the states; nothing when all is done."""
+    found = reports.to_json(whole(gate(plan(action(1)), told)))["do_first"]
+    assert found.startswith(first) and bool(found) == bool(first)
+
+
+def test_refusals_for_several_reasons_are_not_given_one() -> None:
+    """The headline does not name one of them as the reason of all."""
+    outcomes = {"1": Outcome("refused", "omar as devops did not approve it"), "2": Outcome("refused", "x")}
+    decisions = (decision("dba", "dora", "1 2"), decision("devops", "omar", "2"))
+    one = whole(gate(plan(action(1), action(2)), Told(decisions, {}, outcomes, titles=TITLES)))
+    assert reports.headline(one).startswith("2 actions refused (for several reasons); ")
+    frozen = dict.fromkeys("12", Outcome("refused", "frozen: Holidays"))
+    approved = (decision("dba", "dora", "1 2"), decision("devops", "omar", "1 2"))
+    one = whole(gate(plan(action(1), action(2)), Told(approved, {}, frozen, titles=TITLES)))
+    assert reports.headline(one).startswith("2 actions refused; ")
+    assert "refused 2 actions frozen: Holidays" in section(one)
+
+
+def test_outside_the_calendar_is_told_as_the_form_told_it() -> None:
+    """With who asked for it, and what had no room in the plan."""
+    one = plan(action(1), outside=True, requested_by="olga", left_out=9_800)
+    said = section(whole(gate(one, Told(BOTH, {"1": (attempt(),)}, titles=TITLES))))
+    assert "When OUTSIDE THE CALENDAR — would run until Sunday 2026-11-22 05:00 UTC" in said
+    assert "Asked for by olga" in said and "9,800 more candidates wait for the next window" in said
+    found = reports.to_json(whole(gate(one)))["gate"]["plan"]
+    assert found["outside"] is True and found["when"].startswith("OUTSIDE") and found["left_out"] == 9_800
+    assert (found["not_before"], found["not_after"]) == ("2026-11-22T03:00:00+00:00", "2026-11-22T05:00:00+00:00")
+
+
+# Hostile and large ----------------------------------------------------------------------------------------------
+
+HOSTILE = '🗑️\u202e"\n`</code><script>alert(1)</script>{{7*7}}\u200b\u3164'
+
+
+def test_hostile_names_people_and_comments_are_shown_and_do_nothing() -> None:
+    """Bidi, newline and invisible characters of a table's name are spelled out; no tag comes from outside."""
+    hostile = action(1, HOSTILE, roles=("dba",), because=HOSTILE)
+    told = Told(
+        (decision("dba", HOSTILE, "1", HOSTILE),),
+        {"1": (attempt(1, "not done", reason=HOSTILE),)},
+        measured={"1": {HOSTILE: HOSTILE}},
+        titles={"dba": HOSTILE},
+        notes={"dba": HOSTILE},
+        log_urls={"dba": "javascript:alert(1)"},
+    )
+    one = gate(plan(hostile, action(2, HOSTILE), database=HOSTILE, requested_by=HOSTILE), told)
+    bad = finding("advisory", f"dead_rows:{HOSTILE}", detail=HOSTILE)
+    both = step("evidence.dead_rows", bad), step("after.dead_rows", replace(bad, detail=HOSTILE + "2"))
+    found = weekly(*both, step("plan"), step("apply"), gate=one)
+    html = reports.to_html(found)
+    seen = Page(html)
+    assert not {"script", "img", "iframe"} & {tag for tag, _ in seen.tags}
+    assert "javascript:alert(1)" not in seen.links
+    assert "{{7*7}}" in seen.text and "<script>alert(1)</script>" in seen.text
+    for code in ("202E", "200B", "3164", "000A"):
+        assert f"⟨U+{code}⟩" in seen.text
+    assert not {"\u202e", "\u200b", "\u3164"} & set(html)
+    document = json.loads(json.dumps(reports.to_json(found), allow_nan=False))
+    assert document["gate"]["actions"][0]["statement"] == hostile.statement
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_two_hundred_actions_stay_a_page(done: bool) -> None:
+    """Every action is on it, all but ten of one fate folded away; the JSON has them all."""
+    actions = [action(n, "t" * 60 + f"{n:03}") for n in range(1, 201)]
+    ids = " ".join(one.id for one in actions)
+    decisions = (decision("devops", "omar", ids), *((decision("dba", "dora", ids),) if done else ()))
+    told = Told(
+        decisions,
+        {one.id: (attempt(),) for one in actions} if done else {},
+        {} if done else {one.id: Outcome("refused", "no answer from dba by x") for one in actions},
+        titles=TITLES,
+    )
+    one = whole(gate(plan(*actions), told))
+    html = reports.to_html(one)
+    assert len(html) < 600_000 and html.count('<code class="statement">') == 200
+    assert "190 more" in section(one)
+    assert reports.headline(one).startswith("200 actions done" if done else "200 actions refused (no answer")
+    assert len(reports.to_json(one)["gate"]["actions"]) == 200
+
+
+# No plan, an empty one, superseded, frozen ----------------------------------------------------------------------
+
+
+def test_a_window_without_a_plan_has_no_section_of_it() -> None:
+    """The daily window says nothing of plans; a weekly one says that none was drawn up."""
+    daily = daily_report(step("health.x", finding("ok")))
+    assert "Plan and what became of it" not in text(daily) and "plan" not in reports.headline(daily)
+    assert reports.to_json(daily)["gate"] is None and reports.to_json(daily)["looks"] == []
+    broken = weekly(step("evidence.dead_rows", finding("ok")), step("plan", state="failed", reason="no target"))
+    assert reports.headline(broken).startswith("No plan was drawn up, nothing was changed; 1 unknown of 2 findings")
+    dry = weekly(step("plan", state="not collected", reason="dry run"), dry_run=True)
+    assert reports.headline(dry) == "Dry run: nothing was collected: none of 1 step ran"
+
+
+def test_an_empty_plan_says_that_nothing_had_to_be_changed() -> None:
+    """Calm, and nobody was asked."""
+    one = whole(gate(plan()))
+    assert reports.headline(one) == "The plan is empty: nothing had to be changed; 1 finding, all ok"
+    assert "The plan is empty: nothing had to be changed, so nobody was asked." in section(one)
+    assert "Who was asked" not in section(one) and one.level is Level.OK
+    assert reports.to_json(one)["do_first"] == ""
+
+
+def test_a_superseded_window_says_so_calmly() -> None:
+    """No alarm, no unknown: only that it is late; what took its place stands in the headline."""
+    why = "looks at the present, and the window of 2026-11-29 03:00 UTC has come since"
+    made = DUE + 8 * DAY
+    late = lateness_finding(DUE, END, [], made)
+    assert late
+    names = ("after.dead_rows", "apply", "evidence.dead_rows", "plan")
+    one = weekly(*(step(name, state=SUPERSEDED, reason=why) for name in names), own=(late,), made_at=made)
+    assert reports.headline(one) == "Superseded by the window of 2026-11-29 03:00 UTC: nothing was to be done"
+    assert reports.verdict(one, {Level.CRITICAL, Level.UNKNOWN}) == (False, reports.headline(one))
+    assert (one.level, one.counts[Level.UNKNOWN]) == (Level.ADVISORY, 0)
+    said = text(one)
+    assert "Nothing needs to be done." in said and "Nothing was looked at in this window." in said
+    assert f"superseded plan — {why}" in said
+
+
+def test_a_window_that_could_not_look_is_not_called_superseded() -> None:
+    """One step that failed, or a daily window without a plan, is told as before: red."""
+    gone = step("apply", state=SUPERSEDED)
+    for one in (weekly(gone), weekly(gone, step("plan", state="failed", reason="x"))):
+        assert "Superseded by" not in reports.headline(one) and reports.verdict(one, set())[0] is True
+
+
+def test_the_monthly_window_that_covers_it_is_named() -> None:
+    """Evidence was collected, nothing was to be changed."""
+    why = "the monthly window of 2026-11-01 02:00 UTC covers it"
+    steps = [step(name, state=SUPERSEDED, reason=why) for name in ("plan", "apply")]
+    one = weekly(step("evidence.dead_rows", finding("ok")), *steps)
+    assert reports.headline(one) == (
+        "Superseded by the monthly window of 2026-11-01 02:00 UTC: nothing was to be changed; "
+        "1 finding, all ok, 2 steps superseded"
+    )
+
+
+def test_a_freeze_is_intended() -> None:
+    """No unknown finding; said in the headline and among what was not collected."""
+    why = "Holidays (until 2027-01-02 00:00 UTC)"
+    steps = [step(name, state=FROZEN, reason=why) for name in ("plan", "apply")]
+    one = weekly(step("evidence.dead_rows", finding("ok")), *steps, step("after.dead_rows", finding("ok")))
+    assert reports.headline(one) == f"Frozen, nothing was changed: {why}; 1 finding, all ok"
+    assert one.level is Level.OK and "unknown" not in [found.level.value for found in one.findings]
+    assert f"frozen plan — {why}" in text(one) and "not collected plan" not in text(one)
+
+
+# Before and after -----------------------------------------------------------------------------------------------
+
+
+def dirty(*tables: str) -> list[Finding]:
+    return [finding("advisory", f"dead_rows:{table}", subject=table, detail=f"{table} is dirty") for table in tables]
+
+
+def test_what_was_found_before_is_still_there_or_gone_after() -> None:
+    """What is still there first, then what is new, then what is gone."""
+    one = weekly(step("evidence.dead_rows", *dirty("a", "b", "c")), step("after.dead_rows", *dirty("d", "b")))
+    assert [(pair.name, pair.state) for pair in pairs(one)] == [
+        ("b", "still there"),
+        ("d", "new"),
+        ("a", "gone"),
+        ("c", "gone"),
+    ]
+    said = text(one)
+    assert "still there · b before and after: b is dirty" in said and "gone · a before: a is dirty" in said
+    assert reports.to_json(one)["looks"][2] == {"name": "a", "state": "gone", "before": "a is dirty", "after": None}
+
+
+@pytest.mark.parametrize(
+    "after", [step("after.dead_rows", state="failed"), step("after.dead_rows", finding("unknown", "dead_rows"))]
+)
+def test_a_second_look_that_could_not_see_makes_nothing_gone(after: StepResult) -> None:
+    """Nobody knows; and then the first look's findings stand."""
+    one = weekly(step("evidence.dead_rows", *dirty("a")), after)
+    states = {pair.name: pair.state for pair in pairs(one)}
+    assert states["a"] == "not looked at again"
+    if after.state != RAN:
+        assert "dead_rows:a" in [found.key for found in one.findings]
+
+
+def test_the_second_look_says_how_things_are() -> None:
+    """What was there before and is gone is no finding any more, and none of last week's either."""
+    first, second = step("evidence.dead_rows", *dirty("a", "b")), step("after.dead_rows", *dirty("b"))
+    last_week = (
+        earlier_finding("dead_rows:a", "advisory", "evidence.dead_rows"),
+        earlier_finding("dead_rows:c", "advisory", "after.dead_rows"),
+    )
+    one = weekly(first, replace(second, started=NOW), earlier=last_week, since={"dead_rows:b": DUE})
+    assert [found.key for found in one.findings] == ["dead_rows:b"]
+    changes = reports.compare(one)
+    assert [was.key for was, _ in changes.gone] == ["dead_rows:c"]
+    assert [found.key for found in changes.new] == ["dead_rows:b"]
+    assert reports.compare(replace(one, since={"dead_rows:b": DUE - DAY})).new == ()
+
+
+def test_a_weekly_report_without_metrics_shows_none() -> None:
+    """No plots, no checklist, no word of what is missing; the window before is known all the same."""
+    said = text(
+        weekly(step("evidence.dead_rows", finding("ok")), samples=(Sample("tables_to_optimise", 0.0, "tables"),))
+    )
+    for word in ("Six metrics", "Daily checklist", "no sample", "Not collected, and why"):
+        assert word not in said
+    assert "Since the window of 2026-11-15 03:00 UTC Nothing is new" in said
+
+
+# A slot of the calendar -----------------------------------------------------------------------------------------
+
+
+def test_a_run_by_hand_that_holds_a_slot_is_a_warning_with_what_to_do() -> None:
+    """Before the slot: delete it; after it: delete it and backfill."""
+    before, after = held_slot_finding(DUE, DUE - DAY), held_slot_finding(DUE, NOW)
+    assert {before.level, after.level} == {Level.WARNING} and before.key == after.key == "window:slot"
+    assert "2026-11-22 03:00 UTC" in before.subject and "stays missed" in before.detail
+    assert before.remedy.startswith("Delete this run before then: Airflow skips the scheduled run")
+    assert "then backfill that date" in after.remedy
+    one = daily_report(step("health.x", finding("ok")), kind="manual", own=(after,))
+    assert one.level is Level.WARNING and "A run by hand holds the calendar's slot" in reports.headline(one)
