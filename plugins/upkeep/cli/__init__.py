@@ -25,12 +25,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m upkeep", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    look = commands.add_parser("check", help="validate config, Connections and permissions; say what can be collected")
+    look = commands.add_parser("check", help="validate config, Connections and permissions; say what works")
     look.add_argument("--target", help="one target of config/maintenance.yaml instead of all")
+    look.add_argument(
+        "--print-identity", action="store_true", help="print which servers these are, for config to pin them"
+    )
     look.set_defaults(run=check.run)
 
     grants = commands.add_parser("grants", help="print the SQL that a DBA runs once for the roles")
-    grants.add_argument("database", choices=("target", "ledger"))
+    grants.add_argument("database", choices=("target", "maintain", "ledger"))
     grants.add_argument("--target", help="one target of config/maintenance.yaml instead of the first")
     grants.set_defaults(run=setup.print_grants)
 

@@ -7,10 +7,10 @@ import sys
 
 import psycopg
 
-from upkeep import migrations
-from upkeep.database import explain, script
+from upkeep import migrations, queries
+from upkeep.database import explain, script, session
 from upkeep.flow.connections import connection, postgres
-from upkeep.settings import ConfigError, settings
+from upkeep.settings import ConfigError, Settings, settings
 
 
 def print_grants(arguments: argparse.Namespace) -> int:
@@ -20,9 +20,30 @@ def print_grants(arguments: argparse.Namespace) -> int:
         read = config.target(arguments.target or config.targets[0]).connections.read
         print(script("setup/target_grants", role=_login(read), database=_database(read)), end="")
         return 0
+    if arguments.database == "maintain":
+        return _print_maintain_grants(config, arguments.target or config.targets[0])
     ledger = config.maintenance.ledger
     logins = {role: _login(getattr(ledger, role)) for role in ("owner", "tasks", "dashboard")}
     print(script("setup/ledger_roles", database=_database(ledger.owner), **logins), end="")
+    return 0
+
+
+def _print_maintain_grants(config: Settings, target: str) -> int:
+    """Who may VACUUM depends on the server's version, and before 17 on who owns the tables: the read role is asked."""
+    connections = config.target(target).connections
+    if connections.maintain is None:
+        raise ConfigError(f"targets.{target}.connections.maintain: found none, expected the Connection to grant for")
+    role, read = _login(connections.maintain), connections.read
+    try:
+        with session(postgres(read), config.maintenance.sql, read_only=True) as opened:
+            file = queries.path("setup/maintain_grants", opened.version)
+            owners = [row["owner"] for row in opened.rows(queries.load("setup/maintain_owners"))]
+    except psycopg.Error as error:
+        print(explain(error, read), file=sys.stderr)
+        return 1
+    names = {"role": role, "database": _database(connections.maintain)}
+    texts = [script(f"setup/{file.stem}", **names, owner=owner) for owner in owners or [""]]
+    print("\n".join(dict.fromkeys(texts)), end="")
     return 0
 
 

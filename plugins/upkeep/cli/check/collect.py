@@ -1,15 +1,9 @@
-"""``python -m upkeep check``: a table of what can and cannot be collected, and why.
-
-It reads only. Each row is a thing the daily window needs; a row that says NO names the setting to change. A row that
-says yes may have a remark below it: what works today and will not be enough for everything.
-"""
+"""What the daily window needs: the ledger, the functions, the target's database. It reads only."""
 
 from __future__ import annotations
 
-import argparse
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -17,12 +11,13 @@ import psycopg
 
 from upkeep import checks, database, migrations, pooling, queries
 from upkeep.checks import answers
+from upkeep.cli.check.rows import Row, asked, looked
 from upkeep.cli.clocks import ADVISORY_SECONDS, Reading, dated, least_doubtful
 from upkeep.findings import Level
 from upkeep.flow.connections import connection, functions, postgres
 from upkeep.functions.contract import ContractError, parse_answer, request_body
 from upkeep.functions.transport import Call, WireError, post
-from upkeep.settings import ConfigError, Settings, config_folder, settings
+from upkeep.settings import ConfigError, Settings
 
 
 class Asked(NamedTuple):
@@ -60,44 +55,8 @@ EXTENSIONS = {
 CLOCK_READINGS = 3
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the table. ``can`` is whether it can be collected; ``why`` is never empty when it cannot."""
-
-    what: str
-    guide: str
-    can: bool
-    why: str = ""
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Print the table. Returns 0 when everything can be collected, else 1."""
-    config = settings()
-    names = [arguments.target] if arguments.target else list(config.targets)
-    for name in names:
-        config.target(name)
-    rows = [Row(f"configuration in {config_folder()}", "", True), *_ledger(config)]
-    for name in names:
-        rows += _functions(config, name)
-        rows += _database(config, name)
-    print(table(rows))
-    return 0 if all(row.can for row in rows) else 1
-
-
-def table(rows: list[Row]) -> str:
-    """The rows in columns, the reason below its row."""
-    width = max(len(row.what) for row in rows)
-    lines = [f"{'WHAT':{width}}  {'GUIDE':8}  CAN BE COLLECTED"]
-    for row in rows:
-        lines.append(f"{row.what:{width}}  {row.guide:8}  {'yes' if row.can else 'NO'}")
-        if row.why:
-            lines.append(f"    {row.why}")
-    good = sum(row.can for row in rows)
-    lines.append(f"{good} of {len(rows)} can be collected.")
-    return "\n".join(lines)
-
-
-def _ledger(config: Settings) -> Iterator[Row]:
+def ledger_rows(config: Settings) -> Iterator[Row]:
+    """The ledger as tasks write to it and as the dashboard reads it."""
     ledger = config.maintenance.ledger
 
     def at_head(session: database.Session) -> str:
@@ -116,38 +75,12 @@ def _ledger(config: Settings) -> Iterator[Row]:
         row = session.row(queries.load("ledger/tasks_rights"))
         return "this role may write; expected one that only reads" if row["owns"] or row["inserts"] else ""
 
-    yield _asked(f"ledger as tasks ({ledger.tasks})", "G11", config, ledger.tasks, at_head, may_write)
-    yield _asked(f"ledger as dashboard ({ledger.dashboard})", "G11", config, ledger.dashboard, at_head, only_reads)
+    yield asked(f"ledger as tasks ({ledger.tasks})", "G11", config, ledger.tasks, at_head, may_write)
+    yield asked(f"ledger as dashboard ({ledger.dashboard})", "G11", config, ledger.dashboard, at_head, only_reads)
 
 
-def _asked(
-    what: str, guide: str, config: Settings, connection_id: str, *asks: Callable[[database.Session], str]
-) -> Row:
-    """A row that says yes when none of the questions finds a problem."""
-
-    def ask(session: database.Session) -> Row:
-        problems = [problem for ask in asks if (problem := ask(session))]
-        return Row(what, guide, not problems, "; ".join(problems))
-
-    return _looked(what, guide, config, connection_id, ask)
-
-
-def _looked(
-    what: str, guide: str, config: Settings, connection_id: str, look: Callable[[database.Session], Row]
-) -> Row:
-    """The row of a look at a database, or one that says why nobody could look."""
-    try:
-        with database.session(postgres(connection_id), config.maintenance.sql, read_only=True) as session:
-            return look(session)
-    except psycopg.errors.UndefinedTable:
-        return Row(what, guide, False, "found no ledger tables: run `python -m upkeep ledger upgrade`")
-    except psycopg.Error as error:
-        return Row(what, guide, False, database.explain(error, connection_id))
-    except (ConfigError, LookupError) as error:
-        return Row(what, guide, False, str(error))
-
-
-def _functions(config: Settings, target: str) -> Iterator[Row]:
+def function_rows(config: Settings, target: str) -> Iterator[Row]:
+    """One target's functions, the metrics in their answers, their clock."""
     connection_id = config.target(target).connections.functions
     http = config.maintenance.http.model_copy(update={"attempts": 1})
     readings: list[Reading] = []
@@ -157,12 +90,12 @@ def _functions(config: Settings, target: str) -> Iterator[Row]:
             send, key = functions(connection_id)
             call = Call(function, request_body(function, action, period=None, **arguments), connection_id)
             answer = parse_answer(function, action, post(dated(send, readings), call, key, http))
-            looked = answers.read(function, action, answer.model_dump(mode="json"), config)
+            told = answers.read(function, action, answer.model_dump(mode="json"), config)
         except (ConfigError, ContractError, LookupError, WireError) as error:
             yield Row(what, guide, False, str(error))
             continue
         yield Row(what, guide, True)
-        for finding in looked.findings:
+        for finding in told.findings:
             if finding.key.startswith("metric:"):
                 unknown = finding.level is Level.UNKNOWN
                 metric = f"{target}: {finding.subject.lower()}"
@@ -177,7 +110,8 @@ def _clock(what: str, readings: list[Reading]) -> Row:
     return Row(what, "X6", not skew.misleading, str(skew) if skew.certain > ADVISORY_SECONDS else "")
 
 
-def _database(config: Settings, target: str) -> Iterator[Row]:
+def database_rows(config: Settings, target: str) -> Iterator[Row]:
+    """One target's database: its role, its server, and each check."""
     connection_id = config.target(target).connections.read
 
     def only_reads(session: database.Session) -> str:
@@ -189,15 +123,15 @@ def _database(config: Settings, target: str) -> Iterator[Row]:
             )
         return ""
 
-    yield _asked(f"{target}: database, read-only ({connection_id})", "X11", config, connection_id, only_reads)
+    yield asked(f"{target}: database, read-only ({connection_id})", "X11", config, connection_id, only_reads)
     yield from _server(config, target, connection_id)
     for check in checks.CHECKS.values():
 
         def look(session: database.Session, check: checks.Check = check) -> str:
-            looked = checks.carry_out(check, checks.Look(session, config, datetime.now(UTC)))
-            return "; ".join(f"{f.detail}. {f.remedy}" for f in looked.findings if f.level is Level.UNKNOWN)
+            seen = checks.carry_out(check, checks.Look(session, config, datetime.now(UTC)))
+            return "; ".join(f"{f.detail}. {f.remedy}" for f in seen.findings if f.level is Level.UNKNOWN)
 
-        yield _asked(f"{target}: {check.title.lower()}", check.guide, config, connection_id, look)
+        yield asked(f"{target}: {check.title.lower()}", check.guide, config, connection_id, look)
 
 
 def _server(config: Settings, target: str, connection_id: str) -> Iterator[Row]:
@@ -230,8 +164,8 @@ def _server(config: Settings, target: str, connection_id: str) -> Iterator[Row]:
             "not of the primary, and nothing can be changed on it",
         )
 
-    yield _looked(clock, "X6", config, connection_id, read_clock)
-    yield _looked(recovery, "", config, connection_id, in_recovery)
+    yield looked(clock, "X6", config, connection_id, read_clock)
+    yield looked(recovery, "", config, connection_id, in_recovery)
     yield _pooling(target, connection_id)
     for name, extension in EXTENSIONS.items():
         what = f"{target}: extension {name}"
@@ -240,14 +174,14 @@ def _server(config: Settings, target: str, connection_id: str) -> Iterator[Row]:
             session: database.Session, name: str = name, extension: Extension = extension, what: str = what
         ) -> Row:
             row = session.row(queries.load("checks/extensions"), {"names": [name]})
-            problem = _missing(row)
+            problem = missing(row)
             why = f"{problem}. It is for {extension.purpose}" if problem else ""
             return Row(what, extension.guide, not (problem and extension.needed), why)
 
-        yield _looked(what, extension.guide, config, connection_id, present)
+        yield looked(what, extension.guide, config, connection_id, present)
 
 
-def _missing(row: database.Row) -> str:
+def missing(row: database.Row) -> str:
     """Why an extension cannot be used and what to type; empty when it can."""
     if row["usable"]:
         return ""

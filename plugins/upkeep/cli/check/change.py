@@ -1,0 +1,139 @@
+"""What a change needs beyond looking: a Connection that may, the right server, people who answer (APPROVAL.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import psycopg
+from airflow.secrets.metastore import MetastoreBackend
+from sqlalchemy.exc import SQLAlchemyError
+
+from upkeep import database, gate, pooling
+from upkeep.cli.check.identity import of_server
+from upkeep.cli.check.rows import Row, looked
+from upkeep.flow.connections import connection, trusted, trusted_connection
+from upkeep.settings import ConfigError, Settings
+
+_PRINT = "`python -m upkeep check --print-identity` prints it"
+
+
+def target_rows(config: Settings, target: str) -> Iterator[Row]:
+    """One target's rows; without a Connection that may change it there is one, and nothing is changed."""
+    setting = f"targets.{target}.connections.maintain"
+    maintain = config.target(target).connections.maintain
+    if maintain is None:
+        yield Row(f"{target}: {setting}", "G52", None, f"found none in config: nothing is changed in {target}")
+        return
+    what = f"{target}: a Connection that may change it ({maintain})"
+    try:
+        trusted_connection(maintain)
+    except ConfigError as error:
+        # A password that an operator may set is worse than none: he could point it at another database.
+        wrong = "found type" in str(error) or _in_airflows_store(maintain)
+        yield Row(what, "G52", False if wrong else None, f"{error}. Nothing is changed in {target}")
+        return
+    yield looked(what, "G52", config, maintain, lambda session: _rights(what, session), trusted)
+    yield _pooling(target, maintain)
+    yield _pinned_server(config, target, maintain)
+
+
+def _in_airflows_store(connection_id: str) -> bool:
+    """Whether Airflow's own database has it; a database that cannot be asked has nothing."""
+    try:
+        return MetastoreBackend().get_connection(connection_id) is not None
+    except SQLAlchemyError:
+        return False
+
+
+def _rights(what: str, session: database.Session) -> Row:
+    row = session.row(session.load("setup/maintain_rights"))
+    if row["superuser"]:
+        return Row(what, "G52", False, f"role {row['role']} is a superuser; expected one that may VACUUM and no more")
+    if not row["refused"]:
+        return Row(what, "G52", True)
+    others = row["refused"] - len(row["names"])
+    named = ", ".join(row["names"]) + (f" and {others} more" if others else "")
+    why = (
+        f"role {row['role']} may not VACUUM {row['refused']} of {row['tables']} tables: {named}; "
+        "`python -m upkeep grants maintain` prints what it needs"
+    )
+    return Row(what, "G52", row["refused"] < row["tables"], why)
+
+
+def _pooling(target: str, maintain: str) -> Row:
+    what = f"{target}: no transaction pooling before changes"
+    try:
+        found = pooling.detect(trusted(maintain))
+        port = trusted_connection(maintain).port or 5432
+    except psycopg.Error as error:
+        return Row(what, "X13", False, database.explain(error, maintain))
+    if found.keeps_sessions:
+        return Row(what, "X13", True)
+    return Row(
+        what,
+        "X13",
+        False,
+        f"found a pooler in {found.kind} mode: {found.reason}; it keeps neither locks nor settings, so nothing is "
+        f"changed. Set the port of Connection {maintain!r}, found {port}, to one in session mode or the server's own "
+        "(Supabase: 5432 instead of 6543)",
+    )
+
+
+def _pinned_server(config: Settings, target: str, maintain: str) -> Row:
+    what = f"{target}: the server that config pins"
+    setting, pinned = f"targets.{target}.system_identifier", config.target(target).system_identifier
+
+    def same(session: database.Session) -> Row:
+        return _pin(what, setting, pinned, of_server(session), maintain)
+
+    return looked(what, "", config, maintain, same, trusted)
+
+
+def ledger_row(config: Settings) -> Row:
+    """The ledger that config pins, through a Connection that no operator can point elsewhere."""
+    what, ledger = "the ledger that config pins", config.maintenance.ledger
+
+    def same(session: database.Session) -> Row:
+        return _pin(what, "ledger.identity", ledger.identity, gate.identity(session), ledger.tasks)
+
+    return looked(what, "G11", config, ledger.tasks, same, trusted)
+
+
+def _pin(what: str, setting: str, pinned: str | None, found: str, connection_id: str) -> Row:
+    if pinned == found:
+        return Row(what, "", True)
+    expected = f"expected that of the server behind Connection {connection_id!r}; {_PRINT}"
+    if pinned is None:
+        return Row(what, "", None, f"{setting}: found none, {expected}. Until then nothing is changed")
+    return Row(what, "", False, f"{setting}: found {pinned}, {expected}. Nothing is changed: it leads elsewhere")
+
+
+def role_rows(config: Settings) -> Iterator[Row]:
+    """Who holds each role, and whether each kind of action can find as many different people as it needs."""
+    roles, needed = config.maintenance.roles, config.maintenance.approval.roles
+    for name, role in roles.items():
+        kinds = ", ".join(kind for kind, names in needed.items() if name in names)
+        if role.users:
+            yield Row(f"role {name}, {role.title}: {', '.join(role.users)}", "G133", True)
+        elif kinds:
+            why = f"roles.{name}.users: found nobody, expected people who answer: without them is refused: {kinds}"
+            yield Row(f"role {name}, {role.title}", "G133", None, why)
+    for kind, names in needed.items():
+        users = [roles[name].users for name in names]
+        if all(users) and not any(len(set(people)) == len(people) for people in product(*users)):
+            why = f"approval.roles.{kind}: found fewer people in {', '.join(names)} than roles, expected one for each"
+            yield Row(f"different people for {kind}", "G133", None, f"{why}: it is always refused")
+
+
+def slack_row(config: Settings) -> Row:
+    """Where those who must answer are told."""
+    what, slack = "Slack, where those who must answer are told", config.maintenance.approval.slack
+    if slack is None:
+        where = "questions stand under Required Actions in Airflow's UI alone"
+        return Row(what, "G115", None, f"approval.slack: found none, so nobody is told: {where}")
+    try:
+        connection(slack, "slackwebhook")
+    except ConfigError as error:
+        return Row(what, "G115", False, str(error))
+    return Row(what, "G115", True)
