@@ -8,6 +8,8 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +19,8 @@ import sqlparse
 from psycopg import sql
 
 from sandbox import backups, faults, target
+from sandbox.config import WEEKLY, WEEKLY_MINUTES, write_config
+from sandbox.postgres import SUPERUSER
 from sandbox.processes import (
     Api,
     SandboxError,
@@ -32,6 +36,7 @@ from sandbox.processes import (
     wait,
 )
 from sandbox.stack import (
+    HOLDERS,
     LOGINS,
     PROGRAMS,
     PYTHON,
@@ -41,11 +46,13 @@ from sandbox.stack import (
     connection,
     environment,
     open_sandbox,
-    write_config,
 )
-from upkeep import database
+from upkeep import database, queries
+from upkeep.settings import settings
 
 DAG = "maintenance_daily"
+WEEKLY_DAG = "maintenance_weekly"
+POOL = "upkeep_mutations"
 PATIENCE_SECONDS = 240.0
 
 
@@ -55,10 +62,14 @@ def up() -> int:
     began = time.monotonic()
     if healthy(sandbox):
         print("The sandbox is up already.")
+        if os.environ.get(WEEKLY) or os.environ.get(WEEKLY_MINUTES):
+            write_config(sandbox, pinned=True)
     else:
         _start(sandbox)
     api = Api(sandbox, "admin")
     run = _first_run(api)
+    _pool(api)
+    _unpause_weekly(sandbox, api)
     _farewell(sandbox, api, run, time.monotonic() - began)
     return 0
 
@@ -130,7 +141,7 @@ def _start(sandbox: Sandbox) -> None:
         need_ports(sandbox)
     (sandbox.folder / "logs").mkdir(parents=True, exist_ok=True)
     (sandbox.folder / "airflow").mkdir(exist_ok=True)
-    write_config(sandbox)
+    write_config(sandbox, pinned=False)
     sandbox.processes.mkdir(exist_ok=True)
     with _step("PostgreSQL"):
         sandbox.cluster.init()
@@ -146,10 +157,11 @@ def _start(sandbox: Sandbox) -> None:
         backups.take(sandbox.cluster.dsn("postgres"), sandbox.backups)
     with _step("the ledger's tables"):
         _ledger(sandbox)
+    write_config(sandbox, pinned=True)
     with _step("Airflow's metadata"):
         if migrating.wait():
             raise SandboxError(f"airflow db migrate failed:\n{tail(sandbox, 'migrate')}")
-    with _step("functions, workload, api-server, dag-processor, scheduler, triggerer"):
+    with _step("functions, workload, slack, api-server, dag-processor, scheduler, triggerer"):
         for name in PROGRAMS:
             launch(sandbox, name)
         wait("Airflow to be healthy", lambda: healthy(sandbox), PATIENCE_SECONDS, lambda: tail(sandbox, "api-server"))
@@ -185,6 +197,9 @@ def _target(sandbox: Sandbox) -> None:
     with psycopg.connect(sandbox.cluster.dsn("platform"), autocommit=True) as opened:
         target.load(opened, {role: sandbox.passwords[role] for role in target.ROLES})
         opened.execute(database.script("setup/target_grants", role="upkeep_read", database="platform"))
+        grants = f"setup/{queries.path('setup/maintain_grants', opened.info.server_version).stem}"
+        names = {"role": "upkeep_maintain", "database": "platform", "owner": SUPERUSER}
+        opened.execute(database.script(grants, **names))
 
 
 def _ledger(sandbox: Sandbox) -> None:
@@ -222,6 +237,25 @@ def _first_run(api: Api) -> dict[str, Any]:
     return found
 
 
+def _pool(api: Api) -> None:
+    """The pool that mutations queue in; Airflow schedules no task whose pool does not exist."""
+    pool = {"name": POOL, "slots": 1, "description": "one mutation at a time"}
+    answer = api.request("POST", "/api/v2/pools", json=pool)
+    if not answer.ok and answer.status_code != HTTPStatus.CONFLICT:
+        raise SandboxError(f"the pool {POOL} was not created: {answer.text[:300]}")
+
+
+def _unpause_weekly(sandbox: Sandbox, api: Api) -> None:
+    """Unpause the weekly DAG where there is one; the run that this creates is not waited for."""
+    if not (Path(environment(sandbox)["AIRFLOW__CORE__DAGS_FOLDER"]) / f"{WEEKLY_DAG}.py").exists():
+        return
+
+    def unpaused() -> bool:
+        return api.request("PATCH", f"/api/v2/dags/{WEEKLY_DAG}", json={"is_paused": False}).ok
+
+    wait("Airflow to know the weekly DAG", unpaused, PATIENCE_SECONDS, lambda: str(api.get("/api/v2/importErrors")))
+
+
 def _farewell(sandbox: Sandbox, api: Api, run: dict[str, Any], seconds: float) -> None:
     page = f"/upkeep/dags/{DAG}/runs/{quote(run['dag_run_id'], safe='')}/report"
     answer = api.request("GET", f"{page}.json")
@@ -233,6 +267,8 @@ def _farewell(sandbox: Sandbox, api: Api, run: dict[str, Any], seconds: float) -
     print(f"  Airflow   {sandbox.url}/dags/{DAG}")
     print(f"  Report    {sandbox.url}{page}")
     print(f"  Verdict   {answer.json()['headline']}")
+    roles = settings(sandbox.folder / "config").maintenance.roles
     for user, role in USERS.items():
-        print(f"  Login     {user} / {sandbox.passwords[user]}   ({role})")
+        title = f": {roles[HOLDERS[user]].title}" if user in HOLDERS else ""
+        print(f"  Login     {user} / {sandbox.passwords[user]}   ({role}{title})")
     print(f"\n  Logs in {sandbox.folder / 'logs'}; `make down` stops everything.")

@@ -5,16 +5,21 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import re
 import subprocess
 import time
 import xmlrpc.client
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import psutil
 import requests
 
 from sandbox.stack import PYTHON, Sandbox, environment, is_free, supervisor_config
+
+#: What supervisord's log says of its own start and of each program it started, in the log's local time.
+_STARTED = re.compile(r"^(.{19}),\d{3} INFO (?:supervisord started|spawned: '[^']+') with pid (\d+)$", re.MULTILINE)
 
 
 class SandboxError(RuntimeError):
@@ -133,15 +138,58 @@ def end_leftovers(sandbox: Sandbox) -> None:
 def leftovers(sandbox: Sandbox) -> list[psutil.Process]:
     """Processes that this sandbox started: they work in its own folder, PostgreSQL's in the data directory.
 
-    Airflow renames its processes and with that overwrites their environment, so nothing there could mark them.
+    Airflow renames its processes and with that overwrites their environment, so nothing there could mark them. Its
+    workers also hide their folder from everybody but root (PR_SET_DUMPABLE): their process group gives them away.
     """
     homes = {str(sandbox.processes), str(sandbox.cluster.directory())}
+    groups = _groups(sandbox, homes)
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.cwd() in homes and process.status() != psutil.STATUS_ZOMBIE:
+            if process.status() != psutil.STATUS_ZOMBIE and (_is_in(process, homes) or _is_of(process, groups)):
                 found.append(process)
     return found
+
+
+def _is_in(process: psutil.Process, homes: set[str]) -> bool:
+    with contextlib.suppress(psutil.AccessDenied):
+        return process.cwd() in homes
+    return False
+
+
+def _is_of(process: psutil.Process, groups: dict[tuple[int, int], float]) -> bool:
+    """Whether a process is of our own user, in a program's session and group, and not older than that program."""
+    born = groups.get((os.getsid(process.pid), os.getpgid(process.pid)))
+    return born is not None and process.uids().real == os.getuid() and process.create_time() >= born
+
+
+def _groups(sandbox: Sandbox, homes: set[str]) -> dict[tuple[int, int], float]:
+    """(session, process group) of each program that supervisord says it started, and when it did.
+
+    A session is its supervisord's PID and a group its program's; the kernel gives neither number to a new process as
+    long as somebody is in it. A PID that is another program's by now stands for nothing of ours any more.
+    """
+    file = sandbox.folder / "logs" / "supervisord.log"
+    found: dict[tuple[int, int], float] = {}
+    session = 0
+    for said in _STARTED.finditer(file.read_text(errors="replace") if file.exists() else ""):
+        when, pid = datetime.fromisoformat(said[1]).timestamp(), int(said[2])
+        if "supervisord started" in said[0]:
+            session = pid
+        elif not _is_of_others(session, homes) and not _is_of_others(pid, homes):
+            # psutil adds a start to the time of boot, which the kernel gives in whole seconds, rounded down.
+            found[session, pid] = when - 1
+    return found
+
+
+def _is_of_others(pid: int, homes: set[str]) -> bool:
+    """Whether a PID of the log lives and works elsewhere; a zombie works nowhere."""
+    try:
+        return psutil.Process(pid).cwd() not in {*homes, ""}
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
 
 
 def names(sandbox: Sandbox) -> str:

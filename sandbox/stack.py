@@ -14,27 +14,37 @@ import shlex
 import socket
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sandbox.backups import Store
-from sandbox.postgres import Cluster, bin_dir
+from sandbox.postgres import Cluster
 from sandbox.twin.keys import legacy_key, secret_key
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
 
 #: The port each part would like; a taken one is passed over for the next free one.
-PORTS = {"airflow": 8080, "functions": 54321, "postgres": 54329, "supervisor": 54328}
+PORTS = {"airflow": 8080, "functions": 54321, "postgres": 54329, "supervisor": 54328, "slack": 54327}
+
+#: Who holds the guide's roles: name → role of config/maintenance.yaml.
+HOLDERS = {"dora": "dba", "omar": "devops", "sana": "security", "lena": "lead"}
 
 #: Airflow's users: name → role. What a role may do is in Airflow's docs (simple auth manager).
-USERS = {"admin": "admin", "operator": "op", "viewer": "viewer"}
+USERS = {"admin": "admin", "operator": "op", "viewer": "viewer", **dict.fromkeys(HOLDERS, "user")}
 
 #: Logins of the databases.
-LOGINS = ("upkeep_owner", "upkeep_tasks", "upkeep_dashboard", "upkeep_read", "functions_twin", "app", "airflow")
+LOGINS = (
+    "upkeep_owner",
+    "upkeep_tasks",
+    "upkeep_dashboard",
+    "upkeep_read",
+    "upkeep_maintain",
+    "functions_twin",
+    "app",
+    "airflow",
+)
 
 
 @dataclass(frozen=True)
@@ -75,34 +85,36 @@ class Sandbox:
 
 
 def open_sandbox(folder: Path | None = None) -> Sandbox:
-    """The sandbox of a folder, drawn up and saved at the first call."""
+    """The sandbox of a folder, drawn up and saved at the first call; one of an older version gets what it lacks."""
     folder = (folder or Path(os.environ.get("UPKEEP_SANDBOX") or ROOT / ".sandbox")).resolve()
     file = folder / "sandbox.json"
-    if file.exists():
-        return Sandbox(folder=folder, **json.loads(file.read_text()))
-    folder.mkdir(parents=True, exist_ok=True)
-    drawn = Sandbox(
-        folder=folder,
-        ports=_free_ports(),
-        passwords={name: secrets.token_hex(8) for name in ("postgres", "supervisor", *LOGINS, *USERS)},
-        jwt_secret=secrets.token_hex(32),
-        secret_key=secret_key(),
-        fernet_key=_fernet_key(),
-    )
-    content = {key: value for key, value in asdict(drawn).items() if key != "folder"}
-    with open(file, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as opened:
-        json.dump(content, opened, indent=1)
-    return drawn
+    kept: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    logins = ("postgres", "supervisor", *LOGINS, *USERS)
+    ports, passwords = kept.get("ports", {}), kept.get("passwords", {})
+    content: dict[str, Any] = {
+        "ports": {**ports, **_free_ports(ports)},
+        "passwords": {**{name: secrets.token_hex(8) for name in logins if name not in passwords}, **passwords},
+        "jwt_secret": kept.get("jwt_secret") or secrets.token_hex(32),
+        "secret_key": kept.get("secret_key") or secret_key(),
+        "fernet_key": kept.get("fernet_key") or _fernet_key(),
+    }
+    if content != kept:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(file, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as opened:
+            json.dump(content, opened, indent=1)
+    return Sandbox(folder=folder, **content)
 
 
 def _fernet_key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 
 
-def _free_ports() -> dict[str, int]:
+def _free_ports(kept: Mapping[str, int]) -> dict[str, int]:
+    """A port for each of PORTS that has none yet."""
     found: dict[str, int] = {}
-    for name, wanted in PORTS.items():
-        port = next(port for port in range(wanted, wanted + 500) if port not in found.values() and is_free(port))
+    for name in [name for name in PORTS if name not in kept]:
+        taken, wanted = {*kept.values(), *found.values()}, PORTS[name]
+        port = next(port for port in range(wanted, wanted + 500) if port not in taken and is_free(port))
         if port != wanted:
             print(f"  port {wanted} is taken: {name} gets {port}")
         found[name] = port
@@ -118,24 +130,6 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def write_config(sandbox: Sandbox) -> None:
-    """The shipped configuration, with what only this sandbox knows: where its backups lie."""
-    folder = sandbox.folder / "config"
-    folder.mkdir(exist_ok=True)
-    for file in (ROOT / "config").glob("*.yaml"):
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        if file.name == "maintenance.yaml":
-            content["targets"]["primary"]["backups"] = {
-                "base": str(sandbox.backups.base),
-                "wal": str(sandbox.backups.wal),
-                "verify_program": str(bin_dir() / "pg_verifybackup"),
-            }
-        written = folder / file.name
-        written.write_text(
-            f"# Written by the sandbox from config/{file.name}.\n{yaml.safe_dump(content, sort_keys=False)}"
-        )
 
 
 def environment(sandbox: Sandbox) -> dict[str, str]:
@@ -156,6 +150,8 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
         "UPKEEP_TWIN_SECRET_KEY": sandbox.secret_key,
         "UPKEEP_TWIN_FAULTS": str(sandbox.folder / "faults.json"),
         "UPKEEP_SANDBOX_WORKLOAD_DSN": sandbox.dsn("platform", "app"),
+        "UPKEEP_SLACK_PORT": str(sandbox.ports["slack"]),
+        "UPKEEP_SLACK_LOG": str(sandbox.folder / "slack.jsonl"),
         "AIRFLOW_CONN_UPKEEP_FUNCTIONS": json.dumps(
             {
                 "conn_type": "http",
@@ -164,6 +160,15 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
             }
         ),
         "AIRFLOW_CONN_UPKEEP_TARGET_READ": connection(sandbox, "platform", "upkeep_read"),
+        "AIRFLOW_CONN_UPKEEP_TARGET_MAINTAIN": connection(sandbox, "platform", "upkeep_maintain"),
+        "AIRFLOW_CONN_UPKEEP_SLACK": json.dumps(
+            {
+                "conn_type": "slackwebhook",
+                "schema": "http",
+                "host": f"127.0.0.1:{sandbox.ports['slack']}/services",
+                "password": "T000/B000/XXX",
+            }
+        ),
         "AIRFLOW_CONN_UPKEEP_LEDGER": connection(sandbox, "upkeep", "upkeep_tasks"),
         "AIRFLOW_CONN_UPKEEP_LEDGER_DASHBOARD": connection(sandbox, "upkeep", "upkeep_dashboard"),
     }
@@ -204,6 +209,8 @@ def _airflow(sandbox: Sandbox) -> dict[str, str]:
         "API__SECRET_KEY": sandbox.jwt_secret[:32],
         "API_AUTH__JWT_SECRET": sandbox.jwt_secret[32:],
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+        # A task's supervisor that sees its pipes close before its exit waits this long, seconds, with its slot taken.
+        "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         "DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         "LOGGING__BASE_LOG_FOLDER": str(sandbox.folder / "airflow" / "logs"),
         "USAGE_DATA_COLLECTION__ENABLED": "False",
@@ -214,6 +221,7 @@ def _airflow(sandbox: Sandbox) -> dict[str, str]:
 PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "functions": (PYTHON, "-m", "sandbox.twin"),
     "workload": (PYTHON, "-m", "sandbox.workload"),
+    "slack": (PYTHON, "-m", "sandbox.slack"),
     "api-server": (PYTHON, "-m", "airflow", "api-server"),
     "dag-processor": (PYTHON, "-m", "airflow", "dag-processor"),
     "scheduler": (PYTHON, "-m", "airflow", "scheduler", "--skip-serve-logs"),

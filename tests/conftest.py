@@ -18,6 +18,8 @@ from psycopg import sql
 
 from sandbox import postgres, target
 
+pytest_plugins = ["tests.coverage_table"]
+
 TEMPLATE = "seeded_template"
 
 #: What the seed calls and servers before this major do not have.

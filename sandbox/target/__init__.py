@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-ROLES = ("upkeep_read", "functions_twin", "app")
+ROLES = ("upkeep_read", "upkeep_maintain", "functions_twin", "app")
 FILES = Path(__file__).parent
 
 

@@ -1,4 +1,4 @@
--- What the sandbox's own roles may do in the target; upkeep_read gets its grants from include/sql/setup/ instead.
+-- What the sandbox's own roles may do in the target; upkeep_read and upkeep_maintain get theirs from include/sql/setup/.
 GRANT USAGE ON SCHEMA public TO functions_twin, app;
 GRANT pg_monitor TO functions_twin;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO functions_twin;

@@ -1,0 +1,77 @@
+"""The sandbox's configuration: what is shipped, with what only this sandbox knows laid over it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import yaml
+
+from sandbox.postgres import bin_dir
+from sandbox.stack import HOLDERS, ROOT, Sandbox
+from upkeep import queries
+
+#: Environment of ``up``: a cron line and a length in place of those of ``windows.weekly``, for a window minutes away.
+WEEKLY, WEEKLY_MINUTES = "UPKEEP_SANDBOX_WEEKLY", "UPKEEP_SANDBOX_WEEKLY_MINUTES"
+
+MAINTENANCE = "maintenance.yaml"
+
+
+def write_config(sandbox: Sandbox, *, pinned: bool) -> None:
+    """The shipped configuration and this sandbox's overlay; ``pinned`` asks the running servers which they are."""
+    folder = sandbox.folder / "config"
+    folder.mkdir(exist_ok=True)
+    for file in (ROOT / "config").glob("*.yaml"):
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if file.name == MAINTENANCE:
+            _lay_over(sandbox, content)
+            if pinned:
+                _pin(sandbox, content)
+        _write(folder / file.name, content)
+
+
+def rewrite_config(sandbox: Sandbox, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change this sandbox's maintenance.yaml in place; the next ``up`` that starts something writes it anew."""
+    file = sandbox.folder / "config" / MAINTENANCE
+    content: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    change(content)
+    _write(file, content)
+
+
+def _write(file: Path, content: dict[str, Any]) -> None:
+    """All at once: Airflow's processes read it whenever they like."""
+    unfinished = file.with_suffix(".new")
+    text = f"# Written by the sandbox from config/{file.name}.\n{yaml.safe_dump(content, sort_keys=False)}"
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(file)
+
+
+def _lay_over(sandbox: Sandbox, content: dict[str, Any]) -> None:
+    content["targets"]["primary"]["backups"] = {
+        "base": str(sandbox.backups.base),
+        "wal": str(sandbox.backups.wal),
+        "verify_program": str(bin_dir() / "pg_verifybackup"),
+    }
+    content["people"] = {name: {} for name in ("admin", "operator", *HOLDERS)}
+    for name, role in HOLDERS.items():
+        content["roles"][role]["users"] = [name]
+    content["approval"]["slack"] = "upkeep_slack"
+    weekly = content["windows"]["weekly"]
+    weekly["cron"] = os.environ.get(WEEKLY) or weekly["cron"]
+    weekly["length_minutes"] = int(os.environ.get(WEEKLY_MINUTES) or weekly["length_minutes"])
+
+
+def _pin(sandbox: Sandbox, content: dict[str, Any]) -> None:
+    target, ledger = _one(sandbox, "platform", "checks/identity"), _one(sandbox, "upkeep", "ledger/identity")
+    content["targets"]["primary"]["system_identifier"] = target
+    content["ledger"]["identity"] = ledger
+
+
+def _one(sandbox: Sandbox, database: str, statement: str) -> str:
+    """The one value of a statement's one row, as the superuser sees it."""
+    with psycopg.connect(sandbox.cluster.dsn(database)) as opened:
+        ((value,),) = opened.execute(queries.load(statement).encode()).fetchall()
+    return str(value)

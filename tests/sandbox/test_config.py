@@ -1,0 +1,86 @@
+"""The sandbox's configuration over the shipped one, and a sandbox of an older version."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.config import WEEKLY, WEEKLY_MINUTES, rewrite_config, write_config
+from sandbox.stack import HOLDERS, LOGINS, PORTS, USERS, Sandbox, open_sandbox
+from upkeep.settings import Settings, settings
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """A sandbox of which nothing runs, and an environment without a test calendar."""
+    for name in (WEEKLY, WEEKLY_MINUTES):
+        monkeypatch.delenv(name, raising=False)
+    return open_sandbox(tmp_path)
+
+
+def read(sandbox: Sandbox) -> Settings:
+    """The configuration as Airflow's processes read it now."""
+    settings.cache_clear()
+    return settings(sandbox.folder / "config")
+
+
+def test_each_of_the_guides_roles_has_a_person_who_can_log_in(sandbox: Sandbox) -> None:
+    """Those who answer, those who may ask, a channel, the backups; and it is valid."""
+    write_config(sandbox, pinned=False)
+    config = read(sandbox).maintenance
+    assert {name: config.roles[role].users for name, role in HOLDERS.items()} == {name: (name,) for name in HOLDERS}
+    assert set(config.people) == {"admin", "operator", *HOLDERS}
+    assert set(config.people) <= set(USERS) <= set(sandbox.passwords)
+    assert {USERS[name] for name in HOLDERS} == {"user"}
+    assert config.approval.slack == "upkeep_slack"
+    assert config.targets["primary"].backups is not None
+    assert (config.targets["primary"].system_identifier, config.ledger.identity) == (None, None)
+    assert config.windows["weekly"].cron == "0 3 * * 0"
+
+
+def test_a_test_calendar_comes_from_the_environment_and_goes_with_it(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A window minutes away, of a length; without them the guide's Sunday again."""
+    monkeypatch.setenv(WEEKLY, "*/10 * * * *")
+    monkeypatch.setenv(WEEKLY_MINUTES, "4")
+    write_config(sandbox, pinned=False)
+    weekly = read(sandbox).maintenance.windows["weekly"]
+    assert (weekly.cron, weekly.length_minutes) == ("*/10 * * * *", 4)
+    monkeypatch.setenv(WEEKLY, "")
+    monkeypatch.delenv(WEEKLY_MINUTES)
+    write_config(sandbox, pinned=False)
+    weekly = read(sandbox).maintenance.windows["weekly"]
+    assert (weekly.cron, weekly.length_minutes) == ("0 3 * * 0", 120)
+
+
+def test_the_configuration_can_be_changed_in_place(sandbox: Sandbox) -> None:
+    """What a test of the gate does: a person leaves a role while an answer is awaited."""
+    write_config(sandbox, pinned=False)
+
+    def leave(content: dict[str, Any]) -> None:
+        content["roles"]["dba"]["users"].remove("dora")
+
+    rewrite_config(sandbox, leave)
+    assert read(sandbox).maintenance.roles["dba"].users == ()
+    assert read(sandbox).maintenance.roles["devops"].users == ("omar",)
+    assert not list((sandbox.folder / "config").glob("*.new"))
+
+
+def test_a_sandbox_of_an_older_version_gets_what_it_lacks_and_keeps_the_rest(sandbox: Sandbox) -> None:
+    """New logins and ports are drawn once; old ones stay, whatever the file's version knew."""
+    file = sandbox.folder / "sandbox.json"
+    old = json.loads(file.read_text())
+    for name in ("upkeep_maintain", *HOLDERS):
+        del old["passwords"][name]
+    del old["ports"]["slack"]
+    file.write_text(json.dumps(old))
+    found = open_sandbox(sandbox.folder)
+    assert set(found.ports) == set(PORTS)
+    assert set(found.passwords) == {"postgres", "supervisor", *LOGINS, *USERS}
+    assert len(set(found.ports.values())) == len(PORTS)
+    assert old["passwords"].items() <= found.passwords.items()
+    assert old["ports"].items() <= found.ports.items()
+    assert (found.jwt_secret, found.fernet_key) == (sandbox.jwt_secret, sandbox.fernet_key)
+    assert open_sandbox(sandbox.folder) == found
