@@ -36,7 +36,7 @@ SEEN = {
 #: What a run cannot show within a test's patience, with the test that shows it instead.
 ELSEWHERE = {
     "long-transaction": "older than five minutes only after five minutes: tests/sql/test_checks_database.py",
-    "bloat": "judged by a later part; G9's dead rows count it: tests/sandbox/test_twin.py",
+    "bloat": "judged weekly (G54): tests/sql/test_checks_tables.py, and removed in tests/e2e/test_weekly.py",
     "function-never": "ends after minutes of retries: tests/wire/test_transport.py",
     "function-slow-when-cold": "cold after ten minutes of silence: tests/unit/test_latencies.py",
 }

@@ -1,0 +1,171 @@
+"""The weekly window from end to end: plan, two people, permit, VACUUM, report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.e2e.attacks import Attacks
+from tests.e2e.conftest import Running, anonymous
+from tests.e2e.weekly import DAG
+from upkeep.windows import When
+
+TABLES = ("worn_out", "worn_down")
+
+
+@pytest.fixture(scope="module")
+def silent(running: Running) -> Iterator[tuple[Attacks, str]]:
+    """A run with two minutes to answer, begun before the other tests: one role answers it, the other one never."""
+
+    def short(config: dict[str, Any]) -> None:
+        config["approval"] |= {"closed_response_minutes": 1, "remind_minutes": 1}
+        config["windows"]["weekly"]["length_minutes"] = 1
+
+    found = Attacks(running)
+    found.make_dirty("forgotten")
+    with found.config(short):
+        run = found.trigger()
+        found.asked(run)
+    assert found.answer(run, "dba").status_code == 200
+    yield found, run
+    found.end()
+    found.drop("forgotten")
+
+
+@pytest.fixture
+def weekly(running: Running) -> Iterator[Attacks]:
+    """Two tables full of dead rows, which are gone afterwards."""
+    found = Attacks(running)
+    found.make_dirty(*TABLES)
+    yield found
+    found.end()
+    found.drop(*TABLES)
+
+
+@pytest.mark.usefixtures("silent")
+def test_two_people_approve_and_the_plan_is_applied(weekly: Attacks) -> None:
+    """Outside the calendar says so; two roles, two people, done once, told in the report (G52, G59)."""
+    run = weekly.trigger()
+    asked = weekly.asked(run)
+    for question in asked.values():
+        assert question["body"].startswith("**OUTSIDE THE CALENDAR — would run until ")
+        assert all(f'"{table}"' in question["body"] for table in TABLES)
+        assert question["options"] == ["Approve", "Reject"]
+    before = {table: weekly.vacuumed(table) for table in TABLES}
+    assert weekly.answer(run, "dba").status_code == 200
+    assert weekly.answer(run, "devops").status_code == 200
+    assert weekly.finish(run) == "success"
+    assert {role: person for role, (person, _) in weekly.decisions(run).items()} == {"dba": "dora", "devops": "omar"}
+    assert {outcome for _, _, outcome in weekly.receipts(run)} == {"done"}
+    assert {table: weekly.vacuumed(table) for table in TABLES} == {table: count + 1 for table, count in before.items()}
+    actions = {action["statement"]: action for action in weekly.report(run)["gate"]["actions"]}
+    for table in TABLES:
+        done = actions[f'VACUUM (ANALYZE, TRUNCATE false) "public"."{table}"']
+        assert done["state"] == "done"
+        assert done["before"]["dead_rows"] > 0
+        assert done["after"]["dead_rows"] == 0
+
+
+def test_a_subset_and_a_silence(weekly: Attacks) -> None:
+    """{1, 2} and {2} permit only 2; the other is refused with who did not approve it."""
+    run = weekly.trigger()
+    weekly.asked(run)
+    first, *others = weekly.ids(run, "dba")
+    assert weekly.answer(run, "dba").status_code == 200
+    assert weekly.answer(run, "devops", actions=others).status_code == 200
+    assert weekly.finish(run) == "success"
+    assert {action for action, _, _ in weekly.receipts(run)} == set(others)
+    findings = {finding["metadata"].get("action"): finding for finding in weekly.report(run)["findings"]}
+    assert "omar as devops did not approve it" in findings[first]["detail"]
+
+
+# Time ---------------------------------------------------------------------------------------------------------
+
+
+def test_for_the_next_window_waits_and_the_scheduled_run_repeats_nothing(weekly: Attacks) -> None:
+    """Approved in daylight, deferred until the window opens, applied then; the window's own run finds nothing to do."""
+    opens = (datetime.now(UTC) + timedelta(seconds=110)).replace(second=0, microsecond=0)
+
+    def soon(config: dict[str, Any]) -> None:
+        config["windows"]["weekly"] = {"cron": f"{opens.minute} {opens.hour} * * *", "length_minutes": 30}
+
+    try:
+        with weekly.config(soon):
+            weekly.parse()
+            run = weekly.trigger(When.NEXT)
+            asked = weekly.asked(run)["dba"]
+            assert asked["body"].startswith(f"**{opens:%A %Y-%m-%d %H:%M}–")
+            assert weekly.answer(run, "dba").status_code == 200
+            assert weekly.answer(run, "devops").status_code == 200
+            weekly.until(run, "wait_for_window", "deferred")
+            assert weekly.states(run)["apply"] is None
+            scheduled = f"scheduled__{opens.isoformat()}"
+            weekly.runs.append(scheduled)
+            assert {weekly.applied(run)[table][:4] for table in TABLES} == {"done"}
+            ((began,),) = weekly.running.ledger(
+                "SELECT min(permitted_at) FROM upkeep.permits WHERE digest = %s", weekly.digest(run)
+            )
+            assert began >= opens
+            assert not set(TABLES) & set(weekly.ids_by_table(scheduled))
+            assert weekly.finish(run) == "success"
+    finally:
+        weekly.parse()
+    assert [weekly.vacuumed(table) for table in TABLES] == [1, 1]
+
+
+def test_five_missed_windows_are_five_rows_and_one_mutation(weekly: Attacks) -> None:
+    """Backfilled over REST: every window has its row, only the newest asks, and what is approved runs once."""
+    due = (datetime.now(UTC) - timedelta(minutes=3)).replace(second=0, microsecond=0)
+    dues = [due - timedelta(weeks=weeks) for weeks in range(5)]
+
+    def missed(config: dict[str, Any]) -> None:
+        weekday = (due.weekday() + 1) % 7
+        config["windows"]["weekly"] = {"cron": f"{due.minute} {due.hour} * * {weekday}", "length_minutes": 1}
+
+    try:
+        with weekly.config(missed):
+            weekly.pause(True)
+            weekly.parse()
+            body = {"dag_id": DAG, "from_date": dues[-1].isoformat(), "to_date": due.isoformat(), "dag_run_conf": {}}
+            weekly.backfills({**body, "reprocess_behavior": "none"}, dues)
+            made = weekly.request("dora", "POST", "/api/v2/backfills", json={**body, "reprocess_behavior": "none"})
+            assert made.status_code == 200, made.text
+            runs = [f"backfill__{one.isoformat()}" for one in dues]
+            weekly.runs += runs
+            weekly.pause(False)
+            newest, *older = runs
+            weekly.asked(newest)
+            assert weekly.answer(newest, "dba").status_code == 200
+            assert weekly.answer(newest, "devops").status_code == 200
+            for one in runs:
+                weekly.finish(one)
+    finally:
+        weekly.pause(False)
+        weekly.parse()
+    windows = weekly.running.ledger("SELECT due FROM upkeep.windows WHERE cadence = 'weekly' AND due = ANY(%s)", dues)
+    assert sorted(found for (found,) in windows) == sorted(dues)
+    assert [weekly.plans(one) for one in runs] == [1, 0, 0, 0, 0]
+    assert weekly.plan(newest)["requested_by"] == "dora"
+    assert {outcome for _, _, outcome in weekly.receipts(newest)} == {"done"}
+    assert [weekly.vacuumed(table) for table in TABLES] == [1, 1]
+    assert older
+
+
+def test_silence_is_told_twice_and_is_no_answer(silent: tuple[Attacks, str]) -> None:
+    """Whoever must answer is told when it parks and again before T, with a link that works; silence refuses."""
+    weekly, run = silent
+    assert weekly.finish(run) == "success"
+    asked, reminded = weekly.told(run, "devops")
+    assert asked.startswith("primary weekly: ")
+    assert reminded.startswith("Not answered yet: DevOps Engineer, primary weekly, until ")
+    for text in (asked, reminded):
+        link = text.split()[-1]
+        assert link.endswith("/tasks/approve.devops/required_actions")
+        assert anonymous(weekly.running, link.removeprefix(weekly.running.sandbox.url)).status_code == 200
+    assert weekly.answer(run, "devops").status_code in (200, 409)  # after T, whatever Airflow says
+    assert "no answer from DevOps Engineer by " in weekly.log(run, "approve.devops")
+    assert weekly.applied(run)["forgotten"].startswith("refused: no answer from devops by ")
+    assert (list(weekly.decisions(run)), weekly.receipts(run)) == (["dba"], [])
