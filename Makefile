@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down check test faults matrix lint bench lock contract
+.PHONY: help demo down check test coverage faults matrix lint bench lock contract
 
 help: ## say what each command does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ test: .venv/.dev ## run all tests on real servers; needs nothing that `make demo
 	  fi; \
 	done
 	@$(PY) -m pytest tests -rs
+
+coverage: .venv/.dev ## run the tests but not e2e, and write which of them proves which item of the guide
+	@$(PY) -m pytest $(addprefix tests/,unit sql apply wire flow sandbox dashboard) --guide-table docs/coverage.md -rs
 
 faults: .venv/.dev ## plant each fault of the catalogue, run the whole window on it, and heal it
 	@UPKEEP_FAULTS=all $(PY) -m pytest tests/e2e/test_faults.py -rs

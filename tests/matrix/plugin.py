@@ -12,7 +12,6 @@ import pytest
 
 _SMALL = "its server sets reserved_connections, which is from 16 on; test_versions.py runs it on another"
 _INHERIT = "it writes GRANT … WITH INHERIT, which is from 16 on; test_versions.py asks the same with NOINHERIT"
-_FRESH = "the statistics collector, gone since 15, has counted nothing yet in a database this fresh"
 
 #: The first major that a test can be asked of, and why.
 FROM = {
@@ -22,9 +21,6 @@ FROM = {
         "test_states_are_counted_and_background_processes_are_not": (16, _SMALL),
         "test_an_autovacuum_is_no_long_query_and_no_connection": (16, _SMALL),
         "test_a_member_of_pg_monitor_that_inherits_nothing_judges_nothing": (16, _INHERIT),
-    },
-    "tests/sql/test_checks_expectations.py": {
-        "test_disagreement_fires_and_falls_silent": (15, _FRESH),
     },
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,6 +118,52 @@ def test_a_role_that_does_not_inherit_pg_monitor_judges_nothing(bare: Platform, 
     bare.sql("ALTER ROLE {role} INHERIT", role=bare.role)
     bare.sql("GRANT pg_monitor TO {role}", role=bare.role)
     assert bare.look(name).findings[0].level is Level.OK
+
+
+# Grants ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_maintain_grants_let_the_role_vacuum(bare: Platform, cluster: Cluster) -> None:  # noqa: F811
+    """Refused before and told so, allowed after, for a table that somebody else owns; from 17 on it may no more."""
+
+    def refused() -> tuple[int, list[str] | None]:
+        with database.session(lambda: psycopg.connect(bare.reader), CLOCKS, read_only=True) as session:
+            row = session.row(session.load("setup/maintain_rights"))
+        assert (row["role"], row["superuser"], row["tables"]) == (bare.role, False, 1)
+        return row["refused"], row["names"]
+
+    def vacuum() -> list[str]:
+        with database.standing(lambda: psycopg.connect(bare.reader), CLOCKS) as session:
+            session.rows('VACUUM (ANALYZE, TRUNCATE false) public."Worn ""out"""')
+            return [notice.message for notice in session.notices if notice.severity == "WARNING"]
+
+    name = str(psycopg.conninfo.conninfo_to_dict(bare.admin)["dbname"])
+    with login(cluster, bare.admin, f'Owner "{secrets.token_hex(4)}"') as owner:
+        names = {"table": 'Worn "out"', "owner": str(psycopg.conninfo.conninfo_to_dict(owner)["user"])}
+        bare.sql("CREATE TABLE public.{table} AS SELECT 1 AS n", **names)
+        bare.sql("ALTER TABLE public.{table} OWNER TO {owner}", **names)
+        assert refused() == (1, ['public."Worn ""out"""'])
+        assert "skipping" in " ".join(vacuum())
+        file = queries.path("setup/maintain_grants", MAJOR * 10_000)
+        owners = [row[0] for row in bare.sql(queries.load("setup/maintain_owners"))]
+        assert owners == [names["owner"]]
+        for _ in range(2):
+            grants = database.script(f"setup/{file.stem}", role=bare.role, database=name, owner=owners[0])
+            with psycopg.connect(bare.admin, autocommit=True) as admin:
+                admin.execute(grants.encode())
+        assert refused() == (0, None)
+        assert vacuum() == []
+        if MAJOR >= 17:
+            with psycopg.connect(bare.reader) as role, pytest.raises(psycopg.errors.InsufficientPrivilege):
+                role.execute('SELECT FROM public."Worn ""out"""')
+
+
+def test_anybody_may_ask_which_server_it_is(bare: Platform) -> None:  # noqa: F811
+    """The pin is a number that fits the setting; the role needs no grant for it."""
+    with database.session(lambda: psycopg.connect(bare.reader), CLOCKS, read_only=True) as session:
+        row = session.row(queries.load("checks/identity"))
+    assert row == {"id": bare.sql("SELECT system_identifier::text FROM pg_control_system()")[0][0]}
+    assert row["id"].isdecimal()
 
 
 class SmallCluster(Cluster):

@@ -13,7 +13,7 @@ import pytest
 import requests
 from urllib3 import HTTPResponse
 
-from upkeep.checks import answers
+from upkeep.checks import answers, expectations
 from upkeep.findings import Finding, Level
 from upkeep.functions.contract import ContractError, parse_answer
 from upkeep.functions.transport import Call, post
@@ -71,6 +71,7 @@ def analytics(**changes: Any) -> dict[str, Any]:
     return {"success": True, "result": ERRORS["result"] | changes}
 
 
+@pytest.mark.guide("G8", "G32-G37", "silent")
 def test_a_healthy_answer_is_six_ok_findings_and_six_samples() -> None:
     """G32-G37: each metric once, with its value, its unit and its guide item."""
     looked = answers.read(*STATUS, HEALTHY, SHIPPED)
@@ -87,6 +88,7 @@ def test_a_healthy_answer_is_six_ok_findings_and_six_samples() -> None:
     ]
 
 
+@pytest.mark.guide("G2", "G8", "G32-G37", "fires", "silent")
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("level", [Level.OK, Level.WARNING, Level.CRITICAL])
 def test_each_metric_is_judged_by_its_own_bands_and_by_no_other(metric: str, level: Level) -> None:
@@ -115,6 +117,7 @@ def test_an_absurd_value_is_unknown_and_says_where_to_look(value: float) -> None
     assert [sample.value for sample in looked.samples if sample.metric == "cpu_usage"] == [value]
 
 
+@pytest.mark.guide("G32-G37", "X3", "fires")
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize(
     ("value", "said"),
@@ -146,6 +149,7 @@ def test_null_is_not_measurable() -> None:
     assert finding.level is Level.UNKNOWN and "found null, which means not measurable" in finding.detail
 
 
+@pytest.mark.guide("G32-G37", "X3", "fires")
 def test_an_answer_without_any_metric_is_six_times_unknown() -> None:
     """Each says for itself what is missing."""
     looked = answers.read(*STATUS, {"success": True, "result": {}}, SHIPPED)
@@ -172,6 +176,7 @@ def elsewhere(tmp_path: Path) -> Settings:
     return settings(folder)
 
 
+@pytest.mark.guide("X5", "holds")
 def test_another_path_in_the_configuration_is_followed(elsewhere: Settings) -> None:
     """X5: a deployment of another shape adapts without code, and the old place is not looked at any more."""
     body = HEALTHY | {"host": {"load": {"cpu": 79.0}}}
@@ -182,6 +187,7 @@ def test_another_path_in_the_configuration_is_followed(elsewhere: Settings) -> N
     assert gone.level is Level.UNKNOWN and gone.detail.startswith("not collected: host.load.cpu: found nothing")
 
 
+@pytest.mark.guide("X5", "holds")
 def test_a_metric_may_come_from_another_call(elsewhere: Settings) -> None:
     """It is judged where it is configured, and only there."""
     health = answers.read("production-monitoring", "health_check", {"result": {"memory": 86}}, elsewhere)
@@ -190,6 +196,7 @@ def test_a_metric_may_come_from_another_call(elsewhere: Settings) -> None:
     assert "metric:memory_usage" not in {finding.key for finding in looked.findings}
 
 
+@pytest.mark.guide("G4", "G10", "fires", "silent")
 def test_the_advisory_about_critical_errors_appears_and_disappears() -> None:
     """G10: errors are counted; one of severity critical is worth a person's look, none is ok."""
     keys = set()
@@ -261,6 +268,7 @@ ECHOES = [
 ]
 
 
+@pytest.mark.guide("X2", "holds")
 @pytest.mark.parametrize("key", KEYS, ids=["secret", "legacy"])
 @pytest.mark.parametrize(("call", "content"), ECHOES)
 def test_a_key_that_a_server_repeats_is_in_no_finding_and_no_message(
@@ -284,6 +292,7 @@ def test_a_key_that_a_server_repeats_is_in_no_finding_and_no_message(
     assert key not in seen and key[-10:] not in seen
 
 
+@pytest.mark.guide("X2", "holds")
 @pytest.mark.parametrize("key", KEYS, ids=["secret", "legacy"])
 def test_any_key_in_a_mistyped_metric_is_taken_out_of_its_quotation(key: str) -> None:
     """Also one that is not ours: a finding that quotes an answer shows no key's form."""
@@ -293,6 +302,7 @@ def test_any_key_in_a_mistyped_metric_is_taken_out_of_its_quotation(key: str) ->
         assert key[-10:] not in repr(finding)
 
 
+@pytest.mark.guide("G9", "fires", "silent")
 def test_performance_analysis_fires_and_falls_silent() -> None:
     """G9: a statement of a second on average is an advisory without its literals; quick ones are ok, none UNKNOWN."""
 
@@ -310,7 +320,64 @@ def test_performance_analysis_fires_and_falls_silent() -> None:
     assert level(None).level is Level.UNKNOWN
 
 
+@pytest.mark.guide("G69", "fires", "silent")
 def test_authentication_errors_fire_and_fall_silent() -> None:
     """G69: one authentication error of severity high is an advisory, none is ok."""
     levels = [answers.authentication_errors({"result": {"total": total}}).findings[0].level for total in (1, 0)]
     assert levels == [Level.ADVISORY, Level.OK]
+
+
+@pytest.mark.guide("G44-G48", "fires", "silent")
+@pytest.mark.parametrize(
+    ("metric", "guide", "bad", "good"),
+    [
+        ("query_response", "G45", 100, 99.9),
+        ("pool_usage", "G46", 60, 59.9),
+        ("cache_hit_ratio", "G47", 90, 90.1),
+        ("index_usage", "G48", 85, 85.1),
+    ],
+)
+def test_an_expected_metric_by_the_function_fires_and_falls_silent(
+    metric: str, guide: str, bad: float, good: float
+) -> None:
+    """G44: the limit itself is a warning and what is better is ok; null is UNKNOWN, and the other three stay ok."""
+    healthy = {"query_response": 12.5, "pool_usage": 4.5, "cache_hit_ratio": 99.0, "index_usage": 97.0}
+
+    def level(value: float | None) -> Level:
+        result: dict[str, Any] = {"report_scope": "performance"}
+        for name, told in (healthy | {metric: value}).items():
+            result[SHIPPED.maintenance.expectations[name].path.removeprefix("result.")] = told
+        body = {"success": True, "result": result}
+        found = {
+            one.key: one for one in answers.read("database-scalability", "scalability_report", body, SHIPPED).findings
+        }
+        one = found.pop(f"expectation:{metric}:function")
+        assert one.guide == guide
+        assert {other.level for other in found.values()} == {Level.OK} and len(found) == 3
+        return one.level
+
+    assert [level(value) for value in (good, bad, good, None)] == [Level.OK, Level.WARNING, Level.OK, Level.UNKNOWN]
+
+
+@pytest.mark.guide("G45-G48", "fires", "silent")
+@pytest.mark.parametrize(
+    ("metric", "by_sql", "agrees", "disagrees"),
+    [
+        ("query_response", 50, 74.9, 75.1),
+        ("query_response", 90, 99.9, 100),
+        ("pool_usage", 30, 44.9, 45.1),
+        ("pool_usage", 50, 59.9, 60),
+        ("cache_hit_ratio", 60, 82.4, 82.6),
+        ("cache_hit_ratio", 99, 90.1, 90),
+        ("index_usage", 50, 71.2, 71.3),
+        ("index_usage", 99, 85.1, 85),
+    ],
+)
+def test_two_halves_that_disagree_are_a_finding_until_they_agree(
+    metric: str, by_sql: float, agrees: float, disagrees: float
+) -> None:
+    """Further apart than a quarter of the guide's limit, or on two sides of it."""
+    finding = expectations.disagreement(metric, by_sql, disagrees, SHIPPED)
+    assert finding and finding.level is Level.WARNING
+    assert finding.guide == SHIPPED.thresholds.expectations[metric].guide
+    assert expectations.disagreement(metric, by_sql, agrees, SHIPPED) is None

@@ -110,6 +110,7 @@ def test_every_action_has_a_good_answer_here() -> None:
     assert {action for _, action in ACTIONS} == set(RESULTS)
 
 
+@pytest.mark.guide("X5", "holds")
 @pytest.mark.parametrize(("function", "action"), ACTIONS)
 def test_a_good_answer_is_read_and_keeps_fields_that_we_do_not_know(function: str, action: str) -> None:
     """A deployment may answer more than we know, and a metric's path may lead to it."""
@@ -117,6 +118,7 @@ def test_a_good_answer_is_read_and_keeps_fields_that_we_do_not_know(function: st
     assert metric(answer.model_dump(mode="json"), "result.load.of_tomorrow") == 3.0
 
 
+@pytest.mark.guide("X5", "holds")
 @pytest.mark.parametrize(("function", "action"), ACTIONS)
 def test_what_is_required_is_required_of_every_action(function: str, action: str) -> None:
     """An empty result is a success of nothing; actions whose fields may lie elsewhere miss at least one of them."""
@@ -124,6 +126,7 @@ def test_what_is_required_is_required_of_every_action(function: str, action: str
     assert "result." in refusal or "found an empty result, expected at least one field" in refusal
 
 
+@pytest.mark.guide("X3", "holds")
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -164,6 +167,7 @@ def test_an_answer_that_cannot_be_used_says_why(body: bytes | str, said: str) ->
     assert message.isprintable()
 
 
+@pytest.mark.guide("X3", "holds")
 @pytest.mark.parametrize(
     ("value", "found"),
     [
@@ -273,6 +277,7 @@ def test_many_problems_are_told_in_one_short_message() -> None:
     assert len(message) < 600
 
 
+@pytest.mark.guide("X2", "holds")
 def test_keys_never_reach_a_message() -> None:
     """A proxy's error page may repeat the request's headers (X2)."""
     page = "<p>apikey: eyJhbGciOiJI.eyJyb2xlIjoi.c2ln sb_secret_0123abc"
@@ -312,6 +317,7 @@ def test_a_metric_that_was_not_told_is_not_null() -> None:
         metric(answer.model_dump(mode="json"), "result.metrics.response_time_ms")
 
 
+@pytest.mark.guide("X5", "holds")
 def test_the_configured_paths_lead_to_metrics() -> None:
     """Each metric of config/maintenance.yaml is found in an answer of the shape that the contract publishes."""
     config = yaml.safe_load((ROOT / "config" / "maintenance.yaml").read_text(encoding="utf-8"))
@@ -322,6 +328,7 @@ def test_the_configured_paths_lead_to_metrics() -> None:
         assert metric(answer.model_dump(mode="json"), source["path"]) >= 0
 
 
+@pytest.mark.guide("X6", "holds")
 @pytest.mark.parametrize(
     ("length", "expected"),
     [
@@ -339,6 +346,7 @@ def test_the_time_window_follows_from_the_period(length: timedelta, expected: st
     assert json.loads(body)["time_window"] == expected
 
 
+@pytest.mark.guide("X6", "holds")
 def test_only_actions_that_echo_are_told_a_period() -> None:
     """The others are asked about now, whatever window asks."""
     for function, action in ACTIONS:
@@ -346,6 +354,7 @@ def test_only_actions_that_echo_are_told_a_period() -> None:
         assert ("start" in sent and "end" in sent) is FUNCTIONS[function][action].echoes_period, action
 
 
+@pytest.mark.guide("G8", "G69", "holds")
 def test_the_guides_requests_come_out_as_json() -> None:
     """The guide's fields stay as it writes them; start and end stand beside them in UTC."""
     east = timezone(timedelta(hours=2))
@@ -362,6 +371,7 @@ def test_the_guides_requests_come_out_as_json() -> None:
     }
 
 
+@pytest.mark.guide("G9", "G44", "holds")
 @pytest.mark.parametrize(
     ("function", "sent"),
     [
@@ -429,6 +439,7 @@ def test_a_request_that_means_nothing_is_not_built(
     assert said in str(caught.value)
 
 
+@pytest.mark.guide("X6", "holds")
 @pytest.mark.parametrize(
     ("period", "expected"),
     [

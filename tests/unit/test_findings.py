@@ -53,6 +53,7 @@ BOUNDARIES: dict[str, list[tuple[float, Level, Level, Level]]] = {
 }
 
 
+@pytest.mark.guide("X12", "holds")
 def test_every_metric_has_its_boundaries_here() -> None:
     """A seventh metric would have to be judged here too, and no end of a band is left out."""
     assert set(BOUNDARIES) == set(METRICS) == set(BANDS)
@@ -61,6 +62,8 @@ def test_every_metric_has_its_boundaries_here() -> None:
         assert ends - {math.inf} <= {at for at, *_ in BOUNDARIES[name]}
 
 
+@pytest.mark.guide("G32-G37", "fires", "silent")
+@pytest.mark.guide("X12", "holds")
 @pytest.mark.parametrize(
     ("metric", "at", "levels"), [(name, at, levels) for name, all_of in BOUNDARIES.items() for at, *levels in all_of]
 )
@@ -87,6 +90,7 @@ def test_a_value_that_cannot_be_is_unknown(value: float, metrics: set[str]) -> N
     assert {name for name, bands in BANDS.items() if bands.judge(value) is UNKNOWN} == set(metrics)
 
 
+@pytest.mark.guide("X12", "holds")
 @pytest.mark.parametrize(
     ("metric", "guide", "ok", "warning", "critical"),
     [

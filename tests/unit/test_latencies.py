@@ -21,6 +21,7 @@ def judged(function: str, *milliseconds: float, problem: str = "", called: datet
     return finding
 
 
+@pytest.mark.guide("G3", "G38-G43", "fires", "silent")
 @pytest.mark.parametrize(
     ("function", "limit", "guide"),
     [
@@ -29,6 +30,8 @@ def judged(function: str, *milliseconds: float, problem: str = "", called: datet
         ("trust-scorer", 150, "G41"),
         ("vibe-analyzer", 150, "G42"),
         ("agent-recommender", 200, "G43"),
+        ("production-monitoring", 500, "G38"),
+        ("error-tracking", 500, "G38"),
     ],
 )
 def test_the_guides_limits_are_strict(function: str, limit: float, guide: str) -> None:
@@ -38,6 +41,7 @@ def test_the_guides_limits_are_strict(function: str, limit: float, guide: str) -
     assert fast.level is Level.OK
 
 
+@pytest.mark.guide("G38", "silent", "holds")
 def test_the_first_call_is_not_judged() -> None:
     """A cold start of five seconds beside quick warm calls is ok, and is said."""
     finding = judged("trust-scorer", 5000, 20, 30, 25)
@@ -46,6 +50,7 @@ def test_the_first_call_is_not_judged() -> None:
     assert "median 25 ms of 3 warm calls" in finding.detail
 
 
+@pytest.mark.guide("G38", "holds")
 @pytest.mark.parametrize(("minutes", "cold"), [(9.9, False), (10, True)])
 def test_cold_is_after_ten_minutes_of_silence(minutes: float, cold: bool) -> None:
     """A first call sooner after our last one says nothing about cold starts, and goes into another sample."""
@@ -55,13 +60,15 @@ def test_cold_is_after_ten_minutes_of_silence(minutes: float, cold: bool) -> Non
     assert {sample.metric for sample in looked.samples} == {"latency", "latency_cold" if cold else "latency_first"}
 
 
+@pytest.mark.guide("G38", "fires", "silent", "holds")
 def test_a_function_that_fails_is_unknown_and_the_others_are_measured() -> None:
-    """One function's error ends its own calls only."""
+    """One function's error ends its own calls only, and it is measured again once it answers."""
     asked: list[str] = []
+    broken = {"trust-scorer"}
 
     def call(function: str) -> None:
         asked.append(function)
-        if function == "trust-scorer":
+        if function in broken:
             raise WireError("found status 500")
 
     timed = measure(call, ["trust-scorer", "vibe-analyzer"], 4)
@@ -71,8 +78,12 @@ def test_a_function_that_fails_is_unknown_and_the_others_are_measured() -> None:
     assert levels["latency:trust-scorer"].level is Level.UNKNOWN
     assert "found status 500" in levels["latency:trust-scorer"].detail
     assert levels["latency:vibe-analyzer"].level is not Level.UNKNOWN
+    broken.clear()
+    (healed,) = judge(measure(call, ["trust-scorer"], 4), {}, NOW, settings()).findings
+    assert healed.level is Level.OK
 
 
+@pytest.mark.guide("G38", "fires")
 def test_one_call_alone_is_not_enough() -> None:
     """With only a first call there is no warm one to judge."""
     assert judged("trust-scorer", 20, problem="found status 500").level is Level.UNKNOWN

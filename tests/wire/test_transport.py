@@ -131,6 +131,7 @@ def test_a_key_that_cannot_be_one_is_not_sent(connect: Any, key: str | None) -> 
 # what is sent ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.guide("X2", "holds")
 @pytest.mark.parametrize("netrc", [False, True], ids=["no netrc", "netrc"])
 @pytest.mark.parametrize(
     ("key", "expected"),
@@ -270,6 +271,7 @@ WRONG: dict[str, tuple[Answer, dict[str, Any], str, int]] = {
 }
 
 
+@pytest.mark.guide("X3", "X4", "holds")
 @pytest.mark.parametrize(("speech", "change", "said", "requests"), WRONG.values(), ids=WRONG)
 def test_what_goes_wrong_is_said_and_only_what_may_pass_is_tried_again(
     connect: Any, speech: Answer, change: dict[str, Any], said: str, requests: int
@@ -317,6 +319,7 @@ def test_a_host_that_cannot_be_reached_is_said(connect: Any, host: str, said: st
     assert said in refusal()
 
 
+@pytest.mark.guide("X4", "holds")
 def test_a_server_that_accepts_nobody_ends_at_the_connect_timeout(connect: Any) -> None:
     """With the queue of a listening socket full, Linux answers no further SYN."""
     with ExitStack() as stack:
@@ -394,6 +397,7 @@ def test_http_to_a_tls_port_ends_the_call(connect: Any, self_signed: ssl.SSLCont
 # sending again ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.guide("X4", "holds")
 @pytest.mark.parametrize(
     "bad",
     [answer("500 Oh"), answer("502 Oh", "<html>"), answer("503 Oh"), answer("504 Oh"), answer("429 Oh"), raw(b"")],
@@ -408,6 +412,7 @@ def test_what_may_pass_is_tried_again_until_it_has_passed(connect: Any, bad: Ans
     assert (first.line, first.headers, first.body) == (second.line, second.headers, second.body)
 
 
+@pytest.mark.guide("X4", "holds")
 @pytest.mark.parametrize("attempts", [1, 2, 3])
 def test_the_attempts_are_counted_by_the_server(connect: Any, attempts: int) -> None:
     """A server that never gets well is asked ``http.attempts`` times."""
@@ -417,6 +422,7 @@ def test_the_attempts_are_counted_by_the_server(connect: Any, attempts: int) -> 
     assert len(server.received) == attempts
 
 
+@pytest.mark.guide("X4", "holds")
 def test_retry_after_in_seconds_is_waited_for(connect: Any) -> None:
     """By the server's own record the second request comes no earlier than it asked."""
     with Server(answer("429 Too Many", Retry_After="1"), answer("200 OK", GOOD)) as server:
@@ -450,6 +456,7 @@ def test_retry_after_as_a_date_is_waited_for(connect: Any, far_east: None, form:
 # a 200 that is none ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.guide("X3", "holds")
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -475,6 +482,7 @@ def test_a_200_that_cannot_be_used_is_refused(connect: Any, body: str, said: str
     assert said in str(caught.value)
 
 
+@pytest.mark.guide("G32", "X3", "fires", "silent")
 @pytest.mark.parametrize("number", ["-1", "100.5", "300", "1e300", "9" * 300])
 def test_a_number_that_cannot_be_is_unknown(connect: Any, number: str) -> None:
     """An absurd value is neither healthy nor critical, and 97.5 in its place is ok."""
@@ -514,6 +522,7 @@ def test_a_gzip_bomb_is_not_unpacked(connect: Any) -> None:
 # redirects -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.guide("X2", "holds")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("key", [SECRET, LEGACY], ids=["secret", "legacy"])
 def test_a_redirect_is_not_followed(connect: Any, status: int, key: str) -> None:
@@ -539,6 +548,7 @@ def test_the_body_of_a_redirect_is_not_read(connect: Any) -> None:
 # a server that repeats the key -----------------------------------------------------------------------------
 
 
+@pytest.mark.guide("X2", "holds")
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
 @pytest.mark.parametrize(
     ("status", "header", "pad"), [("429 Oh", "Retry-After", 30), ("301 Oh", "Location", 190), ("500 Oh", "", 290)]
@@ -556,6 +566,7 @@ def test_a_key_at_the_end_of_a_quotation_is_taken_out_before_the_cut(
     assert key[:8] not in said
 
 
+@pytest.mark.guide("X2", "holds")
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
 def test_a_key_in_a_good_answer_is_taken_out(connect: Any, key: str) -> None:
     """What is returned goes to the ledger; the rest of the answer is whole."""
@@ -567,6 +578,7 @@ def test_a_key_in_a_good_answer_is_taken_out(connect: Any, key: str) -> None:
     assert body.decode() == echo.replace(key, "***")
 
 
+@pytest.mark.guide("X2", "holds")
 @pytest.mark.parametrize(
     "speech",
     [f"{SECRET}\r\n", f"HTTP/1.1 500 Oh\r\n{SECRET}\r\nX: y\r\n\r\n"],
