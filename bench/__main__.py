@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from bench import clone, collection, load, parse, window
+from bench import apply, clone, collection, load, parse, waiting, window
 from bench.measure import Result
 
 BENCHES: dict[str, Callable[[], Result]] = {
@@ -13,22 +13,28 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "window": window.run,
     "collection": collection.run,
     "load": load.run,
+    "apply": apply.run,
+    "apply_latency": apply.latency,
     "clone": clone.run,
+    "waiting": waiting.run,
 }
 
 
 def main() -> int:
-    """Run the named benches, or all."""
-    results = []
-    for name in sys.argv[1:] or BENCHES:
+    """Run the named benches, or all; each is printed when it ends."""
+    names = sys.argv[1:] or list(BENCHES)
+    if unknown := [name for name in names if name not in BENCHES]:
+        print(f"found no bench {unknown[0]!r}, expected some of: {', '.join(BENCHES)}", file=sys.stderr)
+        return 2
+    met = True
+    for name in names:
         print(f"{name} …", flush=True)
-        results.append(BENCHES[name]())
-    print()
-    for result in results:
+        result = BENCHES[name]()
         print(f"{'met   ' if result.met else 'MISSED'}  {result.what}: {result.found} (goal: {result.goal})")
         for line in result.lines:
-            print(f"        {line}")
-    return 0 if all(result.met for result in results) else 1
+            print(f"        {line}", flush=True)
+        met = met and result.met
+    return 0 if met else 1
 
 
 sys.exit(main())

@@ -23,16 +23,16 @@ from upkeep.settings import ROOT
 
 GOAL = 1.25
 ROUNDS = 5
-DAILY, CHAIN = "maintenance_daily", "empty_chain"
+DAILY, CHAIN, FAN = "maintenance_daily", "empty_chain", "empty_fan"
 PATIENCE_SECONDS = 180.0
 
 
 def run() -> Result:
-    """Bring up a sandbox of its own and alternate runs of the two DAGs."""
+    """Bring up a sandbox of its own and alternate runs of the window and the two DAGs of empty tasks."""
     with tempfile.TemporaryDirectory() as name:
         folder, dags = Path(name), Path(name) / "dags"
         dags.mkdir()
-        for file in (*(ROOT / "dags").glob("*.py"), ROOT / "bench" / "dags" / "empty_chain.py"):
+        for file in (*(ROOT / "dags").glob("*.py"), *(ROOT / "bench" / "dags" / f"{dag}.py" for dag in (CHAIN, FAN))):
             shutil.copy(file, dags)
         environ = {**os.environ, "UPKEEP_SANDBOX": str(folder / "sandbox"), "UPKEEP_SANDBOX_DAGS": str(dags)}
         command = [sys.executable, "-m", "sandbox"]
@@ -46,10 +46,13 @@ def run() -> Result:
 def _measure(folder: Path) -> Result:
     sandbox = open_sandbox(folder)
     api = Api(sandbox, "admin")
-    api.request("PATCH", f"/api/v2/dags/{CHAIN}", json={"is_paused": False}).raise_for_status()
-    chains, windows, works = [], [], []
+    for dag in (CHAIN, FAN):
+        api.request("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": False}).raise_for_status()
+    _same_width(api)
+    chains, fans, windows, works = [], [], [], []
     for _ in range(ROUNDS + 1):
         chains.append(_wall(api, CHAIN, "first", "third")[0])
+        fans.append(_wall(api, FAN, "first", "last")[0])
         wall, run_id = _wall(api, DAILY, "open_window", "report")
         windows.append(wall)
         with psycopg.connect(sandbox.dsn("upkeep", "upkeep_dashboard")) as opened:
@@ -65,9 +68,20 @@ def _measure(folder: Path) -> Result:
         (
             f"chain of 3: {spread(chains[1:])}",
             f"slowest step's own work: {spread(works[1:])}",
+            f"the same shape with empty tasks: {spread(fans[1:])}",
             f"the window, all its steps side by side: {spread(windows[1:])}",
         ),
     )
+
+
+def _same_width(api: Api) -> None:
+    """Raises ValueError when the empty fan has not as many tasks as the window from its start to its report."""
+    verdict = 1
+    window, fan = (api.get(f"/api/v2/dags/{dag}/tasks")["total_entries"] for dag in (DAILY, FAN))
+    if fan != window - verdict:
+        raise ValueError(
+            f"{FAN}: found {fan} tasks, expected {window - verdict}, as {DAILY} has to its report: mend WIDTH"
+        )
 
 
 def _wall(api: Api, dag: str, first: str, last: str) -> tuple[float, str]:
