@@ -74,7 +74,7 @@ class Platform:
             not_before=now,
             not_after=now + timedelta(hours=4),
             outside=True,
-            actions=optimise.propose(chosen, self.config.optimise, ("dba", "devops")),
+            actions=plans.numbered(optimise.propose(chosen, self.config.optimise, ("dba", "devops")))[0],
         )
         with database.session(self.connect("ledger"), self.config.sql, read_only=False) as session:
             ledger.open_window(session, window)

@@ -43,11 +43,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Looked:
-    """What one step brought back."""
+    """What one step brought back. ``snapshot`` is what the next look is compared with, as JSON knows it."""
 
     findings: tuple[Finding, ...]
     samples: tuple[Sample, ...] = ()
     answer: Answer | None = None
+    snapshot: Any = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,10 @@ def add_step(session: Session, window: Window, record: StepRecord) -> None:
     if answer := looked.answer:
         row = clean(asdict(answer)) | {"step_id": step_id, "digest": answer.digest}
         session.rows(queries.load("ledger/add_answer"), row)
+    if looked.snapshot is not None:
+        body = clean(plain(looked.snapshot))
+        digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+        session.rows(queries.load("ledger/add_snapshot"), {"step_id": step_id, "body": Jsonb(body), "digest": digest})
 
 
 def latest_steps(session: Session, window: Window) -> list[Row]:
@@ -148,6 +153,13 @@ def remembered(session: Session, window: Window, step: str, reach: timedelta) ->
     parameters = {"target": window.target, "step": step, "since": start - reach, "start": start}
     rows = session.rows(queries.load("ledger/remembered"), parameters) if reach else []
     return {(row["metric"], row["subject"]): row["value"] for row in rows}
+
+
+def previous_snapshot(session: Session, window: Window, step: str) -> tuple[datetime, Any] | None:
+    """(due, body) of the newest snapshot that this step left in an earlier window of the target, None without one."""
+    parameters = {"target": window.target, "due": window.due, "step": step}
+    rows = session.rows(queries.load("ledger/previous_snapshot"), parameters)
+    return (rows[0]["due"], rows[0]["body"]) if rows else None
 
 
 def window_samples(session: Session, window: Window) -> dict[tuple[str, str], float]:

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from upkeep import plans, queries
 from upkeep.database import Row, Session
-from upkeep.plans import Action
+from upkeep.plans import Action, Proposal
 from upkeep.settings import Optimise
 
 KIND = "optimise"
@@ -39,12 +39,12 @@ def candidates(session: Session, config: Optimise, taken: Iterable[int]) -> list
     return session.rows(session.load("optimise/candidates"), parameters)
 
 
-def propose(rows: Iterable[Row], config: Optimise, roles: tuple[str, ...]) -> tuple[Action, ...]:
+def propose(rows: Iterable[Row], config: Optimise, roles: tuple[str, ...]) -> list[Proposal]:
     """An action for each candidate. Pure."""
-    return tuple(_action(str(number), row, config, roles) for number, row in enumerate(rows, 1))
+    return [Proposal(_action(row, config, roles), _measured(row)) for row in rows]
 
 
-def _action(number: str, row: Row, config: Optimise, roles: tuple[str, ...]) -> Action:
+def _action(row: Row, config: Optimise, roles: tuple[str, ...]) -> Action:
     verb = VACUUM if row["vacuum"] else ANALYZE
     name = sql.Identifier(row["schema"], row["table"])
     rule = (
@@ -53,7 +53,7 @@ def _action(number: str, row: Row, config: Optimise, roles: tuple[str, ...]) -> 
         else f"at least {config.changed_percent:g} % of its rows changed since its last ANALYZE"
     )
     return Action(
-        id=number,
+        id="",
         kind=KIND,
         verb=verb,
         statement=_STATEMENTS[verb].format(name).as_string(),
@@ -78,15 +78,15 @@ def predicted_ms(verb: str, table_bytes: int, index_bytes: int, config: Optimise
     return max(_LEAST_MS, round(reading + sleeping))
 
 
-def measured(rows: Iterable[Row]) -> dict[str, dict[str, Any]]:
-    """What the plan's form shows beside each action."""
+def _measured(row: Row) -> dict[str, Any]:
+    """What the plan's form shows beside an action."""
     names = {
         "live_rows": "live rows",
         "dead_rows": "dead rows",
         "changed_rows": "rows changed since ANALYZE",
         "table_bytes": "bytes",
     }
-    return {str(number): {names[key]: int(row[key]) for key in names} for number, row in enumerate(rows, 1)}
+    return {names[key]: int(row[key]) for key in names}
 
 
 # What apply asks of a kind ------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,8 +31,9 @@ _TIMES = ("due", "not_before", "not_after")
 class Action:
     """One mutation: what would run, on what, who must agree, what is predicted.
 
-    ``subject`` is for people; ``schema``, ``table``, ``oid`` and ``shape`` are the preconditions: the relation must
-    still be this one. ``needs`` are ids of actions of the same plan that must be done first. Times in milliseconds.
+    ``schema``, ``table``, ``oid`` and ``shape`` are the preconditions: what is changed (a table, an index, a threshold)
+    must still be this one. ``needs`` are ids of actions of the same plan that must be done first, ``undo`` is the
+    statement that takes it back. Times in milliseconds; ``predicted_bytes`` is the room that it gives back.
     """
 
     id: str
@@ -49,11 +50,27 @@ class Action:
     predicted_ms: int
     predicted_bytes: int
     needs: tuple[str, ...] = ()
+    undo: str = ""
 
     def __post_init__(self) -> None:
         _check_types(self)
         if not self.roles:
             raise ValueError(f"found action {self.id!r} that nobody has to approve, expected at least one role")
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An action that a kind proposes, its id not given yet, and what was measured: shown beside it, not hashed."""
+
+    action: Action
+    measured: Mapping[str, Any] = field(default_factory=dict)
+
+
+def numbered(proposals: Iterable[Proposal]) -> tuple[tuple[Action, ...], dict[str, dict[str, Any]]]:
+    """The proposals of a plan as actions with ids from 1 on, and what was measured by id."""
+    named = {str(number): proposal for number, proposal in enumerate(proposals, 1)}
+    actions = tuple(replace(proposal.action, id=key) for key, proposal in named.items())
+    return actions, {key: dict(proposal.measured) for key, proposal in named.items()}
 
 
 @dataclass(frozen=True)
@@ -112,10 +129,10 @@ _HOLDS: dict[str, Callable[[Any], bool]] = {
 
 def _check_types(row: Action | Plan) -> None:
     """Raises ValueError for a field that holds something else than it says, such as a time without a zone."""
-    for field in fields(row):
-        found = getattr(row, field.name)
-        if not _HOLDS[str(field.type)](found):
-            raise ValueError(f"found {field.name} {str(found)[:100]!r}, expected {field.type}")
+    for one in fields(row):
+        found = getattr(row, one.name)
+        if not _HOLDS[str(one.type)](found):
+            raise ValueError(f"found {one.name} {str(found)[:100]!r}, expected {one.type}")
 
 
 def canonical(plan: Plan) -> str:
@@ -203,6 +220,8 @@ def _shown(action: Action, measured: Mapping[str, Any]) -> list[str]:
     if measured:
         seen = (f"{prose(name)} {plain(value)}" for name, value in sorted(measured.items()))
         said.append(f"  - seen: {', '.join(seen)}")
+    if action.undo:
+        said.append(f"  - takes it back: {code(action.undo)}")
     if action.needs:
         said.append(f"  - only after {_names(action.needs)}")
     return said

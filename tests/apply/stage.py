@@ -118,7 +118,7 @@ class Stage:
         """Draw up and keep a plan of all candidates that may run from now on for an hour."""
         now = datetime.now(UTC).replace(microsecond=0)
         rows = sorted(self.candidates()[: plans.MOST_ACTIONS], key=lambda row: str(row["table"]))
-        actions = optimise.propose(rows, self.config.optimise, ("dba", "devops"))
+        actions, measured = plans.numbered(optimise.propose(rows, self.config.optimise, ("dba", "devops")))
         about: dict[str, Any] = {
             "target": self.name,
             "cadence": "weekly",
@@ -137,7 +137,7 @@ class Stage:
         window = self.window(plan)
         with self.ledger.session() as session:
             ledger.open_window(session, window)
-            return gate.add_plan(session, window, plan, optimise.measured(rows), "")
+            return gate.add_plan(session, window, plan, measured, "")
 
     def window(self, plan: plans.Plan) -> Window:
         """The plan's window."""

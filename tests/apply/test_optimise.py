@@ -17,9 +17,8 @@ ROW = {"vacuum": True, "oid": 1, "schema": "public", "table": "t", "shape": "s",
 
 def verbs(stage: Stage) -> dict[str, str]:
     """table → verb of what would be planned."""
-    return {
-        action.table: action.verb for action in optimise.propose(stage.candidates(), stage.config.optimise, ("dba",))
-    }
+    actions, _ = plans.numbered(optimise.propose(stage.candidates(), stage.config.optimise, ("dba",)))
+    return {action.table: action.verb for action in actions}
 
 
 def fill(stage: Stage, name: str, rows: int) -> None:
@@ -172,7 +171,7 @@ def test_a_locked_table_does_not_stop_planning(stage: Stage) -> None:
         (row,) = stage.candidates()
         assert row["table_bytes"] > 100_000
         with stage.session() as session:
-            action = optimise.propose([row], stage.config.optimise, ("dba",))[0]
+            action = optimise.propose([row], stage.config.optimise, ("dba",))[0].action
             now = optimise.state(session, action)
         assert now is not None
         assert now["total_bytes"] is None
@@ -203,7 +202,7 @@ def test_the_counters_say_what_was_done(
     def row(counts: tuple[int, int]) -> dict[str, Any]:
         return dict(zip(("vacuum_count", "analyze_count"), counts, strict=True))
 
-    action = optimise.propose([ROW | {"vacuum": verb == "vacuum"}], configured().optimise, ("dba",))[0]
+    action = optimise.propose([ROW | {"vacuum": verb == "vacuum"}], configured().optimise, ("dba",))[0].action
     assert optimise.was_done(action, row(before), row(after) if after else None) is done
 
 

@@ -81,6 +81,7 @@ CHANGES = (
     LEDGER,
     "role devops, DevOps Engineer: omar, olga",
     "role dba, Database Administrator: dora, omar",
+    "role lead, Technical Lead: lena",
     SLACK,
 )
 
@@ -151,9 +152,10 @@ def _configure(folder: Path, server: str, ledger: str) -> Path:
     for old, new in {
         '# system_identifier: "7400000000000000000" ': f'system_identifier: "{server}" ',
         "# identity: 00000000-0000-0000-0000-000000000000 ": f"identity: {ledger} ",
-        "people: {}": "people: {dora: {}, omar: {}, olga: {}}",
+        "people: {}": "people: {dora: {}, omar: {}, olga: {}, lena: {}}",
         "title: DevOps Engineer, users: []": "title: DevOps Engineer, users: [omar, olga]",
         "title: Database Administrator, users: []": "title: Database Administrator, users: [dora, omar]",
+        "title: Technical Lead, users: []": "title: Technical Lead, users: [lena]",
         "# slack: upkeep_slack": "slack: upkeep_slack",
     }.items():
         assert text.count(old) == 1, old
@@ -502,7 +504,7 @@ def test_what_nobody_asked_for_is_off(deployment: Deployment) -> None:
     said = deployment.check(config=ROOT / "config", upkeep_target_maintain=None, upkeep_slack=None)
     assert (said.code, said.errors) == (0, ""), said.output
     devops, dba = "role devops, DevOps Engineer", "role dba, Database Administrator"
-    off = (MAINTAIN, LEDGER, devops, dba, SLACK)
+    off = (MAINTAIN, LEDGER, devops, dba, "role lead, Technical Lead", SLACK)
     assert tuple(said.rows)[-len(off) :] == off
     assert {said.rows[what] for what in off} == {"off"}
     assert set(said.why) == set(off)
@@ -511,9 +513,9 @@ def test_what_nobody_asked_for_is_off(deployment: Deployment) -> None:
     assert "ledger.identity: found none" in said.why[LEDGER]
     assert "`python -m upkeep check --print-identity` prints it" in said.why[LEDGER]
     assert "roles.dba.users: found nobody" in said.why[dba]
-    assert said.why[dba].endswith("refused: optimise")
+    assert said.why[dba].endswith("refused: optimise, indexes")
     assert "approval.slack: found none, so nobody is told" in said.why[SLACK]
-    assert said.output.endswith("\n0 of 5 are there.\n")
+    assert said.output.endswith("\n0 of 6 are there.\n")
 
 
 def test_a_target_without_a_maintain_connection_in_config(deployment: Deployment, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from upkeep.findings import Level
 from upkeep.settings import METRICS, ROOT, ConfigError, Maintenance, config_folder, settings
 
 MAIN, BANDS = "maintenance.yaml", "thresholds.yaml"
+EACH_KIND = "expected a list of roles for exactly ['indexes', 'optimise', 'thresholds']"
 HEALTH = 'ok: "(95, 100]"'
 
 
@@ -351,14 +352,14 @@ BAD: dict[str, tuple[str, str, str, str]] = {
     "a kind of action without its roles": (
         MAIN,
         "    optimise: [dba, devops]  ",
-        "    {}  #",
-        "approval.roles: found [], expected a list of roles for exactly ['optimise']",
+        "    #",
+        f"approval.roles: found ['indexes', 'thresholds'], {EACH_KIND}",
     ),
     "a kind of action that is none": (
         MAIN,
         "    optimise: [dba, devops]",
         "    drop: [dba]\n    optimise: [dba, devops]",
-        "approval.roles: found ['drop', 'optimise'], expected a list of roles for exactly ['optimise']",
+        f"approval.roles: found ['drop', 'indexes', 'optimise', 'thresholds'], {EACH_KIND}",
     ),
     "an override that is no yes or no": (
         MAIN,
@@ -515,7 +516,11 @@ def test_the_shipped_configuration_changes_nothing(config: Path) -> None:
     shipped = settings(config).maintenance
     assert (shipped.targets["primary"].system_identifier, shipped.ledger.identity) == (None, None)
     assert all(not shipped.holders(role) for role in shipped.roles)
-    assert shipped.approval.roles == {"optimise": ("dba", "devops")}
+    assert shipped.approval.roles == {
+        "optimise": ("dba", "devops"),
+        "indexes": ("dba", "devops"),
+        "thresholds": ("lead", "devops"),
+    }
 
 
 # The files ------------------------------------------------------------------------------------------------------

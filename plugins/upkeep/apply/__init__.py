@@ -13,12 +13,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import psycopg
 
-from upkeep import gate, optimise, plans, windows
+from upkeep import gate, kinds, plans, windows
 from upkeep.apply.book import Book
-from upkeep.apply.carry import DONE, NOT_DONE, Errand, Lost, carry_out, said
+from upkeep.apply.carry import DONE, NOT_DONE, Errand, Lost, carry_out, said, write_down
 from upkeep.apply.guards import Guard
 from upkeep.apply.target import Refused, locked, watched
 from upkeep.database import Connect, Row, Session
@@ -143,9 +144,9 @@ class Applying:
             if plan.database != self.stored.plan.database:
                 continue
             action = next(action for action in plan.actions if action.id == permit["action_id"])
-            after = optimise.state(target, action)
+            after = self._state(book, target, action)
             receipt = gate.Receipt(
-                DONE if optimise.was_done(action, permit["before"], after) else NOT_DONE,
+                DONE if kinds.of(action).was_done(action, permit["before"], after) else NOT_DONE,
                 f"the process that had the permit ended without a receipt; run {self.run_id} looked at the catalogue",
                 before=permit["before"],
                 after=after or {},
@@ -186,10 +187,10 @@ class Applying:
 
     def _attempt(self, book: Book, errand: Errand, attempt: int) -> tuple[Outcome, bool]:
         """Permit, look again, run, receipt; the outcome, and whether another attempt makes sense."""
-        action, target = errand.action, errand.target
-        before = optimise.state(target, action)
-        if before is None or optimise.obstacle(action, before):
-            return Outcome(action, REFUSED, optimise.obstacle(action, before)), False
+        action, target, kind = errand.action, errand.target, kinds.of(errand.action)
+        before = self._state(book, target, action)
+        if before is None or kind.obstacle(action, before):
+            return Outcome(action, REFUSED, kind.obstacle(action, before)), False
         pid = target.connection.info.backend_pid
         permit = gate.Permit(self.stored.digest, action.id, attempt, self.run_id, pid, before)
         try:
@@ -200,15 +201,25 @@ class Applying:
         self.outcomes[action.id] = Outcome(action, UNKNOWN, "its permit has no receipt; the next run looks what it did")
         # Writing the permit may have taken long: time and table are looked at once more.
         left_ms = int((self.stored.plan.not_after - self.clock()) / timedelta(milliseconds=1))
-        now = optimise.state(target, action)
-        why = optimise.obstacle(action, now)
+        now = self._state(book, target, action)
+        why = kind.obstacle(action, now)
         if left_ms <= action.predicted_ms:
             why = why or "its time was over when the permit was written"
         receipt, again = gate.Receipt(NOT_DONE, why, before=before), False
-        if now is not None and not why:
+        if now is not None and not why and kind.write is None:
             receipt, again = carry_out(errand, now, left_ms)
+        elif now is not None and not why:
+            receipt = book.patiently(partial(write_down, action, self.stored.digest, now))
         self._write(book, number, receipt)
         return Outcome(action, receipt.outcome, receipt.reason, receipt), again
+
+    @staticmethod
+    def _state(book: Book, target: Session, action: Action) -> Row | None:
+        """The thing as it is now, in the target or for an action that changes the ledger there."""
+        kind = kinds.of(action)
+        if kind.write is None:
+            return kind.state(target, action)
+        return book.patiently(lambda ledger: kind.state(ledger, action))
 
     def _permits(self, book: Book) -> list[Row]:
         return book.once(lambda ledger: gate.permits_of_plan(ledger, self.stored.digest))

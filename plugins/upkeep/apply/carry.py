@@ -10,7 +10,7 @@ from datetime import datetime
 
 import psycopg
 
-from upkeep import optimise, plans
+from upkeep import kinds, plans
 from upkeep.apply.guards import Guard, Watched
 from upkeep.apply.target import set_session
 from upkeep.database import Row, Session
@@ -48,7 +48,7 @@ def carry_out(errand: Errand, before: Row, left_ms: int) -> tuple[Receipt, bool]
         took = (time.monotonic() - began) * 1000
     ended = errand.clock()
     after = _after(target, action, before)
-    done = error is None and optimise.was_done(action, before, after)
+    done = error is None and kinds.of(action).was_done(action, before, after)
     reason, again = (
         _judge(error, watched, in_time=took < left_ms) if error else (_said(target, action, after, done), False)
     )
@@ -66,6 +66,20 @@ def carry_out(errand: Errand, before: Row, left_ms: int) -> tuple[Receipt, bool]
     return receipt, again
 
 
+def write_down(action: Action, digest: str, before: Row, ledger: Session) -> Receipt:
+    """What ``carry_out`` is for an action that changes the ledger: one transaction, looked at again after it."""
+    kind, began = kinds.of(action), time.monotonic()
+    if kind.write is None:
+        raise TypeError(f"kind {action.kind!r} changes the target, not the ledger")
+    with ledger.connection.transaction():
+        kind.write(ledger, action, digest)
+    after = kind.state(ledger, action)
+    done = kind.was_done(action, before, after)
+    took = round((time.monotonic() - began) * 1000)
+    reason = "" if done else "it was written, but the ledger does not show it"
+    return Receipt(DONE if done else NOT_DONE, reason, duration_ms=took, before=before, after=after or {})
+
+
 def _run(target: Session, statement: str) -> psycopg.Error | None:
     try:
         target.rows(statement)
@@ -81,9 +95,10 @@ def _run(target: Session, statement: str) -> psycopg.Error | None:
 
 def _after(target: Session, action: Action, before: Row) -> Row | None:
     """The table after the statement; before PostgreSQL 15 its counters come a moment late."""
+    kind = kinds.of(action)
     for _ in range(8):
-        after = optimise.state(target, action)
-        if target.version >= 150_000 or after is None or optimise.was_done(action, before, after):
+        after = kind.state(target, action)
+        if target.version >= 150_000 or after is None or kind.was_done(action, before, after):
             return after
         time.sleep(0.25)
     return after
@@ -108,7 +123,7 @@ def _said(target: Session, action: Action, after: Row | None, done: bool) -> str
     """What the server warned of: a VACUUM that skips a table says so and reports success (X10)."""
     warnings = "; ".join(notice.message for notice in target.notices if notice.severity == "WARNING")
     silent = "the statement ended without an error, but the catalogue does not show that it did anything"
-    return plans.visible(warnings) or ("" if done else optimise.obstacle(action, after) or silent)
+    return plans.visible(warnings) or ("" if done else kinds.of(action).obstacle(action, after) or silent)
 
 
 def said(error: BaseException) -> str:

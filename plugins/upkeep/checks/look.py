@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from upkeep.database import Session
 from upkeep.findings import Finding, Level
@@ -19,6 +20,7 @@ class Look:
     ``earlier`` holds this check's samples from before, (metric, subject) → (value, taken at); ``answered`` what other
     steps of this window have measured, (metric, subject) → value; ``remembered`` what this check's looks at periods
     that had ended by this one's start have measured, (metric, subject) → the greatest value, where it ``remembers``;
+    ``previous`` is (due, body) of the snapshot that this check left in an earlier window, None when there is none;
     ``now`` is this host's time, UTC; ``about`` is the window's period, without one ``period`` is the last 24 hours.
     """
 
@@ -29,6 +31,7 @@ class Look:
     answered: Mapping[tuple[str, str], float] = field(default_factory=dict)
     about: tuple[datetime, datetime] | None = None
     remembered: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    previous: tuple[datetime, Any] | None = None
 
     @property
     def period(self) -> tuple[datetime, datetime]:
@@ -73,4 +76,4 @@ def carry_out(check: Check, look: Look) -> Looked:
         for notice in look.session.notices
         if notice.severity == "WARNING"
     )
-    return Looked(looked.findings + warnings, looked.samples, looked.answer)
+    return replace(looked, findings=looked.findings + warnings)

@@ -55,9 +55,10 @@ class CheckOperator(Step, SQLExecuteQueryOperator):
             answered = ledger.window_samples(session, window)
             reach = check.remembers(config) if check.remembers else timedelta(0)
             remembered = ledger.remembered(session, window, self.task_id, reach)
+            previous = ledger.previous_snapshot(session, window, self.task_id)
         with database.session(postgres(str(self.conn_id)), clocks, read_only=True) as session:
             self._session = session
-            look = checks.Look(session, config, now, earlier, answered, window.period, remembered)
+            look = checks.Look(session, config, now, earlier, answered, window.period, remembered, previous)
             return checks.carry_out(check, look)
 
     def on_kill(self) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from upkeep.gate import Stored
     from upkeep.ledger import Looked
-    from upkeep.plans import Plan
+    from upkeep.plans import Action, Plan
 
 
 class PlanOperator(Step):
@@ -44,7 +44,7 @@ class PlanOperator(Step):
             stored = gate.plan_of_run(session, window.dag_id, window.run_id)
             if stored is None:
                 allowed = self._authority(context, window, now)
-                taken = [action.oid for action in _approved_elsewhere(session, window, now)]
+                taken = list(_approved_elsewhere(session, window, now))
                 plan, measured = self._draw_up(context, window, allowed, taken)
                 stored = gate.add_plan(session, window, plan, measured, "")
         self.log.info("Plan %s:\n%s", stored.digest, _listed(stored))
@@ -70,16 +70,18 @@ class PlanOperator(Step):
         return allowed
 
     def _draw_up(
-        self, context: Context, window: windows.Window, allowed: windows.Authority, taken: list[int]
+        self, context: Context, window: windows.Window, allowed: windows.Authority, taken: list[Action]
     ) -> tuple[Plan, dict[str, dict[str, Any]]]:
         from upkeep import database, optimise, plans
 
         config = settings().maintenance
         read = config.targets[self.target].connections.read
         with database.session(postgres(read), config.sql, read_only=True) as session:
-            rows = optimise.candidates(session, config.optimise, taken)
+            rows = optimise.candidates(session, config.optimise, [action.oid for action in taken])
             name = session.connection.info.dbname
-        chosen = rows[: plans.MOST_ACTIONS]
+        proposals = optimise.propose(rows, config.optimise, config.approval.roles[optimise.KIND])
+        left_out = max(0, rows[0]["candidates"] - plans.MOST_ACTIONS) if rows else 0
+        actions, measured = plans.numbered(proposals[: plans.MOST_ACTIONS])
         plan = plans.Plan(
             target=window.target,
             cadence=window.cadence,
@@ -91,10 +93,10 @@ class PlanOperator(Step):
             not_before=allowed.not_before,
             not_after=allowed.not_after,
             outside=allowed.outside,
-            actions=optimise.propose(chosen, config.optimise, config.approval.roles[optimise.KIND]),
-            left_out=(rows[0]["candidates"] if rows else 0) - len(chosen),
+            actions=actions,
+            left_out=left_out,
         )
-        return plan, optimise.measured(chosen)
+        return plan, measured
 
 
 def _requester(context: Context) -> str:
