@@ -78,7 +78,7 @@ class Platform:
         )
         with database.session(self.connect("ledger"), self.config.sql, read_only=False) as session:
             ledger.open_window(session, window)
-            stored = gate.add_plan(session, window, plan, {}, "")
+            stored = gate.add_plan(session, window, plan, {})
             for role in ("dba", "devops"):
                 self._decide(session, window, stored, role)
         return stored

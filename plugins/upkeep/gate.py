@@ -6,7 +6,7 @@ it can neither change nor delete one (APPROVAL.md, rule 7).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,12 +21,12 @@ from upkeep.windows import Window
 
 @dataclass(frozen=True)
 class Stored:
-    """A plan as the ledger has it. ``reason`` says why it holds no action, if it holds none."""
+    """A plan as the ledger has it; ``checklist`` are the rows that its form shows beside it."""
 
     plan: plans.Plan
     digest: str
     measured: Mapping[str, Mapping[str, Any]]
-    reason: str
+    checklist: list[dict[str, Any]]
     planned_at: datetime
 
 
@@ -51,7 +51,11 @@ def identity(session: Session) -> str:
 
 
 def add_plan(
-    session: Session, window: Window, plan: plans.Plan, measured: Mapping[str, Mapping[str, Any]], reason: str
+    session: Session,
+    window: Window,
+    plan: plans.Plan,
+    measured: Mapping[str, Mapping[str, Any]],
+    checklist: Iterable[Mapping[str, Any]] = (),
 ) -> Stored:
     """Keep a run's plan; where the run has one already, that one stays and is returned."""
     text = plans.canonical(plan)
@@ -63,7 +67,7 @@ def add_plan(
         "digest": plans.digest(text),
         "body": text,
         "measured": Jsonb(measured),
-        "reason": reason,
+        "checklist": Jsonb(ledger.clean(list(checklist))),
         "not_after": plan.not_after,
     }
     session.rows(queries.load("ledger/add_plan"), row)
@@ -79,7 +83,7 @@ def plan_of_run(session: Session, dag_id: str, run_id: str) -> Stored | None:
     if not rows:
         return None
     (row,) = rows
-    return Stored(_parsed(row), row["digest"], row["measured"], row["reason"], row["planned_at"])
+    return Stored(_parsed(row), row["digest"], row["measured"], row["checklist"], row["planned_at"])
 
 
 def _parsed(row: Row) -> plans.Plan:
@@ -117,6 +121,7 @@ def add_decision(session: Session, digest: str, shown_id: int, decision: Decisio
     row = {
         **asdict(decision),
         "action_ids": sorted(decision.approved),
+        "reviewed": sorted(decision.reviewed),
         "digest": digest,
         "shown_id": shown_id,
         "comment": ledger.clean(decision.comment),
@@ -127,7 +132,14 @@ def add_decision(session: Session, digest: str, shown_id: int, decision: Decisio
 def decisions(session: Session, digest: str) -> tuple[Decision, ...]:
     """All answers to a plan, in the order they came."""
     return tuple(
-        Decision(row["role"], row["person"], frozenset(row["action_ids"]), row["responded_at"], row["comment"])
+        Decision(
+            row["role"],
+            row["person"],
+            frozenset(row["action_ids"]),
+            row["responded_at"],
+            row["comment"],
+            frozenset(row["reviewed"]),
+        )
         for row in session.rows(queries.load("ledger/decisions"), {"digest": digest})
     )
 

@@ -19,13 +19,17 @@ APPROVE, REJECT = "Approve", "Reject"
 
 @dataclass(frozen=True)
 class Decision:
-    """One authenticated person's answer for one role: the ids of the actions they let run, none for a rejection."""
+    """One authenticated person's answer for one role: the ids of the actions they let run, none for a rejection.
+
+    ``reviewed`` are the rows of the checklist that they marked; they decide nothing.
+    """
 
     role: str
     person: str
     approved: frozenset[str]
     responded_at: datetime
     comment: str = ""
+    reviewed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,19 @@ def approved_ids(option: str, params: Mapping[str, Any], asked: Iterable[str]) -
     if unknown := sorted(set(found) - known):
         cut = [item[:50] for item in unknown[:5]]
         raise InvalidAnswer(f"found actions {cut}, expected ids from the form: {sorted(known)[:20]}")
+    return frozenset(found)
+
+
+def reviewed_of(params: Mapping[str, Any], rows: Iterable[str]) -> frozenset[str]:
+    """The rows of the checklist that an answer marks as reviewed, none when it says nothing of them.
+
+    Raises InvalidAnswer for anything but ids of rows that were shown.
+    """
+    found, known = params.get("reviewed") or [], sorted(rows)
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise InvalidAnswer(f"found a checklist {str(found)[:50]!r}, expected a list of its rows' ids")
+    if unknown := sorted(set(found) - set(known)):
+        raise InvalidAnswer(f"found checklist rows {[item[:50] for item in unknown[:5]]}, expected some of {known}")
     return frozenset(found)
 
 

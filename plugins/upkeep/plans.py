@@ -189,10 +189,16 @@ def when(plan: Plan) -> str:
     return f"{begin:%A %Y-%m-%d %H:%M}{until} UTC"
 
 
-def body(plan: Plan, role: str, measured: Mapping[str, Mapping[str, Any]]) -> str:
-    """The form's Markdown for one role: when, who asked, then each action that this role decides on.
+def body(
+    plan: Plan,
+    role: str,
+    measured: Mapping[str, Mapping[str, Any]],
+    checklist: Iterable[Mapping[str, Any]] = (),
+) -> str:
+    """The form's Markdown for one role: when, who asked, each action that this role decides on, the checklist.
 
-    ``measured`` holds what was seen when the plan was drawn up, by action id.
+    ``measured`` holds what was seen when the plan was drawn up, by action id; a row of the checklist has ``guide``,
+    ``title``, ``state`` and ``evidence``.
     """
     lines = [
         f"**{when(plan)}**",
@@ -205,6 +211,7 @@ def body(plan: Plan, role: str, measured: Mapping[str, Mapping[str, Any]]) -> st
             lines += _shown(action, measured.get(action.id, {}))
     if plan.left_out:
         lines += ["", f"{plan.left_out} more candidates wait for the next window: a plan holds {MOST_ACTIONS} actions."]
+    lines += _checklist(list(checklist))
     lines += ["", "*Approve* lets exactly the actions left in the list below run; take out what should not."]
     if plan.outside:
         lines += ["Approving is the override that lets them run outside the calendar."]
@@ -225,6 +232,17 @@ def _shown(action: Action, measured: Mapping[str, Any]) -> list[str]:
     if action.needs:
         said.append(f"  - only after {_names(action.needs)}")
     return said
+
+
+def _checklist(rows: list[Mapping[str, Any]]) -> list[str]:
+    if not rows:
+        return []
+    said = [
+        f"- **{prose(row['guide'])}** {prose(row['title'])}: {prose(row['state'])}"
+        + (f" · {code(row['evidence'])}" if row["evidence"] else "")
+        for row in rows
+    ]
+    return ["", "Checklist; mark below what you have reviewed, it decides nothing:", "", *said]
 
 
 def _names(names: Iterable[str]) -> str:

@@ -137,7 +137,7 @@ class Stage:
         window = self.window(plan)
         with self.ledger.session() as session:
             ledger.open_window(session, window)
-            return gate.add_plan(session, window, plan, measured, "")
+            return gate.add_plan(session, window, plan, measured)
 
     def window(self, plan: plans.Plan) -> Window:
         """The plan's window."""

@@ -62,7 +62,7 @@ class Run:
             "primary", "weekly", DAG, RUN, DUE, "olga", "platform", DUE, DUE + timedelta(days=999), True, actions
         )
         with self.session() as session:
-            return gate.add_plan(session, WINDOW, one, {"1": {"dead rows": 7}}, "")
+            return gate.add_plan(session, WINDOW, one, {"1": {"dead rows": 7}})
 
     def answer(self, stored: gate.Stored, role: str, person: str, *ids: str) -> None:
         """What was shown to a role, and its answer."""

@@ -337,7 +337,7 @@ WRITES = [
         ("steps", "reason"), ("findings", "detail"), ("samples", "value"), ("answers", "body"), ("reports", "html"),
         ("windows", "due"), ("windows", "deadline"), ("windows", "requested_by"), ("windows", "kind"),
         ("ledger_version", "version_num"), ("identity", "id"),
-        ("plans", "body"), ("plans", "digest"), ("plans", "not_after"), ("plans", "measured"), ("plans", "reason"),
+        ("plans", "body"), ("plans", "digest"), ("plans", "not_after"), ("plans", "measured"), ("plans", "checklist"),
         ("shown", "action_ids"), ("shown", "asked"), ("shown", "body_digest"),
         ("decisions", "action_ids"), ("decisions", "person"), ("decisions", "responded_at"), ("decisions", "comment"),
         ("permits", "action_id"), ("permits", "attempt"), ("permits", "before"),

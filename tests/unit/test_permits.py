@@ -20,6 +20,7 @@ from upkeep.permits import (
     asked_until,
     comment_of,
     refusal,
+    reviewed_of,
 )
 from upkeep.plans import SCHEDULE, Action, Plan
 
@@ -355,3 +356,20 @@ def test_a_comment_is_text(found: Any) -> None:
     """Anything else is told, falsy or not."""
     with pytest.raises(InvalidAnswer, match=f"found a comment of type {type(found).__name__}, expected text"):
         comment_of({"comment": found})
+
+
+# The checklist --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("params", [{}, {"reviewed": None}, {"reviewed": []}])
+def test_an_answer_may_say_nothing_of_the_checklist(params: dict[str, Any]) -> None:
+    """Marking rows is optional and decides nothing."""
+    assert reviewed_of(params, ["G123"]) == frozenset()
+
+
+def test_rows_of_the_checklist_must_have_been_shown() -> None:
+    """Known rows are kept; another id, or no list at all, makes the answer invalid."""
+    assert reviewed_of({"reviewed": ["G124", "G123"]}, ["G123", "G124"]) == {"G123", "G124"}
+    for wrong in (["G1"], "G123", [1], {"G123": True}):
+        with pytest.raises(InvalidAnswer, match="expected"):
+            reviewed_of({"reviewed": wrong}, ["G123", "G124"])

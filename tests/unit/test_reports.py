@@ -713,9 +713,38 @@ def test_overnight_alerts_are_honestly_not_collected_until_a_check_reads_them() 
 
 @pytest.mark.guide("G118-G122", "holds")
 def test_the_daily_checklist_is_the_daily_windows() -> None:
-    """The weekly one is another."""
+    """The weekly one is another, the monthly one is not there yet."""
     assert list(rows()) == ["G118", "G119", "G120", "G121", "G122"]
-    assert rows(cadence="weekly") == {}
+    assert rows(cadence="monthly") == {}
+
+
+WEEKLY = {
+    "G123": "evidence.optimisation.dead_rows",
+    "G124": "evidence.patches.npm_audit",
+    "G125": "evidence.capacity.capacity",
+}
+
+
+@pytest.mark.guide("G123-G125", "fires", "silent")
+@pytest.mark.parametrize("guide", WEEKLY)
+def test_a_row_of_the_weekly_checklist_follows_its_evidence(guide: str) -> None:
+    """Something to look at, then nothing; no other row moves."""
+    quiet = rows(cadence="weekly")
+    for level, state in (("advisory", "look at it"), ("ok", "evidence ok")):
+        found = rows(looked(finding(level, "x"), name=WEEKLY[guide]), cadence="weekly")
+        assert found.pop(guide)[0] == state
+        assert found == {other: row for other, row in quiet.items() if other != guide}
+
+
+@pytest.mark.guide("G126-G127", "holds")
+def test_rows_that_no_machine_can_fill_say_so() -> None:
+    """Documentation and the team's summary are people's; nothing turns green by itself."""
+    found = rows(looked(finding("ok"), name="evidence.optimisation.dead_rows"), cadence="weekly")
+    assert found["G126"] == (
+        "not collected",
+        "nothing is collected for it before the monthly review; a person has to look",
+    )
+    assert found["G127"][0] == "not collected" and "this report is the summary" in found["G127"][1]
 
 
 def test_the_checklist_blocks_nothing() -> None:

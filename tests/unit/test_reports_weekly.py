@@ -520,7 +520,7 @@ def test_the_second_look_says_how_things_are() -> None:
 
 
 def test_a_weekly_report_without_metrics_shows_none() -> None:
-    """No plots, no checklist, no word of what is missing; the window before is known all the same."""
+    """No plots, no word of what is missing; the window before is known all the same."""
     said = text(
         weekly(step("evidence.dead_rows", finding("ok")), samples=(Sample("tables_to_optimise", 0.0, "tables"),))
     )

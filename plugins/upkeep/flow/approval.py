@@ -134,11 +134,15 @@ class ManualApprovalSensor(HITLOperator):
         actions = Param(
             list(ids), type="array", title="Actions", description="Take out what should not run.", examples=list(ids)
         )
+        rows = [row["guide"] for row in stored.checklist]
+        reviewed = Param(  # a type without null would make it a required field
+            None, type=["null", "array"], title="Reviewed", description="Rows you went through.", examples=rows
+        )
         comment = Param(None, type=["null", "string"], title="Comment", description="Kept with the answer.")
         return _Form(
             subject=plans.subject(stored.plan, self._title()),
-            body=plans.body(stored.plan, self.role, stored.measured),
-            params={"actions": actions.serialize(), "comment": comment.serialize()},
+            body=plans.body(stored.plan, self.role, stored.measured, stored.checklist),
+            params={"actions": actions.serialize(), "reviewed": reviewed.serialize(), "comment": comment.serialize()},
             assigned=[{"id": config.people[name].id or name, "name": name} for name in people],
             ids=ids,
         )
@@ -200,7 +204,7 @@ class ManualApprovalSensor(HITLOperator):
     def _decision(self, book: Book, stored: Stored, shown: dict[str, Any], event: dict[str, Any]) -> Decision:
         """The decision of an answer. Raises InvalidAnswer when it decides nothing."""
         from upkeep import gate
-        from upkeep.permits import Decision, InvalidAnswer, approved_ids, comment_of
+        from upkeep.permits import Decision, InvalidAnswer, approved_ids, comment_of, reviewed_of
 
         config, user = settings().maintenance, event.get("responded_by_user")
         person = config.person_by_id(str(user["id"])) if user else None
@@ -220,7 +224,8 @@ class ManualApprovalSensor(HITLOperator):
             raise InvalidAnswer(
                 f"found a second approval by {person}, who approved for another role, expected another person"
             )
-        return Decision(self.role, person, approved, responded, comment_of(params))
+        reviewed = reviewed_of(params, (row["guide"] for row in stored.checklist))
+        return Decision(self.role, person, approved, responded, comment_of(params), reviewed)
 
     def _answer(self, book: Book, stored: Stored) -> Decision | None:
         from upkeep import gate

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from upkeep import windows
 from upkeep.findings import Finding, Level
+from upkeep.flow import told
 from upkeep.flow.connections import postgres, trusted
 from upkeep.flow.step import Frozen, Step, Superseded
 from upkeep.settings import settings
@@ -46,7 +47,7 @@ class PlanOperator(Step):
                 allowed = self._authority(context, window, now)
                 taken = list(_approved_elsewhere(session, window, now))
                 plan, measured = self._draw_up(context, window, allowed, taken)
-                stored = gate.add_plan(session, window, plan, measured, "")
+                stored = gate.add_plan(session, window, plan, measured, told.checklist_so_far(session, window))
         self.log.info("Plan %s:\n%s", stored.digest, _listed(stored))
         return ledger.Looked(tuple(_findings(stored)))
 

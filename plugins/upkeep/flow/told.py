@@ -153,11 +153,31 @@ def _log_url(context: Context, step: str) -> str:
     return f"{run_url(ti.dag_id, ti.run_id)}/tasks/{quote(step)}"
 
 
+def checklist_so_far(session: Session, window: windows.Window) -> list[dict[str, Any]]:
+    """The rows of the checklist with the evidence that this window has collected before its plan."""
+    from upkeep import ledger, reports
+
+    steps = [
+        reports.StepResult(
+            row["step"], "", _title(row["step"]), row["state"], row["reason"], findings=tuple(row["findings"])
+        )
+        for row in ledger.latest_steps(session, window)
+    ]
+    placed = [(finding, step) for step in steps for finding in step.findings]
+    placed.sort(key=lambda pair: pair[0].level.rank)
+    gaps = [step for step in steps if step.state != reports.RAN]
+    return reports.for_form(reports.rows_of(window.cadence, placed, gaps))
+
+
+def _title(step: str) -> str:
+    return step.rpartition(".")[2].replace("_", " ")
+
+
 def result(context: Context, step: str, state: str | None, row: Row | None) -> StepResult:
     """What the ledger knows of a step; where Airflow knows better (the task died), its state counts."""
     from upkeep import reports
 
-    group, name = step.partition(".")[0], step.rpartition(".")[2].replace("_", " ")
+    group, name = step.partition(".")[0], _title(step)
     found = reports.StepResult(
         step=step,
         group=group,

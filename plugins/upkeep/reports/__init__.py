@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from upkeep.reports.again import Pair, pairs
 from upkeep.reports.changes import Changes, compare
-from upkeep.reports.checklist import checklist
+from upkeep.reports.checklist import checklist, for_form, rows_of
 from upkeep.reports.document import JSON_TEXT, to_json
 from upkeep.reports.gate import Answer, Attempt, Became, Gate, Outcome, Told, what_became
 from upkeep.reports.headline import headline, held_slot_finding, lateness_finding, verdict
@@ -62,12 +62,14 @@ __all__ = [
     "Told",
     "checklist",
     "compare",
+    "for_form",
     "headline",
     "held_slot_finding",
     "lateness_finding",
     "missing_step",
     "pairs",
     "plot",
+    "rows_of",
     "to_html",
     "to_json",
     "verdict",

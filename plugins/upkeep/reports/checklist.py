@@ -1,11 +1,14 @@
-"""The guide's daily checklist (G118-G122): a row each, with the evidence that this report has. Pure.
+"""The guide's checklists, daily (G118-G122) and weekly (G123-G127): a row each, with the evidence there is. Pure.
 
-A row never blocks the run and is never ticked by it: acknowledging is a person's, and not built yet.
+A row never blocks the run and is never ticked by it: acknowledging is a person's. The weekly rows stand in the
+approval form, and whoever answers may mark there what they have reviewed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from upkeep.findings import Finding, Level
 from upkeep.reports.model import Report, StepResult
@@ -31,6 +34,8 @@ class Item:
         return finding.guide in self.guides or finding.key.startswith(self.keys) or step.step.startswith(self.steps)
 
 
+_NOBODY = "nothing is collected for it before the monthly review; a person has to look"
+
 ITEMS: dict[str, tuple[Item, ...]] = {
     "daily": (
         Item(
@@ -53,7 +58,24 @@ ITEMS: dict[str, tuple[Item, ...]] = {
                 "database.database_expectations",
             ),
         ),
-    )
+    ),
+    "weekly": (
+        Item(
+            "G123",
+            "Performance optimization review",
+            steps=(
+                "evidence.optimisation.",
+                "after.optimisation.",
+                "evidence.indexes.",
+                "after.indexes.",
+                "evidence.trends.",
+            ),
+        ),
+        Item("G124", "Security scan results", steps=("evidence.patches.", "evidence.access.")),
+        Item("G125", "Capacity planning update", steps=("evidence.capacity.", "evidence.thresholds.")),
+        Item("G126", "Documentation updates", absent=_NOBODY),
+        Item("G127", "Team maintenance summary", absent="this report is the summary; send its address to the team"),
+    ),
 }
 
 
@@ -67,16 +89,39 @@ class Row:
     evidence: str
     worst: Level | None
     findings: int
+    reviewed: tuple[str, ...] = ()
 
 
 def checklist(report: Report) -> tuple[Row, ...]:
-    """The rows of this report's cadence, in the guide's order."""
-    return tuple(_row(item, report) for item in ITEMS.get(report.cadence, ()))
+    """The rows of this report's cadence, in the guide's order, with who said in the form that they reviewed one."""
+    rows = rows_of(report.cadence, report.placed, report.not_collected)
+    if report.gate is None:
+        return rows
+    return tuple(
+        replace(row, reviewed=tuple(one.person for one in report.gate.answers if row.guide in one.reviewed))
+        for row in rows
+    )
 
 
-def _row(item: Item, report: Report) -> Row:
-    findings = [finding for finding, step in report.placed if item.owns(finding, step)]
-    gaps = [step for step in report.not_collected if step.step.startswith(item.steps)] if item.steps else []
+def rows_of(
+    cadence: str, placed: Iterable[tuple[Finding, StepResult]], not_collected: Iterable[StepResult]
+) -> tuple[Row, ...]:
+    """The rows of a cadence from findings, worst first, and the steps that have none of their own."""
+    found, gaps = list(placed), list(not_collected)
+    return tuple(_row(item, found, gaps) for item in ITEMS.get(cadence, ()))
+
+
+def for_form(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """The rows as JSON keeps them beside a plan."""
+    return [{key: value for key, value in asdict(row).items() if key in _FORM} for row in rows]
+
+
+_FORM = frozenset({"guide", "title", "state", "evidence"})
+
+
+def _row(item: Item, placed: list[tuple[Finding, StepResult]], missing: list[StepResult]) -> Row:
+    findings = [finding for finding, step in placed if item.owns(finding, step)]
+    gaps = [step for step in missing if step.step.startswith(item.steps)] if item.steps else []
     known = [finding for finding in findings if finding.level is not Level.UNKNOWN]
     bad = [finding for finding in known if finding.level is not Level.OK]
     if bad:

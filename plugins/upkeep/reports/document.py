@@ -29,7 +29,7 @@ def to_json(report: Report) -> dict[str, Any]:
     findings: n}], ``samples`` [{metric, subject, value, unit}], ``previous`` (due of the window before, or null),
     ``gone`` [{step, due, key, level, subject, detail, now (level, null: no longer there)}], ``not_looked_at`` [the same
     without now], ``history`` [{metric, title, guide, unit, ok, warning, critical, windows: [{due, kind, value (null: no
-    sample)}]}], ``checklist`` [{guide, title, state, evidence, findings: n, acknowledged (null: not yet)}],
+    sample)}]}], ``checklist`` [{guide, title, state, evidence, findings: n, acknowledged (by whom, null: nobody yet)}],
     ``gate`` (see there; null: the run has no plan), ``looks`` [{name, state (still there, new, not looked at again,
     gone), before, after}] of what was looked at before the plan and after it. Subject and
     detail of what is gone are cut at 300 characters. Fields may be added; a changed or removed one raises the version.
@@ -54,7 +54,8 @@ def to_json(report: Report) -> dict[str, Any]:
         "not_looked_at": [_earlier(was) for was in changes.not_looked_at],
         "history": [_history(history) for history in report.history],
         "checklist": [
-            {**_take(row, "guide title state evidence findings"), "acknowledged": None} for row in checklist(report)
+            {**_take(row, "guide title state evidence findings"), "acknowledged": list(row.reviewed) or None}
+            for row in checklist(report)
         ],
         "gate": report.gate and _gate(report.gate),
         "looks": [_look(pair) for pair in pairs(report)],

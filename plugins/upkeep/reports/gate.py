@@ -73,6 +73,7 @@ class Answer:
     log_url: str = ""
     approved: frozenset[str] = frozenset()
     asked: tuple[str, ...] = ()
+    reviewed: frozenset[str] = frozenset()
 
     def of(self, action: Action) -> str:
         """What it says of one action."""
@@ -176,7 +177,8 @@ def _answer(plan: Plan, role: str, told: Told) -> Answer:
         return Answer(role, title, NO_ANSWER, note=note, log_url=url, asked=asked)
     state = APPROVED if decision.approved else REJECTED
     person, at, comment = decision.person, decision.responded_at, decision.comment
-    return Answer(role, title, state, person, at, comment, note, url, decision.approved, asked)
+    approved, reviewed = decision.approved, decision.reviewed
+    return Answer(role, title, state, person, at, comment, note, url, approved, asked, reviewed)
 
 
 def _became(key: str, attempts: tuple[Attempt, ...], told: Told, *, over: bool) -> tuple[str, str]:

@@ -23,7 +23,7 @@ _TABLES = (
         digest text NOT NULL UNIQUE,
         body text NOT NULL,
         measured jsonb NOT NULL,
-        reason text NOT NULL,
+        checklist jsonb NOT NULL,
         not_after timestamptz NOT NULL,
         planned_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         UNIQUE (dag_id, run_id)
@@ -57,6 +57,7 @@ _TABLES = (
         role text NOT NULL,
         person text NOT NULL CHECK (person <> ''),
         action_ids text[] NOT NULL,
+        reviewed text[] NOT NULL,
         comment text NOT NULL,
         responded_at timestamptz NOT NULL,
         decided_at timestamptz NOT NULL DEFAULT clock_timestamp(),
