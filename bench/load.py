@@ -6,6 +6,7 @@ ledger would give it. What that first look cost, which remembered nothing, has a
 
 from __future__ import annotations
 
+import re
 import secrets
 import tempfile
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from bench.measure import Result, free_port
 from sandbox import target
 from sandbox.postgres import Cluster
 from upkeep import checks, database
-from upkeep.settings import settings
+from upkeep.settings import ROOT, settings
 
 GOAL = 5.0
 LOGS = ("application_logs", "error_logs", "security_logs", "performance_alerts")
@@ -72,12 +73,13 @@ def _measure(cluster: Cluster) -> Result:
         admin.execute("VACUUM ANALYZE")
         before, today = _sequential(admin), datetime.now(UTC)
         dsn = cluster.dsn("postgres", "upkeep_read", passwords["upkeep_read"])
-        remembering = [check for check in checks.CHECKS.values() if check.remembers]
+        remembering = [check for check in _daily() if check.remembers]
         admin.execute("SELECT pg_stat_statements_reset()")
         first_locks, memory = _look(dsn, remembering, today - timedelta(days=1), {})
         first = _buffers(admin)
         admin.execute("SELECT pg_stat_statements_reset()")
-        locks, _ = _look(dsn, list(checks.CHECKS.values()), today, memory)
+        daily = _daily()
+        locks, _ = _look(dsn, daily, today, memory)
         blocks = _buffers(admin)
         costly = admin.execute(
             "SELECT shared_blks_hit + shared_blks_read, left(regexp_replace(s.query, '\\s+', ' ', 'g'), 60)"
@@ -89,12 +91,12 @@ def _measure(cluster: Cluster) -> Result:
     percent = 100 * blocks / pages
     above = sorted((locks | first_locks) - {"AccessShareLock"})
     return Result(
-        "buffers that all SQL checks touch, by the pages of a target with 2,000 tables and 5 million log rows",
+        "buffers that all daily SQL checks touch, by the pages of a target with 2,000 tables and 5 million log rows",
         f"{percent:.1f} %",
         f"at most {GOAL:g} %, no lock above ACCESS SHARE, no sequential scan of a log table",
         percent <= GOAL and not above and not scanned,
         (
-            f"{blocks} buffers of {pages} pages in {len(checks.CHECKS)} checks",
+            f"{blocks} buffers of {pages} pages in {len(daily)} checks",
             f"not in it, once: {first} buffers ({100 * first / pages:.1f} %) the first time that "
             f"{', '.join(check.name for check in remembering)} looks, which remembers the days before from then on",
             f"locks on relations above ACCESS SHARE: {', '.join(above) or 'none'}",
@@ -102,6 +104,12 @@ def _measure(cluster: Cluster) -> Result:
             *(f"{buffers} buffers: {text} …" for buffers, text in costly),
         ),
     )
+
+
+def _daily() -> list[checks.Check]:
+    """The SQL checks that the daily DAG names."""
+    text = (ROOT / "dags" / "maintenance_daily.py").read_text(encoding="utf-8")
+    return [checks.find(name) for name in re.findall(r'flow\.check\("(\w+)"', text)]
 
 
 Memory = Mapping[str, Mapping[tuple[str, str], float]]

@@ -110,3 +110,26 @@ class ScanAgeOperator(Step):
         with database.session(postgres(config.ledger.tasks), config.sql, read_only=True) as session:
             last = ledger.last_scan(session, window.target)
         return ledger.Looked((scan_age(last, datetime.now(UTC)),))
+
+
+class LaterOperator(Step):
+    """An item of the guide that Upkeep does not carry out yet: it has its place, and the report says why."""
+
+    ui_color = "#e2e2e2"
+
+    def __init__(self, *, why: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.why = why
+
+    @property
+    def source(self) -> str:
+        return "nothing yet"
+
+    def describe(self, window: windows.Window) -> str:
+        return f"nothing: {self.why}"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        return self.carry_out(context, self._look)
+
+    def _look(self, window: windows.Window) -> Looked:
+        raise NotCollected(self.why)

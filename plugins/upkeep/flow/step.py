@@ -117,9 +117,9 @@ class Step(BaseOperator):
         raise AirflowFailException(message)
 
     def _may_run(self, context: Context, window: windows.Window, now: datetime) -> None:
-        group, inside, _ = self.task_id.partition(".")
+        group = self.task_id.rpartition(".")[0].rpartition(".")[2]  # the innermost one, as the trigger form names it
         params = context["params"]
-        if inside and group not in params["groups"]:
+        if group and group not in params["groups"]:
             raise NotCollected(f"group {group!r} was left out by {window.requested_by}")
         if params["dry_run"]:
             raise NotCollected(f"dry run; would have asked: {self.describe(window)}")
