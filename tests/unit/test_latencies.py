@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -71,7 +72,7 @@ def test_a_function_that_fails_is_unknown_and_the_others_are_measured() -> None:
         if function in broken:
             raise WireError("found status 500")
 
-    timed = measure(call, ["trust-scorer", "vibe-analyzer"], 4)
+    timed = measure(call, ["trust-scorer", "vibe-analyzer"], 4, 60)
     assert asked.count("trust-scorer") == 1
     assert asked.count("vibe-analyzer") == 4
     levels = {finding.key: finding for finding in judge(timed, {}, NOW, settings()).findings}
@@ -79,8 +80,30 @@ def test_a_function_that_fails_is_unknown_and_the_others_are_measured() -> None:
     assert "found status 500" in levels["latency:trust-scorer"].detail
     assert levels["latency:vibe-analyzer"].level is not Level.UNKNOWN
     broken.clear()
-    (healed,) = judge(measure(call, ["trust-scorer"], 4), {}, NOW, settings()).findings
+    (healed,) = judge(measure(call, ["trust-scorer"], 4, 60), {}, NOW, settings()).findings
     assert healed.level is Level.OK
+
+
+@pytest.mark.guide("G38", "fires", "silent", "holds")
+def test_a_function_that_trickles_ends_with_the_budget_and_the_others_are_judged() -> None:
+    """No call begins after it; what is short is UNKNOWN with the reason, and the others have all their calls."""
+    slow = {"trust-scorer": 0.2}
+
+    def call(function: str) -> None:
+        time.sleep(slow.get(function, 0))
+
+    def found() -> dict[str, Finding]:
+        timed = measure(call, ["trust-scorer", "vibe-analyzer"], 5, 0.3)
+        return {finding.key: finding for finding in judge(timed, {}, NOW, settings()).findings}
+
+    began = time.monotonic()
+    levels = found()
+    assert time.monotonic() - began < 0.9, "0.3 s and one call, not five"
+    assert levels["latency:trust-scorer"].level is Level.UNKNOWN
+    assert levels["latency:trust-scorer"].detail.endswith("then no more: 0.3 s were over after 2 of 5 calls")
+    assert levels["latency:vibe-analyzer"].level is Level.OK
+    slow.clear()
+    assert found()["latency:trust-scorer"].level is Level.OK
 
 
 @pytest.mark.guide("G38", "fires")

@@ -27,12 +27,18 @@ class Timed:
     problem: str = ""
 
 
-def measure(call: Call, functions: list[str], samples: int) -> dict[str, Timed]:
-    """Call all functions side by side, each one's samples in a row; one that fails is not called again."""
+def measure(call: Call, functions: list[str], samples: int, budget_seconds: float) -> dict[str, Timed]:
+    """Call all functions side by side, each one's samples in a row; one that fails is not called again.
+
+    No call begins once the budget is spent: it ends at most one call's own patience later, however slow a function is.
+    """
+    deadline = time.monotonic() + budget_seconds
 
     def one(function: str) -> Timed:
         taken: list[float] = []
         for _ in range(samples):
+            if time.monotonic() >= deadline:
+                return Timed(tuple(taken), f"{budget_seconds:g} s were over after {len(taken)} of {samples} calls")
             began = time.perf_counter()
             try:
                 call(function)
@@ -75,7 +81,7 @@ def _finding(function: str, times: Timed, cold: bool, settings: Settings) -> Fin
         parts.append(f"the first took {first[0]:.0f} ms ({'cold' if cold else 'not after a silence'})")
     if times.problem:
         level = Level.UNKNOWN
-        parts.append(f"then it failed: {times.problem}" if parts else times.problem)
+        parts.append(f"then no more: {times.problem}" if parts else times.problem)
     return Finding(
         key=f"latency:{function}",
         level=level,

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from upkeep.ledger import Looked
 
 
+#: Seconds in which response times are taken; a call that has begun by then may take its own patience still.
+LATENCY_SECONDS = 180.0
+
+
 class LatencyOperator(Step):
     """Time ``health_check`` of every function of the guide's loop from here (G38)."""
 
@@ -54,7 +58,8 @@ class LatencyOperator(Step):
         last_called = {
             function: taken_at for (metric, function), (_, taken_at) in earlier.items() if metric == "latency"
         }
-        timed = latencies.measure(call, list(config.thresholds.latencies), config.maintenance.checks.latency_samples)
+        names, calls = list(config.thresholds.latencies), config.maintenance.checks.latency_samples
+        timed = latencies.measure(call, names, calls, LATENCY_SECONDS)
         return latencies.judge(timed, last_called, now, config)
 
 

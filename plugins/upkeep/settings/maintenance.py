@@ -208,6 +208,19 @@ class Maintenance(Frozen):
             raise ValueError(f"found {sorted(value)}, expected daily and weekly, and monthly if there is one")
         return value
 
+    @field_validator("windows")
+    @classmethod
+    def _backups_are_verified_in_time(cls, value: Mapping[str, Cadence], info: ValidationInfo) -> Mapping[str, Cadence]:
+        # The step takes a minute more; what is told after the window is told too late.
+        longest = 60 * (value["daily"].length_minutes - 1) if "daily" in value else 0
+        for name, target in info.data.get("targets", {}).items():
+            if target.backups and target.backups.verify_timeout_seconds > longest:
+                raise ValueError(
+                    f"found daily.length_minutes {value['daily'].length_minutes}, expected a minute more than "
+                    f"targets.{name}.backups.verify_timeout_seconds ({target.backups.verify_timeout_seconds:g})"
+                )
+        return value
+
     @field_validator("people")
     @classmethod
     def _one_identity_each(cls, value: Mapping[str, Person]) -> Mapping[str, Person]:
