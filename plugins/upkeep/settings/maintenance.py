@@ -23,12 +23,16 @@ class TargetConnections(Frozen):
 
 
 class Backups(Frozen):
-    """Where a target's base backups and archived WAL lie, and what they must be like (G99, G100)."""
+    """Where a target's base backups and archived WAL lie, and what they must be like (G99, G100).
+
+    ``max_wal_age_hours`` of None judges no age: of a server that may write nothing for longer.
+    """
 
     base: Folder
     wal: Folder
     max_age_hours: float = Field(default=26, gt=0, allow_inf_nan=False)
     critical_age_hours: float = Field(default=50, gt=0, allow_inf_nan=False, validate_default=True)
+    max_wal_age_hours: float | None = Field(default=2, gt=0, allow_inf_nan=False)
     min_bytes: int = Field(default=1_000_000, ge=0, strict=True)
     verify_program: str = Field(default="pg_verifybackup", pattern=r"^[^\x00]+$")
     verify_timeout_seconds: float = Field(default=900, gt=0, le=86_400)
