@@ -25,7 +25,7 @@ from upkeep.settings import ROOT, Settings, settings
 CONFIG = settings(ROOT / "config")
 CLOCKS = CONFIG.maintenance.sql
 #: Tables of the seed's logs, whose findings depend on the rows alone.
-OF_LOGS = ("failed_logins", "new_addresses", "rate_limits", "service_role_hours")
+OF_LOGS = ("failed_logins", "new_addresses", "rate_limits", "service_role_hours", "overnight_alerts")
 
 
 def found_by_all(dsn: str, now: datetime, config: Settings = CONFIG) -> dict[str, tuple[Finding, ...]]:
@@ -145,6 +145,10 @@ STRANGE = {
     "application": {
         "table": ("Log Schema", "o'clock; SELECT"),
         "columns": {"time": "größe", "status": "select", "role": "{role}", "address": "%(address)s"},
+    },
+    "alerts": {
+        "table": ("Log Schema", "Alérts; --"),
+        "columns": {"time": "%(end)s", "metric": "{metric}", "severity": 'Sev"erity', "acknowledged": "is not true"},
     },
 }
 
