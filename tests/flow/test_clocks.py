@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,13 @@ import pytest
 
 from tests.flow.test_dags import look
 from upkeep.settings import ROOT
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # Airflow's own imports warn
+    from airflow.sdk import DAG
+
+    from upkeep.flow import Flow
+    from upkeep.flow.probes import LatencyOperator
 
 BACKUPS = "    # backups:"
 
@@ -63,3 +71,16 @@ def test_the_slowest_function_ends_before_the_task_of_all_seven_does(
     """The budget, the patience with one call that begins at its very end, and a minute."""
     found = timeouts("total_timeout_seconds: 60", f"total_timeout_seconds: {seconds}")
     assert found["performance.function_latencies"] == 180 + seconds + 60
+
+
+@pytest.mark.guide("G38", "holds")
+def test_the_response_times_know_which_functions_the_run_asks_beside() -> None:
+    """Also those that the DAG names later, and no function that is only timed."""
+    with DAG("one", schedule=None):
+        flow = Flow("primary", "daily")
+        times = flow.latencies()
+        flow.call("error-tracking", "get_errors", guide="G69")
+        flow.call("production-monitoring", "system_status", guide="G8")
+        flow.backups()
+    assert isinstance(times, LatencyOperator)
+    assert times._called_beside() == {"error-tracking", "production-monitoring"}
