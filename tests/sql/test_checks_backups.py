@@ -374,6 +374,21 @@ def test_a_hostile_manifest_is_not_followed(copied: Store) -> None:
     assert levels(look(copied))["completion"] is CRITICAL
 
 
+def test_the_manifest_of_an_older_server_is_read(tmp_path: Path) -> None:
+    """Up to PostgreSQL 16 it is version 1, without a system identifier; a name that is no UTF-8 is written in hex."""
+    manifest = backups.read_manifest(Path(__file__).parent / "manifest_v1")
+    strange = os.fsdecode("base/1/größe".encode("latin-1"))
+    assert manifest.files == {"backup_label": 225, "global/pg_control": 8192, "base/1/PG_VERSION": 3, strange: 5}
+    assert manifest.begun_at == datetime(2023, 11, 20, 2, 0, 4, tzinfo=UTC)
+    assert manifest.end_lsn == 0x3000060
+    for path, size in manifest.files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(b"x" * size)
+    assert backups.differing(tmp_path, manifest) == ([], 8425)
+    (tmp_path / strange).unlink()
+    assert backups.differing(tmp_path, manifest) == ([f"{strange}: No such file or directory"], 8420)
+
+
 @pytest.mark.parametrize("power", range(20, 31))
 def test_the_segment_size_is_read_from_the_label(tmp_path: Path, power: int) -> None:
     """For each size that initdb allows, in the first and in later logs; names come out as they went in."""
@@ -384,15 +399,6 @@ def test_the_segment_size_is_read_from_the_label(tmp_path: Path, power: int) -> 
         label = backups.read_label(tmp_path)
         if lsn % 2**32 >= 2**power:  # in a log's first segment every size fits
             assert (label.segment_bytes, label.start.name(label.segment_bytes)) == (2**power, name)
-
-
-@pytest.mark.guide("G99", "fires")
-def test_without_configuration_nothing_is_known() -> None:
-    """UNKNOWN that names the setting, and the shipped configuration is such a one."""
-    assert settings(ROOT / "config").target("primary").backups is None
-    (finding,) = look_at_backups(None, datetime.now(UTC)).findings
-    assert finding.level is UNKNOWN
-    assert "targets.<target>.backups" in finding.remedy
 
 
 def test_folders_that_cannot_be_read_are_unknown(copied: Store, tmp_path: Path) -> None:

@@ -35,10 +35,8 @@ _SUBJECTS = {
 }
 
 
-def look_at_backups(config: Backups | None, now: datetime) -> Looked:
+def look_at_backups(config: Backups, now: datetime) -> Looked:
     """Judge the newest backup of a target; ``config`` is its section ``backups``, ``now`` this host's time in UTC."""
-    if config is None:
-        return Looked((_not_configured(),))
     try:
         found = backups.find(config.base)
     except (FileNotFoundError, NotADirectoryError):
@@ -110,16 +108,6 @@ def _finding(aspect: str, level: Level, detail: str, expected: str, remedy: str 
         expected=expected,
         remedy="" if level is Level.OK else remedy,
         guide=guide,
-    )
-
-
-def _not_configured() -> Finding:
-    return _finding(
-        "completion",
-        Level.UNKNOWN,
-        "not collected: nobody has said where this target's backups lie",
-        "a finished backup",
-        "Set targets.<target>.backups in config/maintenance.yaml.",
     )
 
 
