@@ -141,7 +141,7 @@ def _archiving(folder: Path) -> dict[str, str]:
     """
     there = f"{shlex.quote(str(folder).replace('%', '%%'))}/%f"
     copy = f"test ! -f {there} && cp %p {there}.unfinished && mv {there}.unfinished {there}"
-    return {"archive_mode": "on", "archive_command": f"({copy}) || cmp -s %p {there}"}
+    return {"archive_mode": "on", "archive_timeout": "1h", "archive_command": f"({copy}) || cmp -s %p {there}"}
 
 
 @dataclass(frozen=True)

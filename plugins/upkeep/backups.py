@@ -10,9 +10,9 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,6 +24,8 @@ _TRACES = (LABEL, "PG_VERSION", "base", "base.tar", "base.tar.gz", f"{MANIFEST}.
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
 _SEGMENT = re.compile(r"([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})(\.(?:gz|zst|lz4|bz2|xz))?")
 _DEFAULT_SEGMENT = 16 * 1024 * 1024
+#: A segment that was written less than this ago may still be written by a plain cp.
+_BEING_COPIED = timedelta(seconds=60)
 #: Characters of a program's output that a finding shows; a line stands there for each bad file.
 MAX_OUTPUT = 2000
 
@@ -183,33 +185,56 @@ class Archive:
     newest_at: datetime | None
 
 
-def read_archive(wal: Path, label: Label, end_lsn: int) -> Archive:
+def read_archive(wal: Path, label: Label, end_lsn: int, now: datetime) -> Archive:
     """Hold the archive against what the backup needs: every segment from its start to the newest archived one.
 
     A segment may lie there compressed (its size is then not judged); timelines older than the backup's do not count.
-    Raises OSError when the folder cannot be read.
+    The newest one may be short while it is being copied: archiving is one after the other. Raises OSError when the
+    folder cannot be read.
     """
-    per_log, present, damaged = 2**32 // label.segment_bytes, {}, []
-    for file in os.scandir(wal):
-        match = _SEGMENT.fullmatch(file.name)
-        if not match:
-            continue
-        found = Segment(int(match[1], 16), int(match[2], 16) * per_log + int(match[3], 16))
-        if found.timeline < label.start.timeline or found.number < label.start.number:
-            continue
-        present[found] = file
-        size = file.stat().st_size
-        if (size != label.segment_bytes and not match[4]) or size == 0:
-            damaged.append(f"{file.name}: {size} bytes")
+    present = {
+        segment: archived
+        for segment, archived in _archived(wal, 2**32 // label.segment_bytes)
+        if segment.timeline >= label.start.timeline and segment.number >= label.start.number
+    }
     last_needed = max(label.start.number, (end_lsn - 1) // label.segment_bytes)
-    newest = max(present, default=None)
+    newest = present[max(present)] if present else None
+    short = [archived for archived in present.values() if not archived.whole(label.segment_bytes)]
+    damaged = [one for one in short if one is not newest or abs(now - one.at) >= _BEING_COPIED]
     return Archive(
         segments=len(present),
         missing=_gaps({segment.number for segment in present}, label.start, last_needed),
-        damaged=sorted(damaged),
-        newest=present[newest].name if newest else "",
-        newest_at=datetime.fromtimestamp(present[newest].stat().st_mtime, UTC) if newest else None,
+        damaged=sorted(f"{one.name}: {one.size} bytes" for one in damaged),
+        newest=newest.name if newest else "",
+        newest_at=newest.at if newest else None,
     )
+
+
+@dataclass(frozen=True)
+class _Archived:
+    """A segment's file in the archive; ``at`` is when it was last written."""
+
+    name: str
+    size: int
+    at: datetime
+
+    def whole(self, segment_bytes: int) -> bool:
+        return self.size > 0 if "." in self.name else self.size == segment_bytes
+
+
+def _archived(wal: Path, per_log: int) -> Iterator[tuple[Segment, _Archived]]:
+    """The archive's segments. One that is cleaned away between the listing and the look at it was never there."""
+    with os.scandir(wal) as files:
+        for file in files:
+            match = _SEGMENT.fullmatch(file.name)
+            if not match:
+                continue
+            try:
+                stat = file.stat()
+            except FileNotFoundError:
+                continue
+            segment = Segment(int(match[1], 16), int(match[2], 16) * per_log + int(match[3], 16))
+            yield segment, _Archived(file.name, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC))
 
 
 def _gaps(numbers: Iterable[int], start: Segment, last_needed: int) -> list[tuple[Segment, Segment]]:

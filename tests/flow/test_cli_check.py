@@ -38,7 +38,7 @@ from tests.wire.server import Server, answer
 from upkeep import database, migrations, queries
 from upkeep.checks import CHECKS
 from upkeep.cli.check.collect import CALLS, missing
-from upkeep.cli.clocks import Reading, least_doubtful
+from upkeep.clocks import Reading, least_doubtful
 from upkeep.settings import ROOT
 
 SECRET = "a-secret-of-the-tests-that-is-at-least-32-bytes-long"

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -66,7 +67,7 @@ def test_a_backup_and_its_archive_in_each_way(way: str, tmp_path: Path, port: in
         assert sorted(store.base.iterdir()) == taken[1:]
         assert store.newest() == taken[2]
         label = product.read_label(taken[1])
-        archive = product.read_archive(store.wal, label, product.read_manifest(taken[2]).end_lsn)
+        archive = product.read_archive(store.wal, label, product.read_manifest(taken[2]).end_lsn, datetime.now(UTC))
         assert (archive.missing, archive.damaged, archive.newest) == ([], [], last)
         names = sorted(file.name for file in store.wal.iterdir() if len(file.name) == 24)
         assert names[0] == label.start.name(label.segment_bytes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from upkeep.settings import ROOT, Settings, settings
 CONFIG = settings(ROOT / "config")
 CLOCKS = CONFIG.maintenance.sql
 #: Tables of the seed's logs, whose findings depend on the rows alone.
-OF_LOGS = ("failed_logins", "new_addresses", "rate_limits", "service_role_hours")
+OF_LOGS = ("failed_logins", "new_addresses", "rate_limits", "service_role_hours", "overnight_alerts")
 
 
 def found_by_all(dsn: str, now: datetime, config: Settings = CONFIG) -> dict[str, tuple[Finding, ...]]:
@@ -92,6 +92,35 @@ def test_a_database_in_recovery_is_known_as_one_and_refuses_to_be_written(
         pytest.fail("a transaction that would write was begun")
 
 
+def server(dsn: str, now: datetime) -> dict[str, Finding]:
+    """What is found of the server itself, when this host's clock says so."""
+    with database.session(lambda: psycopg.connect(dsn), CLOCKS, read_only=True) as session:
+        looked = checks.carry_out(checks.find("server"), checks.Look(session, CONFIG, now))
+    return {finding.key: finding for finding in looked.findings}
+
+
+@pytest.mark.guide("G5", "fires", "silent")
+def test_a_standby_is_an_advisory_and_its_primary_is_not(reader: str, follower: str) -> None:
+    """The report of a window says that all it found is a standby's, and how old what that one has is."""
+    now = datetime.now(UTC)
+    assert {finding.level for finding in server(reader, now).values()} == {Level.OK}
+    found = server(follower, now)["server:recovery"]
+    assert found.level is Level.ADVISORY
+    assert found.detail.startswith("a standby, in recovery: it")
+    assert "not of the primary" in found.remedy
+
+
+@pytest.mark.guide("G5", "X6", "fires", "silent")
+@pytest.mark.parametrize(
+    ("seconds", "level"), [(-90, Level.WARNING), (-30, Level.OK), (30, Level.OK), (90, Level.WARNING)]
+)
+def test_a_clock_that_is_a_minute_off_is_found(reader: str, seconds: float, level: Level) -> None:
+    """In either direction; half a minute misleads nobody."""
+    found = server(reader, datetime.now(UTC) - timedelta(seconds=seconds))["server:clock"]
+    assert found.level is level
+    assert f" s {'ahead of' if seconds > 0 else 'behind'} this host's" in found.detail
+
+
 # Empty ----------------------------------------------------------------------------------------------------------
 
 
@@ -116,6 +145,10 @@ STRANGE = {
     "application": {
         "table": ("Log Schema", "o'clock; SELECT"),
         "columns": {"time": "größe", "status": "select", "role": "{role}", "address": "%(address)s"},
+    },
+    "alerts": {
+        "table": ("Log Schema", "Alérts; --"),
+        "columns": {"time": "%(end)s", "metric": "{metric}", "severity": 'Sev"erity', "acknowledged": "is not true"},
     },
 }
 

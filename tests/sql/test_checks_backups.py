@@ -66,8 +66,8 @@ def copied(taken: Store, tmp_path: Path) -> Store:
 
 
 def look(store: Store, now: datetime | None = None, **config: Any) -> Looked:
-    """Look at a store's backups now, or at another time."""
-    given = {"base": store.base, "wal": store.wal, "verify_program": VERIFY, **config}
+    """Look at a store's backups now, or at another time; the age of the archive is judged where a test says so."""
+    given = {"base": store.base, "wal": store.wal, "verify_program": VERIFY, "max_wal_age_hours": None, **config}
     return look_at_backups(Backups(**given), now or datetime.now(UTC))
 
 
@@ -278,6 +278,46 @@ def test_gaps_in_the_archive(copied: Store) -> None:
     assert found(look(copied), "wal").detail == f"found no folder {copied.wal}"
 
 
+@pytest.mark.guide("G100", "fires", "silent")
+def test_an_archive_that_stopped_is_found(copied: Store) -> None:
+    """Whole and without a gap, but its newest segment is older than the limit; a gap in it is critical all the same."""
+    now = datetime.now(UTC)
+    assert found(look(copied, now, max_wal_age_hours=2), "wal").level is OK
+    stopped = found(look(copied, now + timedelta(hours=3), max_wal_age_hours=2), "wal")
+    assert (stopped.level, stopped.expected.endswith("at most 2 h old")) == (WARNING, True)
+    assert "archived 3.0 h ago" in stopped.detail
+    assert "archive_command" in stopped.remedy
+    assert found(look(copied, now + timedelta(hours=3), max_wal_age_hours=3.5), "wal").level is OK
+    assert found(look(copied, now + timedelta(hours=3)), "wal").level is OK
+    (copied.wal / backups.read_label(copied.newest()).start.name(2**24)).unlink()
+    assert found(look(copied, now + timedelta(hours=3), max_wal_age_hours=2), "wal").level is CRITICAL
+
+
+@pytest.mark.guide("G100", "fires", "silent")
+def test_the_newest_segment_may_still_be_copied(copied: Store) -> None:
+    """Short for less than a minute it is under way, for longer it is not whole; any other is judged at once."""
+    names = sorted(file.name for file in copied.wal.iterdir() if len(file.name) == 24)
+    coming = copied.wal / Segment(1, int(names[-1][16:], 16) + 1).name(2**24)
+    coming.write_bytes(b"the first few pages")
+    written = datetime.fromtimestamp(coming.stat().st_mtime, UTC)
+    assert levels(look(copied, written)) == ALL_OK
+    late = found(look(copied, written + timedelta(seconds=60)), "wal")
+    assert (late.level, late.detail.endswith(f"; not whole: {coming.name}: 19 bytes")) == (CRITICAL, True)
+    shutil.copy(copied.wal / names[-1], copied.wal / Segment(1, int(names[-1][16:], 16) + 2).name(2**24))
+    assert found(look(copied, written), "wal").level is CRITICAL
+    shutil.copy(copied.wal / names[-1], coming)
+    assert levels(look(copied)) == ALL_OK
+
+
+@pytest.mark.guide("G100", "silent")
+def test_a_segment_that_is_cleaned_away_meanwhile_was_never_there(copied: Store) -> None:
+    """Listed and gone when looked at: a link to nothing stands for it. It is not the folder that is missing."""
+    names = sorted(file.name for file in copied.wal.iterdir() if len(file.name) == 24)
+    (copied.wal / Segment(1, int(names[-1][16:], 16) + 1).name(2**24)).symlink_to(copied.folder / "nowhere")
+    assert levels(look(copied)) == ALL_OK
+    assert names[-1] in found(look(copied), "wal").detail
+
+
 def test_what_else_may_lie_in_the_archive(copied: Store) -> None:
     """Compressed segments count, partial and temporary ones do not, a new timeline goes on; a far one is a gap."""
     names = sorted(file.name for file in copied.wal.iterdir() if len(file.name) == 24)
@@ -334,6 +374,21 @@ def test_a_hostile_manifest_is_not_followed(copied: Store) -> None:
     assert levels(look(copied))["completion"] is CRITICAL
 
 
+def test_the_manifest_of_an_older_server_is_read(tmp_path: Path) -> None:
+    """Up to PostgreSQL 16 it is version 1, without a system identifier; a name that is no UTF-8 is written in hex."""
+    manifest = backups.read_manifest(Path(__file__).parent / "manifest_v1")
+    strange = os.fsdecode("base/1/größe".encode("latin-1"))
+    assert manifest.files == {"backup_label": 225, "global/pg_control": 8192, "base/1/PG_VERSION": 3, strange: 5}
+    assert manifest.begun_at == datetime(2023, 11, 20, 2, 0, 4, tzinfo=UTC)
+    assert manifest.end_lsn == 0x3000060
+    for path, size in manifest.files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(b"x" * size)
+    assert backups.differing(tmp_path, manifest) == ([], 8425)
+    (tmp_path / strange).unlink()
+    assert backups.differing(tmp_path, manifest) == ([f"{strange}: No such file or directory"], 8420)
+
+
 @pytest.mark.parametrize("power", range(20, 31))
 def test_the_segment_size_is_read_from_the_label(tmp_path: Path, power: int) -> None:
     """For each size that initdb allows, in the first and in later logs; names come out as they went in."""
@@ -344,15 +399,6 @@ def test_the_segment_size_is_read_from_the_label(tmp_path: Path, power: int) -> 
         label = backups.read_label(tmp_path)
         if lsn % 2**32 >= 2**power:  # in a log's first segment every size fits
             assert (label.segment_bytes, label.start.name(label.segment_bytes)) == (2**power, name)
-
-
-@pytest.mark.guide("G99", "fires")
-def test_without_configuration_nothing_is_known() -> None:
-    """UNKNOWN that names the setting, and the shipped configuration is such a one."""
-    assert settings(ROOT / "config").target("primary").backups is None
-    (finding,) = look_at_backups(None, datetime.now(UTC)).findings
-    assert finding.level is UNKNOWN
-    assert "targets.<target>.backups" in finding.remedy
 
 
 def test_folders_that_cannot_be_read_are_unknown(copied: Store, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from psycopg import sql
 
 from sandbox.postgres import Cluster
 from upkeep import checks, database
+from upkeep.checks import database as database_checks
 from upkeep.findings import Finding, Level
 from upkeep.ledger import Looked
 from upkeep.settings import ROOT, Settings, settings
@@ -280,6 +281,29 @@ def test_a_member_of_pg_monitor_that_inherits_nothing_judges_nothing(bare: Platf
     assert bare.look(name).findings[0].level is Level.UNKNOWN
     bare.sql("GRANT pg_monitor TO {role} WITH INHERIT TRUE", role=bare.role)
     assert bare.look(name).findings[0].level is Level.OK
+
+
+@pytest.mark.guide("G50", "fires", "silent")
+def test_more_long_queries_than_are_shown_are_counted(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest ones are named and a last finding says how many more; with fewer there is none."""
+    monkeypatch.setattr(database_checks, "SHOWN", 2)
+
+    def found() -> dict[str, Finding]:
+        return {one.key: one for one in platform.look("long_running_queries", long_query_minutes=0.001).findings}
+
+    with ExitStack() as sessions:
+        for _ in range(2):
+            sessions.enter_context(asleep(platform))
+        until(found, lambda found: len(found) == 2)
+        with ExitStack() as others:
+            newer = {others.enter_context(asleep(platform)) for _ in range(3)}
+            keys = until(found, lambda found: "long_running_queries:more" in found and found)
+            three = until(found, lambda found: found["long_running_queries:more"].metadata["more"] == 3)
+            assert len(keys) == len(three) == 3
+            assert three["long_running_queries:more"].detail == "3 more than the 2 oldest ones, which are named"
+            assert not any(key.endswith(str(pid)) for key in three for pid in newer)
+        assert "long_running_queries:more" not in until(found, lambda found: len(found) == 2)
+    assert until(found, lambda found: "long_running_queries" in found)["long_running_queries"].level is Level.OK
 
 
 # G51 ------------------------------------------------------------------------------------------------------------
@@ -556,6 +580,7 @@ def test_every_check_is_found_by_name_and_an_unknown_one_is_not() -> None:
         "new_addresses",
         "rate_limits",
         "service_role_hours",
+        "server",
     }
     assert all((ROOT / check.source).is_file() for check in checks.CHECKS.values())
     with pytest.raises(LookupError, match=r"'bloat', expected one of: connections, database_expectations, "):

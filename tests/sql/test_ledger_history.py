@@ -15,6 +15,7 @@ import pytest
 from tests.sql import test_ledger
 from tests.sql.test_ledger import DAY, DUE, Ledger, finding, later, record, write
 from upkeep import ledger, reports
+from upkeep.checks.latencies import Timed, judge, last_called
 from upkeep.findings import Level, Sample
 from upkeep.ledger import StepRecord
 from upkeep.settings import METRICS, ROOT, settings
@@ -27,6 +28,7 @@ with warnings.catch_warnings():
 book = test_ledger.book
 window = test_ledger.window
 
+CONFIG = settings(ROOT / "config")
 CPU = "cpu_usage"
 
 
@@ -254,3 +256,22 @@ def test_memory_reaches_as_far_as_it_is_asked(book: Ledger, window: Window) -> N
     assert known(book, later(window, 3), 2 * DAY + timedelta(microseconds=1)) == {"it": 1.0}
     assert known(book, later(window, 3), 2 * DAY) == {}
     assert known(book, later(window, 1), timedelta(0)) == {}
+
+
+# Response times ---------------------------------------------------------------------------------------------------
+
+TIMES = "performance.function_latencies"
+
+
+@pytest.mark.guide("G38", "holds")
+def test_a_call_that_brought_a_first_time_alone_ends_the_silence(book: Ledger, window: Window) -> None:
+    """What a step recorded of an earlier window is what the next one takes for its last calls, whatever the metric."""
+    looked = judge({"trust-scorer": Timed((900.0,), "found status 500")}, {}, (), DUE, CONFIG)
+    assert [sample.metric for sample in looked.samples] == ["latency_cold"]
+    write(book, window, record(step=TIMES, samples=looked.samples))
+    now = datetime.now(UTC) + timedelta(minutes=9)
+    with book.session() as session:
+        called = last_called(ledger.earlier_samples(session, window.target, TIMES, now))
+    again = {"trust-scorer": Timed((20.0, 20.0))}
+    assert judge(again, called, (), now, CONFIG).findings[0].metadata["cold"] is False
+    assert judge(again, called, (), now + timedelta(minutes=2), CONFIG).findings[0].metadata["cold"] is True

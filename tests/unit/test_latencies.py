@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from upkeep.checks.latencies import Timed, judge, measure
+from upkeep.checks.latencies import Timed, judge, last_called, measure
 from upkeep.findings import Finding, Level
 from upkeep.functions.transport import WireError
 from upkeep.settings import settings
@@ -17,7 +18,7 @@ NOW = datetime(2026, 1, 4, 2, tzinfo=UTC)
 def judged(function: str, *milliseconds: float, problem: str = "", called: datetime | None = None) -> Finding:
     """The one finding about these times."""
     last = {function: called} if called else {}
-    (finding,) = judge({function: Timed(milliseconds, problem)}, last, NOW, settings()).findings
+    (finding,) = judge({function: Timed(milliseconds, problem)}, last, (), NOW, settings()).findings
     return finding
 
 
@@ -55,9 +56,32 @@ def test_the_first_call_is_not_judged() -> None:
 def test_cold_is_after_ten_minutes_of_silence(minutes: float, cold: bool) -> None:
     """A first call sooner after our last one says nothing about cold starts, and goes into another sample."""
     called = NOW - timedelta(minutes=minutes)
-    looked = judge({"trust-scorer": Timed((900.0, 20.0))}, {"trust-scorer": called}, NOW, settings())
+    looked = judge({"trust-scorer": Timed((900.0, 20.0))}, {"trust-scorer": called}, (), NOW, settings())
     assert looked.findings[0].metadata["cold"] is cold
     assert {sample.metric for sample in looked.samples} == {"latency", "latency_cold" if cold else "latency_first"}
+
+
+@pytest.mark.guide("G38", "holds")
+def test_any_earlier_call_of_ours_ends_the_silence() -> None:
+    """Also a first one after which the function failed, cold or not: the newest of its samples counts."""
+    old, new = NOW - timedelta(hours=24), NOW - timedelta(minutes=3)
+    for metric in ("latency", "latency_first", "latency_cold"):
+        earlier = dict.fromkeys((("latency", "f"), ("latency_first", "f"), ("latency_cold", "f")), (1.0, old))
+        assert last_called(earlier | {(metric, "f"): (1.0, new), ("other", "g"): (1.0, new)}) == {"f": new}
+    assert last_called({}) == {}
+
+
+@pytest.mark.guide("G38", "holds")
+def test_a_function_that_the_window_asks_beside_is_never_called_cold() -> None:
+    """Its first timed call may have come second; the others are cold after the same silence."""
+    timed = {name: Timed((900.0, 20.0)) for name in ("production-monitoring", "trust-scorer")}
+    looked = judge(timed, {}, {"production-monitoring"}, NOW, settings())
+    assert {finding.key: finding.metadata["cold"] for finding in looked.findings} == {
+        "latency:production-monitoring": False,
+        "latency:trust-scorer": True,
+    }
+    first = {sample.subject: sample.metric for sample in looked.samples if sample.value == 900}
+    assert first == {"production-monitoring": "latency_first", "trust-scorer": "latency_cold"}
 
 
 @pytest.mark.guide("G38", "fires", "silent", "holds")
@@ -71,16 +95,38 @@ def test_a_function_that_fails_is_unknown_and_the_others_are_measured() -> None:
         if function in broken:
             raise WireError("found status 500")
 
-    timed = measure(call, ["trust-scorer", "vibe-analyzer"], 4)
+    timed = measure(call, ["trust-scorer", "vibe-analyzer"], 4, 60)
     assert asked.count("trust-scorer") == 1
     assert asked.count("vibe-analyzer") == 4
-    levels = {finding.key: finding for finding in judge(timed, {}, NOW, settings()).findings}
+    levels = {finding.key: finding for finding in judge(timed, {}, (), NOW, settings()).findings}
     assert levels["latency:trust-scorer"].level is Level.UNKNOWN
     assert "found status 500" in levels["latency:trust-scorer"].detail
     assert levels["latency:vibe-analyzer"].level is not Level.UNKNOWN
     broken.clear()
-    (healed,) = judge(measure(call, ["trust-scorer"], 4), {}, NOW, settings()).findings
+    (healed,) = judge(measure(call, ["trust-scorer"], 4, 60), {}, (), NOW, settings()).findings
     assert healed.level is Level.OK
+
+
+@pytest.mark.guide("G38", "fires", "silent", "holds")
+def test_a_function_that_trickles_ends_with_the_budget_and_the_others_are_judged() -> None:
+    """No call begins after it; what is short is UNKNOWN with the reason, and the others have all their calls."""
+    slow = {"trust-scorer": 0.2}
+
+    def call(function: str) -> None:
+        time.sleep(slow.get(function, 0))
+
+    def found() -> dict[str, Finding]:
+        timed = measure(call, ["trust-scorer", "vibe-analyzer"], 5, 0.3)
+        return {finding.key: finding for finding in judge(timed, {}, (), NOW, settings()).findings}
+
+    began = time.monotonic()
+    levels = found()
+    assert time.monotonic() - began < 0.9, "0.3 s and one call, not five"
+    assert levels["latency:trust-scorer"].level is Level.UNKNOWN
+    assert levels["latency:trust-scorer"].detail.endswith("then no more: 0.3 s were over after 2 of 5 calls")
+    assert levels["latency:vibe-analyzer"].level is Level.OK
+    slow.clear()
+    assert found()["latency:trust-scorer"].level is Level.OK
 
 
 @pytest.mark.guide("G38", "fires")

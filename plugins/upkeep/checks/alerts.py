@@ -7,29 +7,32 @@ from upkeep.checks.look import Check, Look
 from upkeep.findings import Finding, Level, Sample
 from upkeep.ledger import Looked
 
+#: Groups of alerts that a finding's metadata names; the sums are of all.
+SHOWN = 50
+
 
 def overnight_alerts(look: Look) -> Looked:
     """Alerts of the period that nobody has acknowledged; critical ones are a warning, others an advisory."""
     log = Log(look, "alerts", "overnight_alerts", "Overnight alerts", "G118")
     if hidden := log.hidden():
         return Looked((hidden,))
-    rows = log.rows("overnight_alerts", {})
+    rows = log.rows("overnight_alerts", {"shown": SHOWN})
+    total, unseen, groups = (rows[0][of] if rows else 0 for of in ("all_alerts", "all_open", "open_groups"))
     still_open = [row for row in rows if row["open_alerts"]]
-    total, unseen = (sum(row[count] for row in rows) for count in ("alerts", "open_alerts"))
     level = Level.OK
-    if still_open:
-        level = Level.WARNING if any(row["severity"] == "critical" for row in still_open) else Level.ADVISORY
+    if still_open:  # the worst comes first
+        level = Level.WARNING if still_open[0]["severity"].lower() == "critical" else Level.ADVISORY
     each = [f"{row['open_alerts']} {row['severity']} of {row['metric']}" for row in still_open]
     finding = Finding(
         key=log.key,
         level=level,
         subject=log.subject,
         detail=f"{total} alerts in the period, {unseen} not acknowledged"
-        + (f": {named(each, len(each))}" if each else ""),
+        + (f": {named(each, groups)}" if each else ""),
         expected="every alert acknowledged",
         remedy="Look at each in the platform's alert list, find what it was about, then acknowledge it there.",
         guide=log.guide,
-        metadata={"alerts": rows},
+        metadata={"alerts": [{of: row[of] for of in ("metric", "severity", "alerts", "open_alerts")} for row in rows]},
     )
     return Looked((finding,), (Sample("alerts_open", float(unseen), "alerts"),))
 

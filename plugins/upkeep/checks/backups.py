@@ -21,6 +21,10 @@ SKEW = timedelta(minutes=5)
 #: Files and gaps that a finding names.
 NAMED = 10
 
+_STOPPED = (
+    "Recovery ends where the archive does: see pg_stat_archiver whether archive_command fails. A server that writes "
+    "little needs archive_timeout; raise targets.<target>.backups.max_wal_age_hours where that may take longer."
+)
 _SUBJECTS = {
     "completion": ("G99", "Newest backup"),
     "unfinished": ("G99", "A newer backup without its end"),
@@ -31,10 +35,8 @@ _SUBJECTS = {
 }
 
 
-def look_at_backups(config: Backups | None, now: datetime) -> Looked:
+def look_at_backups(config: Backups, now: datetime) -> Looked:
     """Judge the newest backup of a target; ``config`` is its section ``backups``, ``now`` this host's time in UTC."""
-    if config is None:
-        return Looked((_not_configured(),))
     try:
         found = backups.find(config.base)
     except (FileNotFoundError, NotADirectoryError):
@@ -106,16 +108,6 @@ def _finding(aspect: str, level: Level, detail: str, expected: str, remedy: str 
         expected=expected,
         remedy="" if level is Level.OK else remedy,
         guide=guide,
-    )
-
-
-def _not_configured() -> Finding:
-    return _finding(
-        "completion",
-        Level.UNKNOWN,
-        "not collected: nobody has said where this target's backups lie",
-        "a finished backup",
-        "Set targets.<target>.backups in config/maintenance.yaml.",
     )
 
 
@@ -194,18 +186,23 @@ def _integrity(backup: Backup, config: Backups) -> Finding:
 def _wal(contents: _Contents, config: Backups, now: datetime) -> Finding:
     expected = "every segment from the backup's start to the newest archived one"
     remedy = "Recovery ends at the first gap: take a backup now, then see why a segment was lost (pg_stat_archiver)."
+    longest = None if config.max_wal_age_hours is None else timedelta(hours=config.max_wal_age_hours)
     label = contents.label
     if label is None:
         return _finding("wal", Level.UNKNOWN, "not collected: without a label its start is not known", expected, remedy)
     try:
         end_lsn = contents.manifest.end_lsn if contents.manifest else 0
-        archive = backups.read_archive(config.wal, label, end_lsn)
+        archive = backups.read_archive(config.wal, label, end_lsn, now)
     except (FileNotFoundError, NotADirectoryError):
         return _finding("wal", Level.CRITICAL, f"found no folder {config.wal}", expected, remedy)
     except OSError as error:
         return _unreadable("wal", config.wal, error)
-    bad = bool(archive.missing or archive.damaged)
-    return _finding("wal", Level.CRITICAL if bad else Level.OK, _archived(archive, label, now), expected, remedy)
+    level = Level.CRITICAL if archive.missing or archive.damaged else Level.OK
+    if longest is not None:
+        expected += f", that one at most {config.max_wal_age_hours:g} h old"
+        if level is Level.OK and archive.newest_at and now - archive.newest_at > longest:
+            level, remedy = Level.WARNING, _STOPPED
+    return _finding("wal", level, _archived(archive, label, now), expected, remedy)
 
 
 def _archived(archive: Archive, label: Label, now: datetime) -> str:

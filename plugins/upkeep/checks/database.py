@@ -13,6 +13,8 @@ from upkeep.ledger import Looked
 
 #: Growth is a rate between two samples at least this far apart; closer ones would be noise.
 GROWTH_BASE = timedelta(hours=20)
+#: Long-running queries that are findings of their own; one says how many more there are.
+SHOWN = 100
 
 
 def table_sizes(look: Look) -> Looked:
@@ -81,12 +83,15 @@ def long_running_queries(look: Look) -> Looked:
     if hidden := _hidden(look, "long_running_queries", "Long-running queries", "G50"):
         return hidden
     minutes = look.settings.maintenance.checks.long_query_minutes
-    rows = look.session.rows(queries.load("checks/long_running_queries"), {"longer_than_seconds": minutes * 60})
+    parameters = {"longer_than_seconds": minutes * 60, "shown": SHOWN}
+    rows = look.session.rows(queries.load("checks/long_running_queries"), parameters)
     encoding = look.session.connection.info.encoding
     for row in rows:
         row["query"] = (row["query"] or b"(hidden)").decode(encoding, "replace")
-    findings = tuple(_long_query(row, minutes) for row in rows)
-    return Looked(findings or (_no_long_query(minutes),))
+    findings = [_long_query(row, minutes) for row in rows]
+    if rows and (more := rows[0]["in_all"] - len(rows)):
+        findings.append(_more_long_queries(more, minutes))
+    return Looked(tuple(findings) or (_no_long_query(minutes),))
 
 
 def _no_long_query(minutes: float) -> Finding:
@@ -97,6 +102,19 @@ def _no_long_query(minutes: float) -> Finding:
         detail=f"no query or transaction is older than {minutes:g} minutes",
         expected=f"none longer than {minutes:g} minutes",
         guide="G50",
+    )
+
+
+def _more_long_queries(more: int, minutes: float) -> Finding:
+    return Finding(
+        key="long_running_queries:more",
+        level=Level.WARNING,
+        subject="More long-running queries",
+        detail=f"{more} more than the {SHOWN} oldest ones, which are named",
+        expected=f"no query or open transaction longer than {minutes:g} minutes",
+        remedy="So many often wait for one: see pg_blocking_pids() of the oldest, then pg_stat_activity for the rest.",
+        guide="G50",
+        metadata={"more": more},
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +15,8 @@ from upkeep.functions.transport import WireError
 from upkeep.ledger import Looked
 from upkeep.settings import Settings
 
+#: Samples: the median of warm calls, a first call after a silence, a first call without one.
+WARM, COLD, FIRST = _METRICS = ("latency", "latency_cold", "latency_first")
 #: Calls one function once and validates its answer; raises WireError or ContractError.
 Call = Callable[[str], object]
 
@@ -27,12 +29,18 @@ class Timed:
     problem: str = ""
 
 
-def measure(call: Call, functions: list[str], samples: int) -> dict[str, Timed]:
-    """Call all functions side by side, each one's samples in a row; one that fails is not called again."""
+def measure(call: Call, functions: list[str], samples: int, budget_seconds: float) -> dict[str, Timed]:
+    """Call all functions side by side, each one's samples in a row; one that fails is not called again.
+
+    No call begins once the budget is spent: it ends at most one call's own patience later, however slow a function is.
+    """
+    deadline = time.monotonic() + budget_seconds
 
     def one(function: str) -> Timed:
         taken: list[float] = []
         for _ in range(samples):
+            if time.monotonic() >= deadline:
+                return Timed(tuple(taken), f"{budget_seconds:g} s were over after {len(taken)} of {samples} calls")
             began = time.perf_counter()
             try:
                 call(function)
@@ -45,21 +53,37 @@ def measure(call: Call, functions: list[str], samples: int) -> dict[str, Timed]:
         return dict(zip(functions, pool.map(one, functions), strict=True))
 
 
-def judge(timed: Mapping[str, Timed], last_called: Mapping[str, datetime], now: datetime, settings: Settings) -> Looked:
+def last_called(earlier: Mapping[tuple[str, str], tuple[float, datetime]]) -> dict[str, datetime]:
+    """When each function was last timed, by any of this step's samples: a first call alone leaves one too."""
+    called: dict[str, datetime] = {}
+    for (metric, function), (_, taken_at) in earlier.items():
+        if metric in _METRICS:
+            called[function] = max(taken_at, called.get(function, taken_at))
+    return called
+
+
+def judge(
+    timed: Mapping[str, Timed],
+    called_at: Mapping[str, datetime],
+    beside: Collection[str],
+    now: datetime,
+    settings: Settings,
+) -> Looked:
     """The median of the warm calls against the guide's expected time; the first one is cold after enough silence.
 
-    ``last_called`` says when we called a function last; other callers may have kept it warm, we cannot know.
+    ``called_at`` says when this step timed a function last; one that the window asks ``beside`` it is never cold, for
+    nobody knows which call came first. Other callers may have kept a function warm, we cannot know.
     """
     findings: list[Finding] = []
     samples: list[Sample] = []
     for function, times in timed.items():
         first, warm = times.milliseconds[:1], times.milliseconds[1:]
-        called = last_called.get(function)
+        called = called_at.get(function)
         silence = timedelta(minutes=settings.maintenance.checks.cold_after_minutes)
-        cold = called is None or now - called >= silence
+        cold = function not in beside and (called is None or now - called >= silence)
         findings.append(_finding(function, times, cold, settings))
-        samples += [Sample("latency_cold" if cold else "latency_first", value, "ms", function) for value in first]
-        samples += [Sample("latency", statistics.median(warm), "ms", function)] if warm else []
+        samples += [Sample(COLD if cold else FIRST, value, "ms", function) for value in first]
+        samples += [Sample(WARM, statistics.median(warm), "ms", function)] if warm else []
     return Looked(tuple(findings), tuple(samples))
 
 
@@ -75,7 +99,7 @@ def _finding(function: str, times: Timed, cold: bool, settings: Settings) -> Fin
         parts.append(f"the first took {first[0]:.0f} ms ({'cold' if cold else 'not after a silence'})")
     if times.problem:
         level = Level.UNKNOWN
-        parts.append(f"then it failed: {times.problem}" if parts else times.problem)
+        parts.append(f"then no more: {times.problem}" if parts else times.problem)
     return Finding(
         key=f"latency:{function}",
         level=level,

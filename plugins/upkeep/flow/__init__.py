@@ -12,7 +12,7 @@ from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.ends import OpenWindowOperator, ReportOperator, VerdictOperator
 from upkeep.flow.operators import CallOperator, CheckOperator
 from upkeep.flow.plan import PlanOperator
-from upkeep.flow.probes import BackupsOperator, LatencyOperator, LaterOperator, ScanAgeOperator
+from upkeep.flow.probes import LATENCY_SECONDS, BackupsOperator, LaterOperator, LatencyOperator, ScanAgeOperator
 from upkeep.flow.step import Step
 from upkeep.settings import ConfigError, settings
 from upkeep.windows import When
@@ -26,6 +26,8 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+#: What a step needs beside the look that has a clock of its own: the ledger, reading files, writing what was seen.
+BESIDE = timedelta(minutes=1)
 #: One slot: mutations queue politely; the advisory lock in the target is the truth (X9).
 POOL = "upkeep_mutations"
 
@@ -50,11 +52,14 @@ class Flow:
 
     def latencies(self) -> Step:
         """Response times of all functions from the client, over the target's functions Connection (G38-G43)."""
-        return LatencyOperator(task_id="function_latencies", guide="G38", **self.bound)
+        clock = timedelta(seconds=LATENCY_SECONDS + settings().maintenance.http.total_timeout_seconds) + BESIDE
+        return LatencyOperator(task_id="function_latencies", guide="G38", execution_timeout=clock, **self.bound)
 
     def backups(self) -> Step:
         """The newest backup: there, complete, young, its checksums right (G99, G100)."""
-        return BackupsOperator(task_id="newest_backup", guide="G99", **self.bound)
+        config = settings().target(self.bound["target"]).backups
+        clock = timedelta(seconds=config.verify_timeout_seconds) + BESIDE if config else DEFAULTS["execution_timeout"]
+        return BackupsOperator(task_id="newest_backup", guide="G99", execution_timeout=clock, **self.bound)
 
     def scan_age(self) -> Step:
         """The age of the last weekly scan, whose results are reviewed daily (G6)."""

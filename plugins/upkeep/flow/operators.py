@@ -58,6 +58,7 @@ class CheckOperator(Step, SQLExecuteQueryOperator):
             previous = ledger.previous_snapshot(session, window, self.task_id)
         with database.session(postgres(str(self.conn_id)), clocks, read_only=True) as session:
             self._session = session
+            now = datetime.now(UTC)  # not before it was connected: a check may hold the server's clock against it
             look = checks.Look(session, config, now, earlier, answered, window.period, remembered, previous)
             return checks.carry_out(check, look)
 

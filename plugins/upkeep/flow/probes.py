@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from upkeep import windows
 from upkeep.flow.connections import functions, postgres
+from upkeep.flow.operators import CallOperator
 from upkeep.flow.step import NotCollected, Step
 from upkeep.settings import settings
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from upkeep.ledger import Looked
+
+
+#: Seconds in which response times are taken; a call that has begun by then may take its own patience still.
+LATENCY_SECONDS = 180.0
 
 
 class LatencyOperator(Step):
@@ -51,11 +56,13 @@ class LatencyOperator(Step):
         ledger_id, clocks = config.maintenance.ledger.tasks, config.maintenance.sql
         with database.session(postgres(ledger_id), clocks, read_only=True) as session:
             earlier = ledger.earlier_samples(session, window.target, self.task_id, now)
-        last_called = {
-            function: taken_at for (metric, function), (_, taken_at) in earlier.items() if metric == "latency"
-        }
-        timed = latencies.measure(call, list(config.thresholds.latencies), config.maintenance.checks.latency_samples)
-        return latencies.judge(timed, last_called, now, config)
+        names, calls = list(config.thresholds.latencies), config.maintenance.checks.latency_samples
+        timed = latencies.measure(call, names, calls, LATENCY_SECONDS)
+        return latencies.judge(timed, latencies.last_called(earlier), self._called_beside(), now, config)
+
+    def _called_beside(self) -> set[str]:
+        """The functions that other steps of the same run ask, at nobody knows which moment."""
+        return {task.function for task in self.dag.tasks if isinstance(task, CallOperator)}
 
 
 class BackupsOperator(Step):

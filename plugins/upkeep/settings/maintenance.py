@@ -23,12 +23,16 @@ class TargetConnections(Frozen):
 
 
 class Backups(Frozen):
-    """Where a target's base backups and archived WAL lie, and what they must be like (G99, G100)."""
+    """Where a target's base backups and archived WAL lie, and what they must be like (G99, G100).
+
+    ``max_wal_age_hours`` of None judges no age: of a server that may write nothing for longer.
+    """
 
     base: Folder
     wal: Folder
     max_age_hours: float = Field(default=26, gt=0, allow_inf_nan=False)
     critical_age_hours: float = Field(default=50, gt=0, allow_inf_nan=False, validate_default=True)
+    max_wal_age_hours: float | None = Field(default=2, gt=0, allow_inf_nan=False)
     min_bytes: int = Field(default=1_000_000, ge=0, strict=True)
     verify_program: str = Field(default="pg_verifybackup", pattern=r"^[^\x00]+$")
     verify_timeout_seconds: float = Field(default=900, gt=0, le=86_400)
@@ -206,6 +210,19 @@ class Maintenance(Frozen):
     def _known_cadences(cls, value: Mapping[str, Cadence]) -> Mapping[str, Cadence]:
         if not {"daily", "weekly"} <= set(value) <= {"daily", "weekly", "monthly"}:
             raise ValueError(f"found {sorted(value)}, expected daily and weekly, and monthly if there is one")
+        return value
+
+    @field_validator("windows")
+    @classmethod
+    def _backups_are_verified_in_time(cls, value: Mapping[str, Cadence], info: ValidationInfo) -> Mapping[str, Cadence]:
+        # The step takes a minute more; what is told after the window is told too late.
+        longest = 60 * (value["daily"].length_minutes - 1) if "daily" in value else 0
+        for name, target in info.data.get("targets", {}).items():
+            if target.backups and target.backups.verify_timeout_seconds > longest:
+                raise ValueError(
+                    f"found daily.length_minutes {value['daily'].length_minutes}, expected a minute more than "
+                    f"targets.{name}.backups.verify_timeout_seconds ({target.backups.verify_timeout_seconds:g})"
+                )
         return value
 
     @field_validator("people")

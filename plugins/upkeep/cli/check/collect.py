@@ -12,7 +12,8 @@ import psycopg
 from upkeep import checks, database, migrations, pooling, queries
 from upkeep.checks import answers
 from upkeep.cli.check.rows import Row, asked, looked
-from upkeep.cli.clocks import ADVISORY_SECONDS, Reading, dated, least_doubtful
+from upkeep.cli.clocks import dated
+from upkeep.clocks import ADVISORY_SECONDS, Reading, least_doubtful
 from upkeep.findings import Level
 from upkeep.flow.connections import connection, functions, postgres
 from upkeep.functions.contract import ContractError, parse_answer, request_body

@@ -1,0 +1,55 @@
+"""What all other checks of a window rest on: that the server is the primary, and that its clock is this host's."""
+
+from __future__ import annotations
+
+import time
+
+from upkeep import queries
+from upkeep.checks.look import Check, Look
+from upkeep.clocks import LIMIT_SECONDS, Reading
+from upkeep.database import Row
+from upkeep.findings import Finding, Level
+from upkeep.ledger import Looked
+
+
+def server(look: Look) -> Looked:
+    """A standby is an advisory: its counters and sessions are its own. A clock more than a minute off is a warning."""
+    began = time.monotonic()
+    row = look.session.row(queries.load("checks/server"))
+    sent = look.now.timestamp()
+    clock = Reading(sent, sent + time.monotonic() - began, row["at"].timestamp())
+    return Looked((_recovery(row), _clock(clock)))
+
+
+def _recovery(row: Row) -> Finding:
+    behind = row["behind_seconds"]
+    age = "it has replayed no transaction yet" if behind is None else f"its newest transaction is {behind:.0f} s old"
+    return Finding(
+        key="server:recovery",
+        level=Level.ADVISORY if row["in_recovery"] else Level.OK,
+        subject="The server's part",
+        detail=f"a standby, in recovery: {age}" if row["in_recovery"] else "a primary",
+        expected="a primary",
+        remedy=(
+            "Sessions, index use and cache are those of what is read there, not of the primary: point the "
+            "read Connection to the primary. If it should be the primary, it has been restored and not yet promoted."
+        ),
+        guide="G5",
+        metadata={"behind_seconds": behind},
+    )
+
+
+def _clock(clock: Reading) -> Finding:
+    where = "ahead of" if clock.skew > 0 else "behind"
+    return Finding(
+        key="server:clock",
+        level=Level.WARNING if clock.misleading else Level.OK,
+        subject="The server's clock",
+        detail=f"{abs(clock.skew):.1f} s {where} this host's (give or take {clock.doubt:.1f} s)",
+        expected=f"at most {LIMIT_SECONDS:g} s from this host's",
+        remedy="Periods of logs, ages and growth are off by as much. Synchronise both hosts (NTP).",
+        guide="G5",
+    )
+
+
+CHECKS = (Check("server", "G5", "The server's part and clock", server),)
