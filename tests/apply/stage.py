@@ -118,7 +118,9 @@ class Stage:
         """Draw up and keep a plan of all candidates that may run from now on for an hour."""
         now = datetime.now(UTC).replace(microsecond=0)
         rows = sorted(self.candidates()[: plans.MOST_ACTIONS], key=lambda row: str(row["table"]))
-        actions, measured = plans.numbered(optimise.propose(rows, self.config.optimise, ("dba", "devops")))
+        with self.session() as session:
+            proposals = optimise.propose(rows, self.config.optimise, ("dba", "devops"), session.version)
+        actions, measured = plans.numbered(proposals)
         about: dict[str, Any] = {
             "target": self.name,
             "cadence": "weekly",

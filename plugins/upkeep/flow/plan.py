@@ -78,8 +78,8 @@ class PlanOperator(Step):
         read = config.targets[self.target].connections.read
         with database.session(postgres(read), config.sql, read_only=True) as session:
             rows = optimise.candidates(session, config.optimise, [action.oid for action in taken])
-            name = session.connection.info.dbname
-        proposals = optimise.propose(rows, config.optimise, config.approval.roles[optimise.KIND])
+            name, version = session.connection.info.dbname, session.version
+        proposals = optimise.propose(rows, config.optimise, config.approval.roles[optimise.KIND], version)
         left_out = max(0, rows[0]["candidates"] - plans.MOST_ACTIONS) if rows else 0
         actions, measured = plans.numbered(proposals[: plans.MOST_ACTIONS])
         plan = plans.Plan(
