@@ -94,7 +94,7 @@ class Platform:
     def apply(self, stored: gate.Stored) -> list[gate.Receipt]:
         """Apply it all; the receipts."""
         places = Places(self.connect("ledger"), self.connect(TARGET), self.connect(TARGET))
-        outcomes = Applying(places, self.config, stored, stored.plan.run_id, lambda _: None).run()
+        outcomes = Applying(places, self.config, lambda: self.config, stored, stored.plan.run_id, lambda _: None).run()
         receipts = [outcome.receipt for outcome in outcomes if outcome.state == "done" and outcome.receipt]
         assert len(receipts) == len(outcomes), [outcome.reason for outcome in outcomes]
         return receipts

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from upkeep.findings import Level
-from upkeep.settings import METRICS, ROOT, ConfigError, Maintenance, config_folder, settings
+from upkeep.settings import METRICS, ROOT, ConfigError, Maintenance, config_folder, reread, settings
 
 MAIN, BANDS = "maintenance.yaml", "thresholds.yaml"
 EACH_KIND = "expected a list of roles for exactly ['indexes', 'optimise', 'thresholds']"
@@ -497,6 +497,15 @@ def test_a_person_is_known_by_what_the_auth_manager_calls_them(
 ) -> None:
     """Where an id is given, the name is none: somebody else could have taken it as theirs."""
     assert staffed.person_by_id(user_id) == person
+
+
+def test_what_is_reread_is_what_the_file_says_now(config: Path) -> None:
+    """``settings`` stays as it was for the rest of the process; ``reread`` sees the change."""
+    before = settings(config).maintenance
+    text = (config / MAIN).read_text()
+    (config / MAIN).write_text(text.replace("override: true", "override: false", 1))
+    assert settings(config).maintenance is before
+    assert (before.approval.override, reread(config).approval.override) == (True, False)
 
 
 def test_who_holds_a_role(staffed: Maintenance) -> None:

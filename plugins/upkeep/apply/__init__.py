@@ -25,7 +25,7 @@ from upkeep.apply.target import Refused, locked, watched
 from upkeep.database import Connect, Row, Session
 from upkeep.permits import Circumstances, refusal
 from upkeep.plans import Action
-from upkeep.settings import Maintenance
+from upkeep.settings import ConfigError, Maintenance
 
 REFUSED, UNKNOWN = "refused", "unknown"
 
@@ -51,10 +51,15 @@ class Places:
 
 @dataclass
 class Applying:
-    """One go at one plan. ``clock`` is this host's time in UTC; the target's clock decides nothing."""
+    """One go at one plan. ``clock`` is this host's time in UTC; the target's clock decides nothing.
+
+    ``config`` holds for the whole go; ``reread`` says what config says now of people, freezes and the override, and
+    may raise ConfigError.
+    """
 
     places: Places
     config: Maintenance
+    reread: Callable[[], Maintenance]
     stored: gate.Stored
     run_id: str
     say: Callable[[str], None]
@@ -174,16 +179,25 @@ class Applying:
         last = Outcome(action, NOT_DONE, earlier[-1]["reason"], _receipt(earlier[-1])) if earlier else None
         attempt = len(earlier) + 1
         while self.tries[action.id] < self.config.guards.lock_attempts:
-            if why := self._refusal(book, action):
-                return self._note(last if last and self.tries[action.id] else Outcome(action, REFUSED, why))
-            if why := errand.guard.wait_until_quiet(self._over):
-                return self._note(Outcome(action, NOT_DONE, f"left undone: {why}"))
+            if held := self._held(book, errand):
+                tried = last if last and self.tries[action.id] and held.state == REFUSED else None
+                return self._note(tried or held)
             last, again = self._attempt(book, errand, attempt)
             if not again:
                 return self._note(last)
             attempt += 1
             self._pause()
         return self._note(last or Outcome(action, NOT_DONE, "it was not tried"))
+
+    def _held(self, book: Book, errand: Errand) -> Outcome | None:
+        """Why an action is not begun now. People are asked twice: nothing waits in vain, and a wait may be long."""
+        action = errand.action
+        if why := self._refusal(book, action):
+            return Outcome(action, REFUSED, why)
+        if why := errand.guard.wait_until_quiet(self._over):
+            return Outcome(action, NOT_DONE, f"left undone: {why}")
+        why = self._refusal(book, action)
+        return Outcome(action, REFUSED, why) if why else None
 
     def _attempt(self, book: Book, errand: Errand, attempt: int) -> tuple[Outcome, bool]:
         """Permit, look again, run, receipt; the outcome, and whether another attempt makes sense."""
@@ -225,12 +239,14 @@ class Applying:
         return book.once(lambda ledger: gate.permits_of_plan(ledger, self.stored.digest))
 
     def _refusal(self, book: Book, action: Action) -> str:
+        """Why an action may not run now, by what ledger, config and clock say at this moment."""
         decisions = book.once(lambda ledger: gate.decisions(ledger, self.stored.digest))
-        return refusal(self.stored.plan, action, decisions, self._now())
-
-    def _now(self) -> Circumstances:
         done = frozenset(key for key, outcome in self.outcomes.items() if outcome.state == DONE)
-        return circumstances(self.config, self.stored.plan, self.clock(), done)
+        try:
+            config = self.reread()
+        except ConfigError as why:
+            return f"config cannot be read any more: {why}"
+        return refusal(self.stored.plan, action, decisions, circumstances(config, self.stored.plan, self.clock(), done))
 
 
 def circumstances(

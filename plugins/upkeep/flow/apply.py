@@ -13,7 +13,7 @@ from upkeep import windows
 from upkeep.findings import Finding, Level
 from upkeep.flow.connections import postgres, trusted
 from upkeep.flow.step import Frozen, NotCollected, Step, Superseded
-from upkeep.settings import ConfigError, settings
+from upkeep.settings import ConfigError, reread, settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -99,7 +99,7 @@ class ApplyOperator(Step):
             trusted(str(maintain)),
             postgres(config.targets[self.target].connections.read),
         )
-        applying = Applying(places, config, stored, window.run_id, lambda text: self.log.info("%s", text))
+        applying = Applying(places, config, reread, stored, window.run_id, lambda text: self.log.info("%s", text))
         return ledger.Looked(tuple(_finding(outcome) for outcome in applying.run()))
 
     def _stored(self, window: windows.Window) -> Stored:
