@@ -91,6 +91,11 @@ def _requested(approvers: frozenset[str], plan: Plan, at: Circumstances) -> str:
         )
     if not approvers - at.requester:
         return f"{', '.join(sorted(approvers))} requested it and cannot be the only approver"
+    if plan.outside and plan.requested_by == SCHEDULE and len(approvers) < 2:
+        return (
+            "the schedule's run came late, and whoever made it late cannot be the only approver: who that was is not "
+            "known, so that one approver is not enough; start a run by hand"
+        )
     return ""
 
 

@@ -123,6 +123,17 @@ def test_until_when_people_are_asked_does_not_follow_the_logical_date(due: datet
     assert asked_until(replace(PLAN, due=due)) == T
 
 
+def test_a_late_run_of_the_schedule_needs_two_people() -> None:
+    """Somebody may have made it late, and is not known: where one role is enough, its one holder might be that."""
+    lone = replace(PLAN, actions=(action("1", roles=("dba",)), TWO))
+    late = replace(lone, outside=True)
+    assert running(lone, [ANN, BOB], at()) == {"1", "2"}
+    assert running(late, [ANN, BOB], at()) == {"2"}
+    assert "made it late cannot be the only approver" in refusal(late, late.actions[0], [ANN], at())
+    by_hand = replace(late, requested_by="bob")
+    assert running(by_hand, [ANN], at(requester=frozenset({"bob"}))) == {"1"}
+
+
 def test_who_left_the_role_after_approving_does_not_count() -> None:
     """Config now, not config then."""
     holders = HOLDERS | {"devops": frozenset({"eve"})}
