@@ -223,7 +223,7 @@ class Applying:
         if now is not None and not why and kind.write is None:
             receipt, again = carry_out(errand, now, left_ms)
         elif now is not None and not why:
-            receipt = book.patiently(partial(write_down, action, self.stored.digest, now))
+            receipt, again = book.once(partial(write_down, action, self.stored, self.clock, now))
         self._write(book, number, receipt)
         return Outcome(action, receipt.outcome, receipt.reason, receipt), again
 
@@ -233,7 +233,7 @@ class Applying:
         kind = kinds.of(action)
         if kind.write is None:
             return kind.state(target, action)
-        return book.patiently(lambda ledger: kind.state(ledger, action))
+        return book.once(lambda ledger: kind.state(ledger, action))
 
     def _permits(self, book: Book) -> list[Row]:
         return book.once(lambda ledger: gate.permits_of_plan(ledger, self.stored.digest))
