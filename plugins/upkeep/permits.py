@@ -32,7 +32,8 @@ class Decision:
 class Circumstances:
     """What is true at this moment: who holds which role, who asked (None: everybody), what is already done.
 
-    ``frozen`` is the reason of a freeze that holds now, ``override`` whether config lets approvers leave the calendar.
+    ``frozen`` is the reason of a freeze that holds now, ``freezes_at`` when the next one begins, ``override`` whether
+    config lets approvers leave the calendar.
     """
 
     now: datetime
@@ -40,6 +41,7 @@ class Circumstances:
     requester: frozenset[str] | None
     override: bool = True
     frozen: str = ""
+    freezes_at: datetime | None = None
     done: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -108,8 +110,10 @@ def _timing(plan: Plan, action: Action, at: Circumstances) -> str:
         return f"its window opens at {_minute(plan.not_before)}"
     if at.now >= plan.not_after:
         return f"its time was over at {_minute(plan.not_after)}"
-    if not fits(at.now, timedelta(milliseconds=action.predicted_ms), plan.not_after):
-        return f"it is predicted to take {action.predicted_ms} ms and would not end before {_minute(plan.not_after)}"
+    predicted = timedelta(milliseconds=action.predicted_ms)
+    for end, what in ((plan.not_after, ""), (at.freezes_at, "the freeze of ")):
+        if end is not None and not fits(at.now, predicted, end):
+            return f"it is predicted to take {action.predicted_ms} ms and would not end before {what}{_minute(end)}"
     return ""
 
 

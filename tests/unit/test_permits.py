@@ -211,6 +211,21 @@ def test_a_freeze_stops_what_everybody_approved() -> None:
     assert refusal(PLAN, ONE, [ANN, BOB], at(frozen="Holidays")) == "frozen: Holidays"
 
 
+@pytest.mark.parametrize(
+    ("begins", "said"),
+    [
+        (NOW + 10 * SECOND + TICK, ""),
+        (NOW + 10 * SECOND, "and would not end before the freeze of 2026-07-12 04:00 UTC"),
+        (T + DAY, ""),
+        (None, ""),
+    ],
+)
+def test_nothing_starts_that_would_run_into_a_freeze(begins: datetime | None, said: str) -> None:
+    """As for T: what is predicted to end before it begins may run."""
+    why = refusal(PLAN, ONE, [ANN, BOB], at(freezes_at=begins))
+    assert why == (said and f"it is predicted to take 10000 ms {said}")
+
+
 def test_outside_the_calendar_runs_unless_config_forbids_it() -> None:
     """The same quorum is the override; forbidding it leaves the calendar's windows alone."""
     outside = replace(PLAN, outside=True)

@@ -403,6 +403,25 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "identity: mine ",
         "ledger.identity: found 'mine': expected to match pattern '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'",
     ),
+    "guards that look with what changes": (
+        MAIN,
+        "maintain: upkeep_target_maintain ",
+        "maintain: upkeep_target_read ",
+        "targets.primary.connections.maintain: found 'upkeep_target_read' for read and for maintain, expected a "
+        "Connection for each",
+    ),
+    "a dashboard that writes": (
+        MAIN,
+        "dashboard: upkeep_ledger_dashboard ",
+        "dashboard: upkeep_ledger ",
+        "ledger.dashboard: found 'upkeep_ledger' for dashboard and for tasks, expected a Connection for each",
+    ),
+    "tasks that own the ledger": (
+        MAIN,
+        "owner: upkeep_ledger_owner ",
+        "owner: upkeep_ledger ",
+        "ledger.owner: found 'upkeep_ledger' for owner and for tasks, expected a Connection for each",
+    ),
     "a webhook in place of a Connection": (
         MAIN,
         "# slack: upkeep_slack ",

@@ -260,6 +260,7 @@ def circumstances(
         requester=config.requester(None if plan.requested_by == plans.SCHEDULE else plan.requested_by),
         override=config.approval.override,
         frozen=f"{frozen.reason} (until {frozen.end:%Y-%m-%d %H:%M} UTC)" if frozen else "",
+        freezes_at=windows.next_freeze(config.freezes, now),
         done=done,
     )
 

@@ -62,9 +62,8 @@ class PlanOperator(Step):
             when=windows.When(context["params"]["when"]),
             closed_response=timedelta(minutes=config.approval.closed_response_minutes),
         )
-        for moment in (now, allowed.not_before):
-            if freeze := windows.frozen(config.freezes, moment):
-                raise Frozen(f"{freeze.reason} (until {freeze.end:%Y-%m-%d %H:%M} UTC)")
+        if freeze := windows.frozen(config.freezes, max(now, allowed.not_before)):
+            raise Frozen(f"{freeze.reason} (until {freeze.end:%Y-%m-%d %H:%M} UTC)")
         if self.cadence == "weekly" and (due := windows.covered_by(config.windows.get("monthly"), allowed)):
             raise Superseded(f"the monthly window of {due:%Y-%m-%d %H:%M} UTC covers it")
         return allowed

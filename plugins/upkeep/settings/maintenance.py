@@ -21,6 +21,13 @@ class TargetConnections(Frozen):
     read: ConnectionId
     maintain: ConnectionId | None = None
 
+    @field_validator("maintain")
+    @classmethod
+    def _of_its_own(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and value == info.data.get("read"):
+            raise ValueError(f"found {value!r} for read and for maintain, expected a Connection for each")
+        return value
+
 
 class Backups(Frozen):
     """Where a target's base backups and archived WAL lie, and what they must be like (G99, G100)."""
@@ -60,6 +67,15 @@ class Ledger(Frozen):
     dashboard: ConnectionId
     owner: ConnectionId
     identity: str | None = Field(default=None, pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+
+    @field_validator("dashboard", "owner")
+    @classmethod
+    def _of_its_own(cls, value: str, info: ValidationInfo) -> str:
+        if twice := [name for name, other in info.data.items() if other == value]:
+            raise ValueError(
+                f"found {value!r} for {info.field_name} and for {twice[0]}, expected a Connection for each"
+            )
+        return value
 
 
 class Http(Frozen):
