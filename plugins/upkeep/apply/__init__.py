@@ -117,7 +117,7 @@ class Applying:
         """Take the lock, look after what a dead process left, then go through the actions."""
         if plans.digest(plans.canonical(self.stored.plan)) != self.stored.digest:
             raise Refused(f"the plan does not give its digest {self.stored.digest}: it is not the one people approved")
-        with Book(self.places.ledger, self.config.sql) as book:
+        with Book(self.places.ledger, self.config.sql, self.config.ledger.patience_seconds) as book:
             if self._nothing_to_do(book):
                 return
             with (

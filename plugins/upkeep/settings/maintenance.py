@@ -61,11 +61,16 @@ class Target(Frozen):
 
 
 class Ledger(Frozen):
-    """Airflow Connections to the ledger, one per role; ``identity`` pins which ledger it is."""
+    """Airflow Connections to the ledger, one per role; ``identity`` pins which ledger it is.
+
+    ``patience_seconds`` is how long an answer or a receipt is tried to be written while the ledger is away (APPROVAL.md,
+    rule 2); an approval's task ends after ten minutes in any case.
+    """
 
     tasks: ConnectionId
     dashboard: ConnectionId
     owner: ConnectionId
+    patience_seconds: float = Field(default=300, gt=0, le=300, strict=True)
     identity: str | None = Field(default=None, pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
     @field_validator("dashboard", "owner")
