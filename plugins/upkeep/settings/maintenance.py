@@ -63,8 +63,8 @@ class Target(Frozen):
 class Ledger(Frozen):
     """Airflow Connections to the ledger, one per role; ``identity`` pins which ledger it is.
 
-    ``patience_seconds`` is how long an answer or a receipt is tried to be written while the ledger is away (APPROVAL.md,
-    rule 2); an approval's task ends after ten minutes in any case.
+    ``patience_seconds`` is how long an answer or a receipt is tried to be written while the ledger is away; the task
+    of an approval ends after ten minutes in any case.
     """
 
     tasks: ConnectionId
