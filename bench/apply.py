@@ -59,9 +59,10 @@ class Platform:
             rows = admin.execute("SELECT relname, oid::bigint FROM pg_class WHERE relname = ANY (%s)", [tables])
             oids = dict(rows.fetchall())
         with database.session(self.connect(TARGET), self.config.sql, read_only=True) as session:
-            found = optimise.candidates(session, self.config.optimise, [])
+            found, version = optimise.candidates(session, self.config.optimise, []), session.version
         chosen = [row for row in found if row["oid"] in oids.values()]
         assert len(chosen) == len(tables), f"found {len(chosen)} candidates, expected {len(tables)}"
+        proposals = optimise.propose(chosen, self.config.optimise, ("dba", "devops"), version)
         window = Window(TARGET, "weekly", Kind.MANUAL, DUE, now, DUE, now, secrets.token_hex(8), "bench")
         plan = plans.Plan(
             target=TARGET,
@@ -74,7 +75,7 @@ class Platform:
             not_before=now,
             not_after=now + timedelta(hours=4),
             outside=True,
-            actions=plans.numbered(optimise.propose(chosen, self.config.optimise, ("dba", "devops")))[0],
+            actions=plans.numbered(proposals)[0],
         )
         with database.session(self.connect("ledger"), self.config.sql, read_only=False) as session:
             ledger.open_window(session, window)
@@ -93,7 +94,7 @@ class Platform:
     def apply(self, stored: gate.Stored) -> list[gate.Receipt]:
         """Apply it all; the receipts."""
         places = Places(self.connect("ledger"), self.connect(TARGET), self.connect(TARGET))
-        outcomes = Applying(places, self.config, stored, stored.plan.run_id, lambda _: None).run()
+        outcomes = Applying(places, self.config, lambda: self.config, stored, stored.plan.run_id, lambda _: None).run()
         receipts = [outcome.receipt for outcome in outcomes if outcome.state == "done" and outcome.receipt]
         assert len(receipts) == len(outcomes), [outcome.reason for outcome in outcomes]
         return receipts

@@ -1,6 +1,7 @@
 """VACUUM and ANALYZE (G52, G59): which tables need one, as actions; what one did, from the catalogue.
 
-TRUNCATE is off: giving back the pages at a table's end takes ACCESS EXCLUSIVE, and the plan promises less.
+TRUNCATE is off: giving back the pages at a table's end takes ACCESS EXCLUSIVE, and the plan promises less. From
+PostgreSQL 18 on both go through a table's inheritance children too, which nobody approved, unless ONLY stands there.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from upkeep.settings import Optimise
 KIND = "optimise"
 VACUUM, ANALYZE = "vacuum", "analyze"
 
-_STATEMENTS = {VACUUM: sql.SQL("VACUUM (ANALYZE, TRUNCATE false) {}"), ANALYZE: sql.SQL("ANALYZE {}")}
+_STATEMENTS = {VACUUM: sql.SQL("VACUUM (ANALYZE, TRUNCATE false) {}{}"), ANALYZE: sql.SQL("ANALYZE {}{}")}
+#: From this server on a statement says that it means one table; older ones do not know the word.
+_ONLY_FROM = 180_000
 #: Pages that ANALYZE reads at most: 300 rows for each of the default 100 statistics targets.
 _ANALYZE_BYTES = 30_000 * 8192
 #: What a page costs by the server's own prices: read (2), and by VACUUM written back (20) where rows died.
@@ -39,14 +42,14 @@ def candidates(session: Session, config: Optimise, taken: Iterable[int]) -> list
     return session.rows(session.load("optimise/candidates"), parameters)
 
 
-def propose(rows: Iterable[Row], config: Optimise, roles: tuple[str, ...]) -> list[Proposal]:
-    """An action for each candidate. Pure."""
-    return [Proposal(_action(row, config, roles), _measured(row)) for row in rows]
+def propose(rows: Iterable[Row], config: Optimise, roles: tuple[str, ...], version: int) -> list[Proposal]:
+    """An action for each candidate, for a server of this ``server_version_num``. Pure."""
+    return [Proposal(_action(row, config, roles, version), _measured(row)) for row in rows]
 
 
-def _action(row: Row, config: Optimise, roles: tuple[str, ...]) -> Action:
+def _action(row: Row, config: Optimise, roles: tuple[str, ...], version: int) -> Action:
     verb = VACUUM if row["vacuum"] else ANALYZE
-    name = sql.Identifier(row["schema"], row["table"])
+    name, only = sql.Identifier(row["schema"], row["table"]), sql.SQL("ONLY " if version >= _ONLY_FROM else "")
     rule = (
         f"at least {config.dead_percent:g} % of its rows are dead"
         if row["vacuum"]
@@ -56,7 +59,7 @@ def _action(row: Row, config: Optimise, roles: tuple[str, ...]) -> Action:
         id="",
         kind=KIND,
         verb=verb,
-        statement=_STATEMENTS[verb].format(name).as_string(),
+        statement=_STATEMENTS[verb].format(only, name).as_string(),
         schema=row["schema"],
         table=row["table"],
         oid=row["oid"],

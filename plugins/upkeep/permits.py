@@ -36,7 +36,8 @@ class Decision:
 class Circumstances:
     """What is true at this moment: who holds which role, who asked (None: everybody), what is already done.
 
-    ``frozen`` is the reason of a freeze that holds now, ``override`` whether config lets approvers leave the calendar.
+    ``frozen`` is the reason of a freeze that holds now, ``freezes_at`` when the next one begins, ``override`` whether
+    config lets approvers leave the calendar.
     """
 
     now: datetime
@@ -44,6 +45,7 @@ class Circumstances:
     requester: frozenset[str] | None
     override: bool = True
     frozen: str = ""
+    freezes_at: datetime | None = None
     done: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -95,6 +97,11 @@ def _requested(approvers: frozenset[str], plan: Plan, at: Circumstances) -> str:
         )
     if not approvers - at.requester:
         return f"{', '.join(sorted(approvers))} requested it and cannot be the only approver"
+    if plan.outside and plan.requested_by == SCHEDULE and len(approvers) < 2:
+        return (
+            "the schedule's run came late, and whoever made it late cannot be the only approver: who that was is not "
+            "known, so that one approver is not enough; start a run by hand"
+        )
     return ""
 
 
@@ -107,8 +114,10 @@ def _timing(plan: Plan, action: Action, at: Circumstances) -> str:
         return f"its window opens at {_minute(plan.not_before)}"
     if at.now >= plan.not_after:
         return f"its time was over at {_minute(plan.not_after)}"
-    if not fits(at.now, timedelta(milliseconds=action.predicted_ms), plan.not_after):
-        return f"it is predicted to take {action.predicted_ms} ms and would not end before {_minute(plan.not_after)}"
+    predicted = timedelta(milliseconds=action.predicted_ms)
+    for end, what in ((plan.not_after, ""), (at.freezes_at, "the freeze of ")):
+        if end is not None and not fits(at.now, predicted, end):
+            return f"it is predicted to take {action.predicted_ms} ms and would not end before {what}{_minute(end)}"
     return ""
 
 

@@ -172,6 +172,11 @@ def frozen(freezes: Iterable[S], moment: datetime) -> S | None:
     )
 
 
+def next_freeze(freezes: Iterable[Stretch], moment: datetime) -> datetime | None:
+    """When the next freeze begins after a moment, None without one."""
+    return min((freeze.start for freeze in freezes if freeze.start > moment), default=None)
+
+
 def covered_by(monthly: Cadence | None, weekly: Authority) -> datetime | None:
     """The due time of the monthly window whose open time overlaps the weekly one's, and which does its work (X9).
 

@@ -19,5 +19,5 @@ def say(text: str) -> None:
 if __name__ == "__main__":
     ledger, target, config, stored = pickle.loads(Path(sys.argv[1]).read_bytes())
     places = Places(*(lambda dsn=dsn: psycopg.connect(dsn) for dsn in (ledger, target, target)))
-    for outcome in Applying(places, config, stored, stored.plan.run_id, say).run():
+    for outcome in Applying(places, config, lambda: config, stored, stored.plan.run_id, say).run():
         say(f"OUTCOME {outcome.action.table} {outcome.state}")

@@ -118,7 +118,9 @@ class Stage:
         """Draw up and keep a plan of all candidates that may run from now on for an hour."""
         now = datetime.now(UTC).replace(microsecond=0)
         rows = sorted(self.candidates()[: plans.MOST_ACTIONS], key=lambda row: str(row["table"]))
-        actions, measured = plans.numbered(optimise.propose(rows, self.config.optimise, ("dba", "devops")))
+        with self.session() as session:
+            proposals = optimise.propose(rows, self.config.optimise, ("dba", "devops"), session.version)
+        actions, measured = plans.numbered(proposals)
         about: dict[str, Any] = {
             "target": self.name,
             "cadence": "weekly",
@@ -193,9 +195,10 @@ class Stage:
         return Places(**{key: to(value) if isinstance(value, str) else value for key, value in given.items()})
 
     def applying(self, stored: gate.Stored, **others: Any) -> Applying:
-        """One go at a plan; ``places``, ``clock`` and ``config`` can be replaced."""
+        """One go at a plan; ``places``, ``clock``, ``config`` and ``reread`` can be replaced."""
         given = {"places": self.places(), "config": self.config, "run_id": stored.plan.run_id, "say": self.said.append}
-        return Applying(stored=stored, **(given | others))
+        given |= others
+        return Applying(stored=stored, **({"reread": lambda: given["config"]} | given))
 
     def apply(self, stored: gate.Stored, **others: Any) -> dict[str, Outcome]:
         """Apply it; table → outcome."""

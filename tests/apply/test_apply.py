@@ -172,6 +172,18 @@ def test_what_is_not_predicted_to_end_in_time_does_not_start(stage: Stage) -> No
     assert stage.permits(stored) == [("short", 1, "done")]
 
 
+def test_what_would_run_into_a_freeze_does_not_start(stage: Stage) -> None:
+    """T is far away, but a freeze begins in a quarter of an hour: what ends before it runs."""
+    stage.dirty("long", "short")
+    actions = stage.plan().plan.actions
+    stored = stage.approved(actions=(replace(actions[0], predicted_ms=1_800_000), actions[1]))
+    soon = datetime.now(UTC) + HOUR / 4
+    config = stage.config.model_copy(update={"freezes": (Freeze(start=soon, end=soon + 24 * HOUR, reason="Holidays"),)})
+    outcomes = stage.apply(stored, config=config)
+    assert "would not end before the freeze of" in outcomes["long"].reason
+    assert stage.permits(stored) == [("short", 1, "done")]
+
+
 def test_time_that_runs_out_while_the_permit_is_written_stops_the_statement(stage: Stage) -> None:
     """The clock is looked at once more after the permit: its receipt says not done, and nothing ran."""
     stage.dirty("kept")

@@ -12,12 +12,14 @@ from tests.apply.stage import Stage, changed, configured
 from tests.sql.test_database import until
 from upkeep import optimise, plans
 
-ROW = {"vacuum": True, "oid": 1, "schema": "public", "table": "t", "shape": "s", "table_bytes": 0, "index_bytes": 0}
+VERSION = 170_000
+SEEN = {"live_rows": 1, "dead_rows": 1, "changed_rows": 1, "table_bytes": 0, "index_bytes": 0}
+ROW = {"vacuum": True, "oid": 1, "schema": "public", "table": "t", "shape": "s", **SEEN}
 
 
 def verbs(stage: Stage) -> dict[str, str]:
     """table → verb of what would be planned."""
-    actions, _ = plans.numbered(optimise.propose(stage.candidates(), stage.config.optimise, ("dba",)))
+    actions, _ = plans.numbered(optimise.propose(stage.candidates(), stage.config.optimise, ("dba",), VERSION))
     return {action.table: action.verb for action in actions}
 
 
@@ -130,6 +132,39 @@ def test_what_is_not_ours_is_left_alone(stage: Stage) -> None:
     assert stage.look(toast)[0]["dead"] == 0
 
 
+@pytest.mark.guide("G52", "G59", "holds")
+def test_an_inheritance_child_that_nobody_approved_is_left_alone(stage: Stage) -> None:
+    """From PostgreSQL 18 on VACUUM and ANALYZE of a parent go through its children too; what was planned does not."""
+    for parent in ("parent", "moved"):
+        stage.do(
+            f"CREATE TABLE {parent} (id int, wide text) WITH (autovacuum_enabled = false)".encode(),
+            f"CREATE TABLE {parent}_child () INHERITS ({parent}) WITH (autovacuum_enabled = false)".encode(),
+            f"INSERT INTO {parent} SELECT n, 'x' FROM generate_series(1, 3000) n".encode(),
+            f"INSERT INTO {parent}_child SELECT n, 'x' FROM generate_series(1, 3000) n".encode(),
+        )
+    stage.do("DELETE FROM ONLY parent WHERE id % 3 > 0", "DELETE FROM parent_child WHERE id % 3 > 0")
+    until(lambda: len(verbs(stage)) == 4)
+    stored = stage.plan()
+    chosen = {action.id for action in stored.plan.actions if action.table in ("parent", "moved")}
+    outcomes = stage.apply(stage.decide(stored, ids=chosen))
+    assert {outcomes[table].action.verb: outcomes[table].state for table in ("parent", "moved")} == {
+        "vacuum": "done",
+        "analyze": "done",
+    }
+    counted = "SELECT relname AS name, vacuum_count + analyze_count AS n FROM pg_stat_user_tables"
+    counts = {row["name"]: row["n"] for row in stage.look(counted)}
+    assert (counts["parent"], counts["moved"]) == (2, 1)
+    assert (counts["parent_child"], counts["moved_child"]) == (0, 0)
+
+
+@pytest.mark.parametrize(("version", "only"), [(170_010, False), (180_000, True), (190_001, True)])
+def test_only_stands_where_the_server_knows_it(version: int, only: bool) -> None:
+    """Before PostgreSQL 18 the word would be a syntax error."""
+    for vacuum in (True, False):
+        (proposal,) = optimise.propose([ROW | {"vacuum": vacuum}], configured().optimise, ("dba",), version)
+        assert proposal.action.statement.endswith(' ONLY "public"."t"') is only
+
+
 def test_an_unlogged_table_and_a_materialised_view_are_maintained_too(stage: Stage) -> None:
     """Both keep dead rows as any table does."""
     stage.do(
@@ -171,7 +206,7 @@ def test_a_locked_table_does_not_stop_planning(stage: Stage) -> None:
         (row,) = stage.candidates()
         assert row["table_bytes"] > 100_000
         with stage.session() as session:
-            action = optimise.propose([row], stage.config.optimise, ("dba",))[0].action
+            action = optimise.propose([row], stage.config.optimise, ("dba",), VERSION)[0].action
             now = optimise.state(session, action)
         assert now is not None
         assert now["total_bytes"] is None
@@ -202,7 +237,8 @@ def test_the_counters_say_what_was_done(
     def row(counts: tuple[int, int]) -> dict[str, Any]:
         return dict(zip(("vacuum_count", "analyze_count"), counts, strict=True))
 
-    action = optimise.propose([ROW | {"vacuum": verb == "vacuum"}], configured().optimise, ("dba",))[0].action
+    row_of = ROW | {"vacuum": verb == "vacuum"}
+    action = optimise.propose([row_of], configured().optimise, ("dba",), VERSION)[0].action
     assert optimise.was_done(action, row(before), row(after) if after else None) is done
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,10 +19,25 @@ import yaml
 from psycopg import sql
 
 from sandbox.config import MAINTENANCE, rewrite_config
+from sandbox.stack import PYTHON, ROOT, environment
 from tests.e2e.weekly import DAG, Weekly
 from upkeep.windows import When
 
 DAG_PATH = f"/api/v2/dags/{DAG}"
+
+#: Apply as a task's process does it, without Airflow around it: the environment of the sandbox and what is given.
+APPLY = """
+import sys
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from airflow.sdk.bases.operator import ExecutorSafeguard
+from upkeep.flow.apply import ApplyOperator
+ExecutorSafeguard.test_mode = True
+run = SimpleNamespace(dag_id="maintenance_weekly", run_id=sys.argv[1], run_type="manual", logical_date=None,
+                      run_after=datetime.fromisoformat(sys.argv[2]), triggering_user_name="dora")
+apply = ApplyOperator(task_id="apply", target="primary", cadence="weekly", guide="G59")
+apply.execute({"dag_run": run, "ti": SimpleNamespace(try_number=9), "params": {"dry_run": False, "groups": []}})
+"""
 
 
 @dataclass
@@ -114,6 +130,17 @@ class Attacks(Weekly):
         """Clear apply once the run has ended: Airflow forgets a task that is cleared just when its run ends."""
         self.finish(run)
         assert self.clear(run, "apply").status_code == 200
+
+    def apply_beside(self, run: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Apply a run's plan in a process that Airflow did not start, with more in its environment."""
+        command = [PYTHON, "-c", APPLY, run, self.request("admin", "GET", self.path(run)).json()["run_after"]]
+        environ = environment(self.running.sandbox) | variables
+        return subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    def steps(self, run: str) -> dict[str, str]:
+        """Step → its state in the ledger, of its latest try."""
+        rows = self.running.ledger("SELECT step, state FROM upkeep.steps WHERE run_id = %s ORDER BY id", run)
+        return dict(rows)
 
     def told(self, run: str, role: str) -> list[str]:
         """What Slack was sent about one question."""

@@ -10,7 +10,9 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e.attacks import Attacks
 from tests.e2e.conftest import DAG, Running
+from tests.e2e.weekly import DAG as WEEKLY
 
 SLOW = 30_000.0  # milliseconds that a page may take on a busy machine
 
@@ -111,6 +113,31 @@ def test_the_trigger_form_offers_groups_and_dry_run_only(page: Page, running: Ru
     keep(page, "trigger")
     for absent in ("target", "interval", "connection", "sql", "url"):
         assert page.get_by_label(absent, exact=True).count() == 0
+
+
+def test_a_person_approves_in_airflows_own_form(browser: Browser, running: Running) -> None:
+    """The Database Administrator reads the plan, leaves the list as it is, clicks Approve, and the ledger knows it."""
+    weekly = Attacks(running)
+    weekly.make_dirty("clicked")
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context.set_default_timeout(SLOW)
+    try:
+        started = weekly.trigger()
+        weekly.asked(started)
+        opened = context.new_page()
+        login(opened, running, "dora")
+        path = f"/dags/{WEEKLY}/runs/{quote(started)}/tasks/approve.dba/required_actions"
+        opened.goto(f"{running.sandbox.url}{path}")
+        expect(opened.get_by_text("OUTSIDE THE CALENDAR").first).to_be_visible(timeout=SLOW)
+        expect(opened.get_by_text('VACUUM (ANALYZE, TRUNCATE false) "public"."clicked"').first).to_be_visible()
+        keep(opened, "approval")
+        opened.get_by_role("button", name="Approve", exact=True).click()
+        weekly.until(started, "approve.dba", "success")
+        assert weekly.decisions(started) == {"dba": ("dora", sorted(weekly.ids(started, "dba")))}
+    finally:
+        context.close()
+        weekly.end()
+        weekly.drop("clicked")
 
 
 def test_text_out_of_log_tables_stays_text(browser: Browser, running: Running) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,25 +9,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from sandbox.stack import PYTHON, ROOT, environment
 from tests.e2e.attacks import Attacks
 from tests.e2e.conftest import Running
 
 TABLES = ("kept", "recreated", "altered")
-
-#: Apply as a task's process does it, without Airflow around it: the environment of the sandbox and what is given.
-APPLY = """
-import sys
-from datetime import UTC, datetime
-from types import SimpleNamespace
-from airflow.sdk.bases.operator import ExecutorSafeguard
-from upkeep.flow.apply import ApplyOperator
-ExecutorSafeguard.test_mode = True
-run = SimpleNamespace(dag_id="maintenance_weekly", run_id=sys.argv[1], run_type="manual", logical_date=None,
-                      run_after=datetime.fromisoformat(sys.argv[2]), triggering_user_name="dora")
-apply = ApplyOperator(task_id="apply", target="primary", cadence="weekly", guide="G59")
-apply.execute({"dag_run": run, "ti": SimpleNamespace(try_number=9), "params": {"dry_run": False, "groups": []}})
-"""
 
 
 @pytest.fixture
@@ -104,9 +88,7 @@ def test_apply_looks_at_people_servers_and_tables_again(attack: Attacks) -> None
 
 def _as_everybodys_admin(attack: Attacks, run: str) -> str:
     """What apply's process says where everybody is an admin: a running api-server cannot be switched over."""
-    command = [PYTHON, "-c", APPLY, run, attack.request("admin", "GET", attack.path(run)).json()["run_after"]]
-    environ = environment(attack.running.sandbox) | {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True"}
-    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = attack.apply_beside(run, AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS="True")
     assert done.returncode != 0
     return done.stderr
 

@@ -116,6 +116,26 @@ def test_for_the_next_window_waits_and_the_scheduled_run_repeats_nothing(weekly:
     assert [weekly.vacuumed(table) for table in TABLES] == [1, 1]
 
 
+def test_a_freeze_leaves_the_evidence_and_changes_nothing(weekly: Attacks) -> None:
+    """While config says so nothing is planned, asked or applied; what was seen is in the report, with the reason."""
+    now = datetime.now(UTC)
+
+    def holidays(config: dict[str, Any]) -> None:
+        start, end = now - timedelta(hours=1), now + timedelta(hours=1)
+        config["freezes"] = [{"start": start.isoformat(), "end": end.isoformat(), "reason": "Holidays"}]
+
+    with weekly.config(holidays):
+        run = weekly.trigger()
+        assert weekly.finish(run) == "success"
+    steps = weekly.steps(run)
+    assert (steps["plan"], steps["apply"], steps["evidence.dead_rows"]) == ("frozen", "frozen", "ran")
+    assert "nothing to ask of dba: no plan" in weekly.log(run, "approve.dba")
+    assert weekly.plans(run) == 0
+    subjects = {finding["subject"] for finding in weekly.report(run)["findings"]}
+    assert any("worn_out" in subject for subject in subjects)
+    assert [weekly.vacuumed(table) for table in TABLES] == [0, 0]
+
+
 def test_five_missed_windows_are_five_rows_and_one_mutation(weekly: Attacks) -> None:
     """Backfilled over REST: every window has its row, only the newest asks, and what is approved runs once."""
     due = (datetime.now(UTC) - timedelta(minutes=3)).replace(second=0, microsecond=0)

@@ -71,11 +71,13 @@ EVERYTHING = (
 )
 
 MAINTAIN = "primary: a Connection that may change it (upkeep_target_maintain)"
+WATCH = "primary: a Connection that guards may trust (upkeep_target_read)"
 POOLING = "primary: no transaction pooling before changes"
 SERVER, LEDGER = "primary: the server that config pins", "the ledger that config pins"
 SLACK = "Slack, where those who must answer are told"
 CHANGES = (
     MAINTAIN,
+    WATCH,
     POOLING,
     SERVER,
     LEDGER,
@@ -598,20 +600,24 @@ from airflow.models.team import Team
 from airflow.utils.session import create_session
 with create_session() as session:
     Base.metadata.create_all(session.get_bind(), tables=[Team.__table__, Connection.__table__])
-    session.add(Connection(conn_id="upkeep_target_maintain", **json.loads(sys.argv[1])))
+    session.add(Connection(conn_id=sys.argv[1], **json.loads(sys.argv[2])))
 """
 
 
-def test_a_maintain_connection_from_airflows_own_store_is_refused(deployment: Deployment, tmp_path: Path) -> None:
-    """An operator may edit it there, so that it is worse than none (APPROVAL.md, rule 8)."""
-    given = json.dumps(deployment.connections["upkeep_target_maintain"])
+@pytest.mark.parametrize(("name", "row"), [("upkeep_target_maintain", MAINTAIN), ("upkeep_target_read", WATCH)])
+def test_a_connection_from_airflows_own_store_changes_nothing(
+    deployment: Deployment, tmp_path: Path, name: str, row: str
+) -> None:
+    """An operator may edit it there: neither what changes something nor what guards it may come from there (rule 8)."""
+    given = json.dumps(deployment.connections[name])
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-    argv = [sys.executable, "-W", "ignore", "-c", STORE, given]
+    argv = [sys.executable, "-W", "ignore", "-c", STORE, name, given]
     subprocess.run(argv, env={**kept, "AIRFLOW_HOME": str(tmp_path)}, check=True, timeout=120, cwd=tmp_path)
-    done = deployment.run("check", home=tmp_path, upkeep_target_maintain=None)
+    done = deployment.run("check", home=tmp_path, **{name: None})
     rows, why = _table(done.stdout)
-    assert (done.returncode, rows[MAINTAIN]) == (1, "NO"), done.stdout
-    assert "one from Airflow's own store, which operators may edit, is not trusted" in why[MAINTAIN]
+    assert (done.returncode, rows[row]) == (1, "NO"), done.stdout
+    assert "one from Airflow's own store, which operators may edit, is not trusted" in why[row]
+    assert why[row].endswith("Nothing is changed in primary")
 
 
 def test_the_identities_are_printed_as_config_wants_them(deployment: Deployment, tmp_path: Path, port: int) -> None:

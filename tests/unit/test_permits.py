@@ -124,6 +124,17 @@ def test_until_when_people_are_asked_does_not_follow_the_logical_date(due: datet
     assert asked_until(replace(PLAN, due=due)) == T
 
 
+def test_a_late_run_of_the_schedule_needs_two_people() -> None:
+    """Somebody may have made it late, and is not known: where one role is enough, its one holder might be that."""
+    lone = replace(PLAN, actions=(action("1", roles=("dba",)), TWO))
+    late = replace(lone, outside=True)
+    assert running(lone, [ANN, BOB], at()) == {"1", "2"}
+    assert running(late, [ANN, BOB], at()) == {"2"}
+    assert "made it late cannot be the only approver" in refusal(late, late.actions[0], [ANN], at())
+    by_hand = replace(late, requested_by="bob")
+    assert running(by_hand, [ANN], at(requester=frozenset({"bob"}))) == {"1"}
+
+
 def test_who_left_the_role_after_approving_does_not_count() -> None:
     """Config now, not config then."""
     holders = HOLDERS | {"devops": frozenset({"eve"})}
@@ -199,6 +210,21 @@ def test_an_action_of_no_time_still_starts_before_t() -> None:
 def test_a_freeze_stops_what_everybody_approved() -> None:
     """With its reason."""
     assert refusal(PLAN, ONE, [ANN, BOB], at(frozen="Holidays")) == "frozen: Holidays"
+
+
+@pytest.mark.parametrize(
+    ("begins", "said"),
+    [
+        (NOW + 10 * SECOND + TICK, ""),
+        (NOW + 10 * SECOND, "and would not end before the freeze of 2026-07-12 04:00 UTC"),
+        (T + DAY, ""),
+        (None, ""),
+    ],
+)
+def test_nothing_starts_that_would_run_into_a_freeze(begins: datetime | None, said: str) -> None:
+    """As for T: what is predicted to end before it begins may run."""
+    why = refusal(PLAN, ONE, [ANN, BOB], at(freezes_at=begins))
+    assert why == (said and f"it is predicted to take 10000 ms {said}")
 
 
 def test_outside_the_calendar_runs_unless_config_forbids_it() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from upkeep.findings import Level
-from upkeep.settings import METRICS, ROOT, ConfigError, Maintenance, config_folder, settings
+from upkeep.settings import METRICS, ROOT, ConfigError, Maintenance, config_folder, reread, settings
 
 MAIN, BANDS = "maintenance.yaml", "thresholds.yaml"
 EACH_KIND = "expected a list of roles for exactly ['indexes', 'optimise', 'thresholds']"
@@ -403,6 +403,25 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "identity: mine ",
         "ledger.identity: found 'mine': expected to match pattern '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'",
     ),
+    "guards that look with what changes": (
+        MAIN,
+        "maintain: upkeep_target_maintain ",
+        "maintain: upkeep_target_read ",
+        "targets.primary.connections.maintain: found 'upkeep_target_read' for read and for maintain, expected a "
+        "Connection for each",
+    ),
+    "a dashboard that writes": (
+        MAIN,
+        "dashboard: upkeep_ledger_dashboard ",
+        "dashboard: upkeep_ledger ",
+        "ledger.dashboard: found 'upkeep_ledger' for dashboard and for tasks, expected a Connection for each",
+    ),
+    "tasks that own the ledger": (
+        MAIN,
+        "owner: upkeep_ledger_owner ",
+        "owner: upkeep_ledger ",
+        "ledger.owner: found 'upkeep_ledger' for owner and for tasks, expected a Connection for each",
+    ),
     "a webhook in place of a Connection": (
         MAIN,
         "# slack: upkeep_slack ",
@@ -497,6 +516,15 @@ def test_a_person_is_known_by_what_the_auth_manager_calls_them(
 ) -> None:
     """Where an id is given, the name is none: somebody else could have taken it as theirs."""
     assert staffed.person_by_id(user_id) == person
+
+
+def test_what_is_reread_is_what_the_file_says_now(config: Path) -> None:
+    """``settings`` stays as it was for the rest of the process; ``reread`` sees the change."""
+    before = settings(config).maintenance
+    text = (config / MAIN).read_text()
+    (config / MAIN).write_text(text.replace("override: true", "override: false", 1))
+    assert settings(config).maintenance is before
+    assert (before.approval.override, reread(config).approval.override) == (True, False)
 
 
 def test_who_holds_a_role(staffed: Maintenance) -> None:

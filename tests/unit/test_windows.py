@@ -26,6 +26,7 @@ from upkeep.windows import (
     held_slot,
     lateness,
     manual_period,
+    next_freeze,
     superseded_by,
 )
 
@@ -358,6 +359,15 @@ def test_a_freeze_holds_from_its_start_to_just_before_its_end() -> None:
         assert frozen(freezes, SUNDAY + HOUR) is long
     assert frozen([short, long], SUNDAY + 2 * DAY - TICK) is long
     assert frozen([short, long], SUNDAY + 2 * DAY) is None
+
+
+def test_the_next_freeze_is_the_first_that_has_not_begun() -> None:
+    """One that holds is not the next one."""
+    freezes = [Freeze(start=SUNDAY + days * DAY, end=SUNDAY + 9 * DAY, reason="release") for days in (3, 0, 1)]
+    assert next_freeze(freezes, SUNDAY - TICK) == SUNDAY
+    assert next_freeze(freezes, SUNDAY) == SUNDAY + DAY
+    assert next_freeze(freezes, SUNDAY + 3 * DAY) is None
+    assert next_freeze([], SUNDAY) is None
 
 
 @pytest.mark.guide("X9", "holds")

@@ -25,7 +25,7 @@ from upkeep.apply.target import Refused, locked, watched
 from upkeep.database import Connect, Row, Session
 from upkeep.permits import Circumstances, refusal
 from upkeep.plans import Action
-from upkeep.settings import Maintenance
+from upkeep.settings import ConfigError, Maintenance
 
 REFUSED, UNKNOWN = "refused", "unknown"
 
@@ -51,10 +51,15 @@ class Places:
 
 @dataclass
 class Applying:
-    """One go at one plan. ``clock`` is this host's time in UTC; the target's clock decides nothing."""
+    """One go at one plan. ``clock`` is this host's time in UTC; the target's clock decides nothing.
+
+    ``config`` holds for the whole go; ``reread`` says what config says now of people, freezes and the override, and
+    may raise ConfigError.
+    """
 
     places: Places
     config: Maintenance
+    reread: Callable[[], Maintenance]
     stored: gate.Stored
     run_id: str
     say: Callable[[str], None]
@@ -112,7 +117,7 @@ class Applying:
         """Take the lock, look after what a dead process left, then go through the actions."""
         if plans.digest(plans.canonical(self.stored.plan)) != self.stored.digest:
             raise Refused(f"the plan does not give its digest {self.stored.digest}: it is not the one people approved")
-        with Book(self.places.ledger, self.config.sql) as book:
+        with Book(self.places.ledger, self.config.sql, self.config.ledger.patience_seconds) as book:
             if self._nothing_to_do(book):
                 return
             with (
@@ -174,16 +179,25 @@ class Applying:
         last = Outcome(action, NOT_DONE, earlier[-1]["reason"], _receipt(earlier[-1])) if earlier else None
         attempt = len(earlier) + 1
         while self.tries[action.id] < self.config.guards.lock_attempts:
-            if why := self._refusal(book, action):
-                return self._note(last if last and self.tries[action.id] else Outcome(action, REFUSED, why))
-            if why := errand.guard.wait_until_quiet(self._over):
-                return self._note(Outcome(action, NOT_DONE, f"left undone: {why}"))
+            if held := self._held(book, errand):
+                tried = last if last and self.tries[action.id] and held.state == REFUSED else None
+                return self._note(tried or held)
             last, again = self._attempt(book, errand, attempt)
             if not again:
                 return self._note(last)
             attempt += 1
             self._pause()
         return self._note(last or Outcome(action, NOT_DONE, "it was not tried"))
+
+    def _held(self, book: Book, errand: Errand) -> Outcome | None:
+        """Why an action is not begun now. People are asked twice: nothing waits in vain, and a wait may be long."""
+        action = errand.action
+        if why := self._refusal(book, action):
+            return Outcome(action, REFUSED, why)
+        if why := errand.guard.wait_until_quiet(self._over):
+            return Outcome(action, NOT_DONE, f"left undone: {why}")
+        why = self._refusal(book, action)
+        return Outcome(action, REFUSED, why) if why else None
 
     def _attempt(self, book: Book, errand: Errand, attempt: int) -> tuple[Outcome, bool]:
         """Permit, look again, run, receipt; the outcome, and whether another attempt makes sense."""
@@ -209,7 +223,7 @@ class Applying:
         if now is not None and not why and kind.write is None:
             receipt, again = carry_out(errand, now, left_ms)
         elif now is not None and not why:
-            receipt = book.patiently(partial(write_down, action, self.stored.digest, now))
+            receipt, again = book.once(partial(write_down, action, self.stored, self.clock, now))
         self._write(book, number, receipt)
         return Outcome(action, receipt.outcome, receipt.reason, receipt), again
 
@@ -219,18 +233,20 @@ class Applying:
         kind = kinds.of(action)
         if kind.write is None:
             return kind.state(target, action)
-        return book.patiently(lambda ledger: kind.state(ledger, action))
+        return book.once(lambda ledger: kind.state(ledger, action))
 
     def _permits(self, book: Book) -> list[Row]:
         return book.once(lambda ledger: gate.permits_of_plan(ledger, self.stored.digest))
 
     def _refusal(self, book: Book, action: Action) -> str:
+        """Why an action may not run now, by what ledger, config and clock say at this moment."""
         decisions = book.once(lambda ledger: gate.decisions(ledger, self.stored.digest))
-        return refusal(self.stored.plan, action, decisions, self._now())
-
-    def _now(self) -> Circumstances:
         done = frozenset(key for key, outcome in self.outcomes.items() if outcome.state == DONE)
-        return circumstances(self.config, self.stored.plan, self.clock(), done)
+        try:
+            config = self.reread()
+        except ConfigError as why:
+            return f"config cannot be read any more: {why}"
+        return refusal(self.stored.plan, action, decisions, circumstances(config, self.stored.plan, self.clock(), done))
 
 
 def circumstances(
@@ -244,6 +260,7 @@ def circumstances(
         requester=config.requester(None if plan.requested_by == plans.SCHEDULE else plan.requested_by),
         override=config.approval.override,
         frozen=f"{frozen.reason} (until {frozen.end:%Y-%m-%d %H:%M} UTC)" if frozen else "",
+        freezes_at=windows.next_freeze(config.freezes, now),
         done=done,
     )
 

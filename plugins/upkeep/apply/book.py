@@ -16,15 +16,13 @@ from upkeep.settings import Sql
 
 T = TypeVar("T")
 
-#: How long an answer or a receipt is tried to be written while the ledger is away; seconds (APPROVAL.md, rule 2).
-PATIENCE = 300.0
 _PAUSE = 2.0
 
 
 class Book:
     """A standing session on the ledger: ``once`` fails at once, ``patiently`` tries again for ``patience`` seconds."""
 
-    def __init__(self, connect: Connect, clocks: Sql, patience: float = PATIENCE) -> None:
+    def __init__(self, connect: Connect, clocks: Sql, patience: float) -> None:
         self._connect, self._clocks, self._patience = connect, clocks, patience
         self._stack = ExitStack()
         self._session: Session | None = None

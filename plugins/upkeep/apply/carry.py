@@ -14,7 +14,7 @@ from upkeep import kinds, plans
 from upkeep.apply.guards import Guard, Watched
 from upkeep.apply.target import set_session
 from upkeep.database import Row, Session
-from upkeep.gate import Receipt
+from upkeep.gate import Receipt, Stored
 from upkeep.plans import Action
 
 DONE, NOT_DONE = "done", "not done"
@@ -66,18 +66,34 @@ def carry_out(errand: Errand, before: Row, left_ms: int) -> tuple[Receipt, bool]
     return receipt, again
 
 
-def write_down(action: Action, digest: str, before: Row, ledger: Session) -> Receipt:
-    """What ``carry_out`` is for an action that changes the ledger: one transaction, looked at again after it."""
-    kind, began = kinds.of(action), time.monotonic()
+def write_down(
+    action: Action, stored: Stored, clock: Callable[[], datetime], before: Row, ledger: Session
+) -> tuple[Receipt, bool]:
+    """What ``carry_out`` is for an action that changes the ledger: looked at, written and timed in one transaction.
+
+    Raises psycopg.Error when the session ended meanwhile: then the ledger has to say what happened.
+    """
+    kind, began, again = kinds.of(action), time.monotonic(), False
     if kind.write is None:
         raise TypeError(f"kind {action.kind!r} changes the target, not the ledger")
-    with ledger.connection.transaction():
-        kind.write(ledger, action, digest)
+    try:
+        with ledger.connection.transaction():
+            why = kind.obstacle(action, kind.state(ledger, action))
+            if not why:
+                kind.write(ledger, action, stored.digest)
+            if clock() >= stored.plan.not_after:
+                why = why or "its time was over before it was written"
+            if why:
+                raise psycopg.Rollback
+    except psycopg.Error as error:
+        if ledger.connection.closed:
+            raise
+        why, again = said(error), isinstance(error, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected)
     after = kind.state(ledger, action)
-    done = kind.was_done(action, before, after)
+    done = not why and kind.was_done(action, before, after)
     took = round((time.monotonic() - began) * 1000)
-    reason = "" if done else "it was written, but the ledger does not show it"
-    return Receipt(DONE if done else NOT_DONE, reason, duration_ms=took, before=before, after=after or {})
+    why = why or ("" if done else "it was written, but the ledger does not show it")
+    return Receipt(DONE if done else NOT_DONE, why, duration_ms=took, before=before, after=after or {}), again
 
 
 def _run(target: Session, statement: str) -> psycopg.Error | None:

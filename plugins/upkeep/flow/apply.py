@@ -11,9 +11,9 @@ from airflow.sdk.configuration import conf
 
 from upkeep import windows
 from upkeep.findings import Finding, Level
-from upkeep.flow.connections import postgres, trusted
+from upkeep.flow.connections import trusted
 from upkeep.flow.step import Frozen, NotCollected, Step, Superseded
-from upkeep.settings import ConfigError, settings
+from upkeep.settings import ConfigError, reread, settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -94,12 +94,10 @@ class ApplyOperator(Step):
         if why := _forbidden(maintain):
             raise ConfigError(why)
         self._right_ledger()
-        places = Places(
-            trusted(config.ledger.tasks),
-            trusted(str(maintain)),
-            postgres(config.targets[self.target].connections.read),
-        )
-        applying = Applying(places, config, stored, window.run_id, lambda text: self.log.info("%s", text))
+        # The guards' own is trusted too: one that is pointed elsewhere would see nothing of what apply does.
+        watch = trusted(config.targets[self.target].connections.read)
+        places = Places(trusted(config.ledger.tasks), trusted(str(maintain)), watch)
+        applying = Applying(places, config, reread, stored, window.run_id, lambda text: self.log.info("%s", text))
         return ledger.Looked(tuple(_finding(outcome) for outcome in applying.run()))
 
     def _stored(self, window: windows.Window) -> Stored:

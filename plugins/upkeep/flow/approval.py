@@ -239,7 +239,7 @@ class ManualApprovalSensor(HITLOperator):
         from upkeep.apply.book import Book
 
         config = settings().maintenance
-        return Book(trusted(config.ledger.tasks), config.sql)
+        return Book(trusted(config.ledger.tasks), config.sql, config.ledger.patience_seconds)
 
     @staticmethod
     def _stored(book: Book, context: Context) -> Stored | None:

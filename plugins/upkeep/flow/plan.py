@@ -63,9 +63,8 @@ class PlanOperator(Step):
             when=windows.When(context["params"]["when"]),
             closed_response=timedelta(minutes=config.approval.closed_response_minutes),
         )
-        for moment in (now, allowed.not_before):
-            if freeze := windows.frozen(config.freezes, moment):
-                raise Frozen(f"{freeze.reason} (until {freeze.end:%Y-%m-%d %H:%M} UTC)")
+        if freeze := windows.frozen(config.freezes, max(now, allowed.not_before)):
+            raise Frozen(f"{freeze.reason} (until {freeze.end:%Y-%m-%d %H:%M} UTC)")
         if self.cadence == "weekly" and (due := windows.covered_by(config.windows.get("monthly"), allowed)):
             raise Superseded(f"the monthly window of {due:%Y-%m-%d %H:%M} UTC covers it")
         return allowed
@@ -79,8 +78,8 @@ class PlanOperator(Step):
         read = config.targets[self.target].connections.read
         with database.session(postgres(read), config.sql, read_only=True) as session:
             rows = optimise.candidates(session, config.optimise, [action.oid for action in taken])
-            name = session.connection.info.dbname
-        proposals = optimise.propose(rows, config.optimise, config.approval.roles[optimise.KIND])
+            name, version = session.connection.info.dbname, session.version
+        proposals = optimise.propose(rows, config.optimise, config.approval.roles[optimise.KIND], version)
         left_out = max(0, rows[0]["candidates"] - plans.MOST_ACTIONS) if rows else 0
         actions, measured = plans.numbered(proposals[: plans.MOST_ACTIONS])
         plan = plans.Plan(

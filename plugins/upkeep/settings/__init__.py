@@ -53,10 +53,12 @@ def config_folder() -> Path:
 def settings(folder: Path | None = None) -> Settings:
     """Read and validate the configuration; the same object for the rest of the process."""
     folder = folder or config_folder()
-    return Settings(
-        maintenance=read(folder / "maintenance.yaml", Maintenance),
-        thresholds=read(folder / "thresholds.yaml", Thresholds),
-    )
+    return Settings(maintenance=reread(folder), thresholds=read(folder / "thresholds.yaml", Thresholds))
+
+
+def reread(folder: Path | None = None) -> Maintenance:
+    """``maintenance.yaml`` as it is at this moment: for whoever must see that a person was removed meanwhile."""
+    return read((folder or config_folder()) / "maintenance.yaml", Maintenance)
 
 
 __all__ = [
@@ -81,5 +83,6 @@ __all__ = [
     "Target",
     "Thresholds",
     "config_folder",
+    "reread",
     "settings",
 ]

@@ -21,6 +21,13 @@ class TargetConnections(Frozen):
     read: ConnectionId
     maintain: ConnectionId | None = None
 
+    @field_validator("maintain")
+    @classmethod
+    def _of_its_own(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and value == info.data.get("read"):
+            raise ValueError(f"found {value!r} for read and for maintain, expected a Connection for each")
+        return value
+
 
 class Backups(Frozen):
     """Where a target's base backups and archived WAL lie, and what they must be like (G99, G100).
@@ -58,12 +65,26 @@ class Target(Frozen):
 
 
 class Ledger(Frozen):
-    """Airflow Connections to the ledger, one per role; ``identity`` pins which ledger it is."""
+    """Airflow Connections to the ledger, one per role; ``identity`` pins which ledger it is.
+
+    ``patience_seconds`` is how long an answer or a receipt is tried to be written while the ledger is away; the task
+    of an approval ends after ten minutes in any case.
+    """
 
     tasks: ConnectionId
     dashboard: ConnectionId
     owner: ConnectionId
+    patience_seconds: float = Field(default=300, gt=0, le=300, strict=True)
     identity: str | None = Field(default=None, pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+
+    @field_validator("dashboard", "owner")
+    @classmethod
+    def _of_its_own(cls, value: str, info: ValidationInfo) -> str:
+        if twice := [name for name, other in info.data.items() if other == value]:
+            raise ValueError(
+                f"found {value!r} for {info.field_name} and for {twice[0]}, expected a Connection for each"
+            )
+        return value
 
 
 class Http(Frozen):

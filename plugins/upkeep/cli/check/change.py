@@ -26,16 +26,26 @@ def target_rows(config: Settings, target: str) -> Iterator[Row]:
         yield Row(f"{target}: {setting}", "G52", None, f"found none in config: nothing is changed in {target}")
         return
     what = f"{target}: a Connection that may change it ({maintain})"
-    try:
-        trusted_connection(maintain)
-    except ConfigError as error:
-        # A password that an operator may set is worse than none: he could point it at another database.
-        wrong = "found type" in str(error) or _in_airflows_store(maintain)
-        yield Row(what, "G52", False if wrong else None, f"{error}. Nothing is changed in {target}")
+    if untrusted := _untrusted(what, target, maintain):
+        yield untrusted
         return
     yield looked(what, "G52", config, maintain, lambda session: _rights(what, session), trusted)
+    read = config.target(target).connections.read
+    what = f"{target}: a Connection that guards may trust ({read})"
+    yield _untrusted(what, target, read) or Row(what, "G52", True)
     yield _pooling(target, maintain)
     yield _pinned_server(config, target, maintain)
+
+
+def _untrusted(what: str, target: str, connection_id: str) -> Row | None:
+    """Why nothing is changed with this Connection; None for one of the environment or a secrets backend."""
+    try:
+        trusted_connection(connection_id)
+    except ConfigError as error:
+        # One that an operator may edit is worse than none: it can be pointed at another database.
+        wrong = "found type" in str(error) or _in_airflows_store(connection_id)
+        return Row(what, "G52", False if wrong else None, f"{error}. Nothing is changed in {target}")
+    return None
 
 
 def _in_airflows_store(connection_id: str) -> bool:

@@ -1,0 +1,147 @@
+"""Attacks on the gate through people: who asked, who holds a role, one person in two roles; over Airflow's REST API."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from sandbox.stack import PYTHON, ROOT, environment
+from tests.e2e.attacks import Attacks
+from tests.e2e.conftest import Running
+from tests.e2e.weekly import DAG
+
+TABLES = ("besieged", "bystander")
+
+
+@pytest.fixture
+def attack(running: Running) -> Iterator[Attacks]:
+    """Two tables that a plan would vacuum; at the end neither they nor a waiting run are left."""
+    found = Attacks(running)
+    found.make_dirty(*TABLES)
+    yield found
+    found.end()
+    found.drop(*TABLES)
+
+
+def test_nobody_approves_what_they_asked_for_alone(attack: Attacks) -> None:
+    """One role is enough by config: not if its holder triggered the run, nor if a shell did."""
+
+    def one_role(config: dict[str, Any]) -> None:
+        config["approval"]["roles"]["optimise"] = ["dba"]
+
+    try:
+        with attack.config(one_role):
+            attack.parse()
+            by_hand = attack.trigger(user="dora")
+            command = [PYTHON, "-m", "airflow", "dags", "trigger", DAG, "-r", f"shell__{datetime.now(UTC):%H%M%S}"]
+            command += ["-c", '{"when": "now, outside the calendar"}', "-o", "yaml"]
+            environ = environment(attack.running.sandbox)
+            shell = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=True)
+            from_shell = command[command.index("-r") + 1]
+            attack.runs.append(from_shell)
+            assert from_shell in shell.stdout
+            for run in (by_hand, from_shell):
+                attack.asked(run, "dba")
+                assert attack.answer(run, "dba").status_code == 200
+            told = attack.applied(by_hand), attack.applied(from_shell)
+    finally:
+        attack.parse()
+    assert {told[0][table] for table in TABLES} == {"refused: dora requested it and cannot be the only approver"}
+    assert all("that counts as requested by everybody" in told[1][table] for table in TABLES)
+    assert [*attack.receipts(by_hand), *attack.receipts(from_shell)] == []
+
+
+def test_nobody_approves_the_window_that_they_backfilled_alone(attack: Attacks) -> None:
+    """Whoever backfills asks: where one role is enough, it must be somebody else's."""
+    due = (datetime.now(UTC) - timedelta(minutes=3)).replace(second=0, microsecond=0)
+
+    def missed(config: dict[str, Any]) -> None:
+        weekday = (due.weekday() + 1) % 7
+        config["windows"]["weekly"] = {"cron": f"{due.minute} {due.hour} * * {weekday}", "length_minutes": 1}
+        config["approval"]["roles"]["optimise"] = ["dba"]
+
+    body: dict[str, Any] = {"dag_id": DAG, "from_date": due.isoformat(), "to_date": due.isoformat()}
+    body |= {"dag_run_conf": {}, "reprocess_behavior": "none"}
+    try:
+        with attack.config(missed):
+            attack.pause(True)
+            attack.backfills(body, [due])
+            made = attack.request("dora", "POST", "/api/v2/backfills", json=body)
+            assert made.status_code == 200, made.text
+            run = f"backfill__{due.isoformat()}"
+            attack.runs.append(run)
+            attack.pause(False)
+            attack.asked(run, "dba")
+            assert attack.answer(run, "dba").status_code == 200
+            told = attack.applied(run)
+    finally:
+        attack.pause(False)
+        attack.parse()
+    assert {told[table] for table in TABLES} == {"refused: dora requested it and cannot be the only approver"}
+    assert attack.receipts(run) == []
+
+
+def test_who_is_asked_cannot_be_changed_on_the_way(attack: Attacks) -> None:
+    """Other holders since the question was asked: a clear asks nobody, who left is not heard (rules 1, 2)."""
+
+    def others(config: dict[str, Any]) -> None:
+        config["roles"]["dba"]["users"] = ["lena"]
+        config["roles"]["devops"]["users"] = ["sana"]
+
+    kept = "Airflow keeps another request for this task than the plan's"
+    run = attack.trigger()
+    attack.asked(run)
+    with attack.config(others):
+        assert attack.clear(run, "approve.dba").status_code == 200
+        attack.until(run, "approve.dba", "failed")
+        attack.says(run, "approve.dba", kept)
+        assert "start a new run" in attack.log(run, "approve.dba")
+
+        first = attack.task(run, "approve.devops")["try_number"]
+        assert attack.answer(run, "devops").status_code == 200  # by omar: Airflow still knows him as the one to ask
+        attack.until(run, "approve.devops", "failed")
+        attack.says(run, "approve.devops", "found an answer by omar, expected one by a DevOps Engineer", first)
+        attack.says(run, "approve.devops", kept)
+        told = attack.applied(run)
+    assert all(told[table].startswith("refused: no answer from dba by ") for table in TABLES)
+    assert (attack.decisions(run), attack.receipts(run)) == ({}, [])
+
+
+def test_each_role_needs_a_person_of_its_own(attack: Attacks) -> None:
+    """Who holds two roles is asked again in the second; a role that nobody holds is not asked, and says so."""
+
+    def dora_twice(config: dict[str, Any]) -> None:
+        config["roles"]["devops"]["users"] = ["omar", "dora"]
+
+    def nobody(config: dict[str, Any]) -> None:
+        config["roles"]["devops"]["users"] = []
+
+    with attack.config(nobody):
+        empty = attack.trigger()
+        attack.asked(empty, "dba")
+        attack.until(empty, "approve.devops", "success")
+        assert "nobody is asked: role devops has no user" in attack.log(empty, "approve.devops")
+        assert attack.request("dora", "PATCH", attack.question(empty, "devops"), json={}).status_code in (404, 422)
+        assert attack.answer(empty, "dba").status_code == 200
+        told = attack.applied(empty)
+        assert all(told[table].startswith("refused: role devops has no user") for table in TABLES)
+        attack.finish(empty)
+    subjects = {finding["subject"]: finding for finding in attack.report(empty)["findings"]}
+    assert "has no user: nobody is asked" in subjects["Role DevOps Engineer"]["detail"]
+
+    with attack.config(dora_twice):
+        run = attack.trigger()
+        attack.asked(run)
+        assert attack.answer(run, "dba").status_code == 200
+        attack.until(run, "approve.dba", "success")
+        assert attack.answer(run, "devops", user="dora").status_code == 200
+        attack.running.wait(lambda: attack.task(run, "approve.devops")["try_number"] > 1)
+        attack.asked(run, "devops")
+        assert "found a second approval by dora" in attack.log(run, "approve.devops", 1)
+        assert attack.approve(run, "devops", "besieged").status_code == 200
+        assert attack.applied(run)["besieged"].startswith("done in ")
+    assert {role: person for role, (person, _) in attack.decisions(run).items()} == {"dba": "dora", "devops": "omar"}
