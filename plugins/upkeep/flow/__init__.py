@@ -12,7 +12,7 @@ from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.ends import OpenWindowOperator, ReportOperator, VerdictOperator
 from upkeep.flow.operators import CallOperator, CheckOperator
 from upkeep.flow.plan import PlanOperator
-from upkeep.flow.probes import LATENCY_SECONDS, BackupsOperator, LaterOperator, LatencyOperator, ScanAgeOperator
+from upkeep.flow.probes import LATENCY_SECONDS, BackupsOperator, LatencyOperator, LaterOperator, ScanAgeOperator
 from upkeep.flow.step import Step
 from upkeep.settings import ConfigError, settings
 from upkeep.windows import When
