@@ -6,13 +6,15 @@ TRUNCATE is off: giving back the pages at a table's end takes ACCESS EXCLUSIVE, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from psycopg import sql
 
-from upkeep import plans, queries
+from upkeep import plans, predictions, queries
 from upkeep.database import Row, Session
 from upkeep.plans import Action, Proposal
+from upkeep.predictions import Correction, Sort
 from upkeep.settings import Optimise
 
 KIND = "optimise"
@@ -23,8 +25,6 @@ _STATEMENTS = {VACUUM: sql.SQL("VACUUM (ANALYZE, TRUNCATE false) {}"), ANALYZE: 
 _ANALYZE_BYTES = 30_000 * 8192
 #: What a page costs by the server's own prices: read (2), and by VACUUM written back (20) where rows died.
 _PAGE_COST = {VACUUM: 22, ANALYZE: 2}
-#: Where a prediction says "at once".
-_LEAST_MS = 50
 
 
 def candidates(session: Session, config: Optimise, taken: Iterable[int]) -> list[Row]:
@@ -39,12 +39,24 @@ def candidates(session: Session, config: Optimise, taken: Iterable[int]) -> list
     return session.rows(session.load("optimise/candidates"), parameters)
 
 
-def propose(rows: Iterable[Row], config: Optimise, roles: tuple[str, ...]) -> list[Proposal]:
-    """An action for each candidate. Pure."""
-    return [Proposal(_action(row, config, roles), _measured(row)) for row in rows]
+def propose(
+    rows: Iterable[Row],
+    config: Optimise,
+    roles: tuple[str, ...],
+    corrections: Mapping[Sort, Correction] = MappingProxyType({}),
+) -> list[Proposal]:
+    """An action for each candidate, its prediction corrected by what earlier ones took. Pure."""
+    return [_proposal(row, config, roles, corrections) for row in rows]
 
 
-def _action(row: Row, config: Optimise, roles: tuple[str, ...]) -> Action:
+def _proposal(row: Row, config: Optimise, roles: tuple[str, ...], corrections: Mapping[Sort, Correction]) -> Proposal:
+    verb = VACUUM if row["vacuum"] else ANALYZE
+    base = predicted_ms(verb, row["table_bytes"], row["index_bytes"], config)
+    predicted, note = predictions.corrected(verb, base, corrections)
+    return Proposal(_action(row, config, roles, predicted), _measured(row) | note)
+
+
+def _action(row: Row, config: Optimise, roles: tuple[str, ...], predicted: int) -> Action:
     verb = VACUUM if row["vacuum"] else ANALYZE
     name = sql.Identifier(row["schema"], row["table"])
     rule = (
@@ -64,7 +76,7 @@ def _action(row: Row, config: Optimise, roles: tuple[str, ...]) -> Action:
         roles=roles,
         because=rule,
         lock="SHARE UPDATE EXCLUSIVE",
-        predicted_ms=predicted_ms(verb, row["table_bytes"], row["index_bytes"], config),
+        predicted_ms=predicted,
         predicted_bytes=0,
     )
 
@@ -75,7 +87,7 @@ def predicted_ms(verb: str, table_bytes: int, index_bytes: int, config: Optimise
     reading = size / (config.megabytes_per_second * 1024**2) * 1000
     # A sleep of the delay comes whenever the limit is reached.
     sleeping = size / 8192 * _PAGE_COST[verb] / config.vacuum_cost_limit * config.vacuum_cost_delay_ms
-    return max(_LEAST_MS, round(reading + sleeping))
+    return max(predictions.AT_ONCE_MS, round(reading + sleeping))
 
 
 def _measured(row: Row) -> dict[str, Any]:

@@ -408,7 +408,7 @@ def test_an_autovacuum_is_no_long_query_and_no_connection(small: Platform) -> No
 
 def sizes(looked: Looked) -> dict[str, float]:
     """Table → bytes, in the check's order."""
-    return {sample.subject: sample.value for sample in looked.samples}
+    return {sample.subject: sample.value for sample in looked.samples if sample.metric == "table_bytes"}
 
 
 def growth(looked: Looked) -> dict[str, float | None]:
