@@ -29,8 +29,8 @@ def to_json(report: Report) -> dict[str, Any]:
     findings: n}], ``samples`` [{metric, subject, value, unit}], ``previous`` (due of the window before, or null),
     ``gone`` [{step, due, key, level, subject, detail, now (level, null: no longer there)}], ``not_looked_at`` [the same
     without now], ``history`` [{metric, title, guide, unit, ok, warning, critical, windows: [{due, kind, value (null: no
-    sample)}]}] (null bands: nothing judges it), ``checklist`` [{guide, title, state, evidence, findings: n, acknowledged (null: not yet)}],
-    ``gate`` (see there; null: the run has no plan), ``looks`` [{name, state (still there, new, not looked at again,
+    sample)}]}] (ok, warning and critical are null where nothing judges it), ``checklist`` [{guide, title, state,
+    evidence, findings: n, acknowledged (null: not yet)}], ``gate`` (see there; null: the run has no plan), ``looks`` [{name, state (still there, new, not looked at again,
     gone), before, after}] of what was looked at before the plan and after it. Subject and
     detail of what is gone are cut at 300 characters. Fields may be added; a changed or removed one raises the version.
     """

@@ -46,6 +46,7 @@ def to_html(report: Report) -> str:
         was={key: earlier.level for key, earlier in before(report).items()},
         checklist=checklist(report),
         plots=[plot(history) for history in report.history],
+        metrics_title="Six metrics" if report.cadence == "daily" else "Week against week",
         size={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT},
         fates=_fates(report.gate) if report.gate else [],
         states=STATES,
