@@ -490,6 +490,16 @@ def test_growth_is_bytes_a_day_since_the_earlier_sample(platform: Platform) -> N
     assert "together they grow by" in second.findings[0].detail
 
 
+@pytest.mark.guide("G18", "holds")
+def test_the_size_of_the_whole_database_is_a_sample(platform: Platform) -> None:
+    """What the server says, as the role that checks come with: one point of what growth is forecast from."""
+    platform.sql("CREATE TABLE one AS SELECT generate_series(1, 50000) AS n")
+    samples = {sample.metric: sample for sample in platform.look("table_sizes").samples}
+    ((told,),) = platform.sql("SELECT pg_database_size(current_database())")
+    assert samples["database_bytes"].value == pytest.approx(told, rel=0.05) and told > 2**20
+    assert (samples["database_bytes"].unit, samples["database_bytes"].subject) == ("bytes", "")
+
+
 def test_shrinking_is_said_in_words(platform: Platform) -> None:
     """When the tables together lost bytes, the sentence says that they shrink, without a minus sign."""
     platform.sql("CREATE TABLE shrunk AS SELECT generate_series(1, 50000) AS n")

@@ -80,7 +80,7 @@ def test_a_few_wild_samples_do_not_move_the_slope() -> None:
 
 @pytest.mark.guide("G18", "holds")
 def test_a_step_does_not_become_growth_and_widens_the_interval() -> None:
-    """Two gigabytes loaded at once after 45 of 60 days: a tenth more than the steady rate; by least squares 25 times."""
+    """Two gigabytes loaded at once after 45 of 60 days: a tenth more than steadily; by least squares 25 times."""
     points = [(at, size + (2 * GB if at > NOW - 15 * DAY else 0)) for at, size in history(60, 1 * MB, noise=MB)]
     stepped, plain = made(points), made(history(60, 1 * MB, noise=MB))
     days, sizes = [(at - NOW) / DAY for at, _ in points], [size for _, size in points]
