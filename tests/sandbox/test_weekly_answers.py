@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import warnings
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +17,11 @@ from upkeep.findings import Finding, Level
 from upkeep.functions import contract
 from upkeep.ledger import Looked
 from upkeep.settings import ROOT, settings
+from upkeep.windows import Kind, Window
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # Airflow's own imports warn
+    from upkeep.flow.operators import CallOperator
 
 platform, twin_dsn, twin, target = test_twin.platform, test_twin.twin_dsn, test_twin.twin, test_twin.target
 
@@ -56,6 +63,27 @@ def test_what_the_twin_answers_is_read(
     """Every call of the weekly window gives one finding that knows something."""
     (finding,) = read(twin, function, action, **arguments).findings
     assert finding.key == key and finding.level is not Level.UNKNOWN, finding
+
+
+@pytest.mark.guide("G85", "G94", "holds")
+def test_a_task_reads_its_answer_by_what_it_asked(twin: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through the functions Connection: the capacity scope, and one of two calls of the same action."""
+    content = {"conn_type": "http", "host": twin.url, "password": LEGACY["apikey"]}
+    monkeypatch.setenv("AIRFLOW_CONN_UPKEEP_FUNCTIONS", json.dumps(content))
+    monkeypatch.setenv("UPKEEP_CONFIG", str(ROOT / "config"))
+    settings.cache_clear()
+    end = datetime.now(UTC)
+    start = end - timedelta(days=7)
+    window = Window("primary", "weekly", Kind.MANUAL, end, end + timedelta(hours=2), start, end, "run", "dag")
+    for function, action, arguments, key in CALLS:
+        step = CallOperator(
+            task_id=key.replace(":", "_"),
+            **{"function": function, "action": action, "arguments": arguments},
+            **{"target": "primary", "cadence": "weekly", "guide": "G12"},
+        )
+        looked = step._look(window)
+        assert [finding.key for finding in looked.findings] == [key]
+        assert looked.answer is not None and looked.answer.action == action
 
 
 def performance(twin: Twin) -> Finding:
