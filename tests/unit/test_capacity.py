@@ -16,6 +16,7 @@ from upkeep.capacity import Forecast, NotEnough
 from upkeep.checks import capacity as checks
 from upkeep.findings import Finding, Level
 from upkeep.functions.database_models import ScalabilityReport
+from upkeep.reports import forecasts
 from upkeep.settings import ROOT, Settings, settings
 
 SHIPPED = settings(ROOT / "config")
@@ -236,6 +237,26 @@ def test_the_forecast_is_an_advisory_when_the_early_end_lies_within_the_horizon(
     roomless = triggers(None, near)["capacity:forecast"]
     assert roomless.level is Level.UNKNOWN
     assert "no size is configured" in roomless.detail and "grows by 50 MB a day" in roomless.detail
+
+
+@pytest.mark.guide("G18", "G93", "holds")
+def test_the_forecast_is_drawn_with_its_limit_and_its_interval() -> None:
+    """At most 120 samples with the newest; a limit far above the data is named and not drawn."""
+    found = triggers(None, history(360, 20 * MB, noise=40 * MB), int(12 * GB))["capacity:forecast"]
+    assert len(found.metadata["history"]) <= 121 and found.metadata["history"][-1][0] == 0
+    drawn = forecasts.forecast(json.loads(json.dumps(dict(found.metadata))))
+    assert drawn is not None and drawn.limit is not None and drawn.limit_says == "80 % is 9.6 GB"
+    measured, ahead = ([tuple(map(float, p.split(","))) for p in line.split()] for line in (drawn.line, drawn.middle))
+    assert measured[-1] == ahead[0] and measured[-1][0] == pytest.approx(drawn.now, abs=0.2)
+    assert measured[0][1] > measured[-1][1] > ahead[1][1] > 0
+    start, high, low = (tuple(map(float, p.split(","))) for p in drawn.wedge.split())
+    assert start == ahead[0] and high[1] <= ahead[1][1] <= low[1]
+    far = triggers(None, history(60, MB), int(900 * GB))["capacity:forecast"]
+    drawn = forecasts.forecast(far.metadata)
+    assert drawn is not None and drawn.limit is None and drawn.limit_says == "80 % is 720 GB"
+    assert forecasts.forecast({}) is None
+    flat = forecasts.forecast({"history": [[-1, 0], [0, 0]], "bytes_per_day": [0, 0, 0], "limit_bytes": None})
+    assert flat is not None and flat.limit_says == ""
 
 
 def test_the_newest_capacity_report_of_a_window_is_taken() -> None:

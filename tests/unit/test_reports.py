@@ -655,6 +655,17 @@ def test_a_metric_without_bands_is_drawn_without_any_and_judged_by_nobody() -> N
     assert (told["ok"], told["warning"], told["critical"], told["unit"]) == (None, None, None, "requests")
 
 
+@pytest.mark.guide("G18", "holds")
+def test_a_forecast_is_drawn_where_there_is_one() -> None:
+    """On the page of a window whose capacity step had enough history, and on no other."""
+    drawn = {"history": [[-30, 2.0**30], [0, 2.0**31]], "bytes_per_day": [1.0, 3.6e7, 5e7], "limit_bytes": 3 * 2.0**30}
+    capacity = finding("ok", "capacity:forecast", metadata=drawn)
+    seen = page(looked(capacity), cadence="weekly")
+    assert "Database size: 1.0 GB 30 days ago, now 2.0 GB; in 15 days between" in seen.text
+    assert [attrs.get("class") for tag, attrs in seen.tags if tag == "polygon"].count("wedge") == 1
+    assert "Database size:" not in page(looked(finding("ok", "capacity:forecast"))).text
+
+
 def test_bytes_are_drawn_in_words() -> None:
     """Nobody reads ten digits."""
     drawn = plot(unjudged(2.0**30, 3 * 2.0**30, unit="bytes"))

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from upkeep import capacity
 from upkeep.capacity import Forecast, NotEnough, Point
@@ -27,6 +28,8 @@ SIZE = "database_bytes"
 REACH = timedelta(days=400)
 #: A size of our own that is older than this is not today's.
 FRESH = timedelta(days=2)
+#: Samples of the history that a report draws.
+DRAWN = 120
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,10 @@ def look(
     )
     findings = [_judged(one, report, _of(one, report)) for one in (CONNECTIONS, RESPONSE_TIME, ERROR_RATE)]
     percent = _percent(storage, report)
-    findings += [_storage(storage, report, percent, settings), _forecast(found, storage, report, config.horizon_days)]
+    findings += [
+        _storage(storage, report, percent, settings),
+        _forecast(found, storage, report, history, settings, now),
+    ]
     samples = [Sample("storage_used", percent, "%")] if percent is not None else []
     if isinstance(found, Forecast) and found.days is not None and math.isfinite(found.days):
         samples.append(Sample("days_until_full", found.days, "days"))
@@ -180,10 +186,15 @@ def _storage(storage: Storage, report: ScalabilityReport | None, percent: float 
 
 
 def _forecast(
-    found: Forecast | NotEnough, storage: Storage, report: ScalabilityReport | None, horizon_days: float
+    found: Forecast | NotEnough,
+    storage: Storage,
+    report: ScalabilityReport | None,
+    history: Sequence[Point],
+    settings: Settings,
+    now: datetime,
 ) -> Finding:
     """When 80 % of the room is reached; an advisory when it may be within the horizon."""
-    room, remedy = _room(storage, report), ""
+    room, horizon_days = _room(storage, report), settings.maintenance.capacity.horizon_days
     if isinstance(found, NotEnough):
         level, said = Level.UNKNOWN, f"not collected: no forecast from so little: {found.reason}"
         remedy = "The daily window measures the size; with each day there is more to forecast from."
@@ -203,8 +214,19 @@ def _forecast(
         expected=f"80 % not within {horizon_days:g} days (config: capacity.horizon_days)",
         remedy=remedy,
         guide="G18",
-        metadata={} if isinstance(found, NotEnough) else {"bytes_per_day": [found.low, found.per_day, found.high]},
+        metadata={} if isinstance(found, NotEnough) else _drawn(found, room, history, now),
     )
+
+
+def _drawn(found: Forecast, room: float | None, history: Sequence[Point], now: datetime) -> dict[str, Any]:
+    """What the report draws: at most ``DRAWN`` samples, in days from now, with the newest."""
+    step = max(1, -(-len(history) // DRAWN))
+    thinned = history[::-1][::step][::-1]
+    return {
+        "bytes_per_day": [found.low, found.per_day, found.high],
+        "limit_bytes": None if room is None else capacity.FULL * room,
+        "history": [[round((at - now) / timedelta(days=1), 3), size] for at, size in thinned],
+    }
 
 
 def _grows(found: Forecast) -> str:
