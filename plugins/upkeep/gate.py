@@ -13,9 +13,10 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from upkeep import ledger, plans, queries
+from upkeep import ledger, plans, predictions, queries
 from upkeep.database import Row, Session
 from upkeep.permits import Decision
+from upkeep.predictions import Past
 from upkeep.windows import Window
 
 
@@ -182,3 +183,22 @@ def unknown_permits(session: Session, target: str) -> list[Row]:
     """Permits of a target without a receipt, with ``before`` and ``plan``. Raises ValueError for a changed plan."""
     rows = session.rows(queries.load("ledger/unknown_permits"), {"target": target})
     return [{**row, "plan": _parsed(row)} for row in rows]
+
+
+def past_actions(session: Session, target: str, kind: str, since: datetime) -> list[Past]:
+    """What the done actions of a kind were predicted to take and took, as far as receipts were written since.
+
+    A plan whose text was changed in the ledger tells nothing here; that it was changed is the report's finding.
+    """
+    found = []
+    parameters = {"target": target, "since": since}
+    for row in session.rows(queries.load("ledger/receipts_of_kind"), parameters):
+        try:
+            actions = _parsed(row).actions
+        except ValueError:
+            continue
+        for action in actions:
+            if action.kind == kind and action.id in row["took"]:
+                base = predictions.base_ms(action.predicted_ms, row["measured"].get(action.id, {}))
+                found.append(predictions.Past(action.verb, base, row["took"][action.id]))
+    return found

@@ -192,6 +192,31 @@ def metric_history(session: Session, window: Window, metrics: Iterable[str]) -> 
     return {name: [row for row in rows if row["metric"] == name] for name in names}
 
 
+def weeks(
+    session: Session, target: str, end: datetime, metrics: Iterable[str], back: int
+) -> dict[str, dict[str, dict[int, float]]]:
+    """metric → subject → weeks ago → value: the median of each seven days before ``end``, 0 being the last seven."""
+    parameters = {"target": target, "end": end, "weeks": back, "metrics": list(metrics)}
+    found: dict[str, dict[str, dict[int, float]]] = {}
+    for row in session.rows(queries.load("ledger/weeks"), parameters):
+        found.setdefault(row["metric"], {}).setdefault(row["subject"], {})[row["ago"]] = row["value"]
+    return found
+
+
+def metric_points(
+    session: Session, target: str, metric: str, since: datetime, before: datetime
+) -> list[tuple[datetime, float]]:
+    """(taken at, value) of one metric in (since, before], oldest first, whatever window measured it."""
+    parameters = {"target": target, "metric": metric, "since": since, "before": before}
+    return [(row["taken_at"], row["value"]) for row in session.rows(queries.load("ledger/metric_points"), parameters)]
+
+
+def answers_of_window(session: Session, window: Window, function: str, action: str) -> list[str]:
+    """The bodies of a window's answers of one action, newest first."""
+    parameters = {"window_id": window_id(session, window), "function": function, "action": action}
+    return [row["body"] for row in session.rows(queries.load("ledger/answers_of_window"), parameters)]
+
+
 def previous_findings(session: Session, window: Window) -> list[Row]:
     """What was not ok when each step last looked before this window's due time.
 

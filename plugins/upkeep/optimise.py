@@ -7,13 +7,15 @@ PostgreSQL 18 on both go through a table's inheritance children too, which nobod
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from psycopg import sql
 
-from upkeep import plans, queries
+from upkeep import plans, predictions, queries
 from upkeep.database import Row, Session
 from upkeep.plans import Action, Proposal
+from upkeep.predictions import Correction, Sort
 from upkeep.settings import Optimise
 
 KIND = "optimise"
@@ -26,8 +28,6 @@ _ONLY_FROM = 180_000
 _ANALYZE_BYTES = 30_000 * 8192
 #: What a page costs by the server's own prices: read (2), and by VACUUM written back (20) where rows died.
 _PAGE_COST = {VACUUM: 22, ANALYZE: 2}
-#: Where a prediction says "at once".
-_LEAST_MS = 50
 
 
 def candidates(session: Session, config: Optimise, taken: Iterable[int]) -> list[Row]:
@@ -42,12 +42,27 @@ def candidates(session: Session, config: Optimise, taken: Iterable[int]) -> list
     return session.rows(session.load("optimise/candidates"), parameters)
 
 
-def propose(rows: Iterable[Row], config: Optimise, roles: tuple[str, ...], version: int) -> list[Proposal]:
-    """An action for each candidate, for a server of this ``server_version_num``. Pure."""
-    return [Proposal(_action(row, config, roles, version), _measured(row)) for row in rows]
+def propose(
+    rows: Iterable[Row],
+    config: Optimise,
+    roles: tuple[str, ...],
+    version: int,
+    corrections: Mapping[Sort, Correction] = MappingProxyType({}),
+) -> list[Proposal]:
+    """An action for each candidate, its prediction corrected by what earlier ones took. Pure.
+
+    ``version`` is the server's ``server_version_num``.
+    """
+    found = []
+    for row in rows:
+        verb = VACUUM if row["vacuum"] else ANALYZE
+        base = predicted_ms(verb, row["table_bytes"], row["index_bytes"], config)
+        predicted, note = predictions.corrected(verb, base, corrections)
+        found.append(Proposal(_action(row, config, roles, version, predicted), _measured(row) | note))
+    return found
 
 
-def _action(row: Row, config: Optimise, roles: tuple[str, ...], version: int) -> Action:
+def _action(row: Row, config: Optimise, roles: tuple[str, ...], version: int, predicted: int) -> Action:
     verb = VACUUM if row["vacuum"] else ANALYZE
     name, only = sql.Identifier(row["schema"], row["table"]), sql.SQL("ONLY " if version >= _ONLY_FROM else "")
     rule = (
@@ -67,7 +82,7 @@ def _action(row: Row, config: Optimise, roles: tuple[str, ...], version: int) ->
         roles=roles,
         because=rule,
         lock="SHARE UPDATE EXCLUSIVE",
-        predicted_ms=predicted_ms(verb, row["table_bytes"], row["index_bytes"], config),
+        predicted_ms=predicted,
         predicted_bytes=0,
     )
 
@@ -78,7 +93,7 @@ def predicted_ms(verb: str, table_bytes: int, index_bytes: int, config: Optimise
     reading = size / (config.megabytes_per_second * 1024**2) * 1000
     # A sleep of the delay comes whenever the limit is reached.
     sleeping = size / 8192 * _PAGE_COST[verb] / config.vacuum_cost_limit * config.vacuum_cost_delay_ms
-    return max(_LEAST_MS, round(reading + sleeping))
+    return max(predictions.AT_ONCE_MS, round(reading + sleeping))
 
 
 def _measured(row: Row) -> dict[str, Any]:

@@ -432,7 +432,7 @@ def test_an_autovacuum_is_no_long_query_and_no_connection(small: Platform) -> No
 
 def sizes(looked: Looked) -> dict[str, float]:
     """Table → bytes, in the check's order."""
-    return {sample.subject: sample.value for sample in looked.samples}
+    return {sample.subject: sample.value for sample in looked.samples if sample.metric == "table_bytes"}
 
 
 def growth(looked: Looked) -> dict[str, float | None]:
@@ -512,6 +512,16 @@ def test_growth_is_bytes_a_day_since_the_earlier_sample(platform: Platform) -> N
     assert rates["public.Grown"] > 0 > rates["public.shrunk"]
     assert rates["public.new"] is None
     assert "together they grow by" in second.findings[0].detail
+
+
+@pytest.mark.guide("G18", "holds")
+def test_the_size_of_the_whole_database_is_a_sample(platform: Platform) -> None:
+    """What the server says, as the role that checks come with: one point of what growth is forecast from."""
+    platform.sql("CREATE TABLE one AS SELECT generate_series(1, 50000) AS n")
+    samples = {sample.metric: sample for sample in platform.look("table_sizes").samples}
+    ((told,),) = platform.sql("SELECT pg_database_size(current_database())")
+    assert samples["database_bytes"].value == pytest.approx(told, rel=0.05) and told > 2**20
+    assert (samples["database_bytes"].unit, samples["database_bytes"].subject) == ("bytes", "")
 
 
 def test_shrinking_is_said_in_words(platform: Platform) -> None:

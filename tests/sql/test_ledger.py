@@ -61,6 +61,11 @@ class Ledger:
         with psycopg.connect(self.cluster.dsn(self.name)) as connection:
             return connection.execute(query.encode(), values).fetchall()
 
+    def change(self, statement: str, *values: object) -> None:
+        """What nobody but the superuser may do."""
+        with psycopg.connect(self.cluster.dsn(self.name)) as connection:
+            connection.execute(statement.encode(), values)
+
     def environment(self, folder: Path) -> dict[str, str]:
         """The environment of ``python -m upkeep`` with this ledger's Connections and no other."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "UPKEEP"))}

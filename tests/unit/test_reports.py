@@ -632,6 +632,46 @@ def test_the_page_shows_the_plots_in_words_too() -> None:
     ]
 
 
+def unjudged(*values: float | None, unit: str = "requests") -> History:
+    """A metric that nothing judges."""
+    one = history(*values)
+    return History("week_requests", "Requests", None, one.points, own_unit=unit, own_guide="G91")
+
+
+@pytest.mark.guide("G17", "holds")
+def test_a_metric_without_bands_is_drawn_without_any_and_judged_by_nobody() -> None:
+    """Its axis begins at nothing; neither a shade nor a level, on the page and in the JSON."""
+    drawn = plot(unjudged(100.0, 200.0, None, 150.0))
+    assert (drawn.bands, drawn.thresholds, drawn.level, drawn.expected) == ((), (), None, "")
+    assert [mark.level for mark in drawn.marks] == [None] * 3 and len(drawn.gaps) == 1
+    assert drawn.marks[0].y > drawn.marks[2].y > drawn.marks[1].y
+    assert (drawn.guide, drawn.last, drawn.range) == ("G91", "150 requests", "100 to 200 requests")
+    assert "now 150 requests; 100 to 200 requests; 1 window without a sample" in drawn.words
+    assert plot(unjudged(0.0)).marks and plot(unjudged(None)).last == "not collected"
+    one = report(looked(finding("ok")), cadence="weekly", history=(unjudged(100.0), history(0.1)))
+    seen = Page(reports.to_html(one))
+    assert "Week against week" in seen.text and "Six metrics" not in seen.text and "None" not in seen.text
+    (told, _) = reports.to_json(one)["history"]
+    assert (told["ok"], told["warning"], told["critical"], told["unit"]) == (None, None, None, "requests")
+
+
+@pytest.mark.guide("G18", "holds")
+def test_a_forecast_is_drawn_where_there_is_one() -> None:
+    """On the page of a window whose capacity step had enough history, and on no other."""
+    drawn = {"history": [[-30, 2.0**30], [0, 2.0**31]], "bytes_per_day": [1.0, 3.6e7, 5e7], "limit_bytes": 3 * 2.0**30}
+    capacity = finding("ok", "capacity:forecast", metadata=drawn)
+    seen = page(looked(capacity), cadence="weekly")
+    assert "Database size: 1.0 GB 30 days ago, now 2.0 GB; in 15 days between" in seen.text
+    assert [attrs.get("class") for tag, attrs in seen.tags if tag == "polygon"].count("wedge") == 1
+    assert "Database size:" not in page(looked(finding("ok", "capacity:forecast"))).text
+
+
+def test_bytes_are_drawn_in_words() -> None:
+    """Nobody reads ten digits."""
+    drawn = plot(unjudged(2.0**30, 3 * 2.0**30, unit="bytes"))
+    assert (drawn.last, drawn.range) == ("3.0 GB", "1.0 GB to 3.0 GB")
+
+
 # Not collected, the checklist, late -----------------------------------------------------------------------------
 
 

@@ -441,6 +441,30 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "dead_percent: 101 ",
         "optimise.dead_percent: found 101: expected less than or equal to 100",
     ),
+    "predictions corrected from nothing": (
+        MAIN,
+        "least_receipts: 5 ",
+        "least_receipts: 0 ",
+        "optimise.least_receipts: found 0: expected greater than or equal to 1",
+    ),
+    "a trend that always fires": (
+        MAIN,
+        "worse_percent: 20 ",
+        "worse_percent: 0 ",
+        "trends.worse_percent: found 0: expected greater than 0",
+    ),
+    "a forecast from two points": (
+        MAIN,
+        "least_points: 8 ",
+        "least_points: 2 ",
+        "capacity.least_points: found 2: expected greater than or equal to 4",
+    ),
+    "a storage in words": (
+        MAIN,
+        "# storage_bytes: 8589934592 ",
+        "storage_bytes: 8 GB ",
+        "targets.primary.storage_bytes: found '8 GB': expected a valid integer",
+    ),
     "ok turns red": (
         MAIN,
         "red_on: [critical]",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from upkeep.checks import expectations
+from upkeep.checks import expectations, weekly_answers
 from upkeep.checks.database import redact
+from upkeep.checks.weekly_answers import as_number
 from upkeep.findings import Bands, Finding, Level, Sample
 from upkeep.functions.contract import ContractError, metric
 from upkeep.ledger import Looked
@@ -94,16 +95,9 @@ def error_analytics(body: Body) -> Looked:
         guide="G10",
         metadata={key: result[key] for key in ("by_function", "top_messages") if key in result},
     )
-    samples = [Sample("errors", _float(total), "errors")]
-    samples += [Sample("errors", _float(count), "errors", name) for name, count in sorted(severities.items())]
+    samples = [Sample("errors", as_number(total), "errors")]
+    samples += [Sample("errors", as_number(count), "errors", name) for name, count in sorted(severities.items())]
     return Looked((finding,), tuple(samples))
-
-
-def _float(count: int) -> float:
-    try:
-        return float(count)
-    except OverflowError:
-        raise ContractError("found a count beyond the range of numbers, expected one that can be") from None
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -188,16 +182,21 @@ READERS: Mapping[tuple[str, str], Callable[[Body], Looked]] = {
 }
 
 
-def read(function: str, action: str, body: Body, settings: Settings) -> Looked:
-    """All findings and samples of one answer. Raises LookupError when nothing would be judged."""
-    looked = metrics(function, action, body, settings)
-    told = expectations.answered(_expected(function, action, body, settings), settings)
-    looked = Looked(looked.findings + told.findings, looked.samples + told.samples)
+def read(function: str, action: str, body: Body, settings: Settings, asked: Mapping[str, Any] | None = None) -> Looked:
+    """All findings and samples of one answer to what was ``asked``. Raises LookupError when nothing would be judged."""
+    asked = asked or {}
+    looks = [metrics(function, action, body, settings)]
+    if asked.get("report_scope") == "capacity":  # the same action, and none of the expected metrics is in its answer
+        looks.append(weekly_answers.capacity_report(body, asked, settings))
+    else:
+        looks.append(expectations.answered(_expected(function, action, body, settings), settings))
     if reader := READERS.get((function, action)):
-        more = reader(body)
-        looked = Looked(looked.findings + more.findings, looked.samples + more.samples)
-    if not looked.findings:
+        looks.append(reader(body))
+    if weekly := weekly_answers.READERS.get((function, action)):
+        looks.append(weekly(body, asked, settings))
+    findings = tuple(finding for looked in looks for finding in looked.findings)
+    if not findings:
         raise LookupError(
             f"nothing judges {function} {action}: expected a reader, or a metric in config/maintenance.yaml"
         )
-    return looked
+    return Looked(findings, tuple(sample for looked in looks for sample in looked.samples))

@@ -51,7 +51,8 @@ def table_sizes(look: Look) -> Looked:
         guide="G49",
         metadata={"tables": tables},
     )
-    return Looked((finding,), samples)
+    whole = Sample("database_bytes", float(look.session.row(queries.load("checks/database_size"))["bytes"]), "bytes")
+    return Looked((finding,), (*samples, whole))
 
 
 def _table(row: Row) -> str:

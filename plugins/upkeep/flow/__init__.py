@@ -10,6 +10,7 @@ from airflow.sdk import Param
 from upkeep.flow.apply import ApplyOperator, WaitForWindow
 from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.ends import OpenWindowOperator, ReportOperator, VerdictOperator
+from upkeep.flow.history import CapacityOperator, TrendsOperator
 from upkeep.flow.operators import CallOperator, CheckOperator
 from upkeep.flow.plan import PlanOperator
 from upkeep.flow.probes import LATENCY_SECONDS, BackupsOperator, LatencyOperator, LaterOperator, ScanAgeOperator
@@ -39,11 +40,14 @@ class Flow:
         self.bound: dict[str, Any] = {"target": target, "cadence": cadence}
         self.called: set[tuple[str, str]] = set()
 
-    def call(self, function: str, action: str, *, guide: str, **arguments: Any) -> Step:
-        """A call of one action of one function, over the target's functions Connection."""
+    def call(self, function: str, action: str, *, guide: str, name: str = "", **arguments: Any) -> Step:
+        """A call of one action of one function, over the target's functions Connection.
+
+        ``name`` is the task's, where one action is called twice; its default is the action.
+        """
         self.called.add((function, action))
         return CallOperator(
-            task_id=action, function=function, action=action, guide=guide, arguments=arguments, **self.bound
+            task_id=name or action, function=function, action=action, guide=guide, arguments=arguments, **self.bound
         )
 
     def check(self, name: str, *, guide: str, **task: Any) -> Step:
@@ -68,6 +72,14 @@ class Flow:
     def later(self, name: str, *, guide: str, why: str) -> Step:
         """What the guide asks for and Upkeep does not do yet: NOT COLLECTED, with the reason."""
         return LaterOperator(task_id=name, guide=guide, why=why, **self.bound)
+
+    def trends(self) -> Step:
+        """The week beside the weeks before, from what the looks before it have measured (G17)."""
+        return TrendsOperator(task_id="trends", guide="G17", trigger_rule="all_done", **self.bound)
+
+    def capacity(self) -> Step:
+        """What is left of the room, for how long, and what the function advises (G18, G94-G98)."""
+        return CapacityOperator(task_id="capacity", guide="G18", trigger_rule="all_done", **self.bound)
 
     def plan(self) -> Step:
         """What this run would change, as data; one plan per run (G52, G59)."""

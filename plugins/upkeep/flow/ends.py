@@ -127,7 +127,7 @@ class ReportOperator(_End):
             since=ledger.since(session, window, judged),
             samples=told.samples(session, rows),
             incident_document=settings().maintenance.documents.incident_response,
-            history=history if told.worth_showing(history, self.cadence) else (),
+            history=told.worth_showing(history, self.cadence),
             earlier=tuple(reports.Earlier(**row) for row in ledger.previous_findings(session, window)),
             own=own,
             gate=plan,

@@ -119,6 +119,6 @@ class CallOperator(Step, HttpOperator):
         answer = parse_answer(self.function, self.action, body)
         if self.asks_about_period and datetime.now(UTC) > window.deadline and not echoed(answer, window.period):
             raise NotCollected(f"{self.source} cannot be asked about the past: its answer does not echo the period")
-        looked = answers.read(self.function, self.action, answer.model_dump(mode="json"), config)
+        looked = answers.read(self.function, self.action, answer.model_dump(mode="json"), config, self.arguments)
         kept = Answer(self.function, self.action, body.decode("utf-8", "replace"))
         return Looked(looked.findings, looked.samples, kept)

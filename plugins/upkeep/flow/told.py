@@ -74,9 +74,11 @@ def gate_of_run(
 
 
 def history(session: Session, window: windows.Window) -> tuple[History, ...]:
-    """The six metrics over the last windows, with the bands that this window judges them by."""
+    """The six metrics over the last windows, with the bands that this window judges them by; weekly its own numbers."""
     from upkeep import ledger, reports
 
+    if window.cadence == "weekly":
+        return _weekly(session, window)
     bands = settings().thresholds.metrics
     rows = ledger.metric_history(session, window, METRICS)
     return tuple(
@@ -92,9 +94,30 @@ def history(session: Session, window: windows.Window) -> tuple[History, ...]:
     )
 
 
-def worth_showing(history: tuple[History, ...], cadence: str) -> bool:
+def _weekly(session: Session, window: windows.Window) -> tuple[History, ...]:
+    """What is compared week against week, with the bands of the six metrics where it is one of them."""
+    from upkeep import ledger, reports, trends
+
+    rows = ledger.metric_history(session, window, [metric.name for metric in trends.PLOTTED])
+    judged = {f"week_{name}": bands for name, bands in settings().thresholds.metrics.items()}
+    return tuple(
+        reports.History(
+            metric=metric.name,
+            title=metric.title,
+            bands=judged.get(metric.name),
+            points=tuple(
+                reports.Point(row["due"], row["period_start"], row["kind"], row["value"]) for row in rows[metric.name]
+            ),
+            own_unit=metric.unit,
+            own_guide=metric.guide,
+        )
+        for metric in trends.PLOTTED
+    )
+
+
+def worth_showing(history: tuple[History, ...], cadence: str) -> tuple[History, ...]:
     """The daily window asks for the six metrics and shows it when one is missing; another only has what it has."""
-    return cadence == "daily" or any(point.value is not None for one in history for point in one.points)
+    return tuple(one for one in history if cadence == "daily" or any(point.value is not None for point in one.points))
 
 
 def samples(session: Session, rows: list[Row]) -> tuple[Sample, ...]:

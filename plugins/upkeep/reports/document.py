@@ -29,10 +29,11 @@ def to_json(report: Report) -> dict[str, Any]:
     findings: n}], ``samples`` [{metric, subject, value, unit}], ``previous`` (due of the window before, or null),
     ``gone`` [{step, due, key, level, subject, detail, now (level, null: no longer there)}], ``not_looked_at`` [the same
     without now], ``history`` [{metric, title, guide, unit, ok, warning, critical, windows: [{due, kind, value (null: no
-    sample)}]}], ``checklist`` [{guide, title, state, evidence, findings: n, acknowledged (by whom, null: nobody yet)}],
-    ``gate`` (see there; null: the run has no plan), ``looks`` [{name, state (still there, new, not looked at again,
-    gone), before, after}] of what was looked at before the plan and after it. Subject and
-    detail of what is gone are cut at 300 characters. Fields may be added; a changed or removed one raises the version.
+    sample)}]}] (ok, warning and critical are null where nothing judges it), ``checklist`` [{guide, title, state,
+    evidence, findings: n, acknowledged (by whom, null: nobody yet)}], ``gate`` (see there; null: the run has no plan), ``looks``
+    [{name, state (still there, new, not looked at again, gone), before, after}] of what was looked at before the plan
+    and after it. Subject and detail of what is gone are cut at 300 characters. Fields may be added; a changed or
+    removed one raises the version.
     """
     step = "step group title state reason started ended source digest log_url"
     changes = compare(report)
@@ -136,9 +137,8 @@ def _earlier(was: Earlier) -> dict[str, Any]:
 def _history(history: History) -> dict[str, Any]:
     bands = history.bands
     return {
-        **_take(history, "metric title"),
-        **_take(bands, "guide unit"),
-        **{name: str(getattr(bands, name)) for name in ("ok", "warning", "critical")},
+        **_take(history, "metric title guide unit"),
+        **{name: bands and str(getattr(bands, name)) for name in ("ok", "warning", "critical")},
         "windows": [_take(point, "due kind value") for point in history.points],
     }
 

@@ -52,12 +52,33 @@ class Point:
 
 @dataclass(frozen=True)
 class History:
-    """One metric over the last windows, oldest first, this window last; ``bands`` is what it is judged by."""
+    """One metric over the last windows, oldest first, this window last.
+
+    ``bands`` is what it is judged by, None where nothing judges it; then ``own_unit`` and ``own_guide`` say what it is.
+    """
 
     metric: str
     title: str
-    bands: Bands
+    bands: Bands | None
     points: tuple[Point, ...]
+    own_unit: str = ""
+    own_guide: str = ""
+
+    @property
+    def unit(self) -> str:
+        """The unit of its values."""
+        return self.bands.unit if self.bands else self.own_unit
+
+    @property
+    def guide(self) -> str:
+        """The guide's item."""
+        return self.bands.guide if self.bands else self.own_guide
+
+    def judge(self, value: float | None) -> Level | None:
+        """The level of a value, UNKNOWN when there is none; None where nothing judges it."""
+        if self.bands is None:
+            return None
+        return Level.UNKNOWN if value is None else self.bands.judge(value)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from upkeep.reports.again import pairs as looked_twice
 from upkeep.reports.changes import before, compare
 from upkeep.reports.checklist import checklist
 from upkeep.reports.document import plain
+from upkeep.reports.forecasts import KEY, forecast
 from upkeep.reports.gate import STATES, Became, Gate
 from upkeep.reports.headline import do_first, headline
 from upkeep.reports.model import APPLY_STEP, Report, StepResult
@@ -46,6 +47,8 @@ def to_html(report: Report) -> str:
         was={key: earlier.level for key, earlier in before(report).items()},
         checklist=checklist(report),
         plots=[plot(history) for history in report.history],
+        forecast=next((forecast(one.metadata) for one in report.findings if one.key == KEY), None),
+        metrics_title="Six metrics" if report.cadence == "daily" else "Week against week",
         size={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT},
         fates=_fates(report.gate) if report.gate else [],
         states=STATES,

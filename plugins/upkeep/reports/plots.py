@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from upkeep.findings import Bands, Interval, Level
 from upkeep.reports.model import History, Point
-from upkeep.reports.text import count, number, utc
+from upkeep.reports.text import count, number, size, utc
 
 WIDTH, HEIGHT = 320, 92  # of the viewBox; on a phone about one unit per pixel
 LEFT, RIGHT, TOP, BOTTOM = 6, 284, 6, 82  # of the area that is plotted in; right of it stand the thresholds
@@ -26,19 +26,19 @@ class Mark:
 
     x: float
     y: float
-    level: Level
+    level: Level | None
     kind: str
     off: str
 
 
 @dataclass(frozen=True)
 class Plot:
-    """All that the page shows of one metric."""
+    """All that the page shows of one metric; ``level`` is None where nothing judges it."""
 
     title: str
     guide: str
     last: str
-    level: Level
+    level: Level | None
     range: str
     expected: str
     words: str
@@ -53,23 +53,23 @@ def plot(history: History) -> Plot:
     """Work out the plot of one metric, also when it has one sample, or none."""
     bands, points = history.bands, history.points
     slots = _slots(points)
-    axis = _axis(bands, [point.value for point in points if _measured(point)])
+    axis = _axis(bands, [point.value for point in points if _measured(point) and point.value is not None])
     step = (RIGHT - LEFT) / max(len(slots), 1)
     xs = [round(LEFT + step * (place + 0.5), 1) for place in range(len(slots))]
     placed = [(x, slot) for x, slot in zip(xs, slots, strict=True) if slot and _measured(slot)]
     known = {x for x, _ in placed}
     return Plot(
         title=history.title,
-        guide=bands.guide,
+        guide=history.guide,
         last=_last(history),
-        level=_level(points[-1], bands) if points else Level.UNKNOWN,
+        level=history.judge(points[-1].value if points else None),
         range=_range(history),
-        expected=f"ok {bands.says(Level.OK)}, critical {bands.says(Level.CRITICAL)}",
+        expected=f"ok {bands.says(Level.OK)}, critical {bands.says(Level.CRITICAL)}" if bands else "",
         words=_words(history, slots),
-        bands=tuple(_band(level, band, axis) for level, band in _named(bands)),
-        thresholds=_thresholds(bands, axis),
+        bands=tuple(_band(level, band, axis) for level, band in _named(bands)) if bands else (),
+        thresholds=_thresholds(bands, axis) if bands else (),
         lines=_lines(xs, slots, axis),
-        marks=tuple(_mark(x, slot, bands, axis) for x, slot in placed),
+        marks=tuple(_mark(x, slot, history, axis) for x, slot in placed),
         gaps=tuple(x for x in xs if x not in known),
     )
 
@@ -95,14 +95,17 @@ def _named(bands: Bands) -> tuple[tuple[Level, Interval], ...]:
     return (Level.OK, bands.ok), (Level.WARNING, bands.warning), (Level.CRITICAL, bands.critical)
 
 
-def _axis(bands: Bands, values: list[float | None]) -> tuple[float, float]:
+def _axis(bands: Bands | None, values: list[float]) -> tuple[float, float]:
     """The lowest and highest value that is plotted: all that such a metric can be seen at, and both thresholds."""
+    if bands is None:  # from nothing on, so that a change looks as large as it is
+        low, high = min(0.0, *values, 0.0), max(0.0, *values, 0.0)
+        return low, (high + 0.2 * (high - low)) or 1.0
     ends = [end for _, band in _named(bands) for end in (band.low, band.high)]
     edges = (bands.warning.low, bands.warning.high)
     roof = max(ends)
     if math.isinf(roof):
         roof = min(ends) + OFF_SCALE * (max(edges) - min(ends))
-    possible = [min(value, roof) for value in values if value is not None and bands.judge(value) is not Level.UNKNOWN]
+    possible = [min(value, roof) for value in values if bands.judge(value) is not Level.UNKNOWN]
     low, high = min((*possible, *edges)), max((*possible, *edges))
     room = 0.2 * (high - low) or 1.0
     return max(low - room, min(ends)), min(high + room, roof)
@@ -139,14 +142,15 @@ def _lines(xs: list[float], slots: list[Point | None], axis: tuple[float, float]
     return tuple(rows)
 
 
-def _mark(x: float, point: Point, bands: Bands, axis: tuple[float, float]) -> Mark:
+def _mark(x: float, point: Point, history: History, axis: tuple[float, float]) -> Mark:
     value = float(point.value or 0)
     off = "above" if value > axis[1] else "below" if value < axis[0] else ""
-    return Mark(x, _y(value, axis), bands.judge(value), point.kind, off)
+    return Mark(x, _y(value, axis), history.judge(value), point.kind, off)
 
 
-def _level(point: Point, bands: Bands) -> Level:
-    return bands.judge(point.value) if point.value is not None else Level.UNKNOWN
+def _said(history: History, value: float) -> str:
+    """A value with its unit."""
+    return size(value) if history.unit == "bytes" else f"{number(value)} {history.unit}"
 
 
 def _last(history: History) -> str:
@@ -154,7 +158,7 @@ def _last(history: History) -> str:
     point = history.points[-1] if history.points else None
     if point is None or point.value is None or not _measured(point):
         return "not collected"
-    return f"{number(point.value)} {history.bands.unit}"
+    return _said(history, point.value)
 
 
 def _range(history: History) -> str:
@@ -163,30 +167,29 @@ def _range(history: History) -> str:
     values = [point.value for point in known if point.value is not None]
     if not values:
         return "no sample yet"
-    unit = history.bands.unit
-    low, high = number(min(values)), number(max(values))
-    said = f"always {low} {unit}" if low == high else f"{low} to {high} {unit}"
+    low, high = _said(history, min(values)), _said(history, max(values))
+    said = f"always {low}" if low == high else f"{low.removesuffix(f' {history.unit}')} to {high}"
     if len(values) == 1:
-        said = f"one sample, {low} {unit}"
+        said = f"one sample, {low}"
     if known[-1] is not history.points[-1]:
-        said += f"; last known {number(values[-1])} {unit}, {utc(known[-1].due)}"
+        said += f"; last known {_said(history, values[-1])}, {utc(known[-1].due)}"
     return said
 
 
 def _words(history: History, slots: list[Point | None]) -> str:
     """The plot for those who do not see it."""
-    points, bands = history.points, history.bands
+    points = history.points
     if not points:
         return f"{history.title}: no window is known."
-    levels = [_level(point, bands) for point in points if _measured(point)]
-    level = f", {_level(points[-1], bands)}" if _measured(points[-1]) else ""
+    levels = [history.judge(point.value) for point in points if _measured(point)]
+    level = f", {levels[-1]}" if _measured(points[-1]) and levels[-1] else ""
     parts = [f"now {_last(history)}{level}", _range(history)]
     parts += [f"{count(n, 'window')} {said}" for n, said in _told(levels, points, slots) if n]
     first, last = utc(points[0].due), utc(points[-1].due)
     return f"{history.title}, {count(len(points), 'window')} from {first} to {last}: {'; '.join(parts)}."
 
 
-def _told(levels: list[Level], points: tuple[Point, ...], slots: list[Point | None]) -> list[tuple[int, str]]:
+def _told(levels: list[Level | None], points: tuple[Point, ...], slots: list[Point | None]) -> list[tuple[int, str]]:
     return [
         (levels.count(Level.CRITICAL), "critical"),
         (levels.count(Level.WARNING), "in the warning band"),

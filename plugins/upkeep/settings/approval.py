@@ -67,6 +67,7 @@ class Optimise(Frozen):
     vacuum_cost_delay_ms: float = Field(ge=0, le=100, strict=True)
     vacuum_cost_limit: int = Field(ge=1, le=10_000, strict=True)
     megabytes_per_second: float = Field(gt=0, le=100_000, strict=True)
+    least_receipts: int = Field(ge=1, le=1000, strict=True)
 
 
 class Freeze(Frozen):

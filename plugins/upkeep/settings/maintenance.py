@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from upkeep.findings import Level
 from upkeep.settings.approval import Approval, Freeze, Guards, Optimise, Person, Role
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, Frozen, Name, exactly
+from upkeep.settings.trends import Capacity, Trends
 from upkeep.settings.values import Folder, HoursText, Identifier, NetworkText, TableText
 from upkeep.windows import Cadence
 
@@ -53,7 +54,7 @@ class Backups(Frozen):
 
 
 class Target(Frozen):
-    """One maintained system. Without ``backups`` nothing is known of its backups.
+    """One maintained system. Without ``backups`` or ``storage_bytes`` nothing is known of its backups or its room.
 
     ``system_identifier`` pins the server (`python -m upkeep check --print-identity`); without it nothing is changed.
     """
@@ -62,6 +63,7 @@ class Target(Frozen):
     connections: TargetConnections
     system_identifier: str | None = Field(default=None, pattern=r"^[0-9]{1,20}$")
     backups: Backups | None = None
+    storage_bytes: int | None = Field(default=None, gt=0, strict=True)
 
 
 class Ledger(Frozen):
@@ -206,6 +208,8 @@ class Maintenance(Frozen):
     approval: Approval
     guards: Guards
     optimise: Optimise
+    trends: Trends
+    capacity: Capacity
     http: Http
     sql: Sql
     checks: Checks

@@ -91,7 +91,7 @@ def function_rows(config: Settings, target: str) -> Iterator[Row]:
             send, key = functions(connection_id)
             call = Call(function, request_body(function, action, period=None, **arguments), connection_id)
             answer = parse_answer(function, action, post(dated(send, readings), call, key, http))
-            told = answers.read(function, action, answer.model_dump(mode="json"), config)
+            told = answers.read(function, action, answer.model_dump(mode="json"), config, arguments)
         except (ConfigError, ContractError, LookupError, WireError) as error:
             yield Row(what, guide, False, str(error))
             continue

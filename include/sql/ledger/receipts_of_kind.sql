@@ -1,0 +1,8 @@
+-- How long the done actions of a target's plans took, by plan: what predictions are corrected from.
+SELECT l.digest, l.body, l.measured, jsonb_object_agg(p.action_id, r.duration_ms) AS took
+FROM upkeep.plans l
+JOIN upkeep.permits p ON p.digest = l.digest
+JOIN upkeep.receipts r ON r.permit_id = p.id
+WHERE l.target = %(target)s AND r.outcome = 'done' AND r.duration_ms IS NOT NULL AND r.written_at >= %(since)s
+GROUP BY l.id
+ORDER BY l.id

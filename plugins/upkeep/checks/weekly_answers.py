@@ -1,0 +1,237 @@
+"""What the functions' answers of the weekly window say (G20-G22, G84, G85, G90, G94). Pure.
+
+Advice from an answer is text that people read: it is shown and kept, and nothing is ever carried out from it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from upkeep.checks.database import redact
+from upkeep.findings import Finding, Level, Sample
+from upkeep.functions.contract import ContractError
+from upkeep.ledger import Looked
+from upkeep.settings import Settings
+
+Body = Mapping[str, Any]
+Asked = Mapping[str, Any]
+
+#: Pieces of advice and statements that a finding tells; the others are in its metadata.
+TOLD = 10
+#: Characters of one piece of text from an answer in a finding's detail.
+LENGTH = 300
+
+#: The triggers that the guide has a number for (G95-G98), as the function names them.
+TRIGGERS = ("connections", "response_time", "error_rate", "storage")
+
+
+def performance_report(body: Body, _: Asked, settings: Settings) -> Looked:
+    """Requests, error rate and response times of the period (G21); a mean outside the good band is an advisory."""
+    result = body["result"]
+    bands = settings.thresholds.metrics
+    told = {
+        "week_error_rate": (result["error_rate_percent"], bands["error_rate"]),
+        "week_response_time": (result["response_time_ms"], bands["response_time"]),
+    }
+    levels = {name: band.judge(value) for name, (value, band) in told.items() if value is not None}
+    if len(levels) < len(told) or Level.UNKNOWN in levels.values():
+        level = Level.UNKNOWN
+    else:
+        level = Level.OK if set(levels.values()) == {Level.OK} else Level.ADVISORY
+    finding = Finding(
+        key="performance_report",
+        level=level,
+        subject="Performance of the period",
+        detail=f"{result['requests']:,} requests; error rate {_measured(result['error_rate_percent'], '%')}; "
+        f"response time {_measured(result['response_time_ms'], 'ms')}, "
+        f"95th percentile {_measured(result.get('response_time_p95_ms'), 'ms')}",
+        expected=f"error rate {bands['error_rate'].says(Level.OK)}, "
+        f"response time {bands['response_time'].says(Level.OK)}",
+        remedy="See which functions it comes from (by function, in the details) and since which day (trend).",
+        guide="G21",
+        metadata={key: result[key] for key in ("by_function", "trend") if key in result},
+    )
+    samples = list(_performance(result, ""))
+    for one in result.get("by_function", ()):
+        samples += _performance(one, one["function_name"])
+    return Looked((finding,), tuple(samples))
+
+
+def _performance(result: Body, subject: str) -> Iterable[Sample]:
+    yield Sample("week_requests", as_number(result["requests"]), "requests", subject)
+    for metric, name, unit in (
+        ("week_error_rate", "error_rate_percent", "%"),
+        ("week_response_time", "response_time_ms", "ms"),
+        ("week_response_time_p95", "response_time_p95_ms", "ms"),
+    ):
+        if result.get(name) is not None:
+            yield Sample(metric, result[name], unit, subject)
+
+
+def error_trends(body: Body, _: Asked, __: Settings) -> Looked:
+    """Errors of the period by severity and over time (G22); errors of severity critical are worth a look."""
+    result = body["result"]
+    severities: Counter[str] = Counter()
+    for bucket in result["trend"]:
+        severities.update(bucket.get("by_severity", {}))
+    most = max(result["trend"], key=lambda bucket: bucket["total"], default=None)
+    peak = f"; most from {most['start']} on: {most['total']:,}" if most and most["total"] else ""
+    critical = severities["critical"]
+    by = ", ".join(f"{count:,} {text(name)}" for name, count in severities.most_common(TOLD)) or "none"
+    finding = Finding(
+        key="error_trends",
+        level=Level.ADVISORY if critical else Level.OK,
+        subject="Errors over the period",
+        detail=f"{result['total_errors']:,} errors; by severity: {by}{peak}",
+        expected="no error of severity critical",
+        remedy="Read the critical ones (error-tracking get_errors, filter severity critical) and give each an owner.",
+        guide="G22",
+        metadata={"bucket": result.get("bucket"), "trend": result["trend"]},
+    )
+    samples = [Sample("week_errors", as_number(result["total_errors"]), "errors")]
+    samples += [Sample("week_errors", as_number(count), "errors", name) for name, count in sorted(severities.items())]
+    return Looked((finding,), tuple(samples))
+
+
+def index_recommendations(body: Body, asked: Asked, _: Settings) -> Looked:
+    """Indexes that the function would add or drop (G20), of all tables or of those asked about (G85): advice only."""
+    result = body["result"]
+    included = (asked.get("table_filters") or {}).get("include_tables")
+    missing = [_missing(one) for one in result["missing"]]
+    unused = [f"{text(one['index'])} on {text(one['table'])} ({one['size_bytes']:,} bytes)" for one in result["unused"]]
+    finding = Finding(
+        key="index_advice:included" if included else "index_advice",
+        level=Level.ADVISORY if missing or unused else Level.OK,
+        subject=f"Index advice of the function{' for the heavily used tables' if included else ''}",
+        detail=f"{len(missing)} missing{_listed(missing)}; {len(unused)} unused{_listed(unused)}",
+        expected="no advice",
+        remedy="Advice only, nothing is carried out from it: hold it against the index findings by SQL. "
+        "An index that it calls unused may be used on a replica.",
+        guide="G85" if included else "G20",
+        metadata={key: result[key] for key in ("tables", "missing", "unused") if key in result},
+    )
+    subject = "included" if included else ""
+    counted = (("indexes_missing", missing), ("indexes_unused", unused))
+    return Looked((finding,), tuple(Sample(name, float(len(rows)), "indexes", subject) for name, rows in counted))
+
+
+def _missing(one: Body) -> str:
+    columns = f" ({', '.join(text(column) for column in one['columns'])})" if one.get("columns") else ""
+    return f"{text(one['table'])}{columns}: {text(one['reason'])}"
+
+
+def query_optimization(body: Body, asked: Asked, _: Settings) -> Looked:
+    """Statements that take at least ``min_duration`` ms on average (G84), without their literals."""
+    result = body["result"]
+    least = (asked.get("query_filters") or {}).get("min_duration", 1000)
+    expected = f"no statement with a mean of {least:g} ms or more"
+    subject = "Slow statements by the function"
+    if result["statements"] is None:
+        unknown = Finding(
+            key="query_optimization",
+            level=Level.UNKNOWN,
+            subject=subject,
+            detail="not collected: the function knows no statements",
+            expected=expected,
+            remedy="Create the extension pg_stat_statements in the maintained database.",
+            guide="G84",
+        )
+        return Looked((unknown,))
+    statements = [{**one, "query": redact(one["query"])} for one in result["statements"]]
+    lines = [f"{one['mean_ms']:,.0f} ms in {one['calls']:,} calls: {one['query'][:LENGTH]}" for one in statements]
+    finding = Finding(
+        key="query_optimization",
+        level=Level.ADVISORY if result["total"] else Level.OK,
+        subject=subject,
+        detail=f"{result['total']:,} statements take {least:g} ms or more on average{_listed(lines)}",
+        expected=expected,
+        remedy="EXPLAIN (ANALYZE, BUFFERS) the slowest one on a copy; look for a missing index or a changed plan.",
+        guide="G84",
+        metadata={"statements": statements},
+    )
+    return Looked((finding,), (Sample("slow_statements", as_number(result["total"]), "statements"),))
+
+
+def database_metrics(body: Body, _: Asked, __: Settings) -> Looked:
+    """What of the database's room is taken (G90); more than there is cannot be, and is UNKNOWN."""
+    result = body["result"]
+    size, capacity = result["database_size_bytes"], result.get("storage_capacity_bytes")
+    used = result["connections"]
+    available = result.get("available_connections") or result["max_connections"]
+    absurd = used > result["max_connections"] or (capacity is not None and size > capacity) or not available
+    room = "of unknown room" if capacity is None else f"of {capacity:,}"
+    finding = Finding(
+        key="database_metrics",
+        level=Level.UNKNOWN if absurd else Level.OK,
+        subject="Database room by the function",
+        detail=f"{size:,} bytes {room}; {used:,} of {available:,} connections"
+        + (", which no database can have" if absurd else ""),
+        expected="watched here; judged under capacity",
+        remedy="Check what the function measures: another server, or a stale answer." if absurd else "",
+        guide="G90",
+        metadata={"table_sizes": result["table_sizes"]},
+    )
+    samples = [Sample("week_database_bytes", as_number(size), "bytes")]
+    samples += [] if absurd else [Sample("week_connections", 100 * as_number(used) / as_number(available), "%")]
+    return Looked((finding,), tuple(samples))
+
+
+def capacity_report(body: Body, _: Asked, __: Settings) -> Looked:
+    """That the function reported its capacity (G94). Its numbers and its advice are judged with the triggers, once.
+
+    Advice for a trigger that the guide does not know stands here, for nobody else would tell it.
+    """
+    result = body["result"]
+    advice = result.get("recommendations", ())
+    other = [f"{text(one['trigger'])}: {text(one['advice'])}" for one in advice if one["trigger"] not in TRIGGERS]
+    names = ("connections_percent", "response_time_percent_of_baseline", "error_rate_percent", "storage_used_percent")
+    known = [f"{name} {result[name]:.4g}" for name in names if result.get(name) is not None]
+    level = Level.ADVISORY if other else Level.OK
+    finding = Finding(
+        key="capacity_report",
+        level=level if known else Level.UNKNOWN,
+        subject="Capacity report of the function",
+        detail=f"{', '.join(known) or 'not collected: the answer holds none of the four numbers'}; "
+        f"{len(advice) - len(other)} pieces of advice stand with their triggers; {len(other)} others{_listed(other)}",
+        expected="all advice belongs to a trigger of the guide",
+        remedy="Advice only, nothing is carried out from it: read it beside the capacity findings.",
+        guide="G94",
+        metadata={"recommendations": list(advice)},
+    )
+    return Looked((finding,))
+
+
+def text(value: str) -> str:
+    """A piece of text from an answer, cut so that it leaves room for the others."""
+    return value if len(value) <= LENGTH else f"{value[:LENGTH]}…"
+
+
+def _listed(lines: list[str]) -> str:
+    if not lines:
+        return ""
+    more = f"; and {len(lines) - TOLD} more" if len(lines) > TOLD else ""
+    return f" ({'; '.join(lines[:TOLD])}{more})"
+
+
+def _measured(value: float | None, unit: str) -> str:
+    return "not measurable" if value is None else f"{value:.4g} {unit}"
+
+
+def as_number(count: int) -> float:
+    """A count as a sample holds it. Raises ContractError for one that no floating-point number can be."""
+    try:
+        return float(count)
+    except OverflowError:
+        raise ContractError("found a count beyond the range of numbers, expected one that can be") from None
+
+
+#: What is read from an answer of the weekly window, by (function, action).
+READERS: Mapping[tuple[str, str], Callable[[Body, Asked, Settings], Looked]] = {
+    ("production-monitoring", "performance_report"): performance_report,
+    ("error-tracking", "get_error_trends"): error_trends,
+    ("database-scalability", "index_recommendations"): index_recommendations,
+    ("database-scalability", "query_optimization"): query_optimization,
+    ("database-scalability", "database_metrics"): database_metrics,
+}

@@ -1,0 +1,47 @@
+"""The words of DAG files: calls that stand twice, and looks at the ledger that run whatever became of the others."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import UTC, datetime
+
+import pytest
+
+from upkeep.settings import ROOT, settings
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # Airflow's own imports warn
+    from airflow.sdk import DAG
+
+    from upkeep.flow import Flow
+
+
+@pytest.fixture
+def flow(monkeypatch: pytest.MonkeyPatch) -> Flow:
+    """A weekly flow of the shipped configuration."""
+    monkeypatch.setenv("UPKEEP_CONFIG", str(ROOT / "config"))
+    settings.cache_clear()
+    return Flow("primary", "weekly")
+
+
+def test_one_action_may_be_called_twice_under_two_names(flow: Flow) -> None:
+    """The task's id is the action unless it is named; what is asked is each one's own."""
+    function, action = "database-scalability", "index_recommendations"
+    included = {"include_tables": ["user_consents"]}
+    with DAG("a_dag", start_date=datetime(2026, 1, 1, tzinfo=UTC), schedule=None) as dag:
+        flow.call(function, action, guide="G20", table_filters={})
+        flow.call(function, action, guide="G85", name="index_recommendations_used", table_filters=included)
+    assert {task.task_id: (task.action, task.arguments) for task in dag.tasks} == {
+        "index_recommendations": (action, {"table_filters": {}}),
+        "index_recommendations_used": (action, {"table_filters": included}),
+    }
+
+
+def test_looks_at_the_ledger_run_whatever_became_of_the_calls(flow: Flow) -> None:
+    """A call that failed is no reason not to compare the others."""
+    with DAG("another_dag", start_date=datetime(2026, 1, 1, tzinfo=UTC), schedule=None):
+        steps = [flow.trends(), flow.capacity()]
+    assert [(step.task_id, step.guide, step.trigger_rule.value) for step in steps] == [
+        ("trends", "G17", "all_done"),
+        ("capacity", "G18", "all_done"),
+    ]
