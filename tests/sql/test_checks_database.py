@@ -580,7 +580,10 @@ def test_a_table_locked_for_good_ends_the_look_in_time(platform: Platform) -> No
 def test_every_check_is_found_by_name_and_an_unknown_one_is_not() -> None:
     """The registry names what it has when it is asked for something else; each source is a file."""
     assert set(checks.CHECKS) == {
+        "access_patterns",
         "dead_rows",
+        "new_queries",
+        "permissions",
         "table_sizes",
         "long_running_queries",
         "connections",
@@ -593,5 +596,5 @@ def test_every_check_is_found_by_name_and_an_unknown_one_is_not() -> None:
         "server",
     }
     assert all((ROOT / check.source).is_file() for check in checks.CHECKS.values())
-    with pytest.raises(LookupError, match=r"'bloat', expected one of: connections, database_expectations, "):
+    with pytest.raises(LookupError, match=r"'bloat', expected one of: access_patterns, connections, "):
         checks.find("bloat")

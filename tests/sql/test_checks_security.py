@@ -764,6 +764,7 @@ def test_every_check_has_its_statement() -> None:
             "failed_logins_per_address: -1",
             "security.failed_logins_per_address: found -1",
         ),
+        ("access_change_percent: 50", "access_change_percent: 0", "security.access_change_percent: found 0"),
     ],
 )
 def test_mistakes_in_config_are_said(tmp_path: Path, old: str, new: str, said: str) -> None:

@@ -158,7 +158,7 @@ class Logs(Frozen):
 
 
 class Security(Frozen):
-    """Limits of the daily security checks (G6, G70-G72); counts are per window's period."""
+    """Limits of the security checks (G6, G70-G72, G75); counts are per window's period."""
 
     failed_logins_per_address: int = Field(ge=0, strict=True)
     failed_logins_per_account: int = Field(ge=0, strict=True)
@@ -167,6 +167,7 @@ class Security(Frozen):
     rate_limited_events: int = Field(ge=0, strict=True)
     odd_hours: tuple[HoursText, ...]
     service_role_addresses: tuple[NetworkText, ...]
+    access_change_percent: float = Field(gt=0, le=1000, strict=True)
 
 
 class MetricSource(Frozen):

@@ -1,0 +1,193 @@
+"""Permission changes (G77): who may do what, held against the snapshot of an earlier window.
+
+Facts come from catalogues that everybody may read; no password is among them. What is looked at: roles, memberships,
+grants (database, schemas, relations, columns, functions), default privileges, owners, row-level security and its
+policies, SECURITY DEFINER functions. Not looked at: types, languages, foreign servers, large objects, parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from upkeep.checks.look import Check, Look
+from upkeep.findings import Finding, Level
+from upkeep.ledger import Looked
+
+#: kind of fact → name → what it says.
+Facts = Mapping[str, Mapping[str, str]]
+
+#: Changes that one look shows, the alarming ones first; a last finding says how many more there are.
+SHOWN = 50
+#: Characters of a fact that a finding shows; a policy may be long.
+MAX_SAID = 500
+_STATEMENTS = (
+    "roles",
+    "memberships",
+    "grants",
+    "default_privileges",
+    "relations",
+    "policies",
+    "definer_functions",
+)
+#: All of them are in every snapshot, also without a fact: a kind that an older one lacks was not looked at then.
+KINDS = (
+    "role",
+    "membership",
+    "grant",
+    "default",
+    "schema",
+    "table",
+    "view",
+    "sequence",
+    "policy",
+    "definer",
+)
+_WORDS = {
+    "default": "Default privileges:",
+    "definer": "SECURITY DEFINER function",
+}
+#: Words of a role and of a membership that pass every other permission.
+_POWERS = {
+    "role": ("superuser", "createrole", "bypassrls"),
+    "membership": ("powerful",),
+    "definer": ("without search_path",),
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One fact that is not what it was; ``old`` is None when it is new, ``new`` None when it is gone."""
+
+    kind: str
+    name: str
+    old: str | None
+    new: str | None
+
+    @property
+    def alarming(self) -> bool:
+        """Whether it opens a door that other permissions rely on being shut.
+
+        What PUBLIC has by the server's default (EXECUTE on every new function) is not: nobody has granted it.
+        """
+        if self.new is None:
+            return False
+        if self.kind in _POWERS:
+            return any(word in self._words(self.new) - self._words(self.old) for word in _POWERS[self.kind])
+        if self.kind in ("grant", "default"):
+            return self.name.endswith(" to PUBLIC") and not self.new.endswith(" by default") and self._more()
+        return self.kind == "table" and self.new.startswith("row security off") and self._was_guarded()
+
+    def _more(self) -> bool:
+        """Whether PUBLIC has a privilege that it had not; less of it is no alarm."""
+        return bool(self._words(self.new) - self._words((self.old or "").removesuffix(" by default")))
+
+    def _was_guarded(self) -> bool:
+        return bool(self.old and self.old.startswith("row security on"))
+
+    @staticmethod
+    def _words(says: str | None) -> set[str]:
+        return set((says or "").split(", "))
+
+
+def diff(before: Facts, now: Facts) -> list[Change]:
+    """What was added, removed or changed, the alarming first. Pure. Kinds that one of the two lacks are left out."""
+    changes = [
+        Change(kind, name, old.get(name), new.get(name))
+        for kind, new in now.items()
+        if (old := before.get(kind)) is not None
+        for name in old.keys() | new.keys()
+        if _meant(old.get(name)) != _meant(new.get(name))
+    ]
+    return sorted(changes, key=lambda change: (not change.alarming, change.kind, change.name))
+
+
+def _meant(says: str | None) -> str | None:
+    """The first grant of any kind writes the default down beside it: the same permission as before."""
+    return says if says is None else says.removesuffix(" by default")
+
+
+def permissions(look: Look) -> Looked:
+    """Every permission as it is now, and what differs from the last snapshot."""
+    facts = _facts(look)
+    noted = sum(map(len, facts.values()))
+    if look.previous is None:
+        return Looked((_first(noted),), snapshot=facts)
+    due, before = look.previous
+    changes = diff(before, facts)
+    since = f"the snapshot of the window due {due:%Y-%m-%d %H:%M} UTC"
+    if not changes:
+        finding = Finding(
+            key="permissions",
+            level=Level.OK,
+            subject="Permissions",
+            detail=f"{noted} facts are the same as in {since}",
+            expected="no change that nobody knows of",
+            guide="G77",
+        )
+        return Looked((finding,), snapshot=facts)
+    findings = [_changed(change, since) for change in changes[:SHOWN]]
+    if hidden := changes[SHOWN:]:
+        findings.append(_more(hidden, since))
+    return Looked(tuple(findings), snapshot=facts)
+
+
+def _facts(look: Look) -> dict[str, dict[str, str]]:
+    facts: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
+    for name in _STATEMENTS:
+        for row in look.session.rows(look.session.load(f"security/{name}")):
+            facts[row["kind"]][row["name"]] = row["says"]
+    return facts
+
+
+def _first(noted: int) -> Finding:
+    """Advisory and not UNKNOWN: everything was collected, and one reading by a person is what makes it a baseline."""
+    return Finding(
+        key="permissions",
+        level=Level.ADVISORY,
+        subject="Permissions",
+        detail=f"nothing to compare with yet: {noted} facts noted, and no earlier snapshot",
+        expected="a snapshot of an earlier window",
+        remedy="Review the roles and grants once: from the next window on only what differs from today is said.",
+        guide="G77",
+    )
+
+
+def _changed(change: Change, since: str) -> Finding:
+    if change.old is None:
+        detail = f"new: {_cut(change.new)}"
+    elif change.new is None:
+        detail = f"gone: it was {_cut(change.old)}"
+    else:
+        detail = f"{_cut(change.new)}; it was {_cut(change.old)}"
+    return Finding(
+        key=f"permission:{change.kind}:{change.name}",
+        level=Level.WARNING if change.alarming else Level.ADVISORY,
+        subject=f"{_WORDS.get(change.kind, change.kind.capitalize())} {change.name}",
+        detail=detail,
+        expected=f"as in {since}",
+        remedy="Ask who changed it and why; if nobody knows, take it back and look at what was done with it.",
+        guide="G77",
+        metadata={"kind": change.kind, "name": change.name},
+    )
+
+
+def _more(hidden: list[Change], since: str) -> Finding:
+    return Finding(
+        key="permissions:more",
+        level=Level.WARNING if any(change.alarming for change in hidden) else Level.ADVISORY,
+        subject="Other permissions",
+        detail=f"{len(hidden)} more changes; the {SHOWN} that matter most are shown",
+        expected=f"as in {since}",
+        remedy="So many at once are a migration or another database; if neither is known of, treat it as an incident.",
+        guide="G77",
+        metadata={"more": len(hidden)},
+    )
+
+
+def _cut(says: str | None) -> str:
+    text = says or ""
+    return text if len(text) <= MAX_SAID else f"{text[:MAX_SAID]}…"
+
+
+CHECKS = (Check("permissions", "G77", "Permission changes", permissions, statement="include/sql/security/grants.sql"),)
