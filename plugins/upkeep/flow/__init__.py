@@ -14,6 +14,7 @@ from upkeep.flow.operators import CallOperator, CheckOperator
 from upkeep.flow.plan import PlanOperator
 from upkeep.flow.probes import BackupsOperator, LatencyOperator, ScanAgeOperator
 from upkeep.flow.step import Step
+from upkeep.flow.thresholds import ThresholdsOperator
 from upkeep.settings import ConfigError, settings
 from upkeep.windows import When
 
@@ -59,6 +60,10 @@ class Flow:
     def scan_age(self) -> Step:
         """The age of the last weekly scan, whose results are reviewed daily (G6)."""
         return ScanAgeOperator(task_id="scan_age", guide="G6", **self.bound)
+
+    def thresholds(self) -> Step:
+        """The bands in force beside what the last daily windows propose (G19)."""
+        return ThresholdsOperator(task_id="thresholds", guide="G19", **self.bound)
 
     def plan(self) -> Step:
         """What this run would change, as data; one plan per run (G52, G59)."""
