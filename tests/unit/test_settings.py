@@ -187,8 +187,8 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         BANDS,
         "error_rate:           {warning: [0.1, 1.5]",
         "error_rate:           {warning: [0.1, 0.4]",
-        "bounds: found error_rate: the edge of warning at 0.5, expected one from 0.1 to 0.4, for the bands of this file "
-        "must be allowed",
+        "bounds: found error_rate: the edge of warning at 0.5, expected one from 0.1 to 0.4, for the bands of this "
+        "file must be allowed",
     ),
     "bounds that let warning begin after critical": (
         BANDS,
