@@ -53,6 +53,10 @@ class Flow:
         """Response times of all functions from the client, over the target's functions Connection (G38-G43)."""
         return LatencyOperator(task_id="function_latencies", guide="G38", **self.bound)
 
+    def thresholds(self) -> Step:
+        """The bands in force beside what the last daily windows propose (G19)."""
+        return ThresholdsOperator(task_id="thresholds", guide="G19", **self.bound)
+
     def backups(self) -> Step:
         """The newest backup: there, complete, young, its checksums right (G99, G100)."""
         return BackupsOperator(task_id="newest_backup", guide="G99", **self.bound)
@@ -60,10 +64,6 @@ class Flow:
     def scan_age(self) -> Step:
         """The age of the last weekly scan, whose results are reviewed daily (G6)."""
         return ScanAgeOperator(task_id="scan_age", guide="G6", **self.bound)
-
-    def thresholds(self) -> Step:
-        """The bands in force beside what the last daily windows propose (G19)."""
-        return ThresholdsOperator(task_id="thresholds", guide="G19", **self.bound)
 
     def plan(self) -> Step:
         """What this run would change, as data; one plan per run (G52, G59)."""
