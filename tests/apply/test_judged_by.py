@@ -14,12 +14,12 @@ import psycopg
 import pytest
 
 from tests.apply.stage import Stage
-from tests.apply.test_thresholds import ERRORS, PROPOSED, QUIET, day, days, measured, planned
+from tests.apply.test_thresholds import ERRORS, PROPOSED, QUIET, day, days, in_ledger, measured, planned
 from tests.unit.test_answers import HEALTHY
 from tests.wire.server import Server, answer
 from upkeep import reports
 from upkeep.findings import Finding, Level
-from upkeep.settings import ROOT, settings
+from upkeep.settings import ROOT, ConfigError, settings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
@@ -130,3 +130,17 @@ def test_without_the_ledger_nothing_is_judged(judged: Stage, monkeypatch: pytest
     for look in (called, checked, looked):
         with pytest.raises(psycopg.OperationalError):
             look(judged)
+
+
+def test_a_ledger_of_an_older_version_is_named(judged: Stage) -> None:
+    """Not a word about the target's Connection: what to do is to upgrade the ledger."""
+    measured(judged, day(judged, 0), 0.1)
+    in_ledger(judged, "ALTER TABLE upkeep.thresholds RENAME TO elsewhere")
+    try:
+        for look in (called, checked, looked):
+            with pytest.raises(
+                ConfigError, match=r"'upkeep_ledger': found a ledger without the table upkeep\.thresholds"
+            ):
+                look(judged)
+    finally:
+        in_ledger(judged, "ALTER TABLE upkeep.elsewhere RENAME TO thresholds")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from upkeep.settings import Settings, settings
+from upkeep.settings import ConfigError, Settings, settings
 
 if TYPE_CHECKING:
     from upkeep.database import Session
@@ -12,10 +12,21 @@ if TYPE_CHECKING:
 
 
 def in_force(session: Session, target: str) -> InForce:
-    """The thresholds that a target is judged by now, with their version and where it comes from."""
+    """The thresholds that a target is judged by now, with their version and where it comes from.
+
+    Raises ConfigError when the ledger is of an older Upkeep, which knows no thresholds.
+    """
+    from psycopg.errors import UndefinedTable
+
     from upkeep import thresholds
 
-    return thresholds.in_force(session, settings().thresholds, target)
+    try:
+        return thresholds.in_force(session, settings().thresholds, target)
+    except UndefinedTable:
+        raise ConfigError(
+            f"Connection {settings().maintenance.ledger.tasks!r}: found a ledger without the table upkeep.thresholds, "
+            "expected one of this version: run `python -m upkeep ledger upgrade`"
+        ) from None
 
 
 def settings_for(session: Session, target: str) -> Settings:
