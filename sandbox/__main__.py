@@ -1,14 +1,20 @@
-"""``python -m sandbox up | down | status | check | fault [NAME] | heal [NAME]``: the whole system on this machine."""
+"""The whole system on this machine: ``up | down | status | check | history | fault [NAME] | heal [NAME]``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from sandbox import commands
+from sandbox import commands, history
 from sandbox.processes import SandboxError
 
-COMMANDS = {"up": commands.up, "down": commands.down, "status": commands.status, "check": commands.check}
+COMMANDS = {
+    "up": commands.up,
+    "down": commands.down,
+    "status": commands.status,
+    "check": commands.check,
+    "history": history.write,
+}
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ import itertools
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -154,6 +154,32 @@ class Bands:
                 raise ValueError(f"found bands with a gap: {lower} and {upper} do not touch, expected no gap")
         if self.warning is not ordered[1]:
             raise ValueError(f"found the warning band {self.warning} at an end, expected it between ok and critical")
+
+    @property
+    def rises(self) -> bool:
+        """Whether a higher value is a worse one."""
+        return (self.ok.low, self.ok.high) < (self.critical.low, self.critical.high)
+
+    @property
+    def edges(self) -> tuple[float, float]:
+        """Where warning begins as values get worse, and where critical does."""
+        return (self.warning.low, self.warning.high) if self.rises else (self.warning.high, self.warning.low)
+
+    def moved(self, warning: float, critical: float) -> Bands:
+        """The same bands with their edges elsewhere; what an edge belongs to stays. ValueError as for new ones."""
+        if self.rises:
+            return replace(
+                self,
+                ok=replace(self.ok, high=warning),
+                warning=replace(self.warning, low=warning, high=critical),
+                critical=replace(self.critical, low=critical),
+            )
+        return replace(
+            self,
+            ok=replace(self.ok, low=warning),
+            warning=replace(self.warning, low=critical, high=warning),
+            critical=replace(self.critical, high=critical),
+        )
 
     def says(self, level: Level) -> str:
         """A band in words, with its unit: "below 60 %", "90 to 95 %", "above 1000 ms"."""

@@ -46,6 +46,15 @@ class Receipt:
     after: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Answered:
+    """A decision beside what was shown for it: who was asked, and about which actions."""
+
+    decision: Decision
+    asked: frozenset[str]
+    shown: frozenset[str]
+
+
 def identity(session: Session) -> str:
     """The UUID that the ledger was born with."""
     return str(session.row(queries.load("ledger/identity"))["id"])
@@ -85,6 +94,12 @@ def plan_of_run(session: Session, dag_id: str, run_id: str) -> Stored | None:
         return None
     (row,) = rows
     return Stored(_parsed(row), row["digest"], row["measured"], row["checklist"], row["planned_at"])
+
+
+def plan_by_digest(session: Session, digest: str) -> plans.Plan | None:
+    """The plan with a digest, None when there is none. Raises ValueError when its text does not give it."""
+    rows = session.rows(queries.load("ledger/plan_by_digest"), {"digest": digest})
+    return _parsed(rows[0]) if rows else None
 
 
 def _parsed(row: Row) -> plans.Plan:
@@ -142,6 +157,18 @@ def decisions(session: Session, digest: str) -> tuple[Decision, ...]:
             frozenset(row["reviewed"]),
         )
         for row in session.rows(queries.load("ledger/decisions"), {"digest": digest})
+    )
+
+
+def answers(session: Session, digest: str) -> tuple[Answered, ...]:
+    """All answers to a plan with what was asked, in the order they came."""
+    return tuple(
+        Answered(
+            Decision(row["role"], row["person"], frozenset(row["action_ids"]), row["responded_at"], row["comment"]),
+            frozenset(row["asked"]),
+            frozenset(row["shown_ids"]),
+        )
+        for row in session.rows(queries.load("ledger/answers_to_plan"), {"digest": digest})
     )
 
 

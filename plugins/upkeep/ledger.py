@@ -53,7 +53,10 @@ class Looked:
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One try of one step. ``state`` is ran, failed, superseded or not collected."""
+    """One try of one step. ``state`` is ran, failed, superseded or not collected.
+
+    ``taken_at`` is when its samples were taken where that is not now: a past that is reconstructed.
+    """
 
     step: str
     state: str
@@ -62,6 +65,7 @@ class StepRecord:
     started_at: datetime
     try_number: int = 1
     looked: Looked = field(default_factory=lambda: Looked(()))
+    taken_at: datetime | None = None
 
 
 def _key(window: Window) -> dict[str, Any]:
@@ -104,7 +108,7 @@ def add_step(session: Session, window: Window, record: StepRecord) -> None:
         session.rows(queries.load("ledger/add_finding"), {"step_id": step_id, "position": position, **row})
     for sample in looked.samples:
         row = clean(asdict(sample))
-        row |= {"step_id": step_id, "subject": row["subject"][:MAX_KEY]}
+        row |= {"step_id": step_id, "subject": row["subject"][:MAX_KEY], "taken_at": record.taken_at}
         session.rows(queries.load("ledger/add_sample"), row)
     if answer := looked.answer:
         row = clean(asdict(answer)) | {"step_id": step_id, "digest": answer.digest}

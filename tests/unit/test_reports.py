@@ -371,7 +371,7 @@ def test_the_json_has_its_documented_shape() -> None:
     assert set(document) == {
         *("schema_version", "level", "headline", "counts", "target", "window", "run", "incident_document"),
         *("findings", "steps", "samples", "do_first", "previous", "gone", "not_looked_at", "history", "checklist"),
-        *("gate", "looks"),
+        *("gate", "looks", "thresholds"),
     }
     assert document["schema_version"] == 1
     assert document["counts"] == {"critical": 1, "unknown": 0, "warning": 0, "advisory": 0, "ok": 0}
@@ -852,3 +852,12 @@ def test_what_to_do_first_stands_at_the_top() -> None:
     assert "Do first: Look at “Overall health” below." in page(step(finding("warning"))).text
     assert "Nothing needs to be done." in page(step(finding("ok"))).text
     assert "Do first: See under Steps why nothing was judged." in page(step(state=SUPERSEDED)).text
+
+
+def test_the_report_names_the_thresholds_it_was_judged_by() -> None:
+    """Their version and its people stand in the page and in the JSON; without one the page says nothing of it."""
+    said = "version 2, approved by lena and <b>omar</b> on 2026-07-05 04:12 UTC"
+    one = report(step(finding("ok")), thresholds=said)
+    assert reports.to_json(one)["thresholds"] == said
+    assert '<dt>Thresholds</dt><dd class="free">version 2, approved by lena and &lt;b&gt;omar' in reports.to_html(one)
+    assert "Thresholds" not in reports.to_html(report(step(finding("ok"))))

@@ -183,6 +183,44 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "  gpu_usage: ",
         f"metrics: found missing ['cpu_usage'] and unknown ['gpu_usage'], expected exactly {list(METRICS)}",
     ),
+    "bounds that leave the file's own bands out": (
+        BANDS,
+        "error_rate:           {warning: [0.1, 1.5]",
+        "error_rate:           {warning: [0.1, 0.4]",
+        "bounds: found error_rate: the edge of warning at 0.5, expected one from 0.1 to 0.4, for the bands of this "
+        "file must be allowed",
+    ),
+    "bounds that let warning begin after critical": (
+        BANDS,
+        "overall_health:       {warning: [92, 99.5]",
+        "overall_health:       {warning: [89, 99.5]",
+        "bounds: found overall_health: warning [89.0, 99.5] beyond critical [90.0, 98.0], expected each end of warning "
+        "on the good side of the same end of critical",
+    ),
+    "bounds the wrong way round": (
+        BANDS,
+        "critical: [0.3, 2]}",
+        "critical: [2, 0.3]}",
+        "bounds.error_rate.critical: found [2.0, 0.3], expected the lower end first",
+    ),
+    "bounds without an end": (
+        BANDS,
+        "critical: [0.3, 2]}",
+        "critical: [0.3, .inf]}",
+        "bounds.error_rate.critical.1: found inf: expected a finite number",
+    ),
+    "bounds of an unknown metric": (
+        BANDS,
+        "  cpu_usage:            {warning: [30, 75]",
+        "  gpu_usage:            {warning: [30, 75]",
+        f"bounds: found missing ['cpu_usage'] and unknown ['gpu_usage'], expected exactly {list(METRICS)}",
+    ),
+    "a history that is too short for what it takes": (
+        BANDS,
+        "history_days: 60",
+        "history_days: 20",
+        "proposals.history_days: found 20, in which there are never least_windows (28), expected at least that",
+    ),
     "overlapping bands": (
         BANDS,
         HEALTH,

@@ -1,3 +1,4 @@
--- Measured numbers, for growth, trends and baselines.
-INSERT INTO upkeep.samples (step_id, metric, subject, value, unit)
-VALUES (%(step_id)s, %(metric)s, %(subject)s, %(value)s, %(unit)s)
+-- Measured numbers, for growth, trends and baselines; taken now unless a time is given.
+INSERT INTO upkeep.samples (step_id, metric, subject, value, unit, taken_at)
+VALUES (%(step_id)s, %(metric)s, %(subject)s, %(value)s, %(unit)s,
+        coalesce(%(taken_at)s::timestamptz, clock_timestamp()))

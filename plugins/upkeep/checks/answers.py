@@ -49,11 +49,11 @@ def metrics(function: str, action: str, body: Body, settings: Settings) -> Looke
             findings.append(_not_found(name, bands, str(error)))
             continue
         samples.append(Sample(name, value, bands.unit))
-        findings.append(_judged(name, bands, value))
+        findings.append(_judged(name, bands, value, settings.thresholds_version))
     return Looked(tuple(findings), tuple(samples))
 
 
-def _judged(name: str, bands: Bands, value: float) -> Finding:
+def _judged(name: str, bands: Bands, value: float, version: int) -> Finding:
     level = bands.judge(value)
     absurd = level is Level.UNKNOWN
     return Finding(
@@ -64,7 +64,7 @@ def _judged(name: str, bands: Bands, value: float) -> Finding:
         expected=f"{bands.says(Level.OK)} (critical: {bands.says(Level.CRITICAL)})",
         remedy="Check what the function reports and where (config: metrics)." if absurd else _REMEDIES[name],
         guide=bands.guide,
-        metadata={"value": value, "unit": bands.unit},
+        metadata={"value": value, "unit": bands.unit, "thresholds": version},
     )
 
 

@@ -195,7 +195,7 @@ def connections(look: Look) -> Looked:
         expected=f"{bands.says(Level.OK)} of max_connections less the reserved ones",
         remedy="Find who holds them (pg_stat_activity by application_name); pool connections before raising the limit.",
         guide="G51",
-        metadata={"states": states, "available": available},
+        metadata={"states": states, "available": available, "thresholds": look.settings.thresholds_version},
     )
     by_state = tuple(Sample("connections", float(count), "backends", state) for state, count in states.items())
     return Looked((finding,), (Sample("connections_used", percent, "%"), *by_state))

@@ -15,6 +15,7 @@ from upkeep.flow.operators import CallOperator, CheckOperator
 from upkeep.flow.plan import PlanOperator
 from upkeep.flow.probes import LATENCY_SECONDS, BackupsOperator, LatencyOperator, LaterOperator, ScanAgeOperator
 from upkeep.flow.step import Step
+from upkeep.flow.thresholds import ThresholdsOperator
 from upkeep.settings import ConfigError, settings
 from upkeep.windows import When
 
@@ -58,6 +59,10 @@ class Flow:
         """Response times of all functions from the client, over the target's functions Connection (G38-G43)."""
         clock = timedelta(seconds=LATENCY_SECONDS + settings().maintenance.http.total_timeout_seconds) + BESIDE
         return LatencyOperator(task_id="function_latencies", guide="G38", execution_timeout=clock, **self.bound)
+
+    def thresholds(self) -> Step:
+        """The bands in force beside what the last daily windows propose (G19)."""
+        return ThresholdsOperator(task_id="thresholds", guide="G19", **self.bound)
 
     def backups(self) -> Step:
         """The newest backup: there, complete, young, its checksums right (G99, G100)."""

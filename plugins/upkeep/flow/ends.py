@@ -12,6 +12,7 @@ from upkeep import windows
 from upkeep.flow import told
 from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.connections import postgres
+from upkeep.flow.in_force import in_force
 from upkeep.flow.step import Step, window_of
 from upkeep.flow.told import run_url
 from upkeep.settings import settings
@@ -106,7 +107,8 @@ class ReportOperator(_End):
         now = datetime.now(UTC)
         plan, changed = told.gate_of_run(session, context, window, steps, self._sensors(), now)
         own = self._own_look(session, context, window, steps, now, changed)
-        history = told.history(session, window)
+        judged_by = in_force(session, window.target)
+        history = told.history(session, window, judged_by.thresholds.metrics)
         judged = [*own, *(finding for step in steps for finding in step.findings)]
         return reports.Report(
             target=window.target,
@@ -131,6 +133,7 @@ class ReportOperator(_End):
             earlier=tuple(reports.Earlier(**row) for row in ledger.previous_findings(session, window)),
             own=own,
             gate=plan,
+            thresholds=judged_by.words,
             last_due=max((p.due for one in history for p in one.points if p.due < window.due), default=None),
         )
 

@@ -11,6 +11,7 @@ from airflow.providers.http.operators.http import HttpOperator
 
 from upkeep import windows
 from upkeep.flow.connections import functions, postgres
+from upkeep.flow.in_force import settings_for
 from upkeep.flow.step import NotCollected, Step, window_of
 from upkeep.settings import settings
 
@@ -56,6 +57,7 @@ class CheckOperator(Step, SQLExecuteQueryOperator):
             reach = check.remembers(config) if check.remembers else timedelta(0)
             remembered = ledger.remembered(session, window, self.task_id, reach)
             previous = ledger.previous_snapshot(session, window, self.task_id)
+            config = settings_for(session, window.target)
         with database.session(postgres(str(self.conn_id)), clocks, read_only=True) as session:
             self._session = session
             now = datetime.now(UTC)  # not before it was connected: a check may hold the server's clock against it
@@ -107,12 +109,15 @@ class CallOperator(Step, HttpOperator):
         return request_body(self.function, self.action, period=window.period, **self.arguments)
 
     def _look(self, window: windows.Window) -> Looked:
+        from upkeep import database
         from upkeep.checks import answers
         from upkeep.functions.contract import echoed, parse_answer
         from upkeep.functions.transport import Call, post
         from upkeep.ledger import Answer, Looked
 
-        config = settings()
+        shipped = settings().maintenance
+        with database.session(postgres(shipped.ledger.tasks), shipped.sql, read_only=True) as session:
+            config = settings_for(session, window.target)
         send, key = functions(self.http_conn_id)
         call = Call(self.function, self._body(window), self.http_conn_id)
         body = post(send, call, key, config.maintenance.http)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from upkeep import windows
     from upkeep.database import Row, Session
-    from upkeep.findings import Sample
+    from upkeep.findings import Bands, Sample
     from upkeep.gate import Stored
     from upkeep.reports import Attempt, Gate, History, Outcome, StepResult
 
@@ -73,13 +73,12 @@ def gate_of_run(
     return reports.what_became(stored.plan, stored.digest, stored.planned_at, told, now), ()
 
 
-def history(session: Session, window: windows.Window) -> tuple[History, ...]:
-    """The six metrics over the last windows, with the bands that this window judges them by; weekly its own numbers."""
+def history(session: Session, window: windows.Window, bands: Mapping[str, Bands]) -> tuple[History, ...]:
+    """The six metrics over the last windows, with the bands in force now; weekly its own numbers."""
     from upkeep import ledger, reports
 
     if window.cadence == "weekly":
         return _weekly(session, window)
-    bands = settings().thresholds.metrics
     rows = ledger.metric_history(session, window, METRICS)
     return tuple(
         reports.History(

@@ -23,17 +23,18 @@ def to_json(report: Report) -> dict[str, Any]:
 
     ``schema_version`` 1: ``level``, ``headline``, ``do_first`` (empty: nothing is amiss), ``counts`` {level: n},
     ``target`` {name, title}, ``window`` {cadence, kind, due, deadline, period_start, period_end, late}, ``run``
-    {dag_id, run_id, made_at, requested_by, dry_run}, ``incident_document``, ``findings`` [{key, level, subject, detail,
-    expected, remedy, guide, metadata, since (null: ok, or not recorded), new, was (its other level before, or null),
-    step, source, log_url}], ``steps`` [{step, group, title, state, reason, started, ended, source, digest, log_url,
+    {dag_id, run_id, made_at, requested_by, dry_run}, ``incident_document``, ``thresholds`` (their version and where it
+    comes from), ``findings`` [{key, level, subject, detail, expected, remedy, guide, metadata, since (null: ok, or not
+    recorded), new, was (its other level before, or null), step, source, log_url}],
+    ``steps`` [{step, group, title, state, reason, started, ended, source, digest, log_url,
     findings: n}], ``samples`` [{metric, subject, value, unit}], ``previous`` (due of the window before, or null),
     ``gone`` [{step, due, key, level, subject, detail, now (level, null: no longer there)}], ``not_looked_at`` [the same
     without now], ``history`` [{metric, title, guide, unit, ok, warning, critical, windows: [{due, kind, value (null: no
     sample)}]}] (ok, warning and critical are null where nothing judges it), ``checklist`` [{guide, title, state,
     evidence, findings: n, acknowledged (by whom, null: nobody yet)}], ``gate`` (see there; null: the run has no plan),
-    ``looks`` [{name, state (still there, new, not looked at again, gone), before, after}] of what was looked at before the plan
-    and after it. Subject and detail of what is gone are cut at 300 characters. Fields may be added; a changed or
-    removed one raises the version.
+    ``looks`` [{name, state (still there, new, not looked at again, gone), before, after}] of what was looked at before
+    the plan and after it. Subject and detail of what is gone are cut at 300 characters. Fields may be added; a changed
+    or removed one raises the version.
     """
     step = "step group title state reason started ended source digest log_url"
     changes = compare(report)
@@ -47,6 +48,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "window": _take(report, "cadence kind due deadline period_start period_end late"),
         "run": _take(report, "dag_id run_id made_at requested_by dry_run"),
         "incident_document": report.incident_document,
+        "thresholds": report.thresholds,
         "findings": _findings(report),
         "steps": [{**_take(s, step), "findings": len(report.findings_of(s))} for s in report.steps],
         "samples": [_take(sample, "metric subject value unit") for sample in report.samples],

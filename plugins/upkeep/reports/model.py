@@ -99,7 +99,8 @@ class Report:
 
     ``late`` is empty or a sentence part, ``since`` says for a finding's key since when it has not been ok, ``own``
     holds what the report itself found (that the window is late), ``gate`` is None where the run has no plan,
-    ``last_due`` is when the window before was due where no history says so.
+    ``last_due`` is when the window before was due where no history says so, ``thresholds`` the version of the bands in
+    force and who approved it.
     """
 
     target: str
@@ -125,6 +126,7 @@ class Report:
     own: tuple[Finding, ...] = ()
     gate: Gate | None = None
     last_due: datetime | None = None
+    thresholds: str = ""
 
     @cached_property
     def own_step(self) -> StepResult:

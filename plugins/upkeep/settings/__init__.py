@@ -21,12 +21,13 @@ from upkeep.settings.values import Hours, Network, TableName
 
 
 class Settings(Frozen):
-    """Everything from ``config/``."""
+    """Everything from ``config/``; ``thresholds_version`` is 1 while the bands are the file's."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     maintenance: Maintenance
     thresholds: Thresholds
+    thresholds_version: int = 1
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -1,11 +1,11 @@
-"""``config/thresholds.yaml``: bands and expectations."""
+"""``config/thresholds.yaml``: bands, how far people may move them, expectations."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BeforeValidator, GetPydanticSchema, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, GetPydanticSchema, ValidationInfo, field_validator
 from pydantic_core import core_schema
 
 from upkeep.findings import Bands, Expectation, Interval
@@ -54,10 +54,56 @@ ExpectationText = Annotated[
 ]
 
 
+def _range(value: tuple[float, float]) -> tuple[float, float]:
+    if value[0] > value[1]:
+        raise ValueError(f"found {list(value)}, expected the lower end first")
+    return value
+
+
+Range = Annotated[
+    tuple[Annotated[float, Field(allow_inf_nan=False)], Annotated[float, Field(allow_inf_nan=False)]],
+    AfterValidator(_range),
+]
+
+
+class Bounds(Frozen):
+    """Where people may put the edges of one metric's bands: [lowest, highest], both included."""
+
+    warning: Range
+    critical: Range
+
+    def outside(self, bands: Bands) -> str:
+        """Which edge lies outside, as a sentence part; empty when both lie inside."""
+        for name, edge, (low, high) in zip(
+            ("warning", "critical"), bands.edges, (self.warning, self.critical), strict=True
+        ):
+            if not low <= edge <= high:
+                return f"the edge of {name} at {edge:g}, expected one from {low:g} to {high:g}"
+        return ""
+
+
+class Proposing(Frozen):
+    """When new bands are proposed from history (G19): windows that it takes, days looked back, percent it must move."""
+
+    least_windows: int = Field(ge=7, le=400, strict=True)
+    history_days: int = Field(ge=7, le=400, strict=True)
+    least_change_percent: float = Field(gt=0, le=100, strict=True)
+
+    @field_validator("history_days")
+    @classmethod
+    def _enough(cls, value: int, info: ValidationInfo) -> int:
+        least = info.data.get("least_windows", 0)
+        if value < least:
+            raise ValueError(f"found {value}, in which there are never least_windows ({least}), expected at least that")
+        return value
+
+
 class Thresholds(Frozen):
     """``config/thresholds.yaml``."""
 
     metrics: Mapping[str, BandsText]
+    bounds: Mapping[str, Bounds]
+    proposals: Proposing
     expectations: Mapping[str, ExpectationText]
     latencies: Mapping[str, ExpectationText]
 
@@ -70,3 +116,18 @@ class Thresholds(Frozen):
     @classmethod
     def _all_six(cls, value: Mapping[str, Bands]) -> Mapping[str, Bands]:
         return exactly(value, METRICS)
+
+    @field_validator("bounds")
+    @classmethod
+    def _around_the_bands(cls, value: Mapping[str, Bounds], info: ValidationInfo) -> Mapping[str, Bounds]:
+        for name, bands in info.data.get("metrics", {}).items():
+            bounds = exactly(value, METRICS)[name]
+            if why := bounds.outside(bands):
+                raise ValueError(f"found {name}: {why}, for the bands of this file must be allowed")
+            pairs = list(zip(bounds.warning, bounds.critical, strict=True))
+            if not all(warning <= critical if bands.rises else warning >= critical for warning, critical in pairs):
+                raise ValueError(
+                    f"found {name}: warning {list(bounds.warning)} beyond critical {list(bounds.critical)}, expected "
+                    "each end of warning on the good side of the same end of critical"
+                )
+        return value

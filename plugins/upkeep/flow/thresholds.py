@@ -1,0 +1,45 @@
+"""The weekly look at the thresholds: what is in force, what a metric's history proposes, what does not verify (G19)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from upkeep import windows
+from upkeep.flow.connections import postgres
+from upkeep.flow.in_force import in_force
+from upkeep.flow.step import Step
+from upkeep.settings import settings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from upkeep.ledger import Looked
+
+
+class ThresholdsOperator(Step):
+    """Hold the bands in force against the last daily windows; the plan puts what is proposed before people."""
+
+    ui_color = "#cdd9c5"
+
+    @property
+    def source(self) -> str:
+        return "include/sql/ledger/daily_values.sql"
+
+    def describe(self, window: windows.Window) -> str:
+        days = settings().thresholds.proposals.history_days
+        return f"the ledger's daily windows of {self.target} in the last {days} days"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        return self.carry_out(context, self._look)
+
+    def _look(self, window: windows.Window) -> Looked:
+        from upkeep import database, ledger, thresholds
+
+        config = settings()
+        with database.session(
+            postgres(config.maintenance.ledger.tasks), config.maintenance.sql, read_only=True
+        ) as session:
+            now = in_force(session, window.target)
+            values = thresholds.history(session, window.target, config.thresholds, datetime.now(UTC))
+        return ledger.Looked(thresholds.found(values, now, config.thresholds))

@@ -1,0 +1,180 @@
+"""Which bands a target is judged by: the file's, with what people approved laid over them.
+
+A row of ``upkeep.thresholds`` is worth what its decisions are worth. Each time it is read, its plan must give its
+digest, hold this action for this target, be approved by every role that the action needs, be done under a permit, and
+its bands must lie inside config's bounds as they are now. One that fails is ignored and told, and the newest one before
+it that verifies counts; without any, the file. A row put in force stays so when its people leave: they held the
+role when they were asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from upkeep import gate, permits, queries
+from upkeep.database import Row, Session
+from upkeep.findings import Bands, Interval
+from upkeep.plans import Action, Plan
+from upkeep.settings import Settings, Thresholds
+
+KIND = "thresholds"
+
+_INTERVAL = r"([\[(][^\])]*[\])])"
+_STATEMENT = re.compile(rf"([a-z_]+): ok {_INTERVAL}, warning {_INTERVAL}, critical {_INTERVAL}")
+
+
+class Ignored(NamedTuple):
+    """A row that does not verify, and why."""
+
+    version: int
+    metric: str
+    why: str
+
+
+@dataclass(frozen=True)
+class InForce:
+    """What a target is judged by. ``versions`` is of each metric the version that its bands come from, 1 the file.
+
+    ``approved_by`` and ``approved_at`` are of the newest version, empty and None for the file.
+    """
+
+    target: str
+    thresholds: Thresholds
+    versions: Mapping[str, int]
+    approved_by: tuple[str, ...] = ()
+    approved_at: datetime | None = None
+    ignored: tuple[Ignored, ...] = field(default=())
+
+    @property
+    def version(self) -> int:
+        """The target's version: the newest of its metrics."""
+        return max(self.versions.values(), default=1)
+
+    @property
+    def words(self) -> str:
+        """The version and where it comes from, for people."""
+        said = f"version {self.version}, as config/thresholds.yaml"
+        if self.approved_at is not None:
+            people = " and ".join(self.approved_by)
+            said = (
+                f"version {self.version}, approved by {people} on {self.approved_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            )
+        if count := len(self.ignored):
+            said += f"; {count} newer {'row that does' if count == 1 else 'rows that do'} not verify left out"
+        return said
+
+    def over(self, settings: Settings) -> Settings:
+        """The settings with these thresholds and their version."""
+        return settings.model_copy(update={"thresholds": self.thresholds, "thresholds_version": self.version})
+
+
+# The statement: what people approve is what is stored and what is applied ----------------------------------------
+
+
+def statement(metric: str, bands: Bands) -> str:
+    """The one way to write them: ``error_rate: ok [0, 0.4), warning [0.4, 1.6], critical (1.6, 100]``."""
+    return f"{metric}: ok {_text(bands.ok)}, warning {_text(bands.warning)}, critical {_text(bands.critical)}"
+
+
+def _text(band: Interval) -> str:
+    left, right = "[" if band.low_closed else "(", "]" if band.high_closed else ")"
+    return f"{left}{band.low:.15g}, {band.high:.15g}{right}"
+
+
+def parse(text: str, config: Thresholds) -> tuple[str, Bands]:
+    """(metric, bands) of a statement. Raises ValueError unless it is written as above and config allows it.
+
+    Only the edges may differ from the file's bands: not the unit, nor what is possible, nor which way is worse.
+    """
+    match = _STATEMENT.fullmatch(text)
+    if not match or match[1] not in config.metrics:
+        raise ValueError(f"found {text[:200]!r}, expected bands of one of: {', '.join(config.metrics)}")
+    metric = match[1]
+    shipped = config.metrics[metric]
+    ok, warning, critical = (Interval.parse(part) for part in match.groups()[1:])
+    bands = Bands(ok, warning, critical, shipped.unit, shipped.guide)
+    if statement(metric, bands) != text:
+        raise ValueError(f"found {text[:200]!r}, expected it written as {statement(metric, bands)!r}")
+    if bands.rises != shipped.rises or bands != shipped.moved(*bands.edges):
+        raise ValueError(f"found bands that differ from {statement(metric, shipped)!r} in more than their edges")
+    if why := config.bounds[metric].outside(bands):
+        raise ValueError(f"found {why} (config/thresholds.yaml: bounds.{metric})")
+    return metric, bands
+
+
+# What is in force ------------------------------------------------------------------------------------------------
+
+
+def in_force(session: Session, config: Thresholds, target: str) -> InForce:
+    """What a target is judged by now; ``config`` is what the files say."""
+    rows = session.rows(queries.load("ledger/thresholds"), {"target": target})
+    metrics, versions = dict(config.metrics), dict.fromkeys(config.metrics, 1)
+    ignored: list[Ignored] = []
+    newest: tuple[int, tuple[permits.Decision, ...]] = (1, ())
+    for row in rows:
+        if versions.get(row["metric"], 1) > 1:
+            continue
+        try:
+            bands, decisions = _verified(session, row, config, target)
+        except ValueError as why:
+            ignored.append(Ignored(row["version"], row["metric"], str(why)))
+            continue
+        metrics[row["metric"]], versions[row["metric"]] = bands, row["version"]
+        newest = max(newest, (row["version"], decisions), key=lambda one: one[0])
+    decisions = newest[1]
+    return InForce(
+        target=target,
+        thresholds=config.model_copy(update={"metrics": metrics}),
+        versions=versions,
+        approved_by=tuple(decision.person for decision in decisions),
+        approved_at=max((decision.responded_at for decision in decisions), default=None),
+        ignored=tuple(ignored),
+    )
+
+
+def _verified(
+    session: Session, row: Row, config: Thresholds, target: str
+) -> tuple[Bands, tuple[permits.Decision, ...]]:
+    """A row's bands and the decisions behind them. Raises ValueError saying why it does not verify."""
+    metric, bands = parse(row["statement"], config)
+    plan = gate.plan_by_digest(session, row["digest"])
+    if plan is None:
+        raise ValueError(f"found no plan {row['digest']}, expected the one that it was approved in")
+    action = next((action for action in plan.actions if action.id == row["action_id"]), None)
+    said = (plan.target, row["metric"], row["statement"])
+    if action is None or (action.kind, action.schema, action.table, action.statement) != (KIND, *said):
+        raise ValueError(f"found no such action {row['action_id']!r} in its plan, expected {row['statement']!r}")
+    if (plan.target, row["metric"]) != (target, metric):
+        raise ValueError(f"found {metric} of target {plan.target!r}, expected {row['metric']} of {target!r}")
+    decisions = _decisions(session, plan, action, row["digest"])
+    if not row["done"]:
+        raise ValueError("found no receipt that says it was done under a permit, expected one")
+    return bands, decisions
+
+
+def _decisions(session: Session, plan: Plan, action: Action, digest: str) -> tuple[permits.Decision, ...]:
+    """The decisions that let the action run, one for each of its roles. Raises ValueError when they do not suffice."""
+    answered = [one for one in gate.answers(session, digest) if one.decision.role in action.roles]
+    if why := next(_not_asked(answered, action), ""):
+        raise ValueError(why)
+    asked = {one.decision.role: one.asked for one in answered}
+    # Who held the role when it was asked, not who holds it today; its time and requester were judged by apply.
+    holders = {role: asked.get(role, frozenset({"nobody"})) for role in action.roles}
+    at = permits.Circumstances(plan.not_before, holders, frozenset(), done=frozenset(action.needs))
+    decisions = tuple(one.decision for one in answered)
+    if why := permits.refusal(plan, action, decisions, at):
+        raise ValueError(why)
+    first: dict[str, permits.Decision] = {}
+    for decision in decisions:
+        first.setdefault(decision.role, decision)
+    return tuple(first[role] for role in action.roles)
+
+
+def _not_asked(answered: list[gate.Answered], action: Action) -> Iterator[str]:
+    for one in answered:
+        if one.decision.person not in one.asked or action.id not in one.shown:
+            yield f"found an answer of {one.decision.person} as {one.decision.role} to what was not asked of them"

@@ -1,0 +1,222 @@
+"""New bands from a metric's own history (G19), inside hard bounds, as actions for people to approve.
+
+The method. A metric's values of the last daily windows are taken as distances from its best value (0 ms, 100 % health),
+so that for every metric more is worse. Warning is to begin where an ordinary day no longer reaches: at the further of
+
+- the 0.95 quantile (type 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician
+  50, 1996), which a skewed metric needs; and
+- the median plus 3 × 1.4826 × MAD, the median absolute deviation: the Hampel identifier (Davies and Gather, "The
+  Identification of Multiple Outliers", JASA 88, 1993, after Hampel 1974). 1.4826 makes MAD the standard deviation of
+  normal values. Half of the windows may have been bad before median and MAD follow them, so an outage does not teach
+  the thresholds to expect outages; the quantile is what up to one bad window in twenty leaves alone.
+
+The result is rounded to two significant digits and clamped to config's bounds. Critical keeps its ratio to warning,
+rounded and clamped likewise. Nothing is proposed from fewer windows than ``least_windows``, for a move of less than
+``least_change_percent``, or where the bounds leave no room between warning and critical.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from upkeep import queries
+from upkeep.database import Session
+from upkeep.findings import Bands, Finding, Level
+from upkeep.plans import Action, Proposal
+from upkeep.settings import Settings, Thresholds
+from upkeep.thresholds.force import KIND, InForce, in_force, statement
+
+#: Makes the MAD of normal values their standard deviation: 1 / Φ⁻¹(3/4).
+CONSISTENT = 1.4826
+#: Robust standard deviations from the median: the Hampel identifier's usual three.
+DEVIATIONS = 3
+QUANTILE = 0.95
+#: A row in the ledger; predicted like any other "at once".
+_PREDICTED_MS = 50
+
+History = Mapping[str, Sequence[float]]
+
+
+def history(session: Session, target: str, config: Thresholds, now: datetime) -> dict[str, list[float]]:
+    """Metric → its values in the calendar's daily windows of the last ``history_days``, oldest first."""
+    since = now - timedelta(days=config.proposals.history_days)
+    parameters = {"target": target, "since": since, "now": now, "metrics": list(config.metrics)}
+    found: dict[str, list[float]] = {metric: [] for metric in config.metrics}
+    for row in session.rows(queries.load("ledger/daily_values"), parameters):
+        found[row["metric"]].append(row["value"])
+    return found
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a metric's history makes of its bands: new ones, or None and why; the numbers are 0 unless ``enough``."""
+
+    metric: str
+    windows: int
+    bands: Bands | None
+    why: str = ""
+    enough: bool = False
+    median: float = 0.0
+    mad: float = 0.0
+    quantile: float = 0.0
+
+    @property
+    def seen(self) -> dict[str, int | float]:
+        """What was measured, for the form: the numbers that the new bands come from."""
+        worst = f"{QUANTILE:.0%} of them at most this far from the best".replace("%", " %")
+        return {"windows": self.windows, "median": self.median, "MAD": self.mad, worst: self.quantile}
+
+
+def outlook(metric: str, values: Iterable[float], bands: Bands, config: Thresholds) -> Outlook:
+    """New bands for one metric; values that such a metric cannot have are left out. Pure."""
+    usable = [value for value in values if bands.judge(value) is not Level.UNKNOWN]
+    count, least = len(usable), config.proposals.least_windows
+    if count < least:
+        return Outlook(metric, count, None, f"{count} of {least} daily windows; {least - count} more needed")
+    best = bands.ok.low if bands.rises else bands.ok.high
+    if math.isinf(best):
+        return Outlook(metric, count, None, "its best value has no end to measure from", enough=True)
+    distances = [abs(value - best) for value in usable]
+    median = statistics.median(distances)
+    mad = statistics.median(abs(distance - median) for distance in distances)
+    quantile = statistics.quantiles(distances, n=20, method="inclusive")[18]
+    seen = {"median": _short(statistics.median(usable)), "mad": _short(mad), "quantile": _short(quantile)}
+    wanted = max(quantile, median + DEVIATIONS * CONSISTENT * mad)
+    new, why = _moved(bands, best, wanted, config, metric)
+    return Outlook(metric, count, new, why, enough=True, **seen)
+
+
+def _moved(bands: Bands, best: float, wanted: float, config: Thresholds, metric: str) -> tuple[Bands | None, str]:
+    """The bands with warning at a distance from the best value, or None and why they stay."""
+    bounds, sign = config.bounds[metric], 1 if bands.rises else -1
+    was, was_critical = (abs(edge - best) for edge in bands.edges)
+    warning = _clamped(_two_digits(wanted), [abs(end - best) for end in bounds.warning])
+    critical = was_critical * warning / was if was else was_critical
+    critical = _clamped(_two_digits(critical), [abs(end - best) for end in bounds.critical])
+    percent, least = abs(warning - was) / was * 100 if was else math.inf, config.proposals.least_change_percent
+    if percent < least:
+        return None, f"history would move it by {percent:.0f} %, less than {least:g} %"
+    if warning >= critical:
+        return None, "the bounds leave no room between warning and critical"
+    new = bands.moved(round(best + sign * warning, 10), round(best + sign * critical, 10))
+    return (None, "history agrees") if new == bands else (new, "")
+
+
+def _two_digits(value: float) -> float:
+    return float(f"{value:.2g}")
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def _clamped(value: float, ends: Sequence[float]) -> float:
+    return min(max(value, min(ends)), max(ends))
+
+
+def outlooks(values: History, now: InForce, config: Thresholds) -> list[Outlook]:
+    """Of each metric, in the guide's order. Pure."""
+    return [outlook(metric, values.get(metric, ()), bands, config) for metric, bands in now.thresholds.metrics.items()]
+
+
+def propose(values: History, now: InForce, config: Thresholds, roles: tuple[str, ...]) -> list[Proposal]:
+    """An action for each metric whose history asks for other bands than those in force. Pure."""
+    return [
+        Proposal(_action(one.metric, one.bands, now, roles), one.seen)
+        for one in outlooks(values, now, config)
+        if one.bands is not None
+    ]
+
+
+def _action(metric: str, bands: Bands, now: InForce, roles: tuple[str, ...]) -> Action:
+    old = statement(metric, now.thresholds.metrics[metric])
+    return Action(
+        id="",
+        kind=KIND,
+        verb="set",
+        statement=statement(metric, bands),
+        schema=now.target,
+        table=metric,
+        oid=now.versions[metric],
+        shape=old,
+        roles=roles,
+        because=(
+            f"its daily windows reach warning no more at the {QUANTILE:g} quantile or three robust deviations from the "
+            "median, whichever is further, inside the bounds"
+        ),
+        lock="none",
+        predicted_ms=_PREDICTED_MS,
+        predicted_bytes=0,
+        undo=old,
+    )
+
+
+def proposals_from_ledger(
+    session: Session, target: str, settings: Settings, taken: Iterable[Action], now: datetime
+) -> list[Proposal]:
+    """What the plan of a window may propose; ``taken`` are actions that another plan in force still has to do."""
+    config = settings.thresholds
+    planned = {(action.schema, action.table) for action in taken if action.kind == KIND}
+    judged_by = in_force(session, config, target)
+    values = history(session, target, config, now)
+    proposals = propose(values, judged_by, config, settings.maintenance.approval.roles[KIND])
+    return [one for one in proposals if (one.action.schema, one.action.table) not in planned]
+
+
+# The weekly look -------------------------------------------------------------------------------------------------
+
+
+def found(values: History, now: InForce, config: Thresholds) -> tuple[Finding, ...]:
+    """Of each metric what is in force and what history proposes; of each row that does not verify that it is there."""
+    return (*_rows(now), *(_finding(one, now) for one in outlooks(values, now, config)))
+
+
+def _finding(one: Outlook, now: InForce) -> Finding:
+    bands = now.thresholds.metrics[one.metric]
+    said = f"in force (version {now.versions[one.metric]}): {_edges(bands)}"
+    level, remedy = Level.OK, ""
+    if one.bands is not None:
+        numbers = f"{one.windows} windows, median {one.median:g}, MAD {one.mad:g}"
+        said += f"; proposed: {_edges(bands)} → {_edges(one.bands)} ({numbers})"
+        level, remedy = Level.ADVISORY, "It stands in this window's plan: approve it there, or reject it."
+    elif not one.enough:
+        said += f"; no proposal: {one.why}"
+        level, remedy = Level.ADVISORY, "Daily windows by the calendar bring a value each; nothing has to be done."
+    else:
+        said += f"; no proposal: {one.why} ({one.windows} windows)"
+    return Finding(
+        key=f"thresholds:{one.metric}",
+        level=level,
+        subject=f"Thresholds of {one.metric.replace('_', ' ')}",
+        detail=said,
+        expected="bands that an ordinary day stays inside of, from enough history",
+        remedy=remedy,
+        guide="G19",
+        metadata={"thresholds": now.version, **(one.seen if one.enough else {"windows": one.windows})},
+    )
+
+
+def _edges(bands: Bands) -> str:
+    warning, critical = bands.edges
+    return f"warning from {warning:g}, critical from {critical:g} {bands.unit}"
+
+
+def _rows(now: InForce) -> Iterator[Finding]:
+    for row in now.ignored:
+        yield Finding(
+            key=f"thresholds:row:{row.version}",
+            level=Level.CRITICAL,
+            subject="A thresholds row does not verify",
+            detail=f"version {row.version} ({row.metric}) is ignored: {row.why}",
+            expected="a row whose plan, decisions and receipt verify, inside the bounds",
+            remedy=(
+                "If config's bounds were narrowed on purpose, approve new bands. Otherwise find out who wrote to "
+                "upkeep.thresholds; nothing is judged by this row."
+            ),
+            guide="G19",
+            metadata={"version": row.version, "metric": row.metric},
+        )

@@ -1,0 +1,93 @@
+"""`python -m sandbox history`: the past as the target's own logs tell it, written once, said to be reconstructed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from sandbox import history
+from sandbox.postgres import Cluster
+from tests.sql.test_ledger import Ledger, create, drawn, upgrade
+from upkeep import thresholds
+from upkeep.settings import ROOT, settings
+
+CONFIG = settings(ROOT / "config")
+
+
+@pytest.fixture
+def book(cluster: Cluster) -> Iterator[Ledger]:
+    """A ledger of the test's own."""
+    found = drawn(cluster)
+    try:
+        create(found)
+        upgrade(found)
+        yield found
+    finally:
+        found.drop()
+
+
+def reconstruct(book: Ledger, target_dsn: str) -> int:
+    """What the command does, as the tasks' role."""
+    now = datetime.now(UTC)
+    return history.reconstruct(target_dsn, lambda: psycopg.connect(book.dsn("tasks")), CONFIG.maintenance, now)
+
+
+def test_sixty_days_are_what_the_logs_say_and_a_second_call_adds_nothing(book: Ledger, target_dsn: str) -> None:
+    """One calendar window a day but today's; the error rate of one of them is counted by hand; tables only grow."""
+    assert reconstruct(book, target_dsn) == 60
+    assert reconstruct(book, target_dsn) == 0
+    windows = book.ask(
+        "SELECT due, kind, requested_by, run_id, period_start, period_end FROM upkeep.windows ORDER BY due"
+    )
+    assert len(windows) == 60
+    assert {(kind, by) for _, kind, by, *_ in windows} == {("calendar", history.RECONSTRUCTED)}
+    assert all(run == f"reconstructed__{due.astimezone(UTC).isoformat()}" for due, _, _, run, *_ in windows)
+    newest = CONFIG.maintenance.windows["daily"].at_or_before(datetime.now(UTC))
+    assert windows[-1][0] == newest - timedelta(days=1)
+
+    steps = book.ask("SELECT step, min(source), count(*) FROM upkeep.steps GROUP BY step ORDER BY step")
+    assert [(step, source.split()[0], count) for step, source, count in steps] == [
+        ("database.table_sizes", "reconstructed", 60),
+        ("health.system_status", "reconstructed", 60),
+    ]
+    with psycopg.connect(target_dsn) as target:
+        count = "SELECT 100.0 * count(*) FILTER (WHERE status >= 500) / count(*) FROM application_logs"
+        (counted,) = target.execute(
+            f"{count} WHERE created_at >= %s AND created_at < %s".encode(), windows[30][4:]
+        ).fetchone() or (None,)
+    joined = "upkeep.samples m JOIN upkeep.steps s ON s.id = m.step_id JOIN upkeep.windows w ON w.id = s.window_id"
+    values = f"SELECT m.value FROM {joined}"
+    ((kept,),) = book.ask(f"{values} WHERE w.due = %s AND m.metric = 'error_rate'", windows[30][0])
+    assert kept == pytest.approx(float(counted))
+    for of in ("m.subject = 'public.application_logs'", "m.metric = 'database_bytes'"):
+        sizes = [size for (size,) in book.ask(f"{values} WHERE {of} ORDER BY m.taken_at")]
+        assert len(sizes) == 60
+        assert sizes == sorted(sizes) and 0 < sizes[0] < sizes[-1]
+    assert book.ask(f"SELECT DISTINCT m.taken_at = w.due FROM {joined}") == [(True,)]
+
+
+def test_a_window_that_is_known_is_left_as_it_is(book: Ledger, target_dsn: str) -> None:
+    """A real run of one of these days stays its own, with its outcome."""
+    assert reconstruct(book, target_dsn) == 60
+    with psycopg.connect(book.cluster.dsn(book.name)) as connection:
+        connection.execute("UPDATE upkeep.windows SET outcome = 'ok', run_id = 'scheduled__1' WHERE id = 7")
+    assert reconstruct(book, target_dsn) == 0
+    assert book.ask("SELECT outcome, run_id FROM upkeep.windows WHERE id = 7") == [("ok", "scheduled__1")]
+
+
+@pytest.mark.guide("G19", "fires")
+def test_the_thresholds_have_enough_to_learn_from(book: Ledger, target_dsn: str) -> None:
+    """With these windows the weekly look proposes new bands for the seeded platform, and none without them."""
+    now = datetime.now(UTC)
+
+    def proposed() -> list[str]:
+        with book.session() as session:
+            found = thresholds.proposals_from_ledger(session, history.TARGET, CONFIG, (), now)
+        return [one.action.table for one in found]
+
+    assert proposed() == []
+    reconstruct(book, target_dsn)
+    assert "response_time" in proposed()
