@@ -232,6 +232,8 @@ def test_the_forecast_is_an_advisory_when_the_early_end_lies_within_the_horizon(
     assert triggers(None, far, int(10 * GB))["capacity:forecast"].level is Level.OK
     flat = triggers(None, history(60, 0), int(10 * GB))["capacity:forecast"]
     assert flat.level is Level.OK and "never reaches 80 %" in flat.detail
+    shrinks = triggers(None, history(60, -MB), int(10 * GB))["capacity:forecast"]
+    assert shrinks.level is Level.OK and "shrinks by 1 MB a day (-1 MB to -1 MB" in shrinks.detail
     young = triggers(None, history(3, MB), int(10 * GB))["capacity:forecast"]
     assert young.level is Level.UNKNOWN and "no forecast from so little: 4 samples" in young.detail
     roomless = triggers(None, near)["capacity:forecast"]

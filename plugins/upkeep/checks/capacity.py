@@ -231,7 +231,8 @@ def _drawn(found: Forecast, room: float | None, history: Sequence[Point], now: d
 
 def _grows(found: Forecast) -> str:
     low, middle, high = (amount(rate, "bytes") for rate in (found.low, found.per_day, found.high))
-    return f"grows by {middle} a day ({low} to {high}, 95 %), from {found.points} samples of {found.span_days:.0f} days"
+    moves = f"shrinks by {amount(-found.per_day, 'bytes')}" if found.per_day < 0 else f"grows by {middle}"
+    return f"{moves} a day ({low} to {high}, 95 %), from {found.points} samples of {found.span_days:.0f} days"
 
 
 def _reached(found: Forecast) -> str:
