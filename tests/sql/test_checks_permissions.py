@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.postgres import Cluster
 from tests.sql.test_checks_database import Platform, bare, login, platform  # noqa: F401  # two are fixtures
-from upkeep import checks, database, ledger
+from upkeep import checks, database, ledger, queries
 from upkeep.checks.permissions import SHOWN, Change, diff
 from upkeep.findings import Finding, Level
 from upkeep.ledger import Looked
@@ -306,6 +306,19 @@ def test_a_kind_that_the_older_snapshot_lacks_is_not_all_new() -> None:
     """What a former version did not look at cannot be compared; the kinds that both have are."""
     assert diff({"role": {"a": "login"}}, {"role": {"a": "login"}, "policy": {"p": "permissive"}}) == []
     assert diff({"role": {"a": "login"}}, {"role": {}, "policy": {}}) == [Change("role", "a", "login", None)]
+
+
+def test_an_upgrade_from_before_16_changes_no_membership(estate: Platform) -> None:
+    """The statement for older servers says the same of the same grants, in the same words."""
+    estate.sql("GRANT pg_read_server_files TO {role} WITH ADMIN OPTION", role=ROLE)
+    estate.sql("GRANT pg_monitor TO {role}", role=ROLE)
+    with psycopg.connect(estate.reader) as connection:
+        older, newer = (
+            connection.execute(queries.load("security/memberships", version).encode()).fetchall()
+            for version in (150_000, connection.info.server_version)
+        )
+    assert sorted(older) == sorted(newer)
+    assert ("membership", f"{QUOTED} in pg_read_server_files", "admin, inherit, set, powerful") in newer
 
 
 @pytest.mark.parametrize(
