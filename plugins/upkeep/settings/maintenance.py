@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from upkeep.findings import Level
-from upkeep.settings.approval import Approval, Freeze, Guards, Optimise, Person, Role
+from upkeep.settings.approval import Approval, Freeze, Guards, Indexes, Optimise, Person, Role
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, Frozen, Name, exactly
 from upkeep.settings.values import Folder, HoursText, Identifier, NetworkText, TableText
 from upkeep.windows import Cadence
@@ -44,11 +44,14 @@ class Backups(Frozen):
 class Target(Frozen):
     """One maintained system. Without ``backups`` nothing is known of its backups.
 
+    ``replicas`` are Connections to its standbys: what is read there counts as use of an index.
+
     ``system_identifier`` pins the server (`python -m upkeep check --print-identity`); without it nothing is changed.
     """
 
     title: str
     connections: TargetConnections
+    replicas: tuple[ConnectionId, ...] = ()
     system_identifier: str | None = Field(default=None, pattern=r"^[0-9]{1,20}$")
     backups: Backups | None = None
 
@@ -181,6 +184,7 @@ class Maintenance(Frozen):
     approval: Approval
     guards: Guards
     optimise: Optimise
+    indexes: Indexes
     http: Http
     sql: Sql
     checks: Checks
