@@ -107,7 +107,7 @@ EXCLUDED = {
 @pytest.mark.guide("G53", "silent")
 @pytest.mark.parametrize("statements", EXCLUDED.values(), ids=EXCLUDED.keys())
 def test_an_index_with_other_work_is_not_unused(platform: Platform, statements: str) -> None:
-    """What keeps rows unique, a constraint rests on, carries statistics or cannot be dropped alone is never proposed."""
+    """What keeps rows unique, carries a constraint or statistics, or cannot be dropped alone is never proposed."""
     platform.sql(TABLE)
     with psycopg.connect(platform.admin, autocommit=True) as owner:
         for statement in statements.split(";"):
@@ -340,10 +340,10 @@ def test_a_left_prefix_is_advice_and_no_action(platform: Platform) -> None:
 
 
 @contextmanager
-def reading(platform: Platform) -> Iterator[None]:
-    """A transaction that has read the table stays open."""
+def writing(platform: Platform) -> Iterator[None]:
+    """A transaction that may have written to the table stays open."""
     with psycopg.connect(platform.admin) as holder:
-        holder.execute("SELECT FROM t")
+        holder.execute("LOCK TABLE t IN ROW EXCLUSIVE MODE")
         yield
 
 
@@ -372,13 +372,11 @@ def test_what_is_under_way_is_not_invalid(platform: Platform, statement: str) ->
     platform.sql(TABLE)
     platform.sql("CREATE INDEX x ON t (a)")
     invalid = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
-    worker = psycopg.connect(platform.admin, autocommit=True)
-    with reading(platform):
+    with psycopg.connect(platform.admin, autocommit=True) as worker, writing(platform):
         worker.pgconn.send_query(statement.encode())
         until(lambda: platform.sql(invalid)[0][0] > 0)
         assert list(look(platform, "invalid_indexes")) == ["invalid_indexes"]
         worker.cancel_safe()
-    worker.close()
     until(lambda: "invalid_indexes" not in look(platform, "invalid_indexes"))
 
 
