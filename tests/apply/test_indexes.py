@@ -289,7 +289,7 @@ def rights(dsn: str) -> tuple[int, list[str] | None]:
 
 
 def many(stage: Stage, count: int) -> None:
-    """Tables with an unused index each, the later the larger."""
+    """Tables with an unused index each."""
     with psycopg.connect(stage.dsn, autocommit=True) as owner:
         for number in range(count):
             owner.execute(f"CREATE TABLE t{number} AS SELECT 1 AS a".encode())

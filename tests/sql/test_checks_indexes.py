@@ -377,6 +377,8 @@ def test_what_is_under_way_is_not_invalid(platform: Platform, statement: str) ->
         until(lambda: platform.sql(invalid)[0][0] > 0)
         assert list(look(platform, "invalid_indexes")) == ["invalid_indexes"]
         worker.cancel_safe()
+        while worker.pgconn.get_result():
+            pass
     until(lambda: "invalid_indexes" not in look(platform, "invalid_indexes"))
 
 
