@@ -20,7 +20,6 @@ from psycopg import sql
 
 from sandbox import backups, faults, target
 from sandbox.config import WEEKLY, WEEKLY_MINUTES, write_config
-from sandbox.postgres import SUPERUSER
 from sandbox.processes import (
     Api,
     SandboxError,
@@ -198,8 +197,9 @@ def _target(sandbox: Sandbox) -> None:
         target.load(opened, {role: sandbox.passwords[role] for role in target.ROLES})
         opened.execute(database.script("setup/target_grants", role="upkeep_read", database="platform"))
         grants = f"setup/{queries.path('setup/maintain_grants', opened.info.server_version).stem}"
-        names = {"role": "upkeep_maintain", "database": "platform", "owner": SUPERUSER}
+        names = {"role": "upkeep_maintain", "database": "platform", "owner": target.OWNER}
         opened.execute(database.script(grants, **names))
+        opened.execute(database.script("setup/index_grants", role="upkeep_maintain", owner=target.OWNER))
 
 
 def _ledger(sandbox: Sandbox) -> None:

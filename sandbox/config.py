@@ -59,6 +59,8 @@ def _lay_over(sandbox: Sandbox, content: dict[str, Any]) -> None:
     for name, role in HOLDERS.items():
         content["roles"][role]["users"] = [name]
     content["approval"]["slack"] = "upkeep_slack"
+    # Its server is as young as the sandbox, and its tables are small.
+    content["indexes"] |= {"statistics_days": 0.0, "min_bytes": 0}
     weekly = content["windows"]["weekly"]
     weekly["cron"] = os.environ.get(WEEKLY) or weekly["cron"]
     weekly["length_minutes"] = int(os.environ.get(WEEKLY_MINUTES) or weekly["length_minutes"])

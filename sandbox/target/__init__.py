@@ -7,6 +7,8 @@ from typing import Any
 from psycopg import Connection, sql
 
 ROLES = ("upkeep_read", "upkeep_maintain", "functions_twin", "app")
+#: Owns the tables and never logs in.
+OWNER = "platform_owner"
 FILES = Path(__file__).parent
 
 

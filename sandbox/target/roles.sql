@@ -1,3 +1,19 @@
+-- The tables belong to a role that never logs in, so that dropping an index takes no superuser. Roles are the server's:
+-- another database of it may have made it.
+DO $$ BEGIN
+    IF to_regrole('platform_owner') IS NULL THEN
+        CREATE ROLE platform_owner NOLOGIN;
+    END IF;
+END $$;
+ALTER TABLE user_consents OWNER TO platform_owner;
+ALTER TABLE data_processing_logs OWNER TO platform_owner;
+ALTER TABLE error_logs OWNER TO platform_owner;
+ALTER TABLE performance_alerts OWNER TO platform_owner;
+ALTER TABLE application_logs OWNER TO platform_owner;
+ALTER TABLE audit_logs OWNER TO platform_owner;
+ALTER TABLE security_logs OWNER TO platform_owner;
+ALTER TABLE performance_logs OWNER TO platform_owner;
+
 -- What the sandbox's own roles may do in the target; upkeep_read and upkeep_maintain get theirs from include/sql/setup/.
 GRANT USAGE ON SCHEMA public TO functions_twin, app;
 GRANT pg_monitor TO functions_twin;

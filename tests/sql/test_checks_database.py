@@ -594,6 +594,11 @@ def test_every_check_is_found_by_name_and_an_unknown_one_is_not() -> None:
         "rate_limits",
         "service_role_hours",
         "server",
+        "unused_indexes",
+        "duplicate_indexes",
+        "invalid_indexes",
+        "missing_indexes",
+        "freeze_age",
     }
     assert all((ROOT / check.source).is_file() for check in checks.CHECKS.values())
     with pytest.raises(LookupError, match=r"'bloat', expected one of: access_patterns, connections, "):

@@ -210,6 +210,52 @@ def test_what_was_not_measured_is_not_made_up(fields: Mapping[str, Any]) -> None
     assert "None" not in section(one) and "Undefined" not in section(one)
 
 
+HOSTILE_INDEX = "<script>alert(1)</script>"
+
+
+def drop(**fields: Any) -> plans.Action:
+    """The drop of an index with a hostile name."""
+    values = {
+        "kind": "indexes",
+        "verb": "drop",
+        "statement": f'DROP INDEX CONCURRENTLY "public"."{HOSTILE_INDEX}"',
+        "undo": f'CREATE INDEX CONCURRENTLY "{HOSTILE_INDEX}" ON public.t USING btree (a)',
+    }
+    return action(1, **{**values, **fields})
+
+
+@pytest.mark.guide("G53", "holds")
+def test_a_drop_shows_what_it_freed_and_the_way_back() -> None:
+    """No rows or size of a table, for there is none; the statement that makes it again stands escaped beside it."""
+    told = Told(BOTH, {"1": (attempt(before={"bytes": 734_003_200}, after={}, wal_bytes=None),)}, titles=TITLES)
+    one = whole(gate(plan(drop()), told))
+    said = section(one)
+    assert "Freed 700 MB" in said
+    assert "Takes it back: CREATE INDEX CONCURRENTLY" in said and "USING btree (a)" in said
+    assert "Dead rows" not in said and "Size with indexes" not in said
+    assert HOSTILE_INDEX not in reports.to_html(one)
+    (found,) = reports.to_json(one)["gate"]["actions"]
+    assert (found["freed_bytes"], found["undo"]) == (734_003_200, drop().undo)
+
+
+@pytest.mark.parametrize(
+    "tried",
+    [
+        (attempt(outcome="not done", before={"bytes": 8192}, after={"bytes": 8192}),),
+        (attempt(before={"bytes": None}, after={}),),
+        (attempt(before={}, after={}),),
+        (),
+    ],
+    ids=["not done", "locked when it was measured", "from the catalogue alone", "not tried"],
+)
+def test_a_drop_that_freed_nothing_known_says_no_number(tried: tuple[Attempt, ...]) -> None:
+    """Nothing is made up; the way back is shown all the same."""
+    one = whole(gate(plan(drop()), Told(BOTH, {"1": tried} if tried else {}, titles=TITLES)))
+    said = section(one)
+    assert "Freed" not in said and "None" not in said and "Takes it back" in said
+    assert reports.to_json(one)["gate"]["actions"][0]["freed_bytes"] is None
+
+
 # Who decided ----------------------------------------------------------------------------------------------------
 
 

@@ -503,6 +503,24 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "storage_bytes: 8 GB ",
         "targets.primary.storage_bytes: found '8 GB': expected a valid integer",
     ),
+    "a freeze warning below its advisory": (
+        MAIN,
+        "freeze_warning_percent: 120 ",
+        "freeze_warning_percent: 79 ",
+        "optimise.freeze_warning_percent: found 79, expected at least freeze_advisory_percent (80)",
+    ),
+    "statistics from the future": (
+        MAIN,
+        "statistics_days: 30 ",
+        "statistics_days: -1 ",
+        "indexes.statistics_days: found -1: expected greater than or equal to 0",
+    ),
+    "a replica that is no Connection": (
+        MAIN,
+        "# replicas: [upkeep_target_replica] ",
+        "replicas: [host=there] ",
+        "targets.primary.replicas.0: found 'host=there': expected to match pattern '^[A-Za-z0-9_.-]{1,200}$'",
+    ),
     "ok turns red": (
         MAIN,
         "red_on: [critical]",

@@ -6,11 +6,11 @@ connects, writes or knows Airflow.
 
 from __future__ import annotations
 
-from upkeep.checks import access, alerts, database, expectations, permissions, security, server, tables
+from upkeep.checks import access, alerts, database, expectations, indexes, permissions, security, server, tables
 from upkeep.checks.database import GROWTH_BASE
 from upkeep.checks.look import Check, Look, carry_out
 
-_MODULES = (database, expectations, alerts, security, tables, server, access, permissions)
+_MODULES = (database, expectations, alerts, security, tables, server, indexes, access, permissions)
 CHECKS: dict[str, Check] = {check.name: check for module in _MODULES for check in module.CHECKS}
 
 

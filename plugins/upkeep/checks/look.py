@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from upkeep.database import Session
+from upkeep.database import Connect, Session
 from upkeep.findings import Finding, Level
 from upkeep.ledger import Looked
 from upkeep.settings import Settings
@@ -21,6 +21,7 @@ class Look:
     steps of this window have measured, (metric, subject) → value; ``remembered`` what this check's looks at periods
     that had ended by this one's start have measured, (metric, subject) → the greatest value, where it ``remembers``;
     ``previous`` is (due, body) of the snapshot that this check left in an earlier window, None when there is none;
+    ``replicas`` are the ways to the target's standbys, by Connection id;
     ``now`` is this host's time, UTC; ``about`` is the window's period, without one ``period`` is the last 24 hours.
     """
 
@@ -32,6 +33,7 @@ class Look:
     about: tuple[datetime, datetime] | None = None
     remembered: Mapping[tuple[str, str], float] = field(default_factory=dict)
     previous: tuple[datetime, Any] | None = None
+    replicas: Mapping[str, Connect] = field(default_factory=dict)
 
     @property
     def period(self) -> tuple[datetime, datetime]:

@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     look.set_defaults(run=check.run)
 
     grants = commands.add_parser("grants", help="print the SQL that a DBA runs once for the roles")
-    grants.add_argument("database", choices=("target", "maintain", "ledger"))
+    grants.add_argument("database", choices=("target", "maintain", "indexes", "ledger"))
     grants.add_argument("--target", help="one target of config/maintenance.yaml instead of the first")
     grants.set_defaults(run=setup.print_grants)
 

@@ -20,23 +20,24 @@ def print_grants(arguments: argparse.Namespace) -> int:
         read = config.target(arguments.target or config.targets[0]).connections.read
         print(script("setup/target_grants", role=_login(read), database=_database(read)), end="")
         return 0
-    if arguments.database == "maintain":
-        return _print_maintain_grants(config, arguments.target or config.targets[0])
+    if arguments.database in ("maintain", "indexes"):
+        return _print_maintain_grants(config, arguments.target or config.targets[0], arguments.database)
     ledger = config.maintenance.ledger
     logins = {role: _login(getattr(ledger, role)) for role in ("owner", "tasks", "dashboard")}
     print(script("setup/ledger_roles", database=_database(ledger.owner), **logins), end="")
     return 0
 
 
-def _print_maintain_grants(config: Settings, target: str) -> int:
-    """Who may VACUUM depends on the server's version, and before 17 on who owns the tables: the read role is asked."""
+def _print_maintain_grants(config: Settings, target: str, what: str) -> int:
+    """Who may VACUUM depends on the server's version, who may drop indexes on the owner: the server is asked."""
     connections = config.target(target).connections
     if connections.maintain is None:
         raise ConfigError(f"targets.{target}.connections.maintain: found none, expected the Connection to grant for")
     role, read = _login(connections.maintain), connections.read
     try:
         with session(postgres(read), config.maintenance.sql, read_only=True) as opened:
-            file = queries.path("setup/maintain_grants", opened.version)
+            name = "setup/maintain_grants" if what == "maintain" else "setup/index_grants"
+            file = queries.path(name, opened.version)
             owners = [row["owner"] for row in opened.rows(queries.load("setup/maintain_owners"))]
     except psycopg.Error as error:
         print(explain(error, read), file=sys.stderr)

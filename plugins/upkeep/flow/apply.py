@@ -152,6 +152,9 @@ def _nothing() -> Finding:
     )
 
 
+#: The guide's item behind each kind; what is not named is maintenance of tables.
+_GUIDE = {"indexes": "G53"}
+
 _LEVELS = {"done": Level.OK, "refused": Level.ADVISORY, "not done": Level.WARNING, "unknown": Level.UNKNOWN}
 
 
@@ -168,11 +171,12 @@ def _finding(outcome: Outcome) -> Finding:
         detail=f"{outcome.state}{took}" + (f": {outcome.reason}" if outcome.reason else ""),
         expected=f"done in about {plans.seconds(action.predicted_ms)}",
         remedy="" if outcome.state == "done" else "It is proposed again in the next window, if it is still needed.",
-        guide="G59",
+        guide=_GUIDE.get(action.kind, "G59"),
         metadata={
             "action": action.id,
             "statement": action.statement,
             "outcome": outcome.state,
             "reason": outcome.reason,
+            "undo": action.undo,
         },
     )

@@ -83,6 +83,11 @@ def postgres(
     return connect
 
 
+def replicas(target: str) -> dict[str, Callable[[], psycopg.Connection[Any]]]:
+    """The ways to a target's standbys, by Connection id."""
+    return {name: postgres(name) for name in settings().target(target).replicas}
+
+
 def functions(connection_id: str) -> tuple[Send, str]:
     """How to send a POST to the functions behind a Connection, and its API key."""
     from airflow.providers.http.hooks.http import HttpHook

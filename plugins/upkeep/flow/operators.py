@@ -10,7 +10,7 @@ from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.providers.http.operators.http import HttpOperator
 
 from upkeep import windows
-from upkeep.flow.connections import functions, postgres
+from upkeep.flow.connections import functions, postgres, replicas
 from upkeep.flow.in_force import settings_for
 from upkeep.flow.step import NotCollected, Step, window_of
 from upkeep.settings import settings
@@ -61,7 +61,8 @@ class CheckOperator(Step, SQLExecuteQueryOperator):
         with database.session(postgres(str(self.conn_id)), clocks, read_only=True) as session:
             self._session = session
             now = datetime.now(UTC)  # not before it was connected: a check may hold the server's clock against it
-            look = checks.Look(session, config, now, earlier, answered, window.period, remembered, previous)
+            standbys = replicas(self.target)
+            look = checks.Look(session, config, now, earlier, answered, window.period, remembered, previous, standbys)
             return checks.carry_out(check, look)
 
     def on_kill(self) -> None:

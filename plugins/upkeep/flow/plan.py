@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from upkeep import windows
 from upkeep.findings import Finding, Level
 from upkeep.flow import told
-from upkeep.flow.connections import postgres, trusted
+from upkeep.flow.connections import postgres, replicas, trusted
 from upkeep.flow.step import Frozen, Step, Superseded
 from upkeep.settings import settings
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from upkeep.database import Session
     from upkeep.gate import Stored
     from upkeep.ledger import Looked
     from upkeep.plans import Action, Plan
@@ -29,10 +30,10 @@ class PlanOperator(Step):
 
     @property
     def source(self) -> str:
-        return "include/sql/optimise/candidates.sql"
+        return "include/sql/indexes and include/sql/optimise"
 
     def describe(self, window: windows.Window) -> str:
-        return f"which tables of {self.target} need VACUUM or ANALYZE, and drawn up a plan for approval"
+        return f"which indexes of {self.target} can go and which tables need VACUUM or ANALYZE, and drawn up a plan"
 
     def execute(self, context: Context) -> dict[str, Any]:
         return self.carry_out(context, lambda window: self._look(context, window))
@@ -45,8 +46,7 @@ class PlanOperator(Step):
             stored = gate.plan_of_run(session, window.dag_id, window.run_id)
             if stored is None:
                 allowed = self._authority(context, window, now)
-                taken = list(_approved_elsewhere(session, window, now))
-                plan, measured = self._draw_up(context, window, allowed, taken)
+                plan, measured = self._draw_up(context, window, allowed, session)
                 stored = gate.add_plan(session, window, plan, measured, told.checklist_so_far(session, window))
         self.log.info("Plan %s:\n%s", stored.digest, _listed(stored))
         return ledger.Looked(tuple(_findings(stored)))
@@ -70,18 +70,19 @@ class PlanOperator(Step):
         return allowed
 
     def _draw_up(
-        self, context: Context, window: windows.Window, allowed: windows.Authority, taken: list[Action]
+        self, context: Context, window: windows.Window, allowed: windows.Authority, ledger: Session
     ) -> tuple[Plan, dict[str, dict[str, Any]]]:
-        from upkeep import database, optimise, plans
+        from upkeep import database, plans, proposals
 
-        config = settings().maintenance
+        config, now = settings().maintenance, datetime.now(UTC)
+        taken = tuple(_approved_elsewhere(ledger, window, now))
         read = config.targets[self.target].connections.read
-        with database.session(postgres(read), config.sql, read_only=True) as session:
-            rows = optimise.candidates(session, config.optimise, [action.oid for action in taken])
-            name, version = session.connection.info.dbname, session.version
-        proposals = optimise.propose(rows, config.optimise, config.approval.roles[optimise.KIND], version)
-        left_out = max(0, rows[0]["candidates"] - plans.MOST_ACTIONS) if rows else 0
-        actions, measured = plans.numbered(proposals[: plans.MOST_ACTIONS])
+        with database.session(postgres(read), config.sql, read_only=True) as target:
+            known = replicas(self.target)
+            sources = proposals.Sources(self.target, target, ledger, settings(), now, taken, known)
+            found, left_out = proposals.collect(sources)
+            name = target.connection.info.dbname
+        actions, measured = plans.numbered(found)
         plan = plans.Plan(
             target=window.target,
             cadence=window.cadence,
@@ -110,7 +111,7 @@ def _requester(context: Context) -> str:
     return "somebody unknown" if not name or name == SCHEDULE else str(name)
 
 
-def _approved_elsewhere(session: Any, window: windows.Window, now: datetime) -> Iterator[Any]:
+def _approved_elsewhere(session: Session, window: windows.Window, now: datetime) -> Iterator[Action]:
     """Actions of other runs' plans that people have approved and that are still to run: they are not planned again.
 
     What is done is not among them: the catalogue says by itself whether it is needed again.

@@ -74,9 +74,10 @@ def _look(pair: Pair) -> dict[str, Any]:
 def _gate(gate: Gate) -> dict[str, Any]:
     """``plan`` {digest, when, planned_at, requested_by, not_before, not_after, outside, database, left_out}, ``counts``
     {state: n}, ``answers`` [{role, title, state, person, at, comment, note, approved: n, asked: n}], ``actions`` [{id,
-    kind, verb, statement, schema, table, lock, because, needs, predicted_ms, answers [{role, person, state}], state
-    (done, not done, refused, unknown, not applied yet), reason, duration_ms, ratio, lock_wait_ms, wal_bytes_of_server,
-    seen (when planned), before, after {dead_rows, live_rows, changed_rows, total_bytes}, attempts: n}].
+    kind, verb, statement, undo, schema, table, lock, because, needs, predicted_ms, answers [{role, person, state}],
+    state (done, not done, refused, unknown, not applied yet), reason, duration_ms, ratio, lock_wait_ms,
+    wal_bytes_of_server, seen (when planned), before, after {dead_rows, live_rows, changed_rows, total_bytes},
+    freed_bytes (of a drop), attempts: n}].
     """
     plan = "requested_by not_before not_after outside database left_out"
     return {
@@ -101,7 +102,7 @@ _COMPARED = ("dead_rows", "live_rows", "changed_rows", "total_bytes")
 def _action(became: Became) -> dict[str, Any]:
     last = became.last
     return {
-        **_take(became.action, "id kind verb statement schema table lock because needs predicted_ms"),
+        **_take(became.action, "id kind verb statement undo schema table lock because needs predicted_ms"),
         **_take(became, "state reason ratio seen"),
         "answers": [{**_take(answer, "role person"), "state": answer.of(became.action)} for answer in became.answers],
         "duration_ms": last and last.duration_ms,
@@ -109,6 +110,7 @@ def _action(became: Became) -> dict[str, Any]:
         "wal_bytes_of_server": last and last.wal_bytes,
         "before": {name: last.before.get(name) for name in _COMPARED} if last and last.before else None,
         "after": {name: last.after.get(name) for name in _COMPARED} if last and last.after else None,
+        "freed_bytes": became.freed_bytes,
         "attempts": len(became.attempts),
     }
 

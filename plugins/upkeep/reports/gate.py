@@ -113,6 +113,14 @@ class Became:
             return None
         return last.duration_ms / self.action.predicted_ms
 
+    @property
+    def freed_bytes(self) -> int | None:
+        """The room that dropping something gave back; None where nothing was dropped or its size is not known."""
+        last = self.last
+        if self.state != DONE or last is None or last.after:
+            return None
+        return last.before.get("bytes")
+
 
 @dataclass(frozen=True)
 class Gate:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import ConfigDict
 
-from upkeep.settings.approval import Freeze, Guards, Optimise
+from upkeep.settings.approval import Freeze, Guards, Indexes, Optimise
 from upkeep.settings.base import EXPECTATIONS, METRICS, ROOT, ConfigError, Frozen
 from upkeep.settings.maintenance import AlertLog, ApplicationLog, Backups, Http, Maintenance, SecurityLog, Sql, Target
 from upkeep.settings.read import read
@@ -74,6 +74,7 @@ __all__ = [
     "Guards",
     "Hours",
     "Http",
+    "Indexes",
     "Maintenance",
     "Network",
     "Optimise",

@@ -68,6 +68,25 @@ class Optimise(Frozen):
     vacuum_cost_limit: int = Field(ge=1, le=10_000, strict=True)
     megabytes_per_second: float = Field(gt=0, le=100_000, strict=True)
     least_receipts: int = Field(ge=1, le=1000, strict=True)
+    freeze_advisory_percent: float = Field(gt=0, le=1000, strict=True)
+    freeze_warning_percent: float = Field(gt=0, le=1000, strict=True)
+
+    @field_validator("freeze_warning_percent")
+    @classmethod
+    def _not_below(cls, value: float, info: ValidationInfo) -> float:
+        if value < info.data.get("freeze_advisory_percent", 0):
+            least = info.data["freeze_advisory_percent"]
+            raise ValueError(f"found {value:g}, expected at least freeze_advisory_percent ({least:g})")
+        return value
+
+
+class Indexes(Frozen):
+    """Which indexes count as unused and what is said to be missing (G53)."""
+
+    statistics_days: float = Field(ge=0, le=3650, strict=True)
+    min_bytes: int = Field(ge=0, strict=True)
+    advice_rows: int = Field(ge=1, strict=True)
+    advice_scans: int = Field(ge=1, strict=True)
 
 
 class Freeze(Frozen):

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from upkeep.findings import Level
-from upkeep.settings.approval import Approval, Freeze, Guards, Optimise, Person, Role
+from upkeep.settings.approval import Approval, Freeze, Guards, Indexes, Optimise, Person, Role
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, Frozen, Name, exactly
 from upkeep.settings.trends import Capacity, Trends
 from upkeep.settings.values import Folder, HoursText, Identifier, NetworkText, TableText
@@ -56,11 +56,14 @@ class Backups(Frozen):
 class Target(Frozen):
     """One maintained system. Without ``backups`` or ``storage_bytes`` nothing is known of its backups or its room.
 
+    ``replicas`` are Connections to its standbys: what is read there counts as use of an index.
+
     ``system_identifier`` pins the server (`python -m upkeep check --print-identity`); without it nothing is changed.
     """
 
     title: str
     connections: TargetConnections
+    replicas: tuple[ConnectionId, ...] = ()
     system_identifier: str | None = Field(default=None, pattern=r"^[0-9]{1,20}$")
     backups: Backups | None = None
     storage_bytes: int | None = Field(default=None, gt=0, strict=True)
@@ -211,6 +214,7 @@ class Maintenance(Frozen):
     optimise: Optimise
     trends: Trends
     capacity: Capacity
+    indexes: Indexes
     http: Http
     sql: Sql
     checks: Checks

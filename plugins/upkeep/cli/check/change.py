@@ -33,6 +33,8 @@ def target_rows(config: Settings, target: str) -> Iterator[Row]:
     read = config.target(target).connections.read
     what = f"{target}: a Connection that guards may trust ({read})"
     yield _untrusted(what, target, read) or Row(what, "G52", True)
+    drops = f"{target}: dropping indexes that can go ({maintain})"
+    yield looked(drops, "G53", config, maintain, lambda session: _drops(drops, session), trusted)
     yield _pooling(target, maintain)
     yield _pinned_server(config, target, maintain)
 
@@ -69,6 +71,18 @@ def _rights(what: str, session: database.Session) -> Row:
         "`python -m upkeep grants maintain` prints what it needs"
     )
     return Row(what, "G52", row["refused"] < row["tables"], why)
+
+
+def _drops(what: str, session: database.Session) -> Row:
+    row = session.row(session.load("setup/index_rights"))
+    if not row["refused"]:
+        return Row(what, "G53", True)
+    why = (
+        f"role {row['role']} does not own {row['refused']} of {row['tables']} tables with indexes (they belong to "
+        f"{', '.join(row['owners'])}), so that drops there end as not done; `python -m upkeep grants indexes` prints "
+        "what it needs"
+    )
+    return Row(what, "G53", None, why)
 
 
 def _pooling(target: str, maintain: str) -> Row:

@@ -15,7 +15,7 @@ from upkeep.cli.check.rows import Row, asked, looked
 from upkeep.cli.clocks import dated
 from upkeep.clocks import ADVISORY_SECONDS, Reading, least_doubtful
 from upkeep.findings import Level
-from upkeep.flow.connections import connection, functions, postgres
+from upkeep.flow.connections import connection, functions, postgres, replicas
 from upkeep.functions.contract import ContractError, parse_answer, request_body
 from upkeep.functions.transport import Call, WireError, post
 from upkeep.settings import ConfigError, Settings
@@ -127,12 +127,18 @@ def database_rows(config: Settings, target: str) -> Iterator[Row]:
     yield asked(f"{target}: database, read-only ({connection_id})", "X11", config, connection_id, only_reads)
     yield from _server(config, target, connection_id)
     for check in checks.CHECKS.values():
+        what = f"{target}: {check.title.lower()}"
 
-        def look(session: database.Session, check: checks.Check = check) -> str:
-            seen = checks.carry_out(check, checks.Look(session, config, datetime.now(UTC)))
-            return "; ".join(f"{f.detail}. {f.remedy}" for f in seen.findings if f.level is Level.UNKNOWN)
+        def look(session: database.Session, check: checks.Check = check, what: str = what) -> Row:
+            standbys = replicas(target)
+            seen = checks.carry_out(check, checks.Look(session, config, datetime.now(UTC), replicas=standbys))
+            unknown = [finding for finding in seen.findings if finding.level is Level.UNKNOWN]
+            why = "; ".join(f"{finding.detail}. {finding.remedy}" for finding in unknown)
+            # What only time is missing for is nothing to mend.
+            young = all("until" in finding.metadata for finding in unknown)
+            return Row(what, check.guide, not unknown or (None if young else False), why)
 
-        yield asked(f"{target}: {check.title.lower()}", check.guide, config, connection_id, look)
+        yield looked(what, check.guide, config, connection_id, look)
 
 
 def _server(config: Settings, target: str, connection_id: str) -> Iterator[Row]:

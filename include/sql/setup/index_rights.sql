@@ -1,0 +1,13 @@
+-- G53: DROP INDEX asks for the owner of the table; how many tables with indexes this role does not own, and whose they are.
+WITH tables AS (
+    SELECT pg_has_role(c.relowner, 'USAGE') AS may, pg_get_userbyid(c.relowner)::text AS owner
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'm') AND c.relhasindex AND c.relpersistence <> 't'
+      AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+)
+SELECT current_user::text AS "role",
+       count(*)::int AS tables,
+       count(*) FILTER (WHERE NOT may)::int AS refused,
+       (array_agg(DISTINCT owner) FILTER (WHERE NOT may))[:5] AS owners
+FROM tables

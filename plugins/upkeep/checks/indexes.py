@@ -1,0 +1,204 @@
+"""Indexes that can go or are missing (G53), and tables that near a freeze by force (G13). Only looks and advises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from upkeep import indexes
+from upkeep.checks.look import Check, Look
+from upkeep.database import Row
+from upkeep.findings import Finding, Level, Sample
+from upkeep.ledger import Looked
+from upkeep.reports.text import size
+
+#: Findings of one look; the rest is one more that counts them.
+SHOWN = 50
+
+_UNUSED = "a scan now and then, or no index"
+
+
+def unused_indexes(look: Look) -> Looked:
+    """A finding for each index that nothing uses, UNKNOWN while the counters do not reach back far enough."""
+    config = look.settings.maintenance.indexes
+    seen = indexes.usage(look.session, config, look.replicas, look.settings.maintenance.sql, look.now)
+    name, subject = "unused_indexes", "Unused indexes"
+    if seen.unknown:
+        until = {"until": seen.until.isoformat()} if seen.until else {}
+        remedy = f"From {seen.until:%Y-%m-%d} on it can be judged." if seen.until else "Look at the primary."
+        return Looked((Finding(name, Level.UNKNOWN, subject, seen.unknown, _UNUSED, remedy, "G53", until),))
+    rows = indexes.unused(look.session, config, seen)
+    samples = (
+        Sample("unused_indexes", float(len(rows)), "indexes"),
+        Sample("unused_index_bytes", float(sum(row["bytes"] for row in rows)), "bytes"),
+    )
+    since = f"{seen.since:%Y-%m-%d}"
+    if not rows and seen.unasked:
+        known = f"every index on the primary was used since {since} or has other work; standbys: {seen.unasked}"
+        return Looked((_ok(name, subject, known, "G53"),), samples)
+    good = _ok(name, subject, f"every index of {size(config.min_bytes)} or more was used since {since}", "G53")
+    return Looked(_each(rows, partial(_unused, seen), good), samples)
+
+
+def _unused(seen: indexes.Usage, row: Row) -> Finding:
+    detail = f"on {row['table']}, {size(row['bytes'])}, not scanned since {seen.since:%Y-%m-%d}"
+    if seen.unasked:
+        detail += f"; not known whether a replica uses it: {seen.unasked}"
+        remedy = "Not proposed: name the standbys' Connections in config/maintenance.yaml: targets.<name>.replicas."
+    else:
+        remedy = (
+            f"The weekly plan proposes it. A new index looks unused too: see since when it is there. {_by_hand(row)}"
+        )
+    return _advice(f"unused_indexes:{_name(row)}", f"{_name(row)} is not used", detail, _UNUSED, remedy)
+
+
+def duplicate_indexes(look: Look) -> Looked:
+    """A finding for each index that another one makes needless; for a left prefix it is advice and no action."""
+    same = indexes.duplicates(look.session)
+    prefixes = look.session.rows(look.session.load("indexes/prefix_indexes"))
+    pairs = {row["oid"] for row in same}
+    prefixes = [row for row in prefixes if row["oid"] not in pairs]
+    good = _ok("duplicate_indexes", "Duplicate indexes", "no index does what another one does", "G53")
+    findings = _each([*same, *prefixes], _duplicate, good)
+    return Looked(findings, (Sample("duplicate_indexes", float(len(same)), "indexes"),))
+
+
+def _duplicate(row: Row) -> Finding:
+    key, expected = f"duplicate_indexes:{_name(row)}", "one index for one purpose"
+    if "longer" in row:
+        detail = f"on {row['table']}: its columns are the first ones of {row['longer']}, which can answer its queries"
+        remedy = "Advice only: the longer index is larger to read. Compare plans without it before you drop it."
+        return _advice(key, f"{_name(row)} may be needless", detail, expected, remedy)
+    detail = f"on {row['table']}, {size(row['bytes'])}: {row['kept']} does exactly the same"
+    remedy = f"The weekly plan proposes it. {_by_hand(row)}"
+    return _advice(key, f"{_name(row)} is a duplicate", detail, expected, remedy)
+
+
+def invalid_indexes(look: Look) -> Looked:
+    """A warning for each index that costs writes and answers no query."""
+    rows = indexes.invalid(look.session)
+    good = _ok("invalid_indexes", "Invalid indexes", "no index is invalid, apart from those being built", "G53")
+    findings = _each(rows, _invalid, good)
+    return Looked(findings, (Sample("invalid_indexes", float(len(rows)), "indexes"),))
+
+
+def _invalid(row: Row) -> Finding:
+    return _advice(
+        f"invalid_indexes:{_name(row)}",
+        f"{_name(row)} is invalid",
+        f"on {row['table']}, {size(row['bytes'])}: {indexes.INVALID}",
+        "every index valid",
+        f"The weekly plan proposes to drop it; REINDEX INDEX CONCURRENTLY makes it valid instead. {_by_hand(row)}"
+        if row["droppable"]
+        else "It belongs to a partitioned table or a constraint: attach or build what is missing; it is not dropped.",
+        Level.WARNING,
+    )
+
+
+def missing_indexes(look: Look) -> Looked:
+    """Advice: foreign keys without an index, and large tables that are read from end to end again and again."""
+    config = look.settings.maintenance.indexes
+    keys = look.session.rows(look.session.load("indexes/missing_indexes"), {"rows": config.advice_rows})
+    limits = {"rows": config.advice_rows, "scans": config.advice_scans}
+    scans = look.session.rows(look.session.load("indexes/sequential_scans"), limits)
+    good = _ok(
+        "missing_indexes", "Missing indexes", "no large table lacks one for a foreign key or for its reads", "G53"
+    )
+    return Looked(
+        _each([*keys, *scans], _missing, good), (Sample("missing_indexes", float(len(keys)), "foreign keys"),)
+    )
+
+
+def _missing(row: Row) -> Finding:
+    table = f"{row['schema']}.{row['table']}"
+    remedy = "Advice only: try CREATE INDEX CONCURRENTLY on a copy, and compare what the queries cost with and without."
+    if "constraint" in row:
+        columns = ", ".join(row["columns"])
+        detail = (
+            f"{row['constraint']} ({columns}) refers to {row['referenced']}, and no index begins with these columns: "
+            f"each delete there reads {row['live_rows']:,} rows here"
+        )
+        key = f"missing_indexes:{table}:{row['constraint']}"
+        return _advice(key, f"{table} has a foreign key without index", detail, "an index for it", remedy)
+    detail = (
+        f"{row['scans']:,} reads from end to end, {row['rows_read']:,} rows in all, {row['index_scans']:,} by index; "
+        f"it has {row['live_rows']:,} rows"
+    )
+    subject = f"{table} is mostly read from end to end"
+    return _advice(f"missing_indexes:{table}", subject, detail, "reads by index", remedy)
+
+
+def freeze_age(look: Look) -> Looked:
+    """A finding for each table and database whose oldest row nears, or is beyond, the age of a freeze by force."""
+    config = look.settings.maintenance.optimise
+    limits = {"percent": config.freeze_advisory_percent}
+    rows = look.session.rows(look.session.load("optimise/freeze_age"), limits)
+    databases = [row for row in rows if row["kind"] == "database"]
+    old = [row for row in rows if row["percent"] >= config.freeze_advisory_percent]
+    worst = max(row["percent"] for row in databases)
+    good = _ok("freeze_age", "Freeze age", f"the oldest database is at {worst:.0f} % of a freeze by force", "G13")
+    samples = (Sample("freeze_age_percent", worst, "%"),)
+    warn = config.freeze_warning_percent
+    return Looked(_each(sorted(old, key=lambda row: -row["percent"]), partial(_old, warn), good), samples)
+
+
+def _old(warn: float, row: Row) -> Finding:
+    table = row["kind"] == "table"
+    name = f"{row['schema']}.{row['name']}" if table else row["name"]
+    remedy = (
+        "VACUUM (FREEZE) it at a quiet hour, before autovacuum does so by force."
+        if table
+        else "Freeze its oldest tables; it stays old while a transaction, prepared transaction or replication slot is."
+    )
+    return Finding(
+        key=f"freeze_age:{row['kind']}:{name}",
+        level=Level.WARNING if row["percent"] >= warn else Level.ADVISORY,
+        subject=f"{row['kind'].capitalize()} {name} nears a freeze by force",
+        detail=f"{row['percent']:.0f} % of its limit: {row['xid_age']:,} transactions, {row['mxid_age']:,} multixacts",
+        expected=f"below config/maintenance.yaml: optimise.freeze_advisory_percent, a warning from {warn:g} %",
+        remedy=remedy,
+        guide="G13",
+    )
+
+
+# What they share ----------------------------------------------------------------------------------------------
+
+
+def _each(rows: Sequence[Row], finding: Callable[[Row], Finding], good: Finding) -> tuple[Finding, ...]:
+    """A finding for each of the first rows and one that counts the rest; the good one when there is no row."""
+    if not rows:
+        return (good,)
+    found = [finding(row) for row in rows[:SHOWN]]
+    if (more := len(rows) - SHOWN) > 0:
+        detail = f"{more:,} more; the largest are shown"
+        found.append(Finding(f"{good.key}:more", Level.ADVISORY, good.subject, detail, "", "", good.guide))
+    return tuple(found)
+
+
+def _ok(key: str, subject: str, detail: str, guide: str) -> Finding:
+    return Finding(key, Level.OK, subject, detail, "none", "", guide)
+
+
+def _advice(key: str, subject: str, detail: str, expected: str, remedy: str, level: Level = Level.ADVISORY) -> Finding:
+    return Finding(key, level, subject, detail, expected, remedy, "G53")
+
+
+def _by_hand(row: Row) -> str:
+    return f"By hand: {indexes.drop(row)}; it is made again by {indexes.recreate(row)}"
+
+
+def _name(row: Row) -> str:
+    return f"{row['schema']}.{row['index']}"
+
+
+def _check(name: str, title: str, look: Callable[[Look], Looked], guide: str = "G53", room: str = "indexes") -> Check:
+    return Check(name, guide, title, look, statement=f"include/sql/{room}/{name}.sql")
+
+
+CHECKS = (
+    _check("unused_indexes", "Indexes that nothing uses", unused_indexes),
+    _check("duplicate_indexes", "Indexes that do what another one does", duplicate_indexes),
+    _check("invalid_indexes", "Indexes that cannot be used", invalid_indexes),
+    _check("missing_indexes", "Foreign keys and large tables without an index", missing_indexes),
+    _check("freeze_age", "Age of the oldest rows", freeze_age, "G13", "optimise"),
+)

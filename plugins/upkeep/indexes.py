@@ -1,0 +1,231 @@
+"""Dropping indexes (G53): those that no query uses, that another one makes needless, or that were left half made.
+
+What a standby reads counts too: its scans are asked for over a Connection of its own, and while a standby follows that
+nobody asked, an unused index is a finding and no action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from upkeep import database, plans
+from upkeep.database import Connect, Row, Session
+from upkeep.plans import Action, Proposal
+from upkeep.settings import Indexes, Sql
+
+KIND, VERB = "indexes", "drop"
+
+#: Drops of one plan; people look at each of them.
+MOST_DROPS = 50
+
+#: Why an index is proposed: a plan says it in these words, and apply looks by them whether it still holds.
+UNUSED = "no query has used it for as long as statistics reach back"
+DUPLICATE = "it does exactly what another index of its table does"
+INVALID = "queries cannot use it: what made or dropped it ended halfway"
+
+_DROP = sql.SQL("DROP INDEX CONCURRENTLY {}")
+_TABLESPACE = sql.SQL("; ALTER INDEX {} SET TABLESPACE {}")
+#: How a definition of the catalogue begins, unique or not; CONCURRENTLY belongs between this and the name.
+_HEADS = ("CREATE INDEX ", "CREATE UNIQUE INDEX ")
+#: Unlinking files; what takes long is waiting for transactions, which nobody can foresee.
+_PREDICTED_MS = 200
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How far counters of scans can be trusted: since ``since``, on the primary and every standby that was asked.
+
+    ``unknown`` says why nothing can be judged by them (from ``until`` on it can, where time alone is missing),
+    ``unasked`` why a standby may use what the primary does not; both are empty when all is known. ``used`` are OIDs
+    that a standby uses.
+    """
+
+    since: datetime
+    unknown: str = ""
+    until: datetime | None = None
+    unasked: str = ""
+    used: frozenset[int] = frozenset()
+
+
+def usage(session: Session, config: Indexes, replicas: Mapping[str, Connect], clocks: Sql, now: datetime) -> Usage:
+    """Ask the primary and its standbys since when they count scans, and the standbys which indexes they use."""
+    here = session.row(session.load("indexes/statistics"))
+    since: datetime = here["since"]
+    if here["in_recovery"]:
+        return Usage(since, "this is a standby: its counters tell what is read here, not on the primary")
+    if not here["counted"]:
+        return Usage(since, "the server does not count scans (track_counts is off)")
+    used: set[int] = set()
+    unasked = []
+    for name, connect in replicas.items():
+        try:
+            there, theirs = _ask(connect, clocks)
+        except psycopg.Error as error:
+            unasked.append(database.explain(error, name))
+            continue
+        if problem := _no_standby_of(here, there):
+            unasked.append(f"Connection {name!r}: {problem}")
+            continue
+        used |= theirs
+        since = max(since, there["since"])
+    if here["standbys"] > len(replicas):
+        unasked.append(f"{here['standbys']} standbys follow, and config names {len(replicas)} (targets: replicas)")
+    unknown, until = _too_young(since, config, now)
+    return Usage(since, unknown, until, "; ".join(unasked), frozenset(used))
+
+
+def _ask(connect: Connect, clocks: Sql) -> tuple[Row, set[int]]:
+    with database.session(connect, clocks, read_only=True) as session:
+        there = session.row(session.load("indexes/statistics"))
+        return there, {row["oid"] for row in session.rows(session.load("indexes/used"))}
+
+
+def _no_standby_of(here: Row, there: Row) -> str:
+    """Why a Connection does not lead to the same database on a standby of this server; empty when it does."""
+    if (there["server"], there["database"]) != (here["server"], here["database"]):
+        return "found another server or database, expected a standby of the target with the same database"
+    if not there["in_recovery"]:
+        return "found a server that is not in recovery, expected a standby"
+    return "" if there["counted"] else "the standby does not count scans (track_counts is off)"
+
+
+def _too_young(since: datetime, config: Indexes, now: datetime) -> tuple[str, datetime | None]:
+    enough = timedelta(days=config.statistics_days)
+    if now - since >= enough:
+        return "", None
+    age = max(timedelta(0), now - since) / timedelta(days=1)
+    until = since + enough
+    why = f"statistics reach back {age:.1f} days only, to {since:%Y-%m-%d %H:%M} UTC"
+    return f"{why}: a weekly query may not have come yet", until
+
+
+# Candidates ---------------------------------------------------------------------------------------------------
+
+
+def unused(session: Session, config: Indexes, seen: Usage) -> list[Row]:
+    """Indexes without a scan here and on the standbys that were asked, largest first.
+
+    One of a pair that does the same is none: which of the two the planner takes is chance.
+    """
+    pairs = {oid for row in duplicates(session) for oid in (row["oid"], row["kept_oid"])}
+    rows = session.rows(session.load("indexes/unused_indexes"), {"min_bytes": config.min_bytes})
+    return [row for row in rows if row["oid"] not in pairs | seen.used]
+
+
+def duplicates(session: Session) -> list[Row]:
+    """Indexes that do exactly what another one (``kept``) does, largest first."""
+    return session.rows(session.load("indexes/duplicate_indexes"))
+
+
+def invalid(session: Session) -> list[Row]:
+    """Indexes that no query can use and nobody is building just now; some are not ``droppable`` alone."""
+    return session.rows(session.load("indexes/invalid_indexes"))
+
+
+def candidates(session: Session, config: Indexes, seen: Usage, taken: Iterable[int]) -> list[Row]:
+    """What can be proposed, each with its ``because``; ``taken`` are OIDs to leave out."""
+    rows = [row | {"because": INVALID} for row in invalid(session) if row["droppable"]]
+    rows += [row | {"because": DUPLICATE} for row in duplicates(session)]
+    if not (seen.unknown or seen.unasked):
+        rows += [row | {"because": UNUSED, "since": seen.since} for row in unused(session, config, seen)]
+    left_out = set(taken)
+    return [row for row in rows if row["oid"] not in left_out]
+
+
+def propose(rows: Iterable[Row], roles: tuple[str, ...]) -> list[Proposal]:
+    """An action for each candidate. Pure."""
+    return [Proposal(_action(row, roles), _measured(row)) for row in rows]
+
+
+def _action(row: Row, roles: tuple[str, ...]) -> Action:
+    because = row["because"]
+    if because == DUPLICATE:
+        because = f"{DUPLICATE}, {plans.visible(row['kept'])}"
+    return Action(
+        id="",
+        kind=KIND,
+        verb=VERB,
+        statement=drop(row),
+        schema=row["schema"],
+        table=row["index"],
+        oid=row["oid"],
+        shape=row["shape"],
+        roles=roles,
+        because=because,
+        lock="SHARE UPDATE EXCLUSIVE",
+        predicted_ms=_PREDICTED_MS,
+        predicted_bytes=int(row["bytes"]),
+        undo=recreate(row),
+    )
+
+
+def drop(row: Row) -> str:
+    """The statement that drops an index."""
+    return _DROP.format(sql.Identifier(row["schema"], row["index"])).as_string()
+
+
+def recreate(row: Row) -> str:
+    """The statement that makes it again. Raises ValueError for a definition that does not begin as one does."""
+    definition: str = row["definition"]
+    head = next((head for head in _HEADS if definition.startswith(head)), None)
+    if head is None:
+        raise ValueError(
+            f"found the definition {definition[:100]!r}, expected one that begins with {' or '.join(_HEADS)}"
+        )
+    statement = f"{head}CONCURRENTLY {definition.removeprefix(head)}"
+    if row["tablespace"]:
+        name, space = sql.Identifier(row["schema"], row["index"]), sql.Identifier(row["tablespace"])
+        statement += _TABLESPACE.format(name, space).as_string()
+    return statement
+
+
+def _measured(row: Row) -> dict[str, Any]:
+    """What the plan's form shows beside an action."""
+    seen = {"table": f"{row['schema']}.{row['table']}", "bytes": int(row["bytes"])}
+    if row.get("scans") is not None:
+        seen["scans"] = int(row["scans"])
+    if row.get("since"):
+        seen["statistics since"] = f"{row['since']:%Y-%m-%d %H:%M} UTC"
+    return seen
+
+
+# What apply asks of a kind ------------------------------------------------------------------------------------
+
+
+def state(session: Session, action: Action) -> Row | None:
+    """The index as it is now, None when it is gone."""
+    rows = session.rows(session.load("indexes/state"), {"oid": action.oid})
+    return rows[0] if rows else None
+
+
+def obstacle(action: Action, now: Row | None) -> str:
+    """Why the planned index must not be dropped any more; empty when it may.
+
+    One that an earlier attempt left invalid may: its drop is finished by dropping it again.
+    """
+    if now is None:
+        return "the index is gone since the plan was drawn up (dropped, or dropped and created again)"
+    if (now["schema"], now["index"]) != (action.schema, action.table):
+        return f"the index has been renamed to {plans.visible(now['schema'])}.{plans.visible(now['index'])}"
+    if now["shape"] != action.shape:
+        return "the index's definition was changed since the plan was drawn up"
+    if now["needed"]:
+        return "a constraint, a replica's identity, CLUSTER or a partitioned index rests on it by now"
+    if action.because == UNUSED and now["scans"]:
+        return "a query has used it since the plan was drawn up"
+    if action.because.startswith(DUPLICATE) and not now["twins"]:
+        return "no other valid index of its table does the same any more"
+    if action.because == INVALID and now["valid"]:
+        return "it has become valid since the plan was drawn up"
+    return ""
+
+
+def was_done(action: Action, before: Mapping[str, Any], after: Row | None) -> bool:
+    """Whether the catalogue shows that the action was carried out: the index is not there any more."""
+    return after is None

@@ -1,0 +1,346 @@
+"""Drops of indexes (G53): what is proposed, applied for real, refused when things changed, and taken back."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.apply.stage import Go, Stage, changed, states
+from tests.sql.test_checks_database import login
+from tests.sql.test_database import until
+from upkeep import database, gate, indexes, optimise, plans, proposals
+from upkeep.plans import Action, Proposal
+from upkeep.settings import Maintenance
+
+#: Indexes of any size, by statistics of any age.
+ANY: dict[str, Any] = {"statistics_days": 0.0, "min_bytes": 0}
+
+
+def config(stage: Stage) -> Maintenance:
+    """The stage's config with which every unused index is proposed."""
+    return changed(stage.config, indexes=ANY)
+
+
+def collected(stage: Stage, *taken: Action) -> tuple[list[Proposal], int]:
+    """What the plan's task would plan."""
+    with stage.session() as target, stage.ledger.session() as ledger:
+        return proposals.collect(proposals.Sources(target, ledger, config(stage), datetime.now(UTC), taken))
+
+
+def planned(stage: Stage) -> gate.Stored:
+    """A plan of all proposals, not decided yet."""
+    actions, measured = plans.numbered(collected(stage)[0])
+    assert set(measured) == {action.id for action in actions}
+    return stage.plan(actions=actions)
+
+
+def approved(stage: Stage) -> gate.Stored:
+    """A plan of all proposals that both roles approved."""
+    return stage.decide(planned(stage))
+
+
+def table(stage: Stage, *statements: str, name: str = "t") -> None:
+    """A table with a few rows and what is made on it."""
+    stage.do(
+        sql.SQL("CREATE TABLE {} AS SELECT n AS a, 'x' || n AS b FROM generate_series(1, 50) n").format(
+            sql.Identifier(name)
+        ),
+        *(statement.encode() for statement in statements),
+    )
+
+
+def names(stage: Stage) -> set[str]:
+    """The indexes that are there."""
+    return set(definitions(stage))
+
+
+def definitions(stage: Stage) -> dict[str, tuple[str, bool, str | None]]:
+    """Index → how it is made, whether it is valid, its tablespace."""
+    rows = stage.look(
+        "SELECT i.relname, pg_get_indexdef(i.oid) AS made, x.indisvalid AS valid, s.spcname AS space"
+        " FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid LEFT JOIN pg_tablespace s ON s.oid = i.reltablespace"
+        " WHERE i.oid >= 16384 AND i.relnamespace <> 'pg_toast'::regnamespace"
+    )
+    return {row["relname"]: (row["made"], row["valid"], row["space"]) for row in rows}
+
+
+INDEXES = {
+    "plain": "CREATE INDEX {} ON t (a)",
+    "partial": "CREATE INDEX {} ON t (a DESC NULLS LAST, b COLLATE \"C\" text_pattern_ops) WHERE b <> 'CREATE INDEX '",
+    "included": "CREATE INDEX {} ON t (a) INCLUDE (b) WITH (fillfactor = 70)",
+    "brin": "CREATE INDEX {} ON t USING brin (a) WITH (pages_per_range = 4)",
+    "hash": "CREATE INDEX {} ON t USING hash (b)",
+}
+
+
+@pytest.mark.guide("G53", "fires", "silent")
+@pytest.mark.parametrize("statement", INDEXES.values(), ids=INDEXES.keys())
+def test_an_unused_index_is_dropped_and_can_be_made_again(stage: Stage, statement: str) -> None:
+    """Its receipt says the size and the plan the statement that makes exactly it again; then nothing is proposed."""
+    table(stage)
+    stage.do(sql.SQL(statement).format(sql.Identifier("Idle")))
+    before = definitions(stage)
+    stored = approved(stage)
+    (action,) = stored.plan.actions
+    assert action.statement == 'DROP INDEX CONCURRENTLY "public"."Idle"'
+    assert (action.because, action.lock, action.verb) == (indexes.UNUSED, "SHARE UPDATE EXCLUSIVE", "drop")
+    outcome = stage.apply(stored)["Idle"]
+    assert (outcome.state, outcome.reason) == ("done", "")
+    assert outcome.receipt is not None
+    assert outcome.receipt.before["bytes"] == action.predicted_bytes > 0
+    assert outcome.receipt.after == {}
+    assert names(stage) == set()
+    assert collected(stage) == ([], 0)
+    stage.do(action.undo.encode())
+    assert definitions(stage) == before
+
+
+NAMES = {
+    "63 bytes": "n" * 63,
+    "63 bytes of two each": "ä" * 31,
+    "mixed case": "MixedCase",
+    "quoted": "with \"quotes\" and 'more'",
+    "emoji": "🧹 sweep 🐘",
+    "percent": "100% %s %(oid)s %%",
+    "newline": "first\nsecond; DROP TABLE x",
+    "keyword": "select",
+    "a definition": "CREATE INDEX x ON t",
+    "dots": "a.b.c",
+    "invisible": "a\u202eb\u200b",
+}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
+def test_an_index_of_any_name_is_dropped_and_made_again(stage: Stage, name: str) -> None:
+    """Exactly it goes, in a schema of such a name too; form and log cannot be rewritten by it."""
+    schema = name[:20]
+    at = {"schema": sql.Identifier(schema), "name": sql.Identifier(name)}
+    stage.do(
+        sql.SQL("CREATE SCHEMA {schema}").format(**at),
+        sql.SQL("CREATE TABLE {schema}.t AS SELECT 1 AS a, 2 AS b").format(**at),
+        sql.SQL("CREATE INDEX {name} ON {schema}.t (a)").format(**at),
+        sql.SQL("CREATE INDEX bystander ON {schema}.t (b)").format(**at),
+    )
+    before = definitions(stage)
+    stored = planned(stage)
+    (chosen,) = [action for action in stored.plan.actions if action.table == name]
+    form = plans.body(stored.plan, "dba", {})
+    assert plans.visible(chosen.undo) in form.replace("⟨U+0060⟩", "`")
+    assert stage.apply(stage.decide(stored, ids={chosen.id}))[name].state == "done"
+    assert names(stage) == {"bystander"}
+    assert not any("\n" in text for text in stage.said)
+    stage.do(chosen.undo.encode())
+    assert definitions(stage) == before
+
+
+def test_a_duplicate_goes_and_the_other_one_stays(stage: Stage) -> None:
+    """The reason names the index that is kept; the form shows it, and so it is in the digest."""
+    table(stage, "CREATE UNIQUE INDEX kept ON t (a)", "CREATE INDEX twin ON t (a)")
+    stored = approved(stage)
+    (action,) = stored.plan.actions
+    assert action.because == f"{indexes.DUPLICATE}, kept"
+    assert states(stage.apply(stored)) == {"twin": "done"}
+    assert names(stage) == {"kept"}
+
+
+def test_an_invalid_leftover_goes(stage: Stage) -> None:
+    """What a failed CREATE UNIQUE INDEX CONCURRENTLY left is dropped."""
+    table(stage, "UPDATE t SET a = 1")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        stage.do("CREATE UNIQUE INDEX CONCURRENTLY half ON t (a)")
+    stored = approved(stage)
+    assert [action.because for action in stored.plan.actions if action.kind == "indexes"] == [indexes.INVALID]
+    assert stage.apply(stored)["half"].state == "done"
+    assert names(stage) == set()
+
+
+# What changed between plan and apply ----------------------------------------------------------------------------
+
+USE = "SET enable_seqscan = off; SELECT a FROM t WHERE a = 1; SELECT pg_stat_force_next_flush()"
+
+MEANWHILE = {
+    "dropped by someone else": ("DROP INDEX idle", "the index is gone since the plan was drawn up"),
+    "made again": ("DROP INDEX idle; CREATE INDEX idle ON t (a)", "the index is gone since the plan was drawn up"),
+    "its table dropped": ("DROP TABLE t", "the index is gone since the plan was drawn up"),
+    "renamed": ("ALTER INDEX idle RENAME TO busy", "the index has been renamed to public.busy"),
+    "another one under its name": (
+        "ALTER INDEX idle RENAME TO other; CREATE INDEX idle ON t (b)",
+        "the index has been renamed to public.other",
+    ),
+    "altered": ("ALTER INDEX idle SET (fillfactor = 50)", "the index's definition was changed"),
+    "clustered": ("CLUSTER t USING idle", "CLUSTER or a partitioned index rests on it by now"),
+    "attached to a partitioned index": (
+        "CREATE TABLE p (a int, b text) PARTITION BY RANGE (a); ALTER TABLE p ATTACH PARTITION t DEFAULT;"
+        " CREATE INDEX ON p (a)",
+        "a partitioned index rests on it by now",
+    ),
+}
+
+
+@pytest.mark.parametrize(("statements", "why"), MEANWHILE.values(), ids=MEANWHILE.keys())
+def test_what_changed_since_the_plan_is_refused(stage: Stage, statements: str, why: str) -> None:
+    """No permit is given, and nothing is dropped by us."""
+    table(stage, "CREATE INDEX idle ON t (a)")
+    stored = approved(stage)
+    stage.do(*(statement.encode() for statement in statements.split(";")))
+    there = names(stage)
+    outcome = stage.apply(stored)["idle"]
+    assert (outcome.state, why in outcome.reason) == ("refused", True), outcome
+    assert (stage.permits(stored), names(stage)) == ([], there)
+
+
+@pytest.mark.guide("G53", "holds")
+def test_an_index_that_was_used_since_the_plan_is_refused(stage: Stage) -> None:
+    """One scan between plan and apply is enough."""
+    table(stage, "CREATE INDEX idle ON t (a)")
+    stored = approved(stage)
+    with psycopg.connect(stage.dsn, autocommit=True) as reader:
+        for statement in USE.split(";"):
+            reader.execute(statement.encode())
+    until(lambda: stage.look("SELECT idx_scan FROM pg_stat_user_indexes")[0]["idx_scan"] == 1)
+    outcome = stage.apply(stored)["idle"]
+    assert (outcome.state, outcome.reason) == ("refused", "a query has used it since the plan was drawn up")
+    assert names(stage) == {"idle"}
+
+
+def test_a_duplicate_whose_twin_went_meanwhile_is_refused(stage: Stage) -> None:
+    """The last index that does something is not dropped as needless; another twin will do."""
+    table(stage, "CREATE INDEX x ON t (a)", "CREATE INDEX y ON t (a)", "CREATE INDEX z ON t (a)")
+    stored = approved(stage)
+    stage.do("DROP INDEX x")
+    outcomes = stage.apply(stored)
+    assert states(outcomes) == {"y": "done", "z": "refused"}
+    assert outcomes["z"].reason == "no other valid index of its table does the same any more"
+    assert names(stage) == {"z"}
+
+
+def test_an_invalid_index_that_was_rebuilt_meanwhile_is_refused(stage: Stage) -> None:
+    """Whoever rebuilt it wants it."""
+    table(stage, "UPDATE t SET a = 1")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        stage.do("CREATE UNIQUE INDEX CONCURRENTLY half ON t (a)")
+    stored = approved(stage)
+    stage.do("DELETE FROM t", "REINDEX INDEX half")
+    assert stage.apply(stored)["half"].reason == "it has become valid since the plan was drawn up"
+
+
+def test_a_drop_that_met_lock_timeout_is_finished_by_the_next_attempt(stage: Stage) -> None:
+    """The first attempt leaves the index invalid; under the next permit it goes, although it is invalid by then."""
+    table(stage, "CREATE INDEX idle ON t (a)")
+    stored = approved(stage)
+    patient = changed(stage.config, guards={"lock_attempts": 10})
+    with psycopg.connect(stage.dsn) as reader:
+        reader.execute("SELECT FROM t")
+        going = Go(lambda: stage.apply(stored, config=patient))
+        until(lambda: [outcome for *_, outcome in stage.permits(stored)][:1] == ["not done"])
+        assert not definitions(stage)["idle"][1]
+    outcome = going.result()["idle"]
+    assert outcome.state == "done", outcome
+    first, *_, last = stage.permits(stored)
+    assert (first, last[2]) == (("idle", 1, "not done"), "done")
+    assert "lock_timeout" in stage.receipts(stored)[0]["reason"]
+    assert names(stage) == set()
+
+
+def test_a_drop_that_never_got_its_lock_is_proposed_again_as_a_leftover(stage: Stage) -> None:
+    """After the last attempt the index stays invalid: the next plan proposes to finish it."""
+    table(stage, "CREATE INDEX idle ON t (a)")
+    with psycopg.connect(stage.dsn) as reader:
+        reader.execute("SELECT FROM t")
+        assert states(stage.apply(approved(stage))) == {"idle": "not done"}
+    stored = approved(stage)
+    assert [action.because for action in stored.plan.actions] == [indexes.INVALID]
+    assert states(stage.apply(stored)) == {"idle": "done"}
+
+
+def test_a_role_that_owns_nothing_drops_nothing_until_it_is_granted(stage: Stage) -> None:
+    """The server refuses, the receipt says who must own it; the printed grant is enough."""
+    owner = f'Owner "{secrets.token_hex(4)}"'
+    with (
+        login(stage.ledger.cluster, stage.dsn, owner),
+        login(stage.ledger.cluster, stage.dsn, f"{owner}'s") as maintain,
+    ):
+        stage.do(sql.SQL("GRANT CREATE, USAGE ON SCHEMA public TO {}").format(sql.Identifier(owner)))
+        table(stage, "CREATE INDEX idle ON t (a)")
+        stage.do(sql.SQL("ALTER TABLE t OWNER TO {}").format(sql.Identifier(owner)))
+        places = stage.places(maintain=maintain)
+        outcome = stage.apply(approved(stage), places=places)["idle"]
+        assert (outcome.state, "must be owner of index idle" in outcome.reason) == ("not done", True), outcome
+        assert (names(stage), rights(maintain)) == ({"idle"}, (1, [owner]))
+        stage.do(database.script("setup/index_grants", owner=owner, role=f"{owner}'s").encode())
+        assert rights(maintain) == (0, None)
+        assert states(stage.apply(approved(stage), places=places)) == {"idle": "done"}
+
+
+def rights(dsn: str) -> tuple[int, list[str] | None]:
+    """How many tables' indexes a role may not drop, and whose they are."""
+    with psycopg.connect(dsn) as connection:
+        session = database.Session(connection)
+        row = session.row(session.load("setup/index_rights"))
+    return row["refused"], row["owners"]
+
+
+# The plan -------------------------------------------------------------------------------------------------------
+
+
+def many(stage: Stage, count: int) -> None:
+    """Tables with an unused index each."""
+    with psycopg.connect(stage.dsn, autocommit=True) as owner:
+        for number in range(count):
+            owner.execute(f"CREATE TABLE t{number} AS SELECT 1 AS a".encode())
+            owner.execute(f"CREATE INDEX i{number} ON t{number} (a)".encode())
+
+
+def test_fifty_drops_at_most_and_before_whatever_else(stage: Stage) -> None:
+    """Drops come first, so that nothing is vacuumed for an index that goes; the others wait and are counted."""
+    many(stage, 53)
+    stage.dirty("worn")
+    found, left_out = collected(stage)
+    assert [proposal.action.kind for proposal in found] == ["indexes"] * 50 + ["optimise"]
+    assert left_out == 3
+
+
+def test_what_is_approved_elsewhere_is_left_out_by_kind_and_oid(stage: Stage) -> None:
+    """An index by its OID among the drops alone: the OID of another kind means something else."""
+    table(stage, "CREATE INDEX idle ON t (a)")
+    ((proposal,), _) = collected(stage)
+    assert collected(stage, proposal.action) == ([], 0)
+    other = Action(**{**vars(proposal.action), "kind": optimise.KIND})
+    assert len(collected(stage, other)[0]) == 1
+
+
+def test_the_form_shows_size_rule_and_the_way_back(stage: Stage) -> None:
+    """What people decide by: table, bytes, scans, since when, and the statement that takes it back."""
+    table(stage, "CREATE INDEX idle ON t (a)")
+    actions, measured = plans.numbered(collected(stage)[0])
+    assert {key: value for key, value in measured["1"].items() if key != "statistics since"} == {
+        "table": "public.t",
+        "bytes": 16384,
+        "scans": 0,
+    }
+    form = plans.body(stage.plan(actions=actions).plan, "dba", measured)
+    assert "takes it back: `CREATE INDEX CONCURRENTLY idle ON public.t USING btree (a)`" in form
+    assert indexes.UNUSED in form
+
+
+Row = dict[str, Any]
+ROW: Row = {"schema": "s", "index": "i", "table": "t", "oid": 1, "shape": "x", "bytes": 1, "because": indexes.UNUSED}
+
+
+def test_a_tablespace_comes_back_too() -> None:
+    """The catalogue's definition leaves it out, so a second statement moves the index there."""
+    row = ROW | {"definition": "CREATE UNIQUE INDEX i ON s.t USING btree (a)", "tablespace": 'Fast "disk"'}
+    assert indexes.recreate(row) == (
+        'CREATE UNIQUE INDEX CONCURRENTLY i ON s.t USING btree (a); ALTER INDEX "s"."i" SET TABLESPACE "Fast ""disk"""'
+    )
+
+
+def test_a_definition_that_is_none_is_refused() -> None:
+    """Nothing is made of a text that does not begin as a definition does."""
+    with pytest.raises(ValueError, match="found the definition 'DROP TABLE t', expected one that begins with"):
+        indexes.recreate(ROW | {"definition": "DROP TABLE t", "tablespace": None})

@@ -1,0 +1,455 @@
+"""Indexes that can go or are missing (G53) and freeze age (G13) on a real PostgreSQL: each finding appears and goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from sandbox.postgres import Cluster
+from tests.sql.standby import standby
+from tests.sql.test_checks_database import Platform, until
+from tests.sql.test_checks_database import bare as bare  # noqa: PLC0414  # a fixture of the next one
+from tests.sql.test_checks_database import platform as platform  # noqa: PLC0414  # the fixture
+from tests.sql.test_database import to
+from upkeep import checks, database, indexes
+from upkeep.database import Connect
+from upkeep.findings import Finding, Level
+from upkeep.settings import ROOT, Settings, settings
+
+CONFIG = settings(ROOT / "config")
+SMALL: dict[str, Any] = {"statistics_days": 0.0, "min_bytes": 0}
+TABLE = "CREATE TABLE t (id int PRIMARY KEY, a int, b text, c inet)"
+
+
+def limited(section: str = "indexes", **fields: Any) -> Settings:
+    """Config with other limits of a section; indexes of any size and statistics of any age by default."""
+    main = CONFIG.maintenance
+    given = (SMALL if section == "indexes" else {}) | fields
+    update = {"indexes": main.indexes.model_copy(update=SMALL)}
+    update[section] = getattr(main, section).model_copy(update=given)
+    return CONFIG.model_copy(update={"maintenance": main.model_copy(update=update)})
+
+
+def look(
+    platform: Platform,
+    name: str,
+    config: Settings | None = None,
+    replicas: Mapping[str, Connect] | None = None,
+    now: datetime | None = None,
+) -> dict[str, Finding]:
+    """The findings of one check as the reader carries it out, by key."""
+    config = config or limited()
+    with database.session(to(platform.reader), config.maintenance.sql, read_only=True) as session:
+        one = checks.Look(session, config, now or datetime.now(UTC), replicas=replicas or {})
+        return {finding.key: finding for finding in checks.carry_out(checks.find(name), one).findings}
+
+
+def proposed(platform: Platform, replicas: Mapping[str, Connect] | None = None) -> set[str]:
+    """Names of the indexes that a plan would drop."""
+    config = limited().maintenance
+    with database.session(to(platform.reader), config.sql, read_only=True) as session:
+        seen = indexes.usage(session, config.indexes, replicas or {}, config.sql, datetime.now(UTC))
+        return {row["index"] for row in indexes.candidates(session, config.indexes, seen, ())}
+
+
+def use(dsn: str, query: str) -> None:
+    """Read by index and let the scan be counted."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("SET enable_seqscan = off")
+        connection.execute("SET enable_bitmapscan = off")
+        connection.execute(query.encode())
+
+
+# Unused ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.guide("G53", "fires", "silent")
+def test_an_unused_index_fires_until_it_is_used(platform: Platform) -> None:
+    """G53: it says table, size, since when, how to drop and how to recreate; one scan ends it."""
+    platform.sql(TABLE)
+    platform.sql('CREATE INDEX "Idle 🐘" ON t (a) WHERE b IS NOT NULL')
+    finding = look(platform, "unused_indexes")["unused_indexes:public.Idle 🐘"]
+    assert (finding.level, finding.guide) == (Level.ADVISORY, "G53")
+    assert finding.detail.startswith("on t, 8.0 kB, not scanned since ")
+    assert 'DROP INDEX CONCURRENTLY "public"."Idle 🐘"' in finding.remedy
+    recreate = 'CREATE INDEX CONCURRENTLY "Idle 🐘" ON public.t USING btree (a) WHERE (b IS NOT NULL)'
+    assert recreate in finding.remedy
+    assert proposed(platform) == {"Idle 🐘"}
+    use(platform.admin, "SELECT a FROM t WHERE a = 1 AND b IS NOT NULL")
+    until(lambda: look(platform, "unused_indexes"), lambda found: list(found) == ["unused_indexes"])
+    assert look(platform, "unused_indexes")["unused_indexes"].level is Level.OK
+    assert proposed(platform) == set()
+
+
+EXCLUDED = {
+    "primary": "SELECT",
+    "unique": "CREATE UNIQUE INDEX i ON t (a)",
+    "unique constraint": "ALTER TABLE t ADD CONSTRAINT i UNIQUE (a)",
+    "deferrable constraint": "ALTER TABLE t ADD CONSTRAINT i UNIQUE (a) DEFERRABLE",
+    "exclusion": "ALTER TABLE t ADD CONSTRAINT i EXCLUDE USING gist (c inet_ops WITH &&)",
+    "expression": "CREATE INDEX i ON t (lower(b))",
+    "replica identity": "ALTER TABLE t ALTER a SET NOT NULL; CREATE UNIQUE INDEX i ON t (a);"
+    " ALTER TABLE t REPLICA IDENTITY USING INDEX i",
+    "clustered": "CREATE INDEX i ON t (a); CLUSTER t USING i",
+    "partitioned": "CREATE TABLE p (id int) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p DEFAULT;"
+    " CREATE INDEX i ON p (id)",
+    "temporary": "CREATE TEMP TABLE m (id int); CREATE INDEX i ON m (id)",
+}
+
+
+@pytest.mark.guide("G53", "silent")
+@pytest.mark.parametrize("statements", EXCLUDED.values(), ids=EXCLUDED.keys())
+def test_an_index_with_other_work_is_not_unused(platform: Platform, statements: str) -> None:
+    """What keeps rows unique, carries a constraint or statistics, or cannot be dropped alone is never proposed."""
+    platform.sql(TABLE)
+    with psycopg.connect(platform.admin, autocommit=True) as owner:
+        for statement in statements.split(";"):
+            owner.execute(statement.encode())
+        assert list(look(platform, "unused_indexes")) == ["unused_indexes"]
+        assert proposed(platform) == set()
+
+
+def test_an_index_of_one_partition_alone_is_proposed(platform: Platform) -> None:
+    """It hangs on no index of the parent; once it is attached to one, it is not proposed any more."""
+    platform.sql("CREATE TABLE p (id int) PARTITION BY RANGE (id)")
+    platform.sql("CREATE TABLE p1 PARTITION OF p DEFAULT")
+    platform.sql("CREATE INDEX own ON p1 (id)")
+    assert proposed(platform) == {"own"}
+    platform.sql("CREATE INDEX of_all ON p (id)")
+    assert proposed(platform) == set()
+
+
+def test_small_indexes_are_left_alone(platform: Platform) -> None:
+    """Below min_bytes there is nothing to gain."""
+    platform.sql(TABLE)
+    platform.sql("CREATE INDEX i ON t (a)")
+    assert list(look(platform, "unused_indexes", limited(min_bytes=8192))) == ["unused_indexes:public.i"]
+    assert list(look(platform, "unused_indexes", limited(min_bytes=8193))) == ["unused_indexes"]
+
+
+@pytest.mark.guide("G53", "fires", "silent")
+def test_young_statistics_say_nothing(platform: Platform) -> None:
+    """Reset just now: UNKNOWN with the day from which it can be judged; from that day on there is a finding."""
+    platform.sql(TABLE)
+    platform.sql("CREATE INDEX i ON t (a)")
+    platform.sql("SELECT pg_stat_reset()")
+    thirty, now = limited(statistics_days=30.0), datetime.now(UTC)
+    for later in (timedelta(0), timedelta(days=1), timedelta(days=29, hours=23)):
+        (finding,) = look(platform, "unused_indexes", thirty, now=now + later).values()
+        assert (finding.key, finding.level) == ("unused_indexes", Level.UNKNOWN)
+        assert "statistics reach back " in finding.detail
+        assert finding.metadata["until"][:10] == f"{now + timedelta(days=30):%Y-%m-%d}"
+    assert list(look(platform, "unused_indexes", thirty, now=now + timedelta(days=31))) == ["unused_indexes:public.i"]
+
+
+def test_statistics_that_were_never_reset_reach_back_to_the_servers_start(platform: Platform) -> None:
+    """They may be older, but a crash would have emptied them."""
+    ((reset, started),) = platform.sql(
+        "SELECT stats_reset, pg_postmaster_start_time() FROM pg_stat_database WHERE datname = current_database()"
+    )
+    with database.session(to(platform.reader), CONFIG.maintenance.sql, read_only=True) as session:
+        assert session.row(session.load("indexes/statistics"))["since"] == (reset or started)
+
+
+def test_without_counters_nothing_is_known(platform: Platform) -> None:
+    """track_counts off: UNKNOWN, and no day from which it will be known."""
+    platform.sql("ALTER ROLE {role} SET track_counts = off", role=platform.role)
+    (finding,) = look(platform, "unused_indexes").values()
+    assert (finding.level, "until" in finding.metadata) == (Level.UNKNOWN, False)
+    assert "track_counts is off" in finding.detail
+
+
+def test_more_than_fifty_are_counted(platform: Platform) -> None:
+    """The largest 50 are shown, and one more finding says how many there are."""
+    for name in range(53):
+        platform.sql(f"CREATE TABLE many_{name} AS SELECT 1 AS a")
+        platform.sql(f"CREATE INDEX ON many_{name} (a)")
+    found = look(platform, "unused_indexes")
+    assert len(found) == 51
+    assert found["unused_indexes:more"].detail == "3 more; the largest are shown"
+
+
+def test_an_index_that_somebody_is_rebuilding_does_not_stop_the_look(platform: Platform) -> None:
+    """Its size would wait for ACCESS EXCLUSIVE; the catalogue's own count stands in."""
+    platform.sql(TABLE)
+    platform.sql("CREATE INDEX i ON t (a)")
+    with psycopg.connect(platform.admin) as holder:
+        holder.execute("REINDEX INDEX i")
+        assert list(look(platform, "unused_indexes")) == ["unused_indexes:public.i"]
+
+
+# Standbys -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def follower(cluster: Cluster, platform: Platform, tmp_path: Path, port: int) -> Iterator[Platform]:
+    """A standby that follows the platform's server, and two indexes that nothing uses on the primary."""
+    platform.sql(TABLE)
+    platform.sql("CREATE INDEX here ON t (a)")
+    platform.sql("CREATE INDEX there ON t (b)")
+    with standby(cluster, tmp_path, port):
+        admin, reader = (
+            make_conninfo(**{**conninfo_to_dict(dsn), "port": port}) for dsn in (platform.admin, platform.reader)
+        )
+        until(lambda: platform.sql("SELECT count(*) FROM pg_stat_replication")[0][0] == 1)
+        yield Platform(admin, reader, platform.role)
+    until(lambda: platform.sql("SELECT count(*) FROM pg_stat_replication")[0][0] == 0)
+
+
+@pytest.mark.guide("G53", "fires", "silent")
+def test_an_index_that_only_a_standby_uses_is_used(platform: Platform, follower: Platform) -> None:
+    """Asked over its Connection the standby's scans count; the other index is a finding and is proposed."""
+    replicas = {"upkeep_replica": to(follower.reader)}
+    assert proposed(platform, replicas) == {"here", "there"}
+    use(follower.admin, "SELECT b FROM t WHERE b = 'x'")
+    until(lambda: proposed(platform, replicas), lambda names: names == {"here"})
+    assert list(look(platform, "unused_indexes", replicas=replicas)) == ["unused_indexes:public.here"]
+
+
+def test_a_standby_that_nobody_asked_stops_the_proposal(platform: Platform, follower: Platform) -> None:
+    """Without its Connection both are findings that say so, and none is an action."""
+    found = look(platform, "unused_indexes")
+    assert set(found) == {"unused_indexes:public.here", "unused_indexes:public.there"}
+    for finding in found.values():
+        assert "not known whether a replica uses it: 1 standbys follow, and config names 0" in finding.detail
+        assert finding.remedy.startswith("Not proposed: ")
+    assert proposed(platform) == set()
+
+
+WRONG: dict[str, tuple[Callable[[Platform, Platform], str], str]] = {
+    "the primary itself": (lambda here, _: here.reader, "found a server that is not in recovery"),
+    "another database": (
+        lambda _, there: make_conninfo(**{**conninfo_to_dict(there.admin), "dbname": "postgres"}),
+        "found another server or database",
+    ),
+    "nobody there": (
+        lambda here, _: make_conninfo(**{**conninfo_to_dict(here.reader), "port": 1}),
+        "could not be reached",
+    ),
+}
+
+
+@pytest.mark.parametrize(("dsn", "said"), WRONG.values(), ids=WRONG.keys())
+def test_a_replica_connection_that_leads_elsewhere(
+    platform: Platform, follower: Platform, dsn: Callable[[Platform, Platform], str], said: str
+) -> None:
+    """What a standby uses is then not known: findings say why, nothing is proposed."""
+    replicas = {"upkeep_replica": to(dsn(platform, follower))}
+    assert proposed(platform, replicas) == set()
+    found = look(platform, "unused_indexes", replicas=replicas)
+    assert said in found["unused_indexes:public.here"].detail
+
+
+def test_on_a_standby_nothing_is_judged(platform: Platform, follower: Platform) -> None:
+    """A read Connection that leads to one says what is read there, not on the primary."""
+    (finding,) = look(follower, "unused_indexes").values()
+    assert (finding.level, "this is a standby" in finding.detail) == (Level.UNKNOWN, True)
+
+
+# Duplicates -----------------------------------------------------------------------------------------------------
+
+
+def duplicates(platform: Platform) -> set[str]:
+    """Names of the indexes that a finding calls a duplicate, those that may be needless apart."""
+    found = look(platform, "duplicate_indexes")
+    return {key.rpartition(".")[2] for key, finding in found.items() if finding.subject.endswith("is a duplicate")}
+
+
+@pytest.mark.guide("G53", "fires", "silent")
+def test_a_duplicate_fires_until_it_is_dropped(platform: Platform) -> None:
+    """G53: the older one is kept, whichever of the two is used; after the drop nothing is left."""
+    platform.sql(TABLE)
+    platform.sql("CREATE INDEX old ON t (a)")
+    platform.sql('CREATE INDEX "New" ON t (a)')
+    use(platform.admin, "SELECT a FROM t WHERE a = 1")
+    finding = look(platform, "duplicate_indexes")["duplicate_indexes:public.New"]
+    assert finding.detail == "on t, 8.0 kB: old does exactly the same"
+    assert 'DROP INDEX CONCURRENTLY "public"."New"' in finding.remedy
+    assert proposed(platform) == {"New"}
+    platform.sql('DROP INDEX "New"')
+    assert list(look(platform, "duplicate_indexes")) == ["duplicate_indexes"]
+
+
+KEPT = {
+    "the one that is unique": ("CREATE INDEX x ON t (a); CREATE UNIQUE INDEX y ON t (a)", {"x"}),
+    "the constraint's": ("CREATE UNIQUE INDEX x ON t (a); ALTER TABLE t ADD CONSTRAINT y UNIQUE (a)", {"x"}),
+    "beside the primary key": ("CREATE INDEX x ON t (id)", {"x"}),
+    "two constraints": ("ALTER TABLE t ADD CONSTRAINT x UNIQUE (a); ALTER TABLE t ADD CONSTRAINT y UNIQUE (a)", set()),
+    "unique beside deferrable": (
+        "ALTER TABLE t ADD CONSTRAINT y UNIQUE (a) DEFERRABLE; CREATE UNIQUE INDEX x ON t (a)",
+        set(),
+    ),
+    "expressions": ("CREATE INDEX x ON t (lower(b)); CREATE INDEX y_longer ON t (lower(b))", {"y_longer"}),
+    "predicates": ("CREATE INDEX x ON t (a) WHERE a > 1; CREATE INDEX y ON t (a) WHERE a > 1", {"y"}),
+    "another predicate": ("CREATE INDEX x ON t (a) WHERE a > 1; CREATE INDEX y ON t (a) WHERE a > 2", set()),
+    "another direction": ("CREATE INDEX x ON t (a); CREATE INDEX y ON t (a DESC)", set()),
+    "another class": ("CREATE INDEX x ON t (b); CREATE INDEX y ON t (b text_pattern_ops)", set()),
+    "another collation": ('CREATE INDEX x ON t (b); CREATE INDEX y ON t (b COLLATE "C")', set()),
+    "another method": ("CREATE INDEX x ON t (a); CREATE INDEX y ON t USING hash (a)", set()),
+    "another order": ("CREATE INDEX x ON t (a, b); CREATE INDEX y ON t (b, a)", set()),
+    "included columns": ("CREATE INDEX x ON t (a) INCLUDE (b); CREATE INDEX y ON t (a, b)", set()),
+    "three of a kind": ("CREATE INDEX x ON t (a); CREATE INDEX y ON t (a); CREATE INDEX z ON t (a)", {"y", "z"}),
+}
+
+
+@pytest.mark.guide("G53", "fires", "silent")
+@pytest.mark.parametrize(("statements", "needless"), KEPT.values(), ids=KEPT.keys())
+def test_only_what_does_exactly_the_same_is_a_duplicate(
+    platform: Platform, statements: str, needless: set[str]
+) -> None:
+    """What is unique or rests on a constraint is kept; any difference in what an index can do makes it none."""
+    platform.sql(TABLE)
+    for statement in statements.split(";"):
+        platform.sql(statement)
+    assert duplicates(platform) == needless
+
+
+def test_a_unique_index_that_takes_null_otherwise_is_no_duplicate(platform: Platform) -> None:
+    """From 15 on NULLS NOT DISTINCT refuses what the other lets in."""
+    with psycopg.connect(platform.admin) as connection:
+        alike = "NULLS NOT DISTINCT" if connection.info.server_version >= 150_000 else "WHERE a > 1"
+    platform.sql(TABLE)
+    platform.sql("CREATE UNIQUE INDEX x ON t (a)")
+    platform.sql(f"CREATE UNIQUE INDEX y ON t (a) {alike}")
+    assert duplicates(platform) == set()
+
+
+def test_a_left_prefix_is_advice_and_no_action(platform: Platform) -> None:
+    """The longer index can answer for the shorter one, but people weigh it."""
+    platform.sql(TABLE)
+    platform.sql("CREATE INDEX short ON t (a)")
+    platform.sql("CREATE INDEX long ON t (a, b)")
+    use(platform.admin, "SELECT a, b FROM t WHERE a = 1 AND b = 'x'")
+    finding = look(platform, "duplicate_indexes")["duplicate_indexes:public.short"]
+    assert (finding.subject, "Advice only" in finding.remedy) == ("public.short may be needless", True)
+    assert "the first ones of long" in finding.detail
+    with database.session(to(platform.reader), CONFIG.maintenance.sql, read_only=True) as session:
+        assert indexes.duplicates(session) == []
+    platform.sql("DROP INDEX long")
+    assert list(look(platform, "duplicate_indexes")) == ["duplicate_indexes"]
+
+
+# Invalid --------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def writing(platform: Platform) -> Iterator[None]:
+    """A transaction that may have written to the table stays open."""
+    with psycopg.connect(platform.admin) as holder:
+        holder.execute("LOCK TABLE t IN ROW EXCLUSIVE MODE")
+        yield
+
+
+@pytest.mark.guide("G53", "fires", "silent")
+def test_an_invalid_index_fires_until_it_is_rebuilt(platform: Platform) -> None:
+    """G53: CREATE UNIQUE INDEX CONCURRENTLY over equal rows leaves one; it is proposed; REINDEX ends it."""
+    platform.sql(TABLE)
+    platform.sql("INSERT INTO t SELECT n, 1 FROM generate_series(1, 2) n")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        platform.sql("CREATE UNIQUE INDEX CONCURRENTLY half ON t (a)")
+    finding = look(platform, "invalid_indexes")["invalid_indexes:public.half"]
+    assert finding.level is Level.WARNING
+    assert "CREATE UNIQUE INDEX CONCURRENTLY half" in finding.remedy
+    assert proposed(platform) == {"half"}
+    platform.sql("DELETE FROM t WHERE id = 1")
+    platform.sql("REINDEX INDEX CONCURRENTLY half")
+    assert list(look(platform, "invalid_indexes")) == ["invalid_indexes"]
+
+
+@pytest.mark.guide("G53", "silent")
+@pytest.mark.parametrize(
+    "statement", ["CREATE INDEX CONCURRENTLY i ON t (b)", "DROP INDEX CONCURRENTLY x", "REINDEX TABLE CONCURRENTLY t"]
+)
+def test_what_is_under_way_is_not_invalid(platform: Platform, statement: str) -> None:
+    """An index that is being built, rebuilt or dropped just now belongs to whoever does it."""
+    platform.sql(TABLE)
+    platform.sql("CREATE INDEX x ON t (a)")
+    invalid = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
+    with psycopg.connect(platform.admin, autocommit=True) as worker, writing(platform):
+        worker.pgconn.send_query(statement.encode())
+        until(lambda: platform.sql(invalid)[0][0] > 0)
+        assert list(look(platform, "invalid_indexes")) == ["invalid_indexes"]
+        worker.cancel_safe()
+        while worker.pgconn.get_result():
+            pass
+    until(lambda: "invalid_indexes" not in look(platform, "invalid_indexes"))
+
+
+def test_an_invalid_index_of_a_partitioned_table_is_no_action(platform: Platform) -> None:
+    """ON ONLY waits for its parts: a finding, and nothing that could be dropped."""
+    platform.sql("CREATE TABLE p (id int) PARTITION BY RANGE (id)")
+    platform.sql("CREATE TABLE p1 PARTITION OF p DEFAULT")
+    platform.sql("CREATE INDEX waits ON ONLY p (id)")
+    assert "it is not dropped" in look(platform, "invalid_indexes")["invalid_indexes:public.waits"].remedy
+    assert proposed(platform) == set()
+
+
+# Missing --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.guide("G53", "fires", "silent")
+def test_a_foreign_key_without_index_fires_until_there_is_one(platform: Platform) -> None:
+    """G53, advice: its columns must come first, in any order, and the index must hold all rows."""
+    platform.sql("CREATE TABLE one (x int, y int, PRIMARY KEY (x, y))")
+    platform.sql("INSERT INTO one SELECT 1, n FROM generate_series(1, 200) n")
+    platform.sql("CREATE TABLE many (id int, x int, y int, CONSTRAINT to_one FOREIGN KEY (x, y) REFERENCES one)")
+    platform.sql("INSERT INTO many SELECT n, 1, n FROM generate_series(1, 200) n")
+    key, config = "missing_indexes:public.many:to_one", limited(advice_rows=100, advice_scans=1_000_000)
+    finding = until(lambda: look(platform, "missing_indexes", config).get(key))
+    assert finding is not None
+    assert (finding.level, finding.remedy.startswith("Advice only")) == (Level.ADVISORY, True)
+    assert "to_one (x, y) refers to one" in finding.detail
+    for useless in ("(id, x, y)", "(x)", "(x, y) WHERE id > 0"):
+        platform.sql(f"CREATE INDEX ON many {useless}")
+        assert key in look(platform, "missing_indexes", config)
+    platform.sql("CREATE INDEX ON many (y, x, id)")
+    assert list(look(platform, "missing_indexes", config)) == ["missing_indexes"]
+
+
+@pytest.mark.guide("G53", "fires", "silent")
+def test_a_large_table_that_is_read_from_end_to_end(platform: Platform) -> None:
+    """G53, advice: more often than the limit and than by index; reads by index end it."""
+    platform.sql("CREATE TABLE t (id int PRIMARY KEY, a int)")
+    platform.sql("INSERT INTO t SELECT n, n FROM generate_series(1, 200) n")
+    platform.sql("ANALYZE t")
+    key, config = "missing_indexes:public.t", limited(advice_rows=100, advice_scans=3)
+    for _ in range(3):
+        platform.sql("SELECT count(*) FROM t WHERE a = 1")
+    finding = until(lambda: look(platform, "missing_indexes", config).get(key))
+    assert finding is not None
+    assert "it has 200 rows" in finding.detail
+    for _ in range(10):
+        use(platform.admin, "SELECT id FROM t WHERE id = 1")
+    until(lambda: list(look(platform, "missing_indexes", config)) == ["missing_indexes"])
+
+
+# Freeze age -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.guide("G13", "fires", "silent")
+def test_a_table_that_nears_a_freeze_by_force(platform: Platform) -> None:
+    """G13: 81,000 transactions after a table with a limit of 100,000 an advisory, a warning where config says so."""
+    platform.sql("CREATE TABLE aged WITH (autovacuum_freeze_max_age = 100000) AS SELECT repeat('x', 9000) AS wide")
+    key = "freeze_age:table:public.aged"
+    platform.sql("VACUUM (FREEZE) aged")
+    assert list(look(platform, "freeze_age")) == ["freeze_age"]
+    burn = "DO $$ BEGIN FOR i IN 1..81000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
+    with psycopg.connect(platform.admin, autocommit=True) as owner:
+        owner.execute("SET synchronous_commit = off")
+        owner.execute(burn)
+    finding = look(platform, "freeze_age")[key]
+    assert (finding.level, finding.guide) == (Level.ADVISORY, "G13")
+    assert finding.detail.startswith("81 % of its limit: 81,0")
+    warned = look(platform, "freeze_age", limited("optimise", freeze_warning_percent=81.0))
+    assert warned[key].level is Level.WARNING
+    platform.sql("VACUUM (FREEZE) aged")
+    assert list(look(platform, "freeze_age")) == ["freeze_age"]
+    database_too = look(platform, "freeze_age", limited("optimise", freeze_advisory_percent=0.001))
+    assert "freeze_age:database:template0" in database_too
