@@ -6,11 +6,11 @@ connects, writes or knows Airflow.
 
 from __future__ import annotations
 
-from upkeep.checks import alerts, database, expectations, security, tables
+from upkeep.checks import alerts, database, expectations, patches, security, tables
 from upkeep.checks.database import GROWTH_BASE
 from upkeep.checks.look import Check, Look, carry_out
 
-_MODULES = (database, expectations, alerts, security, tables)
+_MODULES = (database, expectations, alerts, security, tables, patches)
 CHECKS: dict[str, Check] = {check.name: check for module in _MODULES for check in module.CHECKS}
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from upkeep.findings import Level
 from upkeep.settings.approval import Approval, Freeze, Guards, Optimise, Person, Role
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, Frozen, Name, exactly
+from upkeep.settings.patches import Checkout, Patches
 from upkeep.settings.values import Folder, HoursText, Identifier, NetworkText, TableText
 from upkeep.windows import Cadence
 
@@ -42,7 +43,7 @@ class Backups(Frozen):
 
 
 class Target(Frozen):
-    """One maintained system. Without ``backups`` nothing is known of its backups.
+    """One maintained system. Without ``backups`` nothing is known of its backups, without ``checkout`` of its packages.
 
     ``system_identifier`` pins the server (`python -m upkeep check --print-identity`); without it nothing is changed.
     """
@@ -51,6 +52,7 @@ class Target(Frozen):
     connections: TargetConnections
     system_identifier: str | None = Field(default=None, pattern=r"^[0-9]{1,20}$")
     backups: Backups | None = None
+    checkout: Checkout | None = None
 
 
 class Ledger(Frozen):
@@ -181,6 +183,7 @@ class Maintenance(Frozen):
     approval: Approval
     guards: Guards
     optimise: Optimise
+    patches: Patches
     http: Http
     sql: Sql
     checks: Checks
