@@ -81,7 +81,10 @@ def test_clean_is_read() -> None:
         "a list": ("[]", "JSON of type list"),
         "nothing in it": ("{}", "without vulnerabilities and their counts"),
         "no counts": ('{"vulnerabilities": {}}', "without vulnerabilities and their counts"),
-        "counts that differ": (json.dumps({**VULNERABLE, "vulnerabilities": {}}), "found 0 vulnerabilities, but a count"),
+        "counts that differ": (
+            json.dumps({**VULNERABLE, "vulnerabilities": {}}),
+            "found 0 vulnerabilities, but a count",
+        ),
         "an unknown severity": (
             json.dumps({**VULNERABLE, "vulnerabilities": {"a": {"severity": "dire"}, "b": LODASH}}),
             "no known severity of 'a'",
@@ -232,7 +235,11 @@ def test_the_exit_code_decides_nothing(checkout: Path) -> None:
 def test_many_vulnerable_packages_are_cut(checkout: Path) -> None:
     """The worst fifty, and one finding for the rest, as bad as the worst of it."""
     many = {f"p{number:03}": {**LODASH, "severity": "low"} for number in range(60)}
-    answer = {**VULNERABLE, "vulnerabilities": many, "metadata": {**CLEAN["metadata"], "vulnerabilities": {"total": 60}}}  # type: ignore[dict-item]
+    answer = {
+        **VULNERABLE,
+        "vulnerabilities": many,
+        "metadata": {**CLEAN["metadata"], "vulnerabilities": {"total": 60}},
+    }  # type: ignore[dict-item]
     findings = npm.audit(said(checkout, answer)).findings
     assert len(findings) == npm.SHOWN + 1
     assert (findings[-1].key, findings[-1].level) == ("npm:audit:more", Level.ADVISORY)

@@ -102,15 +102,15 @@ def _wait_for_its_end(pid: int) -> None:
 
 
 def _environment(program: str, folder: Path) -> dict[str, str]:
-    nothing = str(folder / "nothing")
+    user, everyone, git = (str(folder / f"no-{name}") for name in ("user", "global", "git"))  # none of them exists
     return {
         "PATH": os.pathsep.join((str(Path(program).parent), os.environ.get("PATH", os.defpath))),
         "HOME": str(folder / "home"),
         "LANG": "C.UTF-8",
         "NPM_CONFIG_CACHE": str(folder / "cache"),
-        "NPM_CONFIG_USERCONFIG": nothing,
-        "NPM_CONFIG_GLOBALCONFIG": nothing,
-        "NPM_CONFIG_GIT": nothing,  # a dependency from git is not fetched
+        "NPM_CONFIG_USERCONFIG": user,
+        "NPM_CONFIG_GLOBALCONFIG": everyone,
+        "NPM_CONFIG_GIT": git,  # a dependency from git is not fetched
         "NPM_CONFIG_UPDATE_NOTIFIER": "false",
         "NPM_CONFIG_LOGLEVEL": "error",
         "NPM_CONFIG_FETCH_RETRIES": "1",
