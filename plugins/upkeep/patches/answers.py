@@ -87,11 +87,13 @@ def _vulnerability(name: str, entry: Any) -> Vulnerability:
         raise NotRun(f"npm audit: found no known severity of {name[:100]!r}, expected one of {list(SEVERITIES)}")
     via = entry.get("via")
     causes = via if isinstance(via, list) else []
-    titles = [str(cause.get("title")) if isinstance(cause, dict) else f"through {cause}" for cause in causes]
+    titles = [
+        (str(cause.get("title")) if isinstance(cause, dict) else f"through {cause}")[:MAX_SAID] for cause in causes
+    ]
     fix = entry.get("fixAvailable")
     mended = f"{fix.get('name')} {fix.get('version')}" if isinstance(fix, dict) else "npm audit fix" if fix else ""
     return Vulnerability(
-        name, entry["severity"], bool(entry.get("isDirect")), str(entry.get("range")), tuple(titles), mended
+        name, entry["severity"], bool(entry.get("isDirect")), str(entry.get("range"))[:MAX_SAID], tuple(titles), mended
     )
 
 

@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from upkeep.settings.base import Frozen
 from upkeep.settings.values import Folder
+
+
+def _registry(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in value
+    except ValueError:
+        usable = False
+    if not usable or any(sign.isspace() for sign in value):
+        # What was found is not said: it may hold a password.
+        raise ValueError("found something else, expected a URL such as https://registry.npmjs.org/ without a user name")
+    return value
 
 
 class Checkout(Frozen):
@@ -19,7 +32,7 @@ class Checkout(Frozen):
     """
 
     folder: Folder
-    registry: str = Field(pattern=r"^https?://[^\s@]+$")
+    registry: Annotated[str, AfterValidator(_registry)]
     npm: str = Field(default="npm", pattern=r"^[^\x00]+$")
     timeout_seconds: float = Field(default=120, gt=0, le=3600)
 
