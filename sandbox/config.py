@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import yaml
 
+from sandbox import npm
 from sandbox.postgres import bin_dir
 from sandbox.stack import HOLDERS, ROOT, Sandbox
 from upkeep import queries
@@ -54,6 +55,11 @@ def _lay_over(sandbox: Sandbox, content: dict[str, Any]) -> None:
         "base": str(sandbox.backups.base),
         "wal": str(sandbox.backups.wal),
         "verify_program": str(bin_dir() / "pg_verifybackup"),
+    }
+    content["targets"]["primary"]["checkout"] = {
+        "folder": str(ROOT / "sandbox" / "checkout"),
+        "registry": f"http://127.0.0.1:{sandbox.ports['registry']}/",
+        "npm": npm.program(sandbox.folder),
     }
     content["people"] = {name: {} for name in ("admin", "operator", *HOLDERS)}
     for name, role in HOLDERS.items():

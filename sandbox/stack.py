@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
 
 #: The port each part would like; a taken one is passed over for the next free one.
-PORTS = {"airflow": 8080, "functions": 54321, "postgres": 54329, "supervisor": 54328, "slack": 54327}
+PORTS = {"airflow": 8080, "functions": 54321, "postgres": 54329, "supervisor": 54328, "slack": 54327, "registry": 54326}
 
 #: Who holds the guide's roles: name → role of config/maintenance.yaml.
 HOLDERS = {"dora": "dba", "omar": "devops", "sana": "security", "lena": "lead"}
@@ -152,6 +152,7 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
         "UPKEEP_SANDBOX_WORKLOAD_DSN": sandbox.dsn("platform", "app"),
         "UPKEEP_SLACK_PORT": str(sandbox.ports["slack"]),
         "UPKEEP_SLACK_LOG": str(sandbox.folder / "slack.jsonl"),
+        "UPKEEP_REGISTRY_PORT": str(sandbox.ports["registry"]),
         "AIRFLOW_CONN_UPKEEP_FUNCTIONS": json.dumps(
             {
                 "conn_type": "http",
@@ -222,6 +223,7 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "functions": (PYTHON, "-m", "sandbox.twin"),
     "workload": (PYTHON, "-m", "sandbox.workload"),
     "slack": (PYTHON, "-m", "sandbox.slack"),
+    "registry": (PYTHON, "-m", "sandbox.registry"),
     "api-server": (PYTHON, "-m", "airflow", "api-server"),
     "dag-processor": (PYTHON, "-m", "airflow", "dag-processor"),
     "scheduler": (PYTHON, "-m", "airflow", "scheduler", "--skip-serve-logs"),

@@ -681,7 +681,10 @@ def test_earlier_samples_are_the_newest_before_the_moment(book: Ledger, window: 
 
 @pytest.mark.guide("G6", "fires", "silent")
 def test_the_age_of_the_last_scan_is_that_of_the_last_weekly_window_with_one(book: Ledger, window: Window) -> None:
-    """None or a failed one is UNKNOWN, an old one warns, a new one is ok; a weekly window without a scan is none."""
+    """None or a failed one is UNKNOWN, an old one warns, a new one is ok; a weekly window without a scan is none.
+
+    Nor is one whose audit could not be made, or that looked at PostgreSQL's versions only.
+    """
 
     def level() -> Level:
         with book.session() as session:
@@ -691,6 +694,8 @@ def test_the_age_of_the_last_scan_is_that_of_the_last_weekly_window_with_one(boo
     write(book, later(window, 19), record(step=scan))
     write(book, later(weekly, 19), record(step="evidence.dead_rows"))
     write(book, later(weekly, 18), record(step=scan, state="failed"))
+    write(book, later(weekly, 17), record(finding("npm:audit", Level.UNKNOWN), step=scan))
+    write(book, later(weekly, 16), record(step="patches.version_lag"))
     assert level() is Level.UNKNOWN
     write(book, weekly, record(step=scan))
     assert level() is Level.WARNING

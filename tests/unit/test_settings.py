@@ -110,6 +110,31 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "  attempts: yes",
         "http.attempts: found True: expected a valid integer",
     ),
+    "a checkout that is somewhere from here": (
+        MAIN,
+        "    title: Agentic Ecosystem",
+        "    title: Agentic Ecosystem\n    checkout: {folder: srv/platform, registry: 'https://example.org/'}",
+        "targets.primary.checkout.folder: found 'srv/platform', expected an absolute path",
+    ),
+    "a registry with a user in it": (
+        MAIN,
+        "    title: Agentic Ecosystem",
+        "    title: Agentic Ecosystem\n    checkout: {folder: /srv, registry: 'https://me:word@example.org/'}",
+        "targets.primary.checkout.registry: found something else, "
+        "expected a URL such as https://registry.example/ without a user name",
+    ),
+    "a day that is none": (
+        MAIN,
+        "  as_of: ",
+        "  as_of: yesterday # ",
+        "patches.as_of: found 'yesterday': expected a valid date or datetime, input is too short",
+    ),
+    "a minor version of nothing": (
+        MAIN,
+        "  postgres_minors: {14: 25,",
+        "  postgres_minors: {14: -1,",
+        "patches.postgres_minors.14: found -1: expected greater than or equal to 0",
+    ),
     "a list for a number": (
         MAIN,
         "  attempts: 3",

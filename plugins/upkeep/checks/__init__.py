@@ -6,11 +6,22 @@ connects, writes or knows Airflow.
 
 from __future__ import annotations
 
-from upkeep.checks import access, alerts, database, expectations, indexes, permissions, security, server, tables
+from upkeep.checks import (
+    access,
+    alerts,
+    database,
+    expectations,
+    indexes,
+    patches,
+    permissions,
+    security,
+    server,
+    tables,
+)
 from upkeep.checks.database import GROWTH_BASE
 from upkeep.checks.look import Check, Look, carry_out
 
-_MODULES = (database, expectations, alerts, security, tables, server, indexes, access, permissions)
+_MODULES = (database, expectations, alerts, security, tables, server, indexes, access, permissions, patches)
 CHECKS: dict[str, Check] = {check.name: check for module in _MODULES for check in module.CHECKS}
 
 

@@ -12,6 +12,7 @@ from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.ends import OpenWindowOperator, ReportOperator, VerdictOperator
 from upkeep.flow.history import CapacityOperator, TrendsOperator
 from upkeep.flow.operators import CallOperator, CheckOperator
+from upkeep.flow.patches import LONGER, NpmOperator
 from upkeep.flow.plan import PlanOperator
 from upkeep.flow.probes import LATENCY_SECONDS, BackupsOperator, LatencyOperator, LaterOperator, ScanAgeOperator
 from upkeep.flow.step import Step
@@ -69,6 +70,20 @@ class Flow:
         config = settings().target(self.bound["target"]).backups
         clock = timedelta(seconds=config.verify_timeout_seconds) + BESIDE if config else DEFAULTS["execution_timeout"]
         return BackupsOperator(task_id="newest_backup", guide="G99", execution_timeout=clock, **self.bound)
+
+    def patches(self) -> list[Step]:
+        """What npm knows of the checkout's packages: vulnerabilities (G73), newer versions (G74); in a group patches.
+
+        The group's and the first step's name are those that the daily ``scan_age`` looks for.
+        """
+        checkout = settings().target(self.bound["target"]).checkout
+        patience = LONGER + timedelta(seconds=checkout.timeout_seconds if checkout else 0)
+        return [
+            NpmOperator(
+                task_id=f"npm_{command}", command=command, guide=guide, execution_timeout=patience, **self.bound
+            )
+            for command, guide in (("audit", "G73"), ("outdated", "G74"))
+        ]
 
     def scan_age(self) -> Step:
         """The age of the last weekly scan, whose results are reviewed daily (G6)."""

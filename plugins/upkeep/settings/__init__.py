@@ -15,6 +15,7 @@ from pydantic import ConfigDict
 from upkeep.settings.approval import Freeze, Guards, Indexes, Optimise
 from upkeep.settings.base import EXPECTATIONS, METRICS, ROOT, ConfigError, Frozen
 from upkeep.settings.maintenance import AlertLog, ApplicationLog, Backups, Http, Maintenance, SecurityLog, Sql, Target
+from upkeep.settings.patches import Checkout, Patches
 from upkeep.settings.read import read
 from upkeep.settings.thresholds import Thresholds
 from upkeep.settings.values import Hours, Network, TableName
@@ -69,6 +70,7 @@ __all__ = [
     "AlertLog",
     "ApplicationLog",
     "Backups",
+    "Checkout",
     "ConfigError",
     "Freeze",
     "Guards",
@@ -78,6 +80,7 @@ __all__ = [
     "Maintenance",
     "Network",
     "Optimise",
+    "Patches",
     "SecurityLog",
     "Settings",
     "Sql",

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from upkeep.findings import Level
 from upkeep.settings.approval import Approval, Freeze, Guards, Indexes, Optimise, Person, Role
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, Frozen, Name, exactly
+from upkeep.settings.patches import Checkout, Patches
 from upkeep.settings.trends import Capacity, Trends
 from upkeep.settings.values import Folder, HoursText, Identifier, NetworkText, TableText
 from upkeep.windows import Cadence
@@ -54,7 +55,8 @@ class Backups(Frozen):
 
 
 class Target(Frozen):
-    """One maintained system. Without ``backups`` or ``storage_bytes`` nothing is known of its backups or its room.
+    """One maintained system. Without ``backups``, ``checkout`` or ``storage_bytes`` nothing is known of its backups,
+    its packages or its room.
 
     ``replicas`` are Connections to its standbys: what is read there counts as use of an index.
 
@@ -67,6 +69,7 @@ class Target(Frozen):
     system_identifier: str | None = Field(default=None, pattern=r"^[0-9]{1,20}$")
     backups: Backups | None = None
     storage_bytes: int | None = Field(default=None, gt=0, strict=True)
+    checkout: Checkout | None = None
 
 
 class Ledger(Frozen):
@@ -215,6 +218,7 @@ class Maintenance(Frozen):
     trends: Trends
     capacity: Capacity
     indexes: Indexes
+    patches: Patches
     http: Http
     sql: Sql
     checks: Checks

@@ -1,0 +1,171 @@
+"""The weekly look at npm's packages: known vulnerabilities (G73), newer versions (G74)."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from upkeep import patches
+from upkeep.findings import Finding, Level, Sample
+from upkeep.ledger import Looked
+from upkeep.patches import Files, NotRun, Npm, Outdated, Vulnerability
+
+#: Packages that one look shows, each as a finding of its own.
+SHOWN = 50
+#: Packages and advisories that a finding names.
+NAMED = 5
+
+_BAD = ("critical", "high")
+
+
+def audit(npm: Npm) -> Looked:
+    """Packages with a known vulnerability; UNKNOWN, with the reason, when the audit did not run."""
+    try:
+        files = patches.read_files(npm.config.folder)
+        found = patches.read_audit(npm.run(files, "audit"))
+    except NotRun as reason:
+        return Looked((_not_run("npm:audit", "npm audit", "G73", reason),))
+    counts = Counter(one.severity for one in found.vulnerabilities)
+    samples = tuple(
+        Sample("npm_vulnerabilities", float(counts[severity]), "packages", severity) for severity in patches.SEVERITIES
+    )
+    findings = [_vulnerable(one) for one in found.vulnerabilities[:SHOWN]] or [_clean(found.packages)]
+    if rest := found.vulnerabilities[SHOWN:]:
+        worst = Level.WARNING if rest[0].severity in _BAD else Level.ADVISORY
+        findings.append(_more("npm:audit:more", "Vulnerable packages beyond those shown", "G73", len(rest), worst))
+    return Looked((*findings, *_of_lock(files)), samples)
+
+
+def _vulnerable(one: Vulnerability) -> Finding:
+    titles = "; ".join(one.titles[:NAMED]) or "no title"
+    more = f" and {len(one.titles) - NAMED} more" if len(one.titles) > NAMED else ""
+    mend = f"{one.fix} mends it" if one.fix else "No version that mends it is published: replace or shield it"
+    return Finding(
+        key=f"npm:audit:{one.package}",
+        level=Level.WARNING if one.severity in _BAD else Level.ADVISORY,
+        subject=f"npm package {one.package}",
+        detail=f"{one.severity}: {titles}{more}; versions {one.range}",
+        expected="no known vulnerability",
+        remedy=f"{mend}; in the checkout, with its tests." + ("" if one.direct else " Another package brings it in."),
+        guide="G73",
+        metadata={"severity": one.severity, "direct": one.direct, "fix": one.fix},
+    )
+
+
+def _clean(packages: int) -> Finding:
+    return Finding(
+        key="npm:audit",
+        level=Level.OK,
+        subject="npm audit",
+        detail=f"none of {packages} packages has a known vulnerability",
+        expected="no known vulnerability",
+        guide="G73",
+    )
+
+
+def _of_lock(files: Files) -> list[Finding]:
+    """What the audit could not see, so that "clean" is not taken for more than it is."""
+    findings = []
+    if files.missing:
+        findings.append(
+            _unseen(
+                "npm:lock:missing",
+                Level.WARNING,
+                "Dependencies that package-lock.json lacks",
+                files.missing,
+                "npm install --package-lock-only, then commit the lock: these were not audited.",
+            )
+        )
+    if files.foreign:
+        findings.append(
+            _unseen(
+                "npm:lock:foreign",
+                Level.ADVISORY,
+                "Packages from elsewhere than the registry",
+                files.foreign,
+                "Follow their own advisories: no registry knows these (git, file or URL).",
+            )
+        )
+    return findings
+
+
+def _unseen(key: str, level: Level, subject: str, names: tuple[str, ...], remedy: str) -> Finding:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return Finding(
+        key=key,
+        level=level,
+        subject=subject,
+        detail=f"{len(names)}: {', '.join(name[:100] for name in names[:NAMED])}{more}",
+        expected="none",
+        remedy=remedy,
+        guide="G73",
+    )
+
+
+def outdated(npm: Npm) -> Looked:
+    """Direct dependencies with a newer version; UNKNOWN, with the reason, when npm could not say."""
+    try:
+        files = patches.read_files(npm.config.folder)
+        found = patches.read_outdated(npm.run(files, "outdated"), files.locked)
+    except NotRun as reason:
+        return Looked((_not_run("npm:outdated", "npm outdated", "G74", reason),))
+    lags = Counter(one.lag for one in found)
+    samples = tuple(
+        Sample("npm_outdated", float(lags[lag]), "packages", lag) for lag in ("major", "minor", "patch", "other")
+    )
+    findings = [_behind(one) for one in found[:SHOWN]] or [_current(len(files.locked))]
+    if rest := found[SHOWN:]:
+        subject = "Outdated packages beyond those shown"
+        findings.append(_more("npm:outdated:more", subject, "G74", len(rest), Level.ADVISORY))
+    return Looked(tuple(findings), samples)
+
+
+def _behind(one: Outdated) -> Finding:
+    allowed = one.wanted == one.latest
+    return Finding(
+        key=f"npm:outdated:{one.package}",
+        level=Level.ADVISORY,
+        subject=f"npm package {one.package}",
+        detail=f"{one.current or 'not in the lock'}, the latest is {one.latest} ({one.lag})",
+        expected="the latest version",
+        remedy="npm update, in the checkout, with its tests."
+        if allowed
+        else f"package.json allows {one.wanted or 'none'}: read the changes of {one.latest}, then raise it there.",
+        guide="G74",
+        metadata={"current": one.current, "wanted": one.wanted, "latest": one.latest, "lag": one.lag},
+    )
+
+
+def _current(packages: int) -> Finding:
+    return Finding(
+        key="npm:outdated",
+        level=Level.OK,
+        subject="npm outdated",
+        detail=f"all of {packages} direct dependencies are at their latest version",
+        expected="the latest version",
+        guide="G74",
+    )
+
+
+def _more(key: str, subject: str, guide: str, count: int, level: Level) -> Finding:
+    return Finding(
+        key=key,
+        level=level,
+        subject=subject,
+        detail=f"{count} more; the worst {SHOWN} are shown",
+        expected="none",
+        remedy="Mend those that are shown first; npm in the checkout lists all.",
+        guide=guide,
+    )
+
+
+def _not_run(key: str, subject: str, guide: str, reason: NotRun) -> Finding:
+    return Finding(
+        key=key,
+        level=Level.UNKNOWN,
+        subject=subject,
+        detail=f"not collected: {reason}",
+        expected="npm's answer as JSON",
+        remedy="See targets.<target>.checkout in config/maintenance.yaml: the folder, the registry, npm. "
+        "Until it runs, nothing is known of these packages.",
+        guide=guide,
+    )
