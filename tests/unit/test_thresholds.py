@@ -209,7 +209,7 @@ def test_the_action_says_what_people_approve() -> None:
         "windows": 28,
         "median": 0.25,
         "MAD": 0.025,
-        "0.95 quantile of the distance from the best": 0.3,
+        "distance from the best at the 0.95 quantile": 0.3,
     }
     assert {plans.prose(name) for name in one.measured} == set(one.measured)
 

@@ -68,7 +68,7 @@ class Outlook:
     @property
     def seen(self) -> dict[str, int | float]:
         """What was measured, for the form: the numbers that the new bands come from."""
-        quantile = f"{QUANTILE:g} quantile of the distance from the best"
+        quantile = f"distance from the best at the {QUANTILE:g} quantile"
         return {"windows": self.windows, "median": self.median, "MAD": self.mad, quantile: self.quantile}
 
 
