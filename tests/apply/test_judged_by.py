@@ -112,14 +112,14 @@ def test_a_daily_window_is_judged_by_what_people_approved_a_week_before(judged: 
 
     found = called(judged)
     assert (found.level, found.metadata["thresholds"]) == (Level.WARNING, 2)
-    assert found.expected == "below 0.36 % (critical: above 1.4 %)"
+    assert found.expected == "below 0.37 % (critical: above 1.5 %)"
     assert checked(judged).metadata["thresholds"] == 2
     assert looked(judged)[f"thresholds:{ERRORS}"].level is Level.OK
     one = report(judged)
     assert one.thresholds.startswith("version 2, approved by ann and bob on 20")
     assert one.thresholds in reports.to_html(one)
     bands = {history.metric: history.bands for history in one.history}
-    assert bands[ERRORS].edges == (0.36, 1.4)
+    assert bands[ERRORS].edges == (0.37, 1.5)
 
 
 def test_without_the_ledger_nothing_is_judged(judged: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

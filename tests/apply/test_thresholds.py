@@ -27,9 +27,9 @@ CONFIG = SHIPPED.thresholds
 ERRORS = "error_rate"
 ROLES = ("dba", "devops")
 DAY = timedelta(days=1)
-#: Four weeks of 0.2 to 0.3 %: warning is to begin at 0.36 and critical at 1.4.
+#: Four weeks of 0.2 to 0.3 %: warning is to begin at 0.37 and critical at 1.5.
 QUIET = [0.2, 0.225, 0.25, 0.25, 0.25, 0.275, 0.3] * 4
-PROPOSED = "error_rate: ok [0, 0.36), warning [0.36, 1.4], critical (1.4, 100]"
+PROPOSED = "error_rate: ok [0, 0.37), warning [0.37, 1.5], critical (1.5, 100]"
 
 
 @pytest.fixture(autouse=True)
@@ -155,14 +155,14 @@ def test_what_people_approve_is_in_force_and_the_old_version_is_kept(stage: Stag
 
 @pytest.mark.guide("G19", "fires", "silent")
 def test_the_new_boundary_judges_and_is_named(stage: Stage) -> None:
-    """0.36 % was ok and is a warning under version 2, 0.359 % is ok; each finding says by which version."""
-    before = judged(stage, 0.36)
+    """0.37 % was ok and is a warning under version 2, 0.369 % is ok; each finding says by which version."""
+    before = judged(stage, 0.37)
     assert (before.level, before.metadata["thresholds"]) == (Level.OK, 1)
     second_version(stage)
-    for value, level in ((0.359, Level.OK), (0.36, Level.WARNING), (1.4, Level.WARNING), (1.41, Level.CRITICAL)):
+    for value, level in ((0.369, Level.OK), (0.37, Level.WARNING), (1.5, Level.WARNING), (1.51, Level.CRITICAL)):
         after = judged(stage, value)
         assert (after.level, after.metadata["thresholds"]) == (level, 2)
-    assert judged(stage, 0.4).expected == "below 0.36 % (critical: above 1.4 %)"
+    assert judged(stage, 0.4).expected == "below 0.37 % (critical: above 1.5 %)"
 
 
 def test_versions_count_up_by_target_and_the_newest_of_a_metric_is_in_force(stage: Stage) -> None:
@@ -325,7 +325,7 @@ def eve_for_both(stage: Stage, stored: gate.Stored) -> None:
 
 ALTERED: Mapping[str, tuple[Callable[[Stage, gate.Stored], None], str]] = {
     "looser bands, outside the bounds": (
-        changed("UPDATE upkeep.thresholds SET statement = replace(statement, '0.36', '1.39') WHERE digest = %s"),
+        changed("UPDATE upkeep.thresholds SET statement = replace(statement, '0.37', '1.39') WHERE digest = %s"),
         "found no such action '1' in its plan",
     ),
     "far beyond": (
@@ -348,7 +348,7 @@ ALTERED: Mapping[str, tuple[Callable[[Stage, gate.Stored], None], str]] = {
         "found no such action '7' in its plan",
     ),
     "the plan's text": (
-        changed("UPDATE upkeep.plans SET body = replace(body, '0.36', '0.35') WHERE digest = %s"),
+        changed("UPDATE upkeep.plans SET body = replace(body, '0.37', '0.35') WHERE digest = %s"),
         "whose text does not give its digest",
     ),
     "a missing decision": (without("decision"), "no answer from devops"),
@@ -414,7 +414,7 @@ def test_a_row_that_does_not_verify_is_ignored_and_told(
 def test_a_forged_newer_row_does_not_hide_the_one_that_verifies(stage: Stage) -> None:
     """The tasks' role adds a row for a plan that nobody approved: version 2 stays in force, and version 3 is told."""
     second_version(stage)
-    forged = replace(proposals_of(stage, [0.9] * 28)[0].action, statement=PROPOSED.replace("0.36", "1.3"), id="1")
+    forged = replace(proposals_of(stage, [0.9] * 28)[0].action, statement=PROPOSED.replace("0.37", "1.3"), id="1")
     stored = stage.plan(actions=(forged,))
     with stage.ledger.session() as session:
         thresholds.write(session, forged, stored.digest)

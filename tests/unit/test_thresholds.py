@@ -44,8 +44,8 @@ def told(values: list[float], metric: str = ERRORS) -> tuple[Level, str]:
 
 @pytest.mark.guide("G19", "holds")
 def test_the_edge_is_the_median_and_three_robust_deviations() -> None:
-    """0.25 + 3 × 1.4826 × 0.025 = 0.361 is further than the quantile 0.3: 0.36, and critical keeps its ratio of 4."""
-    assert proposed(QUIET) == "error_rate: ok [0, 0.36), warning [0.36, 1.4], critical (1.4, 100]"
+    """0.25 + 3 × 1.4826 × 0.025 = 0.361 is further than the quantile 0.3: 0.37, and critical keeps its ratio of 4."""
+    assert proposed(QUIET) == "error_rate: ok [0, 0.37), warning [0.37, 1.5], critical (1.5, 100]"
 
 
 def test_a_skewed_metric_is_ruled_by_its_quantile() -> None:
@@ -62,7 +62,13 @@ def test_a_metric_whose_low_values_are_bad_is_measured_from_its_best() -> None:
     """Health of 98.5 to 99 %: warning begins 1.7 below 100, and critical twice as far, as in the file."""
     values = [98.5, 98.7, 98.8, 98.8, 98.8, 98.9, 99.0] * 4
     health = proposed(values, "overall_health")
-    assert health == "overall_health: ok (98.4, 100], warning [96.8, 98.4], critical [0, 96.8)"
+    assert health == "overall_health: ok (98.3, 100], warning [96.6, 98.3], critical [0, 96.6)"
+
+
+def test_rounding_leaves_an_ordinary_day_ordinary() -> None:
+    """152.4 becomes 160 and not 150, for days of up to 152 are ordinary; what has two digits already stays."""
+    for wanted, rounded in ((152.4, "160"), (150.0, "150"), (151.0, "160"), (996.0, "900"), (420.0, "420")):
+        assert proposed([wanted] * 30, "response_time").startswith(f"response_time: ok [0, {rounded})"), wanted
 
 
 def test_the_order_of_the_days_does_not_matter() -> None:
@@ -153,7 +159,7 @@ def test_too_little_history_is_said_and_gone_with_enough_of_it() -> None:
     level, said = told(QUIET)
     assert level is Level.ADVISORY
     assert said.endswith(
-        "proposed: warning from 0.5, critical from 2 % → warning from 0.36, critical from 1.4 % "
+        "proposed: warning from 0.5, critical from 2 % → warning from 0.37, critical from 1.5 % "
         "(28 windows, median 0.25, MAD 0.025)"
     )
 
@@ -186,7 +192,7 @@ def test_what_is_in_force_is_not_proposed_again() -> None:
     assert thresholds.propose({ERRORS: QUIET}, now, CONFIG, ("lead",)) == []
     (finding,) = [one for one in thresholds.found({ERRORS: QUIET}, now, CONFIG) if one.key == "thresholds:error_rate"]
     assert (finding.level, finding.metadata["thresholds"]) == (Level.OK, 2)
-    assert finding.detail.startswith("in force (version 2): warning from 0.36, critical from 1.4 %; no proposal: ")
+    assert finding.detail.startswith("in force (version 2): warning from 0.37, critical from 1.5 %; no proposal: ")
 
 
 # The action -----------------------------------------------------------------------------------------------------
@@ -203,7 +209,7 @@ def test_the_action_says_what_people_approve() -> None:
         "windows": 28,
         "median": 0.25,
         "MAD": 0.025,
-        "95 % of them at most this far from the best": 0.3,
+        "distance from the best at the 0.95 quantile": 0.3,
     }
     assert {plans.prose(name) for name in one.measured} == set(one.measured)
 

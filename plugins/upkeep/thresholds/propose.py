@@ -10,7 +10,7 @@ so that for every metric more is worse. Warning is to begin where an ordinary da
   normal values. Half of the windows may have been bad before median and MAD follow them, so an outage does not teach
   the thresholds to expect outages; the quantile is what up to one bad window in twenty leaves alone.
 
-The result is rounded to two significant digits and clamped to config's bounds. Critical keeps its ratio to warning,
+The result is rounded up to two significant digits and clamped to config's bounds. Critical keeps its ratio to warning,
 rounded and clamped likewise. Nothing is proposed from fewer windows than ``least_windows``, for a move of less than
 ``least_change_percent``, or where the bounds leave no room between warning and critical.
 """
@@ -22,6 +22,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import ROUND_CEILING, Decimal
 
 from upkeep import queries
 from upkeep.database import Session
@@ -67,8 +68,8 @@ class Outlook:
     @property
     def seen(self) -> dict[str, int | float]:
         """What was measured, for the form: the numbers that the new bands come from."""
-        worst = f"{QUANTILE:.0%} of them at most this far from the best".replace("%", " %")
-        return {"windows": self.windows, "median": self.median, "MAD": self.mad, worst: self.quantile}
+        quantile = f"distance from the best at the {QUANTILE:g} quantile"
+        return {"windows": self.windows, "median": self.median, "MAD": self.mad, quantile: self.quantile}
 
 
 def outlook(metric: str, values: Iterable[float], bands: Bands, config: Thresholds) -> Outlook:
@@ -107,7 +108,9 @@ def _moved(bands: Bands, best: float, wanted: float, config: Thresholds, metric:
 
 
 def _two_digits(value: float) -> float:
-    return float(f"{value:.2g}")
+    """Rounded away from the best value, so that what was ordinary stays ordinary."""
+    exact = Decimal(f"{value:.12g}")
+    return float(exact.quantize(Decimal(1).scaleb(exact.adjusted() - 1), ROUND_CEILING)) if value else 0.0
 
 
 def _short(value: float) -> float:
@@ -145,8 +148,9 @@ def _action(metric: str, bands: Bands, now: InForce, roles: tuple[str, ...]) -> 
         shape=old,
         roles=roles,
         because=(
-            f"its daily windows reach warning no more at the {QUANTILE:g} quantile or three robust deviations from the "
-            "median, whichever is further, inside the bounds"
+            "warning is to begin beyond its ordinary daily windows, "
+            f"at their {QUANTILE:g} quantile or three robust deviations from their median, whichever is further, "
+            "inside the bounds"
         ),
         lock="none",
         predicted_ms=_PREDICTED_MS,
