@@ -61,6 +61,7 @@ def maintenance_daily(target: str) -> DAG:
             flow.check("table_sizes", guide="G49")
             flow.check("long_running_queries", guide="G50")
             flow.check("connections", guide="G51")
+            flow.check("server", guide="G5")
 
         with TaskGroup("security") as security:
             authentication = {"category": "authentication", "severity": "high"}

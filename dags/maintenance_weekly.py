@@ -1,15 +1,17 @@
 """
 ### Weekly maintenance, Sundays 03:00 UTC, 2 hours
 
-Carries out the guide's weekly window (G12) as far as it is built: which tables need VACUUM or ANALYZE, a plan, the
-approval of exactly that plan, its application under guard, and the same look again.
+Carries out the guide's weekly window (G12-G19): evidence, a plan drawn from it, the approval of exactly that plan, its
+application under guard, and the same looks again. Log clean-up and archival (G15) is not built yet and says so.
 
 **Touches** the target's database: evidence through the read-only Connection; *apply*, and nothing else, through
-`maintain`. Only actions that every role on their list has approved, only in the plan's time, one after the other.
+`maintain`: VACUUM, ANALYZE, DROP INDEX CONCURRENTLY. Thresholds that are approved go into the ledger. Only actions that
+every role on their list has approved, only in the plan's time, one after the other.
 
-**People decide** under *Required Actions*: one question per role, to different people. Take out of the list what
-should not run, then *Approve*; *Reject* is final for this plan. No answer is no approval: what needed it is left
-undone. A plan is never changed; for another one start a new run.
+**People decide** under *Required Actions*: one question per role, to different people, with the weekly checklist
+(G123-G127) and its evidence. Take out of the list what should not run, then *Approve*; *Reject* is final for this
+plan. No answer is no approval: what needed it is left undone. A plan is never changed; for another one start a new
+run.
 
 **By hand**: *Trigger* asks when to apply. *For the next window* (the default) plans and asks now and waits for the
 next Sunday without a slot. *Now, outside the calendar* says so to those who approve it, and is theirs to override.
@@ -27,11 +29,15 @@ from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
 from upkeep.flow import DEFAULTS, Flow, dag_name, form
 from upkeep.settings import settings
 
+GROUPS = ("optimisation", "indexes", "logs", "patches", "access", "trends", "capacity", "thresholds")
+#: G85, and the one that the guide reindexes beside them.
+GUIDES_TABLES = ["user_consents", "data_processing_logs", "error_logs", "performance_alerts"]
+
 
 def maintenance_weekly(target: str) -> DAG:
     """The weekly window of one target."""
     flow = Flow(target, "weekly")
-    candidates = "include/sql/optimise/candidates.sql"
+    candidates, indexes = "include/sql/optimise/candidates.sql", "include/sql/indexes"
     with DAG(
         dag_name("maintenance_weekly", target, settings().targets),
         schedule=CronTriggerTimetable(settings().maintenance.windows["weekly"].cron, timezone="UTC"),
@@ -40,19 +46,69 @@ def maintenance_weekly(target: str) -> DAG:
         max_active_runs=8,  # a run that waits for the next window must not hold up that window's own
         dagrun_timeout=timedelta(days=9),
         default_args=DEFAULTS,
-        params=form("evidence", "after", mutates=True),
+        params=form(*GROUPS, mutates=True),
         tags=["upkeep", "weekly", target],
         description="Evidence, plan, approval by role, apply under guard, evidence again (G12)",
         doc_md=__doc__,
     ) as dag:
         with TaskGroup("evidence") as evidence:
-            flow.check("dead_rows", guide="G54", statement=candidates)
+            with TaskGroup("optimisation"):
+                flow.check("dead_rows", guide="G54", statement=candidates)
+                flow.check("freeze_age", guide="G13", statement="include/sql/optimise/freeze_age.sql")
+
+            with TaskGroup("indexes"):
+                flow.call("database-scalability", "index_recommendations", table_filters={}, guide="G20")
+                named = {"include_tables": GUIDES_TABLES}
+                by_table = "index_recommendations_by_table"
+                flow.call(
+                    "database-scalability", "index_recommendations", name=by_table, table_filters=named, guide="G85"
+                )
+                flow.check("unused_indexes", guide="G53", statement=f"{indexes}/unused_indexes.sql")
+                flow.check("duplicate_indexes", guide="G14", statement=f"{indexes}/duplicate_indexes.sql")
+                flow.check("invalid_indexes", guide="G14", statement=f"{indexes}/invalid_indexes.sql")
+                flow.check("missing_indexes", guide="G14", statement=f"{indexes}/missing_indexes.sql")
+
+            with TaskGroup("logs"):
+                flow.later("cleanup_and_archival", guide="G15", why="archival before deletion is not built yet")
+
+            with TaskGroup("patches"):
+                flow.patches()
+                flow.check("version_lag", guide="G16")
+
+            with TaskGroup("access"):
+                flow.check("access_patterns", guide="G75")
+                flow.check("new_queries", guide="G76")
+                flow.check("permissions", guide="G77", statement="include/sql/security/grants.sql")
+
+            with TaskGroup("trends"):
+                calls = [
+                    flow.call("production-monitoring", "performance_report", guide="G21"),
+                    flow.call("error-tracking", "get_error_trends", guide="G22"),
+                ]
+                slow = {"min_duration": 1000}
+                flow.call("database-scalability", "query_optimization", query_filters=slow, guide="G84")
+                calls >> flow.trends()
+
+            with TaskGroup("capacity"):
+                flow.call("database-scalability", "database_metrics", metrics_type="capacity", guide="G90")
+                told = flow.call("database-scalability", "scalability_report", report_scope="capacity", guide="G94")
+                told >> flow.capacity()
+
+            with TaskGroup("thresholds"):
+                flow.thresholds()
 
         with TaskGroup("approve") as approve:
             flow.approvals()
 
         with TaskGroup("after") as after:
-            flow.check("dead_rows", guide="G54", statement=candidates, trigger_rule="all_done", after_apply=True)
+            again = {"trigger_rule": "all_done", "after_apply": True}
+            with TaskGroup("optimisation"):
+                flow.check("dead_rows", guide="G54", statement=candidates, **again)
+
+            with TaskGroup("indexes"):
+                flow.check("unused_indexes", guide="G53", statement=f"{indexes}/unused_indexes.sql", **again)
+                flow.check("duplicate_indexes", guide="G14", statement=f"{indexes}/duplicate_indexes.sql", **again)
+                flow.check("invalid_indexes", guide="G14", statement=f"{indexes}/invalid_indexes.sql", **again)
 
         opened, plan, apply = flow.open_window(), flow.plan(), flow.apply()
         opened >> evidence >> plan >> approve >> flow.wait_for_window() >> apply >> after

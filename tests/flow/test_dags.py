@@ -49,6 +49,27 @@ print(json.dumps({"dags": found, "imported": imported, "ours": ours}))
 """
 
 
+#: The weekly looks before the plan, and those that are repeated after it.
+TWICE = ("optimisation.dead_rows", "indexes.unused_indexes", "indexes.duplicate_indexes", "indexes.invalid_indexes")
+FIRST = (
+    "optimisation.freeze_age",
+    "indexes.index_recommendations",
+    "indexes.index_recommendations_by_table",
+    "indexes.missing_indexes",
+    "logs.cleanup_and_archival",
+    "patches.npm_audit",
+    "patches.npm_outdated",
+    "patches.version_lag",
+    "access.access_patterns",
+    "access.new_queries",
+    "access.permissions",
+    "trends.performance_report",
+    "trends.get_error_trends",
+    "trends.query_optimization",
+    "capacity.database_metrics",
+    "capacity.scalability_report",
+    "thresholds.thresholds",
+)
 GROUPS = ["health", "performance", "errors", "database", "security", "backups"]
 
 
@@ -108,6 +129,7 @@ def test_exactly_these_tasks_in_this_order(daily: Mapping[str, Any]) -> None:
         "database.table_sizes",
         "database.long_running_queries",
         "database.connections",
+        "database.server",
         "security.get_errors",
         "security.failed_logins",
         "security.new_addresses",
@@ -154,26 +176,26 @@ def test_the_weekly_schedule_is_the_guides(weekly: Mapping[str, Any]) -> None:
 def test_nothing_is_applied_but_behind_the_approvals(weekly: Mapping[str, Any]) -> None:
     """Evidence, plan, one question per role, the wait, one apply that is never retried, evidence, report (G12)."""
     tasks = weekly["tasks"]
-    chain = {
-        "open_window": [],
-        "evidence.dead_rows": ["open_window"],
-        "plan": ["evidence.dead_rows"],
-        "approve.dba": ["plan"],
-        "approve.devops": ["plan"],
-        "approve.lead": ["plan"],
-        "wait_for_window": ["approve.dba", "approve.devops", "approve.lead"],
-        "apply": ["wait_for_window"],
-        "after.dead_rows": ["apply"],
-        "report": ["after.dead_rows"],
-        "verdict": ["report"],
-    }
-    assert {name: task["upstream"] for name, task in tasks.items()} == chain
+    looks = {f"evidence.{name}" for name in (*FIRST, *TWICE)}
+    second = {f"after.{name}" for name in TWICE}
+    late = {"evidence.trends.trends", "evidence.capacity.capacity"}
+    asked = {f"approve.{role}" for role in ("dba", "devops", "lead")}
+    chain = {"open_window", "plan", "wait_for_window", "apply", "report", "verdict"}
+    assert set(tasks) == looks | late | second | asked | chain
+    upstream = {name: set(task["upstream"]) for name, task in tasks.items()}
+    assert all(upstream[name] == {"open_window"} for name in looks)
+    measured = {"evidence.trends.performance_report", "evidence.trends.get_error_trends"}
+    assert upstream["evidence.trends.trends"] == measured
+    assert upstream["evidence.capacity.capacity"] == {"evidence.capacity.scalability_report"}
+    assert upstream["plan"] == looks - measured - {"evidence.capacity.scalability_report"} | late
+    assert all(upstream[name] == {"plan"} for name in asked)
+    assert (upstream["wait_for_window"], upstream["apply"]) == (asked, {"wait_for_window"})
+    assert all(upstream[name] == {"apply"} for name in second)
+    assert (upstream["report"], upstream["verdict"]) == (second, {"report"})
     assert tasks["apply"]["retries"] == 0
     assert tasks["approve.dba"]["owner"] == "Database Administrator"
     rules = {name: task["rule"] for name, task in tasks.items()}
-    assert all(
-        rules[name] == "all_done" for name in chain if name not in ("open_window", "evidence.dead_rows", "verdict")
-    )
+    assert all(rules[name] == "all_done" for name in set(tasks) - looks - {"open_window", "verdict"})
 
 
 def test_when_to_apply_is_one_of_two_words(weekly: Mapping[str, Any]) -> None:

@@ -690,12 +690,12 @@ def test_the_age_of_the_last_scan_is_that_of_the_last_weekly_window_with_one(boo
         with book.session() as session:
             return scan_age(ledger.last_scan(session, window.target), DUE + 20 * DAY).level
 
-    weekly, scan = replace(window, cadence="weekly"), "patches.npm_audit"
+    weekly, scan = replace(window, cadence="weekly"), "evidence.patches.npm_audit"
     write(book, later(window, 19), record(step=scan))
-    write(book, later(weekly, 19), record(step="evidence.dead_rows"))
+    write(book, later(weekly, 19), record(step="evidence.optimisation.dead_rows"))
     write(book, later(weekly, 18), record(step=scan, state="failed"))
     write(book, later(weekly, 17), record(finding("npm:audit", Level.UNKNOWN), step=scan))
-    write(book, later(weekly, 16), record(step="patches.version_lag"))
+    write(book, later(weekly, 16), record(step="evidence.patches.version_lag"))
     assert level() is Level.UNKNOWN
     write(book, weekly, record(step=scan))
     assert level() is Level.WARNING

@@ -4,7 +4,7 @@ FROM upkeep.windows w
 WHERE w.target = %(target)s AND w.cadence = 'weekly'
   AND EXISTS (
     SELECT FROM upkeep.steps s
-    WHERE s.window_id = w.id AND s.step = 'patches.npm_audit' AND s.state = 'ran'
+    WHERE s.window_id = w.id AND s.step = 'evidence.patches.npm_audit' AND s.state = 'ran'
       AND NOT EXISTS (SELECT FROM upkeep.findings f WHERE f.step_id = s.id AND f.level = 'unknown')
   )
 ORDER BY w.due DESC
