@@ -44,6 +44,9 @@ def test_apply_looks_at_people_servers_and_tables_again(attack: Attacks) -> None
     def repointed(config: dict[str, Any]) -> None:
         config["targets"]["primary"]["connections"]["maintain"] = "upkeep_repointed"
 
+    def blinded(config: dict[str, Any]) -> None:
+        config["targets"]["primary"]["connections"]["read"] = "upkeep_repointed"
+
     with attack.config(dora_left):
         assert attack.approve(run, "devops", *TABLES).status_code == 200
         told = attack.applied(run)
@@ -56,13 +59,14 @@ def test_apply_looks_at_people_servers_and_tables_again(attack: Attacks) -> None
         assert "ledger.identity: found 00000000-0000-0000-0000-000000000000, expected" in attack.again(run)[""]
 
     evil = {"conn_type": "postgres", "host": "203.0.113.1", "login": "postgres", "password": "x", "schema": "platform"}
-    names = ("upkeep_target_maintain", "upkeep_ledger", "upkeep_repointed")
+    names = ("upkeep_target_maintain", "upkeep_target_read", "upkeep_ledger", "upkeep_repointed")
     try:
         for name in names:
             made = attack.request("operator", "POST", "/api/v2/connections", json={**evil, "connection_id": name})
             assert made.status_code == 201, made.text
-        with attack.config(repointed):
-            assert "'upkeep_repointed': found none in the environment" in attack.again(run)[""]
+        for change in (repointed, blinded):  # what changes the target, and what guards it
+            with attack.config(change):
+                assert "'upkeep_repointed': found none in the environment" in attack.again(run)[""]
         assert "simple_auth_manager_all_admins: found True, expected False" in _as_everybodys_admin(attack, run)
         assert attack.receipts(run) == []
 
