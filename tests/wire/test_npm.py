@@ -149,7 +149,7 @@ def hostile(checkout: Path, elsewhere: str) -> None:
 
 @pytest.mark.guide("G16", "holds")
 def test_a_hostile_checkout_runs_nothing_and_is_asked_nowhere_else(run: Npm, checkout: Path) -> None:
-    """.npmrc, scripts, git, URL and file dependencies: the same packages are found, and it is said what was not seen."""
+    """.npmrc, scripts, git, URL and file dependencies: the same packages are found, and what was not seen is said."""
     with Server() as elsewhere:
         hostile(checkout, elsewhere.url)
         audited, outdated = npm.audit(run), npm.outdated(run)
