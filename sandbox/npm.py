@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shlex
 from pathlib import Path
 
@@ -22,6 +21,6 @@ def program(folder: Path) -> str:
     lines = (f'export PATH={shlex.quote(str(node.parent))}:"$PATH"', f'exec {shlex.join([str(node), str(npm)])} "$@"')
     unfinished = script.with_suffix(".new")
     unfinished.write_text("\n".join(["#!/bin/sh", *lines, ""]), encoding="utf-8")
-    os.chmod(unfinished, 0o755)  # noqa: S103  # a program, and no secret
+    unfinished.chmod(0o700)
     unfinished.replace(script)
     return str(script)

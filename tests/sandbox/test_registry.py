@@ -65,7 +65,7 @@ def test_it_answers_what_npm_asks_and_refuses_the_rest(url: str) -> None:
 
 
 def test_the_sandboxs_configuration_leads_to_it(tmp_path: Path) -> None:
-    """The program is one of the supervised ones; folder, registry and npm are this sandbox's, the lock is readable."""
+    """It is one of the supervised programs; folder, registry and npm are this sandbox's; the lock is readable."""
     sandbox = open_sandbox(tmp_path)
     write_config(sandbox, pinned=False)
     settings.cache_clear()

@@ -94,7 +94,7 @@ def test_clean_is_read() -> None:
 )
 def test_an_audit_that_did_not_run_is_never_clean(said: str, reason: str) -> None:
     """Whatever the exit code was: the shape decides, and the reason is said."""
-    with pytest.raises(NotRun, match=r".") as caught:
+    with pytest.raises(NotRun) as caught:
         read_audit(said)
     assert reason in str(caught.value)
 
