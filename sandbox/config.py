@@ -18,6 +18,10 @@ from upkeep import queries
 #: Environment of ``up``: a cron line and a length in place of those of ``windows.weekly``, for a window minutes away.
 WEEKLY, WEEKLY_MINUTES = "UPKEEP_SANDBOX_WEEKLY", "UPKEEP_SANDBOX_WEEKLY_MINUTES"
 
+#: Environment of ``up``: days of statistics after which an index counts as unused. A sandbox is younger than what is
+#: shipped wants, and with 0 even indexes whose first query is yet to come are proposed.
+STATISTICS_DAYS = "UPKEEP_SANDBOX_STATISTICS_DAYS"
+
 MAINTENANCE = "maintenance.yaml"
 
 
@@ -65,8 +69,9 @@ def _lay_over(sandbox: Sandbox, content: dict[str, Any]) -> None:
     for name, role in HOLDERS.items():
         content["roles"][role]["users"] = [name]
     content["approval"]["slack"] = "upkeep_slack"
-    # Its server is as young as the sandbox, and its tables are small.
-    content["indexes"] |= {"statistics_days": 0.0, "min_bytes": 0}
+    wanted = content["indexes"]
+    wanted["min_bytes"] = 0  # its tables are small
+    wanted["statistics_days"] = float(os.environ.get(STATISTICS_DAYS) or wanted["statistics_days"])
     weekly = content["windows"]["weekly"]
     weekly["cron"] = os.environ.get(WEEKLY) or weekly["cron"]
     weekly["length_minutes"] = int(os.environ.get(WEEKLY_MINUTES) or weekly["length_minutes"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.config import WEEKLY, WEEKLY_MINUTES, rewrite_config, write_config
+from sandbox.config import STATISTICS_DAYS, WEEKLY, WEEKLY_MINUTES, rewrite_config, write_config
 from sandbox.stack import HOLDERS, LOGINS, PORTS, USERS, Sandbox, open_sandbox
 from upkeep.settings import Settings, settings
 
@@ -14,7 +14,7 @@ from upkeep.settings import Settings, settings
 @pytest.fixture
 def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     """A sandbox of which nothing runs, and an environment without a test calendar."""
-    for name in (WEEKLY, WEEKLY_MINUTES):
+    for name in (STATISTICS_DAYS, WEEKLY, WEEKLY_MINUTES):
         monkeypatch.delenv(name, raising=False)
     return open_sandbox(tmp_path)
 
@@ -53,6 +53,17 @@ def test_a_test_calendar_comes_from_the_environment_and_goes_with_it(
     write_config(sandbox, pinned=False)
     weekly = read(sandbox).maintenance.windows["weekly"]
     assert (weekly.cron, weekly.length_minutes) == ("0 3 * * 0", 120)
+
+
+def test_how_old_statistics_must_be_comes_from_the_environment(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise what is shipped holds, and a young sandbox proposes no unused index."""
+    write_config(sandbox, pinned=False)
+    assert read(sandbox).maintenance.indexes.statistics_days == 30
+    monkeypatch.setenv(STATISTICS_DAYS, "0")
+    write_config(sandbox, pinned=False)
+    assert read(sandbox).maintenance.indexes.statistics_days == 0
 
 
 def test_the_configuration_can_be_changed_in_place(sandbox: Sandbox) -> None:
