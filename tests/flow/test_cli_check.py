@@ -341,7 +341,11 @@ def test_a_read_role_without_pg_monitor(deployment: Deployment, cluster: Cluster
             said = deployment.check()
         finally:
             connection.execute("GRANT pg_monitor TO upkeep_read")
-    blind = ["primary: long-running queries", "primary: connections by state"]
+    blind = [
+        "primary: long-running queries",
+        "primary: connections by state",
+        "primary: new statements",
+    ]
     assert said.code == 1
     assert [what for what, can in said.rows.items() if can == "NO"] == blind
     assert all("python -m upkeep grants target" in said.why[what] for what in blind)
