@@ -54,7 +54,7 @@ def maintenance_weekly(target: str) -> DAG:
         with TaskGroup("evidence") as evidence:
             with TaskGroup("optimisation"):
                 flow.check("dead_rows", guide="G54", statement=candidates)
-                flow.check("freeze_age", guide="G13", statement="include/sql/optimise/freeze_age.sql")
+                flow.check("freeze_age", guide="G13")
 
             with TaskGroup("indexes"):
                 flow.call("database-scalability", "index_recommendations", table_filters={}, guide="G20")

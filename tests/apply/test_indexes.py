@@ -15,7 +15,9 @@ from tests.sql.test_checks_database import login
 from tests.sql.test_database import until
 from upkeep import database, gate, indexes, optimise, plans, proposals
 from upkeep.plans import Action, Proposal
-from upkeep.settings import Maintenance
+from upkeep.settings import ROOT, Maintenance, settings
+
+SHIPPED = settings(ROOT / "config")
 
 #: Indexes of any size, by statistics of any age.
 ANY: dict[str, Any] = {"statistics_days": 0.0, "min_bytes": 0}
@@ -29,7 +31,8 @@ def config(stage: Stage) -> Maintenance:
 def collected(stage: Stage, *taken: Action) -> tuple[list[Proposal], int]:
     """What the plan's task would plan."""
     with stage.session() as target, stage.ledger.session() as ledger:
-        return proposals.collect(proposals.Sources(target, ledger, config(stage), datetime.now(UTC), taken))
+        asked = SHIPPED.model_copy(update={"maintenance": config(stage)})
+        return proposals.collect(proposals.Sources(stage.name, target, ledger, asked, datetime.now(UTC), taken))
 
 
 def planned(stage: Stage) -> gate.Stored:

@@ -132,7 +132,7 @@ def freeze_age(look: Look) -> Looked:
     """A finding for each table and database whose oldest row nears, or is beyond, the age of a freeze by force."""
     config = look.settings.maintenance.optimise
     limits = {"percent": config.freeze_advisory_percent}
-    rows = look.session.rows(look.session.load("optimise/freeze_age"), limits)
+    rows = look.session.rows(look.session.load("checks/freeze_age"), limits)
     databases = [row for row in rows if row["kind"] == "database"]
     old = [row for row in rows if row["percent"] >= config.freeze_advisory_percent]
     worst = max(row["percent"] for row in databases)
@@ -191,8 +191,8 @@ def _name(row: Row) -> str:
     return f"{row['schema']}.{row['index']}"
 
 
-def _check(name: str, title: str, look: Callable[[Look], Looked], guide: str = "G53", room: str = "indexes") -> Check:
-    return Check(name, guide, title, look, statement=f"include/sql/{room}/{name}.sql")
+def _check(name: str, title: str, look: Callable[[Look], Looked]) -> Check:
+    return Check(name, "G53", title, look, statement=f"include/sql/indexes/{name}.sql")
 
 
 CHECKS = (
@@ -200,5 +200,5 @@ CHECKS = (
     _check("duplicate_indexes", "Indexes that do what another one does", duplicate_indexes),
     _check("invalid_indexes", "Indexes that cannot be used", invalid_indexes),
     _check("missing_indexes", "Foreign keys and large tables without an index", missing_indexes),
-    _check("freeze_age", "Age of the oldest rows", freeze_age, "G13", "optimise"),
+    Check("freeze_age", "G13", "Age of the oldest rows", freeze_age),
 )
