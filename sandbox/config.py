@@ -24,6 +24,9 @@ STATISTICS_DAYS = "UPKEEP_SANDBOX_STATISTICS_DAYS"
 
 MAINTENANCE = "maintenance.yaml"
 
+#: The room that this sandbox's platform is said to have, so that capacity has something to be judged against.
+STORAGE_BYTES = 8 * 1024**3
+
 
 def write_config(sandbox: Sandbox, *, pinned: bool) -> None:
     """The shipped configuration and this sandbox's overlay; ``pinned`` asks the running servers which they are."""
@@ -65,6 +68,7 @@ def _lay_over(sandbox: Sandbox, content: dict[str, Any]) -> None:
         "registry": f"http://127.0.0.1:{sandbox.ports['registry']}/",
         "npm": npm.program(sandbox.folder),
     }
+    content["targets"]["primary"]["storage_bytes"] = STORAGE_BYTES
     content["people"] = {name: {} for name in ("admin", "operator", *HOLDERS)}
     for name, role in HOLDERS.items():
         content["roles"][role]["users"] = [name]

@@ -78,7 +78,7 @@ def history(session: Session, window: windows.Window, bands: Mapping[str, Bands]
     from upkeep import ledger, reports
 
     if window.cadence == "weekly":
-        return _weekly(session, window)
+        return _weekly(session, window, bands)
     rows = ledger.metric_history(session, window, METRICS)
     return tuple(
         reports.History(
@@ -93,12 +93,12 @@ def history(session: Session, window: windows.Window, bands: Mapping[str, Bands]
     )
 
 
-def _weekly(session: Session, window: windows.Window) -> tuple[History, ...]:
-    """What is compared week against week, with the bands of the six metrics where it is one of them."""
+def _weekly(session: Session, window: windows.Window, in_force: Mapping[str, Bands]) -> tuple[History, ...]:
+    """What is compared week against week, with the bands in force where it is one of the six metrics."""
     from upkeep import ledger, reports, trends
 
     rows = ledger.metric_history(session, window, [metric.name for metric in trends.PLOTTED])
-    judged = {f"week_{name}": bands for name, bands in settings().thresholds.metrics.items()}
+    judged = {f"week_{name}": bands for name, bands in in_force.items()}
     return tuple(
         reports.History(
             metric=metric.name,
