@@ -177,7 +177,8 @@ def test_the_weekly_report_has_the_history_of_its_own_numbers(connected: Ledger,
     write(connected, weekly(window, 0), measured(5.0), measured(90.0, "week_response_time", step="evidence.two"))
     write(connected, weekly(window, 1), measured(6.0))
     with connected.session() as session:
-        shown = worth_showing(history(session, weekly(window, 1)), "weekly")
+        bands = settings(ROOT / "config").thresholds.metrics
+        shown = worth_showing(history(session, weekly(window, 1), bands), "weekly")
     assert [(one.metric, one.unit, [point.value for point in one.points]) for one in shown] == [
         ("week_response_time", "ms", [90.0, None]),
         ("week_errors", "errors", [5.0, 6.0]),
