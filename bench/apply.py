@@ -20,7 +20,7 @@ from psycopg import sql
 
 from bench.measure import Result, free_port, spread
 from sandbox.postgres import Cluster, bin_dir
-from upkeep import database, gate, ledger, migrations, optimise, plans
+from upkeep import database, gate, ledger, migrations, optimise, plans, predictions
 from upkeep.apply import Applying, Places
 from upkeep.permits import Decision
 from upkeep.settings import Maintenance, settings
@@ -62,7 +62,11 @@ class Platform:
             found, version = optimise.candidates(session, self.config.optimise, []), session.version
         chosen = [row for row in found if row["oid"] in oids.values()]
         assert len(chosen) == len(tables), f"found {len(chosen)} candidates, expected {len(tables)}"
-        proposals = optimise.propose(chosen, self.config.optimise, ("dba", "devops"), version)
+        with database.session(self.connect("ledger"), self.config.sql, read_only=True) as session:
+            past = gate.past_actions(session, TARGET, optimise.KIND, now - predictions.REACH)
+        known = predictions.corrections(past, self.config.optimise.least_receipts)
+        proposals = optimise.propose(chosen, self.config.optimise, ("dba", "devops"), version, known)
+        actions, measured = plans.numbered(proposals)
         window = Window(TARGET, "weekly", Kind.MANUAL, DUE, now, DUE, now, secrets.token_hex(8), "bench")
         plan = plans.Plan(
             target=TARGET,
@@ -75,11 +79,11 @@ class Platform:
             not_before=now,
             not_after=now + timedelta(hours=4),
             outside=True,
-            actions=plans.numbered(proposals)[0],
+            actions=actions,
         )
         with database.session(self.connect("ledger"), self.config.sql, read_only=False) as session:
             ledger.open_window(session, window)
-            stored = gate.add_plan(session, window, plan, {})
+            stored = gate.add_plan(session, window, plan, measured)
             for role in ("dba", "devops"):
                 self._decide(session, window, stored, role)
         return stored
@@ -107,7 +111,8 @@ class Platform:
 
 
 @contextmanager
-def _platform() -> Iterator[tuple[Platform, Path]]:
+def open_platform() -> Iterator[tuple[Platform, Path]]:
+    """A server with both databases, autovacuum off, and a folder that ends with the block."""
     with tempfile.TemporaryDirectory() as name:
         cluster = Cluster(Path(name) / "data", free_port(), secrets.token_hex(8))
         cluster.init()
@@ -145,7 +150,7 @@ def _script(file: Path, config: Maintenance, statements: list[str], *, gentle: b
 
 def run() -> Result:
     """Alternate the two on equally dirty tables; which comes first changes each round."""
-    with _platform() as (platform, folder):
+    with open_platform() as (platform, folder):
         tables = [f"t_{number:02}" for number in range(ACTIONS)]
         with platform.admin() as admin:
             for table in tables:
@@ -209,7 +214,7 @@ def _ratio(ours: list[float], theirs: list[float], medians: list[float], predict
 
 def latency() -> Result:
     """pgbench at 30 % of its capacity: alone, beside a guarded apply, beside the same statements without delay."""
-    with _platform() as (platform, folder):
+    with open_platform() as (platform, folder):
         _pgbench(platform, "-i", "-q", "-s", str(SCALE))
         with platform.admin() as admin:
             admin.execute("CREATE TABLE big (id int PRIMARY KEY, v int, wide text)")
