@@ -25,7 +25,7 @@ from upkeep.settings import ROOT
 
 DAG = "maintenance_daily"
 RUNS = f"/api/v2/dags/{DAG}/dagRuns"
-PATIENCE_SECONDS = 180.0
+PATIENCE_SECONDS = 300.0
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 
 
