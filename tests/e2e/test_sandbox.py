@@ -27,6 +27,7 @@ STEPS = {
     "database.table_sizes",
     "database.long_running_queries",
     "database.connections",
+    "database.server",
     "security.get_errors",
     "security.failed_logins",
     "security.new_addresses",

@@ -128,7 +128,7 @@ def test_a_freeze_leaves_the_evidence_and_changes_nothing(weekly: Attacks) -> No
         run = weekly.trigger()
         assert weekly.finish(run) == "success"
     steps = weekly.steps(run)
-    assert (steps["plan"], steps["apply"], steps["evidence.dead_rows"]) == ("frozen", "frozen", "ran")
+    assert (steps["plan"], steps["apply"], steps["evidence.optimisation.dead_rows"]) == ("frozen", "frozen", "ran")
     assert "nothing to ask of dba: no plan" in weekly.log(run, "approve.dba")
     assert weekly.plans(run) == 0
     subjects = {finding["subject"] for finding in weekly.report(run)["findings"]}

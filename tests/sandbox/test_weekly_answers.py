@@ -12,6 +12,7 @@ import pytest
 
 from tests.sandbox import test_twin
 from tests.sandbox.test_twin import LEGACY, Twin, add_requests, delete_requests
+from tests.sql import test_ledger, test_ledger_weeks
 from upkeep.checks import answers, capacity
 from upkeep.findings import Finding, Level
 from upkeep.functions import contract
@@ -24,6 +25,7 @@ with warnings.catch_warnings():
     from upkeep.flow.operators import CallOperator
 
 platform, twin_dsn, twin, target = test_twin.platform, test_twin.twin_dsn, test_twin.twin, test_twin.target
+book, connected = test_ledger.book, test_ledger_weeks.connected
 
 SHIPPED = settings(ROOT / "config")
 CALLS: list[tuple[str, str, dict[str, Any], str]] = [
@@ -66,12 +68,11 @@ def test_what_the_twin_answers_is_read(
 
 
 @pytest.mark.guide("G85", "G94", "holds")
+@pytest.mark.usefixtures("connected")
 def test_a_task_reads_its_answer_by_what_it_asked(twin: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through the functions Connection: the capacity scope, and one of two calls of the same action."""
     content = {"conn_type": "http", "host": twin.url, "password": LEGACY["apikey"]}
     monkeypatch.setenv("AIRFLOW_CONN_UPKEEP_FUNCTIONS", json.dumps(content))
-    monkeypatch.setenv("UPKEEP_CONFIG", str(ROOT / "config"))
-    settings.cache_clear()
     end = datetime.now(UTC)
     start = end - timedelta(days=7)
     window = Window("primary", "weekly", Kind.MANUAL, end, end + timedelta(hours=2), start, end, "run", "dag")
