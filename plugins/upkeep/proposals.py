@@ -16,10 +16,12 @@ from upkeep.settings import Settings
 class Sources:
     """Where proposals come from: the target and its standbys, the ledger, what config says, and when it is asked.
 
-    ``name`` is the target's in config; ``taken`` are actions that people have approved elsewhere and are still to run.
+    ``name`` is the target's in config, ``cadence`` the window's; ``taken`` are actions that people have approved
+    elsewhere and are still to run.
     """
 
     name: str
+    cadence: str
     target: Session
     ledger: Session
     settings: Settings
@@ -61,12 +63,15 @@ def _optimise(sources: Sources) -> Found:
     return proposals, rows[0]["candidates"] if rows else 0
 
 
-#: Few and quick first; an index that goes need not be vacuumed.
-_KINDS: tuple[Callable[[Sources], Found], ...] = (_thresholds, _indexes, _optimise)
+#: By cadence; few and quick first, and an index that goes need not be vacuumed.
+_KINDS: Mapping[str, tuple[Callable[[Sources], Found], ...]] = {
+    "weekly": (_thresholds, _indexes, _optimise),
+    "monthly": (_thresholds, _indexes, _optimise),
+}
 
 
 def collect(sources: Sources) -> tuple[list[Proposal], int]:
     """What a plan holds, and how many candidates wait for the next one."""
-    found = [propose(sources) for propose in _KINDS]
+    found = [propose(sources) for propose in _KINDS[sources.cadence]]
     proposals = [proposal for mine, _ in found for proposal in mine][: plans.MOST_ACTIONS]
     return proposals, sum(total for _, total in found) - len(proposals)

@@ -32,7 +32,9 @@ def collected(stage: Stage, *taken: Action) -> tuple[list[Proposal], int]:
     """What the plan's task would plan."""
     with stage.session() as target, stage.ledger.session() as ledger:
         asked = SHIPPED.model_copy(update={"maintenance": config(stage)})
-        return proposals.collect(proposals.Sources(stage.name, target, ledger, asked, datetime.now(UTC), taken))
+        return proposals.collect(
+            proposals.Sources(stage.name, "weekly", target, ledger, asked, datetime.now(UTC), taken)
+        )
 
 
 def planned(stage: Stage) -> gate.Stored:

@@ -331,7 +331,7 @@ def test_the_form_is_what_the_plan_says() -> None:
         '  - <b>2</b> · 《VACUUM (ANALYZE, TRUNCATE false) "public"."error_logs"》',
         "    - at least 10 % of its rows are dead; takes about 2 s, lock SHARE UPDATE EXCLUSIVE, needs dba, devops",
         "    - only after 1",
-        "3 more candidates wait for the next window: a plan holds 200 actions.",
+        "3 more candidates wait for the next window: a plan holds 200 actions, of some kinds fewer.",
         "<i>Approve</i> lets exactly the actions left in the list below run; take out what should not.",
     ]
     assert read(plans.body(plan(outside=True), "dba", {}))[2:] == [

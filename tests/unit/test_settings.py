@@ -360,15 +360,15 @@ BAD: dict[str, tuple[str, str, str, str]] = {
     ),
     "no weekly window": (
         MAIN,
-        "  weekly: {",
-        "  monthly: {",
-        "windows: found ['daily', 'monthly'], expected daily and weekly, and monthly if there is one",
+        '  weekly: {cron: "0 3 * * 0", length_minutes: 120}',
+        "",
+        "windows: found ['daily', 'monthly'], expected daily, weekly and monthly",
     ),
     "another window": (
         MAIN,
         "  daily: {",
         "  hourly: {cron: '0 * * * *', length_minutes: 5}\n  daily: {",
-        "windows: found ['daily', 'hourly', 'weekly'], expected daily and weekly, and monthly if there is one",
+        "windows: found ['daily', 'hourly', 'monthly', 'weekly'], expected daily, weekly and monthly",
     ),
     "a role for somebody unknown": (
         MAIN,

@@ -79,7 +79,7 @@ class PlanOperator(Step):
         read = config.targets[self.target].connections.read
         with database.session(postgres(read), config.sql, read_only=True) as target:
             known = replicas(self.target)
-            sources = proposals.Sources(self.target, target, ledger, settings(), now, taken, known)
+            sources = proposals.Sources(self.target, self.cadence, target, ledger, settings(), now, taken, known)
             found, left_out = proposals.collect(sources)
             name = target.connection.info.dbname
         actions, measured = plans.numbered(found)

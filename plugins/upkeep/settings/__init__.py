@@ -14,7 +14,8 @@ from pydantic import ConfigDict
 
 from upkeep.settings.approval import Freeze, Guards, Indexes, Optimise
 from upkeep.settings.base import EXPECTATIONS, METRICS, ROOT, ConfigError, Frozen
-from upkeep.settings.maintenance import AlertLog, ApplicationLog, Backups, Http, Maintenance, SecurityLog, Sql, Target
+from upkeep.settings.logs import AlertLog, ApplicationLog, SecurityLog
+from upkeep.settings.maintenance import Backups, Http, Maintenance, Sql, Target
 from upkeep.settings.patches import Checkout, Patches
 from upkeep.settings.read import read
 from upkeep.settings.thresholds import Thresholds

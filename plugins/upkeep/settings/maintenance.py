@@ -10,9 +10,10 @@ from pydantic import Field, ValidationInfo, field_validator
 from upkeep.findings import Level
 from upkeep.settings.approval import Approval, Freeze, Guards, Indexes, Optimise, Person, Role
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, Frozen, Name, exactly
+from upkeep.settings.logs import Logs, Security
 from upkeep.settings.patches import Checkout, Patches
 from upkeep.settings.trends import Capacity, Trends
-from upkeep.settings.values import Folder, HoursText, Identifier, NetworkText, TableText
+from upkeep.settings.values import Folder
 from upkeep.windows import Cadence
 
 
@@ -125,57 +126,6 @@ class Checks(Frozen):
     cold_after_minutes: float = Field(gt=0, allow_inf_nan=False, strict=True)
 
 
-class SecurityLog(Frozen):
-    """The table with login_failure, login_success and rate_limited events, and its columns."""
-
-    table: TableText
-    time: Identifier
-    event: Identifier
-    account: Identifier
-    address: Identifier
-
-
-class ApplicationLog(Frozen):
-    """The table with one row per request, and its columns."""
-
-    table: TableText
-    time: Identifier
-    status: Identifier
-    role: Identifier
-    address: Identifier
-
-
-class AlertLog(Frozen):
-    """The table with one row per alert of the platform, and its columns; ``acknowledged`` is a boolean."""
-
-    table: TableText
-    time: Identifier
-    metric: Identifier
-    severity: Identifier
-    acknowledged: Identifier
-
-
-class Logs(Frozen):
-    """Where the target's logs lie, by class."""
-
-    security: SecurityLog
-    application: ApplicationLog
-    alerts: AlertLog
-
-
-class Security(Frozen):
-    """Limits of the security checks (G6, G70-G72, G75); counts are per window's period."""
-
-    failed_logins_per_address: int = Field(ge=0, strict=True)
-    failed_logins_per_account: int = Field(ge=0, strict=True)
-    new_address_days: int = Field(ge=1, le=365, strict=True)
-    rate_limited_percent: float = Field(ge=0, le=100, strict=True)
-    rate_limited_events: int = Field(ge=0, strict=True)
-    odd_hours: tuple[HoursText, ...]
-    service_role_addresses: tuple[NetworkText, ...]
-    access_change_percent: float = Field(gt=0, le=1000, strict=True)
-
-
 class MetricSource(Frozen):
     """Where a metric is found: the function, its action, and the dotted path in the answer (X5)."""
 
@@ -242,8 +192,8 @@ class Maintenance(Frozen):
     @field_validator("windows")
     @classmethod
     def _known_cadences(cls, value: Mapping[str, Cadence]) -> Mapping[str, Cadence]:
-        if not {"daily", "weekly"} <= set(value) <= {"daily", "weekly", "monthly"}:
-            raise ValueError(f"found {sorted(value)}, expected daily and weekly, and monthly if there is one")
+        if set(value) != {"daily", "weekly", "monthly"}:
+            raise ValueError(f"found {sorted(value)}, expected daily, weekly and monthly")
         return value
 
     @field_validator("windows")

@@ -1,0 +1,87 @@
+"""The form that shows a plan to the people who decide, as Markdown. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC
+from typing import Any
+
+from upkeep.plans.model import MOST_ACTIONS, Action, Plan, canonical, digest
+from upkeep.plans.text import code, plain, prose, seconds
+
+
+def subject(plan: Plan, role_title: str) -> str:
+    """The form's title; it holds nothing that the database named."""
+    count = len(plan.actions)
+    return f"{plan.target} {plan.cadence}: {count} action{'s' if count != 1 else ''}, asked of the {role_title}"
+
+
+def when(plan: Plan) -> str:
+    """When the plan would run, as the form's first line says it."""
+    begin, end = plan.not_before.astimezone(UTC), plan.not_after.astimezone(UTC)
+    if plan.outside:
+        return f"OUTSIDE THE CALENDAR — would run until {end:%A %Y-%m-%d %H:%M} UTC"
+    until = f"–{end:%H:%M}" if begin.date() == end.date() else f" – {end:%A %Y-%m-%d %H:%M}"
+    return f"{begin:%A %Y-%m-%d %H:%M}{until} UTC"
+
+
+def body(
+    plan: Plan,
+    role: str,
+    measured: Mapping[str, Mapping[str, Any]],
+    checklist: Iterable[Mapping[str, Any]] = (),
+) -> str:
+    """The form's Markdown for one role: when, who asked, each action that this role decides on, the checklist.
+
+    ``measured`` holds what was seen when the plan was drawn up, by action id; a row of the checklist has ``guide``,
+    ``title``, ``state`` and ``evidence``.
+    """
+    lines = [
+        f"**{when(plan)}**",
+        "",
+        f"Asked by {code(plan.requested_by)} · database {code(plan.database)} · plan {digest(canonical(plan))[:12]}",
+        "",
+    ]
+    for action in plan.actions:
+        if role in action.roles:
+            lines += _shown(action, measured.get(action.id, {}))
+    if plan.left_out:
+        cap = f"a plan holds {MOST_ACTIONS} actions, of some kinds fewer"
+        lines += ["", f"{plan.left_out} more candidates wait for the next window: {cap}."]
+    lines += checklist_rows(checklist)
+    lines += ["", "*Approve* lets exactly the actions left in the list below run; take out what should not."]
+    if plan.outside:
+        lines += ["Approving is the override that lets them run outside the calendar."]
+    return "\n".join(lines)
+
+
+def _shown(action: Action, measured: Mapping[str, Any]) -> list[str]:
+    takes = f"takes about {seconds(action.predicted_ms)}, lock {prose(action.lock)}"
+    said = [
+        f"- **{prose(action.id)}** · {code(action.statement)}",
+        f"  - {prose(action.because)}; {takes}, needs {_names(action.roles)}",
+    ]
+    if measured:
+        seen = (f"{prose(name)} {plain(value)}" for name, value in sorted(measured.items()))
+        said.append(f"  - seen: {', '.join(seen)}")
+    if action.undo:
+        said.append(f"  - takes it back: {code(action.undo)}")
+    if action.needs:
+        said.append(f"  - only after {_names(action.needs)}")
+    return said
+
+
+def checklist_rows(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The checklist as lines of Markdown, none without rows."""
+    said = [
+        f"- **{prose(row['guide'])}** {prose(row['title'])}: {prose(row['state'])}"
+        + (f" · {code(row['evidence'])}" if row["evidence"] else "")
+        for row in rows
+    ]
+    if not said:
+        return []
+    return ["", "Checklist; mark below what you have reviewed, it decides nothing:", "", *said]
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(prose(name) for name in names)

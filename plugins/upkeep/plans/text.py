@@ -1,0 +1,77 @@
+"""Text from elsewhere in Markdown: shown whole, obeyed never. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any
+
+
+def seconds(milliseconds: int) -> str:
+    """A duration for people."""
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    return f"{milliseconds / 1000:.0f} s" if milliseconds < 120_000 else f"{milliseconds / 60_000:.0f} min"
+
+
+def plain(value: Any) -> str:
+    """A measured value: numbers with separators, text as code."""
+    return f"{value:,}" if isinstance(value, int | float) else code(str(value))
+
+
+# Text that Markdown cannot take for anything else. Escaping would not do: GFM looks for addresses (www., @) after
+# it has removed the backslashes, so whatever is not of these words and signs becomes a code span.
+_PROSE = re.compile(r"(?!\d+[.)])[A-Za-z0-9](?:[A-Za-z0-9,;%()]| (?=\S)|(?<=\d)\.(?=\d)|(?<=\w)[_-](?=[A-Za-z0-9]))*")
+
+
+def prose(text: str) -> str:
+    """Our own words as they are; anything that might mean something in Markdown as code."""
+    return text if _PROSE.fullmatch(text) else code(text)
+
+
+def code(text: str) -> str:
+    """Text from elsewhere as a Markdown code span that it cannot leave, with everything invisible made visible."""
+    return f"`{visible(text).replace('`', _spelled('`')) or '⟨empty⟩'}`"
+
+
+# The brackets that spell a character out, and those that look like them.
+_BRACKETS = "\u27e8\u27e9\u2329\u232a\u3008\u3009\u276c\u276d\u2770\u2771\u29fc\u29fd\u2039\u203a"
+# Blank to the eye though Unicode calls them letters or symbols: Hangul fillers (NFKC knows them), Braille, a note head.
+_FILLERS = ("\u1160", "\u115f")
+_BLANK = "\u2800\U0001d159"
+
+
+def visible(text: str) -> str:
+    """Text that no other text looks like, letters of other scripts apart; what would hide is spelled ⟨U+XXXX⟩.
+
+    Spelled out are control, bidi and zero-width characters, newlines, spaces that Markdown or HTML would drop, marks
+    (they overlay each other and their neighbours) and the brackets of the spelling itself; and all but ASCII in a
+    text with a canonical equivalent (UAX 15), or with right-to-left letters beside digits: there two orders look the
+    same (UAX 9).
+    """
+    ascii_only = not unicodedata.is_normalized("NFC", text) or _reordered(text)
+    shown = "".join(
+        _spelled(character) if _hidden(character) or (ascii_only and not character.isascii()) else character
+        for character in text
+    )
+    return re.sub(r"\A | \Z|(?<= ) ", _spelled(" "), shown)
+
+
+def _hidden(character: str) -> bool:
+    category = unicodedata.category(character)
+    return (
+        category[0] in "CM"
+        or category in ("Zl", "Zp")
+        or (category == "Zs" and character != " ")
+        or character in _BRACKETS + _BLANK
+        or unicodedata.normalize("NFKC", character) in _FILLERS
+    )
+
+
+def _reordered(text: str) -> bool:
+    classes = {unicodedata.bidirectional(character) for character in text}
+    return bool(classes & {"R", "AL", "AN"}) and bool(classes & {"EN", "AN"})
+
+
+def _spelled(character: str) -> str:
+    return f"⟨U+{ord(character):04X}⟩"
