@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -25,6 +25,9 @@ MAX_KEY = 500
 
 #: Windows that a report looks back on.
 HISTORY = 30
+
+#: Months that the monthly report looks back on.
+MONTHS = 12
 
 
 @dataclass(frozen=True)
@@ -204,6 +207,18 @@ def weeks(
     found: dict[str, dict[str, dict[int, float]]] = {}
     for row in session.rows(queries.load("ledger/weeks"), parameters):
         found.setdefault(row["metric"], {}).setdefault(row["subject"], {})[row["ago"]] = row["value"]
+    return found
+
+
+def months(
+    session: Session, target: str, end: datetime, metrics: Iterable[str]
+) -> dict[str, list[tuple[datetime, float]]]:
+    """metric → (the month's begin, median of its windows) of the last ``MONTHS`` calendar months, oldest first."""
+    names = list(metrics)
+    parameters = {"target": target, "end": end, "months": MONTHS, "metrics": names}
+    found: dict[str, list[tuple[datetime, float]]] = {name: [] for name in names}
+    for row in session.rows(queries.load("ledger/months"), parameters):
+        found[row["metric"]].append((row["month"].astimezone(UTC), row["value"]))
     return found
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Param
+from airflow.sdk import BaseOperator, Param
 
+from upkeep import sheets
 from upkeep.flow.apply import ApplyOperator, WaitForWindow
 from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.ends import OpenWindowOperator, ReportOperator, VerdictOperator
@@ -15,6 +17,7 @@ from upkeep.flow.operators import CallOperator, CheckOperator
 from upkeep.flow.patches import LONGER, NpmOperator
 from upkeep.flow.plan import PlanOperator
 from upkeep.flow.probes import LATENCY_SECONDS, BackupsOperator, LatencyOperator, LaterOperator, ScanAgeOperator
+from upkeep.flow.signing import SealOperator, SignatureSensor, SignOffOperator, SignOnOperator
 from upkeep.flow.step import Step
 from upkeep.flow.thresholds import ThresholdsOperator
 from upkeep.settings import ConfigError, settings
@@ -100,6 +103,42 @@ class Flow:
     def capacity(self) -> Step:
         """What is left of the room, for how long, and what the function advises (G18, G94-G98)."""
         return CapacityOperator(task_id="capacity", guide="G18", trigger_rule="all_done", **self.bound)
+
+    def sign_on(self) -> list[BaseOperator]:
+        """The roles that must be there before anything is changed: whether they can be, then each is asked (G23)."""
+        sheet = SignOnOperator(task_id="quorum", guide="G23", **self.bound)
+        asked = self._asked(sheets.SIGN_ON, settings().maintenance.monthly.sign_on)
+        sheet >> asked
+        return [sheet, *asked]
+
+    def attestations(self) -> list[BaseOperator]:
+        """The evidence of each task sealed by its digest, then its owners are asked to attest it (G24-G30)."""
+        seal = SealOperator(task_id="seal", guide="G23", trigger_rule="all_done", **self.bound)
+        asked = self._asked(sheets.ATTEST, settings().maintenance.monthly.tasks.values())
+        seal >> asked
+        return [seal, *asked]
+
+    def sign_off(self) -> list[BaseOperator]:
+        """What closes the window, put before the one role that answers for all of it, then the page with their name."""
+        sheet = SignOffOperator(task_id="sheet", guide="G23", **self.bound)
+        (asked,) = self._asked(sheets.SIGN_OFF, [settings().maintenance.monthly.sign_off])
+        page = ReportOperator(task_id="signed_report", trigger_rule="all_done", **self.bound)
+        sheet >> asked >> page
+        return [sheet, asked, page]
+
+    def _asked(self, purpose: str, roles: Iterable[str]) -> list[SignatureSensor]:
+        titles = settings().maintenance.roles
+        return [
+            SignatureSensor(
+                task_id=role,
+                role=role,
+                purpose=purpose,
+                owner=titles[role].title,
+                trigger_rule="all_done",
+                **self.bound,
+            )
+            for role in sorted(set(roles))
+        ]
 
     def plan(self) -> Step:
         """What this run would change, as data; one plan per run (G52, G59)."""

@@ -16,6 +16,7 @@ from upkeep.settings.approval import Freeze, Guards, Indexes, Optimise
 from upkeep.settings.base import EXPECTATIONS, METRICS, ROOT, ConfigError, Frozen
 from upkeep.settings.logs import AlertLog, ApplicationLog, SecurityLog
 from upkeep.settings.maintenance import Backups, Http, Maintenance, Sql, Target
+from upkeep.settings.monthly import MONTHLY_TASKS, Monthly
 from upkeep.settings.patches import Checkout, Patches
 from upkeep.settings.read import read
 from upkeep.settings.thresholds import Thresholds
@@ -67,6 +68,7 @@ def reread(folder: Path | None = None) -> Maintenance:
 __all__ = [
     "EXPECTATIONS",
     "METRICS",
+    "MONTHLY_TASKS",
     "ROOT",
     "AlertLog",
     "ApplicationLog",
@@ -79,6 +81,7 @@ __all__ = [
     "Http",
     "Indexes",
     "Maintenance",
+    "Monthly",
     "Network",
     "Optimise",
     "Patches",

@@ -21,10 +21,11 @@ class Person(Frozen):
 
 
 class Role(Frozen):
-    """One of the guide's four roles (G133-G136) and the people who hold it."""
+    """One of the guide's four roles (G133-G136), the people who hold it, and who may stand in for them."""
 
     title: str
     users: tuple[str, ...] = ()
+    deputies: tuple[str, ...] = ()
 
 
 class Approval(Frozen):
