@@ -171,7 +171,10 @@ def absent(session: Session, plan: plans.Plan, config: Maintenance) -> str:
     """Who has not signed on for a plan's window, as a refusal; empty where nobody is missing or has to."""
     if plan.cadence != "monthly":
         return ""
-    stored = sheet_of_run(session, plan.dag_id, plan.run_id, sheets.SIGN_ON)
+    try:
+        stored = sheet_of_run(session, plan.dag_id, plan.run_id, sheets.SIGN_ON)
+    except ValueError as why:
+        return str(why)
     answers = decisions(session, stored.digest) if stored else ()
     holders = {role: config.holders(role) for role in config.roles}
     return sheets.absent(config.monthly.sign_on, stored.sheet if stored else None, answers, holders)

@@ -376,6 +376,32 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "Database Administrator, users: [zoe, dora]",
         "roles: found ['dora', 'zoe'] in dba.users, expected names from people: []",
     ),
+    "a monthly task that is none": (
+        MAIN,
+        "    cost: devops\n",
+        "    costs: devops\n",
+        "monthly.tasks: found ['audit', 'baselines', 'capacity', 'costs', 'database', 'documentation', 'integrations', "
+        "'recovery'], expected exactly ['audit', 'baselines', 'capacity', 'cost', 'database', 'documentation', "
+        "'integrations', 'recovery']",
+    ),
+    "a role that signs on twice": (
+        MAIN,
+        "sign_on: [devops, dba, security, lead]",
+        "sign_on: [devops, devops]",
+        "monthly.sign_on: found ['devops', 'devops'], expected no role twice",
+    ),
+    "a sign-off by a role that is none": (
+        MAIN,
+        "sign_off: lead ",
+        "sign_off: boss ",
+        "monthly: found ['boss'], expected names from roles: ['dba', 'devops', 'lead', 'security']",
+    ),
+    "a deputy unknown": (
+        MAIN,
+        "Database Administrator, users: []",
+        "Database Administrator, users: [], deputies: [zoe]",
+        "roles: found ['zoe'] in dba.deputies, expected names from people: []",
+    ),
     "two people with one id": (
         MAIN,
         "people: {}",

@@ -213,7 +213,7 @@ class AskingSensor(HITLOperator):
         others = {other.person for other in given if other.approved and other.role != self.role}
         if approved and person in others:
             raise InvalidAnswer(
-                f"found a second approval by {person}, who approved for another role, expected another person"
+                f"found a second yes by {person}, who said it for another role, expected another person"
             )
         reviewed = reviewed_of(params, matter.rows)
         return Decision(self.role, person, approved, responded, comment_of(params), reviewed)

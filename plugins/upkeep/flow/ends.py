@@ -13,7 +13,6 @@ from upkeep.flow import told
 from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.connections import postgres
 from upkeep.flow.in_force import in_force
-from upkeep.flow.signed import signing_of_run
 from upkeep.flow.step import Step, window_of
 from upkeep.flow.told import run_url
 from upkeep.settings import settings
@@ -107,9 +106,8 @@ class ReportOperator(_End):
         steps = tuple(told.result(context, step, state, recorded.get(step)) for step, state in states.items())
         now = datetime.now(UTC)
         plan, changed = told.gate_of_run(session, context, window, steps, self._sensors(), now)
-        signing = signing_of_run(session, window) if window.cadence == "monthly" else None
-        said = (*changed, *(reports.signing_findings(signing) if signing else ()))
-        own = self._own_look(session, context, window, steps, now, said)
+        signing, missing = told.signing_of(session, window)
+        own = self._own_look(session, context, window, steps, now, (*changed, *missing))
         judged_by = in_force(session, window.target)
         history = told.history(session, window, judged_by.thresholds.metrics)
         judged = [*own, *(finding for step in steps for finding in step.findings)]

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from airflow.sdk.configuration import conf
 
 from upkeep.findings import Finding, Level
+from upkeep.flow.signed import signing_of_run
 from upkeep.settings import METRICS, settings
 
 #: What the daily window calls the database's size.
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from upkeep.database import Row, Session
     from upkeep.findings import Bands, Sample
     from upkeep.gate import Stored
-    from upkeep.reports import Attempt, Gate, History, Outcome, StepResult
+    from upkeep.reports import Attempt, Gate, History, Outcome, Signing, StepResult
 
 
 def run_url(dag_id: str, run_id: str, *, pages: str = "") -> str:
@@ -194,13 +195,26 @@ def _note(task: str, state: str | None) -> str:
     return "" if state in ("success", None) else f"Airflow's state of task {task} is {state}"
 
 
+def signing_of(session: Session, window: windows.Window) -> tuple[Signing | None, tuple[Finding, ...]]:
+    """Who signed what and whose name is missing; a finding when a sheet in the ledger was changed."""
+    from upkeep import reports
+
+    if window.cadence != "monthly":
+        return None, ()
+    try:
+        signing = signing_of_run(session, window)
+    except ValueError as why:
+        return None, (_changed(why),)
+    return signing, reports.signing_findings(signing) if signing else ()
+
+
 def _changed(why: ValueError) -> Finding:
     return Finding(
         key="gate:plan",
         level=Level.CRITICAL,
-        subject="The plan in the ledger is not the one that was drawn up",
+        subject="What lies in the ledger is not what was drawn up",
         detail=str(why),
-        expected="a plan whose text gives its digest",
+        expected="plans and sheets whose text gives their digest",
         remedy="Approve and apply nothing from this ledger until it is known who changed its table upkeep.plans.",
     )
 
