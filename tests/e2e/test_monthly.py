@@ -1,4 +1,4 @@
-"""The monthly window through Airflow: four people sign on, attest, approve and sign off; and what counts for nothing."""
+"""The monthly window through Airflow: four people sign on, attest, approve and sign off; what counts for nothing."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_evidence_that_is_collected_anew_voids_what_was_attested(monthly: Monthl
 
 @pytest.mark.guide("G23", "fires", "silent")
 def test_who_cannot_be_there_is_said_at_the_start_and_who_does_not_answer_at_the_end(monthly: Monthly) -> None:
-    """A role without people is critical in the first minute; no answer in time is a warning, and refuses the changes."""
+    """A role without people is critical at once; no answer in time is a warning, and refuses the changes."""
     kept: dict[str, Any] = {}
 
     def short(config: dict[str, Any]) -> None:
