@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -59,7 +60,7 @@ class _Sunday:
     answered: set[tuple[str, str]] = field(default_factory=set)
 
     def simulate(self) -> Result:
-        self._make_dirty()
+        self._make_dirty("sunday")
         for dag in DAGS.values():
             self._api("admin").request("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": False}).raise_for_status()
         runs = {cadence: f"scheduled__{due.isoformat()}" for cadence, due in self.dues.items()}
@@ -76,9 +77,8 @@ class _Sunday:
         return self._judge(runs)
 
     def _judge(self, runs: dict[str, str]) -> Result:
-        lengths = {
-            name: rhythm.length for name, rhythm in settings(self.sandbox.folder / "config").maintenance.windows.items()
-        }
+        rhythms = settings(self.sandbox.folder / "config").maintenance.windows
+        lengths = {name: rhythm.length for name, rhythm in rhythms.items()}
         ledger = self.sandbox.dsn("upkeep", "upkeep_dashboard")
         with psycopg.connect(ledger) as opened:
             took = {}
@@ -87,12 +87,12 @@ class _Sunday:
                 ((made,),) = opened.execute(query, [DAGS[cadence], run_id]).fetchall()
                 took[cadence] = made - self.dues[cadence]
             receipts = opened.execute(
-                "SELECT p.run_id, r.started_at, r.ended_at FROM upkeep.permits p JOIN upkeep.receipts r ON r.permit_id = p.id"
-                " WHERE r.started_at IS NOT NULL ORDER BY r.started_at"
+                "SELECT p.run_id, r.started_at, r.ended_at FROM upkeep.permits p"
+                " JOIN upkeep.receipts r ON r.permit_id = p.id WHERE r.started_at IS NOT NULL ORDER BY r.started_at"
             ).fetchall()
             query = "SELECT reason FROM upkeep.steps WHERE run_id = %s AND step = 'plan' ORDER BY id DESC LIMIT 1"
             ((superseded,),) = opened.execute(query, [runs["weekly"]]).fetchall()
-        overlaps = sum(later[1] < earlier[2] for earlier, later in zip(receipts, receipts[1:], strict=False))
+        overlaps = sum(later[1] < earlier[2] for earlier, later in pairwise(receipts))
         in_time = all(took[cadence] < lengths[cadence] for cadence in runs)
         writers = len({run_id for run_id, *_ in receipts})
         met = in_time and overlaps == 0 and writers > 1 and "covers it" in superseded
@@ -148,6 +148,7 @@ class _Sunday:
         yield from new
 
     def _by_hand(self) -> str:
+        self._make_dirty("by_hand")
         body = {"logical_date": None, "conf": {"when": "now, outside the calendar"}}
         answer = self._api("operator").request("POST", f"/api/v2/dags/{DAGS['weekly']}/dagRuns", json=body)
         answer.raise_for_status()
@@ -155,11 +156,11 @@ class _Sunday:
 
     # The target ---------------------------------------------------------------------------------------------------
 
-    def _make_dirty(self) -> None:
+    def _make_dirty(self, prefix: str) -> None:
         """Tables that a plan would vacuum, each for a moment."""
         with psycopg.connect(self.sandbox.cluster.dsn("platform"), autocommit=True) as admin:
             for number in range(TABLES):
-                table = sql.Identifier(f"sunday_{number}")
+                table = sql.Identifier(f"{prefix}_{number}")
                 admin.execute(
                     sql.SQL("CREATE TABLE {} (id int, note text) WITH (autovacuum_enabled = false)").format(table)
                 )

@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 
-from sandbox.config import STATISTICS_DAYS, WEEKLY, WEEKLY_MINUTES, rewrite_config, write_config
+from sandbox.config import CADENCES, STATISTICS_DAYS, rewrite_config, window_variables, write_config
 from sandbox.stack import HOLDERS, LOGINS, PORTS, USERS, Sandbox, open_sandbox
 from upkeep.settings import Settings, settings
+
+WEEKLY, WEEKLY_MINUTES = window_variables("weekly")
 
 
 @pytest.fixture
 def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     """A sandbox of which nothing runs, and an environment without a test calendar."""
-    for name in (STATISTICS_DAYS, WEEKLY, WEEKLY_MINUTES):
+    for name in (STATISTICS_DAYS, *(name for cadence in CADENCES for name in window_variables(cadence))):
         monkeypatch.delenv(name, raising=False)
     return open_sandbox(tmp_path)
 
