@@ -11,6 +11,7 @@ from upkeep.flow.apply import ApplyOperator, WaitForWindow
 from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.ends import OpenWindowOperator, ReportOperator, VerdictOperator
 from upkeep.flow.history import CapacityOperator, TrendsOperator
+from upkeep.flow.integrations import IntegrationsOperator
 from upkeep.flow.operators import CallOperator, CheckOperator
 from upkeep.flow.patches import LONGER, NpmOperator
 from upkeep.flow.plan import PlanOperator
@@ -100,6 +101,11 @@ class Flow:
     def capacity(self) -> Step:
         """What is left of the room, for how long, and what the function advises (G18, G94-G98)."""
         return CapacityOperator(task_id="capacity", guide="G18", trigger_rule="all_done", **self.bound)
+
+    def integrations(self) -> Step:
+        """Every Connection and third party that config names, reached once and changing nothing (G29)."""
+        clock = timedelta(seconds=2 * settings().maintenance.http.total_timeout_seconds) + BESIDE
+        return IntegrationsOperator(task_id="integrations", guide="G29", execution_timeout=clock, **self.bound)
 
     def plan(self) -> Step:
         """What this run would change, as data; one plan per run (G52, G59)."""
