@@ -11,6 +11,6 @@ WITH latest AS (
 SELECT f.guide, max(l.due) AS last, bool_or(l.due >= %(start)s) AS inside
 FROM latest l
 JOIN upkeep.findings f ON f.step_id = l.id
-WHERE l.state = 'ran' AND f.level <> 'unknown' AND f.guide ~ '^G[0-9]+$'
+WHERE l.state = 'ran' AND f.level <> 'unknown' AND f.guide ~ '^G[0-9]{1,4}$'
 GROUP BY f.guide
 ORDER BY substr(f.guide, 2)::int

@@ -9,6 +9,7 @@ from airflow.sdk import Param
 
 from upkeep.flow.apply import ApplyOperator, WaitForWindow
 from upkeep.flow.approval import ManualApprovalSensor
+from upkeep.flow.documents import LINK_SECONDS, DocumentsOperator
 from upkeep.flow.ends import OpenWindowOperator, ReportOperator, VerdictOperator
 from upkeep.flow.history import CapacityOperator, TrendsOperator
 from upkeep.flow.integrations import IntegrationsOperator
@@ -19,6 +20,7 @@ from upkeep.flow.probes import LATENCY_SECONDS, BackupsOperator, LatencyOperator
 from upkeep.flow.step import Step
 from upkeep.flow.thresholds import ThresholdsOperator
 from upkeep.settings import ConfigError, settings
+from upkeep.settings.values import is_web
 from upkeep.windows import When
 
 #: A step that dies (its worker is killed, the ledger is away) is tried once more; one that has an answer is not.
@@ -106,6 +108,13 @@ class Flow:
         """Every Connection and third party that config names, reached once and changing nothing (G29)."""
         clock = timedelta(seconds=2 * settings().maintenance.http.total_timeout_seconds) + BESIDE
         return IntegrationsOperator(task_id="integrations", guide="G29", execution_timeout=clock, **self.bound)
+
+    def documents(self) -> Step:
+        """The guide and its runbooks: age, owner, links; and which items of the guide had no result (G28, G138)."""
+        config = settings().maintenance
+        fetched = sum(is_web(document.path) for document in config.documents.reviewed)
+        clock = timedelta(seconds=LINK_SECONDS + fetched * config.http.total_timeout_seconds) + BESIDE
+        return DocumentsOperator(task_id="documents", guide="G138", execution_timeout=clock, **self.bound)
 
     def plan(self) -> Step:
         """What this run would change, as data; one plan per run (G52, G59)."""
