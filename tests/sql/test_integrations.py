@@ -19,6 +19,7 @@ from tests.wire.server import Server, answer
 from upkeep import documents, integrations
 from upkeep.checks import integrations as judging
 from upkeep.findings import Level, Sample
+from upkeep.functions.contract import FUNCTIONS
 from upkeep.ledger import Answer, Looked, StepRecord
 from upkeep.settings import ROOT, settings
 from upkeep.windows import Window
@@ -177,7 +178,7 @@ def test_every_connection_and_endpoint_is_reached_in_one_step(
     book: Ledger, window: Window, configured: Any, monkeypatch: pytest.MonkeyPatch, port: int, caplog: Any
 ) -> None:
     """What is well is ok, what is away a warning with its last success, what cannot be read a warning too."""
-    with Server(answer("404 Not Found"), methods=("HEAD",)) as server:
+    with Server(answer("404 Not Found"), methods=("HEAD", "POST")) as server:
         endpoints = [{"name": "up", "url": server.url}, {"name": "down", "url": f"http://{HOST}:{port}"}]
         configured(window.target, integrations={"endpoints": endpoints})
         reachable(book, monkeypatch, server.url)
@@ -189,6 +190,7 @@ def test_every_connection_and_endpoint_is_reached_in_one_step(
     levels = {name: one.level for name, one in found.items() if not name.endswith(":use")}
     assert levels == {
         **dict.fromkeys(("functions", "read", "ledger.tasks", "ledger.dashboard", "endpoint up"), Level.OK),
+        **{f"function {name}": Level.WARNING for name in FUNCTIONS},  # this server knows none
         "maintain": Level.WARNING,
         "endpoint down": Level.WARNING,
     }
@@ -214,7 +216,7 @@ def test_a_connection_that_is_absent_is_a_warning_of_its_own(
     step = IntegrationsOperator(task_id="integrations", target=window.target, cadence="monthly", guide="G29")
     found = {one.key: one for one in step._look(window).findings}
     assert "found none; expected one of type http" in found["integration:functions"].detail
-    assert found["integration:functions"].level is Level.WARNING
+    assert found["integration:functions"].level is found["integration:function"].level is Level.WARNING
     assert found["integration:ledger.tasks"].level is Level.OK
 
 

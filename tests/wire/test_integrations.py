@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+import requests
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sandbox.postgres import HOST as POSTGRES_HOST
@@ -23,7 +24,8 @@ from tests.wire.certificates import Issued, authority, issued, self_signed
 from tests.wire.server import HOST, Answer, Server, answer, raw, silence, trickling
 from upkeep.checks import integrations as judging
 from upkeep.findings import Finding, Level
-from upkeep.integrations import Integration, Kind, Named, Patience, address, look_at_all, of_fields
+from upkeep.functions.contract import FUNCTIONS
+from upkeep.integrations import Integration, Kind, Named, Patience, address, functions, look_at_all, of_fields
 from upkeep.ledger import Looked
 from upkeep.settings import ROOT, settings
 
@@ -342,6 +344,27 @@ def test_functions_are_asked_for_nothing_and_get_no_key() -> None:
             assert levels(look(named("http", password="sb_secret_Qx7vKp2mTz9", **fields))) == {"": Level.OK}
     assert {received.line for received in server.received} == {"HEAD / HTTP/1.1"}
     assert not any("Qx7vKp2mTz9" in str(received) for received in server.received)
+
+
+@pytest.mark.guide("G29", "fires", "silent")
+@pytest.mark.parametrize(("status", "level"), [("200 OK", Level.OK), ("401 Unauthorized", Level.WARNING)])
+def test_a_function_announces_its_end_in_its_answers_headers(status: str, level: Level) -> None:
+    """With the read-only health_check of each; one that does not answer is not reached, and no key is shown."""
+    key = "sb_secret_Qx7vKp2mTz9"
+    with Server(answer(status, key, Deprecation=f"@{PAST.timestamp():.0f}", Sunset=key)) as server:
+
+        def send(endpoint: str, data: str, headers: Any, options: Any, **_: Any) -> requests.Response:
+            return requests.post(server.url + endpoint, data=data, headers=headers, stream=True, timeout=5)
+
+        every = functions("some_connection", send, key, QUICK.http)
+        seen = look_at_all(every, QUICK)
+    looked = judging.judge([(one, seen[one.name]) for one in every], {}, {}, LIMITS, NOW)
+    assert {one.name for one in every} == {f"function {name}" for name in FUNCTIONS}
+    assert {received.body for received in server.received} == {b'{"action": "health_check"}'}
+    found = {one.key.removeprefix("integration:function trust-scorer"): one for one in looked.findings}
+    assert found[""].level is level
+    assert (":deprecation" in found, ":sunset" in found) == (level is Level.OK, level is Level.OK)
+    assert "Qx7v" not in repr(looked) + repr(every)
 
 
 @pytest.mark.parametrize("host", ["", "http://", "ftp://x", "http://[::1", "http://a b/", "https://h:99999/"])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from upkeep import windows
-from upkeep.flow.connections import connection, postgres
+from upkeep.flow.connections import connection, functions, postgres
 from upkeep.flow.step import Step
 from upkeep.settings import ConfigError, settings
 
@@ -40,13 +40,26 @@ class IntegrationsOperator(Step):
         with database.session(postgres(config.ledger.tasks), config.sql, read_only=True) as session:
             earlier = ledger.earlier_samples(session, window.target, self.task_id, now)
             used = integrations.last_use(session, window.target, now - judging.REACH)
-        # Airflow is asked here, one by one: its way to the API server is not for many threads.
         named = [_integration(one) for one in integrations.connections(config, window.target)]
-        every = [*named, *integrations.endpoints(config, window.target)]
+        every = [*named, *self._functions(), *integrations.endpoints(config, window.target)]
         seen = integrations.look_at_all(every, integrations.Patience(config.http, config.sql))
         reached = {subject: at for (metric, subject), (_, at) in earlier.items() if metric == judging.REACHED}
         pairs = [(one, seen[one.name]) for one in every]
         return judging.judge(pairs, reached, used, config.integrations, datetime.now(UTC))
+
+    def _functions(self) -> list[Integration]:
+        """Each function behind the functions Connection, or why none can be asked."""
+        from upkeep.integrations import Integration, Kind
+        from upkeep.integrations import functions as of_functions
+
+        config = settings()
+        connection_id = config.target(self.target).connections.functions
+        try:
+            send, key = functions(connection_id)
+        except Exception as error:
+            title = f"Functions (Connection {connection_id})"
+            return [Integration("function", title, Kind.CALL, broken=_unusable(connection_id, error))]
+        return of_functions(connection_id, send, key, config.maintenance.http)
 
 
 def _integration(named: Named) -> Integration:
@@ -56,12 +69,9 @@ def _integration(named: Named) -> Integration:
     try:
         found = connection(named.connection_id, named.type)
         extra = found.extra_dejson
-    except ConfigError as error:
-        return Integration(named.name, named.title, Kind.TLS, used=named.used, broken=str(error))
     except Exception as error:
-        # Airflow quotes a connection string that it cannot read, with the password in it.
-        said = f"Connection {named.connection_id!r}: found something that Airflow cannot read ({type(error).__name__})"
-        return Integration(named.name, named.title, Kind.TLS, used=named.used, broken=said)
+        broken = _unusable(named.connection_id, error)
+        return Integration(named.name, named.title, Kind.TLS, used=named.used, broken=broken)
     return of_fields(
         named,
         host=found.host or "",
@@ -72,3 +82,10 @@ def _integration(named: Named) -> Integration:
         extra=extra,
         connect=postgres(named.connection_id, lambda _: found) if named.type == "postgres" else None,
     )
+
+
+def _unusable(connection_id: str, error: Exception) -> str:
+    """Our own words as they are; Airflow quotes a connection string that it cannot read, with the password in it."""
+    if isinstance(error, ConfigError):
+        return str(error)
+    return f"Connection {connection_id!r}: found something that Airflow cannot read ({type(error).__name__})"

@@ -6,6 +6,7 @@ a key, and what a server or driver says has the Connection's values taken out fi
 
 from __future__ import annotations
 
+from upkeep.integrations.functions import functions
 from upkeep.integrations.headers import Notice, notices
 from upkeep.integrations.listing import Named, connections, endpoints, of_fields
 from upkeep.integrations.model import Address, Integration, Kind, Seen, address, hide
@@ -29,6 +30,7 @@ __all__ = [
     "ask",
     "connections",
     "endpoints",
+    "functions",
     "hide",
     "last_use",
     "look_at_all",

@@ -86,7 +86,15 @@ def of_fields(
     except ValueError as error:
         broken = f"Connection {named.connection_id!r}: {error}"
     return Integration(
-        named.name, named.title, kind, where, None, connect, ca, used=named.used, secrets=secrets, broken=broken
+        named.name,
+        named.title,
+        kind,
+        where,
+        connect=connect,
+        ca=ca,
+        used=named.used,
+        secrets=secrets,
+        broken=broken,
     )
 
 

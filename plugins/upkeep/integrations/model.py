@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -12,16 +12,22 @@ from urllib.parse import quote, urlsplit
 
 from upkeep.database import Connect
 
+Headers = tuple[tuple[str, str], ...]
+
 PORTS = {"http": 80, "https": 443, "postgres": 5432}
 
 
 class Kind(StrEnum):
-    """How an integration is reached. ``TLS`` opens a connection and says nothing: a webhook acts on what it is told."""
+    """How an integration is reached.
+
+    ``TLS`` opens a connection and says nothing: a webhook acts on what it is told. ``CALL`` has a way of its own.
+    """
 
     POSTGRES = "postgres"
     HTTP = "http"
     TLS = "tls"
     FOLDER = "folder"
+    CALL = "call"
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,7 @@ class Integration:
     address: Address | None = None
     folder: Path | None = None
     connect: Connect | None = field(default=None, repr=False)
+    call: Callable[[], Headers] | None = field(default=None, repr=False)
     ca: Path | None = None
     expect_status: tuple[int, ...] = ()
     used: str = ""
@@ -102,7 +109,7 @@ class Seen:
     ends: datetime | None = None
     distrust: str = ""
     expired: bool = False
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Headers = ()
     location: str = ""
     looked: bool = True
 

@@ -49,7 +49,7 @@ def look_at(one: Integration, patience: Patience, ending: Ending) -> Seen:
     """One look, without the integration's secrets in what is said of it."""
     if one.broken:
         return Seen(reached=False, said=hide(one.broken, one.secrets))
-    probe = {Kind.POSTGRES: _postgres, Kind.HTTP: _http, Kind.TLS: _tls, Kind.FOLDER: _folder}[one.kind]
+    probe = _PROBES[one.kind]
     try:
         seen = probe(one, patience, ending)
     except Distrust as error:
@@ -147,3 +147,19 @@ def _folder(one: Integration, patience: Patience, ending: Ending) -> Seen:
     except OSError as error:
         raise Trouble(f"the folder cannot be read: {error.strerror or type(error).__name__}") from None
     return Seen(reached=True, said="can be read")
+
+
+def _call(one: Integration, patience: Patience, ending: Ending) -> Seen:
+    """Its own way has its own clock and message."""
+    if one.call is None:
+        raise Trouble("no way to ask is known of it")
+    return Seen(reached=True, said="answered", headers=one.call())
+
+
+_PROBES = {
+    Kind.POSTGRES: _postgres,
+    Kind.HTTP: _http,
+    Kind.TLS: _tls,
+    Kind.FOLDER: _folder,
+    Kind.CALL: _call,
+}

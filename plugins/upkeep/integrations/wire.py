@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from upkeep.integrations.model import Address
+from upkeep.integrations.model import Address, Headers
 from upkeep.integrations.parallel import Ending
 from upkeep.settings import Http
 
@@ -54,7 +54,7 @@ class Answer:
     """An answer's status and headers as they came, and as much of its body as was asked for."""
 
     status: int
-    headers: tuple[tuple[str, str], ...]
+    headers: Headers
     body: bytes = b""
 
 
