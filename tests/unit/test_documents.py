@@ -187,17 +187,17 @@ def test_a_link_that_leads_nowhere_is_found_with_its_line(file: Path, text: str,
     assert dead[0].detail.startswith(f"line {line}: ")
     assert why in dead[0].detail
     assert len(dead[0].detail) < 500
-    assert "1 lead nowhere" in said(found, file, "links").detail
+    assert "1 to be mended" in said(found, file, "links").detail
 
 
 def test_the_same_dead_link_is_one_finding_and_many_are_cut(file: Path) -> None:
     """Fifty are shown, the rest are counted; none is forgotten in the sum."""
     twice = linked(file, "[a](gone.md)\n[b](gone.md)")
-    assert said(twice, file, "link:'gone.md'").detail == "line 3 and 1 more: 'gone.md' leads nowhere: no such file"
+    assert said(twice, file, "link:'gone.md'").detail == "line 3 and 1 more: 'gone.md': no such file"
     many = linked(file, "\n".join(f"[a](gone-{number}.md)" for number in range(60)))
     assert len(many.findings) == 1 + 50 + 2
     assert said(many, file, "links:more").detail == "10 more; the first 50 are shown"
-    assert said(many, file, "links").detail == "60 links, 60 lead nowhere"
+    assert said(many, file, "links").detail == "60 links, 60 to be mended"
 
 
 def test_links_to_the_web_are_only_counted_unless_config_asks(file: Path) -> None:
@@ -205,7 +205,7 @@ def test_links_to_the_web_are_only_counted_unless_config_asks(file: Path) -> Non
     found = linked(
         file, "[a](https://user:Qx7v@a.test/x?token=Qx7v) <https://b.test/> [c](//c.test) [d](HTTP://d.test)"
     )
-    assert said(found, file, "links").detail == "4 links, 0 lead nowhere; 4 of them to the web, not tried"
+    assert said(found, file, "links").detail == "4 links, 0 to be mended; 4 of them to the web, not tried"
     assert "Qx7v" not in repr(found)
 
 

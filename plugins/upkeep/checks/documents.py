@@ -95,14 +95,14 @@ def _links(one: Reading) -> Iterator[Finding]:
         places.setdefault(dead.shown, []).append(dead)
     for shown, same in list(places.items())[:SHOWN]:
         more = f" and {len(same) - 1} more" if len(same) > 1 else ""
-        said = f"line {same[0].line}{more}: {shown} leads nowhere: {same[0].why}"
+        said = f"line {same[0].line}{more}: {shown}: {same[0].why}"
         remedy = "Correct the link, or take it out."
         yield _finding(one, f":link:{shown}", Level.ADVISORY, said, "every link leads somewhere", remedy, "G28")
     if len(places) > SHOWN:
         said = f"{len(places) - SHOWN} more; the first {SHOWN} are shown"
         yield _finding(one, ":links:more", Level.ADVISORY, said, "every link leads somewhere", "As those.", "G28")
     untried = f"; {one.untried} of them to the web, not tried" if one.untried else ""
-    said = f"{one.links.all} links, {len(one.links.dead)} lead nowhere{untried}"
+    said = f"{one.links.all} links, {len(one.links.dead)} to be mended{untried}"
     yield _finding(one, ":links", Level.OK, said, "every link leads somewhere", "", "G28")
 
 

@@ -91,7 +91,7 @@ def _no_file(target: str, document: Path, root: Path, other: Callable[[Path], fr
     try:
         file = (document.parent / name).resolve()
         if not file.is_relative_to(root.resolve()):
-            return f"it leads out of {root}; not looked at"
+            return f"it leads out of {root}, where nothing is looked at"
         if not file.exists():
             return "no such file"
     except (OSError, ValueError, RuntimeError):

@@ -16,6 +16,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+#: The name of the threads that look.
+THREADS = "upkeep-look"
+
 
 class Ending:
     """What one look has open, so that somebody else can end it."""
@@ -68,7 +71,7 @@ def side_by_side(jobs: Mapping[str, Callable[[Ending], T]], seconds: float, at_o
                 outcomes[name].set_exception(error)
 
     for _ in range(min(at_once, len(jobs))):
-        threading.Thread(target=work, daemon=True).start()
+        threading.Thread(target=work, daemon=True, name=THREADS).start()
     done, _ = wait(outcomes.values(), timeout=seconds)
     for ending in endings.values():
         ending.end()

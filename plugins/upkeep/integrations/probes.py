@@ -60,7 +60,8 @@ def look_at(one: Integration, patience: Patience, ending: Ending) -> Seen:
         # Its text may hold anything, and one integration must not take the others with it.
         seen = Seen(reached=False, said=f"the look itself failed ({type(error).__name__})", looked=False)
     headers = tuple((name, hide(value, one.secrets)) for name, value in seen.headers)
-    return replace(seen, said=hide(seen.said, one.secrets), headers=headers)
+    location = hide(seen.location, one.secrets)
+    return replace(seen, said=hide(seen.said, one.secrets), headers=headers, location=location)
 
 
 def _known_address(one: Integration) -> Address:
