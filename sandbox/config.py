@@ -74,6 +74,12 @@ def _lay_over(sandbox: Sandbox, content: dict[str, Any]) -> None:
         "npm": npm.program(sandbox.folder),
     }
     content["targets"]["primary"]["storage_bytes"] = STORAGE_BYTES
+    documents = ROOT / "sandbox" / "documents"
+    content["documents"] |= {
+        "guide": str(documents / "system-maintenance-guide.md"),
+        "runbooks": [str(documents / "incident-response-procedures.md")],
+        "check_links": True,  # theirs lead to loopback
+    }
     content["people"] = {name: {} for name in ("admin", "operator", *HOLDERS)}
     for name, role in HOLDERS.items():
         content["roles"][role]["users"] = [name]

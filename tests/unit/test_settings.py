@@ -571,6 +571,77 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "replicas: [host=there] ",
         "targets.primary.replicas.0: found 'host=there': expected to match pattern '^[A-Za-z0-9_.-]{1,200}$'",
     ),
+    "a third party's URL with a password": (
+        MAIN,
+        "  endpoints: []",
+        "  endpoints: [{name: a, url: 'https://user:S3CRET@a.test/'}]",
+        "integrations.endpoints.0.url: found something else, expected a URL such as https://status.example/ "
+        "without user name, query or fragment",
+    ),
+    "a third party's URL with a query": (
+        MAIN,
+        "  endpoints: []",
+        "  endpoints: [{name: a, url: 'https://a.test/?key=S3CRET'}]",
+        "integrations.endpoints.0.url: found something else, expected a URL such as https://status.example/ "
+        "without user name, query or fragment",
+    ),
+    "a third party that is no web address": (
+        MAIN,
+        "  endpoints: []",
+        "  endpoints: [{name: a, url: 'ftp://a.test/'}]",
+        "integrations.endpoints.0.url: found something else, expected a URL such as https://status.example/ "
+        "without user name, query or fragment",
+    ),
+    "a port that is none": (
+        MAIN,
+        "  endpoints: []",
+        "  endpoints: [{name: a, url: 'https://a.test:99999/'}]",
+        "integrations.endpoints.0.url: found something else, expected a URL such as https://status.example/ "
+        "without user name, query or fragment",
+    ),
+    "two third parties of one name": (
+        MAIN,
+        "  endpoints: []",
+        "  endpoints: [{name: a, url: 'https://a.test'}, {name: a, url: 'https://b.test'}]",
+        "integrations.endpoints: found the name 'a' of two endpoints, expected a name for each",
+    ),
+    "a status that is none": (
+        MAIN,
+        "  endpoints: []",
+        "  endpoints: [{name: a, url: 'https://a.test', expect_status: [20]}]",
+        "integrations.endpoints.0.expect_status.0: found 20: expected greater than or equal to 100",
+    ),
+    "a certificate that is critical before it is a warning": (
+        MAIN,
+        "certificate_critical_days: 7 ",
+        "certificate_critical_days: 30 ",
+        "integrations.certificate_critical_days: found 30, expected less than certificate_warning_days (30)",
+    ),
+    "a guide at a relative path": (
+        MAIN,
+        "  # guide: /srv/docs/system-maintenance-guide.md ",
+        "  guide: docs/guide.md ",
+        "documents.guide.path: found 'docs/guide.md', expected a URL or an absolute path",
+    ),
+    "a guide at a URL with a password": (
+        MAIN,
+        "  # guide: /srv/docs/system-maintenance-guide.md ",
+        "  guide: https://user:S3CRET@a.test/guide.md ",
+        "documents.guide.path: found something else, expected a URL such as https://status.example/ "
+        "without user name, query or fragment",
+    ),
+    "a document that stands twice": (
+        MAIN,
+        "  review_days: 31",
+        "  guide: /a.md\n  runbooks: [/b.md, {path: /a.md, owner: us}]\n  review_days: 31",
+        "documents.runbooks: found '/a.md' twice, expected each document once",
+    ),
+    "a review that lasts no time": (
+        MAIN,
+        "  review_days: 31",
+        "  review_days: 0",
+        "documents.review_days: found 0: expected greater than or equal to 1",
+    ),
     "ok turns red": (
         MAIN,
         "red_on: [critical]",

@@ -11,8 +11,10 @@ from airflow.sdk import BaseOperator, Param
 from upkeep import sheets
 from upkeep.flow.apply import ApplyOperator, WaitForWindow
 from upkeep.flow.approval import ManualApprovalSensor
+from upkeep.flow.documents import LINK_SECONDS, DocumentsOperator
 from upkeep.flow.ends import OpenWindowOperator, ReportOperator, VerdictOperator
 from upkeep.flow.history import CapacityOperator, TrendsOperator
+from upkeep.flow.integrations import IntegrationsOperator
 from upkeep.flow.operators import CallOperator, CheckOperator
 from upkeep.flow.patches import LONGER, NpmOperator
 from upkeep.flow.plan import PlanOperator
@@ -21,6 +23,7 @@ from upkeep.flow.signing import SealOperator, SignatureSensor, SignOffOperator, 
 from upkeep.flow.step import Step
 from upkeep.flow.thresholds import ThresholdsOperator
 from upkeep.settings import ConfigError, settings
+from upkeep.settings.values import is_web
 from upkeep.windows import When
 
 #: A step that dies (its worker is killed, the ledger is away) is tried once more; one that has an answer is not.
@@ -104,6 +107,7 @@ class Flow:
         """What is left of the room, for how long, and what the function advises (G18, G94-G98)."""
         return CapacityOperator(task_id="capacity", guide="G18", trigger_rule="all_done", **self.bound)
 
+<<<<<<< HEAD
     def sign_on(self) -> list[BaseOperator]:
         """The roles that must be there before anything is changed: whether they can be, then each is asked (G23)."""
         sheet = SignOnOperator(task_id="quorum", guide="G23", **self.bound)
@@ -139,6 +143,19 @@ class Flow:
             )
             for role in sorted(set(roles))
         ]
+=======
+    def integrations(self) -> Step:
+        """Every Connection and third party that config names, reached once and changing nothing (G29)."""
+        clock = timedelta(seconds=2 * settings().maintenance.http.total_timeout_seconds) + BESIDE
+        return IntegrationsOperator(task_id="integrations", guide="G29", execution_timeout=clock, **self.bound)
+
+    def documents(self) -> Step:
+        """The guide and its runbooks: age, owner, links; and which items of the guide had no result (G28, G138)."""
+        config = settings().maintenance
+        fetched = sum(is_web(document.path) for document in config.documents.reviewed)
+        clock = timedelta(seconds=LINK_SECONDS + fetched * config.http.total_timeout_seconds) + BESIDE
+        return DocumentsOperator(task_id="documents", guide="G138", execution_timeout=clock, **self.bound)
+>>>>>>> integrations
 
     def plan(self) -> Step:
         """What this run would change, as data; one plan per run (G52, G59)."""

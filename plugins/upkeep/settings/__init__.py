@@ -14,6 +14,8 @@ from pydantic import ConfigDict
 
 from upkeep.settings.approval import Freeze, Guards, Indexes, Optimise
 from upkeep.settings.base import EXPECTATIONS, METRICS, ROOT, ConfigError, Frozen
+from upkeep.settings.documents import Document, Documents
+from upkeep.settings.integrations import Endpoint, Integrations
 from upkeep.settings.logs import AlertLog, ApplicationLog, SecurityLog
 from upkeep.settings.maintenance import Backups, Http, Maintenance, Sql, Target
 from upkeep.settings.monthly import MONTHLY_TASKS, Monthly
@@ -75,11 +77,15 @@ __all__ = [
     "Backups",
     "Checkout",
     "ConfigError",
+    "Document",
+    "Documents",
+    "Endpoint",
     "Freeze",
     "Guards",
     "Hours",
     "Http",
     "Indexes",
+    "Integrations",
     "Maintenance",
     "Monthly",
     "Network",

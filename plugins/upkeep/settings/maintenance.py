@@ -10,6 +10,8 @@ from pydantic import Field, ValidationInfo, field_validator
 from upkeep.findings import Level
 from upkeep.settings.approval import Approval, Freeze, Guards, Indexes, Optimise, Person, Role
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, Frozen, Name, exactly
+from upkeep.settings.documents import Documents
+from upkeep.settings.integrations import Integrations
 from upkeep.settings.logs import Logs, Security
 from upkeep.settings.monthly import Monthly
 from upkeep.settings.patches import Checkout, Patches
@@ -148,12 +150,6 @@ class Verdict(Frozen):
         return value
 
 
-class Documents(Frozen):
-    """Where people look further: a URL or a path (G137)."""
-
-    incident_response: str
-
-
 class Maintenance(Frozen):
     """``config/maintenance.yaml``."""
 
@@ -180,6 +176,7 @@ class Maintenance(Frozen):
     expectations: Mapping[str, MetricSource]
     verdict: Verdict
     documents: Documents
+    integrations: Integrations
 
     @field_validator("metrics")
     @classmethod
