@@ -70,6 +70,12 @@ def maintenance_monthly(target: str) -> DAG:
                 flow.call("database-scalability", "database_metrics", metrics_type="capacity", guide="G90")
                 flow.call("database-scalability", "scalability_report", report_scope="capacity", guide="G94")
 
+            with TaskGroup("documentation"):
+                flow.documents()
+
+            with TaskGroup("integrations"):
+                flow.integrations()
+
             with TaskGroup("database"):
                 flow.check("dead_rows", guide="G54", statement="include/sql/optimise/candidates.sql")
                 flow.check("unused_indexes", guide="G53", statement="include/sql/indexes/unused_indexes.sql")
