@@ -107,7 +107,6 @@ class Flow:
         """What is left of the room, for how long, and what the function advises (G18, G94-G98)."""
         return CapacityOperator(task_id="capacity", guide="G18", trigger_rule="all_done", **self.bound)
 
-<<<<<<< HEAD
     def sign_on(self) -> list[BaseOperator]:
         """The roles that must be there before anything is changed: whether they can be, then each is asked (G23)."""
         sheet = SignOnOperator(task_id="quorum", guide="G23", **self.bound)
@@ -143,7 +142,7 @@ class Flow:
             )
             for role in sorted(set(roles))
         ]
-=======
+
     def integrations(self) -> Step:
         """Every Connection and third party that config names, reached once and changing nothing (G29)."""
         clock = timedelta(seconds=2 * settings().maintenance.http.total_timeout_seconds) + BESIDE
@@ -155,7 +154,6 @@ class Flow:
         fetched = sum(is_web(document.path) for document in config.documents.reviewed)
         clock = timedelta(seconds=LINK_SECONDS + fetched * config.http.total_timeout_seconds) + BESIDE
         return DocumentsOperator(task_id="documents", guide="G138", execution_timeout=clock, **self.bound)
->>>>>>> integrations
 
     def plan(self) -> Step:
         """What this run would change, as data; one plan per run (G52, G59)."""
