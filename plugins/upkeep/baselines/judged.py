@@ -1,4 +1,4 @@
-"""What a baseline in force judges: a function's response time (G39-G43), and the trigger for the whole's (G96). Pure."""
+"""What a baseline in force judges: each function's response time (G39-G43), and the trigger for all of them (G96)."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class Subject:
     """Something with a baseline. ``name`` is how statements call it, ``sample`` the (metric, subject) of its samples.
 
     ``best`` is the best value there can be, ``worst`` the other end, ``good`` where the guide's good range ends,
-    ``most`` the worst ordinary value that config allows (of a function: the highest limit) and ``setting`` where it says
+    ``most`` the worst ordinary value that config allows (of a function: the highest limit), ``setting`` where it says
     so; ``function`` is whose response time it is, empty for a metric.
     """
 
