@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import re
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.unit.test_reports_weekly import step as ran
+from tests.unit.test_reports_weekly import weekly
 from upkeep import baselines, plans, robust
 from upkeep.baselines import Baseline, InForce, Usual, Version
 from upkeep.baselines.force import Ignored
@@ -18,6 +21,8 @@ from upkeep.checks import capacity
 from upkeep.checks.latencies import Timed, judge
 from upkeep.findings import Finding, Level
 from upkeep.functions.database_models import ScalabilityReport
+from upkeep.reports import to_html
+from upkeep.reports.baselines import drawn
 from upkeep.settings import ROOT, Settings, Thresholds, settings
 
 SHIPPED = settings(ROOT / "config")
@@ -493,3 +498,45 @@ def test_a_baseline_is_what_it_says() -> None:
     one = Baseline(TRUST, 30, Usual(1, 2))
     assert (one.at(NOW), one.pairs) == (Usual(1, 2), (Usual(1, 2),))
     assert replace(one, weekdays=(Usual(3, 4),) * 7).pairs == (Usual(1, 2), *[Usual(3, 4)] * 7)
+
+
+# The plot -------------------------------------------------------------------------------------------------------
+
+
+def corners(line: str) -> list[tuple[float, float]]:
+    """The corners of a polyline."""
+    return [(float(x), float(y)) for x, y in (pair.split(",") for pair in line.split())]
+
+
+@pytest.mark.guide("G26", "holds")
+def test_a_proposal_is_drawn_over_its_history_beside_what_is_in_force() -> None:
+    """What is slower lies higher; the band reaches from the value to its end; a proposal stands before the others."""
+    now = standing(version(PROPOSED))
+    findings = baselines.found(
+        {TRUST: days([value + 20 for value in QUIET]), TIMES: days([200.0] * 30)}, now, CONFIG, NOW
+    )
+    stored = [replace(one, metadata=json.loads(json.dumps(dict(one.metadata)))) for one in findings[::-1]]
+    times, trust = drawn(stored)
+    assert (times.title, trust.title) == ("Baseline of response time", "Baseline of trust-scorer latency")
+    assert trust.standing is not None and trust.proposed is not None
+    assert trust.standing.y > trust.proposed.y > trust.proposed.top, "112 below 132 below 159 ms"
+    assert trust.proposed.top + trust.proposed.height == pytest.approx(trust.proposed.y)
+    assert trust.words.endswith(": 120 to 150 ms in 28 windows, in force 112 ms, proposed 132 ms.")
+    line = corners(trust.line)
+    assert len(line) == 28 and line[0][0] == 6 and line[-1][0] == 284
+    assert line[-1][1] < line[0][1]
+    assert times.standing is None and times.words.endswith("none in force, proposed 200 ms.")
+    page = to_html(weekly(ran("evidence.baselines", *stored)))
+    assert page.count('<figure class="metric">') == 2 and "<h2>Baselines</h2>" in page
+    assert "<h2>Baselines</h2>" not in to_html(weekly(ran("evidence.baselines", *told([]).values())))
+
+
+def test_a_value_far_outside_lies_on_the_edge_and_is_told() -> None:
+    """A day of 5 s does not press the others flat, and values that cannot be are not drawn at all."""
+    (one,) = drawn(told([*QUIET, 5000.0, math.nan], now=standing(version(PROPOSED))).values())
+    heights = [y for _, y in corners(one.line)]
+    assert len(heights) == 29 and min(heights) == heights[-1] >= 6
+    assert max(heights[:-1]) - min(heights[:-1]) > 20
+    assert "100 to 5,000 ms in 29 windows" in one.words
+    (flat,) = drawn(told([0.0] * 30).values())
+    assert {y for _, y in corners(flat.line)} and flat.proposed is not None

@@ -48,18 +48,22 @@ class Outlook:
     """What a subject's history makes of its baseline.
 
     ``seen`` is what it says is ordinary, None where it is not enough; ``proposed`` that, where people are to be asked,
-    else None and ``why``. ``windows`` counts the values that such a subject can have, ``moved`` is by how many percent
-    it is worse than what is in force.
+    else None and ``why``. ``points`` are the values that such a subject can have, ``moved`` is by how many percent it
+    is worse than what is in force.
     """
 
     subject: Subject
     points: Points
-    windows: int
     seen: Baseline | None = None
     proposed: Baseline | None = None
     why: str = ""
     mad: float = 0.0
     moved: float = 0.0
+
+    @property
+    def windows(self) -> int:
+        """How many windows have a value."""
+        return len(self.points)
 
 
 def outlook(subject: Subject, points: Points, standing: Baseline | None, config: Thresholds) -> Outlook:
@@ -68,7 +72,7 @@ def outlook(subject: Subject, points: Points, standing: Baseline | None, config:
     count, least = len(usable), config.baselines.least_windows
     if count < least:
         why = f"{count} of {least} daily windows; {least - count} more needed"
-        return Outlook(subject, points, count, why=why)
+        return Outlook(subject, usable, why=why)
     distances = [subject.distance(value) for _, value in usable]
     usual = _usual(subject, distances)
     seen = Baseline(subject.name, count, usual, _weekdays(subject, usable, usual, config))
@@ -80,7 +84,7 @@ def outlook(subject: Subject, points: Points, standing: Baseline | None, config:
         why = f"history asks for {said} (config/thresholds.yaml: {subject.setting})"
     elif moved < config.baselines.least_change_percent:
         why = f"history would move it by {moved:.0f} %, less than {config.baselines.least_change_percent:g} %"
-    return Outlook(subject, points, count, seen, None if why else seen, why, mad, worse)
+    return Outlook(subject, usable, seen, None if why else seen, why, mad, worse)
 
 
 def _usual(subject: Subject, distances: Sequence[float]) -> Usual:

@@ -16,6 +16,7 @@ from upkeep import plans
 from upkeep.findings import Finding, Level
 from upkeep.reports import text
 from upkeep.reports.again import pairs as looked_twice
+from upkeep.reports.baselines import drawn as drawn_baselines
 from upkeep.reports.changes import before, compare
 from upkeep.reports.checklist import checklist
 from upkeep.reports.document import plain
@@ -48,6 +49,7 @@ def to_html(report: Report) -> str:
         checklist=checklist(report),
         plots=[plot(history) for history in report.history],
         forecast=next((forecast(one.metadata) for one in report.findings if one.key == KEY), None),
+        ordinary=drawn_baselines(report.findings),
         metrics_title="Six metrics" if report.cadence == "daily" else "Week against week",
         size={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT},
         fates=_fates(report.gate) if report.gate else [],
