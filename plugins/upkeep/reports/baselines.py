@@ -1,6 +1,6 @@
 """Baselines over their history as the geometry of small inline SVGs: what is in force beside what is proposed. Pure.
 
-The horizontal axis is time. A value far beyond every line lies on the edge; the words say how far it went.
+The horizontal axis is time. A value that is far worse than every line lies on the edge; the words say how far it went.
 """
 
 from __future__ import annotations
@@ -53,7 +53,10 @@ def _drawn(finding: Finding, seen: Mapping[str, Any]) -> Drawn:
     lines = [seen.get(name) for name in ("in_force", "in_force_end", "proposed", "proposed_end")]
     values = sorted(value for _, value in history)
     known = [float(line) for line in lines if line is not None] or [values[0], values[-1]]
-    axis = _axis([*known, values[len(values) // 2]], values)
+    rises = lines[0] is None or lines[1] is None or lines[1] >= lines[0]
+    if lines[2] is not None and lines[3] is not None:
+        rises = lines[3] >= lines[2]
+    axis = _axis([*known, values[len(values) // 2]], values, rises=rises)
     first, last = history[0][0], history[-1][0]
 
     def place(day: float, value: float) -> str:
@@ -73,11 +76,13 @@ def _drawn(finding: Finding, seen: Mapping[str, Any]) -> Drawn:
     )
 
 
-def _axis(lines: list[float], values: list[float]) -> tuple[float, float]:
-    """The lowest and highest value that is drawn: all lines, and the values near them."""
+def _axis(lines: list[float], values: list[float], *, rises: bool) -> tuple[float, float]:
+    """The lowest and highest value that is drawn: all lines, all better values, and the worse ones near the lines."""
     low, high = min(lines), max(lines)
     room = _ROOM * (high - low) or 0.1 * abs(high) or 1.0
-    return min(low, max(values[0], low - room)) - 0.05 * room, max(high, min(values[-1], high + room)) + 0.05 * room
+    lowest = values[0] if rises else max(values[0], low - room)
+    highest = min(values[-1], high + room) if rises else values[-1]
+    return min(low, lowest) - 0.05 * room, max(high, highest) + 0.05 * room
 
 
 def _y(value: float, axis: tuple[float, float]) -> float:
