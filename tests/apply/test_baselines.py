@@ -18,7 +18,7 @@ from upkeep.baselines import InForce
 from upkeep.checks.latencies import Timed, judge
 from upkeep.findings import Finding, Level, Sample
 from upkeep.ledger import Looked, StepRecord
-from upkeep.settings import ROOT, Thresholds, settings
+from upkeep.settings import ROOT, ConfigError, Thresholds, settings
 from upkeep.windows import Kind, Window
 
 with warnings.catch_warnings():
@@ -479,3 +479,17 @@ def test_the_tasks_judge_by_what_people_approved(judged: Stage) -> None:
     assert trigger.level is Level.WARNING
     assert trigger.detail.startswith("160 % of the baseline: 320 ms by our baseline of 200 ms (version 1, approved by")
     assert task_look(judged)["baseline:response_time"].level is Level.OK
+
+
+def test_a_ledger_of_an_older_version_is_named(judged: Stage) -> None:
+    """Falling back to the guide's number would judge by what nobody can name: the tasks fail, and say what to do."""
+    measured(judged, day(judged, 0), Sample("response_time", 320.0, "ms"))
+    in_ledger(judged, "ALTER TABLE upkeep.baselines RENAME TO elsewhere")
+    try:
+        for look in (task_times, task_trigger, task_look):
+            with pytest.raises(
+                ConfigError, match=r"a ledger without the table upkeep\.baselines, expected one of this"
+            ):
+                look(judged)
+    finally:
+        in_ledger(judged, "ALTER TABLE upkeep.elsewhere RENAME TO baselines")

@@ -18,10 +18,9 @@ from upkeep.settings import settings
 
 def state(session: Session, action: Action) -> Row:
     """Which version of the action's subject is in force, and which of the action's own rows there are; never None."""
-    version = in_force(session, settings().thresholds, action.schema).of(action.table)
-    rows = session.rows(queries.load("ledger/baselines"), {"target": action.schema})
-    said = (action.table, action.id, action.statement)
-    own = [row["version"] for row in rows if (row["subject"], row["action_id"], row["statement"]) == said]
+    version = in_force(session, settings().thresholds, action.schema, only=action.table).of(action.table)
+    rows = session.rows(queries.load("ledger/baselines"), {"target": action.schema, "only": action.table})
+    own = [row["version"] for row in rows if (row["action_id"], row["statement"]) == (action.id, action.statement)]
     return {"version": version.number if version else 0, "newest": max(own, default=0)}
 
 

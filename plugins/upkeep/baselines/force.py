@@ -168,14 +168,16 @@ def outside(baseline: Baseline, subject: Subject, config: Thresholds) -> str:
 # What is in force ------------------------------------------------------------------------------------------------
 
 
-def in_force(session: Session, config: Thresholds, target: str, back_to: datetime | None = None) -> InForce:
-    """The baselines of a target; ``config`` is what the files say.
+def in_force(
+    session: Session, config: Thresholds, target: str, back_to: datetime | None = None, only: str = ""
+) -> InForce:
+    """The baselines of a target, or of ``only`` one subject of it; ``config`` is what the files say.
 
     With ``back_to`` also the versions before, back to the one that was in force at that moment.
     """
     found: dict[str, list[Version]] = {}
     ignored: list[Ignored] = []
-    for row in session.rows(queries.load("ledger/baselines"), {"target": target}):
+    for row in session.rows(queries.load("ledger/baselines"), {"target": target, "only": only}):
         known = found.setdefault(row["subject"], [])
         if known and (back_to is None or known[-1].since <= back_to):
             continue
