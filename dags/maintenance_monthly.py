@@ -66,6 +66,9 @@ def maintenance_monthly(target: str) -> DAG:
             with TaskGroup("recovery"):
                 flow.later("drill", guide="G25", why="restoring into a scratch server is not built yet")
 
+            with TaskGroup("baselines"):
+                flow.baselines()
+
             with TaskGroup("capacity"):
                 flow.call("database-scalability", "database_metrics", metrics_type="capacity", guide="G90")
                 flow.call("database-scalability", "scalability_report", report_scope="capacity", guide="G94")

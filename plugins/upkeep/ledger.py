@@ -230,6 +230,17 @@ def metric_points(
     return [(row["taken_at"], row["value"]) for row in session.rows(queries.load("ledger/metric_points"), parameters)]
 
 
+def daily_values(
+    session: Session, target: str, metrics: Iterable[str], since: datetime, now: datetime
+) -> dict[tuple[str, str], list[tuple[datetime, float]]]:
+    """(metric, subject) → (due, value) of each calendar's daily window due in (since, now], oldest first."""
+    parameters = {"target": target, "since": since, "now": now, "metrics": list(metrics)}
+    found: dict[tuple[str, str], list[tuple[datetime, float]]] = {}
+    for row in session.rows(queries.load("ledger/daily_values"), parameters):
+        found.setdefault((row["metric"], row["subject"]), []).append((row["due"], row["value"]))
+    return found
+
+
 def answers_of_window(session: Session, window: Window, function: str, action: str) -> list[str]:
     """The bodies of a window's answers of one action, newest first."""
     parameters = {"window_id": window_id(session, window), "function": function, "action": action}

@@ -11,9 +11,10 @@ import pytest
 
 from upkeep.findings import Level
 from upkeep.settings import METRICS, ROOT, ConfigError, Maintenance, config_folder, reread, settings
+from upkeep.settings.approval import KINDS
 
 MAIN, BANDS = "maintenance.yaml", "thresholds.yaml"
-EACH_KIND = "expected a list of roles for exactly ['indexes', 'optimise', 'thresholds']"
+EACH_KIND = f"expected a list of roles for exactly {list(KINDS)}"
 HEALTH = 'ok: "(95, 100]"'
 
 
@@ -441,13 +442,13 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         MAIN,
         "    optimise: [dba, devops]  ",
         "    #",
-        f"approval.roles: found ['indexes', 'thresholds'], {EACH_KIND}",
+        f"approval.roles: found {[kind for kind in KINDS if kind != 'optimise']}, {EACH_KIND}",
     ),
     "a kind of action that is none": (
         MAIN,
         "    optimise: [dba, devops]",
         "    drop: [dba]\n    optimise: [dba, devops]",
-        f"approval.roles: found ['drop', 'indexes', 'optimise', 'thresholds'], {EACH_KIND}",
+        f"approval.roles: found {sorted([*KINDS, 'drop'])}, {EACH_KIND}",
     ),
     "an override that is no yes or no": (
         MAIN,
@@ -564,6 +565,50 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "statistics_days: 30 ",
         "statistics_days: -1 ",
         "indexes.statistics_days: found -1: expected greater than or equal to 0",
+    ),
+    "weeks that baselines never see": (
+        BANDS,
+        "weekday_windows: 8 ",
+        "weekday_windows: 13 ",
+        "baselines.weekday_windows: found 13, expected at most the weeks in history_days (12)",
+    ),
+    "baselines from windows that never come": (
+        BANDS,
+        "history_days: 90 ",
+        "history_days: 27 ",
+        "baselines.history_days: found 27, in which there are never least_windows (28), expected at least that",
+    ),
+    "a drift that is never told": (
+        BANDS,
+        "drift_percent: 25 ",
+        "drift_percent: .inf ",
+        "baselines.drift_percent: found inf: expected less than or equal to 1000",
+    ),
+    "a baseline's limit that is no number": (
+        BANDS,
+        "trust-scorer:          [40, 300]",
+        "trust-scorer:          [40, .inf]",
+        "baselines.limits.trust-scorer.1: found inf: expected a finite number",
+    ),
+    "a limit that does not allow the guide's number": (
+        BANDS,
+        "trust-scorer:          [40, 300]",
+        "trust-scorer:          [40, 149]",
+        "baselines: found limits.trust-scorer [40, 149], expected the guide's 150 ms between its ends",
+    ),
+    "a function without a limit": (
+        BANDS,
+        "    trust-scorer:          [40, 300]\n",
+        "",
+        "baselines: found missing ['trust-scorer'] and unknown [], expected exactly "
+        "['gdpr-compliance', 'database-scalability', 'trust-scorer', 'vibe-analyzer', 'agent-recommender', "
+        "'production-monitoring', 'error-tracking']",
+    ),
+    "a trigger below the baseline itself": (
+        BANDS,
+        "trigger_percent: 150 ",
+        "trigger_percent: 90 ",
+        "baselines.trigger_percent: found 90: expected greater than 100",
     ),
     "a replica that is no Connection": (
         MAIN,
@@ -749,6 +794,7 @@ def test_the_shipped_configuration_changes_nothing(config: Path) -> None:
         "optimise": ("dba", "devops"),
         "indexes": ("dba", "devops"),
         "thresholds": ("lead", "devops"),
+        "baselines": ("lead", "devops"),
     }
 
 

@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator, Param
 from upkeep import sheets
 from upkeep.flow.apply import ApplyOperator, WaitForWindow
 from upkeep.flow.approval import ManualApprovalSensor
+from upkeep.flow.baselines import BaselinesOperator
 from upkeep.flow.documents import LINK_SECONDS, DocumentsOperator
 from upkeep.flow.ends import OpenWindowOperator, ReportOperator, VerdictOperator
 from upkeep.flow.history import CapacityOperator, TrendsOperator
@@ -70,6 +71,10 @@ class Flow:
     def thresholds(self) -> Step:
         """The bands in force beside what the last daily windows propose (G19)."""
         return ThresholdsOperator(task_id="thresholds", guide="G19", **self.bound)
+
+    def baselines(self) -> Step:
+        """The baselines in force beside what the last daily windows propose, and what drifted (G26)."""
+        return BaselinesOperator(task_id="baselines", guide="G26", **self.bound)
 
     def backups(self) -> Step:
         """The newest backup: there, complete, young, its checksums right (G99, G100)."""

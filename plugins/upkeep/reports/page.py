@@ -16,6 +16,7 @@ from upkeep import plans
 from upkeep.findings import Finding, Level
 from upkeep.reports import text
 from upkeep.reports.again import pairs as looked_twice
+from upkeep.reports.baselines import drawn as drawn_baselines
 from upkeep.reports.changes import before, compare
 from upkeep.reports.checklist import checklist
 from upkeep.reports.document import plain
@@ -54,6 +55,7 @@ def to_html(report: Report) -> str:
         forecast=next((forecast(one.metadata) for one in report.findings if one.key == KEY), None),
         metrics_title=_TITLES.get(report.cadence, "Metrics"),
         unit_of_time="months" if report.cadence == "monthly" else "windows",
+        ordinary=drawn_baselines(report.findings),
         size={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT},
         looks_like=LOOKS,
         in_words=in_words,

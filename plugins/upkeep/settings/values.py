@@ -1,4 +1,4 @@
-"""Values that config writes as text: folders, web addresses, identifiers, tables, hours, networks."""
+"""Values that config writes as text or pairs: folders, web addresses, identifiers, tables, hours, networks, ranges."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, PlainValidator
+from pydantic import AfterValidator, Field, PlainValidator
 
 
 def _absolute(value: Path) -> Path:
@@ -108,3 +108,15 @@ def _network(value: object) -> Network:
 
 
 NetworkText = Annotated[Network, PlainValidator(_network)]
+
+
+def _range(value: tuple[float, float]) -> tuple[float, float]:
+    if value[0] > value[1]:
+        raise ValueError(f"found {list(value)}, expected the lower end first")
+    return value
+
+
+Range = Annotated[
+    tuple[Annotated[float, Field(allow_inf_nan=False)], Annotated[float, Field(allow_inf_nan=False)]],
+    AfterValidator(_range),
+]
