@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import statistics
@@ -85,7 +86,7 @@ def _last_value(history: History) -> Told:
     known = history.known
     moved = [
         (later - earlier) / math.sqrt((at - before) / timedelta(days=1))
-        for (before, earlier), (at, later) in zip(known, known[1:], strict=False)
+        for (before, earlier), (at, later) in itertools.pairwise(known)
     ]
     deviation = math.sqrt(statistics.fmean(one * one for one in moved))
     last = known[-1][1]
@@ -110,7 +111,7 @@ def _straight_line(history: History) -> Told:
 
 
 _NORMAL = statistics.NormalDist()
-OURS = "ours"
+OURS = "Upkeep"
 METHODS: dict[str, Callable[[History], Told]] = {
     OURS: _ours,
     "last value": _last_value,

@@ -5,13 +5,14 @@ between all pairs (Theil-Sen), its height the median of the newest residuals, an
 FULL) is lifted out before, so that it moves the line at once and does not tilt it. Slopes between samples of the same
 weekday only (Hirsch, Slack & Smith, Water Resources Research 18, 1982) did no better: the offsets take the season out.
 
-How far back the slope looks is not decided beforehand: the same lines are drawn at earlier days from what was known then
-(rolling origins: Tashman, "Out-of-sample tests of forecasting accuracy", Int. J. Forecasting 16, 2000), and are mixed by
-how little they were wrong by. The same errors are the interval: each is divided by the deviation that one sample's
-noise, daily moves that stay and the slope's doubt have at its distance, and their quantiles are scaled with it again
-(normalised conformal prediction: Lei et al., "Distribution-free predictive inference for regression", JASA 113, 2018).
-A slope's own interval knows neither noise nor a change of pace. Errors of following days are not independent, and where
-origins are few normal ones fill in, so the share that it holds is measured (``bench forecast``) and not promised.
+How far back the slope looks is not decided beforehand: the same lines are drawn at earlier days from what was known
+then (rolling origins: Tashman, "Out-of-sample tests of forecasting accuracy", Int. J. Forecasting 16, 2000), and are
+mixed by how little they were wrong by. The same errors are the interval: each is divided by the deviation that one
+sample's noise, daily moves that stay and the slope's doubt have at its distance, and their quantiles are scaled with
+it again (normalised conformal prediction: Lei et al., "Distribution-free predictive inference for regression", JASA
+113, 2018). A slope's own interval knows neither noise nor a change of pace. Errors of following days are not
+independent, and where origins are few normal ones fill in, so the share that it holds is measured (``bench
+forecast``) and not promised.
 """
 
 from __future__ import annotations
