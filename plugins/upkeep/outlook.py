@@ -40,8 +40,8 @@ _BEFORE, _LEAST = 10, 4
 _STEP = 8
 #: Normal errors that are added for each day ahead: they count much where few were seen.
 _PRIOR = 20
-#: Weeks that a weekday's offset needs.
-_WEEKS = 3
+#: Weeks that a weekday's offset needs, and days that it looks back.
+_WEEKS, _SEASON = 3, 112
 #: Days ahead beyond which nothing is foreseen.
 _FAR = 36_500
 
@@ -130,7 +130,8 @@ def daily(history: Sequence[Point]) -> dict[int, float]:
 def _lines(days: Days) -> list[Line]:
     """One line for each reach, and a level one."""
     days = _without_steps(days)
-    lines = [_line(days, reach) for reach in REACHES]
+    season = _season({day: value for day, value in days.items() if day > max(days) - _SEASON})
+    lines = [_line(days, reach, season) for reach in REACHES]
     first = lines[0]
     return [*lines, Line(first.end, first.height, 0.0, first.doubt, first.noise, first.walk, first.season)]
 
@@ -154,15 +155,14 @@ def _without_steps(days: Days) -> dict[int, float]:
     return dict(zip(order, values, strict=True))
 
 
-def _line(days: Days, reach: int) -> Line:
+def _line(days: Days, reach: int, season: tuple[float, ...]) -> Line:
     end = max(days)
     near = {day: value for day, value in days.items() if day > end - reach}
     if len(near) < _LEAST:
         near = dict(list(days.items())[-_LEAST:])
+    near = {day: value - season[day % 7] for day, value in near.items()}
     rate, doubt = _slope(near)
-    left = {day: value - rate * (day - end) for day, value in near.items()}
-    season = _season(left)
-    level = {day: value - season[day % 7] for day, value in left.items()}
+    level = {day: value - rate * (day - end) for day, value in near.items()}
     newest = [value for day, value in level.items() if day > end - _HEIGHT]
     return Line(end, statistics.median(newest), rate, doubt, *_noise(level), season)
 
@@ -193,11 +193,11 @@ def _moved(level: Days, apart: int) -> float:
     return _BY_MEDIAN * statistics.median(moved) if moved else 0.0
 
 
-def _season(left: Days) -> tuple[float, ...]:
+def _season(days: Days) -> tuple[float, ...]:
     """Each weekday's offset from the week around it, shrunk by what noise alone would make of it."""
     off: dict[int, list[float]] = {}
-    for day, value in left.items():
-        around = [left[near] for near in range(day - 3, day + 4) if near in left]
+    for day, value in days.items():
+        around = [days[near] for near in range(day - 3, day + 4) if near in days]
         if len(around) >= 5:
             off.setdefault(day % 7, []).append(value - statistics.fmean(around))
     weeks = min(map(len, off.values())) if len(off) == 7 else 0

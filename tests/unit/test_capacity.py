@@ -16,6 +16,7 @@ from upkeep.capacity import Forecast, NotEnough
 from upkeep.checks import capacity as checks
 from upkeep.findings import Finding, Level
 from upkeep.functions.database_models import ScalabilityReport
+from upkeep.outlook import Point
 from upkeep.reports import forecasts
 from upkeep.settings import ROOT, Settings, settings
 
@@ -26,20 +27,20 @@ MB, GB = 2.0**20, 2.0**30
 SETTING = "targets.primary.storage_bytes"
 
 
-def history(days: int, per_day: float, *, start: float = GB, noise: float = 0.0, seed: int = 7) -> list[capacity.Point]:
+def history(days: int, per_day: float, *, start: float = GB, noise: float = 0.0, seed: int = 7) -> list[Point]:
     """A size every day up to today, growing evenly with noise of this standard deviation."""
     chance = random.Random(seed)
     return [(NOW - (days - day) * DAY, start + per_day * day + chance.gauss(0, noise)) for day in range(days + 1)]
 
 
-def made(points: list[capacity.Point], room: float | None = 10 * GB, **limits: Any) -> Forecast:
+def made(points: list[Point], room: float | None = 10 * GB, **limits: Any) -> Forecast:
     """The forecast of a history that is long enough."""
     found = capacity.forecast(points, room, NOW, **{"least_days": 14, "least_points": 8, **limits})
     assert isinstance(found, Forecast), found
     return found
 
 
-def refused(points: list[capacity.Point]) -> str:
+def refused(points: list[Point]) -> str:
     """Why nothing is forecast."""
     found = capacity.forecast(points, 10 * GB, NOW, least_days=14, least_points=8)
     assert isinstance(found, NotEnough), found
@@ -144,7 +145,7 @@ HEALTHY: dict[str, Any] = {
 
 def triggers(
     report: dict[str, Any] | None = None,
-    points: list[capacity.Point] | None = None,
+    points: list[Point] | None = None,
     room: int | None = None,
     config: Settings = SHIPPED,
 ) -> dict[str, Finding]:

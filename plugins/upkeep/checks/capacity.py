@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from upkeep import capacity
-from upkeep.capacity import Forecast, NotEnough, Point
+from upkeep.capacity import Forecast, NotEnough
 from upkeep.checks.weekly_answers import text
 from upkeep.findings import Finding, Level, Sample
 from upkeep.functions.contract import ContractError, parse_answer
 from upkeep.functions.database_models import ScalabilityReport, ScalabilityReportAnswer
 from upkeep.ledger import Looked
+from upkeep.outlook import Point
 from upkeep.settings import Settings
 from upkeep.trends import amount
 

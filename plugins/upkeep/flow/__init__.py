@@ -15,6 +15,7 @@ from upkeep.flow.operators import CallOperator, CheckOperator
 from upkeep.flow.patches import LONGER, NpmOperator
 from upkeep.flow.plan import PlanOperator
 from upkeep.flow.probes import LATENCY_SECONDS, BackupsOperator, LatencyOperator, LaterOperator, ScanAgeOperator
+from upkeep.flow.scaling import ScalingOperator
 from upkeep.flow.step import Step
 from upkeep.flow.thresholds import ThresholdsOperator
 from upkeep.settings import ConfigError, settings
@@ -100,6 +101,10 @@ class Flow:
     def capacity(self) -> Step:
         """What is left of the room, for how long, and what the function advises (G18, G94-G98)."""
         return CapacityOperator(task_id="capacity", guide="G18", trigger_rule="all_done", **self.bound)
+
+    def scaling(self) -> Step:
+        """What ``capacity`` looks at, days until each trigger, and last months' forecasts looked back on (G27)."""
+        return ScalingOperator(task_id="scaling", guide="G27", trigger_rule="all_done", **self.bound)
 
     def plan(self) -> Step:
         """What this run would change, as data; one plan per run (G52, G59)."""
