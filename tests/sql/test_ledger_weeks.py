@@ -174,13 +174,14 @@ def test_the_capacity_step_reads_sizes_and_the_report_of_its_window(connected: L
 
 @pytest.mark.guide("G27", "fires", "silent")
 def test_the_scaling_step_reads_each_metric_and_looks_back_on_forecasts(connected: Ledger, window: Window) -> None:
-    """A hundred days of samples on the ledger's clock: the trigger's days, three back-tests; without them UNKNOWN."""
+    """Four months of samples on the ledger's clock: the trigger's days, three back-tests; without them UNKNOWN."""
     mine = replace(weekly(window, 0), target="primary", cadence="monthly", run_id=f"run_{window.target}")
     step = ScalingOperator(task_id="scaling", guide="G27", target="primary", cadence="monthly")
     write(connected, mine)
     empty = by_key(step._look(mine).findings)
-    assert {empty[f"scaling:{name}"].level for name in ("connections", "response_time", "error_rate")} == {Level.UNKNOWN}
-    percent = tuple(Sample("connections_used", 20 + day / 2, "%") for day in range(101))
+    of = [empty[f"scaling:{name}"].level for name in ("connections", "response_time", "error_rate")]
+    assert of == [Level.UNKNOWN] * 3
+    percent = tuple(Sample("connections_used", 10 + day / 2, "%") for day in range(121))
     write(connected, mine, record(step="database.connections", samples=percent))
     moved = "UPDATE upkeep.samples SET taken_at = now() - (70 - value) * 2 * interval '1 day' WHERE metric = %s"
     connected.change(moved, "connections_used")
