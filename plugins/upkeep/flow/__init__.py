@@ -9,6 +9,7 @@ from airflow.sdk import Param
 
 from upkeep.flow.apply import ApplyOperator, WaitForWindow
 from upkeep.flow.approval import ManualApprovalSensor
+from upkeep.flow.costs import CostOperator
 from upkeep.flow.ends import OpenWindowOperator, ReportOperator, VerdictOperator
 from upkeep.flow.history import CapacityOperator, TrendsOperator
 from upkeep.flow.operators import CallOperator, CheckOperator
@@ -105,6 +106,10 @@ class Flow:
     def scaling(self) -> Step:
         """What ``capacity`` looks at, days until each trigger, and last months' forecasts looked back on (G27)."""
         return ScalingOperator(task_id="scaling", guide="G27", trigger_rule="all_done", **self.bound)
+
+    def costs(self) -> Step:
+        """What a month costs by measured use, and what could be saved (G30)."""
+        return CostOperator(task_id="costs", guide="G30", trigger_rule="all_done", **self.bound)
 
     def plan(self) -> Step:
         """What this run would change, as data; one plan per run (G52, G59)."""

@@ -14,6 +14,7 @@ from pydantic import ConfigDict
 
 from upkeep.settings.approval import Freeze, Guards, Indexes, Optimise
 from upkeep.settings.base import EXPECTATIONS, METRICS, ROOT, ConfigError, Frozen
+from upkeep.settings.cost import Cost, Kept
 from upkeep.settings.logs import AlertLog, ApplicationLog, SecurityLog
 from upkeep.settings.maintenance import Backups, Http, Maintenance, Sql, Target
 from upkeep.settings.patches import Checkout, Patches
@@ -73,11 +74,13 @@ __all__ = [
     "Backups",
     "Checkout",
     "ConfigError",
+    "Cost",
     "Freeze",
     "Guards",
     "Hours",
     "Http",
     "Indexes",
+    "Kept",
     "Maintenance",
     "Network",
     "Optimise",
