@@ -30,7 +30,12 @@ STALE = timedelta(days=7)
 #: The ends of the interval that is told: 95 % lie within.
 ENDS = (0.025, 0.975)
 
+#: Moments of the path that a report draws.
+STEPS = 12
+
 _DAY = timedelta(days=1)
+#: Days from now, and the low end, the middle and the high end then.
+Ahead = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,8 @@ class Forecast:
     """Growth in bytes a day with its 95 % interval, and days from now until 80 % of the room.
 
     ``days`` is the estimate, ``earliest`` and ``latest`` its interval: when the quantiles of the days ahead reach it;
-    infinity is never, 0 is now or before. All three are None where the room is not known.
+    infinity is never, 0 is now or before. All three are None where the room is not known. ``path`` is what is expected
+    over half as long as the history.
     """
 
     per_day: float
@@ -57,6 +63,7 @@ class Forecast:
     days: float | None = None
     earliest: float | None = None
     latest: float | None = None
+    path: tuple[Ahead, ...] = ()
 
 
 def forecast(
@@ -68,11 +75,19 @@ def forecast(
         return NotEnough(reason)
     last_at, size = history[-1]
     per_day, low, high = growth(history)
-    found = Forecast(per_day, low, high, size, len(history), (last_at - history[0][0]) / _DAY)
+    ahead, span = outlook(history), last_at - history[0][0]
+    found = Forecast(per_day, low, high, size, len(history), span / _DAY, path=_path(ahead, now, span / 2))
     if capacity_bytes is None:
         return found
-    days, earliest, latest = reached(outlook(history), size, FULL * capacity_bytes, now)
+    days, earliest, latest = reached(ahead, size, FULL * capacity_bytes, now)
     return replace(found, days=days, earliest=earliest, latest=latest)
+
+
+def _path(ahead: Outlook, now: datetime, length: timedelta) -> tuple[Ahead, ...]:
+    """The interval and the middle at ``STEPS`` moments from now on."""
+    low, high = ENDS
+    moments = [now + length * step / STEPS for step in range(1, STEPS + 1)]
+    return tuple(((at - now) / _DAY, ahead.at(at, low), ahead.at(at, 0.5), ahead.at(at, high)) for at in moments)
 
 
 def known(points: Iterable[Point], now: datetime) -> list[Point]:

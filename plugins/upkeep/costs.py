@@ -148,7 +148,8 @@ def findings(cost: Cost, use: Used, savings: Sequence[Saving]) -> tuple[list[Fin
 
 
 def _money(cost: Cost, value: float) -> str:
-    return f"{value:,.2f} {cost.currency}"
+    """An amount with two digits, or with as many as a very small one needs to be seen."""
+    return f"{value:.2g} {cost.currency}" if 0 < value < 0.01 else f"{value:,.2f} {cost.currency}"
 
 
 def _line(cost: Cost, line: Line) -> str:

@@ -252,8 +252,12 @@ def test_the_forecast_is_drawn_with_its_limit_and_its_interval() -> None:
     measured, ahead = ([tuple(map(float, p.split(","))) for p in line.split()] for line in (drawn.line, drawn.middle))
     assert measured[-1] == ahead[0] and measured[-1][0] == pytest.approx(drawn.now, abs=0.2)
     assert measured[0][1] > measured[-1][1] > ahead[1][1] > 0
-    start, high, low = (tuple(map(float, p.split(","))) for p in drawn.wedge.split())
-    assert start == ahead[0] and high[1] <= ahead[1][1] <= low[1]
+    start, *ends = (tuple(map(float, p.split(","))) for p in drawn.wedge.split())
+    highs, lows = ends[: capacity.STEPS], ends[: capacity.STEPS - 1 : -1]
+    assert start == ahead[0] and len(highs) == len(lows) == len(ahead) - 1 == capacity.STEPS
+    assert all(high[1] <= middle[1] <= low[1] for high, middle, low in zip(highs, ahead[1:], lows, strict=True))
+    old = {name: value for name, value in found.metadata.items() if name != "ahead"}
+    assert len(getattr(forecasts.forecast(old), "wedge", "").split()) == 3
     far = triggers(None, history(60, MB), int(900 * GB))["capacity:forecast"]
     drawn = forecasts.forecast(far.metadata)
     assert drawn is not None and drawn.limit is None and drawn.limit_says == "80 % is 720 GB"

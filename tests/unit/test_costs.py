@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,8 @@ def test_a_saving_is_what_the_month_would_cost_less() -> None:
     assert one["cost:savings"].detail.startswith("1 found, together 0.50 EUR a month")
     within = found(priced(), Used(5 * GB, 1e6), INDEXES)["cost:saving:unused_indexes"]
     assert "saves 0.00 EUR a month, for what is included is not used up" in within.detail
+    small = found(priced(), USE, replace(INDEXES, bytes=GB / 1000))["cost:saving:unused_indexes"]
+    assert "saves 0.0005 EUR a month" in small.detail
     none = found(priced())
     assert none["cost:savings"].level is Level.OK and none["cost:savings"].detail == "none found"
     unpriced = found(priced(), Used(None, 1e6), INDEXES)["cost:saving:unused_indexes"]

@@ -225,6 +225,7 @@ def _drawn(found: Forecast, room: float | None, history: Sequence[Point], now: d
     thinned = history[::-1][::step][::-1]
     return {
         "bytes_per_day": [found.low, found.per_day, found.high],
+        "ahead": [[round(days, 3), *sizes] for days, *sizes in found.path],
         "limit_bytes": None if room is None else capacity.FULL * room,
         "history": [[round((at - now) / timedelta(days=1), 3), size] for at, size in thinned],
     }
