@@ -24,6 +24,8 @@ FULL = 0.8
 _QUANTILE = 1.96
 #: Samples that a forecast is made from at most, the newest: about 125,000 pairs.
 MOST_POINTS = 500
+#: Greater numbers are no measurement: their squares are none, and functions tell some of the metrics.
+MOST = 1e100
 #: A forecast from older samples than this would be about the past.
 STALE = timedelta(days=7)
 
@@ -92,7 +94,7 @@ def _path(ahead: Outlook, now: datetime, length: timedelta) -> tuple[Ahead, ...]
 
 def known(points: Iterable[Point], now: datetime) -> list[Point]:
     """The newest samples that can be placed, in order."""
-    return sorted((at, value) for at, value in points if math.isfinite(value) and at <= now)[-MOST_POINTS:]
+    return sorted((at, value) for at, value in points if abs(value) <= MOST and at <= now)[-MOST_POINTS:]
 
 
 def reached(ahead: Outlook, value: float, limit: float, now: datetime) -> tuple[float, float, float]:

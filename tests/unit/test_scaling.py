@@ -85,6 +85,17 @@ def test_a_week_of_history_and_a_metric_never_collected_are_unknown_with_the_rea
 
 
 @pytest.mark.guide("G27", "holds")
+def test_numbers_that_are_no_measurement_do_not_count() -> None:
+    """NaN, infinities and what has no square, as a function may answer them, are left out; the rest is forecast."""
+    wild = [
+        (NOW - (number + 0.5) * DAY, value) for number, value in enumerate((float("nan"), float("inf"), 1e300, -1e300))
+    ]
+    plain = metric(60, 100.0, 2.0)
+    expected = found({"response_time": plain})["scaling:response_time"]
+    assert found({"response_time": [*plain, *wild]})["scaling:response_time"] == expected
+
+
+@pytest.mark.guide("G27", "holds")
 def test_the_weekly_findings_are_among_them_with_their_keys() -> None:
     """The monthly window runs this in place of the weekly look: no key twice, none missing."""
     keys = set(found({"database_bytes": growing(60, 50 * MB)}))
@@ -189,3 +200,23 @@ def test_the_bench_counts_loss_by_the_pinball() -> None:
     assert bench._pinball(said, 11.0) == pytest.approx([0.1, 0.5, 0.9])
     assert bench._pinball(said, 9.0) == pytest.approx([0.9, 0.5, 0.1])
     assert bench._pinball(said, 10.0) == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        [(NOW - (14 if number % 2 else 0) * DAY, 5.0 + number) for number in range(10)],
+        [(NOW - number * 9 * DAY, 0.0) for number in range(8)],
+        [(NOW - number * DAY, 1e100 * (number % 2)) for number in range(30)],
+        [(NOW - number * DAY, -5.0) for number in range(60)],
+        [(NOW - number * DAY, 1e-300) for number in range(20)],
+        [(NOW - timedelta(hours=number), float(number)) for number in range(400)],
+    ],
+    ids=["two days", "zeros", "huge", "negative", "tiny", "by the hour"],
+)
+def test_a_strange_history_has_an_outlook_and_no_error(points: list[Point]) -> None:
+    """Whatever was measured: quantiles in order, and a limit that is crossed at some time or never."""
+    ahead = outlook.outlook(sorted(points))
+    told = [ahead.at(NOW + 30 * DAY, p) for p in (0.025, 0.5, 0.975)]
+    assert told == sorted(told)
+    assert 0 <= ahead.crosses(10.0, 0.975) <= ahead.crosses(10.0, 0.025)
