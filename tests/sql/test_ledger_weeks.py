@@ -187,7 +187,7 @@ def test_the_scaling_step_reads_each_metric_and_looks_back_on_forecasts(connecte
     connected.change(moved, "connections_used")
     found = by_key(step._look(mine).findings)
     assert found["scaling:connections"].level is Level.ADVISORY
-    assert "reaches in 10 days" in found["scaling:connections"].detail
+    assert "reaches 75 % in 10 days" in found["scaling:connections"].detail
     tests = [row for row in found["scaling:backtest"].metadata["tests"] if row["metric"] == "connections_used"]
     assert found["scaling:backtest"].level is Level.OK
     assert [(row["days"], row["inside"]) for row in tests] == [(30, True), (60, True), (90, True)]

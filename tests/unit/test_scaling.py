@@ -60,7 +60,7 @@ def test_each_trigger_has_days_until_it_is_reached(
     """Within the horizon an advisory that names the day; a slower one is silent; no history is UNKNOWN."""
     fired = found({name: metric(60, *near)})[f"scaling:{key}"]
     assert fired.level is Level.ADVISORY and fired.metadata["days"] == pytest.approx(days)
-    assert f"reaches in {days:.0f} days (from {days:.0f} days to {days:.0f} days, 95 %)" in fired.detail
+    assert f" in {days:.0f} days (from {days:.0f} days to {days:.0f} days, 95 %)" in fired.detail
     assert found({name: metric(60, *far)})[f"scaling:{key}"].level is Level.OK
     over = found({name: metric(60, near[0] * 20, 0.0)})[f"scaling:{key}"]
     assert over.level is Level.ADVISORY and "has reached" in over.detail

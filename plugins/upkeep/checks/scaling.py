@@ -128,7 +128,7 @@ def _forecast(
     return replace(
         finding,
         level=Level.ADVISORY if near else Level.OK,
-        detail=f"now {amount(newest, metric.unit)}; {_when(days, earliest, latest)} {amount(limit, metric.unit)}; "
+        detail=f"now {amount(newest, metric.unit)}; {_when(amount(limit, metric.unit), days, earliest, latest)}; "
         f"moves by {amount(ahead.line.rate, metric.unit)} a day, from {len(history)} samples of {span:.0f} days",
         remedy=trigger.remedy if near else "",
         metadata={"days": days, "earliest": earliest, "latest": latest, "limit": limit, "per_day": ahead.line.rate},
@@ -143,13 +143,13 @@ def _limit(metric: Metric, report: ScalabilityReport | None) -> float | None:
     return metric.trigger.limit / 100 * baseline if baseline and baseline > 0 else None
 
 
-def _when(days: float, earliest: float, latest: float) -> str:
+def _when(limit: str, days: float, earliest: float, latest: float) -> str:
     if days == 0:
-        return "has reached"
+        return f"has reached {limit}"
     if math.isinf(earliest):
-        return "is not foreseen to reach"
+        return f"is not foreseen to reach {limit}"
     ends = f"from {earliest:.0f} days to {'never' if math.isinf(latest) else f'{latest:.0f} days'}, 95 %"
-    return f"reaches in {'no foreseeable time' if math.isinf(days) else f'{days:.0f} days'} ({ends})"
+    return f"reaches {limit} in {'no foreseeable time' if math.isinf(days) else f'{days:.0f} days'} ({ends})"
 
 
 # Back-tests -----------------------------------------------------------------------------------------------------
