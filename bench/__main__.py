@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from bench import apply, clone, collection, first_sunday, load, parse, predictions, waiting, weekly, window
+from bench import apply, clone, collection, first_sunday, forecast, load, parse, predictions, waiting, weekly, window
 from bench.measure import Result
 
 BENCHES: dict[str, Callable[[], Result]] = {
@@ -17,6 +17,7 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "apply_latency": apply.latency,
     "clone": clone.run,
     "predictions": predictions.run,
+    "forecast": forecast.run,
     "waiting": waiting.run,
     "weekly": weekly.run,
     "first_sunday": first_sunday.run,

@@ -71,13 +71,17 @@ def maintenance_monthly(target: str) -> DAG:
 
             with TaskGroup("capacity"):
                 flow.call("database-scalability", "database_metrics", metrics_type="capacity", guide="G90")
-                flow.call("database-scalability", "scalability_report", report_scope="capacity", guide="G94")
+                told = flow.call("database-scalability", "scalability_report", report_scope="capacity", guide="G94")
+                told >> flow.scaling()
 
             with TaskGroup("documentation"):
                 flow.documents()
 
             with TaskGroup("integrations"):
                 flow.integrations()
+
+            with TaskGroup("cost"):
+                flow.costs()
 
             with TaskGroup("database"):
                 flow.check("dead_rows", guide="G54", statement="include/sql/optimise/candidates.sql")

@@ -32,6 +32,22 @@ MAINTENANCE = "maintenance.yaml"
 #: The room that this sandbox's platform is said to have, so that capacity has something to be judged against.
 STORAGE_BYTES = 8 * 1024**3
 
+#: Prices as a small platform has them, and included amounts that even a sandbox goes beyond, so that it shows numbers.
+COST = {
+    "currency": "EUR",
+    "budget": 100.0,
+    "database_gb_month": {"price": 0.125, "included": 0.0},
+    "function_invocations_million": {"price": 2.0, "included": 0.0},
+    "egress_gb": {"price": 0.09, "included": 5.0, "used_gb": 12.0},
+    "compute_month": [{"name": "Pro plan", "price": 25.0}, {"name": "Compute", "price": 60.0}],
+    "retention_days": [
+        {"table": "public.application_logs", "time": "created_at", "days": 30},
+        {"table": "public.error_logs", "time": "timestamp", "days": 90},
+        {"table": "public.performance_logs", "time": "created_at", "days": 30},
+        {"table": "public.security_logs", "time": "created_at", "days": 365},
+    ],
+}
+
 
 def write_config(sandbox: Sandbox, *, pinned: bool) -> None:
     """The shipped configuration and this sandbox's overlay; ``pinned`` asks the running servers which they are."""
@@ -80,6 +96,7 @@ def _lay_over(sandbox: Sandbox, content: dict[str, Any]) -> None:
         "runbooks": [str(documents / "incident-response-procedures.md")],
         "check_links": True,  # theirs lead to loopback
     }
+    content["cost"] = COST
     content["people"] = {name: {} for name in ("admin", "operator", *HOLDERS)}
     for name, role in HOLDERS.items():
         content["roles"][role]["users"] = [name]

@@ -3,8 +3,8 @@
 Growth is the Theil-Sen slope: the median of the slopes between all pairs of samples (Sen, "Estimates of the regression
 coefficient based on Kendall's tau", JASA 63, 1968). A load of old rows or a VACUUM FULL is one outlier among the pairs
 and moves the median little; gaps do no harm. Its interval comes from the same paper: order statistics of the slopes at
-the ranks that Kendall's tau gives. It takes samples as independent. Sizes of following days are not quite, so the
-interval says how far the past contradicts itself, and promises nothing about a change that nobody has seen yet.
+the ranks that Kendall's tau gives. It says how far the past contradicts itself. Of the days ahead it would hold too
+little, for it knows neither noise nor a change of pace: when a limit is reached comes from ``outlook``.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import itertools
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from upkeep.outlook import Outlook, Point, outlook
 
 #: The share of the room that must not be reached (G98).
 FULL = 0.8
@@ -22,11 +24,20 @@ FULL = 0.8
 _QUANTILE = 1.96
 #: Samples that a forecast is made from at most, the newest: about 125,000 pairs.
 MOST_POINTS = 500
+#: Greater numbers are no measurement: their squares are none, and functions tell some of the metrics.
+MOST = 1e100
 #: A forecast from older samples than this would be about the past.
 STALE = timedelta(days=7)
 
+#: The ends of the interval that is told: 95 % lie within.
+ENDS = (0.025, 0.975)
+
+#: Moments of the path that a report draws.
+STEPS = 12
+
 _DAY = timedelta(days=1)
-Point = tuple[datetime, float]
+#: Days from now, and the low end, the middle and the high end then.
+Ahead = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -40,8 +51,9 @@ class NotEnough:
 class Forecast:
     """Growth in bytes a day with its 95 % interval, and days from now until 80 % of the room.
 
-    ``days`` is the estimate, ``earliest`` and ``latest`` its interval; infinity is never, 0 is now or before. All three
-    are None where the room is not known.
+    ``days`` is the estimate, ``earliest`` and ``latest`` its interval: when the quantiles of the days ahead reach it;
+    infinity is never, 0 is now or before. All three are None where the room is not known. ``path`` is what is expected
+    over half as long as the history.
     """
 
     per_day: float
@@ -53,27 +65,49 @@ class Forecast:
     days: float | None = None
     earliest: float | None = None
     latest: float | None = None
+    path: tuple[Ahead, ...] = ()
 
 
 def forecast(
     points: Iterable[Point], capacity_bytes: float | None, now: datetime, *, least_days: float, least_points: int
 ) -> Forecast | NotEnough:
     """What the history of a size says, or why it says nothing yet. Points need no order and may have gaps."""
-    history = sorted((at, size) for at, size in points if math.isfinite(size) and at <= now)[-MOST_POINTS:]
-    if reason := _too_little(history, now, least_days, least_points):
+    history = known(points, now)
+    if reason := too_little(history, now, least_days, least_points):
         return NotEnough(reason)
     last_at, size = history[-1]
     per_day, low, high = growth(history)
-    span_days = (last_at - history[0][0]) / _DAY
-    found = Forecast(per_day, low, high, size, len(history), span_days)
+    ahead, span = outlook(history), last_at - history[0][0]
+    found = Forecast(per_day, low, high, size, len(history), span / _DAY, path=_path(ahead, now, span / 2))
     if capacity_bytes is None:
         return found
-    left, age = FULL * capacity_bytes - size, (now - last_at) / _DAY
-    days, earliest, latest = (_days(left, rate, age) for rate in (per_day, high, low))
-    return Forecast(per_day, low, high, size, len(history), span_days, days, earliest, latest)
+    days, earliest, latest = reached(ahead, size, FULL * capacity_bytes, now)
+    return replace(found, days=days, earliest=earliest, latest=latest)
 
 
-def _too_little(history: Sequence[Point], now: datetime, least_days: float, least_points: int) -> str:
+def _path(ahead: Outlook, now: datetime, length: timedelta) -> tuple[Ahead, ...]:
+    """The interval and the middle at ``STEPS`` moments from now on."""
+    low, high = ENDS
+    moments = [now + length * step / STEPS for step in range(1, STEPS + 1)]
+    return tuple(((at - now) / _DAY, ahead.at(at, low), ahead.at(at, 0.5), ahead.at(at, high)) for at in moments)
+
+
+def known(points: Iterable[Point], now: datetime) -> list[Point]:
+    """The newest samples that can be placed, in order."""
+    return sorted((at, value) for at, value in points if abs(value) <= MOST and at <= now)[-MOST_POINTS:]
+
+
+def reached(ahead: Outlook, value: float, limit: float, now: datetime) -> tuple[float, float, float]:
+    """Days from now until a limit is reached: middle, earliest, latest; ``value`` is the newest sample."""
+    if value >= limit:
+        return 0.0, 0.0, 0.0
+    age = (now - ahead.since) / _DAY
+    days, earliest, latest = (max(0.0, ahead.crosses(limit, end) - age) for end in (0.5, *reversed(ENDS)))
+    return days, earliest, latest
+
+
+def too_little(history: Sequence[Point], now: datetime, least_days: float, least_points: int) -> str:
+    """Why nothing is forecast from so little, empty when it is enough."""
     if len(history) < least_points:
         return f"{len(history)} samples, at least {least_points} are needed (config: capacity.least_points)"
     span = (history[-1][0] - history[0][0]) / _DAY
@@ -96,10 +130,3 @@ def growth(history: Sequence[Point]) -> tuple[float, float, float]:
     lower = max(0, math.floor((pairs - reach) / 2))
     upper = min(pairs - 1, math.ceil((pairs + reach) / 2))
     return statistics.median(slopes), slopes[lower], slopes[upper]
-
-
-def _days(left: float, per_day: float, age: float) -> float:
-    """Days from now until ``left`` more bytes are taken; ``age`` is how old the last size is, in days."""
-    if left <= 0:
-        return 0.0
-    return math.inf if per_day <= 0 else max(0.0, left / per_day - age)

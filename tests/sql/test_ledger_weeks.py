@@ -22,6 +22,7 @@ from upkeep.windows import Kind, Window
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
     from upkeep.flow.history import CapacityOperator, TrendsOperator
+    from upkeep.flow.scaling import ScalingOperator
     from upkeep.flow.told import history, worth_showing
 
 book = test_ledger.book
@@ -169,6 +170,28 @@ def test_the_capacity_step_reads_sizes_and_the_report_of_its_window(connected: L
     assert found["capacity:storage"].level is Level.OK
     assert found["capacity:forecast"].level is Level.ADVISORY
     assert "reaches 80 % in 83 days" in found["capacity:forecast"].detail
+
+
+@pytest.mark.guide("G27", "fires", "silent")
+def test_the_scaling_step_reads_each_metric_and_looks_back_on_forecasts(connected: Ledger, window: Window) -> None:
+    """Four months of samples on the ledger's clock: the trigger's days, three back-tests; without them UNKNOWN."""
+    mine = replace(weekly(window, 0), target="primary", cadence="monthly", run_id=f"run_{window.target}")
+    step = ScalingOperator(task_id="scaling", guide="G27", target="primary", cadence="monthly")
+    write(connected, mine)
+    empty = by_key(step._look(mine).findings)
+    of = [empty[f"scaling:{name}"].level for name in ("connections", "response_time", "error_rate")]
+    assert of == [Level.UNKNOWN] * 3
+    percent = tuple(Sample("connections_used", 10 + day / 2, "%") for day in range(121))
+    write(connected, mine, record(step="database.connections", samples=percent))
+    moved = "UPDATE upkeep.samples SET taken_at = now() - (70 - value) * 2 * interval '1 day' WHERE metric = %s"
+    connected.change(moved, "connections_used")
+    found = by_key(step._look(mine).findings)
+    assert found["scaling:connections"].level is Level.ADVISORY
+    assert "reaches 75 % in 10 days" in found["scaling:connections"].detail
+    tests = [row for row in found["scaling:backtest"].metadata["tests"] if row["metric"] == "connections_used"]
+    assert found["scaling:backtest"].level is Level.OK
+    assert [(row["days"], row["inside"]) for row in tests] == [(30, True), (60, True), (90, True)]
+    assert found["scaling:error_rate"].level is Level.UNKNOWN
 
 
 @pytest.mark.guide("G17", "holds")

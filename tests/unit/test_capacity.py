@@ -16,6 +16,7 @@ from upkeep.capacity import Forecast, NotEnough
 from upkeep.checks import capacity as checks
 from upkeep.findings import Finding, Level
 from upkeep.functions.database_models import ScalabilityReport
+from upkeep.outlook import Point
 from upkeep.reports import forecasts
 from upkeep.settings import ROOT, Settings, settings
 
@@ -26,20 +27,20 @@ MB, GB = 2.0**20, 2.0**30
 SETTING = "targets.primary.storage_bytes"
 
 
-def history(days: int, per_day: float, *, start: float = GB, noise: float = 0.0, seed: int = 7) -> list[capacity.Point]:
+def history(days: int, per_day: float, *, start: float = GB, noise: float = 0.0, seed: int = 7) -> list[Point]:
     """A size every day up to today, growing evenly with noise of this standard deviation."""
     chance = random.Random(seed)
     return [(NOW - (days - day) * DAY, start + per_day * day + chance.gauss(0, noise)) for day in range(days + 1)]
 
 
-def made(points: list[capacity.Point], room: float | None = 10 * GB, **limits: Any) -> Forecast:
+def made(points: list[Point], room: float | None = 10 * GB, **limits: Any) -> Forecast:
     """The forecast of a history that is long enough."""
     found = capacity.forecast(points, room, NOW, **{"least_days": 14, "least_points": 8, **limits})
     assert isinstance(found, Forecast), found
     return found
 
 
-def refused(points: list[capacity.Point]) -> str:
+def refused(points: list[Point]) -> str:
     """Why nothing is forecast."""
     found = capacity.forecast(points, 10 * GB, NOW, least_days=14, least_points=8)
     assert isinstance(found, NotEnough), found
@@ -144,7 +145,7 @@ HEALTHY: dict[str, Any] = {
 
 def triggers(
     report: dict[str, Any] | None = None,
-    points: list[capacity.Point] | None = None,
+    points: list[Point] | None = None,
     room: int | None = None,
     config: Settings = SHIPPED,
 ) -> dict[str, Finding]:
@@ -251,8 +252,12 @@ def test_the_forecast_is_drawn_with_its_limit_and_its_interval() -> None:
     measured, ahead = ([tuple(map(float, p.split(","))) for p in line.split()] for line in (drawn.line, drawn.middle))
     assert measured[-1] == ahead[0] and measured[-1][0] == pytest.approx(drawn.now, abs=0.2)
     assert measured[0][1] > measured[-1][1] > ahead[1][1] > 0
-    start, high, low = (tuple(map(float, p.split(","))) for p in drawn.wedge.split())
-    assert start == ahead[0] and high[1] <= ahead[1][1] <= low[1]
+    start, *ends = (tuple(map(float, p.split(","))) for p in drawn.wedge.split())
+    highs, lows = ends[: capacity.STEPS], ends[: capacity.STEPS - 1 : -1]
+    assert start == ahead[0] and len(highs) == len(lows) == len(ahead) - 1 == capacity.STEPS
+    assert all(high[1] <= middle[1] <= low[1] for high, middle, low in zip(highs, ahead[1:], lows, strict=True))
+    old = {name: value for name, value in found.metadata.items() if name != "ahead"}
+    assert len(getattr(forecasts.forecast(old), "wedge", "").split()) == 3
     far = triggers(None, history(60, MB), int(900 * GB))["capacity:forecast"]
     drawn = forecasts.forecast(far.metadata)
     assert drawn is not None and drawn.limit is None and drawn.limit_says == "80 % is 720 GB"

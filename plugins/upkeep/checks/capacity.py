@@ -14,12 +14,13 @@ from typing import Any
 
 from upkeep import capacity
 from upkeep.baselines import Held
-from upkeep.capacity import Forecast, NotEnough, Point
+from upkeep.capacity import Forecast, NotEnough
 from upkeep.checks.weekly_answers import text
 from upkeep.findings import Finding, Level, Sample
 from upkeep.functions.contract import ContractError, parse_answer
 from upkeep.functions.database_models import ScalabilityReport, ScalabilityReportAnswer
 from upkeep.ledger import Looked
+from upkeep.outlook import Point
 from upkeep.settings import Settings
 from upkeep.trends import amount
 
@@ -246,6 +247,7 @@ def _drawn(found: Forecast, room: float | None, history: Sequence[Point], now: d
     thinned = history[::-1][::step][::-1]
     return {
         "bytes_per_day": [found.low, found.per_day, found.high],
+        "ahead": [[round(days, 3), *sizes] for days, *sizes in found.path],
         "limit_bytes": None if room is None else capacity.FULL * room,
         "history": [[round((at - now) / timedelta(days=1), 3), size] for at, size in thinned],
     }

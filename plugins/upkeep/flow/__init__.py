@@ -12,6 +12,7 @@ from upkeep import sheets
 from upkeep.flow.apply import ApplyOperator, WaitForWindow
 from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.baselines import BaselinesOperator
+from upkeep.flow.costs import CostOperator
 from upkeep.flow.documents import LINK_SECONDS, DocumentsOperator
 from upkeep.flow.ends import OpenWindowOperator, ReportOperator, VerdictOperator
 from upkeep.flow.history import CapacityOperator, TrendsOperator
@@ -20,6 +21,7 @@ from upkeep.flow.operators import CallOperator, CheckOperator
 from upkeep.flow.patches import LONGER, NpmOperator
 from upkeep.flow.plan import PlanOperator
 from upkeep.flow.probes import LATENCY_SECONDS, BackupsOperator, LatencyOperator, LaterOperator, ScanAgeOperator
+from upkeep.flow.scaling import ScalingOperator
 from upkeep.flow.signing import SealOperator, SignatureSensor, SignOffOperator, SignOnOperator
 from upkeep.flow.step import Step
 from upkeep.flow.thresholds import ThresholdsOperator
@@ -159,6 +161,14 @@ class Flow:
         fetched = sum(is_web(document.path) for document in config.documents.reviewed)
         clock = timedelta(seconds=LINK_SECONDS + fetched * config.http.total_timeout_seconds) + BESIDE
         return DocumentsOperator(task_id="documents", guide="G138", execution_timeout=clock, **self.bound)
+
+    def scaling(self) -> Step:
+        """What ``capacity`` looks at, days until each trigger, and last months' forecasts looked back on (G27)."""
+        return ScalingOperator(task_id="scaling", guide="G27", trigger_rule="all_done", **self.bound)
+
+    def costs(self) -> Step:
+        """What a month costs by measured use, and what could be saved (G30)."""
+        return CostOperator(task_id="costs", guide="G30", trigger_rule="all_done", **self.bound)
 
     def plan(self) -> Step:
         """What this run would change, as data; one plan per run (G52, G59)."""

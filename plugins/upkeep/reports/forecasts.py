@@ -33,31 +33,35 @@ class Drawn:
 def forecast(metadata: Mapping[str, Any]) -> Drawn | None:
     """The plot of a forecast's metadata, None where it holds no history.
 
-    ``history`` [[days from now, bytes]], ``bytes_per_day`` [low, middle, high], ``limit_bytes`` (or null: not known).
+    ``history`` [[days from now, bytes]], ``ahead`` [[days from now, low, middle, high]], ``limit_bytes`` (or null: not
+    known). A report of before there was ``ahead`` has ``bytes_per_day`` [low, middle, high] alone.
     """
     history, rates, limit = (metadata.get(name) for name in ("history", "bytes_per_day", "limit_bytes"))
     if not history or not rates or len(history) < 2:
         return None
-    ahead = max(-history[0][0] / 2, 1.0)
-    last = history[-1][1]
-    ends = [max(0.0, last + rate * ahead) for rate in rates]
+    last, until = history[-1][1], max(-history[0][0] / 2, 1.0)
+    path = metadata.get("ahead") or [[until, *(last + rate * until for rate in rates)]]
+    path = [[days, *(max(0.0, value) for value in values)] for days, *values in path]
+    until, ends = path[-1][0], [value for row in path for value in row[1:]]
     shown = limit if limit is not None and limit < 4 * max(*ends, last) else None
     roof = 1.1 * max(*ends, *(value for _, value in history), shown or 0.0) or 1.0
 
     def place(day: float, value: float) -> str:
-        x = LEFT + (RIGHT - LEFT) * (day - history[0][0]) / (ahead - history[0][0])
+        x = LEFT + (RIGHT - LEFT) * (day - history[0][0]) / (until - history[0][0])
         return f"{x:.1f},{_y(value, roof):g}"
 
     start = place(history[-1][0], last)
     return Drawn(
         line=" ".join(place(day, value) for day, value in history),
-        wedge=f"{start} {place(ahead, ends[2])} {place(ahead, ends[0])}",
-        middle=f"{start} {place(ahead, ends[1])}",
+        wedge=" ".join(
+            [start, *(place(row[0], row[3]) for row in path), *(place(row[0], row[1]) for row in path[::-1])]
+        ),
+        middle=" ".join([start, *(place(row[0], row[2]) for row in path)]),
         limit=None if shown is None else _y(shown, roof),
         now=float(place(0.0, 0.0).partition(",")[0]),
         limit_says="" if limit is None else f"80 % is {size(limit)}",
         words=f"Database size: {size(history[0][1])} {-history[0][0]:.0f} days ago, now {size(last)}; "
-        f"in {ahead:.0f} days between {size(ends[0])} and {size(ends[2])}.",
+        f"in {until:.0f} days between {size(path[-1][1])} and {size(path[-1][3])}.",
     )
 
 

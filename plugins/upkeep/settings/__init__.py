@@ -14,6 +14,7 @@ from pydantic import ConfigDict
 
 from upkeep.settings.approval import Freeze, Guards, Indexes, Optimise
 from upkeep.settings.base import EXPECTATIONS, METRICS, ROOT, ConfigError, Frozen
+from upkeep.settings.cost import Cost, Kept
 from upkeep.settings.documents import Document, Documents
 from upkeep.settings.integrations import Endpoint, Integrations
 from upkeep.settings.logs import AlertLog, ApplicationLog, SecurityLog
@@ -77,6 +78,7 @@ __all__ = [
     "Backups",
     "Checkout",
     "ConfigError",
+    "Cost",
     "Document",
     "Documents",
     "Endpoint",
@@ -86,6 +88,7 @@ __all__ = [
     "Http",
     "Indexes",
     "Integrations",
+    "Kept",
     "Maintenance",
     "Monthly",
     "Network",

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from upkeep.findings import Level
 from upkeep.settings.approval import Approval, Freeze, Guards, Indexes, Optimise, Person, Role
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, Frozen, Name, exactly
+from upkeep.settings.cost import Cost
 from upkeep.settings.documents import Documents
 from upkeep.settings.integrations import Integrations
 from upkeep.settings.logs import Logs, Security
@@ -165,6 +166,7 @@ class Maintenance(Frozen):
     optimise: Optimise
     trends: Trends
     capacity: Capacity
+    cost: Cost | None = None
     indexes: Indexes
     patches: Patches
     http: Http

@@ -1,0 +1,93 @@
+"""What is on disk and could go, looked for in the target: unused indexes, and rows beyond a log's retention (G30)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from upkeep import database, indexes
+from upkeep.checks.look import Look
+from upkeep.costs import Saving
+from upkeep.settings import Kept
+from upkeep.trends import amount
+
+#: Blocks of a log that are read at most to count its old rows: 16 MB.
+BLOCKS = 2_000
+#: Bytes of rows beyond retention that are worth a finding.
+LEAST = 1_000_000
+#: Indexes that a saving names.
+NAMED = 5
+
+
+def unused(look: Look) -> Saving | None:
+    """All indexes that nothing uses as one saving, None when there are none."""
+    config = look.settings.maintenance
+    seen = indexes.usage(look.session, config.indexes, look.replicas, config.sql, look.now)
+    key, subject = "cost:saving:unused_indexes", "Unused indexes take space"
+    remedy = "The weekly plan proposes to drop them; each is a finding there."
+    why = seen.unknown or (f"a standby may use what the primary does not: {seen.unasked}" if seen.unasked else "")
+    if why:
+        return Saving(key, subject, "", "See the weekly window's unused indexes.", unknown=why)
+    rows = indexes.unused(look.session, config.indexes, seen)
+    if not rows:
+        return None
+    octets = float(sum(row["bytes"] for row in rows))
+    names = ", ".join(f"{row['schema']}.{row['index']}" for row in rows[:NAMED])
+    more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
+    return Saving(key, subject, f"{amount(octets, 'bytes')} in {names}{more}", remedy, bytes=octets)
+
+
+def old_logs(look: Look, logs: tuple[Kept, ...], least: float = LEAST) -> Iterator[Saving]:
+    """A saving for each log with rows beyond its retention; one that cannot be read whole is unknown."""
+    for kept in logs:
+        saving = _log(look, kept)
+        if saving.unknown or saving.bytes >= least:
+            yield saving
+
+
+def _log(look: Look, kept: Kept) -> Saving:
+    """The share of rows beyond retention in a sample of blocks, by all that the log takes: an estimate."""
+    schema, table = kept.table
+    saving = Saving(
+        key=f"cost:saving:log:{kept.table}",
+        subject=f"{kept.table} is kept longer than it must be",
+        detail="",
+        remedy=f"Archive what is older than {kept.days} days and delete it; after VACUUM its space takes new rows.",
+    )
+    if why := _obstacle(look, kept):
+        return _unknown(saving, why)
+    size = look.session.row(look.session.load("costs/log_size"), {"schema": schema, "table": table})
+    percent = min(100.0, 100 * BLOCKS / max(1, size["blocks"]))
+    text = database.statement("costs/log_rows", schema=schema, table=table, time=kept.time)
+    before = look.now - timedelta(days=kept.days)
+    rows = look.session.row(text, {"percent": percent, "before": before})
+    share = rows["old"] / rows["rows"] if rows["rows"] else 0.0
+    octets = share * size["bytes"]
+    estimated = "" if percent == 100 else f", estimated from {percent:.2g} % of its blocks"
+    detail = (
+        f"{100 * share:.0f} % of its rows are older than {kept.days} days{estimated}: "
+        f"about {amount(octets, 'bytes')} of {amount(size['bytes'], 'bytes')}"
+    )
+    return Saving(saving.key, saving.subject, detail, saving.remedy, bytes=octets)
+
+
+def _unknown(saving: Saving, why: str) -> Saving:
+    remedy = "Correct config/maintenance.yaml: cost.retention_days; `python -m upkeep grants target` prints the GRANTs."
+    return Saving(saving.key, saving.subject, "", remedy, unknown=why)
+
+
+def _obstacle(look: Look, kept: Kept) -> str:
+    """Why a log cannot be read whole, empty when it can."""
+    schema, table = kept.table
+    asked = {"schema": schema, "table": table, "columns": [kept.time], "time": kept.time}
+    rows = look.session.rows(look.session.load("checks/log_table"), asked)
+    if not rows:
+        return f"found no table {kept.table}"
+    row = rows[0]
+    if row["kind"] not in "rpm":
+        return f"{kept.table} is not a table"
+    if row["missing"]:
+        return f"found no column {kept.time} in {kept.table}"
+    if not row["may_enter"] or row["refused"]:
+        return f"role {row['role']} may not read {kept.table}"
+    return f"row-level security hides rows of {kept.table} from role {row['role']}" if row["hides_rows"] else ""

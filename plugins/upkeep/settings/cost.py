@@ -1,0 +1,68 @@
+"""The section ``cost`` of ``config/maintenance.yaml``: what a month costs by unit, and how long logs are kept (G30)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from upkeep.settings.base import Frozen
+from upkeep.settings.values import Identifier, TableText
+
+Price = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
+
+
+class Metered(Frozen):
+    """The price of one unit a month beyond the units that the plan includes."""
+
+    price: Price
+    included: float = Field(default=0, ge=0, allow_inf_nan=False, strict=True)
+
+    def cost(self, units: float) -> float:
+        """What so many units a month cost."""
+        return self.price * max(0.0, units - self.included)
+
+
+class Egress(Metered):
+    """Nothing here measures egress: ``used_gb`` is what the last bill says, without it the month is not whole."""
+
+    used_gb: float | None = Field(default=None, ge=0, allow_inf_nan=False, strict=True)
+
+
+class Fixed(Frozen):
+    """What a month costs whatever is used."""
+
+    name: str = Field(min_length=1, max_length=100)
+    price: Price
+
+
+class Kept(Frozen):
+    """A log that is kept for so many days; ``time`` is the column that says when a row came."""
+
+    table: TableText
+    time: Identifier
+    days: int = Field(ge=1, le=36_500, strict=True)
+
+
+class Cost(Frozen):
+    """A small model of the platform's prices, all per month in one currency; a GB has 1,000,000,000 bytes.
+
+    ``budget`` of None judges no total. ``function_month`` is what a deployed function costs that nobody calls.
+    """
+
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    budget: Price | None = None
+    database_gb_month: Metered | None = None
+    function_invocations_million: Metered | None = None
+    egress_gb: Egress | None = None
+    compute_month: tuple[Fixed, ...] = ()
+    function_month: Price = 0.0
+    retention_days: tuple[Kept, ...] = ()
+
+    @field_validator("retention_days")
+    @classmethod
+    def _once(cls, value: tuple[Kept, ...]) -> tuple[Kept, ...]:
+        tables = [kept.table for kept in value]
+        if twice := [table for table in tables if tables.count(table) > 1]:
+            raise ValueError(f"found {twice[0]} twice, expected each table once")
+        return value
