@@ -37,6 +37,7 @@ def test_each_of_the_guides_roles_has_a_person_who_can_log_in(sandbox: Sandbox) 
     assert config.targets["primary"].backups is not None
     assert (config.targets["primary"].system_identifier, config.ledger.identity) == (None, None)
     assert config.windows["weekly"].cron == "0 3 * * 0"
+    assert read(sandbox).exceptions == ()
 
 
 def test_a_test_calendar_comes_from_the_environment_and_goes_with_it(

@@ -14,6 +14,7 @@ from pydantic import ConfigDict
 
 from upkeep.settings.approval import Freeze, Guards, Indexes, Optimise
 from upkeep.settings.base import EXPECTATIONS, METRICS, ROOT, ConfigError, Frozen
+from upkeep.settings.exceptions import Acknowledgement, Exceptions
 from upkeep.settings.logs import AlertLog, ApplicationLog, SecurityLog
 from upkeep.settings.maintenance import Backups, Http, Maintenance, Sql, Target
 from upkeep.settings.patches import Checkout, Patches
@@ -30,6 +31,7 @@ class Settings(Frozen):
     maintenance: Maintenance
     thresholds: Thresholds
     thresholds_version: int = 1
+    exceptions: tuple[Acknowledgement, ...] = ()
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -56,7 +58,11 @@ def config_folder() -> Path:
 def settings(folder: Path | None = None) -> Settings:
     """Read and validate the configuration; the same object for the rest of the process."""
     folder = folder or config_folder()
-    return Settings(maintenance=reread(folder), thresholds=read(folder / "thresholds.yaml", Thresholds))
+    return Settings(
+        maintenance=reread(folder),
+        thresholds=read(folder / "thresholds.yaml", Thresholds),
+        exceptions=read(folder / "exceptions.yaml", Exceptions).exceptions,
+    )
 
 
 def reread(folder: Path | None = None) -> Maintenance:
@@ -68,6 +74,7 @@ __all__ = [
     "EXPECTATIONS",
     "METRICS",
     "ROOT",
+    "Acknowledgement",
     "AlertLog",
     "ApplicationLog",
     "Backups",
