@@ -137,6 +137,18 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "  postgres_minors: {14: -1,",
         "patches.postgres_minors.14: found -1: expected greater than or equal to 0",
     ),
+    "a key that is rotated never": (
+        MAIN,
+        "  rotation_days: 90",
+        "  rotation_days: 0",
+        "keys.rotation_days: found 0: expected greater than or equal to 1",
+    ),
+    "a day of rotation that is none": (
+        MAIN,
+        "  rotated: {}",
+        "  rotated: {upkeep_functions: May}",
+        "keys.rotated.upkeep_functions: found 'May': expected a valid date or datetime, input is too short",
+    ),
     "a list for a number": (
         MAIN,
         "  attempts: 3",

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from upkeep.findings import Level
 from upkeep.settings.approval import Approval, Freeze, Guards, Indexes, Optimise, Person, Role
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, Frozen, Name, exactly
+from upkeep.settings.keys import Keys
 from upkeep.settings.logs import Logs, Security
 from upkeep.settings.patches import Checkout, Patches
 from upkeep.settings.trends import Capacity, Trends
@@ -174,6 +175,7 @@ class Maintenance(Frozen):
     checks: Checks
     logs: Logs
     security: Security
+    keys: Keys
     metrics: Mapping[str, MetricSource]
     expectations: Mapping[str, MetricSource]
     verdict: Verdict
