@@ -137,6 +137,12 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "  postgres_minors: {14: -1,",
         "patches.postgres_minors.14: found -1: expected greater than or equal to 0",
     ),
+    "a class of accounts that no LIKE can be": (
+        MAIN,
+        "  account_classes: {}",
+        "  account_classes: {staff: 'a\\'}",
+        "security.account_classes.staff: found 'a\\': expected to match pattern '^[^\\x00\\\\]+$'",
+    ),
     "a key that is rotated never": (
         MAIN,
         "  rotation_days: 90",

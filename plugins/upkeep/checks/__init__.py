@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from upkeep.checks import (
     access,
+    access_review,
     alerts,
     database,
     expectations,
@@ -21,7 +22,19 @@ from upkeep.checks import (
 from upkeep.checks.database import GROWTH_BASE
 from upkeep.checks.look import Check, Look, carry_out
 
-_MODULES = (database, expectations, alerts, security, tables, server, indexes, access, permissions, patches)
+_MODULES = (
+    database,
+    expectations,
+    alerts,
+    security,
+    tables,
+    server,
+    indexes,
+    access,
+    permissions,
+    patches,
+    access_review,
+)
 CHECKS: dict[str, Check] = {check.name: check for module in _MODULES for check in module.CHECKS}
 
 
