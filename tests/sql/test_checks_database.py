@@ -588,6 +588,7 @@ def test_every_check_is_found_by_name_and_an_unknown_one_is_not() -> None:
         "table_sizes",
         "long_running_queries",
         "connections",
+        "consents",
         "database_expectations",
         "failed_logins",
         "overnight_alerts",

@@ -141,7 +141,7 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         MAIN,
         "  account_classes: {}",
         "  account_classes: {staff: 'a\\'}",
-        "security.account_classes.staff: found 'a\\': expected to match pattern '^[^\\x00\\\\]+$'",
+        "security.account_classes.staff: found 'a\\\\': expected to match pattern '^[^\\x00\\\\]+$'",
     ),
     "a key that is rotated never": (
         MAIN,

@@ -10,6 +10,7 @@ from upkeep.checks import (
     access,
     access_review,
     alerts,
+    consents,
     database,
     expectations,
     indexes,
@@ -34,6 +35,7 @@ _MODULES = (
     permissions,
     patches,
     access_review,
+    consents,
 )
 CHECKS: dict[str, Check] = {check.name: check for module in _MODULES for check in module.CHECKS}
 

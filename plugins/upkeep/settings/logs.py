@@ -11,30 +11,33 @@ from upkeep.settings.base import Frozen
 from upkeep.settings.values import HoursText, Identifier, NetworkText, TableText
 
 
-class SecurityLog(Frozen):
-    """The table with login_failure, login_success and rate_limited events, and its columns."""
+class Readable(Frozen):
+    """A table of the target that checks read; what else such a section holds are its columns."""
 
     table: TableText
+
+
+class SecurityLog(Readable):
+    """The table with login_failure, login_success and rate_limited events, and its columns."""
+
     time: Identifier
     event: Identifier
     account: Identifier
     address: Identifier
 
 
-class ApplicationLog(Frozen):
+class ApplicationLog(Readable):
     """The table with one row per request, and its columns."""
 
-    table: TableText
     time: Identifier
     status: Identifier
     role: Identifier
     address: Identifier
 
 
-class AlertLog(Frozen):
+class AlertLog(Readable):
     """The table with one row per alert of the platform, and its columns; ``acknowledged`` is a boolean."""
 
-    table: TableText
     time: Identifier
     metric: Identifier
     severity: Identifier

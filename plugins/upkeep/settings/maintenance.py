@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from upkeep.findings import Level
 from upkeep.settings.approval import Approval, Freeze, Guards, Indexes, Optimise, Person, Role
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, Frozen, Name, exactly
+from upkeep.settings.compliance import Compliance
 from upkeep.settings.keys import Keys
 from upkeep.settings.logs import Logs, Security
 from upkeep.settings.patches import Checkout, Patches
@@ -176,6 +177,7 @@ class Maintenance(Frozen):
     logs: Logs
     security: Security
     keys: Keys
+    compliance: Compliance
     metrics: Mapping[str, MetricSource]
     expectations: Mapping[str, MetricSource]
     verdict: Verdict
