@@ -284,3 +284,39 @@ def test_a_log_that_takes_too_long_is_unknown_and_the_other_log_is_read(
     assert review["service_role"].level is Level.OK
     assert "permissions" in review
     assert "security_log" not in found(look(platform, config=config))
+
+
+@pytest.mark.guide("G81", "holds")
+def test_the_logs_are_read_by_their_time_index_and_of_requests_the_odd_hours_alone(platform: Platform) -> None:
+    """A month of a log of years costs the pages of that month: other rows are not even filtered out."""
+    for name, columns, row in (
+        ("security_logs", "created_at, event, account, ip_address", "at, 'login_success', 'ann', '::1'"),
+        (
+            "application_logs",
+            "created_at, function_name, method, path, status, duration_ms, api_role",
+            "at, 'f', 'POST', '/f', 200, 1, 'service_role'",
+        ),
+    ):
+        platform.sql(
+            f"INSERT INTO {name} ({columns}) SELECT {row} FROM generate_series('2024-12-06 02:00+00'::timestamptz,"
+            " '2026-12-06 02:00+00', '5 minutes') AS at"
+        )
+        platform.sql(f"VACUUM ANALYZE {name}")
+    plans: list[str] = []
+    with database.session(lambda: psycopg.connect(platform.reader), CONFIG.maintenance.sql, read_only=True) as session:
+        execute = session.rows
+
+        def explained(statement: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+            if '"security_logs"' in statement or '"application_logs"' in statement:
+                plan = execute(f"EXPLAIN (ANALYZE, TIMING off, SUMMARY off) {statement}", parameters)
+                plans.append("\n".join(str(line["QUERY PLAN"]) for line in plan))
+            return execute(statement, parameters)
+
+        session.rows = explained  # type: ignore[method-assign]
+        looked = checks.find("access_review").look(checks.Look(session, CONFIG, END, about=PERIOD))
+    of_logins, of_requests = plans
+    assert "Bitmap Index Scan on security_logs_created_at_idx" in of_logins
+    assert "Bitmap Index Scan on application_logs_created_at_idx" in of_requests
+    assert "Seq Scan on" not in of_logins + of_requests
+    assert found(looked)["logins"].detail.startswith("others: 8064 logins of 1 accounts")
+    assert found(looked)["service_role"].detail.startswith(f"{28 * 4 * 12} requests from 1 addresses")

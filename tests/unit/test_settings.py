@@ -143,6 +143,24 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "  account_classes: {staff: 'a\\'}",
         "security.account_classes.staff: found 'a\\\\': expected to match pattern '^[^\\x00\\\\]+$'",
     ),
+    "consents without a column": (
+        MAIN,
+        "user: user_id, type: consent_type,",
+        "user: user_id,",
+        "compliance.consents.type: found nothing, expected this setting to be given",
+    ),
+    "a retention of nothing": (
+        MAIN,
+        "  retention_days: 2557",
+        "  retention_days: 0",
+        "compliance.retention_days: found 0: expected greater than or equal to 1",
+    ),
+    "processing without a schema": (
+        MAIN,
+        "table: public.data_processing_logs",
+        "table: data_processing_logs",
+        "compliance.processing.table: found 'data_processing_logs', expected schema.table, such as public.security_logs",
+    ),
     "a key that is rotated never": (
         MAIN,
         "  rotation_days: 90",
