@@ -158,8 +158,8 @@ BAD: dict[str, tuple[str, str, str, str]] = {
     "processing without a schema": (
         MAIN,
         "table: public.data_processing_logs",
-        "table: data_processing_logs",
-        "compliance.processing.table: found 'data_processing_logs', expected schema.table, such as public.security_logs",
+        "table: processing_logs",
+        "compliance.processing.table: found 'processing_logs', expected schema.table, such as public.security_logs",
     ),
     "a key that is rotated never": (
         MAIN,
