@@ -19,7 +19,7 @@ import sqlparse
 from psycopg import sql
 
 from sandbox import backups, faults, target
-from sandbox.config import WEEKLY, WEEKLY_MINUTES, write_config
+from sandbox.config import CADENCES, window_variables, write_config
 from sandbox.processes import (
     Api,
     SandboxError,
@@ -61,7 +61,7 @@ def up() -> int:
     began = time.monotonic()
     if healthy(sandbox):
         print("The sandbox is up already.")
-        if os.environ.get(WEEKLY) or os.environ.get(WEEKLY_MINUTES):
+        if any(os.environ.get(name) for cadence in CADENCES for name in window_variables(cadence)):
             write_config(sandbox, pinned=True)
     else:
         _start(sandbox)

@@ -15,8 +15,13 @@ from sandbox.postgres import bin_dir
 from sandbox.stack import HOLDERS, ROOT, Sandbox
 from upkeep import queries
 
-#: Environment of ``up``: a cron line and a length in place of those of ``windows.weekly``, for a window minutes away.
-WEEKLY, WEEKLY_MINUTES = "UPKEEP_SANDBOX_WEEKLY", "UPKEEP_SANDBOX_WEEKLY_MINUTES"
+CADENCES = ("daily", "weekly", "monthly")
+
+
+def window_variables(cadence: str) -> tuple[str, str]:
+    """Environment of ``up``: a cron line and a length in place of those of config, for a window minutes away."""
+    return f"UPKEEP_SANDBOX_{cadence.upper()}", f"UPKEEP_SANDBOX_{cadence.upper()}_MINUTES"
+
 
 #: Environment of ``up``: days of statistics after which an index counts as unused. A sandbox is younger than what is
 #: shipped wants, and with 0 even indexes whose first query is yet to come are proposed.
@@ -69,6 +74,12 @@ def _lay_over(sandbox: Sandbox, content: dict[str, Any]) -> None:
         "npm": npm.program(sandbox.folder),
     }
     content["targets"]["primary"]["storage_bytes"] = STORAGE_BYTES
+    documents = ROOT / "sandbox" / "documents"
+    content["documents"] |= {
+        "guide": str(documents / "system-maintenance-guide.md"),
+        "runbooks": [str(documents / "incident-response-procedures.md")],
+        "check_links": True,  # theirs lead to loopback
+    }
     content["people"] = {name: {} for name in ("admin", "operator", *HOLDERS)}
     for name, role in HOLDERS.items():
         content["roles"][role]["users"] = [name]
@@ -76,9 +87,11 @@ def _lay_over(sandbox: Sandbox, content: dict[str, Any]) -> None:
     wanted = content["indexes"]
     wanted["min_bytes"] = 0  # its tables are small
     wanted["statistics_days"] = float(os.environ.get(STATISTICS_DAYS) or wanted["statistics_days"])
-    weekly = content["windows"]["weekly"]
-    weekly["cron"] = os.environ.get(WEEKLY) or weekly["cron"]
-    weekly["length_minutes"] = int(os.environ.get(WEEKLY_MINUTES) or weekly["length_minutes"])
+    for cadence in CADENCES:
+        cron, minutes = window_variables(cadence)
+        window = content["windows"][cadence]
+        window["cron"] = os.environ.get(cron) or window["cron"]
+        window["length_minutes"] = int(os.environ.get(minutes) or window["length_minutes"])
 
 
 def _pin(sandbox: Sandbox, content: dict[str, Any]) -> None:

@@ -13,10 +13,12 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from upkeep import ledger, plans, predictions, queries
+from upkeep import ledger, plans, predictions, queries, sheets
 from upkeep.database import Row, Session
 from upkeep.permits import Decision
 from upkeep.predictions import Past
+from upkeep.settings import Maintenance
+from upkeep.sheets import Sheet
 from upkeep.windows import Window
 
 
@@ -74,6 +76,7 @@ def add_plan(
         "target": plan.target,
         "dag_id": plan.dag_id,
         "run_id": plan.run_id,
+        "purpose": "plan",
         "digest": plans.digest(text),
         "body": text,
         "measured": Jsonb(measured),
@@ -118,6 +121,63 @@ def plans_in_force(
     parameters = {"target": target, "now": now, "dag_id": dag_id, "run_id": run_id}
     rows = session.rows(queries.load("ledger/plans_in_force"), parameters)
     return [(row["digest"], _parsed(row)) for row in rows]
+
+
+@dataclass(frozen=True)
+class StoredSheet:
+    """A sheet as the ledger has it; ``details`` are the lines that its form shows under an item, by id."""
+
+    sheet: Sheet
+    digest: str
+    details: Mapping[str, list[str]]
+    drawn_up_at: datetime
+
+
+def add_sheet(session: Session, window: Window, sheet: Sheet, details: Mapping[str, Iterable[str]]) -> StoredSheet:
+    """Keep a run's sheet; where the run has one for this purpose already, that one stays and is returned."""
+    text = sheets.canonical(sheet)
+    row = {
+        "window_id": ledger.window_id(session, window),
+        "target": sheet.target,
+        "dag_id": sheet.dag_id,
+        "run_id": sheet.run_id,
+        "purpose": sheet.purpose,
+        "digest": plans.digest(text),
+        "body": text,
+        "measured": Jsonb({key: ledger.clean(list(lines)) for key, lines in details.items()}),
+        "checklist": Jsonb([]),
+        "not_after": sheet.not_after,
+    }
+    session.rows(queries.load("ledger/add_plan"), row)
+    stored = sheet_of_run(session, sheet.dag_id, sheet.run_id, sheet.purpose)
+    if stored is None:
+        raise LookupError(f"the {sheet.purpose} sheet of {sheet.run_id} was not kept")
+    return stored
+
+
+def sheet_of_run(session: Session, dag_id: str, run_id: str, purpose: str) -> StoredSheet | None:
+    """The run's sheet for a purpose. Raises ValueError when its text does not give its digest: somebody changed it."""
+    parameters = {"dag_id": dag_id, "run_id": run_id, "purpose": purpose}
+    rows = session.rows(queries.load("ledger/sheet_of_run"), parameters)
+    if not rows:
+        return None
+    (row,) = rows
+    if plans.digest(row["body"]) != row["digest"]:
+        raise ValueError(f"found a {purpose} sheet whose text does not give its digest {row['digest']}: it was changed")
+    return StoredSheet(sheets.parse(row["body"]), row["digest"], row["measured"], row["planned_at"])
+
+
+def absent(session: Session, plan: plans.Plan, config: Maintenance) -> str:
+    """Who has not signed on for a plan's window, as a refusal; empty where nobody is missing or has to."""
+    if plan.cadence != "monthly":
+        return ""
+    try:
+        stored = sheet_of_run(session, plan.dag_id, plan.run_id, sheets.SIGN_ON)
+    except ValueError as why:
+        return str(why)
+    answers = decisions(session, stored.digest) if stored else ()
+    holders = {role: config.holders(role) for role in config.roles}
+    return sheets.absent(config.monthly.sign_on, stored.sheet if stored else None, answers, holders)
 
 
 def add_shown(session: Session, window: Window, shown: Mapping[str, Any]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from upkeep import indexes, optimise, thresholds
+from upkeep import baselines, indexes, optimise, thresholds
 from upkeep.database import Row, Session
 from upkeep.plans import Action
 
@@ -27,6 +27,7 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
+    baselines.KIND: Kind(baselines.state, baselines.obstacle, baselines.was_done, baselines.write),
     indexes.KIND: Kind(indexes.state, indexes.obstacle, indexes.was_done),
     optimise.KIND: Kind(optimise.state, optimise.obstacle, optimise.was_done),
     thresholds.KIND: Kind(thresholds.state, thresholds.obstacle, thresholds.was_done, thresholds.write),

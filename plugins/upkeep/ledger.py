@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -25,6 +25,9 @@ MAX_KEY = 500
 
 #: Windows that a report looks back on.
 HISTORY = 30
+
+#: Months that the monthly report looks back on.
+MONTHS = 12
 
 
 @dataclass(frozen=True)
@@ -207,12 +210,35 @@ def weeks(
     return found
 
 
+def months(
+    session: Session, target: str, end: datetime, metrics: Iterable[str]
+) -> dict[str, list[tuple[datetime, float]]]:
+    """metric → (the month's begin, median of its windows) of the last ``MONTHS`` calendar months, oldest first."""
+    names = list(metrics)
+    parameters = {"target": target, "end": end, "months": MONTHS, "metrics": names}
+    found: dict[str, list[tuple[datetime, float]]] = {name: [] for name in names}
+    for row in session.rows(queries.load("ledger/months"), parameters):
+        found[row["metric"]].append((row["month"].astimezone(UTC), row["value"]))
+    return found
+
+
 def metric_points(
     session: Session, target: str, metric: str, since: datetime, before: datetime
 ) -> list[tuple[datetime, float]]:
     """(taken at, value) of one metric in (since, before], oldest first, whatever window measured it."""
     parameters = {"target": target, "metric": metric, "since": since, "before": before}
     return [(row["taken_at"], row["value"]) for row in session.rows(queries.load("ledger/metric_points"), parameters)]
+
+
+def daily_values(
+    session: Session, target: str, metrics: Iterable[str], since: datetime, now: datetime
+) -> dict[tuple[str, str], list[tuple[datetime, float]]]:
+    """(metric, subject) → (due, value) of each calendar's daily window due in (since, now], oldest first."""
+    parameters = {"target": target, "since": since, "now": now, "metrics": list(metrics)}
+    found: dict[tuple[str, str], list[tuple[datetime, float]]] = {}
+    for row in session.rows(queries.load("ledger/daily_values"), parameters):
+        found.setdefault((row["metric"], row["subject"]), []).append((row["due"], row["value"]))
+    return found
 
 
 def answers_of_window(session: Session, window: Window, function: str, action: str) -> list[str]:

@@ -37,7 +37,7 @@ class Circumstances:
     """What is true at this moment: who holds which role, who asked (None: everybody), what is already done.
 
     ``frozen`` is the reason of a freeze that holds now, ``freezes_at`` when the next one begins, ``override`` whether
-    config lets approvers leave the calendar.
+    config lets approvers leave the calendar, ``absent`` who has not signed on where the window needs that.
     """
 
     now: datetime
@@ -45,6 +45,7 @@ class Circumstances:
     requester: frozenset[str] | None
     override: bool = True
     frozen: str = ""
+    absent: str = ""
     freezes_at: datetime | None = None
     done: frozenset[str] = field(default_factory=frozenset)
 
@@ -108,6 +109,8 @@ def _requested(approvers: frozenset[str], plan: Plan, at: Circumstances) -> str:
 def _timing(plan: Plan, action: Action, at: Circumstances) -> str:
     if at.frozen:
         return f"frozen: {at.frozen}"
+    if at.absent:
+        return at.absent
     if plan.outside and not at.override:
         return "it would run outside the calendar, and config/maintenance.yaml: approval.override forbids that"
     if at.now < plan.not_before:
@@ -137,25 +140,46 @@ class InvalidAnswer(ValueError):
     """An answer that decides nothing; the message says what was found and what was expected."""
 
 
-def approved_ids(option: str, params: Mapping[str, Any], asked: Iterable[str]) -> frozenset[str]:
-    """The action ids of an answer. Raises InvalidAnswer: an approval names what it approves, silence is never "all"."""
-    known = frozenset(asked)
-    if option == REJECT:
+@dataclass(frozen=True)
+class Words:
+    """A form's two buttons, the name of its list with what is said beside it, and how an answer is told.
+
+    ``listed`` is empty where there is one thing to say yes to, and the button says it.
+    """
+
+    yes: str = APPROVE
+    no: str = REJECT
+    listed: str = "actions"
+    hint: str = "Take out what should not run."
+    did: str = "approved"
+    refused: str = "rejected everything"
+
+
+#: The form of a plan (APPROVAL.md, The form).
+PLAN = Words()
+
+
+def approved_ids(option: str, params: Mapping[str, Any], asked: Iterable[str], words: Words = PLAN) -> frozenset[str]:
+    """The ids that an answer says yes to. Raises InvalidAnswer: a yes names what it is to, silence is never "all"."""
+    known, listed = frozenset(asked), words.listed
+    if option == words.no:
         return frozenset()
-    if option != APPROVE:
-        raise InvalidAnswer(f"found the answer {option[:100]!r}, expected {APPROVE} or {REJECT}")
-    if "actions" not in params:
-        raise InvalidAnswer("found no list of actions, expected the ids of the actions to approve")
-    found = params["actions"]
+    if option != words.yes:
+        raise InvalidAnswer(f"found the answer {option[:100]!r}, expected {words.yes} or {words.no}")
+    if not listed:
+        return known
+    if listed not in params:
+        raise InvalidAnswer(f"found no list of {listed}, expected the ids of the {listed} that are meant")
+    found = params[listed]
     if not isinstance(found, list):
-        raise InvalidAnswer(f"found actions of type {type(found).__name__}, expected a list of ids")
+        raise InvalidAnswer(f"found {listed} of type {type(found).__name__}, expected a list of ids")
     if other := sorted({type(item).__name__ for item in found if not isinstance(item, str)}):
-        raise InvalidAnswer(f"found {', '.join(other)} among the actions, expected a list of ids")
+        raise InvalidAnswer(f"found {', '.join(other)} among the {listed}, expected a list of ids")
     if not found:
-        raise InvalidAnswer("found an approval of no action, expected at least one id, or a rejection")
+        raise InvalidAnswer(f"found {words.yes} with no {listed}, expected at least one id, or {words.no}")
     if unknown := sorted(set(found) - known):
         cut = [item[:50] for item in unknown[:5]]
-        raise InvalidAnswer(f"found actions {cut}, expected ids from the form: {sorted(known)[:20]}")
+        raise InvalidAnswer(f"found {listed} {cut}, expected ids from the form: {sorted(known)[:20]}")
     return frozenset(found)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from upkeep import gate, indexes, optimise, plans, predictions, thresholds
+from upkeep import baselines, gate, indexes, optimise, plans, predictions, thresholds
 from upkeep.database import Connect, Session
 from upkeep.plans import Action, Proposal
 from upkeep.settings import Settings
@@ -42,6 +42,11 @@ class Sources:
 Found = tuple[list[Proposal], int]
 
 
+def _baselines(sources: Sources) -> Found:
+    found = baselines.proposals_from_ledger(sources.ledger, sources.name, sources.settings, sources.taken, sources.now)
+    return found, len(found)
+
+
 def _thresholds(sources: Sources) -> Found:
     found = thresholds.proposals_from_ledger(sources.ledger, sources.name, sources.settings, sources.taken, sources.now)
     return found, len(found)
@@ -66,7 +71,7 @@ def _optimise(sources: Sources) -> Found:
 #: By cadence; few and quick first, and an index that goes need not be vacuumed.
 _KINDS: Mapping[str, tuple[Callable[[Sources], Found], ...]] = {
     "weekly": (_thresholds, _indexes, _optimise),
-    "monthly": (_thresholds, _indexes, _optimise),
+    "monthly": (_baselines, _thresholds, _indexes, _optimise),
 }
 
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from sandbox.postgres import Cluster
-from tests.apply.stage import Stage
+from tests.apply.stage import Stage, uri
 from tests.sql.test_ledger import Ledger, create, drawn, upgrade
+from tests.unit.test_answers import HEALTHY
+from tests.wire.server import Server, answer
+from upkeep.settings import ROOT, settings
+
+#: What every function answers: 0.4 % of errors.
+METRICS = HEALTHY["result"]["metrics"] | {"error_rate_percent": 0.4}
+STATUS = json.dumps(HEALTHY | {"result": HEALTHY["result"] | {"metrics": METRICS}})
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +37,21 @@ def kept(cluster: Cluster) -> Iterator[Ledger]:
 def stage(kept: Ledger, empty_database: str) -> Stage:
     """A target in a fresh database."""
     return Stage(kept, empty_database)
+
+
+@pytest.fixture
+def judged(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """The stage's target in a configuration of its own, with Connections to its ledger, its database and a function."""
+    folder = Path(shutil.copytree(ROOT / "config", tmp_path / "config"))
+    file = folder / "maintenance.yaml"
+    file.write_text(file.read_text().replace("\n  primary:\n", f"\n  {stage.name}:\n", 1))
+    monkeypatch.setenv("UPKEEP_CONFIG", str(folder))
+    monkeypatch.setenv("AIRFLOW_CONN_UPKEEP_LEDGER", uri(stage.ledger.dsn("tasks")))
+    monkeypatch.setenv("AIRFLOW_CONN_UPKEEP_TARGET_READ", uri(stage.dsn))
+    settings.cache_clear()
+    ok = answer("200 OK", STATUS, Content_Type="application/json")
+    with Server(ok) as server:
+        functions = {"conn_type": "http", "host": server.url, "password": "sb_secret_x"}
+        monkeypatch.setenv("AIRFLOW_CONN_UPKEEP_FUNCTIONS", json.dumps(functions))
+        yield stage
+    settings.cache_clear()

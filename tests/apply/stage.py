@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import secrets
@@ -56,6 +57,13 @@ def changed(config: Maintenance, **sections: Mapping[str, Any]) -> Maintenance:
     return config.model_copy(
         update={name: getattr(config, name).model_copy(update=fields) for name, fields in sections.items()}
     )
+
+
+def uri(dsn: str) -> str:
+    """A Connection as the environment holds one."""
+    found = psycopg.conninfo.conninfo_to_dict(dsn)
+    fields = {"host": found["host"], "port": int(str(found["port"])), "schema": found["dbname"], "login": found["user"]}
+    return json.dumps({"conn_type": "postgres", **fields, "password": found["password"]})
 
 
 @dataclass

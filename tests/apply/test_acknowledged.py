@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 from tests.apply.stage import Stage
-from tests.apply.test_judged_by import judged  # noqa: F401  # a fixture
 from upkeep import ledger
 from upkeep.findings import Finding, Level
 from upkeep.settings import config_folder, settings
@@ -62,7 +61,7 @@ def configure(expires: datetime) -> None:
     settings.cache_clear()
 
 
-def test_an_acknowledged_finding_is_recorded_as_an_advisory_until_it_ends(judged: Stage) -> None:  # noqa: F811
+def test_an_acknowledged_finding_is_recorded_as_an_advisory_until_it_ends(judged: Stage) -> None:
     """Without an entry critical; with one an advisory that says so; after its end critical again."""
     said, found = run(judged, "before")
     assert (said["level"], found["audit:rls_off:public.jobs"][0]) == ("critical", "critical")

@@ -2,58 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import warnings
-from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.apply.stage import Stage
+from tests.apply.stage import Stage, uri
 from tests.apply.test_thresholds import ERRORS, PROPOSED, QUIET, day, days, in_ledger, measured, planned
-from tests.unit.test_answers import HEALTHY
-from tests.wire.server import Server, answer
 from upkeep import reports
 from upkeep.findings import Finding, Level
-from upkeep.settings import ROOT, ConfigError, settings
+from upkeep.settings import ConfigError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
     from upkeep.flow.ends import ReportOperator
     from upkeep.flow.operators import CallOperator, CheckOperator
     from upkeep.flow.thresholds import ThresholdsOperator
-
-METRICS = HEALTHY["result"]["metrics"] | {"error_rate_percent": 0.4}
-STATUS = json.dumps(HEALTHY | {"result": HEALTHY["result"] | {"metrics": METRICS}})
-
-
-def uri(dsn: str) -> str:
-    """A Connection as the environment holds one."""
-    found = psycopg.conninfo.conninfo_to_dict(dsn)
-    fields = {"host": found["host"], "port": int(str(found["port"])), "schema": found["dbname"], "login": found["user"]}
-    return json.dumps({"conn_type": "postgres", **fields, "password": found["password"]})
-
-
-@pytest.fixture
-def judged(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    """The stage's target in a configuration of its own, with Connections to its ledger, its database and a function."""
-    folder = Path(shutil.copytree(ROOT / "config", tmp_path / "config"))
-    file = folder / "maintenance.yaml"
-    file.write_text(file.read_text().replace("\n  primary:\n", f"\n  {stage.name}:\n", 1))
-    monkeypatch.setenv("UPKEEP_CONFIG", str(folder))
-    monkeypatch.setenv("AIRFLOW_CONN_UPKEEP_LEDGER", uri(stage.ledger.dsn("tasks")))
-    monkeypatch.setenv("AIRFLOW_CONN_UPKEEP_TARGET_READ", uri(stage.dsn))
-    settings.cache_clear()
-    ok = answer("200 OK", STATUS, Content_Type="application/json")
-    with Server(ok) as server:
-        functions = {"conn_type": "http", "host": server.url, "password": "sb_secret_x"}
-        monkeypatch.setenv("AIRFLOW_CONN_UPKEEP_FUNCTIONS", json.dumps(functions))
-        yield stage
-    settings.cache_clear()
 
 
 def of(stage: Stage) -> dict[str, Any]:

@@ -141,7 +141,7 @@ def test_each_role_needs_a_person_of_its_own(attack: Attacks) -> None:
         assert attack.answer(run, "devops", user="dora").status_code == 200
         attack.running.wait(lambda: attack.task(run, "approve.devops")["try_number"] > 1)
         attack.asked(run, "devops")
-        assert "found a second approval by dora" in attack.log(run, "approve.devops", 1)
+        assert "found a second yes by dora" in attack.log(run, "approve.devops", 1)
         assert attack.approve(run, "devops", "besieged").status_code == 200
         assert attack.applied(run)["besieged"].startswith("done in ")
     assert {role: person for role, (person, _) in attack.decisions(run).items()} == {"dba": "dora", "devops": "omar"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import psycopg
@@ -29,6 +29,9 @@ class Weekly:
     """One sandbox's weekly window."""
 
     running: Running
+    dag: ClassVar[str] = DAG
+    group: ClassVar[str] = "approve"
+    holders: ClassVar[dict[str, str]] = HOLDERS
 
     # Runs -----------------------------------------------------------------------------------------------------
 
@@ -39,12 +42,13 @@ class Weekly:
     def trigger(self, when: When = When.NOW, user: str = "operator", **body: Any) -> str:
         """Start a run by hand and return its id."""
         conf = {"when": when.value, **body.pop("conf", {})}
-        answer = self.request(user, "POST", RUNS, json={"logical_date": None, "conf": conf, **body})
+        answer = self.request(user, "POST", self.path(), json={"logical_date": None, "conf": conf, **body})
         assert answer.status_code == 200, answer.text
         return str(answer.json()["dag_run_id"])
 
-    def path(self, run: str, end: str = "") -> str:
-        return f"{RUNS}/{quote(run, safe='')}{end}"
+    def path(self, run: str = "", end: str = "") -> str:
+        runs = f"/api/v2/dags/{self.dag}/dagRuns"
+        return f"{runs}/{quote(run, safe='')}{end}" if run else runs
 
     def task(self, run: str, task: str) -> dict[str, Any]:
         found: dict[str, Any] = self.running.api("admin").get(self.path(run, f"/taskInstances/{task}"))
@@ -64,7 +68,7 @@ class Weekly:
         return str(self.running.wait(ended))
 
     def report(self, run: str) -> dict[str, Any]:
-        path = f"/upkeep/dags/{DAG}/runs/{quote(run, safe='')}/report.json"
+        path = f"/upkeep/dags/{self.dag}/runs/{quote(run, safe='')}/report.json"
         found: dict[str, Any] = self.running.api("viewer").get(path)
         return found
 
@@ -74,9 +78,11 @@ class Weekly:
         """Role → Airflow's request, once every one of the roles waits for its answer."""
 
         def waiting() -> dict[str, dict[str, Any]] | None:
-            found = {role: self.request("admin", "GET", self.question(run, role)) for role in roles or ROLES}
+            found = {
+                role: self.request("admin", "GET", self.question(run, role)) for role in roles or tuple(self.holders)
+            }
             states = self.states(run)
-            parked = all(states.get(f"approve.{role}") == "awaiting_input" for role in found)
+            parked = all(states.get(f"{self.group}.{role}") == "awaiting_input" for role in found)
             return {role: one.json() for role, one in found.items()} if parked else None
 
         asked: dict[str, dict[str, Any]] = self.running.wait(waiting)
@@ -84,14 +90,14 @@ class Weekly:
         return asked
 
     def question(self, run: str, role: str) -> str:
-        return self.path(run, f"/taskInstances/approve.{role}/-1/hitlDetails")
+        return self.path(run, f"/taskInstances/{self.group}.{role}/-1/hitlDetails")
 
     def answer(self, run: str, role: str, option: str = "Approve", user: str = "", **params: Any) -> requests.Response:
         """Answer a role's question: by default as its holder, approving everything that was asked."""
         if option == "Approve" and not params:
             params = {"actions": self.ids(run, role), "comment": None}
         body = {"chosen_options": [option], "params_input": params}
-        return self.request(user or HOLDERS[role], "PATCH", self.question(run, role), json=body)
+        return self.request(user or self.holders[role], "PATCH", self.question(run, role), json=body)
 
     def ids(self, run: str, role: str) -> list[str]:
         asked = self.request("admin", "GET", self.question(run, role)).json()

@@ -520,7 +520,8 @@ def test_what_nobody_asked_for_is_off(deployment: Deployment) -> None:
     said = deployment.check(config=ROOT / "config", upkeep_target_maintain=None, upkeep_slack=None)
     assert (said.code, said.errors) == (0, ""), said.output
     devops, dba = "role devops, DevOps Engineer", "role dba, Database Administrator"
-    off = (MAINTAIN, LEDGER, devops, dba, "role lead, Technical Lead", SLACK)
+    signs = "the monthly window's sign-on"
+    off = (MAINTAIN, LEDGER, devops, dba, "role lead, Technical Lead", signs, SLACK)
     assert tuple(said.rows)[-len(off) :] == off
     assert {said.rows[what] for what in off} == {"off"}
     assert set(said.why) == {UNUSED, *off}
@@ -530,8 +531,9 @@ def test_what_nobody_asked_for_is_off(deployment: Deployment) -> None:
     assert "`python -m upkeep check --print-identity` prints it" in said.why[LEDGER]
     assert "roles.dba.users: found nobody" in said.why[dba]
     assert said.why[dba].endswith("refused: optimise, indexes")
+    assert "monthly.sign_on: devops and dba and security and lead have no user" in said.why[signs]
     assert "approval.slack: found none, so nobody is told" in said.why[SLACK]
-    assert said.output.endswith("\n0 of 6 are there.\n")
+    assert said.output.endswith("\n0 of 7 are there.\n")
 
 
 def test_a_target_without_a_maintain_connection_in_config(deployment: Deployment, tmp_path: Path) -> None:
@@ -544,7 +546,10 @@ def test_a_target_without_a_maintain_connection_in_config(deployment: Deployment
     said = deployment.check(config=deployment.changed_config(tmp_path, change))
     what = "primary: targets.primary.connections.maintain"
     assert said.why[what] == "found none in config: nothing is changed in primary"
-    assert "approval.roles.optimise: found fewer people" in said.why["different people for optimise"]
+    assert (
+        "approval.roles.optimise: 2 roles need a person each, and omar cannot fill devops too"
+        in said.why["different people for optimise"]
+    )
     assert (said.code, {said.rows[what], said.rows["different people for optimise"]}) == (0, {"off"})
     assert not {MAINTAIN, POOLING, SERVER} & set(said.rows)
 

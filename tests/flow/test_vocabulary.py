@@ -14,6 +14,7 @@ with warnings.catch_warnings():
     from airflow.sdk import DAG
 
     from upkeep.flow import Flow
+    from upkeep.flow.documents import LINK_SECONDS
 
 
 @pytest.fixture
@@ -45,3 +46,16 @@ def test_looks_at_the_ledger_run_whatever_became_of_the_calls(flow: Flow) -> Non
         ("trends", "G17", "all_done"),
         ("capacity", "G18", "all_done"),
     ]
+
+
+def test_the_looks_of_the_monthly_review_outlive_their_own_clocks(flow: Flow) -> None:
+    """What was seen is written after the total clock has run out; one GET for each document on the web (G29, G138)."""
+    http = settings().maintenance.http
+    with DAG("a_third_dag", start_date=datetime(2026, 1, 1, tzinfo=UTC), schedule=None):
+        steps = [flow.integrations(), flow.documents()]
+    assert [(step.task_id, step.guide) for step in steps] == [("integrations", "G29"), ("documents", "G138")]
+    seconds = [step.execution_timeout.total_seconds() for step in steps]
+    assert seconds[0] >= 2 * http.total_timeout_seconds + 60
+    assert seconds[1] == LINK_SECONDS + 60
+    assert ["a HEAD" in step.describe(None) for step in steps] == [True, False]
+    assert steps[1].describe(None).startswith("no document: none is named")

@@ -1,20 +1,26 @@
 """The sandbox's configuration over the shipped one, and a sandbox of an older version."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sandbox.config import STATISTICS_DAYS, WEEKLY, WEEKLY_MINUTES, rewrite_config, write_config
+from sandbox.config import CADENCES, STATISTICS_DAYS, rewrite_config, window_variables, write_config
 from sandbox.stack import HOLDERS, LOGINS, PORTS, USERS, Sandbox, open_sandbox
+from upkeep import documents
+from upkeep.checks import documents as judging
+from upkeep.findings import Level
 from upkeep.settings import Settings, settings
+
+WEEKLY, WEEKLY_MINUTES = window_variables("weekly")
 
 
 @pytest.fixture
 def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     """A sandbox of which nothing runs, and an environment without a test calendar."""
-    for name in (STATISTICS_DAYS, WEEKLY, WEEKLY_MINUTES):
+    for name in (STATISTICS_DAYS, *(name for cadence in CADENCES for name in window_variables(cadence))):
         monkeypatch.delenv(name, raising=False)
     return open_sandbox(tmp_path)
 
@@ -38,6 +44,25 @@ def test_each_of_the_guides_roles_has_a_person_who_can_log_in(sandbox: Sandbox) 
     assert (config.targets["primary"].system_identifier, config.ledger.identity) == (None, None)
     assert config.windows["weekly"].cron == "0 3 * * 0"
     assert read(sandbox).exceptions == ()
+
+
+def test_its_documents_have_something_to_be_found(sandbox: Sandbox) -> None:
+    """A guide whose review is overdue, with a dead link of each kind; its runbook's one link leads somewhere."""
+    write_config(sandbox, pinned=False)
+    config = read(sandbox).maintenance
+    readings = documents.look_at_all(config.documents, config.http, 20.0)
+    found = judging.judge(readings, config.documents.review_days, date(2026, 11, 25)).findings
+    guide, runbook = (document.path for document in config.documents.reviewed)
+    assert [(one.key.removeprefix(f"document:{guide}"), one.level) for one in found if guide in one.key] == [
+        ("", Level.WARNING),
+        (":link:'templates/incident-report.md'", Level.ADVISORY),
+        (":link:'http://127.0.0.1:9/status'", Level.ADVISORY),
+        (":links", Level.OK),
+    ]
+    assert [(one.key.removeprefix(f"document:{runbook}"), one.level) for one in found if runbook in one.key] == [
+        ("", Level.WARNING),
+        (":links", Level.OK),
+    ]
 
 
 def test_a_test_calendar_comes_from_the_environment_and_goes_with_it(

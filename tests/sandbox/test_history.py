@@ -11,7 +11,7 @@ import pytest
 from sandbox import history
 from sandbox.postgres import Cluster
 from tests.sql.test_ledger import Ledger, create, drawn, upgrade
-from upkeep import thresholds
+from upkeep import baselines, thresholds
 from upkeep.settings import ROOT, settings
 
 CONFIG = settings(ROOT / "config")
@@ -78,16 +78,19 @@ def test_a_window_that_is_known_is_left_as_it_is(book: Ledger, target_dsn: str) 
     assert book.ask("SELECT outcome, run_id FROM upkeep.windows WHERE id = 7") == [("ok", "scheduled__1")]
 
 
-@pytest.mark.guide("G19", "fires")
-def test_the_thresholds_have_enough_to_learn_from(book: Ledger, target_dsn: str) -> None:
-    """With these windows the weekly look proposes new bands for the seeded platform, and none without them."""
+@pytest.mark.guide("G19", "G26", "fires")
+def test_thresholds_and_baselines_have_enough_to_learn_from(book: Ledger, target_dsn: str) -> None:
+    """With these windows new bands and baselines are proposed for the seeded platform, and none without them."""
     now = datetime.now(UTC)
 
-    def proposed() -> list[str]:
+    def proposed() -> list[tuple[str, str]]:
         with book.session() as session:
-            found = thresholds.proposals_from_ledger(session, history.TARGET, CONFIG, (), now)
-        return [one.action.table for one in found]
+            found = [
+                *thresholds.proposals_from_ledger(session, history.TARGET, CONFIG, (), now),
+                *baselines.proposals_from_ledger(session, history.TARGET, CONFIG, (), now),
+            ]
+        return [(one.action.kind, one.action.table) for one in found]
 
     assert proposed() == []
     reconstruct(book, target_dsn)
-    assert "response_time" in proposed()
+    assert {("thresholds", "response_time"), ("baselines", "response_time")} <= set(proposed())

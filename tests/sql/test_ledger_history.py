@@ -275,3 +275,27 @@ def test_a_call_that_brought_a_first_time_alone_ends_the_silence(book: Ledger, w
     again = {"trust-scorer": Timed((20.0, 20.0))}
     assert judge(again, called, (), now, CONFIG).findings[0].metadata["cold"] is False
     assert judge(again, called, (), now + timedelta(minutes=2), CONFIG).findings[0].metadata["cold"] is True
+
+
+# Month against month ----------------------------------------------------------------------------------------------
+
+
+def due_at(window: Window, due: datetime) -> Window:
+    """The same target's window at another time."""
+    return replace(window, due=due, deadline=due + DAY, period_start=due - DAY, period_end=due, run_id=f"at {due}")
+
+
+def test_a_month_is_the_median_of_its_windows_and_twelve_of_them_are_asked(book: Ledger, window: Window) -> None:
+    """By the windows' due times in UTC, oldest first; the thirteenth month back, later ones and parts are left out."""
+    first = DUE.replace(day=1)
+    for day, value in ((0, 10), (1, 20), (2, 60)):
+        write(book, due_at(window, first + day * DAY), sampled(value))
+    write(book, due_at(window, first - timedelta(hours=3)), sampled(5))
+    write(book, due_at(window, first - 364 * DAY), sampled(1))
+    write(book, due_at(window, first + 3 * DAY), sampled(99, subject="part"))
+    write(book, due_at(window, first + 4 * DAY), sampled(99))
+    with book.session() as session:
+        found = ledger.months(session, window.target, first + 3 * DAY, [CPU, "never"])
+    before = (first - DAY).replace(day=1)
+    midnight = {"hour": 0, "minute": 0, "second": 0, "microsecond": 0}
+    assert found == {CPU: [(before.replace(**midnight), 5.0), (first.replace(**midnight), 20.0)], "never": []}

@@ -300,7 +300,7 @@ for _ in range(100_000):
 @pytest.mark.parametrize(
     ("actions", "said"),
     [
-        ([], "found an approval of no action"),
+        ([], "found Approve with no actions"),
         (None, "found actions of type NoneType"),
         ("all", "found actions of type str"),
         ("1", "found actions of type str"),

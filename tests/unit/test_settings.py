@@ -11,11 +11,12 @@ import pytest
 
 from upkeep.findings import Level
 from upkeep.settings import METRICS, ROOT, ConfigError, Maintenance, config_folder, reread, settings
+from upkeep.settings.approval import KINDS
 
 MAIN, BANDS, EXCEPTIONS = "maintenance.yaml", "thresholds.yaml", "exceptions.yaml"
 #: An entry of the last one, as a test spoils it.
 ENTRY = "exceptions: [{key: a, reason: why, by: Ann, expires: 2027-01-31}]"
-EACH_KIND = "expected a list of roles for exactly ['indexes', 'optimise', 'thresholds']"
+EACH_KIND = f"expected a list of roles for exactly {list(KINDS)}"
 HEALTH = 'ok: "(95, 100]"'
 
 
@@ -414,6 +415,31 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "Database Administrator, users: [zoe, dora]",
         "roles: found ['dora', 'zoe'] in dba.users, expected names from people: []",
     ),
+    "a monthly task that is none": (
+        MAIN,
+        "    cost: devops\n",
+        "    costs: devops\n",
+        "monthly.tasks: found missing ['cost'] and unknown ['costs'], expected exactly ['audit', 'recovery', "
+        "'baselines', 'capacity', 'documentation', 'integrations', 'cost', 'database']",
+    ),
+    "a role that signs on twice": (
+        MAIN,
+        "sign_on: [devops, dba, security, lead]",
+        "sign_on: [devops, devops]",
+        "monthly.sign_on: found ['devops', 'devops'], expected no role twice",
+    ),
+    "a sign-off by a role that is none": (
+        MAIN,
+        "sign_off: lead ",
+        "sign_off: boss ",
+        "monthly: found ['boss'], expected names from roles: ['dba', 'devops', 'lead', 'security']",
+    ),
+    "a deputy unknown": (
+        MAIN,
+        "Database Administrator, users: []",
+        "Database Administrator, users: [], deputies: [zoe]",
+        "roles: found ['zoe'] in dba.deputies, expected names from people: []",
+    ),
     "two people with one id": (
         MAIN,
         "people: {}",
@@ -454,13 +480,13 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         MAIN,
         "    optimise: [dba, devops]  ",
         "    #",
-        f"approval.roles: found ['indexes', 'thresholds'], {EACH_KIND}",
+        f"approval.roles: found {[kind for kind in KINDS if kind != 'optimise']}, {EACH_KIND}",
     ),
     "a kind of action that is none": (
         MAIN,
         "    optimise: [dba, devops]",
         "    drop: [dba]\n    optimise: [dba, devops]",
-        f"approval.roles: found ['drop', 'indexes', 'optimise', 'thresholds'], {EACH_KIND}",
+        f"approval.roles: found {sorted([*KINDS, 'drop'])}, {EACH_KIND}",
     ),
     "an override that is no yes or no": (
         MAIN,
@@ -578,11 +604,126 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "statistics_days: -1 ",
         "indexes.statistics_days: found -1: expected greater than or equal to 0",
     ),
+    "weeks that baselines never see": (
+        BANDS,
+        "weekday_windows: 8 ",
+        "weekday_windows: 13 ",
+        "baselines.weekday_windows: found 13, expected at most the weeks in history_days (12)",
+    ),
+    "baselines from windows that never come": (
+        BANDS,
+        "history_days: 90 ",
+        "history_days: 27 ",
+        "baselines.history_days: found 27, in which there are never least_windows (28), expected at least that",
+    ),
+    "a drift that is never told": (
+        BANDS,
+        "drift_percent: 25 ",
+        "drift_percent: .inf ",
+        "baselines.drift_percent: found inf: expected less than or equal to 1000",
+    ),
+    "a baseline's limit that is no number": (
+        BANDS,
+        "trust-scorer:          [40, 300]",
+        "trust-scorer:          [40, .inf]",
+        "baselines.limits.trust-scorer.1: found inf: expected a finite number",
+    ),
+    "a limit that does not allow the guide's number": (
+        BANDS,
+        "trust-scorer:          [40, 300]",
+        "trust-scorer:          [40, 149]",
+        "baselines: found limits.trust-scorer [40, 149], expected the guide's 150 ms between its ends",
+    ),
+    "a function without a limit": (
+        BANDS,
+        "    trust-scorer:          [40, 300]\n",
+        "",
+        "baselines: found missing ['trust-scorer'] and unknown [], expected exactly "
+        "['gdpr-compliance', 'database-scalability', 'trust-scorer', 'vibe-analyzer', 'agent-recommender', "
+        "'production-monitoring', 'error-tracking']",
+    ),
+    "a trigger below the baseline itself": (
+        BANDS,
+        "trigger_percent: 150 ",
+        "trigger_percent: 90 ",
+        "baselines.trigger_percent: found 90: expected greater than 100",
+    ),
     "a replica that is no Connection": (
         MAIN,
         "# replicas: [upkeep_target_replica] ",
         "replicas: [host=there] ",
         "targets.primary.replicas.0: found 'host=there': expected to match pattern '^[A-Za-z0-9_.-]{1,200}$'",
+    ),
+    "a third party's URL with a password": (
+        MAIN,
+        "  endpoints: []",
+        "  endpoints: [{name: a, url: 'https://user:S3CRET@a.test/'}]",
+        "integrations.endpoints.0.url: found something else, expected a URL such as https://status.example/ "
+        "without user name, query or fragment",
+    ),
+    "a third party's URL with a query": (
+        MAIN,
+        "  endpoints: []",
+        "  endpoints: [{name: a, url: 'https://a.test/?key=S3CRET'}]",
+        "integrations.endpoints.0.url: found something else, expected a URL such as https://status.example/ "
+        "without user name, query or fragment",
+    ),
+    "a third party that is no web address": (
+        MAIN,
+        "  endpoints: []",
+        "  endpoints: [{name: a, url: 'ftp://a.test/'}]",
+        "integrations.endpoints.0.url: found something else, expected a URL such as https://status.example/ "
+        "without user name, query or fragment",
+    ),
+    "a port that is none": (
+        MAIN,
+        "  endpoints: []",
+        "  endpoints: [{name: a, url: 'https://a.test:99999/'}]",
+        "integrations.endpoints.0.url: found something else, expected a URL such as https://status.example/ "
+        "without user name, query or fragment",
+    ),
+    "two third parties of one name": (
+        MAIN,
+        "  endpoints: []",
+        "  endpoints: [{name: a, url: 'https://a.test'}, {name: a, url: 'https://b.test'}]",
+        "integrations.endpoints: found the name 'a' of two endpoints, expected a name for each",
+    ),
+    "a status that is none": (
+        MAIN,
+        "  endpoints: []",
+        "  endpoints: [{name: a, url: 'https://a.test', expect_status: [20]}]",
+        "integrations.endpoints.0.expect_status.0: found 20: expected greater than or equal to 100",
+    ),
+    "a certificate that is critical before it is a warning": (
+        MAIN,
+        "certificate_critical_days: 7 ",
+        "certificate_critical_days: 30 ",
+        "integrations.certificate_critical_days: found 30, expected less than certificate_warning_days (30)",
+    ),
+    "a guide at a relative path": (
+        MAIN,
+        "  # guide: /srv/docs/system-maintenance-guide.md ",
+        "  guide: docs/guide.md ",
+        "documents.guide.path: found 'docs/guide.md', expected a URL or an absolute path",
+    ),
+    "a guide at a URL with a password": (
+        MAIN,
+        "  # guide: /srv/docs/system-maintenance-guide.md ",
+        "  guide: https://user:S3CRET@a.test/guide.md ",
+        "documents.guide.path: found something else, expected a URL such as https://status.example/ "
+        "without user name, query or fragment",
+    ),
+    "a document that stands twice": (
+        MAIN,
+        "  review_days: 31",
+        "  guide: /a.md\n  runbooks: [/b.md, {path: /a.md, owner: us}]\n  review_days: 31",
+        "documents.runbooks: found '/a.md' twice, expected each document once",
+    ),
+    "a review that lasts no time": (
+        MAIN,
+        "  review_days: 31",
+        "  review_days: 0",
+        "documents.review_days: found 0: expected greater than or equal to 1",
     ),
     "ok turns red": (
         MAIN,
@@ -691,6 +832,7 @@ def test_the_shipped_configuration_changes_nothing(config: Path) -> None:
         "optimise": ("dba", "devops"),
         "indexes": ("dba", "devops"),
         "thresholds": ("lead", "devops"),
+        "baselines": ("lead", "devops"),
     }
 
 

@@ -31,11 +31,17 @@ Answer = Callable[["Server", socket.socket], None]
 
 
 class Server:
-    """Answers the first connection with the first answer, and so on; the last one is repeated."""
+    """Answers the first connection with the first answer, and so on; the last one is repeated.
 
-    def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None) -> None:
+    Other methods than these are a bad request; with none that is named, what was asked is not even read.
+    """
+
+    def __init__(
+        self, *answers: Answer, tls: ssl.SSLContext | None = None, methods: tuple[str, ...] = ("POST",)
+    ) -> None:
         self.answers = answers
         self.tls = tls
+        self.methods = methods
         self.connections = 0
         self.received: list[Received] = []
         self.sent = 0
@@ -100,8 +106,10 @@ class Server:
 
     def _hear(self, connection: socket.socket) -> bool:
         with connection.makefile("rb") as stream:
+            if not any(self.methods):
+                return True
             line = stream.readline(1_000)
-            if not line.startswith(b"POST "):
+            if line.partition(b" ")[0].decode("latin-1") not in self.methods:
                 return False
             head = [header.decode("latin-1").partition(":") for header in itertools.takewhile(bytes.strip, stream)]
             headers = {name.lower(): value.strip() for name, _, value in head}

@@ -1,4 +1,4 @@
--- G19: what some metrics were in the calendar's daily windows of a time, one value a window, oldest first.
+-- G19, G26: what some metrics were in the calendar's daily windows of a time, one value a window, oldest first.
 -- Windows by hand are left out: they look at the same hours again, and twenty-eight of them are not four weeks. Of each
 -- window's step its latest try counts, as in the report.
 WITH recent AS (
@@ -13,8 +13,8 @@ latest AS (
     JOIN upkeep.steps s ON s.window_id = r.id
     ORDER BY s.window_id, s.step, s.id DESC
 )
-SELECT DISTINCT ON (m.metric, l.due) m.metric, l.due, m.value
+SELECT DISTINCT ON (m.metric, m.subject, l.due) m.metric, m.subject, l.due, m.value
 FROM latest l
 JOIN upkeep.samples m ON m.step_id = l.id
-WHERE l.state = 'ran' AND m.metric = ANY (%(metrics)s) AND m.subject = ''
-ORDER BY m.metric, l.due, m.id DESC
+WHERE l.state = 'ran' AND m.metric = ANY (%(metrics)s)
+ORDER BY m.metric, m.subject, l.due, m.id DESC

@@ -1,5 +1,5 @@
 -- The verdict task judges the newest report of its run.
-SELECT r.id, r.body, r.headline
+SELECT r.id, r.body, r.headline, r.digest
 FROM upkeep.reports r
 WHERE r.dag_id = %(dag_id)s AND r.run_id = %(run_id)s
 ORDER BY r.id DESC

@@ -240,19 +240,21 @@ class Applying:
 
     def _refusal(self, book: Book, action: Action) -> str:
         """Why an action may not run now, by what ledger, config and clock say at this moment."""
+        plan = self.stored.plan
         decisions = book.once(lambda ledger: gate.decisions(ledger, self.stored.digest))
         done = frozenset(key for key, outcome in self.outcomes.items() if outcome.state == DONE)
         try:
             config = self.reread()
         except ConfigError as why:
             return f"config cannot be read any more: {why}"
-        return refusal(self.stored.plan, action, decisions, circumstances(config, self.stored.plan, self.clock(), done))
+        absent = book.once(lambda ledger: gate.absent(ledger, plan, config))
+        return refusal(plan, action, decisions, circumstances(config, plan, self.clock(), done, absent))
 
 
 def circumstances(
-    config: Maintenance, plan: plans.Plan, now: datetime, done: frozenset[str] = frozenset()
+    config: Maintenance, plan: plans.Plan, now: datetime, done: frozenset[str] = frozenset(), absent: str = ""
 ) -> Circumstances:
-    """What config says at a moment about the people, the requester, freezes and the override."""
+    """What config says at a moment about people, requester, freezes and override; ``absent`` is who must sign on."""
     frozen = windows.frozen(config.freezes, now)
     return Circumstances(
         now=now,
@@ -261,6 +263,7 @@ def circumstances(
         override=config.approval.override,
         frozen=f"{frozen.reason} (until {frozen.end:%Y-%m-%d %H:%M} UTC)" if frozen else "",
         freezes_at=windows.next_freeze(config.freezes, now),
+        absent=absent,
         done=done,
     )
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from upkeep import capacity
+from upkeep.baselines import Held
 from upkeep.capacity import Forecast, NotEnough, Point
 from upkeep.checks.weekly_answers import text
 from upkeep.findings import Finding, Level, Sample
@@ -99,15 +100,23 @@ def look(
     room: int | None,
     settings: Settings,
     now: datetime,
+    held: Held | None = None,
 ) -> Looked:
-    """The four triggers and the forecast. ``setting`` is where ``room``, the storage's size in bytes, is configured."""
+    """The four triggers and the forecast. ``setting`` is where ``room``, the storage's size in bytes, is configured.
+
+    ``held`` is the response time beside our own baseline, None where none is in force.
+    """
     fresh = [size for at, size in history if now - at <= FRESH]
     storage = Storage(fresh[-1] if fresh else None, room, setting)
     config = settings.maintenance.capacity
     found = capacity.forecast(
         history, _room(storage, report), now, least_days=config.least_days, least_points=config.least_points
     )
-    findings = [_judged(one, report, _of(one, report)) for one in (CONNECTIONS, RESPONSE_TIME, ERROR_RATE)]
+    findings = [
+        _judged(CONNECTIONS, report, _of(CONNECTIONS, report)),
+        _response_time(held, report, settings),
+        _judged(ERROR_RATE, report, _of(ERROR_RATE, report)),
+    ]
     percent = _percent(storage, report)
     findings += [
         _storage(storage, report, percent, settings),
@@ -146,6 +155,19 @@ def _judged(trigger: Trigger, report: ScalabilityReport | None, value: float | N
         guide=trigger.guide,
         metadata={"advice": advice} if advice else {},
     )
+
+
+def _response_time(held: Held | None, report: ScalabilityReport | None, settings: Settings) -> Finding:
+    """The trigger for response times, by our baseline where one is in force and can be used, else by the function's."""
+    trigger = replace(RESPONSE_TIME, limit=settings.thresholds.baselines.trigger_percent)
+    told = _of(trigger, report)
+    if held is not None and held.percent is not None:
+        finding = _judged(trigger, report, held.percent)
+        beside = "" if told is None else f"; the function says {told:.4g} % of its own"
+        return replace(finding, detail=f"{finding.detail}: {held.words}{beside}")
+    finding = _judged(trigger, report, told)
+    why = held.words if held else "no baseline of ours is in force (G26)"
+    return replace(finding, detail=f"{finding.detail}; by the function's own: {why}")
 
 
 def _room(storage: Storage, report: ScalabilityReport | None) -> float | None:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from upkeep.baselines import InForce, Limit, latency_limit
 from upkeep.findings import Finding, Level, Sample
 from upkeep.functions.contract import ContractError
 from upkeep.functions.transport import WireError
@@ -68,11 +69,13 @@ def judge(
     beside: Collection[str],
     now: datetime,
     settings: Settings,
+    standing: InForce | None = None,
 ) -> Looked:
-    """The median of the warm calls against the guide's expected time; the first one is cold after enough silence.
+    """The median of the warm calls against the baseline in force, without one against the guide's expected time.
 
-    ``called_at`` says when this step timed a function last; one that the window asks ``beside`` it is never cold, for
-    nobody knows which call came first. Other callers may have kept a function warm, we cannot know.
+    The first call is cold after enough silence. ``called_at`` says when this step timed a function last; one that the
+    window asks ``beside`` it is never cold, for nobody knows which call came first. Other callers may have kept a
+    function warm, we cannot know.
     """
     findings: list[Finding] = []
     samples: list[Sample] = []
@@ -81,14 +84,15 @@ def judge(
         called = called_at.get(function)
         silence = timedelta(minutes=settings.maintenance.checks.cold_after_minutes)
         cold = function not in beside and (called is None or now - called >= silence)
-        findings.append(_finding(function, times, cold, settings))
+        limit = latency_limit(standing, function, settings.thresholds, now) if standing else None
+        findings.append(_finding(function, times, cold, settings, limit))
         samples += [Sample(COLD if cold else FIRST, value, "ms", function) for value in first]
         samples += [Sample(WARM, statistics.median(warm), "ms", function)] if warm else []
     return Looked(tuple(findings), tuple(samples))
 
 
-def _finding(function: str, times: Timed, cold: bool, settings: Settings) -> Finding:
-    expectation = settings.thresholds.latencies[function]
+def _finding(function: str, times: Timed, cold: bool, settings: Settings, limit: Limit | None) -> Finding:
+    expectation = limit.expectation if limit else settings.thresholds.latencies[function]
     first, warm = times.milliseconds[:1], times.milliseconds[1:]
     parts = []
     level = Level.UNKNOWN
@@ -105,8 +109,8 @@ def _finding(function: str, times: Timed, cold: bool, settings: Settings) -> Fin
         level=level,
         subject=f"Response time of {function}",
         detail="; ".join(parts),
-        expected=f"{expectation.words}, warm, from this client",
+        expected=f"{expectation.words}, warm, from this client" + (f"; {limit.words}" if limit else ""),
         remedy="Compare with the other functions: all slow is the network or the platform, one slow is that function.",
         guide=expectation.guide,
-        metadata={"milliseconds": list(times.milliseconds), "cold": cold},
+        metadata={"milliseconds": list(times.milliseconds), "cold": cold, "baseline": limit.version if limit else 0},
     )

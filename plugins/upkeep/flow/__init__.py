@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Param
+from airflow.sdk import BaseOperator, Param
 
+from upkeep import sheets
 from upkeep.flow.apply import ApplyOperator, WaitForWindow
 from upkeep.flow.approval import ManualApprovalSensor
+from upkeep.flow.baselines import BaselinesOperator
+from upkeep.flow.documents import LINK_SECONDS, DocumentsOperator
 from upkeep.flow.ends import OpenWindowOperator, ReportOperator, VerdictOperator
 from upkeep.flow.history import CapacityOperator, TrendsOperator
+from upkeep.flow.integrations import IntegrationsOperator
 from upkeep.flow.keys import KeysOperator
 from upkeep.flow.operators import CallOperator, CheckOperator
 from upkeep.flow.patches import LONGER, NpmOperator
 from upkeep.flow.plan import PlanOperator
 from upkeep.flow.probes import LATENCY_SECONDS, BackupsOperator, LatencyOperator, LaterOperator, ScanAgeOperator
+from upkeep.flow.signing import SealOperator, SignatureSensor, SignOffOperator, SignOnOperator
 from upkeep.flow.step import Step
 from upkeep.flow.thresholds import ThresholdsOperator
 from upkeep.settings import ConfigError, settings
+from upkeep.settings.values import is_web
 from upkeep.windows import When
 
 #: A step that dies (its worker is killed, the ledger is away) is tried once more; one that has an answer is not.
@@ -66,6 +73,10 @@ class Flow:
         """The bands in force beside what the last daily windows propose (G19)."""
         return ThresholdsOperator(task_id="thresholds", guide="G19", **self.bound)
 
+    def baselines(self) -> Step:
+        """The baselines in force beside what the last daily windows propose, and what drifted (G26)."""
+        return BaselinesOperator(task_id="baselines", guide="G26", **self.bound)
+
     def backups(self) -> Step:
         """The newest backup: there, complete, young, its checksums right (G99, G100)."""
         config = settings().target(self.bound["target"]).backups
@@ -105,6 +116,54 @@ class Flow:
     def capacity(self) -> Step:
         """What is left of the room, for how long, and what the function advises (G18, G94-G98)."""
         return CapacityOperator(task_id="capacity", guide="G18", trigger_rule="all_done", **self.bound)
+
+    def sign_on(self) -> list[BaseOperator]:
+        """The roles that must be there before anything is changed: whether they can be, then each is asked (G23)."""
+        sheet = SignOnOperator(task_id="quorum", guide="G23", **self.bound)
+        asked = self._asked(sheets.SIGN_ON, settings().maintenance.monthly.sign_on)
+        sheet >> asked
+        return [sheet, *asked]
+
+    def attestations(self) -> list[BaseOperator]:
+        """The evidence of each task sealed by its digest, then its owners are asked to attest it (G24-G30)."""
+        seal = SealOperator(task_id="seal", guide="G23", trigger_rule="all_done", **self.bound)
+        asked = self._asked(sheets.ATTEST, settings().maintenance.monthly.tasks.values())
+        seal >> asked
+        return [seal, *asked]
+
+    def sign_off(self) -> list[BaseOperator]:
+        """What closes the window, put before the one role that answers for all of it, then the page with their name."""
+        sheet = SignOffOperator(task_id="sheet", guide="G23", **self.bound)
+        (asked,) = self._asked(sheets.SIGN_OFF, [settings().maintenance.monthly.sign_off])
+        page = ReportOperator(task_id="signed_report", trigger_rule="all_done", **self.bound)
+        sheet >> asked >> page
+        return [sheet, asked, page]
+
+    def _asked(self, purpose: str, roles: Iterable[str]) -> list[SignatureSensor]:
+        titles = settings().maintenance.roles
+        return [
+            SignatureSensor(
+                task_id=role,
+                role=role,
+                purpose=purpose,
+                owner=titles[role].title,
+                trigger_rule="all_done",
+                **self.bound,
+            )
+            for role in sorted(set(roles))
+        ]
+
+    def integrations(self) -> Step:
+        """Every Connection and third party that config names, reached once and changing nothing (G29)."""
+        clock = timedelta(seconds=2 * settings().maintenance.http.total_timeout_seconds) + BESIDE
+        return IntegrationsOperator(task_id="integrations", guide="G29", execution_timeout=clock, **self.bound)
+
+    def documents(self) -> Step:
+        """The guide and its runbooks: age, owner, links; and which items of the guide had no result (G28, G138)."""
+        config = settings().maintenance
+        fetched = sum(is_web(document.path) for document in config.documents.reviewed)
+        clock = timedelta(seconds=LINK_SECONDS + fetched * config.http.total_timeout_seconds) + BESIDE
+        return DocumentsOperator(task_id="documents", guide="G138", execution_timeout=clock, **self.bound)
 
     def plan(self) -> Step:
         """What this run would change, as data; one plan per run (G52, G59)."""

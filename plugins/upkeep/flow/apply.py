@@ -44,10 +44,11 @@ class WaitForWindow(BaseOperator):
         with database.session(trusted(config.ledger.tasks), config.sql, read_only=True) as session:
             stored = gate.plan_of_run(session, run.dag_id, run.run_id)
             decisions = gate.decisions(session, stored.digest) if stored else ()
+            absent = gate.absent(session, stored.plan, config) if stored else ""
         if stored is None or now >= stored.plan.not_before:
             return self._say("nothing to wait for")
         plan = stored.plan
-        at = circumstances(config, plan, plan.not_before)
+        at = circumstances(config, plan, plan.not_before, absent=absent)
         if all(refusal(plan, action, decisions, at) for action in plan.actions):
             return self._say("nothing is approved: nothing to wait for")
         self.log.info("Waiting for %s", f"{plan.not_before:%Y-%m-%d %H:%M} UTC")

@@ -93,7 +93,7 @@ class ReportOperator(_End):
 
     def _states(self, context: Context) -> dict[str, str | None]:
         """Airflow's state of each step before this task; the ledger cannot know of a step that was killed."""
-        steps = sorted(task.task_id for task in self.dag.tasks if isinstance(task, Step))
+        steps = sorted(task.task_id for task in self.dag.tasks if isinstance(task, Step) and task.reported)
         return told.airflow_says(context, steps)
 
     def _gather(
@@ -106,7 +106,8 @@ class ReportOperator(_End):
         steps = tuple(told.result(context, step, state, recorded.get(step)) for step, state in states.items())
         now = datetime.now(UTC)
         plan, changed = told.gate_of_run(session, context, window, steps, self._sensors(), now)
-        own = self._own_look(session, context, window, steps, now, changed)
+        signing, missing = told.signing_of(session, window)
+        own = self._own_look(session, context, window, steps, now, (*changed, *missing))
         judged_by = in_force(session, window.target)
         history = told.history(session, window, judged_by.thresholds.metrics)
         judged = [*own, *(finding for step in steps for finding in step.findings)]
@@ -133,8 +134,9 @@ class ReportOperator(_End):
             earlier=tuple(reports.Earlier(**row) for row in ledger.previous_findings(session, window)),
             own=own,
             gate=plan,
+            signing=signing,
             thresholds=judged_by.words,
-            last_due=max((p.due for one in history for p in one.points if p.due < window.due), default=None),
+            last_due=told.previous_due(session, window),
         )
 
     def _sensors(self) -> dict[str, str]:
@@ -149,9 +151,9 @@ class ReportOperator(_End):
         window: windows.Window,
         steps: tuple[StepResult, ...],
         now: datetime,
-        changed: tuple[Finding, ...],
+        said: tuple[Finding, ...],
     ) -> tuple[Finding, ...]:
-        """Whether a calendar window is late, a manual one holds the calendar's slot, or the plan was changed.
+        """Whether a calendar window is late or a manual one holds the calendar's slot, beside what is ``said`` already.
 
         Recorded like a step's look, so that it is known since when; a manual window with nothing to say says nothing.
         """
@@ -163,7 +165,7 @@ class ReportOperator(_End):
             found = reports.held_slot_finding(slot, now) if slot else None
         else:
             found = reports.lateness_finding(window.due, window.deadline, steps, now)
-        own = (*changed, *((found,) if found else ()))
+        own = (*said, *((found,) if found else ()))
         if window.kind is windows.Kind.MANUAL and not own:
             return ()
         record = ledger.StepRecord(

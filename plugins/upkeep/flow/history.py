@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from upkeep.flow.connections import postgres
+from upkeep.flow.in_force import baselines_in_force
 from upkeep.flow.step import Step
 from upkeep.settings import settings
 
@@ -61,12 +62,16 @@ class CapacityOperator(Step):
         return self.carry_out(context, self._look)
 
     def _look(self, window: windows.Window) -> Looked:
-        from upkeep import database, ledger
+        from upkeep import baselines, database, ledger
         from upkeep.checks import capacity
 
         config, now = settings(), datetime.now(UTC)
+        since = now - capacity.FRESH
         with database.session(postgres(config.maintenance.ledger.tasks), config.maintenance.sql, read_only=True) as one:
             history = ledger.metric_points(one, window.target, capacity.SIZE, now - capacity.REACH, now)
+            times = ledger.metric_points(one, window.target, baselines.RESPONSE_TIME, since, now)
+            standing = baselines_in_force(one, window.target)
             bodies = ledger.answers_of_window(one, window, "database-scalability", "scalability_report")
+        held = baselines.response_time(standing, times, config.thresholds, since)
         setting, room = f"targets.{self.target}.storage_bytes", config.target(self.target).storage_bytes
-        return capacity.look(capacity.report_of(bodies), history, setting, room, config, now)
+        return capacity.look(capacity.report_of(bodies), history, setting, room, config, now, held)

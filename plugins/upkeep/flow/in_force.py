@@ -1,30 +1,50 @@
-"""The settings that a target is judged by: config's, with the thresholds in force (DESIGN, Configuration in force)."""
+"""What a target is judged by: config's settings with the thresholds in force, and the baselines in force.
+
+DESIGN, Configuration in force. Whatever is asked of the ledger here raises ConfigError when the ledger is of an older
+Upkeep, which knows no such table.
+"""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from upkeep.settings import ConfigError, Settings, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from upkeep.baselines import InForce as Baselines
     from upkeep.database import Session
     from upkeep.thresholds import InForce
 
 
 def in_force(session: Session, target: str) -> InForce:
-    """The thresholds that a target is judged by now, with their version and where it comes from.
-
-    Raises ConfigError when the ledger is of an older Upkeep, which knows no thresholds.
-    """
-    from psycopg.errors import UndefinedTable
-
+    """The thresholds that a target is judged by now, with their version and where it comes from."""
     from upkeep import thresholds
 
-    try:
+    with _of_this_version("upkeep.thresholds"):
         return thresholds.in_force(session, settings().thresholds, target)
+
+
+def baselines_in_force(session: Session, target: str, back_to: datetime | None = None) -> Baselines:
+    """The baselines that a target is judged by now; with ``back_to`` also the versions from then on."""
+    from upkeep import baselines
+
+    with _of_this_version("upkeep.baselines"):
+        return baselines.in_force(session, settings().thresholds, target, back_to)
+
+
+@contextmanager
+def _of_this_version(table: str) -> Iterator[None]:
+    from psycopg.errors import UndefinedTable
+
+    try:
+        yield
     except UndefinedTable:
         raise ConfigError(
-            f"Connection {settings().maintenance.ledger.tasks!r}: found a ledger without the table upkeep.thresholds, "
+            f"Connection {settings().maintenance.ledger.tasks!r}: found a ledger without the table {table}, "
             "expected one of this version: run `python -m upkeep ledger upgrade`"
         ) from None
 

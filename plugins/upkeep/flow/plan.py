@@ -124,7 +124,7 @@ def _approved_elsewhere(session: Session, window: windows.Window, now: datetime)
     for digest, plan in gate.plans_in_force(session, window.target, now, window.dag_id, window.run_id):
         decisions = gate.decisions(session, digest)
         done = {row["action_id"] for row in gate.permits_of_plan(session, digest) if row["outcome"] == "done"}
-        at = circumstances(config, plan, max(now, plan.not_before))
+        at = circumstances(config, plan, max(now, plan.not_before), absent=gate.absent(session, plan, config))
         open_actions = (action for action in plan.actions if action.id not in done)
         yield from (action for action in open_actions if not refusal(plan, action, decisions, at))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from upkeep import windows
 from upkeep.flow.connections import functions, postgres
+from upkeep.flow.in_force import baselines_in_force
 from upkeep.flow.operators import CallOperator
 from upkeep.flow.step import NotCollected, Step
 from upkeep.settings import settings
@@ -56,9 +57,10 @@ class LatencyOperator(Step):
         ledger_id, clocks = config.maintenance.ledger.tasks, config.maintenance.sql
         with database.session(postgres(ledger_id), clocks, read_only=True) as session:
             earlier = ledger.earlier_samples(session, window.target, self.task_id, now)
+            standing = baselines_in_force(session, window.target)
         names, calls = list(config.thresholds.latencies), config.maintenance.checks.latency_samples
         timed = latencies.measure(call, names, calls, LATENCY_SECONDS)
-        return latencies.judge(timed, latencies.last_called(earlier), self._called_beside(), now, config)
+        return latencies.judge(timed, latencies.last_called(earlier), self._called_beside(), now, config, standing)
 
     def _called_beside(self) -> set[str]:
         """The functions that other steps of the same run ask, at nobody knows which moment."""

@@ -73,6 +73,10 @@ class Step(BaseOperator):
     """
 
     asks_about_period = False
+    #: Whether the group around it is one of those that a trigger may leave out.
+    grouped = True
+    #: Whether the report waits for it.
+    reported = True
 
     def __init__(self, *, target: str, cadence: str, guide: str, after_apply: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -121,7 +125,7 @@ class Step(BaseOperator):
     def _may_run(self, context: Context, window: windows.Window, now: datetime) -> None:
         group = self.task_id.rpartition(".")[0].rpartition(".")[2]  # the innermost one, as the trigger form names it
         params = context["params"]
-        if group and group not in params["groups"]:
+        if self.grouped and group and group not in params["groups"]:
             raise NotCollected(f"group {group!r} was left out by {window.requested_by}")
         if params["dry_run"]:
             raise NotCollected(f"dry run; would have asked: {self.describe(window)}")

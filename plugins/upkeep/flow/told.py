@@ -9,7 +9,11 @@ from urllib.parse import quote
 from airflow.sdk.configuration import conf
 
 from upkeep.findings import Finding, Level
+from upkeep.flow.signed import signing_of_run
 from upkeep.settings import METRICS, settings
+
+#: What the daily window calls the database's size.
+SIZE = "database_bytes"
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
     from upkeep.database import Row, Session
     from upkeep.findings import Bands, Sample
     from upkeep.gate import Stored
-    from upkeep.reports import Attempt, Gate, History, Outcome, StepResult
+    from upkeep.reports import Attempt, Gate, History, Outcome, Signing, StepResult
 
 
 def run_url(dag_id: str, run_id: str, *, pages: str = "") -> str:
@@ -74,16 +78,18 @@ def gate_of_run(
 
 
 def history(session: Session, window: windows.Window, bands: Mapping[str, Bands]) -> tuple[History, ...]:
-    """The six metrics over the last windows, with the bands in force now; weekly its own numbers."""
+    """The six metrics over the last windows, with the bands in force now; weekly its own numbers, monthly by month."""
     from upkeep import ledger, reports
 
     if window.cadence == "weekly":
         return _weekly(session, window, bands)
+    if window.cadence == "monthly":
+        return _monthly(session, window, bands)
     rows = ledger.metric_history(session, window, METRICS)
     return tuple(
         reports.History(
             metric=name,
-            title=name.replace("_", " ").capitalize().replace("Cpu", "CPU"),
+            title=_metric_title(name),
             bands=bands[name],
             points=tuple(
                 reports.Point(row["due"], row["period_start"], row["kind"], row["value"]) for row in rows[name]
@@ -112,6 +118,36 @@ def _weekly(session: Session, window: windows.Window, in_force: Mapping[str, Ban
         )
         for metric in trends.PLOTTED
     )
+
+
+def _metric_title(name: str) -> str:
+    return name.replace("_", " ").capitalize().replace("Cpu", "CPU")
+
+
+def _monthly(session: Session, window: windows.Window, in_force: Mapping[str, Bands]) -> tuple[History, ...]:
+    """The six metrics and the database's size by calendar month, whatever window measured them."""
+    from upkeep import ledger, reports
+
+    rows = ledger.months(session, window.target, window.due, [*METRICS, SIZE])
+    return tuple(
+        reports.History(
+            metric=name,
+            title=_metric_title(name),
+            bands=in_force.get(name),
+            points=tuple(reports.Point(month, month, "calendar", value) for month, value in found),
+            own_unit="bytes",
+            own_guide="G93",
+        )
+        for name, found in rows.items()
+    )
+
+
+def previous_due(session: Session, window: windows.Window) -> datetime | None:
+    """When the cadence's window before this one was due, None when the ledger knows of none."""
+    from upkeep import ledger
+
+    rows = ledger.metric_history(session, window, METRICS[:1])[METRICS[0]]
+    return max((row["due"] for row in rows if row["due"] < window.due), default=None)
 
 
 def worth_showing(history: tuple[History, ...], cadence: str) -> tuple[History, ...]:
@@ -159,13 +195,26 @@ def _note(task: str, state: str | None) -> str:
     return "" if state in ("success", None) else f"Airflow's state of task {task} is {state}"
 
 
+def signing_of(session: Session, window: windows.Window) -> tuple[Signing | None, tuple[Finding, ...]]:
+    """Who signed what and whose name is missing; a finding when a sheet in the ledger was changed."""
+    from upkeep import reports
+
+    if window.cadence != "monthly":
+        return None, ()
+    try:
+        signing = signing_of_run(session, window)
+    except ValueError as why:
+        return None, (_changed(why),)
+    return signing, reports.signing_findings(signing) if signing else ()
+
+
 def _changed(why: ValueError) -> Finding:
     return Finding(
         key="gate:plan",
         level=Level.CRITICAL,
-        subject="The plan in the ledger is not the one that was drawn up",
+        subject="What lies in the ledger is not what was drawn up",
         detail=str(why),
-        expected="a plan whose text gives its digest",
+        expected="plans and sheets whose text gives their digest",
         remedy="Approve and apply nothing from this ledger until it is known who changed its table upkeep.plans.",
     )
 

@@ -31,6 +31,7 @@ from upkeep.reports.model import (
 )
 from upkeep.reports.page import HTML_GROUP, HTML_LEVEL, HTML_TEXT, TEMPLATES, to_html
 from upkeep.reports.plots import plot
+from upkeep.reports.signing import Signing, Task, signing_findings
 from upkeep.reports.text import visible
 
 __all__ = [
@@ -58,7 +59,9 @@ __all__ = [
     "Pair",
     "Point",
     "Report",
+    "Signing",
     "StepResult",
+    "Task",
     "Told",
     "checklist",
     "compare",
@@ -70,6 +73,7 @@ __all__ = [
     "pairs",
     "plot",
     "rows_of",
+    "signing_findings",
     "to_html",
     "to_json",
     "verdict",

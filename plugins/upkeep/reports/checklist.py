@@ -1,7 +1,8 @@
-"""The guide's checklists, daily (G118-G122) and weekly (G123-G127): a row each, with the evidence there is. Pure.
+"""The guide's checklists: daily (G118-G122), weekly (G123-G127), monthly (G128-G132). A row each, with its evidence.
 
-A row never blocks the run and is never ticked by it: acknowledging is a person's. The weekly rows stand in the
-approval form, and whoever answers may mark there what they have reviewed.
+Pure. A row never blocks the run and is never ticked by it: acknowledging is a person's. The weekly rows stand in the
+approval form, and whoever answers may mark there what they have reviewed; a monthly row is acknowledged by whoever
+attests the task that it is about.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import Any
 
 from upkeep.findings import Finding, Level
 from upkeep.reports.model import Report, StepResult
+from upkeep.reports.signing import Signing
 from upkeep.reports.text import brief, count
+from upkeep.sheets import SIGNED
 
 #: What the evidence says of a row.
 EVIDENCE_OK, LOOK, MISSING = "evidence ok", "look at it", "not collected"
@@ -76,6 +79,13 @@ ITEMS: dict[str, tuple[Item, ...]] = {
         Item("G126", "Documentation updates", absent=_NOBODY),
         Item("G127", "Team maintenance summary", absent="this report is the summary; send its address to the team"),
     ),
+    "monthly": (
+        Item("G128", "Full security audit", steps=("evidence.audit.",)),
+        Item("G129", "Disaster recovery test", steps=("evidence.recovery.",)),
+        Item("G130", "Performance baseline update", steps=("evidence.baselines.",)),
+        Item("G131", "Cost optimization review", steps=("evidence.cost.",)),
+        Item("G132", "Procedure documentation review", steps=("evidence.documentation.",)),
+    ),
 }
 
 
@@ -95,12 +105,23 @@ class Row:
 def checklist(report: Report) -> tuple[Row, ...]:
     """The rows of this report's cadence, in the guide's order, with who said in the form that they reviewed one."""
     rows = rows_of(report.cadence, report.placed, report.not_collected)
+    if report.signing is not None:
+        return tuple(replace(row, reviewed=_attested(row, report.signing)) for row in rows)
     if report.gate is None:
         return rows
     return tuple(
         replace(row, reviewed=tuple(one.person for one in report.gate.answers if row.guide in one.reviewed))
         for row in rows
     )
+
+
+#: The task whose attestation acknowledges a monthly row.
+_TASKS = {"G128": "audit", "G129": "recovery", "G130": "baselines", "G131": "cost", "G132": "documentation"}
+
+
+def _attested(row: Row, signing: Signing) -> tuple[str, ...]:
+    signed = (task.signature for task in signing.tasks if task.name == _TASKS.get(row.guide) and task.signature)
+    return tuple(one.person for one in signed if one.state == SIGNED)
 
 
 def rows_of(

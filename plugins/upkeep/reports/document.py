@@ -14,6 +14,8 @@ from upkeep.reports.checklist import checklist
 from upkeep.reports.gate import Became, Gate
 from upkeep.reports.headline import do_first, headline
 from upkeep.reports.model import Earlier, History, Report
+from upkeep.reports.signing import Signing
+from upkeep.sheets import Signature
 
 JSON_TEXT = 100_000  # bytes of one text in the JSON, as UTF-8
 
@@ -61,9 +63,34 @@ def to_json(report: Report) -> dict[str, Any]:
             for row in checklist(report)
         ],
         "gate": report.gate and _gate(report.gate),
+        "signing": report.signing and _signing(report.signing),
         "looks": [_look(pair) for pair in pairs(report)],
     }
     return dict(plain(document))
+
+
+def _signing(signing: Signing) -> dict[str, Any]:
+    """``sign_on`` [{role, title, state, person, at, comment}], ``tasks`` [{name, guide, title, owner, worst, says,
+    evidence, state, person, at, comment}], ``sign_off`` (like a sign-on, with what it says and its evidence, or null)
+    and the ``digest`` of all but the sign-off.
+    """
+    return {
+        "digest": signing.digest,
+        "sign_on": [_signature(one) for one in signing.sign_on],
+        "tasks": [
+            {
+                **_take(task, "name guide title owner worst says evidence state"),
+                **(_take(task.signature, "person at comment") if task.signature else {}),
+            }
+            for task in signing.tasks
+        ],
+        "sign_off": signing.sign_off
+        and {**_signature(signing.sign_off), **_take(signing.sign_off.item, "says evidence")},
+    }
+
+
+def _signature(one: Signature) -> dict[str, Any]:
+    return {**_take(one.item, "role title"), **_take(one, "state person at comment")}
 
 
 def _look(pair: Pair) -> dict[str, Any]:

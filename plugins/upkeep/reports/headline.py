@@ -19,7 +19,8 @@ def headline(report: Report) -> str:
     """One sentence for the person on call, free of invisible characters: the plan, then the findings."""
     if report.superseded and report.planning:
         return f"Superseded by {_later(report.planning.reason)}: nothing was to be done"
-    sentence = "; ".join(part for part in (_plan(report), _findings(report)) if part)
+    signed = report.signing.sentence if report.signing else ""
+    sentence = "; ".join(part for part in (signed, _plan(report), _findings(report)) if part)
     return f"Dry run: {sentence}" if report.dry_run else sentence[0].upper() + sentence[1:]
 
 

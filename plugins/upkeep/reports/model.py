@@ -9,6 +9,7 @@ from functools import cached_property
 
 from upkeep.findings import Bands, Finding, Level, Sample, worst
 from upkeep.reports.gate import Gate
+from upkeep.reports.signing import Signing
 
 #: States of a step. Any state but the first three leaves evidence missing and so makes an UNKNOWN finding.
 RAN, SUPERSEDED, FROZEN, FAILED, NOT_COLLECTED = "ran", "superseded", "frozen", "failed", "not collected"
@@ -99,8 +100,8 @@ class Report:
 
     ``late`` is empty or a sentence part, ``since`` says for a finding's key since when it has not been ok, ``own``
     holds what the report itself found (that the window is late), ``gate`` is None where the run has no plan,
-    ``last_due`` is when the window before was due where no history says so, ``thresholds`` the version of the bands in
-    force and who approved it.
+    ``signing`` where nobody was to sign, ``last_due`` is when the window before was due where no history says so,
+    ``thresholds`` the version of the bands in force and who approved it.
     """
 
     target: str
@@ -127,6 +128,7 @@ class Report:
     gate: Gate | None = None
     last_due: datetime | None = None
     thresholds: str = ""
+    signing: Signing | None = None
 
     @cached_property
     def own_step(self) -> StepResult:
@@ -230,6 +232,8 @@ class Report:
     @property
     def previous(self) -> datetime | None:
         """When the window before this one was due; None when there was none, or no history is at hand."""
+        if self.cadence == "monthly":  # its history is of months
+            return self.last_due
         dues = (point.due for history in self.history for point in history.points if point.due < self.due)
         return max(dues, default=self.last_due)
 

@@ -16,6 +16,7 @@ from upkeep import plans
 from upkeep.findings import Finding, Level
 from upkeep.reports import text
 from upkeep.reports.again import pairs as looked_twice
+from upkeep.reports.baselines import drawn as drawn_baselines
 from upkeep.reports.changes import before, compare
 from upkeep.reports.checklist import checklist
 from upkeep.reports.document import plain
@@ -24,6 +25,7 @@ from upkeep.reports.gate import STATES, Became, Gate
 from upkeep.reports.headline import do_first, headline
 from upkeep.reports.model import APPLY_STEP, Report, StepResult
 from upkeep.reports.plots import HEIGHT, LEFT, RIGHT, WIDTH, plot
+from upkeep.reports.signing import LOOKS, in_words
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -33,6 +35,9 @@ HTML_LEVEL = 200  # findings on the page with one level; also rows of the sample
 HTML_CHANGES = 8  # rows of each kind of change, and of what is not known
 HTML_BRIEF = 300  # characters of a text in those rows
 HTML_FOLD = 10  # actions with one state and one reason that stay unfolded; also tables before and after
+
+
+_TITLES = {"daily": "Six metrics", "weekly": "Week against week", "monthly": "Month against month"}
 
 
 def to_html(report: Report) -> str:
@@ -48,8 +53,12 @@ def to_html(report: Report) -> str:
         checklist=checklist(report),
         plots=[plot(history) for history in report.history],
         forecast=next((forecast(one.metadata) for one in report.findings if one.key == KEY), None),
-        metrics_title="Six metrics" if report.cadence == "daily" else "Week against week",
+        metrics_title=_TITLES.get(report.cadence, "Metrics"),
+        unit_of_time="months" if report.cadence == "monthly" else "windows",
+        ordinary=drawn_baselines(report.findings),
         size={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT},
+        looks_like=LOOKS,
+        in_words=in_words,
         fates=_fates(report.gate) if report.gate else [],
         states=STATES,
         looks=looked_twice(report),

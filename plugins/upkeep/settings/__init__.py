@@ -14,9 +14,12 @@ from pydantic import ConfigDict
 
 from upkeep.settings.approval import Freeze, Guards, Indexes, Optimise
 from upkeep.settings.base import EXPECTATIONS, METRICS, ROOT, ConfigError, Frozen
+from upkeep.settings.documents import Document, Documents
 from upkeep.settings.exceptions import Acknowledgement, Exceptions
+from upkeep.settings.integrations import Endpoint, Integrations
 from upkeep.settings.logs import AlertLog, ApplicationLog, SecurityLog
 from upkeep.settings.maintenance import Backups, Http, Maintenance, Sql, Target
+from upkeep.settings.monthly import MONTHLY_TASKS, Monthly
 from upkeep.settings.patches import Checkout, Patches
 from upkeep.settings.read import read
 from upkeep.settings.thresholds import Thresholds
@@ -73,6 +76,7 @@ def reread(folder: Path | None = None) -> Maintenance:
 __all__ = [
     "EXPECTATIONS",
     "METRICS",
+    "MONTHLY_TASKS",
     "ROOT",
     "Acknowledgement",
     "AlertLog",
@@ -80,12 +84,17 @@ __all__ = [
     "Backups",
     "Checkout",
     "ConfigError",
+    "Document",
+    "Documents",
+    "Endpoint",
     "Freeze",
     "Guards",
     "Hours",
     "Http",
     "Indexes",
+    "Integrations",
     "Maintenance",
+    "Monthly",
     "Network",
     "Optimise",
     "Patches",

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from upkeep.settings.base import ConnectionId, Frozen, Name
 
 #: Kinds of action that this version can propose; each has its list of roles in ``approval.roles``.
-KINDS = ("indexes", "optimise", "thresholds")
+KINDS = ("baselines", "indexes", "optimise", "thresholds")
 
 
 class Person(Frozen):
@@ -21,10 +21,11 @@ class Person(Frozen):
 
 
 class Role(Frozen):
-    """One of the guide's four roles (G133-G136) and the people who hold it."""
+    """One of the guide's four roles (G133-G136), the people who hold it, and who may stand in for them."""
 
     title: str
     users: tuple[str, ...] = ()
+    deputies: tuple[str, ...] = ()
 
 
 class Approval(Frozen):

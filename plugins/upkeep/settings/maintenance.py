@@ -11,8 +11,11 @@ from upkeep.findings import Level
 from upkeep.settings.approval import Approval, Freeze, Guards, Indexes, Optimise, Person, Role
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, Frozen, Name, exactly
 from upkeep.settings.compliance import Compliance
+from upkeep.settings.documents import Documents
+from upkeep.settings.integrations import Integrations
 from upkeep.settings.keys import Keys
 from upkeep.settings.logs import Logs, Security
+from upkeep.settings.monthly import Monthly
 from upkeep.settings.patches import Checkout, Patches
 from upkeep.settings.trends import Capacity, Trends
 from upkeep.settings.values import Folder
@@ -149,12 +152,6 @@ class Verdict(Frozen):
         return value
 
 
-class Documents(Frozen):
-    """Where people look further: a URL or a path (G137)."""
-
-    incident_response: str
-
-
 class Maintenance(Frozen):
     """``config/maintenance.yaml``."""
 
@@ -165,6 +162,7 @@ class Maintenance(Frozen):
     people: Mapping[str, Person] = Field(default_factory=dict)
     roles: Mapping[Name, Role]
     approval: Approval
+    monthly: Monthly
     guards: Guards
     optimise: Optimise
     trends: Trends
@@ -182,6 +180,7 @@ class Maintenance(Frozen):
     expectations: Mapping[str, MetricSource]
     verdict: Verdict
     documents: Documents
+    integrations: Integrations
 
     @field_validator("metrics")
     @classmethod
@@ -228,8 +227,9 @@ class Maintenance(Frozen):
     def _known_people(cls, value: Mapping[str, Role], info: ValidationInfo) -> Mapping[str, Role]:
         people = info.data.get("people", {})
         for name, role in value.items():
-            if unknown := sorted(set(role.users) - set(people)):
-                raise ValueError(f"found {unknown} in {name}.users, expected names from people: {sorted(people)}")
+            for said, users in (("users", role.users), ("deputies", role.deputies)):
+                if unknown := sorted(set(users) - set(people)):
+                    raise ValueError(f"found {unknown} in {name}.{said}, expected names from people: {sorted(people)}")
         return value
 
     @field_validator("approval")
@@ -241,9 +241,18 @@ class Maintenance(Frozen):
                 raise ValueError(f"found {unknown} in roles.{kind}, expected names from roles: {sorted(roles)}")
         return value
 
+    @field_validator("monthly")
+    @classmethod
+    def _roles_that_sign(cls, value: Monthly, info: ValidationInfo) -> Monthly:
+        roles = info.data.get("roles", {})
+        if unknown := sorted(value.roles - set(roles)):
+            raise ValueError(f"found {unknown}, expected names from roles: {sorted(roles)}")
+        return value
+
     def holders(self, role: str) -> frozenset[str]:
-        """The people who hold a role now."""
-        return frozenset(self.roles[role].users) if role in self.roles else frozenset()
+        """The people who hold a role now, deputies among them."""
+        found = self.roles.get(role)
+        return frozenset((*found.users, *found.deputies)) if found else frozenset()
 
     def person_by_id(self, user_id: str) -> str | None:
         """The one name of a person by what the auth manager calls them; None when config knows nobody."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, GetPydanticSchema, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, GetPydanticSchema, ValidationInfo, field_validator
 from pydantic_core import core_schema
 
 from upkeep.findings import Bands, Expectation, Interval
 from upkeep.settings.base import EXPECTATIONS, METRICS, Frozen, exactly
+from upkeep.settings.baselines import Baselines
+from upkeep.settings.values import Range
 
 IntervalText = Annotated[Interval, BeforeValidator(Interval.parse)]
 
@@ -54,18 +56,6 @@ ExpectationText = Annotated[
 ]
 
 
-def _range(value: tuple[float, float]) -> tuple[float, float]:
-    if value[0] > value[1]:
-        raise ValueError(f"found {list(value)}, expected the lower end first")
-    return value
-
-
-Range = Annotated[
-    tuple[Annotated[float, Field(allow_inf_nan=False)], Annotated[float, Field(allow_inf_nan=False)]],
-    AfterValidator(_range),
-]
-
-
 class Bounds(Frozen):
     """Where people may put the edges of one metric's bands: [lowest, highest], both included."""
 
@@ -106,6 +96,7 @@ class Thresholds(Frozen):
     proposals: Proposing
     expectations: Mapping[str, ExpectationText]
     latencies: Mapping[str, ExpectationText]
+    baselines: Baselines
 
     @field_validator("expectations")
     @classmethod
@@ -129,5 +120,19 @@ class Thresholds(Frozen):
                 raise ValueError(
                     f"found {name}: warning {list(bounds.warning)} beyond critical {list(bounds.critical)}, expected "
                     "each end of warning on the good side of the same end of critical"
+                )
+        return value
+
+    @field_validator("baselines")
+    @classmethod
+    def _around_the_latencies(cls, value: Baselines, info: ValidationInfo) -> Baselines:
+        latencies = info.data.get("latencies", {})
+        limits = exactly(value.limits, tuple(latencies))
+        for name, expectation in latencies.items():
+            low, high = limits[name]
+            if not low <= expectation.limit <= high:
+                raise ValueError(
+                    f"found limits.{name} [{low:g}, {high:g}], expected the guide's {expectation.limit:g} "
+                    f"{expectation.unit} between its ends"
                 )
         return value

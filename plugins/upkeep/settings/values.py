@@ -1,4 +1,4 @@
-"""Values that config writes as text: folders, identifiers, tables, hours, networks."""
+"""Values that config writes as text or pairs: folders, web addresses, identifiers, tables, hours, networks, ranges."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import ipaddress
 from datetime import datetime, time
 from pathlib import Path
 from typing import Annotated, NamedTuple
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, PlainValidator
+from pydantic import AfterValidator, Field, PlainValidator
 
 
 def _absolute(value: Path) -> Path:
@@ -17,6 +18,30 @@ def _absolute(value: Path) -> Path:
 
 
 Folder = Annotated[Path, AfterValidator(_absolute)]
+
+
+def is_web(value: str) -> bool:
+    """Whether a text is meant as a web address."""
+    return value.lower().startswith(("http://", "https://"))
+
+
+def web_address(value: str) -> str:
+    """The URL itself. Raises ValueError, without showing it, unless it is one that holds no secret's place."""
+    try:
+        parts = urlsplit(value)
+        usable = is_web(value) and bool(parts.hostname) and parts.port != 0 and not parts.query and not parts.fragment
+    except ValueError:
+        usable = False
+    if not usable or any(sign in "@?#\\" or sign.isspace() or not sign.isprintable() for sign in value):
+        # What was found is not said: it may hold a password.
+        raise ValueError(
+            "found something else, expected a URL such as https://status.example/ without user name, query or fragment"
+        )
+    return value
+
+
+#: ``http`` or ``https``, and nothing in it that is a secret's place.
+WebAddress = Annotated[str, AfterValidator(web_address)]
 
 
 def _identifier(value: str) -> str:
@@ -83,3 +108,15 @@ def _network(value: object) -> Network:
 
 
 NetworkText = Annotated[Network, PlainValidator(_network)]
+
+
+def _range(value: tuple[float, float]) -> tuple[float, float]:
+    if value[0] > value[1]:
+        raise ValueError(f"found {list(value)}, expected the lower end first")
+    return value
+
+
+Range = Annotated[
+    tuple[Annotated[float, Field(allow_inf_nan=False)], Annotated[float, Field(allow_inf_nan=False)]],
+    AfterValidator(_range),
+]

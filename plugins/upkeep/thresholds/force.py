@@ -1,24 +1,21 @@
 """Which bands a target is judged by: the file's, with what people approved laid over them.
 
-A row of ``upkeep.thresholds`` is worth what its decisions are worth. Each time it is read, its plan must give its
-digest, hold this action for this target, be approved by every role that the action needs, be done under a permit, and
-its bands must lie inside config's bounds as they are now. One that fails is ignored and told, and the newest one before
-it that verifies counts; without any, the file. A row put in force stays so when its people leave: they held the
-role when they were asked.
+A row of ``upkeep.thresholds`` is worth what its decisions are worth. Each time it is read, what is behind it must
+verify (``proofs``), and its bands must lie inside config's bounds as they are now. One that fails is ignored and told,
+and the newest one before it that verifies counts; without any, the file.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from upkeep import gate, permits, queries
+from upkeep import permits, proofs, queries
 from upkeep.database import Row, Session
 from upkeep.findings import Bands, Interval
-from upkeep.plans import Action, Plan
 from upkeep.settings import Settings, Thresholds
 
 KIND = "thresholds"
@@ -141,40 +138,8 @@ def _verified(
 ) -> tuple[Bands, tuple[permits.Decision, ...]]:
     """A row's bands and the decisions behind them. Raises ValueError saying why it does not verify."""
     metric, bands = parse(row["statement"], config)
-    plan = gate.plan_by_digest(session, row["digest"])
-    if plan is None:
-        raise ValueError(f"found no plan {row['digest']}, expected the one that it was approved in")
-    action = next((action for action in plan.actions if action.id == row["action_id"]), None)
-    said = (plan.target, row["metric"], row["statement"])
-    if action is None or (action.kind, action.schema, action.table, action.statement) != (KIND, *said):
-        raise ValueError(f"found no such action {row['action_id']!r} in its plan, expected {row['statement']!r}")
-    if (plan.target, row["metric"]) != (target, metric):
-        raise ValueError(f"found {metric} of target {plan.target!r}, expected {row['metric']} of {target!r}")
-    decisions = _decisions(session, plan, action, row["digest"])
-    if not row["done"]:
-        raise ValueError("found no receipt that says it was done under a permit, expected one")
+    claim = proofs.Claim(KIND, target, row["metric"], row["statement"])
+    decisions = proofs.decisions_behind(session, row, claim)
+    if metric != row["metric"]:
+        raise ValueError(f"found bands of {metric}, expected them of {row['metric']}")
     return bands, decisions
-
-
-def _decisions(session: Session, plan: Plan, action: Action, digest: str) -> tuple[permits.Decision, ...]:
-    """The decisions that let the action run, one for each of its roles. Raises ValueError when they do not suffice."""
-    answered = [one for one in gate.answers(session, digest) if one.decision.role in action.roles]
-    if why := next(_not_asked(answered, action), ""):
-        raise ValueError(why)
-    asked = {one.decision.role: one.asked for one in answered}
-    # Who held the role when it was asked, not who holds it today; its time and requester were judged by apply.
-    holders = {role: asked.get(role, frozenset({"nobody"})) for role in action.roles}
-    at = permits.Circumstances(plan.not_before, holders, frozenset(), done=frozenset(action.needs))
-    decisions = tuple(one.decision for one in answered)
-    if why := permits.refusal(plan, action, decisions, at):
-        raise ValueError(why)
-    first: dict[str, permits.Decision] = {}
-    for decision in decisions:
-        first.setdefault(decision.role, decision)
-    return tuple(first[role] for role in action.roles)
-
-
-def _not_asked(answered: list[gate.Answered], action: Action) -> Iterator[str]:
-    for one in answered:
-        if one.decision.person not in one.asked or action.id not in one.shown:
-            yield f"found an answer of {one.decision.person} as {one.decision.role} to what was not asked of them"

@@ -1,14 +1,8 @@
 """New bands from a metric's own history (G19), inside hard bounds, as actions for people to approve.
 
 The method. A metric's values of the last daily windows are taken as distances from its best value (0 ms, 100 % health),
-so that for every metric more is worse. Warning is to begin where an ordinary day no longer reaches: at the further of
-
-- the 0.95 quantile (type 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician
-  50, 1996), which a skewed metric needs; and
-- the median plus 3 × 1.4826 × MAD, the median absolute deviation: the Hampel identifier (Davies and Gather, "The
-  Identification of Multiple Outliers", JASA 88, 1993, after Hampel 1974). 1.4826 makes MAD the standard deviation of
-  normal values. Half of the windows may have been bad before median and MAD follow them, so an outage does not teach
-  the thresholds to expect outages; the quantile is what up to one bad window in twenty leaves alone.
+so that for every metric more is worse. Warning is to begin where an ordinary day no longer reaches (``robust``, where
+its sources stand): at the 0.95 quantile or three robust deviations from the median, whichever is further.
 
 The result is rounded up to two significant digits and clamped to config's bounds. Critical keeps its ratio to warning,
 rounded and clamped likewise. Nothing is proposed from fewer windows than ``least_windows``, for a move of less than
@@ -22,20 +16,14 @@ import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import ROUND_CEILING, Decimal
 
-from upkeep import queries
+from upkeep import ledger, robust
 from upkeep.database import Session
 from upkeep.findings import Bands, Finding, Level
 from upkeep.plans import Action, Proposal
 from upkeep.settings import Settings, Thresholds
 from upkeep.thresholds.force import KIND, InForce, in_force, statement
 
-#: Makes the MAD of normal values their standard deviation: 1 / Φ⁻¹(3/4).
-CONSISTENT = 1.4826
-#: Robust standard deviations from the median: the Hampel identifier's usual three.
-DEVIATIONS = 3
-QUANTILE = 0.95
 #: A row in the ledger; predicted like any other "at once".
 _PREDICTED_MS = 50
 
@@ -45,11 +33,8 @@ History = Mapping[str, Sequence[float]]
 def history(session: Session, target: str, config: Thresholds, now: datetime) -> dict[str, list[float]]:
     """Metric → its values in the calendar's daily windows of the last ``history_days``, oldest first."""
     since = now - timedelta(days=config.proposals.history_days)
-    parameters = {"target": target, "since": since, "now": now, "metrics": list(config.metrics)}
-    found: dict[str, list[float]] = {metric: [] for metric in config.metrics}
-    for row in session.rows(queries.load("ledger/daily_values"), parameters):
-        found[row["metric"]].append(row["value"])
-    return found
+    values = ledger.daily_values(session, target, config.metrics, since, now)
+    return {metric: [value for _, value in values.get((metric, ""), ())] for metric in config.metrics}
 
 
 @dataclass(frozen=True)
@@ -68,7 +53,7 @@ class Outlook:
     @property
     def seen(self) -> dict[str, int | float]:
         """What was measured, for the form: the numbers that the new bands come from."""
-        quantile = f"distance from the best at the {QUANTILE:g} quantile"
+        quantile = f"distance from the best at the {robust.QUANTILE:g} quantile"
         return {"windows": self.windows, "median": self.median, "MAD": self.mad, quantile: self.quantile}
 
 
@@ -82,12 +67,9 @@ def outlook(metric: str, values: Iterable[float], bands: Bands, config: Threshol
     if math.isinf(best):
         return Outlook(metric, count, None, "its best value has no end to measure from", enough=True)
     distances = [abs(value - best) for value in usable]
-    median = statistics.median(distances)
-    mad = statistics.median(abs(distance - median) for distance in distances)
-    quantile = statistics.quantiles(distances, n=20, method="inclusive")[18]
-    seen = {"median": _short(statistics.median(usable)), "mad": _short(mad), "quantile": _short(quantile)}
-    wanted = max(quantile, median + DEVIATIONS * CONSISTENT * mad)
-    new, why = _moved(bands, best, wanted, config, metric)
+    days = robust.ordinary(distances)
+    seen = {"median": _short(statistics.median(usable)), "mad": _short(days.mad), "quantile": _short(days.quantile)}
+    new, why = _moved(bands, best, days.upper, config, metric)
     return Outlook(metric, count, new, why, enough=True, **seen)
 
 
@@ -109,8 +91,7 @@ def _moved(bands: Bands, best: float, wanted: float, config: Thresholds, metric:
 
 def _two_digits(value: float) -> float:
     """Rounded away from the best value, so that what was ordinary stays ordinary."""
-    exact = Decimal(f"{value:.12g}")
-    return float(exact.quantize(Decimal(1).scaleb(exact.adjusted() - 1), ROUND_CEILING)) if value else 0.0
+    return robust.rounded(value, 2, up=True)
 
 
 def _short(value: float) -> float:
@@ -149,8 +130,8 @@ def _action(metric: str, bands: Bands, now: InForce, roles: tuple[str, ...]) -> 
         roles=roles,
         because=(
             "warning is to begin beyond its ordinary daily windows, "
-            f"at their {QUANTILE:g} quantile or three robust deviations from their median, whichever is further, "
-            "inside the bounds"
+            f"at their {robust.QUANTILE:g} quantile or three robust deviations from their median, whichever is "
+            "further, inside the bounds"
         ),
         lock="none",
         predicted_ms=_PREDICTED_MS,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
 
 import psycopg
 from airflow.secrets.metastore import MetastoreBackend
 from sqlalchemy.exc import SQLAlchemyError
 
-from upkeep import database, gate, pooling
+from upkeep import database, gate, pooling, sheets
 from upkeep.cli.check.identity import of_server
 from upkeep.cli.check.rows import Row, looked
 from upkeep.flow.connections import connection, trusted, trusted_connection
@@ -138,16 +137,20 @@ def role_rows(config: Settings) -> Iterator[Row]:
     roles, needed = config.maintenance.roles, config.maintenance.approval.roles
     for name, role in roles.items():
         kinds = ", ".join(kind for kind, names in needed.items() if name in names)
-        if role.users:
-            yield Row(f"role {name}, {role.title}: {', '.join(role.users)}", "G133", True)
+        people = ", ".join((*role.users, *(f"{deputy} (deputy)" for deputy in role.deputies)))
+        if people:
+            yield Row(f"role {name}, {role.title}: {people}", "G133", True)
         elif kinds:
             why = f"roles.{name}.users: found nobody, expected people who answer: without them is refused: {kinds}"
             yield Row(f"role {name}, {role.title}", "G133", None, why)
+    holders = {name: config.maintenance.holders(name) for name in roles}
     for kind, names in needed.items():
-        users = [roles[name].users for name in names]
-        if all(users) and not any(len(set(people)) == len(people) for people in product(*users)):
-            why = f"approval.roles.{kind}: found fewer people in {', '.join(names)} than roles, expected one for each"
-            yield Row(f"different people for {kind}", "G133", None, f"{why}: it is always refused")
+        if all(holders[name] for name in names) and (why := sheets.impossible(names, holders)):
+            said = f"approval.roles.{kind}: {why}: it is always refused"
+            yield Row(f"different people for {kind}", "G133", None, said)
+    what, signers = "the monthly window's sign-on", config.maintenance.monthly.sign_on
+    why = sheets.impossible(signers, holders)
+    yield Row(what, "G23", None if why else True, why and f"monthly.sign_on: {why}: nothing is changed in that window")
 
 
 def slack_row(config: Settings) -> Row:

@@ -1,0 +1,113 @@
+"""
+### Monthly maintenance, the first Sunday at 02:00 UTC, 4 hours
+
+Carries out the guide's monthly window (G23-G30): four roles sign on, evidence is collected for each task and attested
+by its owner, a plan is drawn up, approved and applied, and the Technical Lead signs off. The disaster-recovery drill
+(G25) is not built yet and says so.
+
+**Touches** the target's database: evidence through the read-only Connection; *apply*, and nothing else, through
+`maintain`: REINDEX and DROP INDEX CONCURRENTLY, VALIDATE CONSTRAINT, VACUUM, ANALYZE. Baselines and thresholds that are
+approved go into the ledger. On a first Sunday it does the weekly window's changes too; that one says so and plans none.
+
+**People decide** under *Required Actions*, four times:
+
+- *sign_on*: each of the four roles, a person of its own. Evidence does not wait for them. Without all four nothing is
+  changed, and that a role cannot be filled is said at the start.
+- *attest*: the owner of a task puts their name to its evidence, which is named by its digest. Evidence that is
+  collected anew afterwards makes the attestation void.
+- *approve*: as in the weekly window, which actions of the plan may run.
+- *sign_off*: the Technical Lead, over all of it; the report with that name on it is the run's last page.
+
+No answer is never a yes: the report says whose is missing.
+
+**By hand**: *Trigger* asks when to apply, as in the weekly window.
+
+**When it fails**: the report says of each task what was collected and who attested it, of each action whether it was
+done, refused or left undone, and why. *Clear* on *apply* is safe; a sheet or plan that was drawn up stays as it is, for
+another one start a new run.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
+
+from upkeep.flow import DEFAULTS, Flow, dag_name, form
+from upkeep.settings import settings
+
+TASKS = ("audit", "recovery", "baselines", "capacity", "documentation", "integrations", "cost", "database")
+
+
+def maintenance_monthly(target: str) -> DAG:
+    """The monthly window of one target."""
+    flow = Flow(target, "monthly")
+    with DAG(
+        dag_name("maintenance_monthly", target, settings().targets),
+        schedule=CronTriggerTimetable(settings().maintenance.windows["monthly"].cron, timezone="UTC"),
+        start_date=datetime(2025, 9, 14, tzinfo=UTC),  # the day of the guide
+        catchup=False,
+        max_active_runs=8,  # a run that waits for the next window must not hold up that window's own
+        dagrun_timeout=timedelta(days=40),
+        default_args=DEFAULTS,
+        params=form(*TASKS, mutates=True),
+        tags=["upkeep", "monthly", target],
+        description="Sign-on, evidence attested by its owners, plan, approval, apply, report, sign-off (G23)",
+        doc_md=__doc__,
+    ) as dag:
+        with TaskGroup("sign_on") as sign_on:
+            flow.sign_on()
+
+        with TaskGroup("evidence") as evidence:
+            with TaskGroup("audit"):
+                flow.call("gdpr-compliance", "compliance_report", report_type="monthly", guide="G82")
+                flow.check("permissions", guide="G79", statement="include/sql/security/grants.sql")
+
+            with TaskGroup("recovery"):
+                flow.later("drill", guide="G25", why="restoring into a scratch server is not built yet")
+
+            with TaskGroup("baselines"):
+                flow.baselines()
+
+            with TaskGroup("capacity"):
+                flow.call("database-scalability", "database_metrics", metrics_type="capacity", guide="G90")
+                flow.call("database-scalability", "scalability_report", report_scope="capacity", guide="G94")
+
+            with TaskGroup("documentation"):
+                flow.documents()
+
+            with TaskGroup("integrations"):
+                flow.integrations()
+
+            with TaskGroup("database"):
+                flow.check("dead_rows", guide="G54", statement="include/sql/optimise/candidates.sql")
+                flow.check("unused_indexes", guide="G53", statement="include/sql/indexes/unused_indexes.sql")
+                flow.check("duplicate_indexes", guide="G14", statement="include/sql/indexes/duplicate_indexes.sql")
+                flow.check("invalid_indexes", guide="G14", statement="include/sql/indexes/invalid_indexes.sql")
+
+        with TaskGroup("attest") as attest:
+            flow.attestations()
+
+        with TaskGroup("approve") as approve:
+            flow.approvals()
+
+        with TaskGroup("after") as after, TaskGroup("database"):
+            again = {"trigger_rule": "all_done", "after_apply": True}
+            flow.check("dead_rows", guide="G54", statement="include/sql/optimise/candidates.sql", **again)
+            flow.check("unused_indexes", guide="G53", statement="include/sql/indexes/unused_indexes.sql", **again)
+            flow.check("duplicate_indexes", guide="G14", statement="include/sql/indexes/duplicate_indexes.sql", **again)
+            flow.check("invalid_indexes", guide="G14", statement="include/sql/indexes/invalid_indexes.sql", **again)
+
+        with TaskGroup("sign_off") as sign_off:
+            flow.sign_off()
+
+        plan, apply, report = flow.plan(), flow.apply(), flow.report()
+        flow.open_window() >> [sign_on, evidence]
+        evidence >> attest
+        [sign_on, attest] >> plan >> approve >> flow.wait_for_window() >> apply >> after >> report
+        report >> [flow.verdict(), sign_off]
+    return dag
+
+
+for name in settings().targets:
+    maintenance_monthly(name)

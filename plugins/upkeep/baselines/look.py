@@ -1,0 +1,145 @@
+"""The monthly look at the baselines (G26): what is in force, what history proposes, what drifted, what does not verify.
+
+Drift is worse by more than ``drift_percent`` than the best version of the last ``drift_months``, be it in force,
+proposed, or what history says. So many steps that people approved one by one are told as one, also after a time that
+was better in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from upkeep.baselines.force import Baseline, InForce, Version, statement
+from upkeep.baselines.propose import History, Outlook, outlooks
+from upkeep.baselines.subjects import Subject
+from upkeep.findings import Finding, Level
+from upkeep.settings import Thresholds
+
+#: Windows of the history that a report draws.
+DRAWN = 120
+_MONTH = timedelta(days=365.25 / 12)
+_GUIDE = "G26"
+
+
+def drift_since(config: Thresholds, now: datetime) -> datetime:
+    """From when on versions in force are held against each other."""
+    return now - config.baselines.drift_months * _MONTH
+
+
+def found(values: History, now: InForce, config: Thresholds, at: datetime) -> tuple[Finding, ...]:
+    """Of each subject one finding, of what drifted another; of each row that does not count that it is there.
+
+    ``now`` holds the versions back to ``drift_since``.
+    """
+    every = outlooks(values, now, config)
+    drifted = (_drift(one, now.versions.get(one.subject.name, ()), config) for one in every)
+    return (*_rows(now), *(one for one in drifted if one), *(_finding(one, now, config, at) for one in every))
+
+
+def _finding(one: Outlook, now: InForce, config: Thresholds, at: datetime) -> Finding:
+    subject, version = one.subject, now.of(one.subject.name)
+    said = "none in force, the guide's number holds" if subject.function else "none in force"
+    if version:
+        said = f"in force ({version.words}): {_short(version.baseline, subject)}"
+    level, remedy = Level.OK, ""
+    if one.proposed:
+        worse = f", {abs(one.moved):.0f} % {'worse' if one.moved > 0 else 'better'}" if version and one.moved else ""
+        said += f"; proposed: {statement(one.proposed, subject)}{worse}"
+        level, remedy = Level.ADVISORY, "It stands in this window's plan: approve it there, or reject it."
+    elif one.seen is None and not one.windows:
+        level, said = Level.UNKNOWN, f"not collected: no value in the last {config.baselines.history_days} days; {said}"
+        remedy = "See in the daily report why it is not collected."
+    elif one.seen is None:
+        level, said = Level.ADVISORY, f"{said}; no proposal: {one.why}"
+        remedy = "Daily windows by the calendar bring a value each; nothing has to be done."
+    else:
+        said += f"; no proposal: {one.why} ({one.windows} windows)"
+        if "history asks" in one.why:
+            level, remedy = Level.ADVISORY, "Find what made it so: a baseline does not excuse it."
+    return Finding(
+        key=f"baseline:{subject.name}",
+        level=level,
+        subject=f"Baseline of {subject.name.replace('_', ' ')}",
+        detail=said,
+        expected="a baseline that people approved and that an ordinary day agrees with",
+        remedy=remedy,
+        guide=_GUIDE,
+        metadata=_drawn(one, version, at),
+    )
+
+
+def _short(baseline: Baseline, subject: Subject) -> str:
+    """A baseline in a finding: its statement from the number on."""
+    return statement(baseline, subject).partition(": ")[2]
+
+
+def _drawn(one: Outlook, version: Version | None, at: datetime) -> dict[str, Any]:
+    """What the report draws: the last ``DRAWN`` windows in days from now, and the values with their ends."""
+    standing = version.baseline if version else None
+    return {
+        "baseline": version.number if version else 0,
+        "windows": one.windows,
+        "unit": one.subject.unit,
+        "history": [[round((due - at) / timedelta(days=1), 3), value] for due, value in one.points[-DRAWN:]],
+        "in_force": standing and standing.usual.value,
+        "in_force_end": standing and standing.usual.upper,
+        "proposed": one.proposed and one.proposed.usual.value,
+        "proposed_end": one.proposed and one.proposed.usual.upper,
+    }
+
+
+def _drift(one: Outlook, versions: tuple[Version, ...], config: Thresholds) -> Finding | None:
+    """That a baseline is worse than the best of its last versions by more than config allows, None when it is not."""
+    subject, newest = one.subject, [version.baseline for version in versions[:1]]
+    newest += [one.seen] if one.seen else []
+    moves = [
+        (subject.change(*pair), what, version, pair)
+        for version in versions
+        for baseline in newest
+        for what, pair in zip(
+            ("", f"its {subject.end} end "), zip(version.baseline.usual, baseline.usual, strict=True), strict=True
+        )
+    ]
+    percent, what, version, (was, becomes) = max(moves, key=lambda move: move[0], default=(0.0, "", None, (0.0, 0.0)))
+    if version is None or percent <= config.baselines.drift_percent:
+        return None
+    steps = sum(later.number > version.number for later in versions)
+    by = f"{steps} approved step{'s' if steps != 1 else ''} since" if steps else "what history says now"
+    return Finding(
+        key=f"baseline:{subject.name}:drift",
+        level=Level.WARNING,
+        subject=f"Drift of {subject.name.replace('_', ' ')}",
+        detail=(
+            f"{what}{was:g} → {becomes:g} {subject.unit}, {percent:.0f} % worse than version {version.number} "
+            f"of {version.since:%Y-%m-%d}; {by}"
+        ),
+        expected=(
+            f"at most {config.baselines.drift_percent:g} % worse than the best of {config.baselines.drift_months} "
+            "months (config/thresholds.yaml: baselines.drift_percent), whoever approved the steps"
+        ),
+        remedy="Find what made it slower month by month; a baseline says what is ordinary, not that it is good.",
+        guide=_GUIDE,
+        metadata={"versions": [[one.number, one.baseline.usual.value] for one in reversed(versions)]},
+    )
+
+
+def _rows(now: InForce) -> Iterator[Finding]:
+    for row in now.ignored:
+        said = f"version {row.version} ({row.subject}) is ignored: {row.why}"
+        yield Finding(
+            key=f"baseline:row:{row.subject}:{row.version}",
+            level=Level.ADVISORY if row.gone else Level.CRITICAL,
+            subject="A baseline of something that is gone" if row.gone else "A baselines row does not verify",
+            detail=said,
+            expected="a row whose plan, decisions and receipt verify, inside the bounds",
+            remedy=(
+                "If it was taken out of config/thresholds.yaml on purpose, nothing has to be done."
+                if row.gone
+                else "If config's bounds were narrowed on purpose, approve a new baseline. Otherwise find out who "
+                "wrote to upkeep.baselines; nothing is judged by this row."
+            ),
+            guide=_GUIDE,
+            metadata={"version": row.version, "subject": row.subject},
+        )

@@ -1,0 +1,143 @@
+"""Judging the documents: their age, their owner, their links, and what of the guide had no result (G28, G138). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+
+from upkeep import documents
+from upkeep.database import Row
+from upkeep.documents import Dead, Reading, Review
+from upkeep.findings import Finding, Level, Sample
+from upkeep.functions.contract import quoted
+from upkeep.ledger import Looked
+
+#: Findings of one kind that a look shows of one document.
+SHOWN = 50
+
+
+def judge(readings: Iterable[Reading], review_days: int, today: date) -> Looked:
+    """Findings and samples of all documents; without any, that none is named."""
+    findings: list[Finding] = []
+    samples: list[Sample] = []
+    for one in readings:
+        if one.refused:
+            findings.append(_refused(one))
+            continue
+        review = documents.review(one.said, one.document.reviewed, review_days)
+        findings += [_age(one, review, today), *_owner(one), *_links(one)]
+        if review.last is not None:
+            samples.append(Sample("document_age", float((today - review.last).days), "days", one.document.path))
+    return Looked(tuple(findings) or (_none_named(),), tuple(samples))
+
+
+def _none_named() -> Finding:
+    return Finding(
+        key="document:guide",
+        level=Level.UNKNOWN,
+        subject="Maintenance guide",
+        detail="not collected: no document is named (config/maintenance.yaml: documents.guide, documents.runbooks)",
+        expected="the guide that this maintenance follows, and its runbooks",
+        remedy="Name them; until then nothing is known of their age and their links.",
+        guide="G138",
+    )
+
+
+def _finding(one: Reading, part: str, level: Level, detail: str, expected: str, remedy: str, guide: str) -> Finding:
+    return Finding(
+        key=f"document:{one.document.path}{part}",
+        level=level,
+        subject=f"Document {one.document.path}",
+        detail=detail,
+        expected=expected,
+        remedy=remedy,
+        guide=guide,
+        metadata={"digest": one.digest} if one.digest else {},
+    )
+
+
+def _refused(one: Reading) -> Finding:
+    remedy = "Correct its path in config/maintenance.yaml: documents, or the document; nothing is known of it."
+    return _finding(one, "", Level.UNKNOWN, f"not collected: {one.refused}", "a Markdown text", remedy, "G138")
+
+
+def _age(one: Reading, review: Review, today: date) -> Finding:
+    expected = "a date of the last update, and a review when it is due"
+    if review.last is None or review.due is None:
+        remedy = "Add a line 'Last Updated: 2026-11-25' to it, or `reviewed` to its entry in config."
+        return _finding(one, "", Level.WARNING, "it does not say when it was last updated", expected, remedy, "G138")
+    age = (today - review.last).days
+    rhythm = quoted(one.said.next_review, 60) if one.said.next_review else "not told"
+    said = f"last updated {review.last}, {age} days ago; next review: {rhythm}, due {review.due}"
+    if age < 0:
+        remedy = "Correct the date: until it has come, nobody sees when a review is due."
+        return _finding(one, "", Level.WARNING, f"{said}; that day is still to come", expected, remedy, "G138")
+    if today > review.due:
+        overdue = (today - review.due).days
+        remedy = "Read it through with its owner, correct it, and write the day into it."
+        return _finding(one, "", Level.WARNING, f"{said}, {overdue} days overdue", expected, remedy, "G138")
+    if not review.understood:
+        remedy = "Name a day or a rhythm such as Monthly; documents.review_days is used instead."
+        return _finding(one, "", Level.ADVISORY, f"{said}; these words name no rhythm", expected, remedy, "G138")
+    return _finding(one, "", Level.OK, said, expected, "", "G138")
+
+
+def _owner(one: Reading) -> Iterator[Finding]:
+    if not (one.said.owner or one.document.owner):
+        remedy = "Add a line 'Owner: …' to it, or `owner` to its entry in config."
+        yield _finding(one, ":owner", Level.ADVISORY, "nobody is named as its owner", "an owner", remedy, "G138")
+
+
+def _links(one: Reading) -> Iterator[Finding]:
+    """Each link that leads nowhere, with its line; then how many there are in all."""
+    places: dict[str, list[Dead]] = {}
+    for dead in one.links.dead:
+        places.setdefault(dead.shown, []).append(dead)
+    for shown, same in list(places.items())[:SHOWN]:
+        more = f" and {len(same) - 1} more" if len(same) > 1 else ""
+        said = f"line {same[0].line}{more}: {shown}: {same[0].why}"
+        remedy = "Correct the link, or take it out."
+        yield _finding(one, f":link:{shown}", Level.ADVISORY, said, "every link leads somewhere", remedy, "G28")
+    if len(places) > SHOWN:
+        said = f"{len(places) - SHOWN} more; the first {SHOWN} are shown"
+        yield _finding(one, ":links:more", Level.ADVISORY, said, "every link leads somewhere", "As those.", "G28")
+    untried = f"; {one.untried} of them to the web, not tried" if one.untried else ""
+    said = f"{one.links.all} links, {len(one.links.dead)} to be mended{untried}"
+    yield _finding(one, ":links", Level.OK, said, "every link leads somewhere", "", "G28")
+
+
+def guide_items(rows: Sequence[Row], period: tuple[datetime, datetime]) -> Looked:
+    """Items of the guide that windows reported before and none of the period did; unknown without any result."""
+    start, end = period
+    missing = [row for row in rows if not row["inside"]]
+    between = f"from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+    samples = (
+        Sample("guide_items_with_result", float(len(rows) - len(missing)), "items"),
+        Sample("guide_items_without_result", float(len(missing)), "items"),
+    )
+    level = Level.OK if len(rows) > len(missing) else Level.UNKNOWN
+    said = f"{len(rows) - len(missing)} had a result {between}; {len(missing)} that were reported before had none"
+    expected = "a result of each item that windows reported before"
+    counted = Finding(
+        key="guide_items",
+        level=level,
+        subject="Items of the guide",
+        detail=said,
+        expected=expected,
+        remedy="" if level is Level.OK else "No window has reported anything in this time: see whether they ran.",
+        guide="G138",
+    )
+    return Looked((*(_item(row, between, expected) for row in missing), counted), samples)
+
+
+def _item(row: Row, between: str, expected: str) -> Finding:
+    return Finding(
+        key=f"guide_item:{row['guide']}",
+        level=Level.ADVISORY,
+        subject=f"Item {row['guide']} of the guide",
+        detail=f"no result {between}; the last one is from the window due {row['last']:%Y-%m-%d %H:%M} UTC",
+        expected=expected,
+        remedy="See why its step did not run, or whether there was nothing to report: some items only speak up when "
+        "something was found or done.",
+        guide="G138",
+    )

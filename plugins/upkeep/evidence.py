@@ -1,0 +1,100 @@
+"""What a window has collected for each of the guide's monthly tasks, and its digest: what an owner attests. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from upkeep.database import Row
+from upkeep.findings import Finding, Level
+from upkeep.ledger import plain
+from upkeep.reports.model import BEFORE, RAN
+from upkeep.reports.text import brief, count
+from upkeep.settings import MONTHLY_TASKS
+from upkeep.sheets import Item
+
+#: Findings of one task that a form shows, the worst; the report has all.
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One task's steps as the ledger has them: rows of ``ledger.latest_steps``, in their names' order."""
+
+    task: str
+    steps: tuple[Row, ...]
+
+    @property
+    def collected(self) -> bool:
+        """Whether any step of it has looked: without that there is nothing to attest."""
+        return any(step["state"] == RAN for step in self.steps)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Worst first."""
+        found = [finding for step in self.steps for finding in step["findings"]]
+        return tuple(sorted(found, key=lambda finding: (finding.level.rank, finding.key)))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything that was seen; empty where nothing was collected.
+
+        When a step ran is not part of it: the same answer a minute later is the same evidence.
+        """
+        if not self.collected:
+            return ""
+        content = [
+            [step["step"], step["state"], step["reason"], step["digest"], [_said(one) for one in step["findings"]]]
+            for step in self.steps
+        ]
+        return hashlib.sha256(json.dumps(plain(content), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def says(self) -> str:
+        """How many findings of which level, and what was not collected."""
+        levels = [finding.level for finding in self.findings]
+        told = [f"{levels.count(level):,} {level}" for level in sorted(set(levels), key=lambda level: level.rank)]
+        gaps = [step for step in self.steps if step["state"] != RAN]
+        said = f"{count(len(levels), 'finding')}: {', '.join(told)}" if told else "no finding"
+        return f"{said}; {len(gaps)} of {count(len(self.steps), 'step')} not collected" if gaps else said
+
+    @property
+    def lines(self) -> list[str]:
+        """What a form shows of it: steps that did not look, then the worst findings that are not ok."""
+        said = [
+            f"NOT COLLECTED {_name(step['step'])}: {brief(step['reason'] or step['state'], 200)}"
+            for step in self.steps
+            if step["state"] != RAN
+        ]
+        bad = [finding for finding in self.findings if finding.level is not Level.OK]
+        said += [f"{one.level.upper()} {brief(f'{one.subject}: {one.detail}', 240)}" for one in bad[:SHOWN]]
+        return [*said, f"and {len(bad) - SHOWN:,} more, see the report"] if len(bad) > SHOWN else said
+
+
+def _said(finding: Finding) -> list[object]:
+    metadata = dict(finding.metadata)
+    return [finding.key, finding.level.value, finding.subject, finding.detail, finding.expected, metadata]
+
+
+def _name(step: str) -> str:
+    return step.rpartition(".")[2].replace("_", " ")
+
+
+def by_task(steps: Iterable[Row]) -> dict[str, Evidence]:
+    """The evidence of each monthly task, in the guide's order, also of one without any step."""
+    rows = sorted(steps, key=lambda row: row["step"])
+    return {
+        task: Evidence(task, tuple(row for row in rows if row["step"].startswith(f"{BEFORE}.{task}.")))
+        for task in MONTHLY_TASKS
+    }
+
+
+def items(evidence: Mapping[str, Evidence], owners: Mapping[str, str]) -> tuple[Item, ...]:
+    """What the owners are asked to attest: a task for which nothing was collected is not among it."""
+    return tuple(
+        Item(task, owners[task], MONTHLY_TASKS[task][1], MONTHLY_TASKS[task][0], one.digest, one.says)
+        for task, one in evidence.items()
+        if one.collected
+    )

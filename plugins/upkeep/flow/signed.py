@@ -1,0 +1,80 @@
+"""What the ledger knows of a window's signatures, held against the evidence as it is now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from upkeep import sheets
+from upkeep.settings import MONTHLY_TASKS, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from upkeep import windows
+    from upkeep.database import Session
+    from upkeep.evidence import Evidence
+    from upkeep.reports import Signing, Task
+    from upkeep.sheets import Signature
+
+
+def signing_of_run(session: Session, window: windows.Window) -> Signing | None:
+    """Who signed what in this run, None where nobody was asked to sign on.
+
+    Raises ValueError when a sheet or the plan was changed in the ledger.
+    """
+    from upkeep import evidence, ledger, reports
+
+    sign_on = _signatures(session, window, sheets.SIGN_ON)
+    if sign_on is None:
+        return None
+    found = evidence.by_task(ledger.latest_steps(session, window))
+    digests = {task: one.digest for task, one in found.items()}
+    attested = {one.item.id: one for one in _signatures(session, window, sheets.ATTEST, digests) or ()}
+    tasks = tuple(_task(one, attested.get(task)) for task, one in found.items())
+    so_far = reports.Signing(sign_on, tasks, None, _outcomes(session, window))
+    sign_off = _signatures(session, window, sheets.SIGN_OFF, {sheets.WINDOW: so_far.digest})
+    return reports.Signing(sign_on, tasks, sign_off[0] if sign_off else None, so_far.outcomes)
+
+
+def _signatures(
+    session: Session, window: windows.Window, purpose: str, evidence: Mapping[str, str] | None = None
+) -> tuple[Signature, ...] | None:
+    from upkeep import gate
+
+    stored = gate.sheet_of_run(session, window.dag_id, window.run_id, purpose)
+    if stored is None:
+        return None
+    return sheets.signatures(stored.sheet, gate.decisions(session, stored.digest), evidence)
+
+
+def _task(found: Evidence, signature: Signature | None) -> Task:
+    from upkeep import reports
+
+    guide, title = MONTHLY_TASKS[found.task]
+    config = settings().maintenance
+    reasons = sorted({step["reason"] for step in found.steps if step["reason"]})
+    return reports.Task(
+        name=found.task,
+        guide=guide,
+        title=title,
+        owner=config.roles[config.monthly.tasks[found.task]].title,
+        worst=found.findings[0].level if found.findings else None,
+        says=found.says if found.collected else f"NOT COLLECTED: {'; '.join(reasons) or 'no step looked'}",
+        evidence=found.digest,
+        signature=signature,
+    )
+
+
+def _outcomes(session: Session, window: windows.Window) -> tuple[tuple[str, str], ...]:
+    """The plan's digest, then what the ledger's permits and receipts say of each of its actions."""
+    from upkeep import gate
+
+    stored = gate.plan_of_run(session, window.dag_id, window.run_id)
+    if stored is None:
+        return ()
+    became: dict[str, str] = {}
+    for row in gate.permits_of_plan(session, stored.digest):
+        if became.get(row["action_id"]) != "done":
+            became[row["action_id"]] = row["outcome"] or "unknown"
+    states = ((action.id, became.get(action.id, "not tried")) for action in stored.plan.actions)
+    return (("plan", stored.digest), *states)

@@ -1,0 +1,190 @@
+"""Signatures of a monthly window: sheets are drawn up, roles are asked, answers are kept like those to a plan."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from upkeep import sheets
+from upkeep.findings import Finding, Level
+from upkeep.flow.asking import AskingSensor, Matter
+from upkeep.flow.connections import trusted
+from upkeep.flow.notify import tell
+from upkeep.flow.signed import signing_of_run
+from upkeep.flow.step import Step
+from upkeep.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow.sdk import Context
+
+    from upkeep import windows
+    from upkeep.apply.book import Book
+    from upkeep.database import Session
+    from upkeep.gate import StoredSheet
+    from upkeep.ledger import Looked
+    from upkeep.sheets import Item
+
+
+class SignatureSensor(AskingSensor):
+    """Ask one role for its name under this run's sheet for one purpose."""
+
+    ui_color = "#f6c7c7"
+
+    def __init__(self, *, purpose: str, **kwargs: Any) -> None:
+        words = sheets.WORDS[purpose]
+        super().__init__(options=[words.yes, words.no], **kwargs)
+        self.purpose = purpose
+
+    def matter(self, book: Book, context: Context) -> Matter | str:
+        """The sheet's items that this role has to sign."""
+        from upkeep import gate
+
+        run: Any = context["dag_run"]
+        stored = book.patiently(lambda ledger: gate.sheet_of_run(ledger, run.dag_id, run.run_id, self.purpose))
+        if stored is None:
+            return f"no {self.purpose} sheet"
+        ids = stored.sheet.ids_for(self.role)
+        if not ids:
+            return "nothing to sign"
+        roles = settings().maintenance.roles
+        title = roles[self.role].title if self.role in roles else self.role
+        return Matter(
+            digest=stored.digest,
+            ids=ids,
+            subject=sheets.subject(stored.sheet, title),
+            body=sheets.body(stored.sheet, self.role, stored.details),
+            until=stored.sheet.not_after,
+            not_after=stored.sheet.not_after,
+            words=sheets.WORDS[self.purpose],
+        )
+
+
+class SheetOperator(Step):
+    """Draw up a run's sheet for one purpose, or find it again: clearing this task changes nothing."""
+
+    ui_color = "#f3e3a2"
+    grouped = False
+    purpose = ""
+
+    @property
+    def source(self) -> str:
+        return f"the {self.purpose} sheet of this run, in the ledger"
+
+    def describe(self, window: windows.Window) -> str:
+        return f"drawn up the {self.purpose} sheet of {self.target}"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        return self.carry_out(context, lambda window: self._look(context, window))
+
+    def _look(self, context: Context, window: windows.Window) -> Looked:
+        from upkeep import database, gate, ledger
+
+        config = settings().maintenance
+        with database.session(trusted(config.ledger.tasks), config.sql, read_only=False) as session:
+            stored = gate.sheet_of_run(session, window.dag_id, window.run_id, self.purpose)
+            if stored is None:
+                items, details = self._items(session, context, window)
+                sheet = sheets.Sheet(
+                    purpose=self.purpose,
+                    target=window.target,
+                    cadence=window.cadence,
+                    dag_id=window.dag_id,
+                    run_id=window.run_id,
+                    due=window.due,
+                    not_after=datetime.now(UTC) + self._patience(),
+                    items=items,
+                )
+                stored = gate.add_sheet(session, window, sheet, details)
+        self.log.info("Sheet %s: %s", stored.digest, ", ".join(item.id for item in stored.sheet.items) or "nothing")
+        return ledger.Looked(tuple(self._findings(context, stored)))
+
+    def _items(
+        self, session: Session, context: Context, window: windows.Window
+    ) -> tuple[tuple[Item, ...], dict[str, list[str]]]:
+        """What is to be signed, and the lines that the form shows under each."""
+        raise NotImplementedError
+
+    def _patience(self) -> timedelta:
+        raise NotImplementedError
+
+    def _findings(self, context: Context, stored: StoredSheet) -> Iterable[Finding]:
+        return ()
+
+
+class SignOnOperator(SheetOperator):
+    """The sheet that the roles sign on to; that they cannot is said now, not after four hours."""
+
+    purpose = sheets.SIGN_ON
+
+    def _items(
+        self, session: Session, context: Context, window: windows.Window
+    ) -> tuple[tuple[Item, ...], dict[str, list[str]]]:
+        config = settings().maintenance
+        told = f"takes part from {window.due:%Y-%m-%d %H:%M} UTC on"
+        items = tuple(
+            sheets.Item(role, role, config.roles[role].title, "G23", "", told) for role in config.monthly.sign_on
+        )
+        return items, {}
+
+    def _patience(self) -> timedelta:
+        return timedelta(minutes=settings().maintenance.monthly.sign_on_minutes)
+
+    def _findings(self, context: Context, stored: StoredSheet) -> Iterable[Finding]:
+        config = settings().maintenance
+        wanted = config.monthly.sign_on
+        why = sheets.impossible(wanted, {role: config.holders(role) for role in wanted})
+        if why:
+            tell(context, f"{self.target} {self.cadence}: nothing can be changed, {why}")
+        yield Finding(
+            key="sign_on:quorum",
+            level=Level.CRITICAL if why else Level.OK,
+            subject="Sign-on of the roles",
+            detail=f"cannot be complete, so nothing will be changed: {why}"
+            if why
+            else f"{', '.join(wanted)} can each be a person of their own",
+            expected="a person of its own for each role (config/maintenance.yaml: monthly.sign_on)",
+            remedy="Name people or deputies in config/maintenance.yaml: roles, then start a new run." if why else "",
+            guide="G23",
+        )
+
+
+class SealOperator(SheetOperator):
+    """Seal what was collected for each task by its digest, for its owner to attest."""
+
+    purpose = sheets.ATTEST
+
+    def _items(
+        self, session: Session, context: Context, window: windows.Window
+    ) -> tuple[tuple[Item, ...], dict[str, list[str]]]:
+        from upkeep import evidence, ledger
+
+        found = evidence.by_task(ledger.latest_steps(session, window))
+        items = evidence.items(found, settings().maintenance.monthly.tasks)
+        return items, {item.id: found[item.id].lines for item in items}
+
+    def _patience(self) -> timedelta:
+        return timedelta(minutes=settings().maintenance.monthly.attest_minutes)
+
+
+class SignOffOperator(SheetOperator):
+    """The sheet that closes the window: all evidence, every signature, the plan and what became of it."""
+
+    purpose = sheets.SIGN_OFF
+    reported = False  # it comes after the report that it is about
+
+    def _items(
+        self, session: Session, context: Context, window: windows.Window
+    ) -> tuple[tuple[Item, ...], dict[str, list[str]]]:
+        from upkeep import ledger
+
+        signing = signing_of_run(session, window)
+        report = ledger.verdict_of_run(session, window.dag_id, window.run_id)
+        says = f"{report['headline']} (report {report['id']}, SHA-256 {report['digest']})"
+        role = settings().maintenance.monthly.sign_off
+        item = sheets.Item(sheets.WINDOW, role, "The whole window", "G23", signing.digest if signing else "", says)
+        return (item,), {sheets.WINDOW: signing.lines if signing else []}
+
+    def _patience(self) -> timedelta:
+        return timedelta(minutes=settings().maintenance.monthly.sign_off_minutes)
