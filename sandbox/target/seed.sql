@@ -134,9 +134,13 @@ FROM (
 ) AS consents
 ORDER BY consents.asked;
 
+-- Only who consents is processed on consent; of the others the contract is the basis.
 INSERT INTO data_processing_logs (user_id, operation, legal_basis, data_categories, processor, created_at)
 SELECT md5('user' || i % 4000)::uuid, (ARRAY['recommendation', 'trust_score', 'export', 'erasure'])[least(4, 1 + i % 23 / 7)],
-       (ARRAY['consent', 'contract', 'legitimate_interest', 'legal_obligation'])[least(4, 1 + i % 23 / 7)],
+       CASE WHEN i % 23 / 7 = 0 AND EXISTS (SELECT FROM user_consents c
+                                            WHERE c.user_id = md5('user' || i % 4000)::uuid
+                                              AND c.consent_type = 'processing' AND c.granted) THEN 'consent'
+            ELSE (ARRAY['contract', 'contract', 'legitimate_interest', 'legal_obligation'])[least(4, 1 + i % 23 / 7)] END,
        CASE WHEN i % 5 = 0 THEN ARRAY['profile', 'behaviour'] ELSE ARRAY['profile'] END,
        (ARRAY['agent-recommender', 'trust-scorer', 'gdpr-compliance', 'gdpr-compliance'])[least(4, 1 + i % 23 / 7)], created_at
 FROM (SELECT i, now() - (i + random()) * interval '15 minutes' AS created_at FROM generate_series(0, 4 * 24 * 120 - 1) AS i) AS runs

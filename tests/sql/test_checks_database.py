@@ -581,12 +581,14 @@ def test_every_check_is_found_by_name_and_an_unknown_one_is_not() -> None:
     """The registry names what it has when it is asked for something else; each source is a file."""
     assert set(checks.CHECKS) == {
         "access_patterns",
+        "access_review",
         "dead_rows",
         "new_queries",
         "permissions",
         "table_sizes",
         "long_running_queries",
         "connections",
+        "consents",
         "database_expectations",
         "failed_logins",
         "overnight_alerts",
@@ -602,5 +604,5 @@ def test_every_check_is_found_by_name_and_an_unknown_one_is_not() -> None:
         "freeze_age",
     }
     assert all((ROOT / check.source).is_file() for check in checks.CHECKS.values())
-    with pytest.raises(LookupError, match=r"'bloat', expected one of: access_patterns, connections, "):
+    with pytest.raises(LookupError, match=r"'bloat', expected one of: access_patterns, access_review, "):
         checks.find("bloat")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from upkeep.findings import Level
 from upkeep.settings import METRICS, ROOT, ConfigError, Maintenance, config_folder, reread, settings
 from upkeep.settings.approval import KINDS
 
-MAIN, BANDS = "maintenance.yaml", "thresholds.yaml"
+MAIN, BANDS, EXCEPTIONS = "maintenance.yaml", "thresholds.yaml", "exceptions.yaml"
+#: An entry of the last one, as a test spoils it.
+ENTRY = "exceptions: [{key: a, reason: why, by: Ann, expires: 2027-01-31}]"
 EACH_KIND = f"expected a list of roles for exactly {list(KINDS)}"
 HEALTH = 'ok: "(95, 100]"'
 
@@ -135,6 +137,42 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "  postgres_minors: {14: 25,",
         "  postgres_minors: {14: -1,",
         "patches.postgres_minors.14: found -1: expected greater than or equal to 0",
+    ),
+    "a class of accounts that no LIKE can be": (
+        MAIN,
+        "  account_classes: {}",
+        "  account_classes: {staff: 'a\\'}",
+        "security.account_classes.staff: found 'a\\\\': expected to match pattern '^[^\\x00\\\\]+$'",
+    ),
+    "consents without a column": (
+        MAIN,
+        "user: user_id, type: consent_type,",
+        "user: user_id,",
+        "compliance.consents.type: found nothing, expected this setting to be given",
+    ),
+    "a retention of nothing": (
+        MAIN,
+        "  retention_days: 2557",
+        "  retention_days: 0",
+        "compliance.retention_days: found 0: expected greater than or equal to 1",
+    ),
+    "processing without a schema": (
+        MAIN,
+        "table: public.data_processing_logs",
+        "table: processing_logs",
+        "compliance.processing.table: found 'processing_logs', expected schema.table, such as public.security_logs",
+    ),
+    "a key that is rotated never": (
+        MAIN,
+        "  rotation_days: 90",
+        "  rotation_days: 0",
+        "keys.rotation_days: found 0: expected greater than or equal to 1",
+    ),
+    "a day of rotation that is none": (
+        MAIN,
+        "  rotated: {}",
+        "  rotated: {upkeep_functions: May}",
+        "keys.rotated.upkeep_functions: found 'May': expected a valid date or datetime, input is too short",
     ),
     "a list for a number": (
         MAIN,
@@ -851,9 +889,9 @@ def test_yaml_anchors_may_be_merged(config: Path) -> None:
     ],
     ids=["no file", "not YAML", "not text", "a null byte", "empty", "comments alone", "a list", "code"],
 )
-@pytest.mark.parametrize("file", [MAIN, BANDS])
+@pytest.mark.parametrize("file", [MAIN, BANDS, EXCEPTIONS])
 def test_a_file_that_cannot_be_read_is_said(config: Path, file: str, content: bytes | None, said: str) -> None:
-    """Whichever of the two files it is, and however broken, it is named."""
+    """Whichever of the files it is, and however broken, it is named."""
     path = config / file
     path.unlink() if content is None else path.write_bytes(content)
     assert refusal(config).startswith(f"config/{file}: {said.format(folder=config)}")
@@ -865,6 +903,51 @@ def test_a_folder_in_place_of_a_file_is_said(config: Path) -> None:
     (config / BANDS).mkdir()
     expected = "config/thresholds.yaml: found a file that cannot be read (Is a directory), expected YAML"
     assert refusal(config) == expected
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("key: a,", "key: '*',", "exceptions.0.key: found '*', expected a finding's key, or the beginning of one"),
+        ("key: a,", "key: 'audit*',", "exceptions.0.key: found 'audit*', expected a finding's key"),
+        ("key: a,", "key: 'audit:*:public.jobs',", "exceptions.0.key: found 'audit:*:public.jobs', expected"),
+        ("key: a,", "key: ' ',", "exceptions.0.key: found ' ', expected a finding's key"),
+        ("key: a, ", "", "exceptions.0.key: found nothing, expected this setting to be given"),
+        ("reason: why", "reason: '  '", "exceptions.0.reason: found '  ', expected a line of 1 to 500 characters"),
+        ("by: Ann", "by: ''", "exceptions.0.by: found '', expected a line of 1 to 500 characters"),
+        ("by: Ann", 'by: "A\\nB"', "exceptions.0.by: found 'A\\nB', expected a line"),
+        ("2027-01-31", "soon", "exceptions.0.expires: found 'soon': expected a valid date"),
+        (", expires: 2027-01-31", "", "exceptions.0.expires: found nothing, expected this setting to be given"),
+        ("by: Ann,", "by: Ann, untill: 1,", "exceptions.0.untill: found a setting that does not exist"),
+        (
+            ENTRY,
+            ENTRY.replace("]", ", {key: a, reason: b, by: c, expires: 2027-01-01}]"),
+            "exceptions: found the key 'a' twice",
+        ),
+    ],
+)
+def test_a_mistake_in_an_exception_is_said(config: Path, old: str, new: str, said: str) -> None:
+    """Nobody accepts everything, nothing without a reason, a name and an end, and no finding twice."""
+    (config / EXCEPTIONS).write_text(ENTRY)
+    assert spoilt(config, EXCEPTIONS, old, new).startswith(f"config/{EXCEPTIONS}: {said}")
+
+
+def test_exceptions_are_read_and_none_are_shipped(config: Path) -> None:
+    """What is shipped accepts nothing; an end that has passed, or is far away, still loads."""
+    assert settings(ROOT / "config").exceptions == ()
+    (config / EXCEPTIONS).write_text(
+        "exceptions:\n"
+        "  - {key: 'audit:rls_off:public.*', reason: ' why ', by: Ann, expires: 2020-01-31}\n"
+        "  - {key: 'permission:role:\"a\"', reason: b, by: c, expires: 2099-01-01}\n"
+    )
+    first, second = settings(config).exceptions
+    assert (first.key, first.reason, first.by, first.expires) == (
+        "audit:rls_off:public.*",
+        "why",
+        "Ann",
+        date(2020, 1, 31),
+    )
+    assert (second.key, second.expires) == ('permission:role:"a"', date(2099, 1, 1))
 
 
 def test_a_target_that_is_not_there_names_those_that_are(config: Path) -> None:

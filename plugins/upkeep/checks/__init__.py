@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from upkeep.checks import (
     access,
+    access_review,
     alerts,
+    consents,
     database,
     expectations,
     indexes,
@@ -21,7 +23,20 @@ from upkeep.checks import (
 from upkeep.checks.database import GROWTH_BASE
 from upkeep.checks.look import Check, Look, carry_out
 
-_MODULES = (database, expectations, alerts, security, tables, server, indexes, access, permissions, patches)
+_MODULES = (
+    database,
+    expectations,
+    alerts,
+    security,
+    tables,
+    server,
+    indexes,
+    access,
+    permissions,
+    patches,
+    access_review,
+    consents,
+)
 CHECKS: dict[str, Check] = {check.name: check for module in _MODULES for check in module.CHECKS}
 
 

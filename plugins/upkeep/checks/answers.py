@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from upkeep.checks import expectations, weekly_answers
+from upkeep.checks import compliance, expectations, weekly_answers
 from upkeep.checks.database import redact
 from upkeep.checks.weekly_answers import as_number
 from upkeep.findings import Bands, Finding, Level, Sample
@@ -179,6 +179,7 @@ READERS: Mapping[tuple[str, str], Callable[[Body], Looked]] = {
     ("error-tracking", "get_error_analytics"): error_analytics,
     ("error-tracking", "get_errors"): authentication_errors,
     ("database-scalability", "performance_analysis"): performance_analysis,
+    ("gdpr-compliance", "compliance_report"): compliance.compliance_report,
 }
 
 

@@ -81,7 +81,7 @@ def _bytes(value: float) -> str:
 
 def long_running_queries(look: Look) -> Looked:
     """Sessions active, or idle in a transaction, for longer than the limit; literals are redacted."""
-    if hidden := _hidden(look, "long_running_queries", "Long-running queries", "G50"):
+    if hidden := hidden_sessions(look, "long_running_queries", "Long-running queries", "G50"):
         return hidden
     minutes = look.settings.maintenance.checks.long_query_minutes
     parameters = {"longer_than_seconds": minutes * 60, "shown": SHOWN}
@@ -179,7 +179,7 @@ def redact(query: str) -> str:
 
 def connections(look: Look) -> Looked:
     """Client backends by state against what clients can really have."""
-    if hidden := _hidden(look, "connections", "Connections", "G51"):
+    if hidden := hidden_sessions(look, "connections", "Connections", "G51"):
         return hidden
     states = {row["state"]: row["backends"] for row in look.session.rows(queries.load("checks/connections"))}
     available = look.session.row(look.session.load("checks/connection_limit"))["available"]
@@ -201,7 +201,7 @@ def connections(look: Look) -> Looked:
     return Looked((finding,), (Sample("connections_used", percent, "%"), *by_state))
 
 
-def _hidden(look: Look, key: str, subject: str, guide: str) -> Looked | None:
+def hidden_sessions(look: Look, key: str, subject: str, guide: str) -> Looked | None:
     """Without pg_monitor the server hides other sessions: an empty list would be a false ok."""
     may = look.session.row(queries.load("checks/may_see_activity"))
     if may["allowed"]:

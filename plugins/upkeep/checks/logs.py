@@ -16,7 +16,8 @@ from upkeep import database, queries
 from upkeep.checks.look import Look
 from upkeep.database import Row
 from upkeep.findings import Finding, Level, Sample
-from upkeep.settings import AlertLog, ApplicationLog, Network, SecurityLog
+from upkeep.settings import Network
+from upkeep.settings.logs import Readable
 
 #: Bytes of a table that is read even without an index on its time.
 SMALL = 16 * 1024 * 1024
@@ -46,9 +47,9 @@ class Log:
     guide: str
 
     @property
-    def config(self) -> SecurityLog | ApplicationLog | AlertLog:
+    def config(self) -> Readable:
         logs = self.look.settings.maintenance.logs
-        known: dict[str, SecurityLog | ApplicationLog | AlertLog] = {
+        known: dict[str, Readable] = {
             "security": logs.security,
             "application": logs.application,
             "alerts": logs.alerts,
@@ -60,23 +61,47 @@ class Log:
         """What the checks call a column → its name in this deployment."""
         return self.config.model_dump(exclude={"table"})
 
+    @property
+    def setting(self) -> str:
+        """Where config names the table and its columns."""
+        return f"logs.{self.name}"
+
+    @property
+    def wanted(self) -> str:
+        """What there should have been to read."""
+        return f"the {self.name} log of the whole period"
+
     def hidden(self) -> Finding | None:
         """Why the log cannot be read whole, if it cannot. From here on it is read by its index only."""
+        row = self._table()
+        if row and row["indexed"] and not self._obstacle(row):
+            self.look.session.rows(queries.load("checks/by_index_only"))
+            return None
+        return self._refused(row)
+
+    def refused(self) -> Finding | None:
+        """The same, for a table that is then read as the planner likes."""
+        return self._refused(self._table())
+
+    def _table(self) -> Row | None:
         schema, table = self.config.table
         parameters = {"schema": schema, "table": table, "columns": list(self.columns.values())}
-        session = self.look.session
-        rows = session.rows(queries.load("checks/log_table"), {**parameters, "time": self.config.time})
-        if said := self._obstacle(rows[0] if rows else None):
-            reason, remedy = said
-            return self.unknown(reason, remedy)
-        if rows[0]["indexed"]:
-            session.rows(queries.load("checks/by_index_only"))
-        return None
+        statement = queries.load("checks/log_table")
+        rows = self.look.session.rows(statement, {**parameters, "time": self.columns.get("time")})
+        return rows[0] if rows else None
+
+    def _refused(self, row: Row | None) -> Finding | None:
+        said = self._obstacle(row)
+        return self.unknown(*said) if said else None
 
     def _obstacle(self, row: Row | None) -> tuple[str, str] | None:
-        setting, table = f"config/maintenance.yaml: logs.{self.name}", str(self.config.table)
+        setting, table, time = (
+            f"config/maintenance.yaml: {self.setting}",
+            str(self.config.table),
+            self.columns.get("time"),
+        )
         if row is None:
-            return f"found no table {table}", f"Name the table of the {self.name} log in {setting}.table."
+            return f"found no table {table}", f"Name it as this deployment does in {setting}.table."
         if row["kind"] not in _TABLES:
             return f"{table} is not a table", f"Name the table that it reads from in {setting}.table."
         if row["missing"]:
@@ -91,9 +116,9 @@ class Log:
                 f"row-level security hides rows of {table} from role {row['role']}",
                 f"A policy for it (CREATE POLICY … ON {table} FOR SELECT TO … USING (true)) or BYPASSRLS shows them.",
             )
-        if not row["indexed"] and row["bytes"] > SMALL:
+        if time and not row["indexed"] and row["bytes"] > SMALL:
             return (
-                f"{table} has {row['bytes'] / 1024**2:.0f} MB and no index that begins with {self.config.time}",
+                f"{table} has {row['bytes'] / 1024**2:.0f} MB and no index that begins with {time}",
                 f"CREATE INDEX CONCURRENTLY on that column; or correct {setting}.time.",
             )
         return None
@@ -112,7 +137,7 @@ class Log:
             level=Level.UNKNOWN,
             subject=self.subject,
             detail=f"not collected: {reason}",
-            expected=f"the {self.name} log of the whole period",
+            expected=self.wanted,
             remedy=remedy,
             guide=self.guide,
         )

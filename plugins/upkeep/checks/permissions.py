@@ -109,12 +109,12 @@ def _meant(says: str | None) -> str | None:
 
 def permissions(look: Look) -> Looked:
     """Every permission as it is now, and what differs from the last snapshot."""
-    facts = _facts(look)
-    noted = sum(map(len, facts.values()))
+    now = facts(look)
+    noted = sum(map(len, now.values()))
     if look.previous is None:
-        return Looked((_first(noted),), snapshot=facts)
+        return Looked((_first(noted),), snapshot=now)
     due, before = look.previous
-    changes = diff(before, facts)
+    changes = diff(before, now)
     since = f"the snapshot of the window due {due:%Y-%m-%d %H:%M} UTC"
     if not changes:
         finding = Finding(
@@ -125,19 +125,20 @@ def permissions(look: Look) -> Looked:
             expected="no change that nobody knows of",
             guide="G77",
         )
-        return Looked((finding,), snapshot=facts)
+        return Looked((finding,), snapshot=now)
     findings = [_changed(change, since) for change in changes[:SHOWN]]
     if hidden := changes[SHOWN:]:
         findings.append(_more(hidden, since))
-    return Looked(tuple(findings), snapshot=facts)
+    return Looked(tuple(findings), snapshot=now)
 
 
-def _facts(look: Look) -> dict[str, dict[str, str]]:
-    facts: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
+def facts(look: Look) -> dict[str, dict[str, str]]:
+    """Every permission as it is now, by kind and name."""
+    found: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
     for name in _STATEMENTS:
         for row in look.session.rows(look.session.load(f"security/{name}")):
-            facts[row["kind"]][row["name"]] = row["says"]
-    return facts
+            found[row["kind"]][row["name"]] = row["says"]
+    return found
 
 
 def _first(noted: int) -> Finding:

@@ -17,6 +17,7 @@ from upkeep.flow.documents import LINK_SECONDS, DocumentsOperator
 from upkeep.flow.ends import OpenWindowOperator, ReportOperator, VerdictOperator
 from upkeep.flow.history import CapacityOperator, TrendsOperator
 from upkeep.flow.integrations import IntegrationsOperator
+from upkeep.flow.keys import KeysOperator
 from upkeep.flow.operators import CallOperator, CheckOperator
 from upkeep.flow.patches import LONGER, NpmOperator
 from upkeep.flow.plan import PlanOperator
@@ -97,6 +98,10 @@ class Flow:
             )
             for command, guide in (("audit", "G73"), ("outdated", "G74"))
         ]
+
+    def keys(self) -> Step:
+        """The age of the API key in the target's functions Connection (G80)."""
+        return KeysOperator(task_id="api_keys", guide="G80", **self.bound)
 
     def scan_age(self) -> Step:
         """The age of the last weekly scan, whose results are reviewed daily (G6)."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from upkeep import windows
+from upkeep import exceptions, windows
 from upkeep.findings import worst
 from upkeep.flow.connections import postgres
 from upkeep.settings import ConfigError, settings
@@ -115,6 +115,8 @@ class Step(BaseOperator):
         except Error as error:
             message = explain(error, settings().target(self.target).connections.read)
         else:
+            accepted = exceptions.applied(looked.findings, settings().exceptions, datetime.now(UTC))
+            looked = replace(looked, findings=accepted)
             self._record(context, window, started, "ran", "", looked)
             return _summary(looked)
         self._record(context, window, started, "failed", message, self._unknown(message))

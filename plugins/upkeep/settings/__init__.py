@@ -16,6 +16,7 @@ from upkeep.settings.approval import Freeze, Guards, Indexes, Optimise
 from upkeep.settings.base import EXPECTATIONS, METRICS, ROOT, ConfigError, Frozen
 from upkeep.settings.cost import Cost, Kept
 from upkeep.settings.documents import Document, Documents
+from upkeep.settings.exceptions import Acknowledgement, Exceptions
 from upkeep.settings.integrations import Endpoint, Integrations
 from upkeep.settings.logs import AlertLog, ApplicationLog, SecurityLog
 from upkeep.settings.maintenance import Backups, Http, Maintenance, Sql, Target
@@ -34,6 +35,7 @@ class Settings(Frozen):
     maintenance: Maintenance
     thresholds: Thresholds
     thresholds_version: int = 1
+    exceptions: tuple[Acknowledgement, ...] = ()
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -60,7 +62,11 @@ def config_folder() -> Path:
 def settings(folder: Path | None = None) -> Settings:
     """Read and validate the configuration; the same object for the rest of the process."""
     folder = folder or config_folder()
-    return Settings(maintenance=reread(folder), thresholds=read(folder / "thresholds.yaml", Thresholds))
+    return Settings(
+        maintenance=reread(folder),
+        thresholds=read(folder / "thresholds.yaml", Thresholds),
+        exceptions=read(folder / "exceptions.yaml", Exceptions).exceptions,
+    )
 
 
 def reread(folder: Path | None = None) -> Maintenance:
@@ -73,6 +79,7 @@ __all__ = [
     "METRICS",
     "MONTHLY_TASKS",
     "ROOT",
+    "Acknowledgement",
     "AlertLog",
     "ApplicationLog",
     "Backups",

@@ -10,9 +10,11 @@ from pydantic import Field, ValidationInfo, field_validator
 from upkeep.findings import Level
 from upkeep.settings.approval import Approval, Freeze, Guards, Indexes, Optimise, Person, Role
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, Frozen, Name, exactly
+from upkeep.settings.compliance import Compliance
 from upkeep.settings.cost import Cost
 from upkeep.settings.documents import Documents
 from upkeep.settings.integrations import Integrations
+from upkeep.settings.keys import Keys
 from upkeep.settings.logs import Logs, Security
 from upkeep.settings.monthly import Monthly
 from upkeep.settings.patches import Checkout, Patches
@@ -174,6 +176,8 @@ class Maintenance(Frozen):
     checks: Checks
     logs: Logs
     security: Security
+    keys: Keys
+    compliance: Compliance
     metrics: Mapping[str, MetricSource]
     expectations: Mapping[str, MetricSource]
     verdict: Verdict

@@ -1,0 +1,263 @@
+"""The monthly access review (G81): who came in, who was given more, what the service role did at night, who is in now.
+
+Evidence for a person who attests it: what is usual is one ok with its numbers, what a person should have known of is an
+advisory. Each log is read by its time index only (see ``logs``); permissions are compared as G77 compares them, with a
+snapshot of this step's own, from review to review.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+from psycopg import errors
+
+from upkeep import queries
+from upkeep.checks.database import hidden_sessions
+from upkeep.checks.logs import Log, address, named, span, within
+from upkeep.checks.look import Check, Look
+from upkeep.checks.permissions import Change, diff, facts
+from upkeep.checks.security import MOST_ADDRESSES
+from upkeep.database import Row
+from upkeep.findings import Finding, Level, Sample
+from upkeep.ledger import Looked
+
+GUIDE, KEY = "G81", "access_review"
+#: Accounts, roles and changes that a finding holds.
+SHOWN = 50
+#: Fewer logins in a period, now and before, are too few to speak of a change.
+FEW_LOGINS = 100
+_DAY = timedelta(days=1)
+
+
+def access_review(look: Look) -> Looked:
+    """All five parts; one that cannot be looked at is UNKNOWN, and the others are not."""
+    findings: list[Finding] = []
+    samples: list[Sample] = []
+    snapshot: dict[str, Any] = {}
+    for part in (_permissions, _sessions, _security_log, _service_role):  # the logs last: they end by index only
+        looked = _in_time(look, part)
+        findings += looked.findings
+        samples += looked.samples
+        snapshot |= looked.snapshot or {}
+    return Looked(tuple(findings), tuple(samples), snapshot=snapshot)
+
+
+def _in_time(look: Look, part: Callable[[Look], Looked]) -> Looked:
+    """One part of the look; a log that takes longer than a statement may is no reason to lose the other parts."""
+    try:
+        with look.session.connection.transaction():
+            return part(look)
+    except (errors.QueryCanceled, errors.LockNotAvailable):
+        name = part.__name__.removeprefix("_")
+        finding = Finding(
+            key=f"{KEY}:{name}",
+            level=Level.UNKNOWN,
+            subject=f"Access review: {name.replace('_', ' ')}",
+            detail="not collected: it took longer than a statement may, or a lock was not free in time",
+            expected="an answer in time",
+            remedy="Raise config: sql.statement_timeout_seconds, or see what locks or fills that log.",
+            guide=GUIDE,
+        )
+        return Looked((finding,))
+
+
+# Permissions since the last review ----------------------------------------------------------------------------------
+
+
+def _permissions(look: Look) -> Looked:
+    now = facts(look)
+    due, before = look.previous or (look.now, {})
+    if "permissions" not in before:
+        said = f"nothing to compare with yet: {sum(map(len, now.values()))} facts noted, and no earlier review"
+        return Looked(
+            (_changes(Level.ADVISORY, said, "the facts of an earlier review"),), snapshot={"permissions": now}
+        )
+    changes = diff(before["permissions"], now)
+    since = f"the review of the window due {due:%Y-%m-%d %H:%M} UTC"
+    if not changes:
+        finding = _changes(Level.OK, f"the same as in {since}", "no change that nobody knows of")
+    else:
+        alarming = sum(change.alarming for change in changes)
+        level = Level.WARNING if alarming else Level.ADVISORY
+        said = f"{_counted(changes)} since {since}; {alarming} of them open what was shut: "
+        said += named([f"{one.kind} {one.name}" for one in changes], len(changes))
+        finding = _changes(level, said, "no change that nobody knows of", changes)
+    return Looked(
+        (finding,), (Sample("permission_changes", float(len(changes)), "changes"),), snapshot={"permissions": now}
+    )
+
+
+def _counted(changes: list[Change]) -> str:
+    kinds = Counter(change.kind for change in changes)
+    return f"{len(changes)} changes ({', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))})"
+
+
+def _changes(level: Level, detail: str, expected: str, changes: list[Change] | None = None) -> Finding:
+    rows = [{"kind": one.kind, "name": one.name, "old": one.old, "new": one.new} for one in (changes or [])[:SHOWN]]
+    remedy = "Hold each against a ticket; the weekly window has told them one by one (G77)."
+    return _finding("permissions", "Permissions since the last review", level, detail, expected, remedy, changes=rows)
+
+
+# Sessions of the database now ---------------------------------------------------------------------------------------
+
+
+def _sessions(look: Look) -> Looked:
+    subject = "Sessions of the database now"
+    if hidden := hidden_sessions(look, f"{KEY}:sessions", subject, GUIDE):
+        return hidden
+    rows = look.session.rows(queries.load("checks/database_logins"), {"shown": SHOWN})
+    told = [row for row in rows if row["told"]]
+    first = rows[0]
+    detail = f"{first['all_sessions']} over the network, of {first['active']} of {first['roles']} roles that may log in"
+    if told:
+        detail += f"; {named([_role(row) for row in told], first['all_told'])}"
+    finding = _finding(
+        "sessions",
+        subject,
+        Level.ADVISORY if told else Level.OK,
+        detail,
+        "no session of a superuser, of a role that passes row security or makes roles, or with an expired password",
+        "Ask who it is; programs come with a role of their own that may do what they need and no more.",
+        roles=[{**row, "since": row["since"].isoformat()} for row in told],
+    )
+    return Looked((finding,))
+
+
+def _role(row: Row) -> str:
+    words = ", ".join(filter(None, [row["powers"], "password expired" if row["expired"] else ""]))
+    others = f" and {row['addresses'] - 1} more addresses" if row["addresses"] > 1 else ""
+    return f"{row['role']} ({words}) with {row['sessions']} from {row['address']}{others}"
+
+
+# Logins and role changes in the security log ------------------------------------------------------------------------
+
+
+def _security_log(look: Look) -> Looked:
+    log = Log(look, "security", f"{KEY}:logins", "Logins by class of account", GUIDE)
+    if hidden := log.hidden():
+        return Looked((hidden,))
+    classes = look.settings.maintenance.security.account_classes
+    names = {"names": list(classes), "patterns": list(classes.values()), "shown": SHOWN}
+    rows = log.rows("access_review", names)
+    (total,) = [row for row in rows if row["kind"] == "all"]
+    if not total["written"]:
+        return Looked((log.unwritten(),))
+    by_class = {row["name"]: row for row in rows if row["kind"] == "class"}
+    changed = [row for row in rows if row["kind"] == "account"]
+    days = (look.period[1] - look.period[0]) / _DAY
+    now = {
+        "of": [str(log.config.table), dict(classes)],
+        "logins": {name: row["logins"] / days for name, row in by_class.items()},
+    }
+    findings = [*_logins(log, by_class, now, days), _role_changes(total, changed)]
+    samples = [Sample("review_logins", float(row["logins"]), "logins", name) for name, row in by_class.items()]
+    samples.append(Sample("review_role_changes", float(total["role_changes"]), "events"))
+    return Looked(tuple(findings), tuple(samples), snapshot={"logins": now})
+
+
+def _logins(log: Log, classes: dict[str, Row], now: dict[str, Any], days: float) -> Iterator[Finding]:
+    """An ok with the numbers, and an advisory for each class with many more or fewer logins a day than before."""
+    said = "; ".join(
+        f"{name}: {row['logins']} logins of {row['accounts']} accounts, {row['failures']} failures"
+        for name, row in classes.items()
+    )
+    due, before = log.look.previous or (log.look.now, {})
+    percent = log.look.settings.maintenance.security.access_change_percent
+    expected = f"logins a day within {percent:g} % of those of the review before"
+    old = before.get("logins", {})
+    if old.get("of") != now["of"]:
+        said += "; nothing to compare with yet"
+        yield _finding("logins", log.subject, Level.ADVISORY, said, expected, "From the next review on it is compared.")
+        return
+    yield _finding("logins", log.subject, Level.OK, said, expected)
+    for name in sorted(old["logins"].keys() | now["logins"].keys()):
+        was, is_ = old["logins"].get(name, 0.0), now["logins"].get(name, 0.0)
+        if abs(is_ - was) > percent / 100 * was and max(was, is_) * days >= FEW_LOGINS:
+            yield _finding(
+                f"logins:{name}",
+                f"Logins of {name}",
+                Level.ADVISORY,
+                f"{is_:.4g} a day, before {was:.4g} (the review of the window due {due:%Y-%m-%d})",
+                expected,
+                "A release or a new client may explain it; if nothing does, look at the log by account.",
+                before=was,
+                now=is_,
+            )
+
+
+def _role_changes(total: Row, changed: list[Row]) -> Finding:
+    detail = f"{total['role_changes']} in the period, of {total['changed']} accounts"
+    if changed:
+        each = [f"{row['name'] or 'no account'} {row['role_changes']}" for row in changed]
+        detail += f", {span(total)}: {named(each, total['changed'])}"
+    return _finding(
+        "role_changes",
+        "Accounts whose role was changed",
+        Level.ADVISORY if changed else Level.OK,
+        detail,
+        "none that nobody asked for",
+        "Hold each against who asked for it; an account with a new role and a new address is looked at first.",
+        accounts=[
+            {"account": row["name"], "role_changes": row["role_changes"], "logins": row["logins"], "seen": span(row)}
+            for row in changed
+        ],
+    )
+
+
+# The service role at odd hours --------------------------------------------------------------------------------------
+
+
+def _service_role(look: Look) -> Looked:
+    log = Log(look, "application", f"{KEY}:service_role", "Service-role key at odd hours", GUIDE)
+    if hidden := log.hidden():
+        return Looked((hidden,))
+    limits = look.settings.maintenance.security
+    starts, ends = [hours.start for hours in limits.odd_hours], [hours.end for hours in limits.odd_hours]
+    # Only the odd hours are read, of a month: at other hours the daily window looks at every request (G72).
+    parameters = {"starts": starts, "ends": ends, "any_hour": False, "most": MOST_ADDRESSES}
+    rows = log.rows("service_role_hours", parameters)
+    if not rows[0]["written"]:
+        return Looked((log.unwritten(),))
+    used = [row for row in rows if row["requests"] is not None]
+    strangers = [row for row in used if not within(row["address"], limits.service_role_addresses)]
+    requests = sum(row["requests"] for row in used)
+    detail = f"{requests} requests from {rows[0]['addresses']} addresses"
+    if limits.service_role_addresses:
+        detail += f", {len(strangers)} of them not among security.service_role_addresses"
+    if strangers:
+        each = [f"{address(row['address'])} {row['requests']} ({span(row)})" for row in strangers]
+        detail += f": {named(each, len(each))}"
+    finding = _finding(
+        "service_role",
+        log.subject,
+        Level.ADVISORY if strangers else Level.OK,
+        detail,
+        f"none from elsewhere than your servers at {', '.join(map(str, limits.odd_hours)) or 'any odd hour'} UTC",
+        "Find who uses it there; if it is your own server, name it in config: security.service_role_addresses.",
+        addresses=[
+            {"address": address(row["address"]), "requests": row["requests"], "seen": span(row)}
+            for row in strangers[:SHOWN]
+        ],
+    )
+    return Looked((finding,), (Sample("review_service_role", float(requests), "requests"),))
+
+
+def _finding(
+    what: str, subject: str, level: Level, detail: str, expected: str, remedy: str = "", **metadata: Any
+) -> Finding:
+    return Finding(
+        key=f"{KEY}:{what}",
+        level=level,
+        subject=subject,
+        detail=detail,
+        expected=expected,
+        remedy="" if level is Level.OK else remedy,
+        guide=GUIDE,
+        metadata=metadata,
+    )
+
+
+CHECKS = (Check("access_review", GUIDE, "Access review", access_review),)

@@ -1,0 +1,252 @@
+"""Our own look at the rows of consent (G83), beside what the function reports (G82).
+
+What contradicts itself, who was processed without a consent, how many agreed to an older policy, how far the log of
+processing reaches back, and whether the function counts as SQL does. Counts only, but for a few users of the
+processing: somebody must look at them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from upkeep import database
+from upkeep.checks import compliance
+from upkeep.checks.logs import NAMED, Log, span, utc
+from upkeep.checks.look import Check, Look
+from upkeep.database import Row
+from upkeep.findings import Finding, Level, Sample
+from upkeep.ledger import Looked
+from upkeep.settings.compliance import ConsentTable, ProcessingLog
+
+GUIDE, KEY = "G83", "consents"
+#: Types of consent and versions of the policy that one look tells apart.
+MOST = 200
+#: What a consent must not be: its subject, and what to do.
+RULES = {
+    "granted_without_time": (
+        "Consents in force without the time they were given",
+        "Without a time nobody can show that it was given first: ask these users again.",
+    ),
+    "granted_though_withdrawn": (
+        "Consents in force though they were withdrawn",
+        "Whoever withdrew has withdrawn: set granted to false, and see which program left it.",
+    ),
+    "withdrawn_without_time": (
+        "Consents taken back without the time of it",
+        "See which program takes consents back without writing when.",
+    ),
+    "withdrawn_before_granted": (
+        "Consents withdrawn before they were given",
+        "One of the two times is wrong: look at the audit log of these rows.",
+    ),
+    "still_to_come": (
+        "Consents with a time that is still to come",
+        "A clock or a time zone is wrong where they are written.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class _Table(Log):
+    """A table of the section ``compliance``, with the same obstacles as a log."""
+
+    @property
+    def config(self) -> ConsentTable | ProcessingLog:
+        section = self.look.settings.maintenance.compliance
+        return section.consents if self.name == "consents" else section.processing
+
+    @property
+    def setting(self) -> str:
+        return f"compliance.{self.name}"
+
+    @property
+    def wanted(self) -> str:
+        return f"the table of {self.name}, with all its rows"
+
+
+def consents(look: Look) -> Looked:
+    """All five looks; without the table of consents none of them, without the log of processing the first alone."""
+    table = _Table(look, "consents", KEY, "Consents", GUIDE)
+    if refused := table.refused():
+        return Looked((refused,))
+    total, *rows = table.rows("consents", {"most": MOST})
+    by = {kind: {row["name"]: row for row in rows if row["kind"] == kind} for kind in ("type", "policy")}
+    findings = [*_rules(total), _policy(look, by["policy"])]
+    ours = {(compliance.GRANTED, str(name)): float(row["granted"]) for name, row in by["type"].items()}
+    ours |= {(compliance.WITHDRAWN, str(name)): float(row["withdrawn"]) for name, row in by["type"].items()}
+    findings += _log(look, table, ours)
+    findings += _compared(look, ours)
+    return Looked(tuple(findings), (Sample("consents_in_force", float(total["in_force"]), "consents"),))
+
+
+def _rules(total: Row) -> Iterator[Finding]:
+    broken = [rule for rule in RULES if total[rule]]
+    for rule in broken:
+        subject, remedy = RULES[rule]
+        detail = f"{total[rule]:,} of {total['consents']:,}"
+        yield _finding(rule, subject, Level.WARNING, detail, "none", remedy, count=total[rule])
+    if not broken:
+        detail = f"{total['consents']:,}, {total['in_force']:,} of them in force; none contradicts itself"
+        yield _finding("rules", "Consents", Level.OK, detail, "none without its time, none in force though withdrawn")
+
+
+def _policy(look: Look, versions: dict[str | None, Row]) -> Finding:
+    """The share of the consents in force that were given to another version than the current one."""
+    section = look.settings.maintenance.compliance
+    held = {name: row for name, row in versions.items() if row["in_force"]}
+    dated = {name: utc(row["first_at"]) for name, row in held.items() if name is not None and row["first_at"]}
+    current = section.policy_version or max(dated, key=lambda name: dated[name], default=None)
+    total = sum(row["in_force"] for row in held.values())
+    outdated = sum(row["in_force"] for name, row in held.items() if name != current)
+    percent = 100 * outdated / total if total else 0.0
+    known = "" if section.policy_version else ", the one that was first agreed to most lately"
+    return _finding(
+        "policy",
+        "Consents to an older policy",
+        Level.ADVISORY if percent > section.outdated_percent else Level.OK,
+        f"{outdated:,} of {total:,} in force ({percent:.1f} %) are not to version {current or 'unknown'}{known}",
+        f"at most {section.outdated_percent:g} %",
+        "Ask these users again, or name the version in force in config: compliance.policy_version.",
+        versions=[{"version": name, "in_force": row["in_force"]} for name, row in held.items()],
+    )
+
+
+def _oldest(log: _Table) -> Finding:
+    days = log.look.settings.maintenance.compliance.retention_days
+    oldest = log.rows("processing_oldest", {})[0]["oldest"]
+    age = timedelta(0) if oldest is None else log.look.now - utc(oldest)
+    said = "no row" if oldest is None else f"from {utc(oldest):%Y-%m-%d} on, {age / timedelta(days=1):.0f} days"
+    return _finding(
+        "oldest",
+        "How far the log of processing reaches back",
+        Level.ADVISORY if age > timedelta(days=days) else Level.OK,
+        said,
+        f"at most {days} days (config: compliance.retention_days)",
+        "What is older is due: have those who answer for the data decide. Upkeep itself never deletes it (G68).",
+    )
+
+
+def _log(look: Look, table: _Table, ours: dict[tuple[str, str], float]) -> list[Finding]:
+    """The looks at the log of processing; what the function counts too is added to ``ours``."""
+    log = _Table(look, "processing", f"{KEY}:processing", "Processing on a consent that is not given", GUIDE)
+    if refused := log.refused():
+        return [refused]
+    oldest = _oldest(log)  # before the log is read page by page: its first entry is one page by the index
+    if hidden := log.hidden():
+        return [hidden]
+    processed = _processed(log, table)
+    ours[compliance.RECORDS, ""] = float(processed["records"])
+    ours[compliance.WITHOUT_BASIS, ""] = float(processed["without_basis"])
+    return [oldest, _processing(log, processed)]
+
+
+def _processed(log: _Table, table: _Table) -> Row:
+    section = log.look.settings.maintenance.compliance
+    schema, name = log.config.table
+    consents_schema, consents_name = table.config.table
+    columns = {f"consents_{column}": spelled for column, spelled in table.columns.items()}
+    text = database.statement(
+        "checks/consents_processing",
+        schema=schema,
+        table=name,
+        consents_schema=consents_schema,
+        consents=consents_name,
+        **log.columns,
+        **columns,
+    )
+    start, end = log.look.period
+    bound = {"basis": section.consent_basis, "type": section.consent_type, "shown": NAMED, "start": start, "end": end}
+    return log.look.session.row(text, bound)
+
+
+def _processing(log: _Table, row: Row) -> Finding:
+    if not row["records"]:
+        return log.unwritten()
+    section = log.look.settings.maintenance.compliance
+    detail = f"{row['on_consent']:,} of {row['records']:,} records rest on consent"
+    if row["without_user"]:
+        detail += f"; {row['without_user']:,} of them name no user, and cannot be looked at"
+    detail += f"; {row['uncovered']:,} are of {row['users']:,} users who give none"
+    if row["users"]:
+        detail += f", {span(row)}"
+    wanted = f"a consent of type {section.consent_type}" if section.consent_type else "a consent"
+    return _finding(
+        "processing",
+        log.subject,
+        Level.WARNING if row["users"] else Level.OK,
+        detail,
+        f"each of these users gives {wanted} now, or gave it then",
+        "Stop that processing for them, or name its true legal basis; see which program does not ask first.",
+        users=row["first_users"] or [],
+    )
+
+
+def _compared(look: Look, ours: dict[tuple[str, str], float]) -> list[Finding]:
+    """One finding on all that both count; none when the function has told nothing in this window."""
+    percent = look.settings.maintenance.compliance.disagreement_percent
+    names = (compliance.GRANTED, compliance.WITHDRAWN, compliance.RECORDS, compliance.WITHOUT_BASIS)
+    told = {key: value for key, value in look.answered.items() if key[0] in names}
+    if not told:
+        return []
+    known = set(told) & set(ours)
+    both = known | _one_sided(set(told), set(ours))
+    differ = [
+        (name, subject, ours.get((name, subject), 0.0), told.get((name, subject), 0.0))
+        for name, subject in sorted(both)
+        if _apart(ours.get((name, subject), 0.0), told.get((name, subject), 0.0), percent)
+    ]
+    said = [
+        f"{_words(name, subject)} {sql:,.0f} by SQL, {other:,.0f} by the function"
+        for name, subject, sql, other in differ
+    ]
+    detail = "; ".join(said[:NAMED]) + (f"; and {len(said) - NAMED} more" if len(said) > NAMED else "")
+    return [
+        _finding(
+            "disagreement",
+            "Consents: SQL and function",
+            Level.WARNING if differ else Level.OK,
+            detail or f"{len(both)} numbers of the period agree",
+            f"a difference of at most {percent:g} % (config: compliance.disagreement_percent)",
+            "One of them looks at another database, another period or other rows; the function's report is no evidence "
+            "until it is known which.",
+            differ=[
+                {"metric": name, "type": subject, "sql": sql, "function": other} for name, subject, sql, other in differ
+            ],
+        )
+    ]
+
+
+def _one_sided(told: set[tuple[str, str]], ours: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Types that one of the two does not know, where all types are at hand: there it counts none."""
+    by_type = {key for key in told ^ ours if key[0] in (compliance.GRANTED, compliance.WITHDRAWN)}
+    types = {subject for name, subject in told | ours if name == compliance.GRANTED}
+    return by_type if len(types) <= compliance.MOST_TYPES else set()
+
+
+def _apart(one: float, other: float, percent: float) -> bool:
+    return abs(one - other) > percent / 100 * max(one, other)
+
+
+def _words(name: str, subject: str) -> str:
+    return " ".join(filter(None, [name.removeprefix("function_").replace("_", " "), subject]))
+
+
+def _finding(
+    what: str, subject: str, level: Level, detail: str, expected: str, remedy: str = "", **metadata: Any
+) -> Finding:
+    return Finding(
+        key=f"{KEY}:{what}",
+        level=level,
+        subject=subject,
+        detail=detail,
+        expected=expected,
+        remedy="" if level is Level.OK else remedy,
+        guide=GUIDE,
+        metadata=metadata,
+    )
+
+
+CHECKS = (Check("consents", GUIDE, "Consents", consents),)
