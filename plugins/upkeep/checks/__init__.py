@@ -16,12 +16,13 @@ from upkeep.checks import (
     permissions,
     security,
     server,
+    slow,
     tables,
 )
 from upkeep.checks.database import GROWTH_BASE
 from upkeep.checks.look import Check, Look, carry_out
 
-_MODULES = (database, expectations, alerts, security, tables, server, indexes, access, permissions, patches)
+_MODULES = (database, expectations, alerts, security, tables, server, indexes, access, permissions, patches, slow)
 CHECKS: dict[str, Check] = {check.name: check for module in _MODULES for check in module.CHECKS}
 
 
