@@ -330,7 +330,8 @@ def test_a_plan_takes_since_when_an_index_is_known_from_the_newest_snapshot(stag
 def note(stage: Stage, due: datetime, step: str, snapshot: dict[str, Any]) -> None:
     """A snapshot that a step of the target's weekly window left."""
     run = secrets.token_hex(4)
-    window = Window(stage.name, "weekly", Kind.MANUAL, due, due, due, due, run, "maintenance_weekly")
+    week, hour = timedelta(days=7), timedelta(hours=1)
+    window = Window(stage.name, "weekly", Kind.MANUAL, due, due + hour, due - week, due, run, "maintenance_weekly")
     record = ledger.StepRecord(step, "ran", "", "a test", due, looked=ledger.Looked((), snapshot=snapshot))
     with stage.ledger.session() as session:
         ledger.open_window(session, window)
