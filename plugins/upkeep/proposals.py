@@ -60,7 +60,7 @@ def _optimise(sources: Sources) -> Found:
     config = sources.settings.maintenance.optimise
     rows = optimise.candidates(sources.target, config, sources.taken_of(optimise.KIND))
     past = gate.past_actions(sources.ledger, sources.name, optimise.KIND, sources.now - predictions.REACH)
-    known = predictions.corrections(past, config.least_receipts)
+    known = predictions.learned(past, config.least_receipts)
     proposals = optimise.propose(rows, config, sources.roles(optimise.KIND), sources.target.version, known)
     return proposals, rows[0]["candidates"] if rows else 0
 
