@@ -109,7 +109,7 @@ def _no_standby_of(here: Row, there: Row) -> str:
     if not there["in_recovery"]:
         return "found a server that is not in recovery, expected a standby"
     if not there["follows"]:
-        return "the standby receives no WAL: it does not know what was made since, and is no help when it is needed"
+        return "found a standby that receives no WAL, expected one that follows: it knows no newer index"
     return "" if there["counted"] else "the standby does not count scans (track_counts is off)"
 
 

@@ -329,7 +329,7 @@ def test_a_configured_standby_that_follows_no_more_is_told(platform: Platform, f
         standing.execute("SELECT pg_reload_conf()")
         until(lambda: proposed(platform, replicas), lambda names: not names)
         said = look(platform, "unused_indexes", replicas=replicas)["unused_indexes:public.here"].detail
-        assert "Connection 'upkeep_replica': the standby receives no WAL" in said
+        assert "Connection 'upkeep_replica': found a standby that receives no WAL" in said
         standing.execute(sql.SQL("ALTER SYSTEM SET primary_conninfo = {}").format(sql.Literal(connect)))
         standing.execute("SELECT pg_reload_conf()")
     until(lambda: proposed(platform, replicas), lambda names: names == {"here", "there"})

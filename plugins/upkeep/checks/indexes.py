@@ -48,7 +48,10 @@ def _unused(look: Look, seen: indexes.Usage, known: Mapping[int, datetime], row:
     detail = f"on {row['table']}, {size(row['bytes'])}, not scanned since {seen.told}, known since {since:%Y-%m-%d}"
     if seen.unasked:
         detail += f"; not known whether a replica uses it: {seen.unasked}"
-        remedy = "Not proposed: name the standbys' Connections in config/maintenance.yaml: targets.<name>.replicas."
+        remedy = (
+            "Not proposed: see to the standbys, and name their Connections in config/maintenance.yaml: "
+            "targets.<name>.replicas."
+        )
     elif not indexes.old_enough(since, config, look.now):
         first = since + timedelta(days=config.statistics_days)
         remedy = f"Not proposed before {first:%Y-%m-%d}: a new index looks unused too. {_by_hand(row)}"
