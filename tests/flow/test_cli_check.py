@@ -345,6 +345,7 @@ def test_a_read_role_without_pg_monitor(deployment: Deployment, cluster: Cluster
         "primary: long-running queries",
         "primary: connections by state",
         "primary: new statements",
+        "primary: slow statements",
     ]
     assert said.code == 1
     assert [what for what, can in said.rows.items() if can == "NO"] == blind
