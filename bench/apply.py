@@ -64,7 +64,7 @@ class Platform:
         assert len(chosen) == len(tables), f"found {len(chosen)} candidates, expected {len(tables)}"
         with database.session(self.connect("ledger"), self.config.sql, read_only=True) as session:
             past = gate.past_actions(session, TARGET, optimise.KIND, now - predictions.REACH)
-        known = predictions.corrections(past, self.config.optimise.least_receipts)
+        known = predictions.learned(past, self.config.optimise.least_receipts)
         proposals = optimise.propose(chosen, self.config.optimise, ("dba", "devops"), version, known)
         actions, measured = plans.numbered(proposals)
         window = Window(TARGET, "weekly", Kind.MANUAL, DUE, now, DUE, now, secrets.token_hex(8), "bench")

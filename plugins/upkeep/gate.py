@@ -287,5 +287,6 @@ def past_actions(session: Session, target: str, kind: str, since: datetime) -> l
         for action in actions:
             if action.kind == kind and action.id in row["took"]:
                 base = predictions.base_ms(action.predicted_ms, row["measured"].get(action.id, {}))
-                found.append(predictions.Past(action.verb, base, row["took"][action.id]))
+                took, after = row["took"][action.id], row["after"][action.id] or {}
+                found.append(Past(action.verb, base, took, action.oid, after))
     return found

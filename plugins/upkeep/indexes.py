@@ -2,6 +2,10 @@
 
 What a standby reads counts too: its scans are asked for over a Connection of its own, and while a standby follows that
 nobody asked, an unused index is a finding and no action.
+
+The server does not know how old an index is, and one that was made yesterday looks unused. So the check of that name
+keeps since when it knows each, by OID, and a drop is proposed once that is as long ago as statistics must reach back.
+What is rebuilt concurrently has another OID and counts as new: it waits again, and is never dropped too early.
 """
 
 from __future__ import annotations
@@ -20,9 +24,14 @@ from upkeep.plans import Action, Proposal
 from upkeep.settings import Indexes, Sql
 
 KIND, VERB = "indexes", "drop"
+#: The check whose snapshot is {OID: since when an index is known to be unused}.
+AGES = "unused_indexes"
 
 #: Drops of one plan; people look at each of them.
 MOST_DROPS = 50
+
+#: What stands behind a moment that is not a reset.
+STARTED = ", when the server started"
 
 #: Why an index is proposed: a plan says it in these words, and apply looks by them whether it still holds.
 UNUSED = "no query has used it for as long as statistics reach back"
@@ -43,7 +52,7 @@ class Usage:
 
     ``unknown`` says why nothing can be judged by them (from ``until`` on it can, where time alone is missing),
     ``unasked`` why a standby may use what the primary does not; both are empty when all is known. ``used`` are OIDs
-    that a standby uses.
+    that a standby uses. ``started``: nobody reset the counters, and ``since`` is the server's start at the latest.
     """
 
     since: datetime
@@ -51,12 +60,19 @@ class Usage:
     until: datetime | None = None
     unasked: str = ""
     used: frozenset[int] = frozenset()
+    started: bool = False
+
+    @property
+    def told(self) -> str:
+        """Since when, in words."""
+        return f"{self.since:%Y-%m-%d}{STARTED if self.started else ''}"
 
 
 def usage(session: Session, config: Indexes, replicas: Mapping[str, Connect], clocks: Sql, now: datetime) -> Usage:
     """Ask the primary and its standbys since when they count scans, and the standbys which indexes they use."""
     here = session.row(session.load("indexes/statistics"))
     since: datetime = here["since"]
+    started: bool = here["started"]
     if here["in_recovery"]:
         return Usage(since, "this is a standby: its counters tell what is read here, not on the primary")
     if not here["counted"]:
@@ -73,11 +89,11 @@ def usage(session: Session, config: Indexes, replicas: Mapping[str, Connect], cl
             unasked.append(f"Connection {name!r}: {problem}")
             continue
         used |= theirs
-        since = max(since, there["since"])
+        since, started = max((since, started), (there["since"], there["started"]))
     if here["standbys"] > len(replicas):
         unasked.append(f"{here['standbys']} standbys follow, and config names {len(replicas)} (targets: replicas)")
-    unknown, until = _too_young(since, config, now)
-    return Usage(since, unknown, until, "; ".join(unasked), frozenset(used))
+    unknown, until = _too_young(since, started, config, now)
+    return Usage(since, unknown, until, "; ".join(unasked), frozenset(used), started)
 
 
 def _ask(connect: Connect, clocks: Sql) -> tuple[Row, set[int]]:
@@ -92,16 +108,18 @@ def _no_standby_of(here: Row, there: Row) -> str:
         return "found another server or database, expected a standby of the target with the same database"
     if not there["in_recovery"]:
         return "found a server that is not in recovery, expected a standby"
+    if not there["follows"]:
+        return "found a standby that receives no WAL, expected one that follows: it knows no newer index"
     return "" if there["counted"] else "the standby does not count scans (track_counts is off)"
 
 
-def _too_young(since: datetime, config: Indexes, now: datetime) -> tuple[str, datetime | None]:
+def _too_young(since: datetime, started: bool, config: Indexes, now: datetime) -> tuple[str, datetime | None]:
     enough = timedelta(days=config.statistics_days)
     if now - since >= enough:
         return "", None
     age = max(timedelta(0), now - since) / timedelta(days=1)
     until = since + enough
-    why = f"statistics reach back {age:.1f} days only, to {since:%Y-%m-%d %H:%M} UTC"
+    why = f"statistics reach back {age:.1f} days only, to {since:%Y-%m-%d %H:%M} UTC{STARTED if started else ''}"
     return f"{why}: a weekly query may not have come yet", until
 
 
@@ -118,6 +136,22 @@ def unused(session: Session, config: Indexes, seen: Usage) -> list[Row]:
     return [row for row in rows if row["oid"] not in pairs | seen.used]
 
 
+def known_since(snapshot: tuple[datetime, Any] | None) -> dict[int, datetime]:
+    """OID → since when an unused index is known, from the snapshot that the check left; nothing without one. Pure."""
+    _, body = snapshot or (None, {})
+    return {int(oid): datetime.fromisoformat(at) for oid, at in body.items()}
+
+
+def ages(rows: Iterable[Row], known: Mapping[int, datetime], now: datetime) -> dict[int, datetime]:
+    """The next snapshot: those that are there now, each since it was first seen; what is gone is forgotten. Pure."""
+    return {row["oid"]: known.get(row["oid"], now) for row in rows}
+
+
+def old_enough(since: datetime, config: Indexes, now: datetime) -> bool:
+    """Whether an index is known for so long that its not being used means something."""
+    return now - since >= timedelta(days=config.statistics_days)
+
+
 def duplicates(session: Session) -> list[Row]:
     """Indexes that do exactly what another one (``kept``) does, largest first."""
     return session.rows(session.load("indexes/duplicate_indexes"))
@@ -128,12 +162,20 @@ def invalid(session: Session) -> list[Row]:
     return session.rows(session.load("indexes/invalid_indexes"))
 
 
-def candidates(session: Session, config: Indexes, seen: Usage, taken: Iterable[int]) -> list[Row]:
-    """What can be proposed, each with its ``because``; ``taken`` are OIDs to leave out."""
+def candidates(
+    session: Session, config: Indexes, seen: Usage, known: Mapping[int, datetime], now: datetime, taken: Iterable[int]
+) -> list[Row]:
+    """What can be proposed, each with its ``because``: unused ones that are ``known`` for long enough.
+
+    ``taken`` are OIDs to leave out.
+    """
     rows = [row | {"because": INVALID} for row in invalid(session) if row["droppable"]]
     rows += [row | {"because": DUPLICATE} for row in duplicates(session)]
     if not (seen.unknown or seen.unasked):
-        rows += [row | {"because": UNUSED, "since": seen.since} for row in unused(session, config, seen)]
+        idle = unused(session, config, seen)
+        since = ages(idle, known, now)
+        told = [row | {"because": UNUSED, "since": seen.told, "known": since[row["oid"]]} for row in idle]
+        rows += [row for row in told if old_enough(row["known"], config, now)]
     left_out = set(taken)
     return [row for row in rows if row["oid"] not in left_out]
 
@@ -190,8 +232,8 @@ def _measured(row: Row) -> dict[str, Any]:
     seen = {"table": f"{row['schema']}.{row['table']}", "bytes": int(row["bytes"])}
     if row.get("scans") is not None:
         seen["scans"] = int(row["scans"])
-    if row.get("since"):
-        seen["statistics since"] = f"{row['since']:%Y-%m-%d %H:%M} UTC"
+    if row.get("known"):
+        seen |= {"statistics since": row["since"], "known since": f"{row['known']:%Y-%m-%d}"}
     return seen
 
 

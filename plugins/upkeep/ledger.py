@@ -169,6 +169,12 @@ def previous_snapshot(session: Session, window: Window, step: str) -> tuple[date
     return (rows[0]["due"], rows[0]["body"]) if rows else None
 
 
+def newest_snapshot(session: Session, target: str, name: str) -> tuple[datetime, Any] | None:
+    """(due, body) of the snapshot that a step of this name left last, in any group and window; None without one."""
+    rows = session.rows(queries.load("ledger/newest_snapshot"), {"target": target, "name": name})
+    return (rows[0]["due"], rows[0]["body"]) if rows else None
+
+
 def window_samples(session: Session, window: Window) -> dict[tuple[str, str], float]:
     """(metric, subject) → value: what the steps of this window have measured so far."""
     rows = session.rows(queries.load("ledger/window_samples"), {"window_id": window_id(session, window)})

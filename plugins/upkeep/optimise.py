@@ -7,7 +7,6 @@ PostgreSQL 18 on both go through a table's inheritance children too, which nobod
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import Any
 
 from psycopg import sql
@@ -15,7 +14,7 @@ from psycopg import sql
 from upkeep import plans, predictions, queries
 from upkeep.database import Row, Session
 from upkeep.plans import Action, Proposal
-from upkeep.predictions import Correction, Sort
+from upkeep.predictions import Learned
 from upkeep.settings import Optimise
 
 KIND = "optimise"
@@ -24,10 +23,13 @@ VACUUM, ANALYZE = "vacuum", "analyze"
 _STATEMENTS = {VACUUM: sql.SQL("VACUUM (ANALYZE, TRUNCATE false) {}{}"), ANALYZE: sql.SQL("ANALYZE {}{}")}
 #: From this server on a statement says that it means one table; older ones do not know the word.
 _ONLY_FROM = 180_000
+_PAGE = 8192
 #: Pages that ANALYZE reads at most: 300 rows for each of the default 100 statistics targets.
-_ANALYZE_BYTES = 30_000 * 8192
-#: What a page costs by the server's own prices: read (2), and by VACUUM written back (20) where rows died.
-_PAGE_COST = {VACUUM: 22, ANALYZE: 2}
+_SAMPLED = 30_000
+#: What a page costs by the server's own prices: read, and written back where rows died.
+_READ, _WRITTEN = 2, 20
+#: VACUUM leaves indexes alone while fewer of a table's pages than this hold rows that they may point to.
+_BYPASSED = 0.02
 
 
 def candidates(session: Session, config: Optimise, taken: Iterable[int]) -> list[Row]:
@@ -47,17 +49,17 @@ def propose(
     config: Optimise,
     roles: tuple[str, ...],
     version: int,
-    corrections: Mapping[Sort, Correction] = MappingProxyType({}),
+    known: Learned | None = None,
 ) -> list[Proposal]:
-    """An action for each candidate, its prediction corrected by what earlier ones took. Pure.
+    """An action for each candidate, its prediction corrected by what is known of earlier ones. Pure.
 
     ``version`` is the server's ``server_version_num``.
     """
-    found = []
+    found, known = [], known or Learned()
     for row in rows:
-        verb = VACUUM if row["vacuum"] else ANALYZE
-        base = predicted_ms(verb, row["table_bytes"], row["index_bytes"], config)
-        predicted, note = predictions.corrected(verb, base, corrections)
+        verb, oid = VACUUM if row["vacuum"] else ANALYZE, row["oid"]
+        base = predicted_ms(verb, row, config, known.after.get((VACUUM, oid), {}))
+        predicted, note = predictions.corrected(verb, base, oid, known)
         found.append(Proposal(_action(row, config, roles, version, predicted), _measured(row) | note))
     return found
 
@@ -87,13 +89,49 @@ def _action(row: Row, config: Optimise, roles: tuple[str, ...], version: int, pr
     )
 
 
-def predicted_ms(verb: str, table_bytes: int, index_bytes: int, config: Optimise) -> int:
-    """How long it takes to read a table, and for VACUUM its indexes, at the configured speed and cost delay."""
-    size = table_bytes + index_bytes if verb == VACUUM else min(table_bytes, _ANALYZE_BYTES)
-    reading = size / (config.megabytes_per_second * 1024**2) * 1000
+def predicted_ms(verb: str, row: Row, config: Optimise, last: Mapping[str, Any]) -> int:
+    """How long a table's candidate row takes at the configured speed and cost delay.
+
+    ``last`` are its counters after its last VACUUM by a plan, empty when there is none.
+    """
+    sampled: float = min(row["table_bytes"] / _PAGE, _SAMPLED)
+    read, cost = sampled, sampled * _READ
+    if verb == VACUUM:
+        first, again, index = _visits(row, last)
+        read = first + index  # what is visited again, or sampled afterwards, has just been read
+        cost += (first + again + index) * (_READ + _WRITTEN)
+    reading = read * _PAGE / (config.megabytes_per_second * 1024**2) * 1000
     # A sleep of the delay comes whenever the limit is reached.
-    sleeping = size / 8192 * _PAGE_COST[verb] / config.vacuum_cost_limit * config.vacuum_cost_delay_ms
+    sleeping = cost / config.vacuum_cost_limit * config.vacuum_cost_delay_ms
     return max(predictions.AT_ONCE_MS, round(reading + sleeping))
+
+
+def _visits(row: Row, last: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Pages that VACUUM visits: of the table, of the table a second time, and of its indexes.
+
+    The second visit frees what indexes pointed to, and comes with reading all of them (PostgreSQL's vacuumlazy.c).
+    """
+    pages, dead = row["table_bytes"] / _PAGE, row["dead_rows"]
+    rows = row["live_rows"] + dead
+    first = max(pages - row["visible_pages"], _touched(pages, rows, dead))
+    again = _touched(pages, rows, dead * _pointed_to(row, last))
+    return (first, 0, 0) if again < _BYPASSED * pages else (first, again, row["index_bytes"] / _PAGE)
+
+
+def _touched(pages: float, rows: float, some: float) -> float:
+    """Pages with at least one of some rows, if these lie as by chance; where they lie together it is fewer."""
+    return pages * (1 - (1 - some / rows) ** (rows / pages)) if pages >= 1 and rows else pages
+
+
+def _pointed_to(row: Row, last: Mapping[str, Any]) -> float:
+    """The share of the rows that died since the last VACUUM which indexes point to: a HOT update leaves no such row.
+
+    Without counters from then, or when they were reset since, it is the share since they are counted.
+    """
+    names = ("updates", "hot_updates", "deletes")
+    since = [row[name] - last.get(name, 0) for name in names]
+    updates, hot, deletes = since if min(since) >= 0 else [row[name] for name in names]
+    return (updates - hot + deletes) / (updates + deletes) if updates + deletes else 1.0
 
 
 def _measured(row: Row) -> dict[str, Any]:

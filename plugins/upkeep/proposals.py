@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from upkeep import baselines, gate, indexes, optimise, plans, predictions, thresholds
+from upkeep import baselines, gate, indexes, ledger, optimise, plans, predictions, thresholds
 from upkeep.database import Connect, Session
 from upkeep.plans import Action, Proposal
 from upkeep.settings import Settings
@@ -55,7 +55,9 @@ def _thresholds(sources: Sources) -> Found:
 def _indexes(sources: Sources) -> Found:
     config = sources.settings.maintenance
     seen = indexes.usage(sources.target, config.indexes, sources.replicas, config.sql, sources.now)
-    rows = indexes.candidates(sources.target, config.indexes, seen, sources.taken_of(indexes.KIND))
+    known = indexes.known_since(ledger.newest_snapshot(sources.ledger, sources.name, indexes.AGES))
+    taken = sources.taken_of(indexes.KIND)
+    rows = indexes.candidates(sources.target, config.indexes, seen, known, sources.now, taken)
     return indexes.propose(rows[: indexes.MOST_DROPS], sources.roles(indexes.KIND)), len(rows)
 
 
@@ -63,7 +65,7 @@ def _optimise(sources: Sources) -> Found:
     config = sources.settings.maintenance.optimise
     rows = optimise.candidates(sources.target, config, sources.taken_of(optimise.KIND))
     past = gate.past_actions(sources.ledger, sources.name, optimise.KIND, sources.now - predictions.REACH)
-    known = predictions.corrections(past, config.least_receipts)
+    known = predictions.learned(past, config.least_receipts)
     proposals = optimise.propose(rows, config, sources.roles(optimise.KIND), sources.target.version, known)
     return proposals, rows[0]["candidates"] if rows else 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -13,9 +13,10 @@ from psycopg import sql
 from tests.apply.stage import Go, Stage, changed, states
 from tests.sql.test_checks_database import login
 from tests.sql.test_database import until
-from upkeep import database, gate, indexes, optimise, plans, proposals
+from upkeep import database, gate, indexes, ledger, optimise, plans, proposals
 from upkeep.plans import Action, Proposal
 from upkeep.settings import ROOT, Maintenance, settings
+from upkeep.windows import Kind, Window
 
 SHIPPED = settings(ROOT / "config")
 
@@ -28,13 +29,12 @@ def config(stage: Stage) -> Maintenance:
     return changed(stage.config, indexes=ANY)
 
 
-def collected(stage: Stage, *taken: Action) -> tuple[list[Proposal], int]:
-    """What the plan's task would plan."""
-    with stage.session() as target, stage.ledger.session() as ledger:
-        asked = SHIPPED.model_copy(update={"maintenance": config(stage)})
-        return proposals.collect(
-            proposals.Sources(stage.name, "weekly", target, ledger, asked, datetime.now(UTC), taken)
-        )
+def collected(stage: Stage, *taken: Action, **given: Any) -> tuple[list[Proposal], int]:
+    """What the plan's task would plan; ``config`` and ``now`` can be given."""
+    with stage.session() as target, stage.ledger.session() as book:
+        asked = SHIPPED.model_copy(update={"maintenance": given.get("config") or config(stage)})
+        now = given.get("now") or datetime.now(UTC)
+        return proposals.collect(proposals.Sources(stage.name, "weekly", target, book, asked, now, taken))
 
 
 def planned(stage: Stage) -> gate.Stored:
@@ -310,6 +310,34 @@ def test_fifty_drops_at_most_and_before_whatever_else(stage: Stage) -> None:
     assert left_out == 3
 
 
+@pytest.mark.guide("G53", "fires", "silent")
+def test_a_plan_takes_since_when_an_index_is_known_from_the_newest_snapshot(stage: Stage) -> None:
+    """Whichever step of that name and window left it; an index that no snapshot knows is new and waits."""
+    table(stage, "CREATE INDEX idle ON t (a)")
+    strict, now = changed(config(stage), indexes={"statistics_days": 1.0}), datetime.now(UTC)
+    later = now + timedelta(days=400)
+    assert collected(stage, config=strict, now=later) == ([], 0)
+    (row,) = stage.look("SELECT 'idle'::regclass::oid::bigint AS oid")
+    note(stage, now - timedelta(days=7), "evidence.indexes.unused_indexes", {"1": now.isoformat()})
+    note(stage, now, "monthly.unused_indexes", {str(row["oid"]): (later - timedelta(hours=23)).isoformat()})
+    assert collected(stage, config=strict, now=later) == ([], 0)
+    note(stage, now, "after.indexes.unused_indexes", {str(row["oid"]): (later - timedelta(hours=24)).isoformat()})
+    note(stage, now, "evidence.access.permissions", {"anything": 1})
+    ((proposal,), _) = collected(stage, config=strict, now=later)
+    assert proposal.measured["known since"] == f"{later - timedelta(hours=24):%Y-%m-%d}"
+
+
+def note(stage: Stage, due: datetime, step: str, snapshot: dict[str, Any]) -> None:
+    """A snapshot that a step of the target's weekly window left."""
+    run = secrets.token_hex(4)
+    week, hour = timedelta(days=7), timedelta(hours=1)
+    window = Window(stage.name, "weekly", Kind.MANUAL, due, due + hour, due - week, due, run, "maintenance_weekly")
+    record = ledger.StepRecord(step, "ran", "", "a test", due, looked=ledger.Looked((), snapshot=snapshot))
+    with stage.ledger.session() as session:
+        ledger.open_window(session, window)
+        ledger.add_step(session, window, record)
+
+
 def test_what_is_approved_elsewhere_is_left_out_by_kind_and_oid(stage: Stage) -> None:
     """An index by its OID among the drops alone: the OID of another kind means something else."""
     table(stage, "CREATE INDEX idle ON t (a)")
@@ -327,6 +355,7 @@ def test_the_form_shows_size_rule_and_the_way_back(stage: Stage) -> None:
         "table": "public.t",
         "bytes": 16384,
         "scans": 0,
+        "known since": f"{datetime.now(UTC):%Y-%m-%d}",
     }
     form = plans.body(stage.plan(actions=actions).plan, "dba", measured)
     assert "takes it back: `CREATE INDEX CONCURRENTLY idle ON public.t USING btree (a)`" in form

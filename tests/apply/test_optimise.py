@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from tests.apply.stage import Stage, changed, configured
+from tests.apply.stage import Stage, changed, configured, states
 from tests.sql.test_database import until
-from upkeep import optimise, plans
+from upkeep import gate, optimise, plans, predictions
+from upkeep.settings import Optimise
 
 VERSION = 170_000
-SEEN = {"live_rows": 1, "dead_rows": 1, "changed_rows": 1, "table_bytes": 0, "index_bytes": 0}
+SEEN = {"live_rows": 1, "dead_rows": 1, "changed_rows": 1, "table_bytes": 0, "index_bytes": 0, "visible_pages": 0}
+SEEN |= {"updates": 0, "hot_updates": 0, "deletes": 0}
 ROW = {"vacuum": True, "oid": 1, "schema": "public", "table": "t", "shape": "s", **SEEN}
 
 
@@ -246,9 +249,34 @@ def test_predictions_grow_with_size_and_with_the_cost_delay() -> None:
     """An empty table takes the least; indexes count for VACUUM; ANALYZE reads a sample however large the table is."""
     config = configured().optimise
     gigabyte = 1024**3
-    predict = optimise.predicted_ms
+
+    def predict(verb: str, table: int, index: int, config: Optimise) -> int:
+        worn = {"live_rows": 2_000_000, "dead_rows": 1_000_000, "table_bytes": table, "index_bytes": index}
+        return optimise.predicted_ms(verb, SEEN | worn, config, {})
+
     assert predict("vacuum", 0, 0, config) == predict("analyze", 8192, 0, config) == 50
     assert predict("vacuum", gigabyte, gigabyte, config) > predict("vacuum", gigabyte, 0, config) > 20_000
     assert predict("analyze", gigabyte, 0, config) == predict("analyze", 50 * gigabyte, 0, config)
     gentle = config.model_copy(update={"vacuum_cost_delay_ms": 20.0})
     assert predict("vacuum", gigabyte, 0, gentle) > 2 * predict("vacuum", gigabyte, 0, config)
+
+
+def test_hot_updates_since_the_last_receipt_lower_the_prediction(stage: Stage) -> None:
+    """The receipt of a plan's VACUUM keeps the counters; rows deleted before it cost a second visit no more."""
+    stage.do(
+        "CREATE TABLE t (id int PRIMARY KEY, n int, wide text) WITH (autovacuum_enabled = false, fillfactor = 40)",
+        "INSERT INTO t SELECT n, 0, repeat('x', 300) FROM generate_series(1, 20000) n",
+        "DELETE FROM t WHERE id % 2 = 0",
+    )
+    until(stage.candidates)
+    assert states(stage.apply(stage.approved())) == {"t": "done"}
+    stage.do("UPDATE t SET n = 1")
+    (row,) = until(stage.candidates)
+    assert (row["updates"], row["hot_updates"], row["deletes"]) == (10_000, 10_000, 10_000)
+    with stage.ledger.session() as session:
+        past = gate.past_actions(session, stage.name, optimise.KIND, datetime.now(UTC) - timedelta(hours=1))
+    last = predictions.learned(past, 5).after["vacuum", row["oid"]]
+    assert (last["updates"], last["deletes"]) == (0, 10_000)
+    config = stage.config.optimise
+    known, blind = (optimise.predicted_ms("vacuum", row, config, counters) for counters in (last, {}))
+    assert known < 0.7 * blind

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.e2e.attacks import Attacks
 from tests.e2e.conftest import DAG, Running
@@ -116,11 +116,13 @@ def test_the_trigger_form_offers_groups_and_dry_run_only(page: Page, running: Ru
 
 
 def test_a_person_approves_in_airflows_own_form(browser: Browser, running: Running) -> None:
-    """The Database Administrator reads the plan, leaves the list as it is, clicks Approve, and the ledger knows it."""
+    """The Database Administrator clicks Approve at a desk, the DevOps Engineer on a phone; the ledger knows both."""
     weekly = Attacks(running)
     weekly.make_dirty("clicked")
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     context.set_default_timeout(SLOW)
+    small = browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    small.set_default_timeout(SLOW)
     try:
         started = weekly.trigger()
         weekly.asked(started)
@@ -134,10 +136,31 @@ def test_a_person_approves_in_airflows_own_form(browser: Browser, running: Runni
         opened.get_by_role("button", name="Approve", exact=True).click()
         weekly.until(started, "approve.dba", "success")
         assert weekly.decisions(started) == {"dba": ("dora", sorted(weekly.ids(started, "dba")))}
+        on_a_phone(small, running, f"/dags/{WEEKLY}/runs/{quote(started)}/required_actions")
+        weekly.until(started, "approve.devops", "success")
+        assert weekly.decisions(started)["devops"] == ("omar", sorted(weekly.ids(started, "devops")))
     finally:
         context.close()
+        small.close()
         weekly.end()
         weekly.drop("clicked")
+
+
+def on_a_phone(context: BrowserContext, running: Running, path: str) -> None:
+    """Open the run's questions: what is asked fits the screen and is answered there."""
+    opened = context.new_page()
+    login(opened, running, "omar")
+    opened.goto(f"{running.sandbox.url}{path}")
+    dialog = opened.get_by_role("dialog")
+    asked = dialog.get_by_text('VACUUM (ANALYZE, TRUNCATE false) "public"."clicked"').first
+    asked.scroll_into_view_if_needed(timeout=SLOW)
+    keep(opened, "approval_phone")
+    box = asked.bounding_box()
+    assert box and box["x"] >= 0 and box["x"] + box["width"] <= 390
+    approve = dialog.get_by_role("button", name="Approve", exact=True)
+    approve.scroll_into_view_if_needed()
+    keep(opened, "approval_phone_buttons")
+    approve.click()
 
 
 def test_text_out_of_log_tables_stays_text(browser: Browser, running: Running) -> None:

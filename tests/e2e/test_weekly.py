@@ -182,10 +182,56 @@ def test_silence_is_told_twice_and_is_no_answer(silent: tuple[Attacks, str]) -> 
     assert asked.startswith("primary weekly: ")
     assert reminded.startswith("Not answered yet: DevOps Engineer, primary weekly, until ")
     for text in (asked, reminded):
-        link = text.split()[-1]
-        assert link.endswith("/tasks/approve.devops/required_actions")
-        assert anonymous(weekly.running, link.removeprefix(weekly.running.sandbox.url)).status_code == 200
+        phone, link = [word for word in text.split() if word.startswith("http")]
+        assert link == phone.removesuffix("/required_actions") + "/tasks/approve.devops/required_actions"
+        for address in (phone, link):
+            assert anonymous(weekly.running, address.removeprefix(weekly.running.sandbox.url)).status_code == 200
     assert weekly.answer(run, "devops").status_code in (200, 409)  # after T, whatever Airflow says
     assert "no answer from DevOps Engineer by " in weekly.log(run, "approve.devops")
     assert weekly.applied(run)["forgotten"].startswith("refused: no answer from devops by ")
     assert (list(weekly.decisions(run)), weekly.receipts(run)) == (["dba"], [])
+
+
+@pytest.mark.guide("G19", "G53", "holds")
+def test_a_drop_and_new_thresholds_by_those_who_may(weekly: Attacks) -> None:
+    """An unused index goes and can come back; version 2 of the thresholds is what the next daily run judges by."""
+    written = weekly.running.cli("history")
+    assert written.returncode == 0, written.stderr
+    with weekly.target() as admin:
+        admin.execute("ALTER TABLE worn_out OWNER TO platform_owner")  # whose member upkeep_maintain is
+        admin.execute("CREATE INDEX idle ON worn_out (note)")
+        (oid,) = admin.execute("SELECT 'idle'::regclass::oid::text").fetchone() or ("",)
+    with weekly.config(lambda config: config["indexes"].update(statistics_days=0.0)):
+        run = weekly.trigger()
+        asked = weekly.asked(run, "dba", "devops", "lead")
+    metric, *_ = [action["table"] for action in weekly.plan(run)["actions"] if action["kind"] == "thresholds"]
+    assert "DROP INDEX CONCURRENTLY" in asked["dba"]["body"] and metric not in asked["dba"]["body"]
+    assert metric in asked["lead"]["body"] and "DROP INDEX" not in asked["lead"]["body"]
+    assert weekly.approve(run, "dba", "idle").status_code == 200
+    assert weekly.approve(run, "devops", "idle", metric).status_code == 200
+    assert weekly.approve(run, "lead", metric, user="lena").status_code == 200
+    assert weekly.finish(run) == "success"
+    assert sorted(weekly.receipts(run)) == sorted((number, 1, "done") for number in weekly.ids_of(run, "idle", metric))
+    ((known,),) = weekly.running.ledger(
+        "SELECT n.body ? %s FROM upkeep.snapshots n JOIN upkeep.steps s ON s.id = n.step_id"
+        " WHERE s.run_id = %s AND s.step = 'evidence.indexes.unused_indexes'",
+        oid,
+        run,
+    )
+    assert known
+    actions = {action["table"]: action for action in weekly.report(run)["gate"]["actions"]}
+    undo = actions["idle"]["undo"]
+    assert (actions["idle"]["state"], undo) == (
+        "done",
+        "CREATE INDEX CONCURRENTLY idle ON public.worn_out USING btree (note)",
+    )
+    with weekly.target() as admin:
+        assert admin.execute("SELECT to_regclass('idle')").fetchone() == (None,)
+        admin.execute(undo.encode())
+        assert admin.execute("SELECT to_regclass('idle')").fetchone() == ("idle",)
+    daily = weekly.running.trigger()
+    weekly.running.finish(daily)
+    report = weekly.running.report(daily)
+    assert "version 2" in report["thresholds"]
+    judged = [finding["metadata"].get("thresholds") for finding in report["findings"]]
+    assert set(judged) - {None} == {2}

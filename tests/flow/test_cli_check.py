@@ -334,7 +334,7 @@ def test_a_secret_key_before_a_function_that_verifies_jwt(deployment: Deployment
 
 
 def test_a_read_role_without_pg_monitor(deployment: Deployment, cluster: Cluster) -> None:
-    """Only the checks that need to see others' sessions say NO, and name the command that prints the grants."""
+    """Only checks that need to see others' sessions or statements say NO, and name the command for the grants."""
     with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as connection:
         connection.execute("REVOKE pg_monitor FROM upkeep_read")
         try:
@@ -346,6 +346,7 @@ def test_a_read_role_without_pg_monitor(deployment: Deployment, cluster: Cluster
         "primary: connections by state",
         "primary: new statements",
         "primary: access review",
+        "primary: slow statements",
     ]
     assert said.code == 1
     assert [what for what, can in said.rows.items() if can == "NO"] == blind

@@ -211,7 +211,7 @@ def test_an_absent_extension_is_unknown_and_disturbs_no_other(reader: str, targe
         without = found_by_all(reader, now)
         admin.execute("CREATE EXTENSION pg_stat_statements")
         after = unknown(found_by_all(reader, now))
-    assert unknown(without) - before == {"expectation:query_response:sql", "new_queries"}
+    assert unknown(without) - before == {"expectation:query_response:sql", "new_queries", "slow_queries"}
     (missing,) = (f for each in without.values() for f in each if f.key == "expectation:query_response:sql")
     assert "pg_stat_statements is not in this database" in missing.detail
-    assert not {"expectation:query_response:sql", "new_queries"} & (before | after)
+    assert not {"expectation:query_response:sql", "new_queries", "slow_queries"} & (before | after)

@@ -17,6 +17,7 @@ from tests.sql.test_checks_database import Platform, bare, grant, login, until  
 from tests.sql.test_checks_security import SCHEMA, configured, request
 from upkeep import checks, database, ledger
 from upkeep.checks import access
+from upkeep.checks import slow as slow_statements
 from upkeep.findings import Finding, Level
 from upkeep.ledger import Looked
 from upkeep.settings import ROOT, Settings, settings
@@ -328,6 +329,67 @@ def test_without_the_extension_or_the_right_it_is_unknown(counting: Platform) ->
         assert looked.snapshot is None
 
 
+# Slow statements (G84) ------------------------------------------------------------------------------------------
+
+
+def slow(platform: Platform) -> Looked:
+    """What the check says where a mean of 150 ms is slow."""
+    limit = {"checks": CONFIG.maintenance.checks.model_copy(update={"slow_query_ms": 150.0})}
+    config = CONFIG.model_copy(update={"maintenance": CONFIG.maintenance.model_copy(update=limit)})
+    return look(platform, "slow_queries", config=config)
+
+
+@pytest.mark.guide("G84", "fires", "silent")
+def test_a_slow_statement_fires_until_its_mean_is_low_enough(counting: Platform) -> None:
+    """An advisory with mean, calls, since when and the text without its literals; quick calls or a reset end it."""
+    counting.sql(f"SELECT pg_sleep(0.2) /* {SECRET} */ WHERE '{SECRET}' <> ''")
+    looked = slow(counting)
+    (finding,) = looked.findings
+    assert (finding.level, finding.guide) == (Level.ADVISORY, "G84")
+    assert finding.key == f"slow_queries:{finding.metadata['id']}"
+    assert finding.metadata["mean_ms"] >= 200
+    assert " ms on average in 1 calls, 0.2 s in all since " in finding.detail
+    assert finding.detail.endswith("SELECT pg_sleep($1) WHERE $2 <> $3")
+    assert SECRET not in finding.detail
+    assert [sample.value for sample in looked.samples] == [1.0]
+    counting.sql("SELECT pg_sleep(0.0) WHERE '' <> ''")
+    (finding,) = slow(counting).findings
+    assert finding.level is Level.OK
+    assert finding.detail.startswith("no statement takes 150 ms or more on average since 20")
+
+
+@pytest.mark.guide("G84", "silent")
+def test_a_reset_forgets_slow_statements(counting: Platform) -> None:
+    """What is said is about the time since then, and says so; the shipped limit lets 200 ms pass."""
+    counting.sql("SELECT pg_sleep(0.2)")
+    (finding,) = look(counting, "slow_queries").findings
+    assert (finding.level, "1000 ms" in finding.detail) == (Level.OK, True)
+    assert slow(counting).findings[0].level is Level.ADVISORY
+    reset(counting)
+    assert slow(counting).findings[0].level is Level.OK
+
+
+@pytest.mark.guide("G84", "holds")
+def test_more_slow_statements_than_are_shown_are_counted(counting: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one with most time in all stays, the others are counted."""
+    monkeypatch.setattr("upkeep.checks.slow.SHOWN", 1)
+    counting.sql("SELECT pg_sleep(0.4)")
+    counting.sql("SELECT 1, pg_sleep(0.2)")
+    looked = slow(counting)
+    first, more = looked.findings
+    assert first.detail.endswith(": SELECT pg_sleep($1)")
+    assert (more.key, more.detail) == ("slow_queries:more", "1 more; those with most time in all are shown")
+    assert looked.samples[0].value == 2.0
+
+
+@pytest.mark.guide("G84", "holds")
+def test_without_the_extension_slow_statements_are_unknown(platform: Platform) -> None:
+    """Nothing is healthy that was not looked at."""
+    (finding,) = look(platform, "slow_queries").findings
+    assert finding.level is Level.UNKNOWN
+    assert "pg_stat_statements is not in this database" in finding.detail
+
+
 def test_what_the_server_forgot_stays_known_as_far_as_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next snapshot has what is counted now, then the ids seen first most lately."""
     monkeypatch.setattr(access, "KEPT", 3)
@@ -339,4 +401,4 @@ def test_what_the_server_forgot_stays_known_as_far_as_there_is_room(monkeypatch:
 
 def test_their_sources_are_files() -> None:
     """What a report names can be opened."""
-    assert all(Path(ROOT / check.source).is_file() for check in access.CHECKS)
+    assert all(Path(ROOT / check.source).is_file() for check in (*access.CHECKS, *slow_statements.CHECKS))

@@ -596,6 +596,7 @@ def test_every_check_is_found_by_name_and_an_unknown_one_is_not() -> None:
         "rate_limits",
         "service_role_hours",
         "server",
+        "slow_queries",
         "version_lag",
         "unused_indexes",
         "duplicate_indexes",

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from sandbox.postgres import Cluster
@@ -21,6 +22,7 @@ from tests.sql.test_database import to
 from upkeep import checks, database, indexes
 from upkeep.database import Connect
 from upkeep.findings import Finding, Level
+from upkeep.ledger import Looked
 from upkeep.settings import ROOT, Settings, settings
 
 CONFIG = settings(ROOT / "config")
@@ -45,18 +47,37 @@ def look(
     now: datetime | None = None,
 ) -> dict[str, Finding]:
     """The findings of one check as the reader carries it out, by key."""
-    config = config or limited()
+    looked = carried_out(platform, name, config or limited(), now or datetime.now(UTC), replicas or {})
+    return {finding.key: finding for finding in looked.findings}
+
+
+def carried_out(
+    platform: Platform,
+    name: str,
+    config: Settings,
+    now: datetime,
+    replicas: Mapping[str, Connect] | None = None,
+    previous: tuple[datetime, Any] | None = None,
+) -> Looked:
+    """All that one look brings, after the one that left a snapshot."""
     with database.session(to(platform.reader), config.maintenance.sql, read_only=True) as session:
-        one = checks.Look(session, config, now or datetime.now(UTC), replicas=replicas or {})
-        return {finding.key: finding for finding in checks.carry_out(checks.find(name), one).findings}
+        one = checks.Look(session, config, now, replicas=replicas or {}, previous=previous)
+        return checks.carry_out(checks.find(name), one)
 
 
-def proposed(platform: Platform, replicas: Mapping[str, Connect] | None = None) -> set[str]:
+def proposed(
+    platform: Platform,
+    replicas: Mapping[str, Connect] | None = None,
+    config: Settings | None = None,
+    now: datetime | None = None,
+    previous: tuple[datetime, Any] | None = None,
+) -> set[str]:
     """Names of the indexes that a plan would drop."""
-    config = limited().maintenance
-    with database.session(to(platform.reader), config.sql, read_only=True) as session:
-        seen = indexes.usage(session, config.indexes, replicas or {}, config.sql, datetime.now(UTC))
-        return {row["index"] for row in indexes.candidates(session, config.indexes, seen, ())}
+    main, at = (config or limited()).maintenance, now or datetime.now(UTC)
+    with database.session(to(platform.reader), main.sql, read_only=True) as session:
+        seen = indexes.usage(session, main.indexes, replicas or {}, main.sql, at)
+        known = indexes.known_since(previous)
+        return {row["index"] for row in indexes.candidates(session, main.indexes, seen, known, at, ())}
 
 
 def use(dsn: str, query: str) -> None:
@@ -147,6 +168,56 @@ def test_young_statistics_say_nothing(platform: Platform) -> None:
         assert "statistics reach back " in finding.detail
         assert finding.metadata["until"][:10] == f"{now + timedelta(days=30):%Y-%m-%d}"
     assert list(look(platform, "unused_indexes", thirty, now=now + timedelta(days=31))) == ["unused_indexes:public.i"]
+
+
+@pytest.mark.guide("G53", "fires", "silent", "holds")
+def test_a_new_index_waits_as_long_as_statistics_must_reach_back(platform: Platform) -> None:
+    """Since when each is known is carried on by OID; one that was made or rebuilt meanwhile waits anew."""
+    platform.sql(TABLE)
+    platform.sql("CREATE INDEX old ON t (a)")
+    thirty, first = limited(statistics_days=30.0), datetime.now(UTC) + timedelta(days=31)
+    noted = carried_out(platform, "unused_indexes", thirty, first)
+    (finding,) = noted.findings
+    assert f"known since {first:%Y-%m-%d}" in finding.detail
+    assert finding.remedy.startswith(f"Not proposed before {first + timedelta(days=30):%Y-%m-%d}: ")
+    assert proposed(platform, config=thirty, now=first) == set()
+    platform.sql("CREATE INDEX new ON t (b)")
+    later, previous = first + timedelta(days=30), (first, noted.snapshot)
+    looked = carried_out(platform, "unused_indexes", thirty, later, previous=previous)
+    remedies = {finding.key.rpartition(".")[2]: finding.remedy for finding in looked.findings}
+    assert remedies["old"].startswith("The weekly plan proposes it. ")
+    assert remedies["new"].startswith("Not proposed before ")
+    assert proposed(platform, config=thirty, now=later, previous=previous) == {"old"}
+    assert set(looked.snapshot.values()) == {first.isoformat(), later.isoformat()}
+    platform.sql("REINDEX INDEX CONCURRENTLY old")
+    assert proposed(platform, config=thirty, now=later, previous=previous) == set()
+    platform.sql("DROP INDEX old")
+    assert len(carried_out(platform, "unused_indexes", thirty, later, previous=previous).snapshot) == 1
+
+
+def test_while_statistics_are_too_young_indexes_grow_older_already(platform: Platform) -> None:
+    """The look says UNKNOWN and notes what is there; where counters mean nothing, it leaves the last snapshot alone."""
+    platform.sql(TABLE)
+    platform.sql("CREATE INDEX i ON t (a)")
+    now, thirty = datetime.now(UTC), limited(statistics_days=30.0)
+    looked = carried_out(platform, "unused_indexes", thirty, now)
+    assert [finding.level for finding in looked.findings] == [Level.UNKNOWN]
+    assert list(looked.snapshot.values()) == [now.isoformat()]
+    platform.sql("ALTER ROLE {role} SET track_counts = off", role=platform.role)
+    assert carried_out(platform, "unused_indexes", thirty, now).snapshot is None
+
+
+def test_counters_that_nobody_reset_say_that_the_server_started_then(platform: Platform) -> None:
+    """A moment that is no reset is named for what it is (before 15 a database begins with one); a reset ends it."""
+    platform.sql(TABLE)
+    platform.sql("CREATE INDEX i ON t (a)")
+    never = "SELECT stats_reset IS NULL FROM pg_stat_database WHERE datname = current_database()"
+    started = bool(platform.sql(never)[0][0])
+    for config, key in ((limited(), ":public.i"), (limited(statistics_days=30.0), "")):
+        finding = look(platform, "unused_indexes", config)[f"unused_indexes{key}"]
+        assert (", when the server started" in finding.detail) is started
+    platform.sql("SELECT pg_stat_reset()")
+    assert "started" not in look(platform, "unused_indexes")["unused_indexes:public.i"].detail
 
 
 def test_statistics_that_were_never_reset_reach_back_to_the_servers_start(platform: Platform) -> None:
@@ -245,6 +316,23 @@ def test_a_replica_connection_that_leads_elsewhere(
     assert proposed(platform, replicas) == set()
     found = look(platform, "unused_indexes", replicas=replicas)
     assert said in found["unused_indexes:public.here"].detail
+
+
+@pytest.mark.guide("G53", "fires", "silent")
+def test_a_configured_standby_that_follows_no_more_is_told(platform: Platform, follower: Platform) -> None:
+    """It answers and receives nothing: findings say so and nothing is proposed, until it follows again."""
+    replicas = {"upkeep_replica": to(follower.reader)}
+    assert proposed(platform, replicas) == {"here", "there"}
+    (connect,) = follower.sql("SHOW primary_conninfo")[0]
+    with psycopg.connect(follower.admin, autocommit=True) as standing:
+        standing.execute("ALTER SYSTEM SET primary_conninfo = ''")
+        standing.execute("SELECT pg_reload_conf()")
+        until(lambda: proposed(platform, replicas), lambda names: not names)
+        said = look(platform, "unused_indexes", replicas=replicas)["unused_indexes:public.here"].detail
+        assert "Connection 'upkeep_replica': found a standby that receives no WAL" in said
+        standing.execute(sql.SQL("ALTER SYSTEM SET primary_conninfo = {}").format(sql.Literal(connect)))
+        standing.execute("SELECT pg_reload_conf()")
+    until(lambda: proposed(platform, replicas), lambda names: names == {"here", "there"})
 
 
 def test_on_a_standby_nothing_is_judged(platform: Platform, follower: Platform) -> None:

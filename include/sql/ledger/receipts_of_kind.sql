@@ -1,5 +1,7 @@
--- How long the done actions of a target's plans took, by plan: what predictions are corrected from.
-SELECT l.digest, l.body, l.measured, jsonb_object_agg(p.action_id, r.duration_ms) AS took
+-- How long the done actions of a target's plans took and what the catalogue said then, by plan, the oldest first: what
+-- predictions are corrected from.
+SELECT l.digest, l.body, l.measured, jsonb_object_agg(p.action_id, r.duration_ms) AS took,
+       jsonb_object_agg(p.action_id, r."after") AS "after"
 FROM upkeep.plans l
 JOIN upkeep.permits p ON p.digest = l.digest
 JOIN upkeep.receipts r ON r.permit_id = p.id

@@ -3,7 +3,7 @@
 -- Asking for a size waits for ACCESS EXCLUSIVE; where somebody has or wants that, what the catalogue noted must do.
 WITH measured AS (
     SELECT c.oid, n.nspname, c.relname, s.n_live_tup AS live, s.n_dead_tup AS dead, s.n_mod_since_analyze AS changed,
-           c.relpages
+           s.n_tup_upd AS updates, s.n_tup_hot_upd AS hot_updates, s.n_tup_del AS deletes, c.relpages, c.relallvisible
     FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_stat_all_tables s ON s.relid = c.oid
@@ -24,6 +24,7 @@ locked AS (
 )
 SELECT j.oid::bigint AS oid, j.nspname AS schema, j.relname AS "table", j.vacuum,
        j.live AS live_rows, j.dead AS dead_rows, j.changed AS changed_rows,
+       j.updates, j.hot_updates, j.deletes, j.relallvisible AS visible_pages,
        CASE WHEN j.oid IN (SELECT locked.relation FROM locked)
             THEN j.relpages::bigint * current_setting('block_size')::int
             ELSE pg_table_size(j.oid) END AS table_bytes,

@@ -5,6 +5,7 @@ SELECT n.nspname AS schema, c.relname AS "table",
        (SELECT md5(string_agg(format('%%s %%s %%s', a.attnum, a.attname, a.atttypid), ',' ORDER BY a.attnum))
         FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS shape,
        s.n_live_tup AS live_rows, s.n_dead_tup AS dead_rows, s.n_mod_since_analyze AS changed_rows,
+       s.n_tup_upd AS updates, s.n_tup_hot_upd AS hot_updates, s.n_tup_del AS deletes,
        CASE WHEN NOT EXISTS (
            SELECT FROM pg_locks l
            WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'

@@ -18,6 +18,7 @@ from upkeep.checks import (
     permissions,
     security,
     server,
+    slow,
     tables,
 )
 from upkeep.checks.database import GROWTH_BASE
@@ -36,6 +37,7 @@ _MODULES = (
     patches,
     access_review,
     consents,
+    slow,
 )
 CHECKS: dict[str, Check] = {check.name: check for module in _MODULES for check in module.CHECKS}
 

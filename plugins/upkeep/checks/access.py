@@ -35,7 +35,7 @@ _DAY = timedelta(days=1)
 def new_queries(look: Look) -> Looked:
     """Statements whose ids no earlier snapshot knows; ids are of one major and one database, others do not compare."""
     views = look.session.rows(queries.load("checks/statements_view"))
-    if reason := _obstacle(views[0] if views else None):
+    if reason := obstacle(views[0] if views else None):
         return Looked((_unknown("new_queries", *reason),))
     view = views[0]
     rows = look.session.rows(
@@ -60,7 +60,8 @@ def new_queries(look: Look) -> Looked:
     return Looked(tuple(findings), (sample,), snapshot=_statements(of, rows, known, look.now))
 
 
-def _obstacle(view: Row | None) -> tuple[str, str] | None:
+def obstacle(view: Row | None) -> tuple[str, str] | None:
+    """Why nothing is known of statements, and what helps; None when they are counted and dated."""
     if view is None:
         return "the extension pg_stat_statements is not in this database", "CREATE EXTENSION pg_stat_statements."
     if not view["usable"]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 
 from upkeep import indexes
@@ -23,32 +24,39 @@ def unused_indexes(look: Look) -> Looked:
     config = look.settings.maintenance.indexes
     seen = indexes.usage(look.session, config, look.replicas, look.settings.maintenance.sql, look.now)
     name, subject = "unused_indexes", "Unused indexes"
+    rows = indexes.unused(look.session, config, seen)
+    known = indexes.ages(rows, indexes.known_since(look.previous), look.now)
+    snapshot = {str(oid): since.isoformat() for oid, since in known.items()}
     if seen.unknown:
         until = {"until": seen.until.isoformat()} if seen.until else {}
         remedy = f"From {seen.until:%Y-%m-%d} on it can be judged." if seen.until else "Look at the primary."
-        return Looked((Finding(name, Level.UNKNOWN, subject, seen.unknown, _UNUSED, remedy, "G53", until),))
-    rows = indexes.unused(look.session, config, seen)
+        finding = Finding(name, Level.UNKNOWN, subject, seen.unknown, _UNUSED, remedy, "G53", until)
+        return Looked((finding,), snapshot=snapshot if seen.until else None)
     samples = (
         Sample("unused_indexes", float(len(rows)), "indexes"),
         Sample("unused_index_bytes", float(sum(row["bytes"] for row in rows)), "bytes"),
     )
-    since = f"{seen.since:%Y-%m-%d}"
     if not rows and seen.unasked:
-        known = f"every index on the primary was used since {since} or has other work; standbys: {seen.unasked}"
-        return Looked((_ok(name, subject, known, "G53"),), samples)
-    good = _ok(name, subject, f"every index of {size(config.min_bytes)} or more was used since {since}", "G53")
-    return Looked(_each(rows, partial(_unused, seen), good), samples)
+        said = f"every index on the primary was used since {seen.told} or has other work; standbys: {seen.unasked}"
+        return Looked((_ok(name, subject, said, "G53"),), samples, snapshot=snapshot)
+    good = _ok(name, subject, f"every index of {size(config.min_bytes)} or more was used since {seen.told}", "G53")
+    return Looked(_each(rows, partial(_unused, look, seen, known), good), samples, snapshot=snapshot)
 
 
-def _unused(seen: indexes.Usage, row: Row) -> Finding:
-    detail = f"on {row['table']}, {size(row['bytes'])}, not scanned since {seen.since:%Y-%m-%d}"
+def _unused(look: Look, seen: indexes.Usage, known: Mapping[int, datetime], row: Row) -> Finding:
+    config, since = look.settings.maintenance.indexes, known[row["oid"]]
+    detail = f"on {row['table']}, {size(row['bytes'])}, not scanned since {seen.told}, known since {since:%Y-%m-%d}"
     if seen.unasked:
         detail += f"; not known whether a replica uses it: {seen.unasked}"
-        remedy = "Not proposed: name the standbys' Connections in config/maintenance.yaml: targets.<name>.replicas."
-    else:
         remedy = (
-            f"The weekly plan proposes it. A new index looks unused too: see since when it is there. {_by_hand(row)}"
+            "Not proposed: see to the standbys, and name their Connections in config/maintenance.yaml: "
+            "targets.<name>.replicas."
         )
+    elif not indexes.old_enough(since, config, look.now):
+        first = since + timedelta(days=config.statistics_days)
+        remedy = f"Not proposed before {first:%Y-%m-%d}: a new index looks unused too. {_by_hand(row)}"
+    else:
+        remedy = f"The weekly plan proposes it. {_by_hand(row)}"
     return _advice(f"unused_indexes:{_name(row)}", f"{_name(row)} is not used", detail, _UNUSED, remedy)
 
 
@@ -191,12 +199,12 @@ def _name(row: Row) -> str:
     return f"{row['schema']}.{row['index']}"
 
 
-def _check(name: str, title: str, look: Callable[[Look], Looked]) -> Check:
-    return Check(name, "G53", title, look, statement=f"include/sql/indexes/{name}.sql")
+def _check(name: str, title: str, look: Callable[[Look], Looked], *, continues: bool = False) -> Check:
+    return Check(name, "G53", title, look, statement=f"include/sql/indexes/{name}.sql", continues=continues)
 
 
 CHECKS = (
-    _check("unused_indexes", "Indexes that nothing uses", unused_indexes),
+    _check(indexes.AGES, "Indexes that nothing uses", unused_indexes, continues=True),
     _check("duplicate_indexes", "Indexes that do what another one does", duplicate_indexes),
     _check("invalid_indexes", "Indexes that cannot be used", invalid_indexes),
     _check("missing_indexes", "Foreign keys and large tables without an index", missing_indexes),

@@ -46,7 +46,8 @@ class Check:
     """A named check: the guide item it answers and the function that looks.
 
     ``remembers`` says how far back from the period's start it wants to be told of its own samples; ``statement`` names
-    its SQL when that is no file of its own.
+    its SQL when that is no file of its own. A check that ``continues`` takes up the newest snapshot of its name, from
+    whichever step and window; the others compare with an earlier window of their own step.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Check:
     look: Callable[[Look], Looked]
     remembers: Callable[[Settings], timedelta] | None = None
     statement: str = ""
+    continues: bool = False
 
     @property
     def source(self) -> str:

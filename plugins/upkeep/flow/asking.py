@@ -18,7 +18,7 @@ from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskAwaitingInput
 
 from upkeep.flow.connections import trusted
-from upkeep.flow.notify import answer_url, tell
+from upkeep.flow.notify import answer_url, phone_url, tell
 from upkeep.flow.step import window_of
 from upkeep.settings import settings
 
@@ -244,7 +244,7 @@ class AskingSensor(HITLOperator):
         }
 
     def _tell(self, context: Context, text: str) -> None:
-        tell(context, f"{text}: {answer_url(context['ti'])}")
+        tell(context, f"{text} (on a phone: {phone_url(context['ti'])} ): {answer_url(context['ti'])}")
 
     def _title(self) -> str:
         roles = settings().maintenance.roles

@@ -15,11 +15,22 @@ if TYPE_CHECKING:
 
 def answer_url(task_instance: Any) -> str:
     """Where a task's question is answered in Airflow's UI; a mapped instance has an address of its own."""
-    base = conf.get("api", "base_url", fallback="/").rstrip("/")
     mapped = f"/mapped/{task_instance.map_index}" if task_instance.map_index >= 0 else ""
-    names = (quote(name, safe="") for name in (task_instance.dag_id, task_instance.run_id, task_instance.task_id))
-    dag, run, task = names
-    return f"{base}/dags/{dag}/runs/{run}/tasks/{task}{mapped}/required_actions"
+    return f"{_run_url(task_instance)}/tasks/{quote(task_instance.task_id, safe='')}{mapped}/required_actions"
+
+
+def phone_url(task_instance: Any) -> str:
+    """Where all open questions of its run are answered: a dialog as wide as the screen, without the grid beside it.
+
+    It lists them and shows the first one, which may be another role's.
+    """
+    return f"{_run_url(task_instance)}/required_actions"
+
+
+def _run_url(task_instance: Any) -> str:
+    base = conf.get("api", "base_url", fallback="/").rstrip("/")
+    dag, run = (quote(name, safe="") for name in (task_instance.dag_id, task_instance.run_id))
+    return f"{base}/dags/{dag}/runs/{run}"
 
 
 def tell(context: Context, text: str) -> bool:

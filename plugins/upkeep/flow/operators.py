@@ -56,7 +56,11 @@ class CheckOperator(Step, SQLExecuteQueryOperator):
             answered = ledger.window_samples(session, window)
             reach = check.remembers(config) if check.remembers else timedelta(0)
             remembered = ledger.remembered(session, window, self.task_id, reach)
-            previous = ledger.previous_snapshot(session, window, self.task_id)
+            previous = (
+                ledger.newest_snapshot(session, window.target, check.name)
+                if check.continues
+                else ledger.previous_snapshot(session, window, self.task_id)
+            )
             config = settings_for(session, window.target)
         with database.session(postgres(str(self.conn_id)), clocks, read_only=True) as session:
             self._session = session
