@@ -9,6 +9,7 @@ from __future__ import annotations
 from upkeep.checks import (
     access,
     alerts,
+    audit,
     database,
     expectations,
     indexes,
@@ -21,7 +22,7 @@ from upkeep.checks import (
 from upkeep.checks.database import GROWTH_BASE
 from upkeep.checks.look import Check, Look, carry_out
 
-_MODULES = (database, expectations, alerts, security, tables, server, indexes, access, permissions, patches)
+_MODULES = (database, expectations, alerts, security, tables, server, indexes, access, permissions, patches, audit)
 CHECKS: dict[str, Check] = {check.name: check for module in _MODULES for check in module.CHECKS}
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import ConfigDict
 
 from upkeep.settings.approval import Freeze, Guards, Indexes, Optimise
+from upkeep.settings.audit import Audit
 from upkeep.settings.base import EXPECTATIONS, METRICS, ROOT, ConfigError, Frozen
 from upkeep.settings.logs import AlertLog, ApplicationLog, SecurityLog
 from upkeep.settings.maintenance import Backups, Http, Maintenance, Sql, Target
@@ -70,6 +71,7 @@ __all__ = [
     "ROOT",
     "AlertLog",
     "ApplicationLog",
+    "Audit",
     "Backups",
     "Checkout",
     "ConfigError",

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from upkeep.findings import Level
 from upkeep.settings.approval import Approval, Freeze, Guards, Indexes, Optimise, Person, Role
+from upkeep.settings.audit import Audit
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, Frozen, Name, exactly
 from upkeep.settings.logs import Logs, Security
 from upkeep.settings.patches import Checkout, Patches
@@ -174,6 +175,7 @@ class Maintenance(Frozen):
     checks: Checks
     logs: Logs
     security: Security
+    audit: Audit
     metrics: Mapping[str, MetricSource]
     expectations: Mapping[str, MetricSource]
     verdict: Verdict
