@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from bench import apply, clone, collection, load, parse, predictions, waiting, weekly, window
+from bench import apply, audit, clone, collection, load, parse, predictions, waiting, weekly, window
 from bench.measure import Result
 
 BENCHES: dict[str, Callable[[], Result]] = {
@@ -19,6 +19,7 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "predictions": predictions.run,
     "waiting": waiting.run,
     "weekly": weekly.run,
+    "audit": audit.run,
 }
 
 

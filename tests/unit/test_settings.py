@@ -11,6 +11,7 @@ import pytest
 
 from upkeep.findings import Level
 from upkeep.settings import METRICS, ROOT, ConfigError, Maintenance, config_folder, reread, settings
+from upkeep.settings.audit import RULES
 
 MAIN, BANDS = "maintenance.yaml", "thresholds.yaml"
 EACH_KIND = "expected a list of roles for exactly ['indexes', 'optimise', 'thresholds']"
@@ -134,6 +135,24 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "  postgres_minors: {14: 25,",
         "  postgres_minors: {14: -1,",
         "patches.postgres_minors.14: found -1: expected greater than or equal to 0",
+    ),
+    "a rule of the audit that does not exist": (
+        MAIN,
+        "  leave_out: []",
+        "  leave_out: [rls_of]",
+        "audit.leave_out: found ['rls_of'], expected names of rules: " + ", ".join(RULES),
+    ),
+    "no exposed schema": (
+        MAIN,
+        "  exposed_schemas: [public]",
+        "  exposed_schemas: []",
+        "audit.exposed_schemas: found []: expected to have at least 1 item after validation, not 0",
+    ),
+    "a role's name that the server would cut": (
+        MAIN,
+        "  api_roles: [anon, authenticated]",
+        f"  api_roles: [{'a' * 64}]",
+        f"audit.api_roles.0: found '{'a' * 64}', expected a name of 1 to 63 bytes",
     ),
     "a list for a number": (
         MAIN,
