@@ -569,11 +569,23 @@ def test_what_only_a_superuser_may_read_is_unknown(estate: Estate) -> None:
         assert (found[name].level, found[name].detail) == (Level.UNKNOWN, f"not readable: permission denied for {said}")
         assert f"include/sql/audit/{name}.sql" in found[name].remedy
     assert {key.partition(":")[0] for key in found} == {rule.name for rule in RULES}
-    reader = quoted(estate.platform.role).replace("{", "{{")
+    reader = quoted(estate.platform.role)
     estate.sql(f"GRANT SELECT ON pg_catalog.pg_hba_file_rules TO {reader}")
     estate.sql(f"GRANT EXECUTE ON FUNCTION pg_catalog.pg_hba_file_rules() TO {reader}")
     estate.sql(f"GRANT SELECT (rolname, rolcanlogin, rolpassword) ON pg_catalog.pg_authid TO {reader}")
     assert {estate.found()[name].level for name in ("password_md5", "pg_hba")} == {Level.OK}
+
+
+def test_a_setting_that_is_hidden_without_pg_monitor_is_unknown(estate: Estate) -> None:
+    """Nobody tells a role without it the oldest TLS that is spoken; the other settings are judged."""
+    assert "settings:ssl_min_protocol_version" not in estate.found()
+    reader = quoted(estate.platform.role)
+    estate.sql(f"REVOKE pg_monitor FROM {reader}")
+    found = estate.found()
+    hidden = found["settings:ssl_min_protocol_version"]
+    assert hidden.level is Level.UNKNOWN
+    assert "`python -m upkeep grants target`" in hidden.detail
+    assert found["settings:log_statement"].level is Level.ADVISORY
 
 
 def test_a_catalogue_that_was_closed_costs_only_its_own_rules(estate: Estate) -> None:

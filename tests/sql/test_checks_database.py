@@ -581,6 +581,7 @@ def test_every_check_is_found_by_name_and_an_unknown_one_is_not() -> None:
     """The registry names what it has when it is asked for something else; each source is a file."""
     assert set(checks.CHECKS) == {
         "access_patterns",
+        "audit",
         "dead_rows",
         "new_queries",
         "permissions",
@@ -602,5 +603,5 @@ def test_every_check_is_found_by_name_and_an_unknown_one_is_not() -> None:
         "freeze_age",
     }
     assert all((ROOT / check.source).is_file() for check in checks.CHECKS.values())
-    with pytest.raises(LookupError, match=r"'bloat', expected one of: access_patterns, connections, "):
+    with pytest.raises(LookupError, match=r"'bloat', expected one of: access_patterns, audit, connections, "):
         checks.find("bloat")

@@ -1,5 +1,5 @@
--- G78: settings that protect passwords, connections and the trail in the log, as a new session of this role gets them. A
--- setting that this server does not know is said to be unknown.
+-- G78: settings that protect passwords, connections and the trail in the log, as a new session of this role gets them.
+-- One that this role is not shown is unknown.
 WITH wanted (name, good, why, level) AS (VALUES
     ('password_encryption', '^(scram-sha-256)$', 'new passwords are kept in a way that can be used as they are', 'warning'),
     ('ssl', '^(on)$', 'passwords and rows can be read on the way', 'warning'),
@@ -13,7 +13,7 @@ WITH wanted (name, good, why, level) AS (VALUES
     ('log_line_prefix', '[%%]u', 'lines of the log do not say which user they are about', 'advisory')
 )
 SELECT w.name,
-       CASE WHEN s.name IS NULL THEN 'this server does not say it'
+       CASE WHEN s.name IS NULL THEN 'not shown to this role: without pg_monitor it is hidden (`python -m upkeep grants target`)'
             ELSE 'found ' || coalesce(nullif(s.reset_val, ''), 'nothing') || ': ' || w.why END AS detail,
        CASE WHEN s.name IS NULL THEN 'unknown' ELSE w.level END AS level
 FROM wanted w
