@@ -337,7 +337,7 @@ def test_a_secret_key_before_a_function_that_verifies_jwt(deployment: Deployment
 
 
 def test_a_read_role_without_pg_monitor(deployment: Deployment, cluster: Cluster) -> None:
-    """Only the checks that need to see sessions or hidden settings say NO, and name the command that prints the grants."""
+    """Only the checks that must see sessions or hidden settings say NO, and name the command that prints the grants."""
     with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as connection:
         connection.execute("REVOKE pg_monitor FROM upkeep_read")
         try:
