@@ -5,7 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from bench import apply, clone, collection, first_sunday, forecast, load, parse, predictions, waiting, weekly, window
+from bench import (
+    apply,
+    audit,
+    clone,
+    collection,
+    first_sunday,
+    forecast,
+    load,
+    parse,
+    predictions,
+    waiting,
+    weekly,
+    window,
+)
 from bench.measure import Result
 
 BENCHES: dict[str, Callable[[], Result]] = {
@@ -21,6 +34,7 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "waiting": waiting.run,
     "weekly": weekly.run,
     "first_sunday": first_sunday.run,
+    "audit": audit.run,
 }
 
 

@@ -60,8 +60,11 @@ def maintenance_monthly(target: str) -> DAG:
 
         with TaskGroup("evidence") as evidence:
             with TaskGroup("audit"):
-                flow.call("gdpr-compliance", "compliance_report", report_type="monthly", guide="G82")
-                flow.check("permissions", guide="G79", statement="include/sql/security/grants.sql")
+                flow.check("audit", guide="G78", statement="include/sql/audit/rls_off.sql")
+                flow.check("access_review", guide="G81")
+                flow.keys()
+                report = flow.call("gdpr-compliance", "compliance_report", report_type="monthly", guide="G82")
+                report >> flow.check("consents", guide="G83", trigger_rule="all_done")
 
             with TaskGroup("recovery"):
                 flow.later("drill", guide="G25", why="restoring into a scratch server is not built yet")
@@ -105,11 +108,11 @@ def maintenance_monthly(target: str) -> DAG:
         with TaskGroup("sign_off") as sign_off:
             flow.sign_off()
 
-        plan, apply, report = flow.plan(), flow.apply(), flow.report()
+        plan, apply, written = flow.plan(), flow.apply(), flow.report()
         flow.open_window() >> [sign_on, evidence]
         evidence >> attest
-        [sign_on, attest] >> plan >> approve >> flow.wait_for_window() >> apply >> after >> report
-        report >> [flow.verdict(), sign_off]
+        [sign_on, attest] >> plan >> approve >> flow.wait_for_window() >> apply >> after >> written
+        written >> [flow.verdict(), sign_off]
     return dag
 
 

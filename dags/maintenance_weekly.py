@@ -30,6 +30,8 @@ from upkeep.flow import DEFAULTS, Flow, dag_name, form
 from upkeep.settings import settings
 
 GROUPS = ("optimisation", "indexes", "logs", "patches", "access", "trends", "capacity", "thresholds")
+#: Milliseconds from which a statement is slow (G84).
+SLOW = {"min_duration": 1000}
 #: G85, and the one that the guide reindexes beside them.
 GUIDES_TABLES = ["user_consents", "data_processing_logs", "error_logs", "performance_alerts"]
 
@@ -85,9 +87,9 @@ def maintenance_weekly(target: str) -> DAG:
                     flow.call("production-monitoring", "performance_report", guide="G21"),
                     flow.call("error-tracking", "get_error_trends", guide="G22"),
                 ]
-                slow = {"min_duration": 1000}
-                flow.call("database-scalability", "query_optimization", query_filters=slow, guide="G84")
+                flow.call("database-scalability", "query_optimization", query_filters=SLOW, guide="G84")
                 calls >> flow.trends()
+                flow.check("slow_queries", guide="G84")
 
             with TaskGroup("capacity"):
                 flow.call("database-scalability", "database_metrics", metrics_type="capacity", guide="G90")

@@ -4,6 +4,13 @@ DO $$ BEGIN
     IF to_regrole('platform_owner') IS NULL THEN
         CREATE ROLE platform_owner NOLOGIN;
     END IF;
+    -- The roles that a Supabase API comes as; none of these tables is granted to them.
+    IF to_regrole('anon') IS NULL THEN
+        CREATE ROLE anon NOLOGIN;
+    END IF;
+    IF to_regrole('authenticated') IS NULL THEN
+        CREATE ROLE authenticated NOLOGIN;
+    END IF;
 END $$;
 ALTER TABLE user_consents OWNER TO platform_owner;
 ALTER TABLE data_processing_logs OWNER TO platform_owner;

@@ -76,6 +76,7 @@ WATCH = "primary: a Connection that guards may trust (upkeep_target_read)"
 DROPS = "primary: dropping indexes that can go (upkeep_target_maintain)"
 POOLING = "primary: no transaction pooling before changes"
 UNUSED = "primary: indexes that nothing uses"
+AUDIT = "primary: security audit"
 SERVER, LEDGER = "primary: the server that config pins", "the ledger that config pins"
 SLACK = "Slack, where those who must answer are told"
 CHANGES = (
@@ -304,7 +305,9 @@ def test_a_deployment_as_it_should_be(deployment: Deployment) -> None:
     configuration, *others = said.rows
     assert configuration.startswith("configuration in ")
     assert tuple(others) == EVERYTHING + CHANGES
-    assert {what for what, can in said.rows.items() if can != "yes"} == set(said.why) == {UNUSED, DROPS}, said.output
+    assert {what for what, can in said.rows.items() if can != "yes"} == {UNUSED, DROPS}, said.output
+    assert set(said.why) == {UNUSED, DROPS, AUDIT}
+    assert "not readable: permission denied for view pg_hba_file_rules" in said.why[AUDIT]
     assert (said.rows[UNUSED], said.rows[DROPS]) == ("off", "off")
     assert "statistics reach back 0.0 days only" in said.why[UNUSED]
     assert said.why[DROPS] == (
@@ -334,7 +337,7 @@ def test_a_secret_key_before_a_function_that_verifies_jwt(deployment: Deployment
 
 
 def test_a_read_role_without_pg_monitor(deployment: Deployment, cluster: Cluster) -> None:
-    """Only checks that need to see others' sessions or statements say NO, and name the command for the grants."""
+    """Only checks that must see sessions, statements or hidden settings say NO, and name the command for the grants."""
     with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as connection:
         connection.execute("REVOKE pg_monitor FROM upkeep_read")
         try:
@@ -347,6 +350,7 @@ def test_a_read_role_without_pg_monitor(deployment: Deployment, cluster: Cluster
         "primary: new statements",
         "primary: access review",
         "primary: slow statements",
+        AUDIT,
     ]
     assert said.code == 1
     assert [what for what, can in said.rows.items() if can == "NO"] == blind
@@ -478,7 +482,7 @@ def test_a_target_behind_transaction_pooling(
     with pooler(cluster, port, "transaction", {"upkeep_read": role_passwords["upkeep_read"]}):
         said = deployment.check(upkeep_target_read={"port": port})
     assert (said.code, {what for what, can in said.rows.items() if can != "yes"}) == (0, {UNUSED, DROPS}), said.output
-    assert set(said.why) == {"primary: no transaction pooling", UNUSED, DROPS}
+    assert set(said.why) == {"primary: no transaction pooling", UNUSED, DROPS, AUDIT}
     why = said.why["primary: no transaction pooling"]
     assert "a pooler in transaction mode: two clients at once were served by the same backend" in why
     assert "whatever changes the database will refuse" in why
@@ -500,7 +504,7 @@ def test_a_target_behind_statement_and_session_pooling(
     other = free_port()
     with pooler(cluster, other, "session", logins):
         said = deployment.check(upkeep_target_read={"port": other})
-    assert (said.code, set(said.why)) == (0, {UNUSED, DROPS}), said.output
+    assert (said.code, set(said.why)) == (0, {UNUSED, DROPS, AUDIT}), said.output
 
 
 def test_a_target_in_recovery(deployment: Deployment, cluster: Cluster, tmp_path: Path, port: int) -> None:
@@ -525,7 +529,7 @@ def test_what_nobody_asked_for_is_off(deployment: Deployment) -> None:
     off = (MAINTAIN, LEDGER, devops, dba, "role lead, Technical Lead", signs, SLACK)
     assert tuple(said.rows)[-len(off) :] == off
     assert {said.rows[what] for what in off} == {"off"}
-    assert set(said.why) == {UNUSED, *off}
+    assert set(said.why) == {UNUSED, AUDIT, *off}
     assert "found none in the environment (AIRFLOW_CONN_UPKEEP_TARGET_MAINTAIN)" in said.why[MAINTAIN]
     assert said.why[MAINTAIN].endswith("Nothing is changed in primary")
     assert "ledger.identity: found none" in said.why[LEDGER]

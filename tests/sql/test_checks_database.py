@@ -582,6 +582,7 @@ def test_every_check_is_found_by_name_and_an_unknown_one_is_not() -> None:
     assert set(checks.CHECKS) == {
         "access_patterns",
         "access_review",
+        "audit",
         "dead_rows",
         "new_queries",
         "permissions",
@@ -605,5 +606,5 @@ def test_every_check_is_found_by_name_and_an_unknown_one_is_not() -> None:
         "freeze_age",
     }
     assert all((ROOT / check.source).is_file() for check in checks.CHECKS.values())
-    with pytest.raises(LookupError, match=r"'bloat', expected one of: access_patterns, access_review, "):
+    with pytest.raises(LookupError, match=r"'bloat', expected one of: access_patterns, access_review, audit, "):
         checks.find("bloat")

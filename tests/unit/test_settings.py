@@ -12,6 +12,7 @@ import pytest
 from upkeep.findings import Level
 from upkeep.settings import METRICS, ROOT, ConfigError, Maintenance, config_folder, reread, settings
 from upkeep.settings.approval import KINDS
+from upkeep.settings.audit import RULES
 
 MAIN, BANDS, EXCEPTIONS = "maintenance.yaml", "thresholds.yaml", "exceptions.yaml"
 #: An entry of the last one, as a test spoils it.
@@ -173,6 +174,24 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "  rotated: {}",
         "  rotated: {upkeep_functions: May}",
         "keys.rotated.upkeep_functions: found 'May': expected a valid date or datetime, input is too short",
+    ),
+    "a rule of the audit that does not exist": (
+        MAIN,
+        "  leave_out: []",
+        "  leave_out: [rls_of]",
+        "audit.leave_out: found ['rls_of'], expected names of rules: " + ", ".join(RULES),
+    ),
+    "no exposed schema": (
+        MAIN,
+        "  exposed_schemas: [public]",
+        "  exposed_schemas: []",
+        "audit.exposed_schemas: found []: expected to have at least 1 item after validation, not 0",
+    ),
+    "a role's name that the server would cut": (
+        MAIN,
+        "  api_roles: [anon, authenticated]",
+        f"  api_roles: [{'a' * 64}]",
+        f"audit.api_roles.0: found '{'a' * 64}', expected a name of 1 to 63 bytes",
     ),
     "a list for a number": (
         MAIN,

@@ -10,6 +10,7 @@ from upkeep.checks import (
     access,
     access_review,
     alerts,
+    audit,
     consents,
     database,
     expectations,
@@ -38,6 +39,7 @@ _MODULES = (
     access_review,
     consents,
     slow,
+    audit,
 )
 CHECKS: dict[str, Check] = {check.name: check for module in _MODULES for check in module.CHECKS}
 

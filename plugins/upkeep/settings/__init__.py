@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import ConfigDict
 
 from upkeep.settings.approval import Freeze, Guards, Indexes, Optimise
+from upkeep.settings.audit import Audit
 from upkeep.settings.base import EXPECTATIONS, METRICS, ROOT, ConfigError, Frozen
 from upkeep.settings.cost import Cost, Kept
 from upkeep.settings.documents import Document, Documents
@@ -82,6 +83,7 @@ __all__ = [
     "Acknowledgement",
     "AlertLog",
     "ApplicationLog",
+    "Audit",
     "Backups",
     "Checkout",
     "ConfigError",

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from upkeep.findings import Level
 from upkeep.settings.approval import Approval, Freeze, Guards, Indexes, Optimise, Person, Role
+from upkeep.settings.audit import Audit
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, Frozen, Name, exactly
 from upkeep.settings.compliance import Compliance
 from upkeep.settings.cost import Cost
@@ -179,6 +180,7 @@ class Maintenance(Frozen):
     security: Security
     keys: Keys
     compliance: Compliance
+    audit: Audit
     metrics: Mapping[str, MetricSource]
     expectations: Mapping[str, MetricSource]
     verdict: Verdict

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from upkeep.checks import answers
 from upkeep.cli.check.rows import Row, asked, looked
 from upkeep.cli.clocks import dated
 from upkeep.clocks import ADVISORY_SECONDS, Reading, least_doubtful
-from upkeep.findings import Level
+from upkeep.findings import Finding, Level
 from upkeep.flow.connections import connection, functions, postgres, replicas
 from upkeep.functions.contract import ContractError, parse_answer, request_body
 from upkeep.functions.transport import Call, WireError, post
@@ -134,11 +134,17 @@ def database_rows(config: Settings, target: str) -> Iterator[Row]:
             seen = checks.carry_out(check, checks.Look(session, config, datetime.now(UTC), replicas=standbys))
             unknown = [finding for finding in seen.findings if finding.level is Level.UNKNOWN]
             why = "; ".join(f"{finding.detail}. {finding.remedy}" for finding in unknown)
-            # What only time is missing for is nothing to mend.
-            young = all("until" in finding.metadata for finding in unknown)
-            return Row(what, check.guide, not unknown or (None if young else False), why)
+            return Row(what, check.guide, _can(seen.findings, unknown), why)
 
         yield looked(what, check.guide, config, connection_id, look)
+
+
+def _can(findings: Sequence[Finding], unknown: Sequence[Finding]) -> bool | None:
+    """Whether a check works: also when single parts of it may be read by nobody but a superuser."""
+    if all("not_readable" in finding.metadata for finding in unknown):
+        return len(unknown) < len(findings)
+    # What only time is missing for is nothing to mend.
+    return None if all("until" in finding.metadata for finding in unknown) else False
 
 
 def _server(config: Settings, target: str, connection_id: str) -> Iterator[Row]:

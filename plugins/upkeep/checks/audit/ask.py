@@ -1,0 +1,134 @@
+"""Asking the rules: rows become findings, none is good, and what cannot be read is UNKNOWN."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+
+from upkeep.checks.audit.rule import Rule
+from upkeep.checks.audit.rules import RULES
+from upkeep.checks.look import Look
+from upkeep.database import Row, Session
+from upkeep.findings import Finding, Level, Sample, worst
+from upkeep.ledger import Looked
+from upkeep.settings import Audit
+
+#: Findings of one rule, the worst first; one more counts the rest.
+SHOWN = 50
+#: Characters of what was seen that a finding shows; a line of pg_hba.conf may name hundreds of roles.
+MAX_DETAIL = 500
+#: What a server says when the role may not look, or when it has no such catalogue.
+_NOT_READABLE = (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction)
+
+
+def audit(look: Look) -> Looked:
+    """Ask every rule that config does not leave out; the samples count what each found, also beyond what is shown."""
+    config = look.settings.maintenance.audit
+    parameters = config.model_dump(mode="json", exclude={"leave_out"})
+    findings: list[Finding] = []
+    samples: list[Sample] = []
+    for rule in RULES:
+        if rule.name in config.leave_out:
+            continue
+        try:
+            rows = _rows(look.session, rule, parameters)
+        except _NOT_READABLE as error:
+            findings.append(_not_readable(rule, error))
+            continue
+        findings += judged(rule, rows, config)
+        samples.append(Sample("audit", float(len(rows)), "findings", rule.name))
+    if config.leave_out:
+        findings.append(_left_out(config))
+    return Looked(tuple(findings), tuple(samples))
+
+
+def _rows(session: Session, rule: Rule, parameters: Mapping[str, Any]) -> list[Row]:
+    """A rule's rows. It is asked in a savepoint: one that the server refuses must not end the others."""
+    with session.connection.transaction():
+        return session.rows(session.load(f"audit/{rule.name}"), parameters)
+
+
+def judged(rule: Rule, rows: list[Row], config: Audit) -> list[Finding]:
+    """A finding for each of the worst rows and one that counts the rest; the good one when there is no row. Pure."""
+    if not rows:
+        return [_good(rule, config)]
+    ordered = sorted(rows, key=lambda row: (_level(rule, row).rank, row["name"]))
+    found = [_found(rule, row) for row in ordered[:SHOWN]]
+    if hidden := ordered[SHOWN:]:
+        found.append(_more(rule, hidden))
+    return found
+
+
+def _level(rule: Rule, row: Row) -> Level:
+    return Level(row["level"]) if row.get("level") else rule.level
+
+
+def _found(rule: Rule, row: Row) -> Finding:
+    detail = row["detail"]
+    return Finding(
+        key=f"audit:{rule.name}:{row['name']}",
+        level=_level(rule, row),
+        subject=f"{rule.subject} {row['name']}",
+        detail=detail if len(detail) <= MAX_DETAIL else f"{detail[:MAX_DETAIL]}…",
+        expected=rule.expected,
+        remedy=rule.remedy,
+        guide=rule.guide,
+        metadata={"rule": rule.name, "name": row["name"]},
+    )
+
+
+def _more(rule: Rule, hidden: list[Row]) -> Finding:
+    return Finding(
+        key=f"audit:{rule.name}",
+        level=worst([_level(rule, row) for row in hidden]),
+        subject=rule.title,
+        detail=f"{len(hidden):,} more; the {SHOWN} worst are shown",
+        expected=rule.expected,
+        remedy=f"{rule.source} lists all of them.",
+        guide=rule.guide,
+        metadata={"rule": rule.name, "more": len(hidden)},
+    )
+
+
+def _good(rule: Rule, config: Audit) -> Finding:
+    looked = rule.looked.format(
+        schemas=", ".join(config.exposed_schemas), roles=", ".join(config.api_roles) or "no role (config names none)"
+    )
+    return Finding(
+        key=f"audit:{rule.name}",
+        level=Level.OK,
+        subject=rule.title,
+        detail=f"nothing found; looked at {looked}",
+        expected=rule.expected,
+        guide=rule.guide,
+        metadata={"rule": rule.name},
+    )
+
+
+def _not_readable(rule: Rule, error: psycopg.Error) -> Finding:
+    said = error.diag.message_primary or type(error).__name__
+    return Finding(
+        key=f"audit:{rule.name}",
+        level=Level.UNKNOWN,
+        subject=rule.title,
+        detail=f"not readable: {said}",
+        expected=rule.expected,
+        remedy=f"Let a superuser run {rule.source} and read its rows; docs/audit.md says what a grant would take.",
+        guide=rule.guide,
+        metadata={"rule": rule.name, "not_readable": True},
+    )
+
+
+def _left_out(config: Audit) -> Finding:
+    return Finding(
+        key="audit:left_out",
+        level=Level.ADVISORY,
+        subject="Rules that were not asked",
+        detail=", ".join(sorted(config.leave_out)),
+        expected="every rule asked",
+        remedy="Better acknowledge single findings: a rule that is left out does not see the next case either. "
+        "config/maintenance.yaml: audit.leave_out.",
+        guide="G78",
+    )

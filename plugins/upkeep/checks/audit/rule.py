@@ -1,0 +1,30 @@
+"""What a rule of the audit is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from upkeep.findings import Level
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule: its statement is ``include/sql/audit/<name>.sql``, its rows ``name``, ``detail`` and maybe ``level``.
+
+    ``level`` counts where a row gives none; ``subject`` comes before a row's name; ``looked`` says what was looked at
+    when there is none, ``{schemas}`` and ``{roles}`` being those of config.
+    """
+
+    name: str
+    title: str
+    level: Level
+    subject: str
+    expected: str
+    remedy: str
+    looked: str
+    guide: str = "G78"
+
+    @property
+    def source(self) -> str:
+        """Where its SQL stands."""
+        return f"include/sql/audit/{self.name}.sql"

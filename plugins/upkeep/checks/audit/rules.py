@@ -1,0 +1,10 @@
+"""All rules of the audit, as data. What each means and how to mend it at length: ``docs/audit.md``."""
+
+from __future__ import annotations
+
+from upkeep.checks.audit.rule import Rule
+from upkeep.checks.audit.server import ROLES, SERVER
+from upkeep.checks.audit.tables import API, POLICIES, PUBLIC
+
+#: In the order of the report; ``upkeep.settings.audit`` names the same.
+RULES: tuple[Rule, ...] = (*POLICIES, *API, *PUBLIC, *ROLES, *SERVER)

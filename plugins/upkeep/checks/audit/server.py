@@ -1,0 +1,116 @@
+"""The rules about roles (G79), and about extensions, pg_hba.conf and settings."""
+
+from __future__ import annotations
+
+from upkeep.checks.audit.rule import Rule
+from upkeep.findings import Level
+
+ROLES = (
+    Rule(
+        name="superusers",
+        title="Superusers",
+        level=Level.WARNING,
+        subject="Superuser",
+        expected="those of config/maintenance.yaml: audit.expected_superusers, and the one that initdb made",
+        remedy="ALTER ROLE … NOSUPERUSER, or name it in audit.expected_superusers if it has to be one.",
+        looked="every role",
+        guide="G79",
+    ),
+    Rule(
+        name="role_attributes",
+        title="Roles with attributes of power",
+        level=Level.WARNING,
+        subject="More than grants: role",
+        expected="no CREATEROLE, BYPASSRLS, REPLICATION or CREATEDB that nobody knows of",
+        remedy="ALTER ROLE … NOCREATEROLE and so on; a backup's or a service's own role is worth an acknowledgement.",
+        looked="every role that is no superuser",
+        guide="G79",
+    ),
+    Rule(
+        name="powerful_memberships",
+        title="Members of powerful roles",
+        level=Level.WARNING,
+        subject="More than grants:",
+        expected="no member of a role that reads all, passes policies, or reaches the server's files and programs",
+        remedy="REVOKE the membership; grant what is needed on the things themselves.",
+        looked="every membership, also through other roles",
+        guide="G79",
+    ),
+    Rule(
+        name="password_expired",
+        title="Passwords that are over",
+        level=Level.WARNING,
+        subject="Expired: role",
+        expected="every role that may log in has a password in force, or is NOLOGIN",
+        remedy="DROP ROLE or NOLOGIN if nobody missed it; else a new password with a new VALID UNTIL.",
+        looked="VALID UNTIL of every role that may log in",
+        guide="G79",
+    ),
+    Rule(
+        name="password_without_expiry",
+        title="Passwords for ever",
+        level=Level.ADVISORY,
+        subject="No end: role",
+        expected="VALID UNTIL on every role that logs in with a password",
+        remedy="ALTER ROLE … VALID UNTIL with the next rotation; acknowledge one that has no password.",
+        looked="VALID UNTIL of every role that may log in",
+        guide="G79",
+    ),
+    Rule(
+        name="password_md5",
+        title="Passwords kept as md5",
+        level=Level.WARNING,
+        subject="Kept as md5: role",
+        expected="scram-sha-256 for every password",
+        remedy="Set password_encryption to scram-sha-256, then give the role a password anew (psql: \\password).",
+        looked="how every password is kept, by pg_authid",
+        guide="G79",
+    ),
+)
+SERVER = (
+    Rule(
+        name="extensions_exposed",
+        title="Extensions in exposed schemas",
+        level=Level.ADVISORY,
+        subject="Offered by the API: extension",
+        expected="extensions in a schema of their own",
+        remedy="ALTER EXTENSION … SET SCHEMA extensions, where the extension can be moved.",
+        looked="every extension",
+    ),
+    Rule(
+        name="extension_versions",
+        title="Versions of extensions",
+        level=Level.ADVISORY,
+        subject="Behind: extension",
+        expected="the version that the server has ready",
+        remedy="Read its release notes, then ALTER EXTENSION … UPDATE.",
+        looked="every extension",
+    ),
+    Rule(
+        name="pg_hba",
+        title="Who is let in (pg_hba.conf)",
+        level=Level.WARNING,
+        subject="pg_hba.conf:",
+        expected="hostssl and scram-sha-256 or certificates, for addresses that are named",
+        remedy="Mend the line, look at pg_hba_file_rules, then SELECT pg_reload_conf().",
+        looked="every line of pg_hba.conf",
+    ),
+    Rule(
+        name="settings",
+        title="Settings that protect",
+        level=Level.ADVISORY,
+        subject="Setting",
+        expected="scram-sha-256, TLS, and a log that says who did what",
+        remedy="ALTER SYSTEM SET, or the platform's own page of settings; docs/audit.md says what each is good for.",
+        looked="the settings that docs/audit.md lists",
+    ),
+    Rule(
+        name="setting_overrides",
+        title="Roles and databases with settings of their own",
+        level=Level.WARNING,
+        subject="Undone for",
+        expected="no role or database that switches off its log, its policies or its password's protection",
+        remedy="ALTER ROLE … RESET (IN DATABASE … where it says so), or acknowledge why it has to be so.",
+        looked="the settings of every role and of this database",
+    ),
+)
