@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from upkeep.settings import ROOT
+from upkeep.settings import MONTHLY_TASKS, ROOT
 
 LOOK = """
 import json, pathlib, runpy, sys
@@ -66,6 +66,7 @@ FIRST = (
     "trends.performance_report",
     "trends.get_error_trends",
     "trends.query_optimization",
+    "trends.slow_queries",
     "capacity.database_metrics",
     "capacity.scalability_report",
     "thresholds.thresholds",
@@ -101,7 +102,7 @@ def daily(parsed: dict[str, Any]) -> Mapping[str, Any]:
 
 def test_exactly_these_dags(parsed: dict[str, Any]) -> None:
     """A DAG that nobody told this test about fails it, and so does one that is gone."""
-    assert set(parsed["dags"]) == {"maintenance_daily", "maintenance_weekly"}
+    assert set(parsed["dags"]) == {"maintenance_daily", "maintenance_weekly", "maintenance_monthly"}
 
 
 def test_parsing_imports_no_driver_and_no_web_framework(parsed: dict[str, Any]) -> None:
@@ -198,6 +199,51 @@ def test_nothing_is_applied_but_behind_the_approvals(weekly: Mapping[str, Any]) 
     assert all(rules[name] == "all_done" for name in set(tasks) - looks - {"open_window", "verdict"})
 
 
+@pytest.fixture
+def monthly(parsed: dict[str, Any]) -> Mapping[str, Any]:
+    """The monthly DAG."""
+    found: Mapping[str, Any] = parsed["dags"]["maintenance_monthly"]
+    return found
+
+
+@pytest.mark.guide("G23", "X8", "holds")
+def test_the_monthly_schedule_is_the_guides(monthly: Mapping[str, Any]) -> None:
+    """First Sundays 02:00 UTC, and not the days 1 to 7 or Sundays (G23, X8)."""
+    assert (monthly["schedule"], monthly["catchup"]) == ("0 2 * * 0#1 UTC", False)
+    assert monthly["max_active_runs"] > 1
+
+
+@pytest.mark.guide("G23-G30", "G133-G136", "holds")
+def test_the_month_waits_for_its_people_where_they_decide_and_nowhere_else(monthly: Mapping[str, Any]) -> None:
+    """G23-G30: evidence beside sign-on, sealed, attested by owner; plan, approval, apply; sign-off after the report."""
+    tasks = monthly["tasks"]
+    upstream = {name: set(task["upstream"]) for name, task in tasks.items()}
+    evidence = {name for name in tasks if name.startswith("evidence.")}
+    assert {name.split(".")[1] for name in evidence} == set(MONTHLY_TASKS)
+    assert upstream["sign_on.quorum"] == {"open_window"}
+    first = {name for name in evidence if upstream[name] == {"open_window"}}
+    assert evidence - first == {"evidence.audit.consents", "evidence.capacity.scaling"}
+    signers = {f"sign_on.{role}" for role in ("dba", "devops", "lead", "security")}
+    owners = {f"attest.{role}" for role in ("dba", "devops", "lead", "security")}
+    assert all(upstream[name] == {"sign_on.quorum"} for name in signers)
+    asked_by_others = {"evidence.audit.compliance_report", "evidence.capacity.scalability_report"}
+    assert upstream["attest.seal"] == evidence - asked_by_others
+    assert all(upstream[name] == {"attest.seal"} for name in owners)
+    assert upstream["plan"] == signers | owners
+    approvals = {name for name in tasks if name.startswith("approve.")}
+    assert all(upstream[name] == {"plan"} for name in approvals)
+    assert (upstream["wait_for_window"], upstream["apply"]) == (approvals, {"wait_for_window"})
+    after = {name for name in tasks if name.startswith("after.")}
+    assert all(upstream[name] == {"apply"} for name in after)
+    assert (upstream["report"], upstream["verdict"], upstream["sign_off.sheet"]) == (after, {"report"}, {"report"})
+    assert (upstream["sign_off.lead"], upstream["sign_off.signed_report"]) == ({"sign_off.sheet"}, {"sign_off.lead"})
+    assert tasks["apply"]["retries"] == 0
+    titles = {"dba": "Database Administrator", "security": "Security Engineer", "lead": "Technical Lead"}
+    assert all(tasks[f"attest.{role}"]["owner"] == title for role, title in titles.items())
+    ends = {"plan", "apply", "report", "attest.seal", "wait_for_window", "sign_off.signed_report"}
+    assert all(tasks[name]["rule"] == "all_done" for name in ends | signers | owners | approvals | after)
+
+
 def test_when_to_apply_is_one_of_two_words(weekly: Mapping[str, Any]) -> None:
     """The weekly form adds one choice, and no free text."""
     assert set(weekly["params"]) == {"groups", "dry_run", "when"}
@@ -226,7 +272,7 @@ def test_a_second_target_gets_dags_of_its_own(tmp_path: Path) -> None:
     text = file.read_text()
     assert "\nledger:" in text
     file.write_text(text.replace("\nledger:", second, 1))
-    names = {f"maintenance_{cadence}" for cadence in ("daily", "weekly")}
+    names = {f"maintenance_{cadence}" for cadence in ("daily", "weekly", "monthly")}
     assert set(look(tmp_path, config)["dags"]) == names | {f"{name}__staging" for name in names}
 
 
