@@ -12,6 +12,7 @@ from upkeep.checks import (
     database,
     expectations,
     indexes,
+    maintenance,
     patches,
     permissions,
     security,
@@ -21,7 +22,19 @@ from upkeep.checks import (
 from upkeep.checks.database import GROWTH_BASE
 from upkeep.checks.look import Check, Look, carry_out
 
-_MODULES = (database, expectations, alerts, security, tables, server, indexes, access, permissions, patches)
+_MODULES = (
+    database,
+    expectations,
+    alerts,
+    security,
+    tables,
+    server,
+    indexes,
+    access,
+    permissions,
+    patches,
+    maintenance,
+)
 CHECKS: dict[str, Check] = {check.name: check for module in _MODULES for check in module.CHECKS}
 
 

@@ -18,6 +18,7 @@ from upkeep.settings.logs import AlertLog, ApplicationLog, SecurityLog
 from upkeep.settings.maintenance import Backups, Http, Maintenance, Sql, Target
 from upkeep.settings.patches import Checkout, Patches
 from upkeep.settings.read import read
+from upkeep.settings.reindex import Reindex
 from upkeep.settings.thresholds import Thresholds
 from upkeep.settings.values import Hours, Network, TableName
 
@@ -82,6 +83,7 @@ __all__ = [
     "Network",
     "Optimise",
     "Patches",
+    "Reindex",
     "SecurityLog",
     "Settings",
     "Sql",

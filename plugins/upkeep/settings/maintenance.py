@@ -12,6 +12,7 @@ from upkeep.settings.approval import Approval, Freeze, Guards, Indexes, Optimise
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, Frozen, Name, exactly
 from upkeep.settings.logs import Logs, Security
 from upkeep.settings.patches import Checkout, Patches
+from upkeep.settings.reindex import Reindex
 from upkeep.settings.trends import Capacity, Trends
 from upkeep.settings.values import Folder
 from upkeep.windows import Cadence
@@ -168,6 +169,7 @@ class Maintenance(Frozen):
     trends: Trends
     capacity: Capacity
     indexes: Indexes
+    reindex: Reindex
     patches: Patches
     http: Http
     sql: Sql
