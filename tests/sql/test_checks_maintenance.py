@@ -348,6 +348,16 @@ def test_a_count_that_takes_too_long_is_unknown_and_the_next_one_is_counted(plat
     assert found["constraints:public.child.broken"].metadata == {"violators": 1000}
 
 
+def test_a_table_that_is_locked_is_unknown_and_nothing_waits(platform: Platform) -> None:
+    """Whoever holds ACCESS EXCLUSIVE does not hold up the check."""
+    do(platform, CHILD, "ALTER TABLE child ADD CONSTRAINT broken CHECK (x > 0) NOT VALID")
+    with psycopg.connect(platform.admin) as holder:
+        holder.execute("LOCK TABLE child IN ACCESS EXCLUSIVE MODE")
+        finding = look(platform, "constraints")["constraints:public.child.broken"]
+    assert (finding.level, "ACCESS EXCLUSIVE" in finding.detail) == (Level.UNKNOWN, True)
+    assert look(platform, "constraints")["constraints:public.child.broken"].level is Level.ADVISORY
+
+
 def test_rows_that_a_policy_hides_make_the_count_unknown(platform: Platform) -> None:
     """None that the reader sees breaks it, which says nothing; nobody would validate it by that."""
     do(platform, CHILD, "INSERT INTO child VALUES (-1)", "ALTER TABLE child ENABLE ROW LEVEL SECURITY")

@@ -219,7 +219,7 @@ def _broken(row: Row, count: constraints.Count) -> Finding:
         subject=f"{_constraint(row)} does not hold for all rows"
         if count.violators
         else f"{_constraint(row)} is not validated",
-        detail=f"rows that break it: {count}; {row['definition']}",
+        detail=f"rows that break it: {count}" + (f"; {row['definition']}" if row["definition"] else ""),
         expected="every constraint valid",
         remedy=remedy,
         guide="G60",
