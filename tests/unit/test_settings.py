@@ -13,7 +13,7 @@ from upkeep.findings import Level
 from upkeep.settings import METRICS, ROOT, ConfigError, Maintenance, config_folder, reread, settings
 
 MAIN, BANDS = "maintenance.yaml", "thresholds.yaml"
-EACH_KIND = "expected a list of roles for exactly ['indexes', 'optimise', 'thresholds']"
+EACH_KIND = "expected a list of roles for exactly ['indexes', 'optimise', 'reindex', 'thresholds', 'validate']"
 HEALTH = 'ok: "(95, 100]"'
 
 
@@ -416,13 +416,37 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         MAIN,
         "    optimise: [dba, devops]  ",
         "    #",
-        f"approval.roles: found ['indexes', 'thresholds'], {EACH_KIND}",
+        f"approval.roles: found ['indexes', 'reindex', 'thresholds', 'validate'], {EACH_KIND}",
     ),
     "a kind of action that is none": (
         MAIN,
         "    optimise: [dba, devops]",
         "    drop: [dba]\n    optimise: [dba, devops]",
-        f"approval.roles: found ['drop', 'indexes', 'optimise', 'thresholds'], {EACH_KIND}",
+        f"approval.roles: found ['drop', 'indexes', 'optimise', 'reindex', 'thresholds', 'validate'], {EACH_KIND}",
+    ),
+    "a table to rebuild that has no schema": (
+        MAIN,
+        "tables: [public.user_consents,",
+        "tables: [user_consents,",
+        "reindex.tables.0: found 'user_consents', expected schema.table, such as public.security_logs",
+    ),
+    "a table to rebuild twice": (
+        MAIN,
+        "tables: [public.user_consents,",
+        "tables: [public.error_logs,",
+        "reindex.tables: found public.error_logs twice, expected each table once",
+    ),
+    "a bloat of everything": (
+        MAIN,
+        "  bloat_percent: 30 ",
+        "  bloat_percent: 100 ",
+        "reindex.bloat_percent: found 100: expected less than 100",
+    ),
+    "no room for a copy": (
+        MAIN,
+        "  room_factor: 2.0 ",
+        "  room_factor: 0.5 ",
+        "reindex.room_factor: found 0.5: expected greater than or equal to 1",
     ),
     "an override that is no yes or no": (
         MAIN,
@@ -652,6 +676,8 @@ def test_the_shipped_configuration_changes_nothing(config: Path) -> None:
     assert shipped.approval.roles == {
         "optimise": ("dba", "devops"),
         "indexes": ("dba", "devops"),
+        "reindex": ("dba", "devops"),
+        "validate": ("dba", "devops"),
         "thresholds": ("lead", "devops"),
     }
 
