@@ -64,11 +64,14 @@ def collected(stage: Stage, *taken: Action, cadence: str = "monthly") -> tuple[l
         return proposals.collect(proposals.Sources(*about))
 
 
+def rebuilds(stage: Stage, *taken: Action) -> list[Proposal]:
+    """The rebuilds among it: before PostgreSQL 15 the counters that VACUUM is planned by come late."""
+    return [one for one in collected(stage, *taken)[0] if one.action.kind == reindex.KIND]
+
+
 def planned(stage: Stage) -> gate.Stored:
     """A plan of the rebuilds, not decided yet."""
-    found, _ = collected(stage)
-    actions, _ = plans.numbered(one for one in found if one.action.kind == reindex.KIND)
-    return stage.plan(actions=actions, cadence="monthly")
+    return stage.plan(actions=plans.numbered(rebuilds(stage))[0], cadence="monthly")
 
 
 def approved(stage: Stage) -> gate.Stored:
@@ -100,8 +103,8 @@ def snapshot(stage: Stage) -> Iterator[psycopg.Connection[Any]]:
 @pytest.mark.guide("G55-G58", "holds")
 def test_a_bloated_primary_key_is_rebuilt_and_not_proposed_again(worn: Stage) -> None:
     """Its constraint goes over to the new index; the receipt has both OIDs and sizes; the room comes back."""
-    ((proposal,), left_out) = collected(worn)
-    assert (left_out, proposal.measured["bloat percent"] > 80) == (0, True)
+    (proposal,) = rebuilds(worn)
+    assert proposal.measured["bloat percent"] > 80
     stored = approved(worn)
     (action,) = stored.plan.actions
     assert action.statement == 'REINDEX INDEX CONCURRENTLY "public"."worn_pkey"'
@@ -116,7 +119,7 @@ def test_a_bloated_primary_key_is_rebuilt_and_not_proposed_again(worn: Stage) ->
     assert worn.look("SELECT conindid::bigint AS oid FROM pg_constraint WHERE conname = 'worn_pkey'") == [
         {"oid": after["oid"]}
     ]
-    assert collected(worn) == ([], 0)
+    assert rebuilds(worn) == []
 
 
 def test_names_of_any_kind_are_rebuilt(stage: Stage) -> None:
@@ -162,10 +165,10 @@ def test_an_index_that_the_same_plan_drops_is_not_rebuilt(worn: Stage) -> None:
 
 def test_what_is_approved_elsewhere_is_left_out(worn: Stage) -> None:
     """By OID, whether it is to be rebuilt there or dropped."""
-    ((proposal,), _) = collected(worn)
-    assert collected(worn, proposal.action) == ([], 0)
+    (proposal,) = rebuilds(worn)
+    assert rebuilds(worn, proposal.action) == []
     dropped = Action(**{**vars(proposal.action), "kind": indexes.KIND})
-    assert collected(worn, dropped) == ([], 0)
+    assert rebuilds(worn, dropped) == []
 
 
 def test_a_prediction_is_the_table_twice_and_the_index_once() -> None:
@@ -241,7 +244,7 @@ def test_one_that_meets_its_lock_timeout_each_time_is_not_done_and_leaves_nothin
     assert (outcome.state, "lock_timeout" in outcome.reason) == ("not done", True), outcome
     assert worn.permits(stored) == [(PKEY, 1, "not done"), (PKEY, 2, "not done")]
     assert len([text for text in worn.said if "Clearing public.worn_pkey_ccnew" in text and "removed" in text]) == 2
-    assert collected(worn)[0][0].action.oid == before[PKEY][0]
+    assert rebuilds(worn)[0].action.oid == before[PKEY][0]
 
 
 def test_one_whose_table_is_locked_each_time_leaves_nothing(worn: Stage) -> None:
