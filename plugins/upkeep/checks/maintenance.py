@@ -176,7 +176,7 @@ def _room(look: Look, rows: Sequence[Row]) -> Finding:
         key="bloat:room",
         level=level,
         subject="Room for rebuilds",
-        detail=f"{detail}; {len(rows)} indexes would be rebuilt",
+        detail=f"{detail}; indexes to rebuild: {len(rows)}",
         expected=f"{size(most)} (reindex.room_factor times the largest of them)" if rows else "nothing to rebuild",
         remedy=remedy,
         guide="G55",
