@@ -30,6 +30,7 @@ another one start a new run.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
 
@@ -37,6 +38,16 @@ from upkeep.flow import DEFAULTS, Flow, dag_name, form
 from upkeep.settings import settings
 
 TASKS = ("audit", "recovery", "baselines", "capacity", "documentation", "integrations", "cost", "database")
+
+
+def what_a_plan_changes(flow: Flow, **task: Any) -> None:
+    """The looks that are repeated after the plan was applied."""
+    flow.check("bloat", guide="G54", **task)
+    flow.check("constraints", guide="G60", **task)
+    flow.check("dead_rows", guide="G54", statement="include/sql/optimise/candidates.sql", **task)
+    flow.check("unused_indexes", guide="G53", statement="include/sql/indexes/unused_indexes.sql", **task)
+    flow.check("duplicate_indexes", guide="G14", statement="include/sql/indexes/duplicate_indexes.sql", **task)
+    flow.check("invalid_indexes", guide="G14", statement="include/sql/indexes/invalid_indexes.sql", **task)
 
 
 def maintenance_monthly(target: str) -> DAG:
@@ -87,10 +98,7 @@ def maintenance_monthly(target: str) -> DAG:
                 flow.costs()
 
             with TaskGroup("database"):
-                flow.check("dead_rows", guide="G54", statement="include/sql/optimise/candidates.sql")
-                flow.check("unused_indexes", guide="G53", statement="include/sql/indexes/unused_indexes.sql")
-                flow.check("duplicate_indexes", guide="G14", statement="include/sql/indexes/duplicate_indexes.sql")
-                flow.check("invalid_indexes", guide="G14", statement="include/sql/indexes/invalid_indexes.sql")
+                what_a_plan_changes(flow)
 
         with TaskGroup("attest") as attest:
             flow.attestations()
@@ -99,11 +107,7 @@ def maintenance_monthly(target: str) -> DAG:
             flow.approvals()
 
         with TaskGroup("after") as after, TaskGroup("database"):
-            again = {"trigger_rule": "all_done", "after_apply": True}
-            flow.check("dead_rows", guide="G54", statement="include/sql/optimise/candidates.sql", **again)
-            flow.check("unused_indexes", guide="G53", statement="include/sql/indexes/unused_indexes.sql", **again)
-            flow.check("duplicate_indexes", guide="G14", statement="include/sql/indexes/duplicate_indexes.sql", **again)
-            flow.check("invalid_indexes", guide="G14", statement="include/sql/indexes/invalid_indexes.sql", **again)
+            what_a_plan_changes(flow, trigger_rule="all_done", after_apply=True)
 
         with TaskGroup("sign_off") as sign_off:
             flow.sign_off()

@@ -103,6 +103,7 @@ def _lay_over(sandbox: Sandbox, content: dict[str, Any]) -> None:
     content["approval"]["slack"] = "upkeep_slack"
     wanted = content["indexes"]
     wanted["min_bytes"] = 0  # its tables are small
+    content["reindex"]["min_bytes"] = 100_000
     wanted["statistics_days"] = float(os.environ.get(STATISTICS_DAYS) or wanted["statistics_days"])
     for cadence in CADENCES:
         cron, minutes = window_variables(cadence)

@@ -1,4 +1,4 @@
-"""The fault catalogue: real faults, planted in the running sandbox and removed again; tests and demos use the same.
+"""The fault catalogue: real faults, planted in the running sandbox and removed again; tests and demos use them.
 
 ``python -m sandbox fault NAME`` plants one, ``python -m sandbox heal NAME`` removes it, ``heal`` alone removes all.
 """
@@ -218,6 +218,41 @@ FAULTS: Mapping[str, Fault] = {
             "ALTER TABLE user_consents RESET (autovacuum_enabled)",
             "VACUUM FULL user_consents",
             "VACUUM (ANALYZE) user_consents",  # FULL leaves the count of dead rows as it was
+        ),
+    ),
+    "index-bloat": Fault(
+        "error logs came in and were cleared away: their indexes are mostly free pages",
+        _run(
+            "ALTER TABLE error_logs SET (autovacuum_enabled = false)",
+            """
+            INSERT INTO error_logs ("timestamp", function_name, category, severity, message)
+            SELECT now() - interval '1 day' - n * interval '1 second', 'trust-scorer', 'internal', 'low', %(mark)s
+            FROM generate_series(1, 60000) n
+            """,
+            "DELETE FROM error_logs WHERE message = %(mark)s",
+            "VACUUM (ANALYZE, TRUNCATE false) error_logs",
+            mark=MARK,
+        ),
+        _run(
+            "ALTER TABLE error_logs RESET (autovacuum_enabled)", "VACUUM FULL error_logs", "VACUUM (ANALYZE) error_logs"
+        ),
+    ),
+    "unvalidated-constraint": Fault(
+        "a CHECK that no row breaks and a foreign key that some do, neither of them validated",
+        _run(
+            "CREATE TABLE IF NOT EXISTS planted_users (id uuid PRIMARY KEY)",
+            "GRANT SELECT ON planted_users TO upkeep_read",
+            "ALTER TABLE planted_users OWNER TO platform_owner",
+            "ALTER TABLE performance_alerts DROP CONSTRAINT IF EXISTS planted_check",
+            "ALTER TABLE performance_alerts ADD CONSTRAINT planted_check CHECK (threshold IS NOT NULL) NOT VALID",
+            "ALTER TABLE user_consents DROP CONSTRAINT IF EXISTS planted_key",
+            "ALTER TABLE user_consents"
+            " ADD CONSTRAINT planted_key FOREIGN KEY (user_id) REFERENCES planted_users NOT VALID",
+        ),
+        _run(
+            "ALTER TABLE performance_alerts DROP CONSTRAINT IF EXISTS planted_check",
+            "ALTER TABLE user_consents DROP CONSTRAINT IF EXISTS planted_key",
+            "DROP TABLE IF EXISTS planted_users",
         ),
     ),
     **{f"backup-{name}": _backup(name) for name in backups.FAULTS},

@@ -26,6 +26,7 @@ def load(conn: Connection[Any], passwords: Mapping[str, str]) -> None:
     if conn.execute("SELECT to_regclass('public.application_logs')").fetchone() == (None,):
         with conn.transaction():
             conn.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+            conn.execute("CREATE EXTENSION IF NOT EXISTS pgstattuple")  # pg_monitor may call it
             for file in ("schema.sql", "seed.sql", "roles.sql"):
                 conn.execute((FILES / file).read_bytes())
         # Counts of what this session wrote must arrive before ANALYZE sets them, or they are added on top.

@@ -247,7 +247,6 @@ def target(cluster: Cluster, seeded_template: str) -> Iterator[str]:
                 grants = queries.path("setup/maintain_grants", opened.info.server_version).stem
                 names = {"role": "upkeep_maintain", "database": name, "owner": OWNER}
                 opened.execute(database.script(f"setup/{grants}", **names).encode())
-                opened.execute("CREATE EXTENSION pgstattuple")
                 opened.execute("ANALYZE")  # a copy of the template knows of no rows
                 opened.execute("SELECT count(*) FROM application_logs WHERE id = 1")
                 opened.execute("SELECT pg_stat_force_next_flush()")
@@ -311,8 +310,8 @@ def test_a_deployment_as_it_should_be(deployment: Deployment) -> None:
     assert (said.rows[UNUSED], said.rows[DROPS]) == ("off", "off")
     assert "statistics reach back 0.0 days only" in said.why[UNUSED]
     assert said.why[DROPS] == (
-        "role upkeep_maintain does not own 8 of 8 tables with indexes (they belong to platform_owner), so that drops "
-        "there end as not done; `python -m upkeep grants indexes` prints what it needs"
+        "role upkeep_maintain does not own 8 of 8 tables with indexes (they belong to platform_owner), so that drops, "
+        "rebuilds and validations there end as not done; `python -m upkeep grants indexes` prints what it needs"
     )
     everything = len(EVERYTHING) + 1
     assert f"\n{everything - 1} of {everything} can be collected.\n" in said.output
@@ -535,7 +534,7 @@ def test_what_nobody_asked_for_is_off(deployment: Deployment) -> None:
     assert "ledger.identity: found none" in said.why[LEDGER]
     assert "`python -m upkeep check --print-identity` prints it" in said.why[LEDGER]
     assert "roles.dba.users: found nobody" in said.why[dba]
-    assert said.why[dba].endswith("refused: optimise, indexes")
+    assert said.why[dba].endswith("refused: optimise, indexes, reindex, validate")
     assert "monthly.sign_on: devops and dba and security and lead have no user" in said.why[signs]
     assert "approval.slack: found none, so nobody is told" in said.why[SLACK]
     assert said.output.endswith("\n0 of 7 are there.\n")

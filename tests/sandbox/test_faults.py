@@ -1,5 +1,6 @@
 """What a fault of the catalogue plants in the target, where no end-to-end test looks at it."""
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -7,7 +8,8 @@ import psycopg
 
 from sandbox import faults
 from sandbox.stack import Sandbox
-from upkeep import database, optimise
+from upkeep import checks, database, optimise
+from upkeep.findings import Finding, Level
 from upkeep.settings import ROOT, settings
 
 CONFIG = settings(ROOT / "config").maintenance
@@ -32,3 +34,44 @@ def test_bloat_is_what_the_shipped_configuration_would_vacuum(target_dsn: str) -
         assert row["dead_rows"] >= row["live_rows"] > CONFIG.optimise.dead_rows
     fault.heal(sandbox)
     assert proposed() == []
+
+
+def found(dsn: str, name: str) -> dict[str, Finding]:
+    """The findings of one check of the shipped configuration, by key; indexes of the sandbox's size count."""
+    shipped = settings(ROOT / "config")
+    limits = shipped.maintenance.reindex.model_copy(update={"min_bytes": 100_000})
+    config = shipped.model_copy(update={"maintenance": shipped.maintenance.model_copy(update={"reindex": limits})})
+    with database.session(lambda: psycopg.connect(dsn), CONFIG.sql, read_only=True) as session:
+        one = checks.Look(session, config, datetime.now(UTC), target="primary")
+        return {finding.key: finding for finding in checks.carry_out(checks.find(name), one).findings}
+
+
+def test_index_bloat_is_what_the_shipped_configuration_would_rebuild(target_dsn: str) -> None:
+    """The error logs' indexes, as measured; healed, no index of the guide's tables is bloated."""
+    fault = faults.FAULTS["index-bloat"]
+    sandbox = cast("Sandbox", SimpleNamespace(cluster=SimpleNamespace(dsn=lambda _: target_dsn)))
+    tables = [f"bloat:{table}" for table in CONFIG.reindex.tables]
+    seen = found(target_dsn, "bloat")
+    assert {seen[key].level for key in tables} == {Level.OK}
+    for _ in range(2):
+        fault.plant(sandbox)
+        seen = found(target_dsn, "bloat")
+        assert seen["bloat:public.error_logs"].level is Level.ADVISORY
+        assert "(measured)" in seen["bloat:public.error_logs"].detail
+    fault.heal(sandbox)
+    assert found(target_dsn, "bloat")["bloat:public.error_logs"].level is Level.OK
+
+
+def test_unvalidated_constraints_are_counted(target_dsn: str) -> None:
+    """One that no row breaks and one that every consent breaks; healed, there is none."""
+    fault = faults.FAULTS["unvalidated-constraint"]
+    sandbox = cast("Sandbox", SimpleNamespace(cluster=SimpleNamespace(dsn=lambda _: target_dsn)))
+    for _ in range(2):
+        fault.plant(sandbox)
+        levels = {key: finding.level for key, finding in found(target_dsn, "constraints").items()}
+        assert levels == {
+            "constraints:public.performance_alerts.planted_check": Level.ADVISORY,
+            "constraints:public.user_consents.planted_key": Level.WARNING,
+        }
+    fault.heal(sandbox)
+    assert [finding.level for finding in found(target_dsn, "constraints").values()] == [Level.OK]

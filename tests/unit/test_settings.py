@@ -507,6 +507,30 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "    drop: [dba]\n    optimise: [dba, devops]",
         f"approval.roles: found {sorted([*KINDS, 'drop'])}, {EACH_KIND}",
     ),
+    "a table to rebuild that has no schema": (
+        MAIN,
+        "tables: [public.user_consents,",
+        "tables: [user_consents,",
+        "reindex.tables.0: found 'user_consents', expected schema.table, such as public.security_logs",
+    ),
+    "a table to rebuild twice": (
+        MAIN,
+        "tables: [public.user_consents,",
+        "tables: [public.error_logs,",
+        "reindex.tables: found public.error_logs twice, expected each table once",
+    ),
+    "a bloat of everything": (
+        MAIN,
+        "  bloat_percent: 30 ",
+        "  bloat_percent: 100 ",
+        "reindex.bloat_percent: found 100: expected less than 100",
+    ),
+    "no room for a copy": (
+        MAIN,
+        "  room_factor: 2.0 ",
+        "  room_factor: 0.5 ",
+        "reindex.room_factor: found 0.5: expected greater than or equal to 1",
+    ),
     "an override that is no yes or no": (
         MAIN,
         "override: true",
@@ -850,6 +874,8 @@ def test_the_shipped_configuration_changes_nothing(config: Path) -> None:
     assert shipped.approval.roles == {
         "optimise": ("dba", "devops"),
         "indexes": ("dba", "devops"),
+        "reindex": ("dba", "devops"),
+        "validate": ("dba", "devops"),
         "thresholds": ("lead", "devops"),
         "baselines": ("lead", "devops"),
     }

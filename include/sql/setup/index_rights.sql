@@ -1,4 +1,5 @@
--- G53: DROP INDEX asks for the owner of the table; how many tables with indexes this role does not own, and whose they are.
+-- G53, G55-G58, G60: DROP INDEX, VALIDATE CONSTRAINT and, before PostgreSQL 17, REINDEX ask for the owner of the table;
+-- how many tables with indexes this role does not own, and whose they are.
 WITH tables AS (
     SELECT pg_has_role(c.relowner, 'USAGE') AS may, pg_get_userbyid(c.relowner)::text AS owner
     FROM pg_class c

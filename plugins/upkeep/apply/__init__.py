@@ -19,7 +19,7 @@ import psycopg
 
 from upkeep import gate, kinds, plans, windows
 from upkeep.apply.book import Book
-from upkeep.apply.carry import DONE, NOT_DONE, Errand, Lost, carry_out, said, write_down
+from upkeep.apply.carry import DONE, NOT_DONE, Errand, Lost, carry_out, clear, said, write_down
 from upkeep.apply.guards import Guard
 from upkeep.apply.target import Refused, locked, watched
 from upkeep.database import Connect, Row, Session
@@ -125,7 +125,7 @@ class Applying:
                 watched(self.places.watch, self.config, target) as watching,
             ):
                 guard = Guard(watching, self.config, target.connection.info.backend_pid, self.say)
-                self._reconcile(book, target)
+                self._reconcile(book, target, guard)
                 permits = self._permits(book)  # whoever else adds one meets the ledger's UNIQUE
                 for action in self._open_actions():
                     earlier = [row for row in permits if row["action_id"] == action.id]
@@ -142,17 +142,20 @@ class Applying:
 
     # What a dead process left ---------------------------------------------------------------------------------
 
-    def _reconcile(self, book: Book, target: Session) -> None:
-        """Give every permit of this target that has no receipt one, by what the catalogue shows."""
+    def _reconcile(self, book: Book, target: Session, guard: Guard) -> None:
+        """Give every permit of this target that has no receipt one, by what the catalogue shows; clear its remains."""
         for permit in self._left_open(book):
             plan: plans.Plan = permit["plan"]
             if plan.database != self.stored.plan.database:
                 continue
             action = next(action for action in plan.actions if action.id == permit["action_id"])
+            left_ms = (plan.not_after - self.clock()) / timedelta(milliseconds=1)
+            left = clear(Errand(target, guard, action, self.clock), permit["before"], left_ms)
             after = self._state(book, target, action)
             receipt = gate.Receipt(
                 DONE if kinds.of(action).was_done(action, permit["before"], after) else NOT_DONE,
-                f"the process that had the permit ended without a receipt; run {self.run_id} looked at the catalogue",
+                f"the process that had the permit ended without a receipt; run {self.run_id} looked at the catalogue"
+                + (f"; {left}" if left else ""),
                 before=permit["before"],
                 after=after or {},
             )
@@ -203,8 +206,8 @@ class Applying:
         """Permit, look again, run, receipt; the outcome, and whether another attempt makes sense."""
         action, target, kind = errand.action, errand.target, kinds.of(errand.action)
         before = self._state(book, target, action)
-        if before is None or kind.obstacle(action, before):
-            return Outcome(action, REFUSED, kind.obstacle(action, before)), False
+        if before is None or self._obstacle(action, before):
+            return Outcome(action, REFUSED, self._obstacle(action, before)), False
         pid = target.connection.info.backend_pid
         permit = gate.Permit(self.stored.digest, action.id, attempt, self.run_id, pid, before)
         try:
@@ -216,7 +219,7 @@ class Applying:
         # Writing the permit may have taken long: time and table are looked at once more.
         left_ms = int((self.stored.plan.not_after - self.clock()) / timedelta(milliseconds=1))
         now = self._state(book, target, action)
-        why = kind.obstacle(action, now)
+        why = self._obstacle(action, now)
         if left_ms <= action.predicted_ms:
             why = why or "its time was over when the permit was written"
         receipt, again = gate.Receipt(NOT_DONE, why, before=before), False
@@ -226,6 +229,14 @@ class Applying:
             receipt, again = book.once(partial(write_down, action, self.stored, self.clock, now))
         self._write(book, number, receipt)
         return Outcome(action, receipt.outcome, receipt.reason, receipt), again
+
+    def _obstacle(self, action: Action, now: Row | None) -> str:
+        """Why an action must not run by what the catalogue says: it is another thing, or there is no room for it."""
+        kind = kinds.of(action)
+        why = kind.obstacle(action, now)
+        if why or now is None or kind.no_room is None:
+            return why
+        return kind.no_room(action, now, self.config, self.stored.plan.target)
 
     @staticmethod
     def _state(book: Book, target: Session, action: Action) -> Row | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 import psycopg
 
@@ -22,6 +24,10 @@ DONE, NOT_DONE = "done", "not done"
 
 class Lost(Exception):
     """The session on the target is gone, and with it the lock."""
+
+
+class Changed(Exception):
+    """What a transactional action locked is not what was planned any more; the message says how."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +50,20 @@ def carry_out(errand: Errand, before: Row, left_ms: int) -> tuple[Receipt, bool]
     set_session(target, "statement_timeout", f"{left_ms}ms")
     started, began = errand.clock(), time.monotonic()
     with errand.guard.over(target) as watched:
-        error = _run(target, action.statement)
+        error = _run(target, action, before)
         took = (time.monotonic() - began) * 1000
     ended = errand.clock()
+    left = clear(errand, before, left_ms - took)
     after = _after(target, action, before)
-    done = error is None and kinds.of(action).was_done(action, before, after)
-    reason, again = (
-        _judge(error, watched, in_time=took < left_ms) if error else (_said(target, action, after, done), False)
-    )
+    done = kinds.of(action).was_done(action, before, after)
+    if error is None:
+        reason, again = _said(target, action, after, done), False
+    else:
+        reason, again = _judge(error, watched, in_time=took < left_ms)
+        # Only what can leave something behind may have been done although it failed: all but its end.
+        done = done and kinds.of(action).leftovers is not None
+        again = again and not (done or left)
+    reason = "; ".join(text for text in (reason, left) if text)
     receipt = Receipt(
         outcome=DONE if done else NOT_DONE,
         reason=reason,
@@ -96,9 +108,55 @@ def write_down(
     return Receipt(DONE if done else NOT_DONE, why, duration_ms=took, before=before, after=after or {}), again
 
 
-def _run(target: Session, statement: str) -> psycopg.Error | None:
+def clear(errand: Errand, before: Mapping[str, Any], left_ms: float) -> str:
+    """Remove what an attempt that ended early left behind, for ``patience_seconds`` at most; what is still there.
+
+    A statement that waited in vain for others leaves something that nobody can remove before they have ended either.
+    Raises Lost when the session ended meanwhile.
+    """
+    target, action, limits = errand.target, errand.action, errand.guard.limits
+    look = kinds.of(action).leftovers
+    if look is None:
+        return ""
+    end, why = time.monotonic() + left_ms / 1000, ""
+    give_up = time.monotonic() + limits.patience_seconds
+    while left := look(target, action, before):
+        if time.monotonic() >= end or (why and time.monotonic() >= give_up):
+            return f"left behind: {', '.join(left)}{why}; an invalid index, which the next plan proposes to drop"
+        why = ""
+        for name, statement in left.items():
+            set_session(target, "statement_timeout", f"{max(1, round((end - time.monotonic()) * 1000))}ms")
+            with errand.guard.over(target):
+                error = _tell(target, partial(target.rows, statement))
+            errand.guard.say(f"Clearing {name}: {said(error) if error else 'removed'}")
+            why = f" ({said(error)})" if error else why
+        if why:
+            time.sleep(limits.poll_seconds)
+    return ""
+
+
+def _run(target: Session, action: Action, before: Row) -> psycopg.Error | Changed | None:
+    """The statement's error, None without one. Raises Lost."""
+    kind, lock = kinds.of(action), kinds.of(action).lock
+    if lock is None:
+        return _tell(target, partial(target.rows, action.statement))
+    locking = lock(before)
+
+    def change() -> None:
+        with target.connection.transaction():
+            target.rows(locking)
+            if why := kind.obstacle(action, kind.state(target, action)):
+                raise Changed(why)
+            target.rows(action.statement)
+
+    return _tell(target, change)
+
+
+def _tell(target: Session, run: Callable[[], object]) -> psycopg.Error | Changed | None:
     try:
-        target.rows(statement)
+        run()
+    except Changed as why:
+        return why
     except psycopg.Error as error:
         # The server's last words come before the end of the connection; class 57P is a shutdown, 08 the line.
         if target.connection.closed or (error.sqlstate or "08").startswith(("57P", "08")):
@@ -120,7 +178,7 @@ def _after(target: Session, action: Action, before: Row) -> Row | None:
     return after
 
 
-def _judge(error: psycopg.Error, watched: Watched, *, in_time: bool) -> tuple[str, bool]:
+def _judge(error: psycopg.Error | Changed, watched: Watched, *, in_time: bool) -> tuple[str, bool]:
     """Why the statement failed, and whether it is worth another attempt."""
     match error:
         case psycopg.errors.QueryCanceled() if watched.stopped:

@@ -15,6 +15,7 @@ from upkeep.checks import (
     database,
     expectations,
     indexes,
+    maintenance,
     patches,
     permissions,
     security,
@@ -40,6 +41,7 @@ _MODULES = (
     consents,
     slow,
     audit,
+    maintenance,
 )
 CHECKS: dict[str, Check] = {check.name: check for module in _MODULES for check in module.CHECKS}
 

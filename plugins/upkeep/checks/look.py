@@ -21,7 +21,7 @@ class Look:
     steps of this window have measured, (metric, subject) → value; ``remembered`` what this check's looks at periods
     that had ended by this one's start have measured, (metric, subject) → the greatest value, where it ``remembers``;
     ``previous`` is (due, body) of the snapshot that this check left in an earlier window, None when there is none;
-    ``replicas`` are the ways to the target's standbys, by Connection id;
+    ``replicas`` are the ways to the target's standbys, by Connection id; ``target`` is the target's name in config;
     ``now`` is this host's time, UTC; ``about`` is the window's period, without one ``period`` is the last 24 hours.
     """
 
@@ -34,6 +34,7 @@ class Look:
     remembered: Mapping[tuple[str, str], float] = field(default_factory=dict)
     previous: tuple[datetime, Any] | None = None
     replicas: Mapping[str, Connect] = field(default_factory=dict)
+    target: str = ""
 
     @property
     def period(self) -> tuple[datetime, datetime]:

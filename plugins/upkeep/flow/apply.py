@@ -154,7 +154,7 @@ def _nothing() -> Finding:
 
 
 #: The guide's item behind each kind; what is not named is maintenance of tables.
-_GUIDE = {"indexes": "G53"}
+_GUIDE = {"indexes": "G53", "reindex": "G55", "validate": "G60"}
 
 _LEVELS = {"done": Level.OK, "refused": Level.ADVISORY, "not done": Level.WARNING, "unknown": Level.UNKNOWN}
 

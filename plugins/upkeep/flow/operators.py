@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,7 @@ class CheckOperator(Step, SQLExecuteQueryOperator):
             now = datetime.now(UTC)  # not before it was connected: a check may hold the server's clock against it
             standbys = replicas(self.target)
             look = checks.Look(session, config, now, earlier, answered, window.period, remembered, previous, standbys)
-            return checks.carry_out(check, look)
+            return checks.carry_out(check, replace(look, target=self.target))
 
     def on_kill(self) -> None:
         """A task that is ended does not end its query: cancel it on the server (X11)."""

@@ -30,10 +30,10 @@ class PlanOperator(Step):
 
     @property
     def source(self) -> str:
-        return "include/sql/indexes and include/sql/optimise"
+        return "include/sql: optimise, indexes, reindex, constraints; the ledger"
 
     def describe(self, window: windows.Window) -> str:
-        return f"which indexes of {self.target} can go and which tables need VACUUM or ANALYZE, and drawn up a plan"
+        return f"what {self.target} needs by its catalogue and by history, and drawn up a plan"
 
     def execute(self, context: Context) -> dict[str, Any]:
         return self.carry_out(context, lambda window: self._look(context, window))

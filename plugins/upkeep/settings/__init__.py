@@ -24,6 +24,7 @@ from upkeep.settings.maintenance import Backups, Http, Maintenance, Sql, Target
 from upkeep.settings.monthly import MONTHLY_TASKS, Monthly
 from upkeep.settings.patches import Checkout, Patches
 from upkeep.settings.read import read
+from upkeep.settings.reindex import Reindex
 from upkeep.settings.thresholds import Thresholds
 from upkeep.settings.values import Hours, Network, TableName
 
@@ -103,6 +104,7 @@ __all__ = [
     "Network",
     "Optimise",
     "Patches",
+    "Reindex",
     "SecurityLog",
     "Settings",
     "Sql",

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from upkeep.settings.base import ConnectionId, Frozen, Name
 
 #: Kinds of action that this version can propose; each has its list of roles in ``approval.roles``.
-KINDS = ("baselines", "indexes", "optimise", "thresholds")
+KINDS = ("baselines", "indexes", "optimise", "reindex", "thresholds", "validate")
 
 
 class Person(Frozen):

@@ -19,6 +19,7 @@ from upkeep.settings.keys import Keys
 from upkeep.settings.logs import Logs, Security
 from upkeep.settings.monthly import Monthly
 from upkeep.settings.patches import Checkout, Patches
+from upkeep.settings.reindex import Reindex
 from upkeep.settings.trends import Capacity, Trends
 from upkeep.settings.values import Folder
 from upkeep.windows import Cadence
@@ -172,6 +173,7 @@ class Maintenance(Frozen):
     capacity: Capacity
     cost: Cost | None = None
     indexes: Indexes
+    reindex: Reindex
     patches: Patches
     http: Http
     sql: Sql

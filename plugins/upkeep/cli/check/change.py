@@ -78,8 +78,8 @@ def _drops(what: str, session: database.Session) -> Row:
         return Row(what, "G53", True)
     why = (
         f"role {row['role']} does not own {row['refused']} of {row['tables']} tables with indexes (they belong to "
-        f"{', '.join(row['owners'])}), so that drops there end as not done; `python -m upkeep grants indexes` prints "
-        "what it needs"
+        f"{', '.join(row['owners'])}), so that drops, rebuilds and validations there end as not done; "
+        "`python -m upkeep grants indexes` prints what it needs"
     )
     return Row(what, "G53", None, why)
 

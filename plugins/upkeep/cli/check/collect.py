@@ -131,7 +131,9 @@ def database_rows(config: Settings, target: str) -> Iterator[Row]:
 
         def look(session: database.Session, check: checks.Check = check, what: str = what) -> Row:
             standbys = replicas(target)
-            seen = checks.carry_out(check, checks.Look(session, config, datetime.now(UTC), replicas=standbys))
+            seen = checks.carry_out(
+                check, checks.Look(session, config, datetime.now(UTC), replicas=standbys, target=target)
+            )
             unknown = [finding for finding in seen.findings if finding.level is Level.UNKNOWN]
             why = "; ".join(f"{finding.detail}. {finding.remedy}" for finding in unknown)
             return Row(what, check.guide, _can(seen.findings, unknown), why)

@@ -1,0 +1,41 @@
+-- G60: CHECK and foreign keys that hold for new rows only (NOT VALID), with what is needed to count the rows that break
+-- them. Left out are those that are not enforced or of periods (PostgreSQL 18), and what a partition has from its parent.
+-- Operators and expressions come from the catalogue as SQL; a name outside pg_catalog stands with its schema in them.
+-- Asking for them waits for ACCESS EXCLUSIVE; where somebody has or wants that, the definition is null.
+SELECT c.oid::bigint AS oid, n.nspname AS schema, t.relname AS "table", c.conname AS name, c.contype::text AS type,
+       md5(concat_ws(' ', c.conrelid, c.contype, c.conkey, c.conbin, c.connoinherit, c.confrelid, c.confkey, c.conpfeqop,
+                     c.confmatchtype, c.confupdtype, c.confdeltype, c.condeferrable, c.condeferred)) AS shape,
+       CASE WHEN NOT l.locked THEN pg_get_constraintdef(c.oid) END AS definition,
+       CASE WHEN NOT l.locked AND c.contype = 'c' THEN pg_get_expr(c.conbin, c.conrelid) END AS expression,
+       c.connoinherit OR (c.contype = 'f' AND t.relkind <> 'p') AS only_here,
+       (SELECT array_agg(a.attname ORDER BY k.place)
+        FROM unnest(c.conkey) WITH ORDINALITY AS k (attnum, place)
+        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum)::text[] AS columns,
+       rn.nspname AS referenced_schema, r.relname AS referenced, r.relkind <> 'p' AS referenced_only,
+       (SELECT array_agg(a.attname ORDER BY k.place)
+        FROM unnest(c.confkey) WITH ORDINALITY AS k (attnum, place)
+        JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum)::text[] AS referenced_columns,
+       (SELECT array_agg(format('OPERATOR(%I.%s)', s.nspname, o.oprname) ORDER BY k.place)
+        FROM unnest(c.conpfeqop) WITH ORDINALITY AS k (operator, place)
+        JOIN pg_operator o ON o.oid = k.operator
+        JOIN pg_namespace s ON s.oid = o.oprnamespace) AS operators,
+       c.confmatchtype = 'f' AS match_full,
+       CASE WHEN l.locked THEN t.relpages::bigint * current_setting('block_size')::int
+            ELSE pg_relation_size(t.oid) END AS table_bytes
+FROM pg_constraint c
+JOIN pg_class t ON t.oid = c.conrelid
+JOIN pg_namespace n ON n.oid = t.relnamespace
+LEFT JOIN pg_class r ON r.oid = c.confrelid
+LEFT JOIN pg_namespace rn ON rn.oid = r.relnamespace
+CROSS JOIN LATERAL (
+    SELECT EXISTS (SELECT FROM pg_locks l
+                   WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
+                     AND l.relation IN (c.conrelid, c.confrelid)
+                     AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())) AS locked
+) l
+WHERE c.contype IN ('c', 'f') AND NOT c.convalidated AND c.conparentid = 0
+  AND coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true)
+  AND NOT coalesce((to_jsonb(c) ->> 'conperiod')::boolean, false)
+  AND t.relkind IN ('r', 'p') AND t.relpersistence <> 't'
+  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+ORDER BY n.nspname, t.relname, c.conname

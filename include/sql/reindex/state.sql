@@ -1,0 +1,44 @@
+-- The index that has a name now: a rebuild gives the name to a new one, so that its OID tells whether there was one.
+-- leftovers are invalid indexes of its table in its likeness under the names that REINDEX CONCURRENTLY gives; busy ones
+-- are being built or dropped just now. Nothing here waits for a lock; size and definition would, so they are left out
+-- while somebody has or wants ACCESS EXCLUSIVE. wal_position is the whole server's, in bytes.
+WITH locked AS (
+    SELECT l.relation, l.mode
+    FROM pg_locks l
+    WHERE l.locktype = 'relation' AND l.mode IN ('AccessExclusiveLock', 'ShareUpdateExclusiveLock')
+      AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+)
+SELECT n.nspname AS schema, i.relname AS "index", t.relname AS "table", i.oid::bigint AS oid,
+       CASE WHEN NOT EXISTS (SELECT FROM locked l
+                             WHERE l.mode = 'AccessExclusiveLock' AND l.relation IN (i.oid, x.indrelid))
+            THEN md5(pg_get_indexdef(i.oid) || ' ' || x.indrelid) END AS shape,
+       x.indisvalid AND x.indisready AS valid,
+       i.relkind = 'i' AND i.relpersistence <> 't' AND NOT x.indisexclusion AS rebuildable,
+       CASE WHEN NOT EXISTS (SELECT FROM locked l WHERE l.mode = 'AccessExclusiveLock' AND l.relation = i.oid)
+            THEN pg_relation_size(i.oid) END AS bytes,
+       pg_database_size(current_database()) AS database_bytes,
+       (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                   'oid', j.oid::bigint, 'schema', n.nspname, 'index', j.relname,
+                   'busy', EXISTS (SELECT FROM locked l
+                                   WHERE l.relation = j.oid AND l.mode = 'ShareUpdateExclusiveLock')
+                           OR EXISTS (SELECT FROM pg_stat_progress_create_index p
+                                      WHERE p.datid IS NULL
+                                         OR (p.datname = current_database() AND p.relid IN (x.indrelid, 0)))
+               ) ORDER BY j.oid), '[]')
+        FROM pg_index y
+        JOIN pg_class j ON j.oid = y.indexrelid
+        WHERE y.indrelid = x.indrelid AND NOT y.indisvalid AND j.relkind = 'i' AND j.relam = i.relam
+          AND j.relname ~ '_cc(new|old)[0-9]*$'
+          AND starts_with(i.relname, regexp_replace(j.relname, '_cc(new|old)[0-9]*$', ''))
+          AND y.indkey::text = x.indkey::text AND y.indclass::text = x.indclass::text
+          AND y.indcollation::text = x.indcollation::text AND y.indoption::text = x.indoption::text
+          AND y.indisunique = x.indisunique
+          AND pg_get_expr(y.indexprs, y.indrelid) IS NOT DISTINCT FROM pg_get_expr(x.indexprs, x.indrelid)
+          AND pg_get_expr(y.indpred, y.indrelid) IS NOT DISTINCT FROM pg_get_expr(x.indpred, x.indrelid)
+          AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = j.oid)) AS leftovers,
+       pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint AS wal_position
+FROM pg_class i
+JOIN pg_namespace n ON n.oid = i.relnamespace
+JOIN pg_index x ON x.indexrelid = i.oid
+JOIN pg_class t ON t.oid = x.indrelid
+WHERE n.nspname = %(schema)s AND i.relname = %(index)s

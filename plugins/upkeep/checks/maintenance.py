@@ -1,0 +1,243 @@
+"""Bloat of tables and indexes (G54-G58) and constraints that do not hold for all rows (G60). Only looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from upkeep import constraints, reindex
+from upkeep.checks.look import Check, Look
+from upkeep.database import Row
+from upkeep.findings import Finding, Level, Sample
+from upkeep.ledger import Looked
+from upkeep.reindex import Bloat, Extension
+from upkeep.reports.text import size
+
+#: The guide's own line for each of its tables (REINDEX TABLE …).
+_GUIDE = {
+    "user_consents": "G55",
+    "data_processing_logs": "G56",
+    "error_logs": "G57",
+    "performance_alerts": "G58",
+}
+#: What is said of a table that is not well, and what to do.
+_TABLE = {
+    Level.ADVISORY: (
+        "has dead rows and free room",
+        "VACUUM, which the plan proposes by its own limits, frees dead rows for new ones. Only VACUUM FULL gives room "
+        "back to the disk, and nobody can use the table meanwhile: by hand, if at all.",
+    ),
+    Level.UNKNOWN: ("is unknown", "ANALYZE it, or install pgstattuple."),
+}
+_LIMIT = "below config/maintenance.yaml: reindex.bloat_percent ({:g} %)"
+
+
+# Bloat --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """An index and what is known of its bloat."""
+
+    row: Row
+    bloat: Bloat
+
+    @property
+    def name(self) -> str:
+        return f"{self.row['schema']}.{self.row['index']}"
+
+    def over(self, limit: float) -> bool:
+        return self.bloat.percent is not None and self.bloat.percent >= limit
+
+    def __str__(self) -> str:
+        if self.bloat.percent is None:
+            return f"{self.name}, {size(self.row['bytes'])}: not known ({self.bloat.why})"
+        kept = "" if self.row["rebuildable"] else ", of an exclusion constraint"
+        return f"{self.name}, {size(self.row['bytes'])}: {_share(self.bloat)} bloat{kept}"
+
+
+def bloat(look: Look) -> Looked:
+    """A finding for each of config's tables and its indexes, and one about the room that rebuilds need."""
+    config = look.settings.maintenance.reindex
+    has = reindex.extension(look.session)
+    found = reindex.tables(look.session, config)
+    judged = [
+        _Judged(row, reindex.index_bloat(look.session, config, has, row))
+        for row in reindex.indexes(look.session, config, found)
+    ]
+    findings = [] if has.schema else [_extension(has)]
+    samples = []
+    for name in config.tables:
+        parts = [row for row in found if (row["asked_schema"], row["asked_table"]) == name]
+        here = [row for row in parts if row["oid"] is not None]
+        if not here:
+            findings.append(_missing(str(name), name.table))
+            continue
+        heaps = [(row, reindex.table_bloat(look.session, config, has, row)) for row in here if row["bytes"]]
+        findings.append(_table(str(name), heaps, config.bloat_percent, config.min_bytes))
+        mine = [one for one in judged if one.row["table_oid"] in {row["oid"] for row in here}]
+        findings.append(_indexes(str(name), name.table, mine, config.bloat_percent))
+        samples += [Sample("index_bloat", one.bloat.percent, "%", one.name) for one in mine if one.bloat.percent]
+        samples += [Sample("table_bloat", heap.percent, "%", _name(row)) for row, heap in heaps if heap.percent]
+    findings.append(_room(look, [one.row for one in judged if reindex.bloated(config, one.row, one.bloat)]))
+    return Looked(tuple(findings), tuple(samples))
+
+
+def _extension(has: Extension) -> Finding:
+    return Finding(
+        key="bloat:extension",
+        level=Level.ADVISORY,
+        subject="Bloat is not measured",
+        detail=f"{has.why}: bloat is estimated from statistics, and no rebuild is proposed by an estimate",
+        expected="extension pgstattuple, which the read role may call",
+        remedy=has.remedy,
+        guide="G54",
+    )
+
+
+def _missing(name: str, table: str) -> Finding:
+    return Finding(
+        key=f"bloat:{name}",
+        level=Level.UNKNOWN,
+        subject=f"{name} is not there",
+        detail="there is no table of this name in the database",
+        expected="every table of config/maintenance.yaml: reindex.tables",
+        remedy="Correct its name in config/maintenance.yaml: reindex.tables, or take it out.",
+        guide=_GUIDE.get(table, "G54"),
+    )
+
+
+def _table(name: str, heaps: Sequence[tuple[Row, Bloat]], limit: float, least: int) -> Finding:
+    """A table and its partitions; small ones are empty or full by chance."""
+    over = [(row, heap) for row, heap in heaps if (heap.percent or 0) >= limit and row["bytes"] >= least]
+    unknown = [(row, heap) for row, heap in heaps if heap.percent is None and row["bytes"] >= least]
+    level = Level.ADVISORY if over else Level.UNKNOWN if unknown else Level.OK
+    shown = [f"{_name(row)}, {size(row['bytes'])}: {_heap(row, heap)}" for row, heap in over or unknown or heaps]
+    subject, remedy = _TABLE.get(level, ("is not bloated", ""))
+    return Finding(
+        key=f"bloat:table:{name}",
+        level=level,
+        subject=f"{name} {subject}",
+        detail="; ".join(shown) or "it is empty",
+        expected=_LIMIT.format(limit),
+        remedy=remedy,
+        guide="G54",
+    )
+
+
+def _heap(row: Row, heap: Bloat) -> str:
+    if heap.percent is None:
+        return f"not known ({heap.why})"
+    return f"{_share(heap)} dead rows and free room, {row['dead_rows']:,} rows counted as dead"
+
+
+def _indexes(name: str, table: str, judged: Sequence[_Judged], limit: float) -> Finding:
+    """The indexes of one table."""
+    over = [one for one in judged if one.over(limit)]
+    unknown = [one for one in judged if one.bloat.percent is None and one.row["method"] == "btree"]
+    level = Level.ADVISORY if over else Level.UNKNOWN if unknown else Level.OK
+    subject = {Level.ADVISORY: "have bloat", Level.UNKNOWN: "are unknown"}.get(level, "are not bloated")
+    measured = any(one.bloat.how == reindex.MEASURED for one in over)
+    proposed = "The monthly plan proposes REINDEX INDEX CONCURRENTLY of what was measured, where there is room."
+    estimate = "It is an estimate, and nothing is proposed by it: measure it (pgstattuple, reindex.measure_max_bytes)."
+    return Finding(
+        key=f"bloat:{name}",
+        level=level,
+        subject=f"Indexes of {name} {subject}",
+        detail="; ".join(str(one) for one in over or unknown or judged) or "none is as large as reindex.min_bytes",
+        expected=_LIMIT.format(limit),
+        remedy={
+            Level.ADVISORY: proposed if measured else estimate,
+            Level.UNKNOWN: "ANALYZE it, or install pgstattuple.",
+        }.get(level, ""),
+        guide=_GUIDE.get(table, "G54"),
+        metadata={one.name: {"percent": one.bloat.percent, "how": one.bloat.how} for one in judged},
+    )
+
+
+def _room(look: Look, rows: Sequence[Row]) -> Finding:
+    """Whether a second copy of what would be rebuilt has room; without a capacity in config that is not collected."""
+    config = look.settings.maintenance
+    free = reindex.free_room(look.session, config, look.target)
+    setting = f"targets.{look.target or '<name>'}.storage_bytes"
+    most = max((reindex.needed_room(config.reindex, row["bytes"]) for row in rows), default=0)
+    level, remedy = Level.OK, ""
+    if free is None:
+        detail = f"NOT COLLECTED: {setting}: found none"
+        if rows:
+            level, remedy = Level.UNKNOWN, f"Set config/maintenance.yaml: {setting}; until then nothing is rebuilt."
+    else:
+        detail = f"{size(free)} of {setting} are free" if free > 0 else f"the database takes more than {setting}"
+        if most > free:
+            level, remedy = Level.WARNING, "Make room or grow the storage; what has no room is not rebuilt."
+    if why := reindex.unsafe(look.session.version):
+        level, detail, remedy = Level.WARNING, f"{detail}; {why}", "Update the server; until then nothing is rebuilt."
+    return Finding(
+        key="bloat:room",
+        level=level,
+        subject="Room for rebuilds",
+        detail=f"{detail}; indexes to rebuild: {len(rows)}",
+        expected=f"{size(most)} (reindex.room_factor times the largest of them)" if rows else "nothing to rebuild",
+        remedy=remedy,
+        guide="G55",
+    )
+
+
+def _share(known: Bloat) -> str:
+    return f"{known.percent:.0f} % ({known.how}{', ' + known.why if known.why else ''})"
+
+
+def _name(row: Row) -> str:
+    return f"{row['schema']}.{row['table']}"
+
+
+# Constraints --------------------------------------------------------------------------------------------------
+
+
+def unvalidated(look: Look) -> Looked:
+    """A finding for each constraint that was never held against all rows, with how many break it."""
+    counted = [(row, constraints.violators(look.session, row)) for row in constraints.unvalidated(look.session)]
+    samples = [Sample("unvalidated_constraints", float(len(counted)), "constraints")]
+    for row, count in counted:
+        if count.violators is not None:
+            samples.append(Sample("constraint_violators", float(count.violators), "rows", _constraint(row)))
+    if not counted:
+        detail = "every CHECK and foreign key holds for all rows"
+        return Looked((Finding("constraints", Level.OK, "Constraints", detail, "", "", "G60"),), tuple(samples))
+    return Looked(tuple(_broken(row, count) for row, count in counted), tuple(samples))
+
+
+def _broken(row: Row, count: constraints.Count) -> Finding:
+    by_hand = f"By hand: {constraints.validate(row)}"
+    level, remedy = {
+        None: (Level.UNKNOWN, "Count its rows by hand; the read role must see all of them, and have the time."),
+        0: (Level.ADVISORY, f"The monthly plan proposes to validate it. {by_hand}"),
+    }.get(count.violators, (Level.WARNING, "Correct or delete these rows; the next plan then proposes to validate it."))
+    return Finding(
+        key=f"constraints:{_constraint(row)}",
+        level=level,
+        subject=f"{_constraint(row)} does not hold for all rows"
+        if count.violators
+        else f"{_constraint(row)} is not validated",
+        detail=f"rows that break it: {count}" + (f"; {row['definition']}" if row["definition"] else ""),
+        expected="every constraint valid",
+        remedy=remedy,
+        guide="G60",
+        metadata={"violators": count.violators},
+    )
+
+
+def _constraint(row: Row) -> str:
+    return f"{row['schema']}.{row['table']}.{row['name']}"
+
+
+CHECKS = (
+    Check("bloat", "G54", "Bloat of tables and indexes", bloat, statement="include/sql/reindex/indexes.sql"),
+    Check(
+        "constraints",
+        "G60",
+        "Constraints that were never validated",
+        unvalidated,
+        statement="include/sql/constraints/unvalidated.sql",
+    ),
+)

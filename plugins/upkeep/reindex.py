@@ -1,0 +1,278 @@
+"""Rebuilding bloated B-trees (G55-G58): how bloat is known, which rebuilds are proposed, what one did or left behind.
+
+Bloat is the share of an index that a rebuild gives back: what its leaf pages hold, packed as its fillfactor says,
+against the pages that it has. Keys that come in no order leave a healthy B-tree about two thirds full, which is some
+23 % by this measure: a limit below that would rebuild it every month. Only what pgstattuple has measured becomes an
+action; an estimate from statistics is told as one.
+
+REINDEX CONCURRENTLY builds a second index, gives it the name, and drops the old one. One that ends early leaves an
+invalid index, ``…_ccnew`` or, after the names were changed, ``…_ccold``: those that were not there before our permit
+are ours to remove under it, all others are for kind ``indexes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from upkeep import database, plans, predictions
+from upkeep.database import Row, Session
+from upkeep.plans import Action, Proposal
+from upkeep.predictions import Learned
+from upkeep.settings import Maintenance, Reindex
+
+KIND, VERB = "reindex", "reindex"
+
+#: How a bloat is known.
+MEASURED, ESTIMATED = "measured", "estimated"
+
+_REINDEX = sql.SQL("REINDEX INDEX CONCURRENTLY {}")
+_DROP = sql.SQL("DROP INDEX CONCURRENTLY {}")
+#: Servers whose CONCURRENTLY loses rows of the new index (14.0 to 14.3, see the notes of 14.4).
+_UNSAFE = range(140_000, 140_004)
+
+
+@dataclass(frozen=True)
+class Bloat:
+    """The share that is bloat, None when it is not known; ``why`` says why it was not measured."""
+
+    percent: float | None
+    how: str = MEASURED
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Extension:
+    """pgstattuple here: the schema to call it in, or why it cannot be called and how that is mended."""
+
+    schema: str
+    why: str = ""
+    remedy: str = ""
+
+
+# Looking ------------------------------------------------------------------------------------------------------
+
+
+def extension(session: Session) -> Extension:
+    """Whether bloat can be measured by this role."""
+    row = session.row(session.load("reindex/extension"))
+    if row["schema"] and row["may"]:
+        return Extension(row["schema"])
+    if row["schema"]:
+        why = f"role {row['role']} may not call the functions of extension pgstattuple"
+        remedy = f"GRANT pg_stat_scan_tables (or pg_monitor) and USAGE on schema {row['schema']} to it."
+        return Extension("", why, remedy)
+    install = "As a superuser, in the maintained database: CREATE EXTENSION pgstattuple;"
+    package = "" if row["available"] else " It comes with the server's contrib package, which is not installed."
+    return Extension("", "extension pgstattuple is not installed", install + package)
+
+
+def tables(session: Session, config: Reindex) -> list[Row]:
+    """Config's tables and their partitions in config's order, ``oid`` None where there is none of that name."""
+    names = {"schemas": [name.schema for name in config.tables], "tables": [name.table for name in config.tables]}
+    return session.rows(session.load("reindex/tables"), names)
+
+
+def indexes(session: Session, config: Reindex, found: Iterable[Row]) -> list[Row]:
+    """The valid indexes of these tables that are large enough to matter, the largest first."""
+    oids = [row["oid"] for row in found if row["oid"] is not None]
+    rows = session.rows(session.load("reindex/indexes"), {"tables": oids})
+    return [row for row in rows if row["bytes"] >= max(1, config.min_bytes)]
+
+
+def table_bloat(session: Session, config: Reindex, has: Extension, row: Row) -> Bloat:
+    """How much of a table is dead rows and free room: measured, else from the counters and widths of statistics."""
+    measured = _measured(session, "reindex/measure_table", has, config, row)
+    if isinstance(measured, str):
+        return _estimated(row["bytes"], row["needed_bytes"], measured)
+    return Bloat(measured["dead_percent"] + measured["free_percent"])
+
+
+def index_bloat(session: Session, config: Reindex, has: Extension, row: Row) -> Bloat:
+    """How much of an index a rebuild would give back. Other methods than B-tree are not judged."""
+    if row["method"] != "btree":
+        return Bloat(None, ESTIMATED, f"bloat of method {row['method']} is not measured")
+    measured = _measured(session, "reindex/measure_index", has, config, row)
+    if isinstance(measured, str):
+        return _estimated(row["bytes"], row["needed_bytes"], measured)
+    pages = measured["leaf_pages"] + measured["idle_pages"]
+    if not measured["leaf_pages"]:  # its density is no number
+        return Bloat(100.0 if pages else 0.0)
+    kept = measured["leaf_pages"] * measured["density"] / row["fillfactor"]
+    return Bloat(max(0.0, 100 * (1 - kept / pages)))
+
+
+def _measured(session: Session, statement: str, has: Extension, config: Reindex, row: Row) -> Row | str:
+    """What the extension says, or why it was not asked or did not answer in time."""
+    if not has.schema:
+        return has.why
+    if row["bytes"] > config.measure_max_bytes:
+        return "it is larger than reindex.measure_max_bytes"
+    try:
+        with session.connection.transaction():
+            return session.row(database.statement(statement, schema=has.schema), {"oid": row["oid"]})
+    except psycopg.Error as error:
+        if session.connection.closed:
+            raise
+        return f"it could not be measured ({plans.visible(' '.join(str(error).split()))[:200]})"
+
+
+def _estimated(size: int, needed: int | None, why: str) -> Bloat:
+    if needed is None:
+        return Bloat(None, ESTIMATED, f"{why}, and without ANALYZE it cannot be estimated")
+    return Bloat(max(0.0, 100 * (1 - needed / size)) if size else 0.0, ESTIMATED, why)
+
+
+def unsafe(version: int) -> str:
+    """Why nothing is rebuilt on a server of this version; empty when it may."""
+    if version not in _UNSAFE:
+        return ""
+    return f"PostgreSQL 14.{version % 10_000} may lose rows of an index that it rebuilds CONCURRENTLY: update to 14.4"
+
+
+# Room ---------------------------------------------------------------------------------------------------------
+
+
+def free_room(session: Session, config: Maintenance, target: str) -> int | None:
+    """Bytes of the target's storage that its database does not take, None when config does not know the storage."""
+    known = config.targets.get(target)
+    if known is None or known.storage_bytes is None:
+        return None
+    return known.storage_bytes - int(session.row(session.load("reindex/database_bytes"))["bytes"])
+
+
+def needed_room(config: Reindex, size: int) -> int:
+    """Bytes that must be free before an index of this size is rebuilt."""
+    return round(size * config.room_factor)
+
+
+# Candidates ---------------------------------------------------------------------------------------------------
+
+
+def candidates(session: Session, config: Maintenance, target: str, taken: Iterable[int]) -> list[Row]:
+    """Indexes whose measured bloat is beyond config and for which there is room, the most room back first.
+
+    Each has its ``percent`` and ``free_bytes``. Without a known storage there is none; ``taken`` are OIDs to leave out.
+    """
+    free, has = free_room(session, config, target), extension(session)
+    if free is None or not has.schema or unsafe(session.version):
+        return []
+    left_out, found = set(taken), []
+    for row in indexes(session, config.reindex, tables(session, config.reindex)):
+        if row["oid"] in left_out or needed_room(config.reindex, row["bytes"]) > free:
+            continue
+        bloat = index_bloat(session, config.reindex, has, row)
+        if bloated(config.reindex, row, bloat):
+            found.append(row | {"percent": bloat.percent, "free_bytes": free})
+    return sorted(found, key=lambda row: (-row["percent"] * row["bytes"], row["oid"]))
+
+
+def bloated(config: Reindex, row: Row, bloat: Bloat) -> bool:
+    """Whether an index would be proposed, had it the room: only what was measured is."""
+    if bloat.percent is None or bloat.how != MEASURED or not row["rebuildable"] or row["shape"] is None:
+        return False
+    return bloat.percent >= config.bloat_percent
+
+
+def propose(
+    rows: Iterable[Row],
+    config: Maintenance,
+    roles: tuple[str, ...],
+    known: Learned | None = None,
+) -> list[Proposal]:
+    """An action for each candidate, its prediction corrected by what earlier ones took. Pure."""
+    found = []
+    for row in rows:
+        base = predicted_ms(row["table_bytes"], row["bytes"], config.optimise.megabytes_per_second)
+        predicted, note = predictions.corrected(VERB, base, row["oid"], known or Learned())
+        found.append(Proposal(_action(row, config.reindex, roles, predicted), _seen(row) | note))
+    return found
+
+
+def _action(row: Row, config: Reindex, roles: tuple[str, ...], predicted: int) -> Action:
+    return Action(
+        id="",
+        kind=KIND,
+        verb=VERB,
+        statement=_REINDEX.format(sql.Identifier(row["schema"], row["index"])).as_string(),
+        schema=row["schema"],
+        table=row["index"],
+        oid=row["oid"],
+        shape=row["shape"],
+        roles=roles,
+        because=f"at least {config.bloat_percent:g} % of it is bloat, as measured",
+        lock="SHARE UPDATE EXCLUSIVE",
+        predicted_ms=predicted,
+        predicted_bytes=round(row["bytes"] * row["percent"] / 100),
+    )
+
+
+def predicted_ms(table_bytes: int, index_bytes: int, megabytes_per_second: float) -> int:
+    """How long it takes to read the table twice (to build, to add what came meanwhile) and to write the index."""
+    milliseconds = (2 * table_bytes + index_bytes) / (megabytes_per_second * 1024**2) * 1000
+    return max(predictions.AT_ONCE_MS, round(milliseconds))
+
+
+def _seen(row: Row) -> dict[str, Any]:
+    """What the plan's form shows beside an action."""
+    return {"bloat percent": round(row["percent"], 1), "bytes": row["bytes"], "free bytes": row["free_bytes"]}
+
+
+# What apply asks of a kind ------------------------------------------------------------------------------------
+
+
+def state(session: Session, action: Action) -> Row | None:
+    """The index that has the name now, None when there is none."""
+    rows = session.rows(session.load("reindex/state"), {"schema": action.schema, "index": action.table})
+    return rows[0] if rows else None
+
+
+def obstacle(action: Action, now: Row | None) -> str:
+    """Why the planned index must not be rebuilt any more; empty when it may."""
+    if now is None:
+        return "no index has its name any more (dropped or renamed since the plan was drawn up)"
+    if now["oid"] != action.oid:
+        return "another index has its name since the plan was drawn up (rebuilt, or dropped and created again)"
+    if now["shape"] is None:
+        return "somebody has or wants ACCESS EXCLUSIVE on it or its table, so that its definition cannot be seen"
+    if now["shape"] != action.shape:
+        return "the index's definition was changed since the plan was drawn up"
+    if not now["valid"]:
+        return "it has become invalid since the plan was drawn up"
+    return "" if now["rebuildable"] else "it cannot be rebuilt beside the table's use"
+
+
+def no_room(action: Action, now: Row, config: Maintenance, target: str) -> str:
+    """Why the disk may not hold a second copy of it by now; empty when it does."""
+    known = config.targets.get(target)
+    if known is None or known.storage_bytes is None:
+        return f"targets.{target}.storage_bytes: found none, so that it is not known whether there is room"
+    if now["bytes"] is None:
+        return "its size could not be asked: somebody has or wants ACCESS EXCLUSIVE"
+    free, needed = known.storage_bytes - now["database_bytes"], needed_room(config.reindex, now["bytes"])
+    return "" if needed <= free else f"{free} bytes are free by now, expected at least {needed} (reindex.room_factor)"
+
+
+def was_done(action: Action, before: Mapping[str, Any], after: Row | None) -> bool:
+    """Whether the catalogue shows that the action was carried out: the name has gone to a new index that is like it."""
+    return after is not None and after["valid"] and after["oid"] != before["oid"] and after["shape"] == before["shape"]
+
+
+def leftovers(session: Session, action: Action, before: Mapping[str, Any]) -> dict[str, str]:
+    """What attempts left that was not there ``before``: name and OID → the statement that removes it.
+
+    What somebody builds or drops just now is not among them.
+    """
+    now = state(session, action)
+    known = {one["oid"] for one in before["leftovers"]}
+    ours = [one for one in now["leftovers"] if one["oid"] not in known and not one["busy"]] if now else []
+    return {
+        f"{plans.visible(one['schema'])}.{plans.visible(one['index'])} (OID {one['oid']})": _DROP.format(
+            sql.Identifier(one["schema"], one["index"])
+        ).as_string()
+        for one in ours
+    }
