@@ -10,9 +10,10 @@ import pytest
 from tests.unit.test_reports import Page, finding
 from tests.unit.test_reports_weekly import step
 from tests.unit.test_reports_weekly import weekly as weekly_report
-from upkeep import reports
+from upkeep import exceptions, reports
 from upkeep.findings import Level
 from upkeep.reports import NOT_COLLECTED, Report, Signing, Task, signing_findings
+from upkeep.settings.exceptions import Acknowledgement
 from upkeep.sheets import DECLINED, NO_ANSWER, SIGNED, VOID, Item, Signature
 
 DUE = datetime(2026, 12, 6, 2, tzinfo=UTC)
@@ -141,3 +142,30 @@ def test_a_row_of_the_monthly_checklist_follows_its_evidence_and_its_owner(guide
     assert row("ok") == ("evidence ok", ("sana",))
     assert row("ok", signed=VOID) == ("evidence ok", ())
     assert row("ok", "gone", NO_ANSWER) == ("not collected", ())
+
+
+def test_what_is_acknowledged_stands_in_the_report_with_its_end() -> None:
+    """Open exceptions with reason, name, end and state; hostile text is shown and does nothing; none, no section."""
+    entry = Acknowledgement(
+        key="audit:rls_off:public.*", reason="<script>until June</script>", by="Ann", expires=AT.date()
+    )
+    found = finding("warning", "audit:rls_off:public.a")
+    open_ones = exceptions.open_exceptions([found], [entry], AT)
+    report = replace(monthly(signing()), exceptions=open_ones)
+    page = reports.to_html(report)
+    assert "<script" not in page
+    for words in ("Acknowledged, and until when", "audit:rls_off:public.*", "Ann", "2026-12-06", "in force", "1 now"):
+        assert words in Page(page).text
+    (row,) = reports.to_json(report)["exceptions"]
+    assert (row["by"], row["state"], row["findings"]) == ("Ann", "in force", 1)
+    assert "Acknowledged, and until when" not in reports.to_html(monthly(signing()))
+
+
+def test_last_months_forecasts_stand_beside_what_came() -> None:
+    """A row for each: what was said, its interval, what came and whether that lay inside."""
+    row = {"metric": "database_bytes", "days": 30, "said": 2.0**30, "low": 2.0**29, "high": 2.0**31, "came": 2.0**32}
+    tests = [row | {"unit": "bytes", "error_percent": -75.0, "inside": False}]
+    one = step("evidence.capacity.scaling", finding("advisory", "scaling:backtest", metadata={"tests": tests}))
+    page = Page(reports.to_html(monthly(signing(), one))).text
+    for words in ("database bytes", "30 days ago", "1.0 GB", "512 MB to 2.0 GB", "4.0 GB", "outside", "-75 %"):
+        assert words in page

@@ -99,7 +99,7 @@ class ReportOperator(_End):
     def _gather(
         self, session: Any, context: Context, window: windows.Window, states: Mapping[str, str | None]
     ) -> Report:
-        from upkeep import ledger, reports
+        from upkeep import exceptions, ledger, reports
 
         rows = [row for row in ledger.latest_steps(session, window) if row["step"] in states]
         recorded = {row["step"]: row for row in rows}
@@ -135,6 +135,7 @@ class ReportOperator(_End):
             own=own,
             gate=plan,
             signing=signing,
+            exceptions=exceptions.open_exceptions(judged, settings().exceptions, now),
             thresholds=judged_by.words,
             last_due=told.previous_due(session, window),
         )

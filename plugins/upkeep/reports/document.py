@@ -64,6 +64,7 @@ def to_json(report: Report) -> dict[str, Any]:
         ],
         "gate": report.gate and _gate(report.gate),
         "signing": report.signing and _signing(report.signing),
+        "exceptions": [_take(one, "key reason by expires state findings") for one in report.exceptions],
         "looks": [_look(pair) for pair in pairs(report)],
     }
     return dict(plain(document))

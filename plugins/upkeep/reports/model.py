@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from upkeep.exceptions import OpenException
 from upkeep.findings import Bands, Finding, Level, Sample, worst
 from upkeep.reports.gate import Gate
 from upkeep.reports.signing import Signing
@@ -101,7 +102,7 @@ class Report:
     ``late`` is empty or a sentence part, ``since`` says for a finding's key since when it has not been ok, ``own``
     holds what the report itself found (that the window is late), ``gate`` is None where the run has no plan,
     ``signing`` where nobody was to sign, ``last_due`` is when the window before was due where no history says so,
-    ``thresholds`` the version of the bands in force and who approved it.
+    ``thresholds`` the version of the bands in force and who approved it, ``exceptions`` what people have acknowledged.
     """
 
     target: str
@@ -129,6 +130,7 @@ class Report:
     last_due: datetime | None = None
     thresholds: str = ""
     signing: Signing | None = None
+    exceptions: tuple[OpenException, ...] = ()
 
     @cached_property
     def own_step(self) -> StepResult:

@@ -34,6 +34,9 @@ HTML_GROUP = 20  # findings on the page with one level and one key group (the ke
 HTML_LEVEL = 200  # findings on the page with one level; also rows of the sample table
 HTML_CHANGES = 8  # rows of each kind of change, and of what is not known
 HTML_BRIEF = 300  # characters of a text in those rows
+#: The finding that holds them.
+BACK_TESTS = "scaling:backtest"
+
 HTML_FOLD = 10  # actions with one state and one reason that stay unfolded; also tables before and after
 
 
@@ -56,6 +59,7 @@ def to_html(report: Report) -> str:
         metrics_title=_TITLES.get(report.cadence, "Metrics"),
         unit_of_time="months" if report.cadence == "monthly" else "windows",
         ordinary=drawn_baselines(report.findings),
+        back_tests=next((one.metadata.get("tests", ()) for one in report.findings if one.key == BACK_TESTS), ()),
         size={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT},
         looks_like=LOOKS,
         in_words=in_words,
@@ -127,6 +131,7 @@ def _page() -> Template:
         "utc": text.utc,
         "span": text.span,
         "number": text.number,
+        "amount": lambda value, unit: text.size(value) if unit == "bytes" else f"{text.number(value)} {unit}",
         "link": lambda url: url if re.match(r"https?://[^/\\\s]", url, re.IGNORECASE) else "",
         "pretty": lambda metadata: json.dumps(plain(metadata), ensure_ascii=False, indent=1),
     }
