@@ -163,7 +163,7 @@ def test_evidence_that_is_collected_anew_voids_what_was_attested(monthly: Monthl
     states = monthly.attested(run)
     assert (states["database"], states["audit"]) == ("void", "declined")
     report = monthly.report(run)
-    assert {action["reason"] for action in report["gate"]["actions"]} == {"dora as dba declined to sign on"}
+    assert {action["reason"] for action in report["gate"]["actions"]} == {"dora as Database Administrator declined to sign on"}
     found = {finding["key"]: finding for finding in report["findings"]}
     assert "has changed since" in found["attestation:database"]["detail"]
     assert "not today" in found["attestation:audit"]["detail"]
@@ -201,4 +201,4 @@ def test_who_cannot_be_there_is_said_at_the_start_and_who_does_not_answer_at_the
     keys = {finding["key"] for finding in report["findings"]}
     assert {"sign_on:dba", "sign_on:lead", "attestation:database", "sign_on:quorum"} <= keys
     reasons = {action["reason"] for action in report["gate"]["actions"]}
-    assert reasons == {"no sign-on from devops"}
+    assert reasons == {"no sign-on from DevOps Engineer"}
