@@ -263,6 +263,7 @@ def _params(matter: Matter) -> dict[str, Any]:
         fields[listed] = Param(
             ids, type="array", title=listed.capitalize(), description=matter.words.hint, examples=ids
         )
+    if matter.rows:
         fields["reviewed"] = Param(  # a type without null would make it a required field
             None, type=["null", "array"], title="Reviewed", description="Rows you went through.",
             examples=list(matter.rows),
