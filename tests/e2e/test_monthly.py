@@ -181,6 +181,7 @@ def test_who_cannot_be_there_is_said_at_the_start_and_who_does_not_answer_at_the
         config["monthly"] |= {"sign_on_minutes": 1, "attest_minutes": 1}
 
     sandbox = monthly.running.sandbox
+    monthly.make_dirty("month_four")
     rewrite_config(sandbox, short)
     try:
         run = monthly.trigger()
@@ -198,6 +199,7 @@ def test_who_cannot_be_there_is_said_at_the_start_and_who_does_not_answer_at_the
         report = monthly.report(run)
     finally:
         rewrite_config(sandbox, lambda config: config.update(kept))
+        monthly.drop("month_four")
         monthly.request("admin", "PATCH", monthly.path(run), json={"state": "failed"})
     keys = {finding["key"] for finding in report["findings"]}
     assert {"sign_on:dba", "sign_on:lead", "attestation:database", "sign_on:quorum"} <= keys
