@@ -12,6 +12,7 @@ from upkeep.flow.connections import trusted
 from upkeep.flow.notify import tell
 from upkeep.flow.signed import signing_of_run
 from upkeep.flow.step import Step
+from upkeep.flow.told import run_url
 from upkeep.settings import settings
 
 if TYPE_CHECKING:
@@ -184,7 +185,8 @@ class SignOffOperator(SheetOperator):
         says = f"{report['headline']} (report {report['id']}, SHA-256 {report['digest']})"
         role = settings().maintenance.monthly.sign_off
         item = sheets.Item(sheets.WINDOW, role, "The whole window", "G23", signing.digest if signing else "", says)
-        return (item,), {sheets.WINDOW: signing.lines if signing else []}
+        read = f"read it: {run_url(window.dag_id, window.run_id, pages='/upkeep')}/report"
+        return (item,), {sheets.WINDOW: [read, *(signing.lines if signing else ())]}
 
     def _patience(self) -> timedelta:
         return timedelta(minutes=settings().maintenance.monthly.sign_off_minutes)
