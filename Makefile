@@ -27,7 +27,10 @@ test: .venv/.dev ## run all tests on real servers; needs nothing that `make demo
 	    echo "No $${package%:*}: the $${package#*:} tests will count as not run. For them: sudo apt-get install $${package%:*}"; \
 	  fi; \
 	done
-	@$(PY) -m pytest tests -rs
+	@# Side by side, for those on Airflow mostly wait; their output comes at the end. Both must have run and passed.
+	@$(PY) -m pytest tests/e2e -rs > .e2e.log 2>&1 & e2e=$$!; \
+	$(PY) -m pytest tests --ignore=tests/e2e -rs; rest=$$?; \
+	echo "The tests on Airflow:"; wait $$e2e; e2e=$$?; cat .e2e.log; exit $$((rest ? rest : e2e))
 
 coverage: .venv/.dev ## run the tests but not e2e, and write which of them proves which item of the guide
 	@$(PY) -m pytest $(addprefix tests/,unit sql apply wire flow sandbox dashboard) --guide-table docs/coverage.md -rs

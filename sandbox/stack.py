@@ -28,6 +28,9 @@ PYTHON = sys.executable
 #: The port each part would like; a taken one is passed over for the next free one.
 PORTS = {"airflow": 8080, "functions": 54321, "postgres": 54329, "supervisor": 54328, "slack": 54327, "registry": 54326}
 
+#: Environment: by how much a second sandbox's ports are moved, so that two that start at once do not want the same.
+SHIFT = "UPKEEP_SANDBOX_PORT_SHIFT"
+
 #: Who holds the guide's roles: name → role of config/maintenance.yaml.
 HOLDERS = {"dora": "dba", "omar": "devops", "sana": "security", "lena": "lead"}
 
@@ -112,8 +115,9 @@ def _fernet_key() -> str:
 def _free_ports(kept: Mapping[str, int]) -> dict[str, int]:
     """A port for each of PORTS that has none yet."""
     found: dict[str, int] = {}
+    shift = int(os.environ.get(SHIFT) or 0)
     for name in [name for name in PORTS if name not in kept]:
-        taken, wanted = {*kept.values(), *found.values()}, PORTS[name]
+        taken, wanted = {*kept.values(), *found.values()}, PORTS[name] + shift
         port = next(port for port in range(wanted, wanted + 500) if port not in taken and is_free(port))
         if port != wanted:
             print(f"  port {wanted} is taken: {name} gets {port}")

@@ -94,7 +94,8 @@ class Running:
 
 
 def _cli(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    environ = {**os.environ, "UPKEEP_SANDBOX": str(folder)}
+    # Other tests run beside these and start a sandbox's parts too.
+    environ = {**os.environ, "UPKEEP_SANDBOX": str(folder), "UPKEEP_SANDBOX_PORT_SHIFT": "1000"}
     return subprocess.run(
         [sys.executable, "-m", "sandbox", *command], env=environ, cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -105,7 +106,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The sandbox, up; at the end it must go down and leave no process behind."""
     folder = tmp_path_factory.mktemp("sandbox")
     up = _cli(folder, "up")
-    sandbox = open_sandbox(folder)
+    sandbox = open_sandbox(folder)  # as `up` has drawn it
     try:
         assert up.returncode == 0, up.stdout + up.stderr
         yield Running(sandbox, up.stdout)
