@@ -11,7 +11,8 @@ import pytest
 from upkeep import evidence, plans, sheets
 from upkeep.findings import Finding, Level
 from upkeep.permits import Decision, InvalidAnswer, approved_ids
-from upkeep.settings import MONTHLY_TASKS
+from upkeep.settings import MONTHLY_TASKS, ROOT, settings
+from upkeep.settings.approval import Role
 from upkeep.sheets import ATTEST, DECLINED, NO_ANSWER, SIGN_ON, SIGNED, VOID, WORDS, Item, Sheet
 
 DUE = datetime(2026, 12, 6, 2, tzinfo=UTC)
@@ -194,3 +195,18 @@ def test_the_form_shows_the_worst_first_and_says_what_is_missing() -> None:
     assert one.lines[0] == "NOT COLLECTED report: HTTP 500"
     assert one.lines[1] == "WARNING Roles: two of them"
     assert (len(one.lines), one.lines[-1]) == (14, "and 3 more, see the report")
+
+
+def test_a_deputy_holds_the_role_too() -> None:
+    """Whoever may stand in is asked, may sign, and counts as one person like everybody."""
+    config = settings(ROOT / "config").maintenance
+    roles = {name: Role(title=name, users=(name,)) for name in ROLES} | {
+        "security": Role(title="Security", users=(), deputies=("sam",))
+    }
+    held = config.model_copy(update={"roles": roles})
+    holders = {role: held.holders(role) for role in ROLES}
+    assert holders["security"] == {"sam"}
+    assert sheets.impossible(ROLES, holders) == ""
+    answers = [answer(role, role, role) for role in ROLES if role != "security"]
+    assert sheets.absent(ROLES, sheet(), answers, holders) == "no sign-on from security"
+    assert sheets.absent(ROLES, sheet(), [*answers, answer("security", "sam", "security")], holders) == ""

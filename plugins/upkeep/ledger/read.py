@@ -1,125 +1,22 @@
-"""The ledger: what windows were opened, what their steps saw, which reports were written.
-
-Functions take an open ``database.Session`` on the ledger and the values to write; one call, one purpose.
-Rows are added, never changed, but for a window's outcome.
-"""
+"""What the ledger says of a window and of those before it."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-
-from psycopg.types.json import Jsonb
 
 from upkeep import queries
 from upkeep.database import Row, Session
 from upkeep.findings import Finding, Level, Sample
-from upkeep.windows import Kind, Window
-
-#: Characters of a finding's key and of a sample's subject; an index row of PostgreSQL holds 2704 bytes.
-MAX_KEY = 500
+from upkeep.ledger.write import key_of, window_id
+from upkeep.windows import Window
 
 #: Windows that a report looks back on.
 HISTORY = 30
 
 #: Months that the monthly report looks back on.
 MONTHS = 12
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A function's whole answer as text."""
-
-    function: str
-    action: str
-    body: str
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the body as it came, hexadecimal."""
-        return hashlib.sha256(self.body.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-@dataclass(frozen=True)
-class Looked:
-    """What one step brought back. ``snapshot`` is what the next look is compared with, as JSON knows it."""
-
-    findings: tuple[Finding, ...]
-    samples: tuple[Sample, ...] = ()
-    answer: Answer | None = None
-    snapshot: Any = None
-
-
-@dataclass(frozen=True)
-class StepRecord:
-    """One try of one step. ``state`` is ran, failed, superseded or not collected.
-
-    ``taken_at`` is when its samples were taken where that is not now: a past that is reconstructed.
-    """
-
-    step: str
-    state: str
-    reason: str
-    source: str
-    started_at: datetime
-    try_number: int = 1
-    looked: Looked = field(default_factory=lambda: Looked(()))
-    taken_at: datetime | None = None
-
-
-def _key(window: Window) -> dict[str, Any]:
-    return {
-        "target": window.target,
-        "cadence": window.cadence,
-        "due": window.due,
-        "kind": window.kind,
-        "manual_run_id": window.run_id if window.kind is Kind.MANUAL else "",
-    }
-
-
-def open_window(session: Session, window: Window) -> int:
-    """Write the window's row, or find it again; returns its id."""
-    return int(session.row(queries.load("ledger/open_window"), {**asdict(window), **_key(window)})["id"])
-
-
-def window_id(session: Session, window: Window) -> int:
-    """The id of an opened window. Raises LookupError when the run's first task has not opened it."""
-    return int(session.row(queries.load("ledger/window_id"), _key(window))["id"])
-
-
-def add_step(session: Session, window: Window, record: StepRecord) -> None:
-    """Write one try of a step with all that it saw, in the session's transaction: all or nothing."""
-    looked = record.looked
-    step_id = session.row(
-        queries.load("ledger/add_step"),
-        {
-            "window_id": window_id(session, window),
-            "run_id": window.run_id,
-            "digest": looked.answer.digest if looked.answer else "",
-            **clean({name: getattr(record, name) for name in ("step", "state", "reason", "source")}),
-            "try_number": record.try_number,
-            "started_at": record.started_at,
-        },
-    )["id"]
-    for position, finding in enumerate(looked.findings):
-        row = clean({**asdict(finding), "metadata": plain(dict(finding.metadata))})
-        row |= {"key": row["key"][:MAX_KEY], "metadata": Jsonb(row["metadata"])}
-        session.rows(queries.load("ledger/add_finding"), {"step_id": step_id, "position": position, **row})
-    for sample in looked.samples:
-        row = clean(asdict(sample))
-        row |= {"step_id": step_id, "subject": row["subject"][:MAX_KEY], "taken_at": record.taken_at}
-        session.rows(queries.load("ledger/add_sample"), row)
-    if answer := looked.answer:
-        row = clean(asdict(answer)) | {"step_id": step_id, "digest": answer.digest}
-        session.rows(queries.load("ledger/add_answer"), row)
-    if looked.snapshot is not None:
-        body = clean(plain(looked.snapshot))
-        digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-        session.rows(queries.load("ledger/add_snapshot"), {"step_id": step_id, "body": Jsonb(body), "digest": digest})
 
 
 def latest_steps(session: Session, window: Window) -> list[Row]:
@@ -201,7 +98,7 @@ def metric_history(session: Session, window: Window, metrics: Iterable[str]) -> 
     """
     names = list(metrics)
     parameters = {"window_id": window_id(session, window), "windows": HISTORY, "metrics": names}
-    rows = session.rows(queries.load("ledger/metric_history"), _key(window) | parameters)
+    rows = session.rows(queries.load("ledger/metric_history"), key_of(window) | parameters)
     return {name: [row for row in rows if row["metric"] == name] for name in names}
 
 
@@ -259,47 +156,10 @@ def previous_findings(session: Session, window: Window) -> list[Row]:
     Rows of ``step``, ``due``, ``key``, ``level``, ``subject`` and ``detail`` (300 characters of each); no further back
     than ``HISTORY`` windows.
     """
-    rows = session.rows(queries.load("ledger/previous_findings"), _key(window) | {"windows": HISTORY})
+    rows = session.rows(queries.load("ledger/previous_findings"), key_of(window) | {"windows": HISTORY})
     return [{**row, "level": Level(row["level"])} for row in rows]
-
-
-def add_report(
-    session: Session, window: Window, *, level: str, headline: str, html: str, body: Mapping[str, Any]
-) -> int:
-    """Keep a report and give the window its outcome; returns the report's id."""
-    number = window_id(session, window)
-    text = clean(json.dumps(plain(body), ensure_ascii=False))
-    row = {
-        "window_id": number,
-        "dag_id": window.dag_id,
-        "run_id": window.run_id,
-        **clean({"level": level, "headline": headline, "html": html}),
-        "body": text,
-        "digest": hashlib.sha256(text.encode()).hexdigest(),
-    }
-    report = session.row(queries.load("ledger/add_report"), row)
-    session.rows(queries.load("ledger/close_window"), {"window_id": number, "outcome": level})
-    return int(report["id"])
 
 
 def verdict_of_run(session: Session, dag_id: str, run_id: str) -> Row:
     """The newest report of a run. Raises LookupError when there is none."""
     return session.row(queries.load("ledger/verdict_of_run"), {"dag_id": dag_id, "run_id": run_id})
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON can say it: what JSON has no type for becomes text, NaN and the infinities too."""
-    return json.loads(json.dumps(value, default=str), parse_constant=str)
-
-
-def clean(value: Any) -> Any:
-    """PostgreSQL's text holds neither NUL nor lone surrogates; both come in hostile JSON. Shown, not lost."""
-    match value:
-        case str():
-            return value.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "backslashreplace").decode()
-        case dict():
-            return {clean(key): clean(item) for key, item in value.items()}
-        case list() | tuple():
-            return [clean(item) for item in value]
-        case _:
-            return value
