@@ -88,7 +88,9 @@ CHANGES = (
     LEDGER,
     "role devops, DevOps Engineer: omar, olga",
     "role dba, Database Administrator: dora, omar",
+    "role security, Security Engineer: sana",
     "role lead, Technical Lead: lena",
+    "the monthly window's sign-on",
     SLACK,
 )
 
@@ -159,9 +161,10 @@ def _configure(folder: Path, server: str, ledger: str) -> Path:
     for old, new in {
         '# system_identifier: "7400000000000000000" ': f'system_identifier: "{server}" ',
         "# identity: 00000000-0000-0000-0000-000000000000 ": f"identity: {ledger} ",
-        "people: {}": "people: {dora: {}, omar: {}, olga: {}, lena: {}}",
+        "people: {}": "people: {dora: {}, omar: {}, olga: {}, sana: {}, lena: {}}",
         "title: DevOps Engineer, users: []": "title: DevOps Engineer, users: [omar, olga]",
         "title: Database Administrator, users: []": "title: Database Administrator, users: [dora, omar]",
+        "title: Security Engineer, users: []": "title: Security Engineer, users: [sana]",
         "title: Technical Lead, users: []": "title: Technical Lead, users: [lena]",
         "# slack: upkeep_slack": "slack: upkeep_slack",
     }.items():

@@ -178,7 +178,16 @@ def renamed(admin: psycopg.Connection[Any]) -> Settings:
         rename = sql.SQL("ALTER TABLE {} RENAME TO {}")
         admin.execute(rename.format(sql.Identifier(schema, log.table[1]), sql.Identifier(table)))
         logs[kind] = log.model_copy(update={"table": type(log.table)(schema, table), **names["columns"]})
-    changed = CONFIG.maintenance.model_copy(update={"logs": CONFIG.maintenance.logs.model_copy(update=logs)})
+    main, moved_to = (
+        CONFIG.maintenance,
+        {getattr(CONFIG.maintenance.logs, kind).table: logs[kind].table for kind in logs},
+    )
+    rebuilt = tuple(moved_to.get(table, table) for table in main.reindex.tables)
+    sections = {
+        "logs": main.logs.model_copy(update=logs),
+        "reindex": main.reindex.model_copy(update={"tables": rebuilt}),
+    }
+    changed = main.model_copy(update=sections)
     return CONFIG.model_copy(update={"maintenance": changed})
 
 

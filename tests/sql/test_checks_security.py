@@ -742,8 +742,8 @@ def test_every_check_has_its_statement() -> None:
     ("old", "new", "said"),
     [
         (
-            "table: public.security_logs",
-            "table: security_logs",
+            "{table: public.security_logs, time: created_at, event",
+            "{table: security_logs, time: created_at, event",
             "logs.security.table: found 'security_logs', expected schema.table, such as public.security_logs",
         ),
         ("account: account", f"account: {'a' * 64}", "logs.security.account: found 'aaaa"),
@@ -769,7 +769,7 @@ def test_every_check_has_its_statement() -> None:
 )
 def test_mistakes_in_config_are_said(tmp_path: Path, old: str, new: str, said: str) -> None:
     """Each names the setting, what was found and what was expected."""
-    for file in ("maintenance.yaml", "thresholds.yaml"):
+    for file in ("maintenance.yaml", "thresholds.yaml", "exceptions.yaml"):
         text = (ROOT / "config" / file).read_text()
         (tmp_path / file).write_text(text.replace(old, new, 1))
     with pytest.raises(ValueError, match=r"maintenance\.yaml") as caught:
