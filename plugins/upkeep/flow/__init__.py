@@ -135,7 +135,7 @@ class Flow:
 
     def sign_off(self) -> list[BaseOperator]:
         """What closes the window, put before the one role that answers for all of it, then the page with their name."""
-        sheet = SignOffOperator(task_id="sheet", guide="G23", **self.bound)
+        sheet = SignOffOperator(task_id="sheet", guide="G23", after_apply=True, **self.bound)
         (asked,) = self._asked(sheets.SIGN_OFF, [settings().maintenance.monthly.sign_off])
         page = ReportOperator(task_id="signed_report", trigger_rule="all_done", **self.bound)
         sheet >> asked >> page

@@ -107,7 +107,8 @@ class ReportOperator(_End):
         now = datetime.now(UTC)
         plan, changed = told.gate_of_run(session, context, window, steps, self._sensors(), now)
         signing, missing = told.signing_of(session, window)
-        own = self._own_look(session, context, window, steps, now, (*changed, *missing))
+        ended = told.ended(session, window) or now
+        own = self._own_look(session, context, window, steps, ended, (*changed, *missing))
         judged_by = in_force(session, window.target)
         history = told.history(session, window, judged_by.thresholds.metrics)
         judged = [*own, *(finding for step in steps for finding in step.findings)]
@@ -125,7 +126,7 @@ class ReportOperator(_End):
             made_at=now,
             requested_by=window.requested_by,
             dry_run=bool(context["params"]["dry_run"]),
-            late=windows.lateness(window, now),
+            late=windows.lateness(window, ended),
             steps=steps,
             since=ledger.since(session, window, judged),
             samples=told.samples(session, rows),
@@ -151,7 +152,7 @@ class ReportOperator(_End):
         context: Context,
         window: windows.Window,
         steps: tuple[StepResult, ...],
-        now: datetime,
+        ended: datetime,
         said: tuple[Finding, ...],
     ) -> tuple[Finding, ...]:
         """Whether a calendar window is late or a manual one holds the calendar's slot, beside what is ``said`` already.
@@ -163,9 +164,9 @@ class ReportOperator(_End):
         if window.kind is windows.Kind.MANUAL:
             run: Any = context.get("dag_run")
             slot = windows.held_slot(settings().maintenance.windows[self.cadence], run and run.logical_date)
-            found = reports.held_slot_finding(slot, now) if slot else None
+            found = reports.held_slot_finding(slot, ended) if slot else None
         else:
-            found = reports.lateness_finding(window.due, window.deadline, steps, now)
+            found = reports.lateness_finding(window.due, window.deadline, steps, ended)
         own = (*said, *((found,) if found else ()))
         if window.kind is windows.Kind.MANUAL and not own:
             return ()
@@ -174,7 +175,7 @@ class ReportOperator(_End):
             state=reports.RAN,
             reason="",
             source="the window's calendar and plan",
-            started_at=now,
+            started_at=datetime.now(UTC),
             try_number=context["ti"].try_number,
             looked=ledger.Looked(own),
         )

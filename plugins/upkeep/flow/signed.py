@@ -18,18 +18,19 @@ if TYPE_CHECKING:
 
 
 def signing_of_run(session: Session, window: windows.Window) -> Signing | None:
-    """Who signed what in this run, None where nobody was asked to sign on.
+    """Who signed what in this run, None where nobody was asked to sign on or to attest.
 
     Raises ValueError when a sheet or the plan was changed in the ledger.
     """
     from upkeep import evidence, ledger, reports
 
     sign_on = _signatures(session, window, sheets.SIGN_ON)
-    if sign_on is None:
-        return None
     found = evidence.by_task(ledger.latest_steps(session, window))
     digests = {task: one.digest for task, one in found.items()}
-    attested = {one.item.id: one for one in _signatures(session, window, sheets.ATTEST, digests) or ()}
+    attestations = _signatures(session, window, sheets.ATTEST, digests)
+    if sign_on is None and attestations is None:
+        return None
+    sign_on, attested = sign_on or (), {one.item.id: one for one in attestations or ()}
     tasks = tuple(_task(one, attested.get(task)) for task, one in found.items())
     so_far = reports.Signing(sign_on, tasks, None, _outcomes(session, window))
     sign_off = _signatures(session, window, sheets.SIGN_OFF, {sheets.WINDOW: so_far.digest})

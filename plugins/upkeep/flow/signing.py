@@ -181,12 +181,14 @@ class SignOffOperator(SheetOperator):
         from upkeep import ledger
 
         signing = signing_of_run(session, window)
+        if signing is None:
+            raise LookupError("neither a sign-on nor an attestation sheet was drawn up: there is nothing to sign off")
         report = ledger.verdict_of_run(session, window.dag_id, window.run_id)
         says = f"{report['headline']} (report {report['id']}, SHA-256 {report['digest']})"
         role = settings().maintenance.monthly.sign_off
-        item = sheets.Item(sheets.WINDOW, role, "The whole window", "G23", signing.digest if signing else "", says)
+        item = sheets.Item(sheets.WINDOW, role, "The whole window", "G23", signing.digest, says)
         read = f"read it: {run_url(window.dag_id, window.run_id, pages='/upkeep')}/report"
-        return (item,), {sheets.WINDOW: [read, *(signing.lines if signing else ())]}
+        return (item,), {sheets.WINDOW: [read, *signing.lines]}
 
     def _patience(self) -> timedelta:
         return timedelta(minutes=settings().maintenance.monthly.sign_off_minutes)

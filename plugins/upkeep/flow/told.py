@@ -208,6 +208,17 @@ def signing_of(session: Session, window: windows.Window) -> tuple[Signing | None
     return signing, reports.signing_findings(signing) if signing else ()
 
 
+def ended(session: Session, window: windows.Window) -> datetime | None:
+    """When the window's work was over, None where that is now: waiting for the sign-off does not make it late."""
+    from upkeep import gate, sheets
+
+    try:
+        sheet = gate.sheet_of_run(session, window.dag_id, window.run_id, sheets.SIGN_OFF)
+    except ValueError:  # the sheet was changed, which is a finding already
+        return None
+    return sheet.drawn_up_at if sheet else None
+
+
 def _changed(why: ValueError) -> Finding:
     return Finding(
         key="gate:plan",
