@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from upkeep.database import Row
 from upkeep.findings import Finding, Level
 from upkeep.ledger import plain
-from upkeep.reports.model import BEFORE, RAN
+from upkeep.reports.model import AFTER, BEFORE, RAN
 from upkeep.reports.text import brief, count
 from upkeep.settings import MONTHLY_TASKS
 from upkeep.sheets import Item
@@ -43,13 +43,7 @@ class Evidence:
 
         When a step ran is not part of it: the same answer a minute later is the same evidence.
         """
-        if not self.collected:
-            return ""
-        content = [
-            [step["step"], step["state"], step["reason"], step["digest"], [_said(one) for one in step["findings"]]]
-            for step in self.steps
-        ]
-        return hashlib.sha256(json.dumps(plain(content), sort_keys=True).encode()).hexdigest()
+        return digest_of(self.steps) if self.collected else ""
 
     @property
     def says(self) -> str:
@@ -71,6 +65,21 @@ class Evidence:
         bad = [finding for finding in self.findings if finding.level is not Level.OK]
         said += [f"{one.level.upper()} {brief(f'{one.subject}: {one.detail}', 240)}" for one in bad[:SHOWN]]
         return [*said, f"and {len(bad) - SHOWN:,} more, see the report"] if len(bad) > SHOWN else said
+
+
+def digest_of(steps: Iterable[Row]) -> str:
+    """SHA-256 of what some steps have seen."""
+    content = [
+        [step["step"], step["state"], step["reason"], step["digest"], [_said(one) for one in step["findings"]]]
+        for step in steps
+    ]
+    return hashlib.sha256(json.dumps(plain(content), sort_keys=True).encode()).hexdigest()
+
+
+def again(steps: Iterable[Row]) -> str:
+    """The digest of what was looked at after the plan was applied; empty when nothing was."""
+    rows = sorted((row for row in steps if row["step"].startswith(f"{AFTER}.")), key=lambda row: row["step"])
+    return digest_of(rows) if rows else ""
 
 
 def _said(finding: Finding) -> list[object]:

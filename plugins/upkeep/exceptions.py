@@ -51,15 +51,20 @@ def open_exceptions(
     findings: Iterable[Finding], exceptions: Sequence[Acknowledgement], now: datetime
 ) -> tuple[OpenException, ...]:
     """Every entry with what it does now, in the file's order; ``findings`` as they were found or as they count."""
-    keys = [finding.key for finding in findings if _coverable(finding)]
+    found = [finding for finding in findings if _coverable(finding)]
     rows = []
     for one in exceptions:
-        covered = sum(one.covers(key) for key in keys)
+        covered = sum(one.covers(finding.key, _level_of(finding)) for finding in found)
         state = _state(one, now)
         if state is State.IN_FORCE and not covered:
             state = State.UNUSED
         rows.append(OpenException(one.key, one.reason, one.by, one.expires, state, covered))
     return tuple(rows)
+
+
+def _level_of(finding: Finding) -> Level:
+    """As it was found, also where it is acknowledged already."""
+    return Level(finding.metadata.get("level", finding.level)) if "acknowledged" in finding.metadata else finding.level
 
 
 def _coverable(finding: Finding) -> bool:
@@ -74,7 +79,7 @@ def _state(one: Acknowledgement, now: datetime) -> State:
 
 
 def _applied(finding: Finding, exceptions: Sequence[Acknowledgement], now: datetime) -> Finding:
-    covering = [one for one in exceptions if one.covers(finding.key)] if _coverable(finding) else []
+    covering = [one for one in exceptions if one.covers(finding.key, finding.level)] if _coverable(finding) else []
     if not covering:
         return finding
     for one in covering:

@@ -205,6 +205,12 @@ def add_decision(session: Session, digest: str, shown_id: int, decision: Decisio
     session.rows(queries.load("ledger/add_decision"), row)
 
 
+def said_yes(session: Session, dag_id: str, run_id: str) -> set[tuple[str, str]]:
+    """(person, role) of every yes in a run, to its plan or to a sheet."""
+    rows = session.rows(queries.load("ledger/yes_in_run"), {"dag_id": dag_id, "run_id": run_id})
+    return {(row["person"], row["role"]) for row in rows}
+
+
 def decisions(session: Session, digest: str) -> tuple[Decision, ...]:
     """All answers to a plan, in the order they came."""
     return tuple(

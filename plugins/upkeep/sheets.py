@@ -145,7 +145,7 @@ def signatures(
     found = []
     for item in sheet.items:
         answer = by_role.get(item.role)
-        if answer is None:
+        if answer is None or not answer.responded_at < sheet.not_after:
             found.append(Signature(item, NO_ANSWER))
             continue
         state = SIGNED if item.id in answer.approved else DECLINED

@@ -56,7 +56,7 @@ def run(stage: Stage, task: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def configure(expires: datetime) -> None:
     """Acknowledge the critical one until a day, as the next task's process reads it."""
-    entry = f"key: 'audit:rls_off:*', reason: known, by: Ann, expires: {expires:%Y-%m-%d}"
+    entry = f"key: 'audit:rls_off:*', reason: known, by: Ann, expires: {expires:%Y-%m-%d}, up_to: critical"
     Path(config_folder() / "exceptions.yaml").write_text(f"exceptions:\n  - {{{entry}}}\n")
     settings.cache_clear()
 

@@ -1,61 +1,131 @@
-"""What surrounds signatures: when a sign-off is asked for, and what a missing sheet leaves of the others."""
+"""What surrounds signatures: when a sign-off is asked for, what a missing sheet leaves, one person in one role."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any, cast
 
+import psycopg
 import pytest
 
+from tests.sql import test_ledger
+from tests.sql.test_ledger import Ledger
 from upkeep import gate, ledger, sheets, windows
-from upkeep.flow import Flow, told
-from upkeep.flow.signed import signing_of_run
 from upkeep.permits import Decision
+from upkeep.sheets import Item, Sheet
 
-DUE = datetime(2026, 11, 10, 9, 0, tzinfo=UTC)
-WINDOW = windows.Window(
-    "production", "monthly", windows.Kind.MANUAL, DUE, DUE + timedelta(hours=4), DUE - timedelta(28), DUE, "r", "d"
-)
-NOTHING = cast("Any", None)
-
-
-@dataclass
-class _Kept:
-    sheet: sheets.Sheet
-    digest: str
-    drawn_up_at: datetime
-
-
-def _kept(purpose: str, *items: sheets.Item) -> _Kept:
-    sheet = sheets.Sheet(purpose, "production", "monthly", "d", "r", DUE, DUE + timedelta(hours=1), items)
-    return _Kept(sheet, purpose, DUE + timedelta(hours=2))
-
-
-def test_a_manual_run_that_waited_for_the_next_window_is_signed_off() -> None:
-    """The default of the form: the next occurrence of the calendar has always come by then."""
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # Airflow's own imports warn
     from airflow.sdk import DAG
 
+    from upkeep.flow import Flow, told
+    from upkeep.flow.signed import signing_of_run
+
+book = test_ledger.book
+DUE = datetime(2026, 11, 10, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def window(book: Ledger) -> windows.Window:
+    """A monthly window by hand, opened in a real ledger."""
+    end, run = DUE + timedelta(hours=4), f"run of {datetime.now(UTC).isoformat()}"
+    found = windows.Window("production", "monthly", windows.Kind.MANUAL, DUE, end, DUE - timedelta(28), DUE, run, "d")
+    with book.session() as session:
+        ledger.open_window(session, found)
+    return found
+
+
+def draw_up(book: Ledger, window: windows.Window, purpose: str, *items: Item) -> gate.StoredSheet:
+    """Keep a sheet of this run."""
+    end = window.due + timedelta(hours=2)
+    sheet = Sheet(purpose, "production", "monthly", window.dag_id, window.run_id, window.due, end, items)
+    with book.session() as session:
+        return gate.add_sheet(session, window, sheet, {})
+
+
+def sign(book: Ledger, window: windows.Window, kept: gate.StoredSheet, role: str, person: str, *ids: str) -> None:
+    """One role's answer, as its sensor keeps it."""
+    shown: dict[str, Any] = {"dag_id": window.dag_id, "run_id": window.run_id, "task_id": role, "map_index": -1}
+    shown |= {"try_number": 1, "role": role, "digest": kept.digest, "body_digest": "", "action_ids": list(ids)}
+    with book.session() as session:
+        number = gate.add_shown(session, window, shown | {"asked": [person]})
+        at = window.due + timedelta(minutes=5)
+        gate.add_decision(session, kept.digest, number, Decision(role, person, frozenset(ids), at))
+
+
+COST = Item("cost", "devops", "Cost", "G30", "", "1 finding")
+AUDIT = Item("audit", "security", "Audit", "G24", "", "1 finding")
+
+
+def test_a_manual_run_that_waited_for_the_next_window_is_signed_off(window: windows.Window) -> None:
+    """The default of the form: the next occurrence of the calendar has always come by then."""
     with DAG("signing", schedule=None):
-        sheet = cast("Any", Flow("production", "monthly").sign_off()[0])
-    run = SimpleNamespace(params={"groups": [], "dry_run": False})
-    sheet._may_run({"params": run.params}, WINDOW, DUE + timedelta(days=40))
+        sheet = cast("Any", Flow("primary", "monthly").sign_off()[0])
+    context = {"params": {"groups": [], "dry_run": False}}
+    sheet._may_run(context, window, DUE + timedelta(days=40))  # raises Superseded when it may not
 
 
-def test_attestations_stand_in_the_report_though_the_sign_on_sheet_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attestations_stand_in_the_report_though_the_sign_on_sheet_is_missing(
+    book: Ledger, window: windows.Window
+) -> None:
     """A quorum step that failed must not hide the names that were given afterwards."""
-    kept = {sheets.ATTEST: _kept(sheets.ATTEST, sheets.Item("cost", "devops", "Cost", "G30", "", "1 finding"))}
-    monkeypatch.setattr(gate, "sheet_of_run", lambda _s, _d, _r, purpose: kept.get(purpose))
-    monkeypatch.setattr(gate, "decisions", lambda _s, _d: (Decision("devops", "ann", frozenset({"cost"}), DUE),))
-    monkeypatch.setattr(gate, "plan_of_run", lambda *_: None)
-    monkeypatch.setattr(ledger, "latest_steps", lambda *_: [])
-    signing = signing_of_run(NOTHING, WINDOW)
+    sign(book, window, draw_up(book, window, sheets.ATTEST, COST), "devops", "ann", "cost")
+    with book.session() as session:
+        signing = signing_of_run(session, window)
     assert signing is not None
     assert [task.name for task in signing.tasks if task.state == sheets.SIGNED] == ["cost"]
 
 
-def test_waiting_for_the_sign_off_does_not_make_a_window_late(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_the_sign_off_does_not_make_a_window_late(book: Ledger, window: windows.Window) -> None:
     """The signed page may come a day later; the work was over when its sheet was drawn up."""
-    monkeypatch.setattr(gate, "sheet_of_run", lambda *_: _kept(sheets.SIGN_OFF))
-    assert told.ended(NOTHING, WINDOW) == DUE + timedelta(hours=2)
+    with book.session() as session:
+        assert told.ended(session, window) is None
+    kept = draw_up(book, window, sheets.SIGN_OFF, Item(sheets.WINDOW, "lead", "The whole", "G23", "aa", "done"))
+    with book.session() as session:
+        assert told.ended(session, window) == kept.drawn_up_at
+
+
+@pytest.mark.guide("G23", "holds")
+def test_the_ledger_keeps_one_yes_of_a_person_for_a_sheet(book: Ledger, window: windows.Window) -> None:
+    """Two questions that ann answers at one moment: the first stays, the second is not there; a no may stand beside."""
+    kept = draw_up(book, window, sheets.ATTEST, COST, AUDIT)
+    sign(book, window, kept, "devops", "ann", "cost")
+    sign(book, window, kept, "security", "ann", "audit")
+    with book.session() as session:
+        assert [(one.role, one.person) for one in gate.decisions(session, kept.digest)] == [("devops", "ann")]
+        assert gate.said_yes(session, window.dag_id, window.run_id) == {("ann", "devops")}
+    sign(book, window, kept, "security", "ann")
+    with book.session() as session:
+        assert {one.role for one in gate.decisions(session, kept.digest)} == {"devops", "security"}
+
+
+def test_a_yes_counts_for_the_whole_run(book: Ledger, window: windows.Window) -> None:
+    """Who signed on as one role is known when they are asked as another, for a sheet or for the plan."""
+    sign(
+        book,
+        window,
+        draw_up(book, window, sheets.SIGN_ON, Item("dba", "dba", "DBA", "G23", "", "x")),
+        "dba",
+        "ann",
+        "dba",
+    )
+    sign(book, window, draw_up(book, window, sheets.ATTEST, COST), "devops", "bob", "cost")
+    with book.session() as session:
+        assert gate.said_yes(session, window.dag_id, window.run_id) == {("ann", "dba"), ("bob", "devops")}
+        assert gate.said_yes(session, window.dag_id, "another run") == set()
+
+
+def test_an_answer_after_the_sheets_time_counts_for_nothing(book: Ledger, window: windows.Window) -> None:
+    """Also where it came into the ledger in another way than through the sensor."""
+    kept = draw_up(book, window, sheets.SIGN_ON, Item("dba", "dba", "DBA", "G23", "", "x"))
+    late = Decision("dba", "ann", frozenset({"dba"}), kept.sheet.not_after)
+    assert sheets.absent(["dba"], kept.sheet, [late], {"dba": frozenset({"ann"})}) == "no sign-on from dba"
+
+
+def test_the_tables_of_an_older_ledger_take_the_new_rule(book: Ledger) -> None:
+    """The index is there, and unique."""
+    with psycopg.connect(book.dsn("tasks")) as opened:
+        query = "SELECT indexdef FROM pg_indexes WHERE indexname = 'decisions_person_idx'"
+        ((definition,),) = opened.execute(query).fetchall()
+    assert definition.startswith("CREATE UNIQUE INDEX")

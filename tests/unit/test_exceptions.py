@@ -19,9 +19,22 @@ def finding(key: str = "audit:rls_off:public.jobs", level: Level = Level.CRITICA
     return Finding(key, level, "Row security", "off on public.jobs", guide="G78", metadata={"table": "public.jobs"})
 
 
-def entry(key: str = "audit:rls_off:public.*", expires: date = END, by: str = "Ann") -> Acknowledgement:
-    """One entry of the file."""
-    return Acknowledgement(key=key, reason="only inside the VPC", by=by, expires=expires)
+def entry(
+    key: str = "audit:rls_off:public.*", expires: date = END, by: str = "Ann", up_to: Level = Level.CRITICAL
+) -> Acknowledgement:
+    """One entry of the file; it accepts whatever is found."""
+    return Acknowledgement(key=key, reason="only inside the VPC", by=by, expires=expires, up_to=up_to)
+
+
+def test_what_gets_worse_than_was_accepted_comes_back() -> None:
+    """By default up to a warning: the same finding at critical counts as it is, and the entry says it covers none."""
+    file = Acknowledgement(key="audit:rls_off:public.*", reason="until June", by="Ann", expires=END)
+    warned, critical = finding(level=Level.WARNING), finding()
+    assert applied([warned], [file], NOW)[0].level is Level.ADVISORY
+    assert applied([critical], [file], NOW) == (critical,)
+    assert [(row.state, row.findings) for row in open_exceptions([critical], [file], NOW)] == [(State.UNUSED, 0)]
+    assert [row.findings for row in open_exceptions(applied([warned], [file], NOW), [file], NOW)] == [1]
+    assert applied([warned], [entry(up_to=Level.ADVISORY)], NOW) == (warned,)
 
 
 @pytest.mark.parametrize("level", [Level.ADVISORY, Level.WARNING, Level.CRITICAL])

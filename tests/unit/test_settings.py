@@ -961,6 +961,11 @@ def test_a_folder_in_place_of_a_file_is_said(config: Path) -> None:
         ("reason: why", "reason: '  '", "exceptions.0.reason: found '  ', expected a line of 1 to 500 characters"),
         ("by: Ann", "by: ''", "exceptions.0.by: found '', expected a line of 1 to 500 characters"),
         ("by: Ann", 'by: "A\\nB"', "exceptions.0.by: found 'A\\nB', expected a line"),
+        (
+            "2027-01-31}",
+            "2027-01-31, up_to: ok}",
+            "exceptions.0.up_to: found 'ok', expected advisory, warning or critical",
+        ),
         ("2027-01-31", "soon", "exceptions.0.expires: found 'soon': expected a valid date"),
         (", expires: 2027-01-31", "", "exceptions.0.expires: found nothing, expected this setting to be given"),
         ("by: Ann,", "by: Ann, untill: 1,", "exceptions.0.untill: found a setting that does not exist"),

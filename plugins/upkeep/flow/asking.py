@@ -126,13 +126,16 @@ class AskingSensor(HITLOperator):
         shown = book.patiently(lambda ledger: gate.shown_of_task(ledger, task))
         if shown is None:
             raise AirflowFailException("the ledger does not know that this was shown: start a new run")
+        run = task["dag_id"], task["run_id"]
         try:
-            decision = self._decision(book, matter, shown, event)
+            decision = self._decision(book, matter, shown, event, run)
+            book.patiently(lambda ledger: gate.add_decision(ledger, matter.digest, shown["id"], decision))
+            kept = self._answer(book, matter)  # the first answer of a role stays, and may be another's
+            if kept is None:  # answered for two roles at one moment: the ledger kept the other one
+                raise InvalidAnswer(f"found a second yes by {decision.person}, expected another person")
         except InvalidAnswer as why:
             self._tell(context, f"{self._title()}, {self.target} {self.cadence}: {why}. Asked again")
             raise AirflowException(f"the answer counts for nothing: {why}; asked again") from None
-        book.patiently(lambda ledger: gate.add_decision(ledger, matter.digest, shown["id"], decision))
-        kept = self._answer(book, matter) or decision  # the first answer of a role stays, and may be another's
         return _told(kept, matter.words)
 
     # What is asked --------------------------------------------------------------------------------------------
@@ -190,7 +193,9 @@ class AskingSensor(HITLOperator):
             raise TaskAwaitingInput(method_name="execute_complete", timeout=left)
         return f"no answer from {self._title()} by {until:%Y-%m-%d %H:%M} UTC"
 
-    def _decision(self, book: Book, matter: Matter, shown: dict[str, Any], event: dict[str, Any]) -> Decision:
+    def _decision(
+        self, book: Book, matter: Matter, shown: dict[str, Any], event: dict[str, Any], run: tuple[str, str]
+    ) -> Decision:
         """The decision of an answer. Raises InvalidAnswer when it decides nothing."""
         from upkeep import gate
         from upkeep.permits import Decision, InvalidAnswer, approved_ids, comment_of, reviewed_of
@@ -209,9 +214,8 @@ class AskingSensor(HITLOperator):
         approved = approved_ids(
             options[0] if len(options) == 1 else str(options), params, shown["action_ids"], matter.words
         )
-        given = book.patiently(lambda ledger: gate.decisions(ledger, matter.digest))
-        others = {other.person for other in given if other.approved and other.role != self.role}
-        if approved and person in others:
+        given = book.patiently(lambda ledger: gate.said_yes(ledger, *run))
+        if approved and any(other == person and role != self.role for other, role in given):
             raise InvalidAnswer(
                 f"found a second yes by {person}, who said it for another role, expected another person"
             )

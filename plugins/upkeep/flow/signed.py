@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from upkeep import sheets
@@ -25,16 +26,17 @@ def signing_of_run(session: Session, window: windows.Window) -> Signing | None:
     from upkeep import evidence, ledger, reports
 
     sign_on = _signatures(session, window, sheets.SIGN_ON)
-    found = evidence.by_task(ledger.latest_steps(session, window))
+    steps = ledger.latest_steps(session, window)
+    found = evidence.by_task(steps)
     digests = {task: one.digest for task, one in found.items()}
     attestations = _signatures(session, window, sheets.ATTEST, digests)
     if sign_on is None and attestations is None:
         return None
     sign_on, attested = sign_on or (), {one.item.id: one for one in attestations or ()}
     tasks = tuple(_task(one, attested.get(task)) for task, one in found.items())
-    so_far = reports.Signing(sign_on, tasks, None, _outcomes(session, window))
+    so_far = reports.Signing(sign_on, tasks, None, _outcomes(session, window), evidence.again(steps))
     sign_off = _signatures(session, window, sheets.SIGN_OFF, {sheets.WINDOW: so_far.digest})
-    return reports.Signing(sign_on, tasks, sign_off[0] if sign_off else None, so_far.outcomes)
+    return replace(so_far, sign_off=sign_off[0] if sign_off else None)
 
 
 def _signatures(

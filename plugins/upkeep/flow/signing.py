@@ -123,7 +123,7 @@ class SignOnOperator(SheetOperator):
         self, session: Session, context: Context, window: windows.Window
     ) -> tuple[tuple[Item, ...], dict[str, list[str]]]:
         config = settings().maintenance
-        told = f"takes part from {window.due:%Y-%m-%d %H:%M} UTC on"
+        told = "takes part in this run and in what it changes"
         items = tuple(
             sheets.Item(role, role, config.roles[role].title, "G23", "", told) for role in config.monthly.sign_on
         )
@@ -187,7 +187,8 @@ class SignOffOperator(SheetOperator):
         says = f"{report['headline']} (report {report['id']}, SHA-256 {report['digest']})"
         role = settings().maintenance.monthly.sign_off
         item = sheets.Item(sheets.WINDOW, role, "The whole window", "G23", signing.digest, says)
-        read = f"read it: {run_url(window.dag_id, window.run_id, pages='/upkeep')}/report"
+        run = run_url(window.dag_id, window.run_id, pages="/upkeep")
+        read = f"read it: {run.partition('/runs/')[0]}/reports/{report['id']}"
         return (item,), {sheets.WINDOW: [read, *signing.lines]}
 
     def _patience(self) -> timedelta:

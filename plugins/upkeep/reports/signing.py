@@ -45,12 +45,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Signing:
-    """All signatures of a run. ``outcomes`` are its plan's digest and (action id, state) of each of its actions."""
+    """All signatures of a run. ``outcomes`` are its plan's digest and (action id, state) of each of its
+    actions, ``after`` is the digest of what was looked at again when they were applied.
+    """
 
     sign_on: tuple[Signature, ...]
     tasks: tuple[Task, ...]
     sign_off: Signature | None
     outcomes: tuple[tuple[str, str], ...] = ()
+    after: str = ""
 
     @property
     def digest(self) -> str:
@@ -59,6 +62,7 @@ class Signing:
             "tasks": [[task.name, task.evidence, *_told(task.signature)] for task in self.tasks],
             "sign_on": [[one.item.role, *_told(one)] for one in self.sign_on],
             "plan": self.outcomes,
+            "after": self.after,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

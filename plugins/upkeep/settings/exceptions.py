@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, field_validator
 
+from upkeep.findings import Level
 from upkeep.settings.base import Frozen
 
 #: Characters of a reason and of a name: both stand in the detail of each finding that is acknowledged.
@@ -34,6 +35,8 @@ def _key(value: str) -> str:
 class Acknowledgement(Frozen):
     """One finding, or all whose keys begin alike, that people know of and accept until the end of ``expires``, UTC.
 
+    ``up_to`` is the worst level that is accepted: what gets worse than that comes back.
+
     Whether the day has come is asked when it is used: a file that was valid yesterday still loads.
     """
 
@@ -41,9 +44,22 @@ class Acknowledgement(Frozen):
     reason: Annotated[str, AfterValidator(_said)]
     by: Annotated[str, AfterValidator(_said)]
     expires: date
+    up_to: Level = Level.WARNING
 
-    def covers(self, key: str) -> bool:
-        """Whether it is about the finding of this key. A ``*`` stands for the rest of the key, also for none."""
+    @field_validator("up_to")
+    @classmethod
+    def _a_level_that_is_accepted(cls, value: Level) -> Level:
+        if value not in (Level.ADVISORY, Level.WARNING, Level.CRITICAL):
+            raise ValueError(f"found {value.value!r}, expected advisory, warning or critical")
+        return value
+
+    def covers(self, key: str, level: Level) -> bool:
+        """Whether it is about the finding of this key and no worse than accepted.
+
+        A ``*`` stands for the rest of the key, also for none.
+        """
+        if level.rank < self.up_to.rank:
+            return False
         if self.key.endswith("*"):
             return key.startswith(self.key[:-1])
         return key == self.key

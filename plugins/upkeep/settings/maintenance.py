@@ -254,6 +254,10 @@ class Maintenance(Frozen):
         roles = info.data.get("roles", {})
         if unknown := sorted(value.roles - set(roles)):
             raise ValueError(f"found {unknown}, expected names from roles: {sorted(roles)}")
+        length = info.data["windows"]["monthly"].length_minutes if "windows" in info.data else 24 * 60
+        if (longest := max(value.sign_on_minutes, value.attest_minutes)) >= length:
+            # Silence would push the plan out of the window.
+            raise ValueError(f"found {longest} minutes to answer, expected less than windows.monthly has ({length})")
         return value
 
     def holders(self, role: str) -> frozenset[str]:

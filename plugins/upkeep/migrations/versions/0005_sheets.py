@@ -12,6 +12,8 @@ _CHANGES = (
     """,
     "ALTER TABLE upkeep.plans DROP CONSTRAINT plans_dag_id_run_id_key",
     "ALTER TABLE upkeep.plans ADD UNIQUE (dag_id, run_id, purpose)",
+    # Two questions that are answered at one moment cannot both count for one person.
+    "CREATE UNIQUE INDEX decisions_person_idx ON upkeep.decisions (digest, person) WHERE cardinality(action_ids) > 0",
 )
 
 
