@@ -75,10 +75,12 @@ def counting(session: Session, row: Row) -> str:
         parts: dict[str, sql.Composable] = {"expression": sql.SQL(row["expression"])}
         return _filled(session, "constraints/count_check", table=table, **parts)
     asked = [sql.SQL("t.{} IS NOT NULL").format(sql.Identifier(column)) for column in row["columns"]]
-    pairs = zip(row["referenced_columns"], row["operators"], row["columns"], strict=True)
-    same = [
-        sql.SQL("r.{} {} t.{}").format(sql.Identifier(there), sql.SQL(operator), sql.Identifier(here))
-        for there, operator, here in pairs
+    pairs = zip(row["referenced_columns"], row["operators"], row["columns"], row["collations"], strict=True)
+    same = [  # where the two differ the server compares by the referenced column's collation
+        sql.SQL("r.{} {} t.{}{}").format(
+            sql.Identifier(there), sql.SQL(operator), sql.Identifier(here), sql.SQL(collation)
+        )
+        for there, operator, here, collation in pairs
     ]
     return _filled(
         session,

@@ -426,3 +426,17 @@ def test_a_session_that_the_server_ends_is_looked_after_at_once(worn: Stage) -> 
         until(lambda: worn.permits(stored)[:1] == [(PKEY, 1, "not done")])
     assert states(going.result()) == {PKEY: "done"}
     assert list(there(worn)) == [PKEY]
+
+
+def test_a_copy_is_told_of_although_another_index_is_built_on_the_table(worn: Stage) -> None:
+    """A build that waited for us begins when our attempt ends: it does not make our copy look like its own."""
+    stored = approved(worn)
+    with snapshot(worn):
+        impatient = changed(worn.config, guards={"patience_seconds": 1.0, "lock_timeout_seconds": 2.0})
+        going = Go(lambda: worn.apply(stored, config=impatient))
+        until(lambda: PKEY + "_ccnew" in there(worn))
+        build = threading.Thread(target=worn.do, args=("CREATE INDEX CONCURRENTLY other ON worn (b)",))
+        build.start()
+        outcome = going.result()[PKEY]
+    build.join()
+    assert "left behind: public.worn_pkey_ccnew (OID " in outcome.reason

@@ -816,3 +816,22 @@ def test_settings_of_the_server(server: Cluster, plain: Callable[[], dict[str, F
 def test_its_source_is_a_file() -> None:
     """What a report names can be opened."""
     assert Path(ROOT / checks.find("audit").source).is_file()
+
+
+def test_a_password_that_was_never_valid_is_told(estate: Estate) -> None:
+    """A way to shut an account: -infinity has no calendar date."""
+    estate.sql("ALTER ROLE {other} VALID UNTIL '-infinity'")
+    assert "ever (-infinity)" in estate.found()[f"password_expired:{quoted(estate.other)}"].detail
+
+
+def test_a_rule_that_cannot_get_its_lock_does_not_end_the_others(estate: Estate) -> None:
+    """It is UNKNOWN by itself, and says why; the rest looks on."""
+    with psycopg.connect(estate.platform.admin) as holder:
+        holder.execute("LOCK TABLE pg_policy IN ACCESS EXCLUSIVE MODE")
+        found = estate.found()
+    assert (found["rls_without_policy"].level, "lock timeout" in found["rls_without_policy"].detail) == (
+        Level.UNKNOWN,
+        True,
+    )
+    assert len({key.partition(":")[0] for key in found}) == len(RULES)
+    assert estate.found()["rls_without_policy"].level is not Level.UNKNOWN

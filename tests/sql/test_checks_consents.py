@@ -296,3 +296,14 @@ def test_a_log_is_read_by_its_time_index_and_each_table_once(platform: Platform)
     assert "Bitmap Index Scan on data_processing_logs_created_at_idx" in plan
     assert plan.count("on data_processing_logs p") == 1
     assert plan.count("on user_consents c") <= 1
+
+
+@pytest.mark.parametrize("moment", ["-infinity", "infinity", "0044-03-15 BC"])
+def test_moments_that_no_calendar_of_ours_holds_do_not_end_the_look(platform: Platform, moment: str) -> None:
+    """Both tables may hold them."""
+    platform.sql(f"UPDATE user_consents SET granted_at = '{moment}'")
+    process(platform, 1)
+    platform.sql(
+        f"UPDATE data_processing_logs SET created_at = '{moment}' WHERE id = (SELECT min(id) FROM data_processing_logs)"
+    )
+    assert {"policy", "oldest", "processing"} <= set(found(platform))

@@ -426,3 +426,45 @@ def test_children_of_a_table_are_counted_where_the_constraint_holds_for_them(pla
     found = {key: finding.metadata["violators"] for key, finding in look(platform, "constraints").items()}
     assert found["constraints:public.child.down"] == 1
     assert (found["constraints:public.child.here"], found["constraints:public.child.key"]) == (0, 0)
+
+
+def test_a_check_of_the_whole_row_is_counted(platform: Platform) -> None:
+    """The catalogue's text calls the row by its table's name."""
+    do(
+        platform,
+        "CREATE TABLE w (id int)",
+        "CREATE FUNCTION public.okay(w) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1.id > 0'",
+        "INSERT INTO w VALUES (1), (-1)",
+        "ALTER TABLE w ADD CONSTRAINT c CHECK (public.okay(w)) NOT VALID",
+        "GRANT SELECT ON w TO PUBLIC",
+    )
+    assert look(platform, "constraints")["constraints:public.w.c"].metadata["violators"] == 1
+
+
+def test_a_key_between_two_collations_is_counted(platform: Platform) -> None:
+    """As the server does: by the referenced column's."""
+    do(
+        platform,
+        'CREATE TABLE p (id text COLLATE "C" PRIMARY KEY)',
+        'CREATE TABLE k (id text COLLATE "POSIX")',
+        "INSERT INTO p VALUES ('there')",
+        "INSERT INTO k VALUES ('gone'), ('there')",
+        "ALTER TABLE k ADD CONSTRAINT f FOREIGN KEY (id) REFERENCES p NOT VALID",
+        "GRANT SELECT ON p, k TO PUBLIC",
+    )
+    assert look(platform, "constraints")["constraints:public.k.f"].metadata["violators"] == 1
+
+
+def test_a_check_of_a_partitioned_table_is_one_action_as_large_as_its_partitions(platform: Platform) -> None:
+    """Validating it validates theirs: no second action, which would be refused, and no prediction of nothing."""
+    do(
+        platform,
+        "CREATE TABLE big (id int) PARTITION BY RANGE (id)",
+        "CREATE TABLE big1 PARTITION OF big FOR VALUES FROM (0) TO (1000000)",
+        "INSERT INTO big SELECT generate_series(1, 20000)",
+        "ALTER TABLE big ADD CONSTRAINT f CHECK (id > 0) NOT VALID",
+        "GRANT SELECT ON big, big1 TO PUBLIC",
+    )
+    with database.session(to(platform.reader), CONFIG.maintenance.sql, read_only=True) as session:
+        (row,) = constraints.candidates(session, [])
+    assert (row["table"], row["table_bytes"] > 500_000) == ("big", True)

@@ -4,7 +4,7 @@ WITH lines AS (
     SELECT h.line_number, h.error, h.type, h.auth_method AS method,
            concat_ws(' ', h.type, array_to_string(h.database, ','), array_to_string(h.user_name, ','), h.address, h.netmask,
                      h.auth_method) AS line,
-           h.address IN ('127.0.0.1', '::1') AS loopback,
+           h.address IN ('::1', 'localhost') OR h.address ~ '^127[.]' AS loopback,
            h.address = 'all' OR (h.address IN ('0.0.0.0', '::') AND h.netmask IN ('0.0.0.0', '::')) AS anybody
     FROM pg_hba_file_rules h
 ),

@@ -1,6 +1,7 @@
 -- The index that has a name now: a rebuild gives the name to a new one, so that its OID tells whether there was one.
 -- leftovers are invalid indexes of its table in its likeness under the names that REINDEX CONCURRENTLY gives; busy ones
--- are being built or dropped just now. Nothing here waits for a lock; size and definition would, so they are left out
+-- are being built or dropped just now, each by its own lock: another index that is being built on the table makes none
+-- busy, or a copy of ours would be told of as nothing. Nothing here waits for a lock; size and definition would, so they are left out
 -- while somebody has or wants ACCESS EXCLUSIVE. wal_position is the whole server's, in bytes.
 WITH locked AS (
     SELECT l.relation, l.mode
@@ -22,8 +23,7 @@ SELECT n.nspname AS schema, i.relname AS "index", t.relname AS "table", i.oid::b
                    'busy', EXISTS (SELECT FROM locked l
                                    WHERE l.relation = j.oid AND l.mode = 'ShareUpdateExclusiveLock')
                            OR EXISTS (SELECT FROM pg_stat_progress_create_index p
-                                      WHERE p.datid IS NULL
-                                         OR (p.datname = current_database() AND p.relid IN (x.indrelid, 0)))
+                                      WHERE p.datname = current_database() AND p.index_relid = j.oid)
                ) ORDER BY j.oid), '[]')
         FROM pg_index y
         JOIN pg_class j ON j.oid = y.indexrelid

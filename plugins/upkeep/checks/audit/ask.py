@@ -19,8 +19,6 @@ from upkeep.settings import Audit
 SHOWN = 50
 #: Characters of what was seen that a finding shows; a line of pg_hba.conf may name hundreds of roles.
 MAX_DETAIL = 500
-#: What a server says when the role may not look, or when it has no such catalogue.
-_NOT_READABLE = (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction)
 
 
 def audit(look: Look) -> Looked:
@@ -34,7 +32,9 @@ def audit(look: Look) -> Looked:
             continue
         try:
             rows = _rows(look.session, rule, parameters)
-        except _NOT_READABLE as error:
+        except psycopg.Error as error:
+            if look.session.connection.closed:
+                raise
             findings.append(_not_readable(rule, error))
             continue
         findings += judged(rule, rows, config)
