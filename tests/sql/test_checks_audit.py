@@ -713,6 +713,16 @@ LINES = {
         Level.WARNING,
         "every account of this machine is whoever it says",
     ),
+    "host all all localhost trust": (
+        "host all all localhost trust",
+        Level.WARNING,
+        "every account of this machine is whoever it says",
+    ),
+    "host all all 127.0.0.1/0 trust": (
+        "host all all 127.0.0.1 0.0.0.0 trust",
+        Level.CRITICAL,
+        "anybody there is whoever they say; open to all addresses, with or without TLS",
+    ),
     "local all all trust": ("local all all trust", Level.WARNING, "every account of this machine is whoever it says"),
     'host a,"B c" +g 192.0.2.0/24 password': (
         "host a,B c +g 192.0.2.0 255.255.255.0 password",

@@ -4,8 +4,9 @@ WITH lines AS (
     SELECT h.line_number, h.error, h.type, h.auth_method AS method,
            concat_ws(' ', h.type, array_to_string(h.database, ','), array_to_string(h.user_name, ','), h.address, h.netmask,
                      h.auth_method) AS line,
-           h.address IN ('::1', 'localhost') OR h.address ~ '^127[.]' AS loopback,
-           h.address = 'all' OR (h.address IN ('0.0.0.0', '::') AND h.netmask IN ('0.0.0.0', '::')) AS anybody
+           h.address = 'localhost' OR (h.address ~ '^127[.]' AND h.netmask ~ '^255[.]')
+               OR (h.address = '::1' AND h.netmask = 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff') AS loopback,
+           h.address = 'all' OR h.netmask IN ('0.0.0.0', '::') AS anybody
     FROM pg_hba_file_rules h
 ),
 judged AS (

@@ -202,7 +202,7 @@ def unvalidated(look: Look) -> Looked:
         if count.violators is not None:
             samples.append(Sample("constraint_violators", float(count.violators), "rows", _constraint(row)))
     if not counted:
-        detail = "every CHECK and foreign key holds for all rows"
+        detail = "every CHECK and foreign key of a table holds for all rows"
         return Looked((Finding("constraints", Level.OK, "Constraints", detail, "", "", "G60"),), tuple(samples))
     return Looked(tuple(_broken(row, count) for row, count in counted), tuple(samples))
 
