@@ -75,7 +75,7 @@ def test_one_person_is_not_two_roles_and_who_left_is_not_there(stage: Stage) -> 
     """G23: eve for both, or ann who is no dba any more when it is applied."""
     stored = monthly(stage)
     sign(stage, stored, ask(stage, stored), {"dba": "eve", "devops": "eve"})
-    assert stage.apply(stored)["dead"].reason == "eve signed on for two roles; each needs a person of its own"
+    assert stage.apply(stored)["dead"].reason == "no sign-on from devops"  # the ledger kept her first yes alone
     stage.dirty("other")
     second = monthly_again(stage)
     sign(stage, second, ask(stage, second))
@@ -143,3 +143,15 @@ def test_the_tasks_role_cannot_change_or_remove_a_sheet(stage: Stage) -> None:
         ):
             tasks.execute(statement.encode(), [kept.digest])
     assert plans.digest(sheets.canonical(kept.sheet)) == kept.digest
+
+
+def test_not_even_the_ledgers_owner_makes_one_person_two_roles(stage: Stage) -> None:
+    """Nobody changes an answer into a second yes of the same person: the ledger has no row for it."""
+    stored = monthly(stage)
+    kept = ask(stage, stored)
+    sign(stage, stored, kept)
+    with (
+        psycopg.connect(stage.ledger.cluster.dsn(stage.ledger.name), autocommit=True) as owner,
+        pytest.raises(psycopg.errors.UniqueViolation),
+    ):
+        owner.execute("UPDATE upkeep.decisions SET person = 'ann' WHERE role = 'devops' AND digest = %s", [kept.digest])

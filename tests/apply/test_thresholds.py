@@ -356,20 +356,6 @@ ALTERED: Mapping[str, tuple[Callable[[Stage, gate.Stored], None], str]] = {
         changed("UPDATE upkeep.decisions SET action_ids = '{}' WHERE role = 'dba' AND digest = %s"),
         "ann as dba did not approve it",
     ),
-    "one person for both roles": (
-        changed("UPDATE upkeep.decisions SET person = 'ann' WHERE role = 'devops' AND digest = %s"),
-        "found an answer of ann as devops to what was not asked of them",
-    ),
-    "one person who was asked for both": (
-        lambda stage, stored: (
-            [  # type: ignore[func-returns-value]
-                in_ledger(stage, f"UPDATE upkeep.{table} WHERE digest = %s", stored.digest)
-                for table in ("shown SET asked = '{eve}'", "decisions SET person = 'eve'")
-            ]
-            and None
-        ),
-        "eve approved for two roles",
-    ),
     "somebody who was not asked": (
         changed("UPDATE upkeep.decisions SET person = 'mallory' WHERE role = 'dba' AND digest = %s"),
         "found an answer of mallory as dba to what was not asked of them",
