@@ -103,6 +103,7 @@ Case = tuple[dict[str, Any], dict[str, str], dict[str, Any], str]
 REFUSED: dict[str, Case] = {
     "nobody answered": ({}, {}, {}, "no answer from dba by"),
     "one role is silent": ({}, {"dba": "ann"}, {}, "no answer from devops by"),
+    # The ledger keeps the first yes of a person.
     "one person for two roles": (
         {},
         {"dba": "eve", "devops": "eve"},
