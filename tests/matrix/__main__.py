@@ -24,6 +24,7 @@ ON_A_STANDBY = [
     for test in (
         "test_an_index_that_only_a_standby_uses_is_used",
         "test_a_standby_that_nobody_asked_stops_the_proposal",
+        "test_a_configured_standby_that_follows_no_more_is_told",
         "test_a_replica_connection_that_leads_elsewhere",
         "test_on_a_standby_nothing_is_judged",
     )
