@@ -123,7 +123,7 @@ def test_an_answer_after_the_sheets_time_counts_for_nothing(book: Ledger, window
     assert sheets.absent(["dba"], kept.sheet, [late], {"dba": frozenset({"ann"})}) == "no sign-on from dba"
 
 
-def test_the_tables_of_an_older_ledger_take_the_new_rule(book: Ledger) -> None:
+def test_one_yes_of_a_person_is_a_rule_of_the_ledger_itself(book: Ledger) -> None:
     """The index is there, and unique."""
     with psycopg.connect(book.dsn("tasks")) as opened:
         query = "SELECT indexdef FROM pg_indexes WHERE indexname = 'decisions_person_idx'"

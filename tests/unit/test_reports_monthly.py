@@ -35,9 +35,7 @@ def task(
 
 def signing(*tasks: Task, sign_off: Signature | None = None) -> Signing:
     """Signed on by two roles, with some tasks."""
-    return Signing(
-        (signature("dba"), signature("lead", person="lena")), tasks, sign_off, (("plan", "dd"), ("1", "done"))
-    )
+    return Signing((signature("dba"), signature("lead", person="lena")), tasks, sign_off, "dd", (("1", "done"),))
 
 
 def monthly(one: Signing, *steps: reports.StepResult) -> Report:
@@ -115,8 +113,8 @@ def test_what_is_signed_off_is_all_of_it() -> None:
         signing(task("audit", signature("audit"), evidence="bb22")),
         signing(task("audit", signature("audit", DECLINED))),
         signing(task("audit", signature("audit", person="sam"))),
-        replace(one, outcomes=(("plan", "ee"), ("1", "done"))),
-        replace(one, outcomes=(("plan", "dd"), ("1", "not done"))),
+        replace(one, plan="ee"),
+        replace(one, outcomes=(("1", "not done"),)),
         replace(one, sign_on=one.sign_on[:1]),
     )
     assert len({one.digest, *(other.digest for other in others)}) == len(others) + 1

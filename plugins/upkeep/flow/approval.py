@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from upkeep.flow.asking import AskingSensor, Matter
 from upkeep.permits import APPROVE, REJECT
-from upkeep.settings import settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -32,12 +31,10 @@ class ManualApprovalSensor(AskingSensor):
         ids = stored.plan.ids_for(self.role)
         if not ids:
             return "no action"
-        roles = settings().maintenance.roles
-        title = roles[self.role].title if self.role in roles else self.role
         return Matter(
             digest=stored.digest,
             ids=ids,
-            subject=plans.subject(stored.plan, title),
+            subject=plans.subject(stored.plan, self._title()),
             body=plans.body(stored.plan, self.role, stored.measured, stored.checklist),
             until=asked_until(stored.plan) - stored.plan.shortest,
             not_after=stored.plan.not_after,

@@ -11,10 +11,14 @@ from upkeep.flow.step import Step
 from upkeep.settings import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
     from airflow.sdk import Context
 
     from upkeep import windows
+    from upkeep.functions.database_models import ScalabilityReport
     from upkeep.ledger import Looked
+    from upkeep.outlook import Point
 
 
 class TrendsOperator(Step):
@@ -61,6 +65,18 @@ class CapacityOperator(Step):
     def execute(self, context: Context) -> dict[str, Any]:
         return self.carry_out(context, self._look)
 
+    def wanted(self) -> Collection[str]:
+        """The metrics whose history is looked at."""
+        from upkeep.checks import capacity
+
+        return (capacity.SIZE,)
+
+    def judge(self, report: ScalabilityReport | None, histories: Mapping[str, Sequence[Point]], *known: Any) -> Looked:
+        """What is found; ``known`` is what ``checks.capacity.look`` is given beside report and history."""
+        from upkeep.checks import capacity
+
+        return capacity.look(report, histories[capacity.SIZE], *known)
+
     def _look(self, window: windows.Window) -> Looked:
         from upkeep import baselines, database, ledger
         from upkeep.checks import capacity
@@ -68,10 +84,13 @@ class CapacityOperator(Step):
         config, now = settings(), datetime.now(UTC)
         since = now - capacity.FRESH
         with database.session(postgres(config.maintenance.ledger.tasks), config.maintenance.sql, read_only=True) as one:
-            history = ledger.metric_points(one, window.target, capacity.SIZE, now - capacity.REACH, now)
+            histories = {
+                name: ledger.metric_points(one, window.target, name, now - capacity.REACH, now)
+                for name in self.wanted()
+            }
             times = ledger.metric_points(one, window.target, baselines.RESPONSE_TIME, since, now)
             standing = baselines_in_force(one, window.target)
             bodies = ledger.answers_of_window(one, window, "database-scalability", "scalability_report")
         held = baselines.response_time(standing, times, config.thresholds, since)
         setting, room = f"targets.{self.target}.storage_bytes", config.target(self.target).storage_bytes
-        return capacity.look(capacity.report_of(bodies), history, setting, room, config, now, held)
+        return self.judge(capacity.report_of(bodies), histories, setting, room, config, now, held)

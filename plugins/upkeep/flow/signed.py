@@ -34,7 +34,7 @@ def signing_of_run(session: Session, window: windows.Window) -> Signing | None:
         return None
     sign_on, attested = sign_on or (), {one.item.id: one for one in attestations or ()}
     tasks = tuple(_task(one, attested.get(task)) for task, one in found.items())
-    so_far = reports.Signing(sign_on, tasks, None, _outcomes(session, window), evidence.again(steps))
+    so_far = reports.Signing(sign_on, tasks, None, *_plan(session, window), evidence.again(steps))
     sign_off = _signatures(session, window, sheets.SIGN_OFF, {sheets.WINDOW: so_far.digest})
     return replace(so_far, sign_off=sign_off[0] if sign_off else None)
 
@@ -68,16 +68,16 @@ def _task(found: Evidence, signature: Signature | None) -> Task:
     )
 
 
-def _outcomes(session: Session, window: windows.Window) -> tuple[tuple[str, str], ...]:
-    """The plan's digest, then what the ledger's permits and receipts say of each of its actions."""
+def _plan(session: Session, window: windows.Window) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The plan's digest, and what the ledger's permits and receipts say of each of its actions by id."""
     from upkeep import gate
 
     stored = gate.plan_of_run(session, window.dag_id, window.run_id)
     if stored is None:
-        return ()
+        return "", ()
     became: dict[str, str] = {}
     for row in gate.permits_of_plan(session, stored.digest):
         if became.get(row["action_id"]) != "done":
             became[row["action_id"]] = row["outcome"] or "unknown"
-    states = ((action.id, became.get(action.id, "not tried")) for action in stored.plan.actions)
-    return (("plan", stored.digest), *states)
+    states = tuple((action.id, became.get(action.id, "not tried")) for action in stored.plan.actions)
+    return stored.digest, states

@@ -49,12 +49,10 @@ class SignatureSensor(AskingSensor):
         ids = stored.sheet.ids_for(self.role)
         if not ids:
             return "nothing to sign"
-        roles = settings().maintenance.roles
-        title = roles[self.role].title if self.role in roles else self.role
         return Matter(
             digest=stored.digest,
             ids=ids,
-            subject=sheets.subject(stored.sheet, title),
+            subject=sheets.subject(stored.sheet, self._title()),
             body=sheets.body(stored.sheet, self.role, stored.details),
             until=stored.sheet.not_after,
             not_after=stored.sheet.not_after,

@@ -45,13 +45,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Signing:
-    """All signatures of a run. ``outcomes`` are its plan's digest and (action id, state) of each of its
-    actions, ``after`` is the digest of what was looked at again when they were applied.
+    """All signatures of a run. ``plan`` is its plan's digest, empty without one, ``outcomes`` (action id, state) of
+    each of its actions, ``after`` the digest of what was looked at again when they were applied.
     """
 
     sign_on: tuple[Signature, ...]
     tasks: tuple[Task, ...]
     sign_off: Signature | None
+    plan: str = ""
     outcomes: tuple[tuple[str, str], ...] = ()
     after: str = ""
 
@@ -61,7 +62,7 @@ class Signing:
         content = {
             "tasks": [[task.name, task.evidence, *_told(task.signature)] for task in self.tasks],
             "sign_on": [[one.item.role, *_told(one)] for one in self.sign_on],
-            "plan": self.outcomes,
+            "plan": [self.plan, *self.outcomes],
             "after": self.after,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -73,8 +74,8 @@ class Signing:
         said += [
             f"{task.guide} {task.title}: {task.says}; {in_words(task.signature)} ({task.owner})" for task in self.tasks
         ]
-        states = [state for name, state in self.outcomes[1:]]
-        done = f"{states.count('done')} of {count(len(states), 'action')} done" if self.outcomes else "no plan"
+        states = [state for _, state in self.outcomes]
+        done = f"{states.count('done')} of {count(len(states), 'action')} done" if self.plan else "no plan"
         return [*said, f"plan: {done}"]
 
     @property
