@@ -162,6 +162,15 @@ def invalid(session: Session) -> list[Row]:
     return session.rows(session.load("indexes/invalid_indexes"))
 
 
+def supporting(session: Session, oids: Iterable[int]) -> dict[int, list[str]]:
+    """Those of some indexes that foreign keys of their tables are looked up by: OID → the constraints' names.
+
+    Nothing waits for a lock.
+    """
+    rows = session.rows(session.load("indexes/supports_foreign_key"), {"oids": list(oids)})
+    return {row["oid"]: row["constraints"] for row in rows}
+
+
 def candidates(
     session: Session, config: Indexes, seen: Usage, known: Mapping[int, datetime], now: datetime, taken: Iterable[int]
 ) -> list[Row]:
