@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down check test coverage faults matrix lint bench lock contract
+.PHONY: help demo down check test coverage faults hostile matrix lint bench lock contract
 
 help: ## say what each command does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ coverage: .venv/.dev ## run the tests but not e2e, and write which of them prove
 
 faults: .venv/.dev ## plant each fault of the catalogue, run the whole window on it, and heal it
 	@UPKEEP_FAULTS=all $(PY) -m pytest tests/e2e/test_faults.py -rs
+
+hostile: .venv/.dev ## run the tests of SQL and of apply in databases and as roles with hostile defaults
+	@UPKEEP_HOSTILE_DEFAULTS=1 $(PY) -m pytest tests/sql tests/apply -rs
 
 MAJORS ?=
 matrix: .venv/.dev ## run the tests of the SQL checks on PostgreSQL 14 to 18; needs npm (MAJORS="14 18" takes these two)

@@ -17,8 +17,12 @@ import pytest
 from psycopg import sql
 
 from sandbox import postgres, target
+from tests import hostile
 
 pytest_plugins = ["tests.coverage_table"]
+
+if hostile.EVERYWHERE:
+    hostile.everywhere()
 
 TEMPLATE = "seeded_template"
 
@@ -81,6 +85,8 @@ def database(cluster: postgres.Cluster, name: str, template: str = "template1") 
     both = {"name": sql.Identifier(name), "template": sql.Identifier(template)}
     with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as conn:
         conn.execute(sql.SQL("CREATE DATABASE {name} TEMPLATE {template}").format(**both))
+        if hostile.EVERYWHERE:
+            hostile.database(conn, name)
         try:
             yield cluster.dsn(name)
         finally:
@@ -96,6 +102,8 @@ def seeded_template(cluster: postgres.Cluster, role_passwords: dict[str, str]) -
                 if conn.info.server_version < major * 10_000:
                     conn.execute(stand_ins.read_bytes())
             target.load(conn, role_passwords)
+            for role in target.ROLES if hostile.EVERYWHERE else ():
+                hostile.role(conn, role)
         yield TEMPLATE
 
 

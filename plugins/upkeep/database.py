@@ -2,7 +2,8 @@
 
 Every statement runs under the server's ``statement_timeout`` and ``lock_timeout`` beside the task's own
 timeout (X11). They are set with SET LOCAL inside the transaction, which also holds behind a pooler in
-transaction mode (X13). Server notices are kept: VACUUM and ANALYZE by a non-owner only warn (X10).
+transaction mode (X13). So is whatever else of a session changes what statements mean or how answers read (PINNED), for
+a database or a role may have any default. Server notices are kept: VACUUM and ANALYZE by a non-owner only warn (X10).
 """
 
 from __future__ import annotations
@@ -22,6 +23,43 @@ from upkeep.settings import Sql
 
 Row = dict[str, Any]
 Connect = Callable[[], psycopg.Connection[Any]]
+
+#: What every session of ours has, whatever the database's and the role's defaults are. What only makes a statement
+#: faster or slower (enable_…, work_mem, jit) stays as the DBA set it.
+PINNED = {
+    # How answers read: the driver and we parse them.
+    "bytea_output": "hex",
+    "client_encoding": "UTF8",
+    "datestyle": "ISO, MDY",
+    "extra_float_digits": "1",
+    "intervalstyle": "postgres",
+    "lc_monetary": "C",
+    "lc_numeric": "C",
+    "lc_time": "C",
+    "quote_all_identifiers": "off",
+    "timezone": "UTC",
+    "timezone_abbreviations": "Default",
+    "xmlbinary": "base64",
+    # What statements mean.
+    "array_nulls": "on",
+    "backslash_quote": "safe_encoding",
+    "gin_fuzzy_search_limit": "0",
+    "restrict_nonsystem_relation_kind": "",
+    "row_security": "on",
+    "search_path": "pg_catalog",
+    "standard_conforming_strings": "on",
+    "stats_fetch_consistency": "cache",
+    "transform_null_equals": "off",
+    "xmloption": "content",
+    # How transactions go: a permit that was committed is on disk.
+    "default_transaction_deferrable": "off",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+    "synchronous_commit": "on",
+    # Clocks that would end a session of ours between its statements, or several statements that each were in time.
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
+}
 
 
 @dataclass(frozen=True)
@@ -77,6 +115,9 @@ def connected(connect: Connect) -> Iterator[Session]:
         )
         # Behind a pooler a prepared statement outlives us in its backend and meets the next client's of the same name.
         connection.prepare_threshold = None
+        # A default of the database or the role would else decide what each BEGIN means.
+        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        connection.deferrable = False
         yield opened
     finally:
         connection.close()
@@ -121,14 +162,28 @@ def _set_clocks(opened: Session, clocks: Sql, *, local: bool = True) -> None:
         "idle_in_transaction_session_timeout": _milliseconds(clocks.statement_timeout_seconds),
         # When the task is killed outright nobody cancels: let the server notice that its client is gone.
         "client_connection_check_interval": "2s",
-        "search_path": "pg_catalog",
-        "timezone": "UTC",
     }
-    opened.rows(
-        "SELECT pg_catalog.set_config(clock.name, clock.value, %(local)s)"
-        " FROM pg_catalog.json_each_text(%(settings)s::json) AS clock (name, value)",
-        {"settings": json.dumps(settings), "local": local},
-    )
+    _pin(opened, PINNED | settings, local=local)
+
+
+def pinned(connect: Connect) -> Connect:
+    """The same way to connect, to a session of PINNED settings: for what is no Session and must not have our clocks."""
+
+    def connect_and_pin() -> psycopg.Connection[Any]:
+        connection = connect()
+        try:
+            _pin(Session(connection), PINNED, local=False)
+            connection.commit()  # a rollback would take the settings back
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    return connect_and_pin
+
+
+def _pin(opened: Session, settings: Mapping[str, str], *, local: bool) -> None:
+    opened.rows(queries.load("session/pin"), {"settings": json.dumps(settings), "local": local})
 
 
 def _milliseconds(seconds: float) -> str:

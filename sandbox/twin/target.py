@@ -29,7 +29,7 @@ class Target:
             dsn,
             connect_timeout=5,
             application_name="functions-twin",
-            options="-c statement_timeout=10s -c TimeZone=UTC",
+            options="-c statement_timeout=10s -c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres",
             row_factory=dict_row,
         ) as connection:
             connection.read_only = True

@@ -15,6 +15,7 @@ import pytest
 from psycopg import sql
 
 from sandbox.postgres import Cluster
+from tests import hostile
 from upkeep import checks, database
 from upkeep.checks import database as database_checks
 from upkeep.findings import Finding, Level
@@ -84,6 +85,8 @@ def login(cluster: Cluster, admin: str, name: str) -> Iterator[str]:
     role, password = sql.Identifier(name), secrets.token_urlsafe(12)
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(password)))
+        if hostile.EVERYWHERE:
+            hostile.role(connection, name)
     database_name = str(psycopg.conninfo.conninfo_to_dict(admin)["dbname"])
     try:
         yield cluster.dsn(database_name, name, password)

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ import pytest
 from psycopg import sql
 
 from sandbox.postgres import Cluster
+from tests import hostile
 from upkeep import checks, database
 from upkeep.database import Connect, Notice
 from upkeep.findings import Finding, Level
@@ -133,6 +135,35 @@ def test_the_shortest_clock_is_not_none_at_all(empty_database: str) -> None:
     clocks = CLOCKS.model_copy(update={"lock_timeout_seconds": 0.0001})
     with database.session(to(empty_database), clocks, read_only=True) as session:
         assert session.row("SELECT current_setting('lock_timeout') AS lock") == {"lock": "1ms"}
+
+
+@contextmanager
+def migrating(dsn: str) -> Iterator[database.Session]:
+    """A connection as the ledger's migrations get it."""
+    with database.pinned(to(dsn))() as connection:
+        yield database.Session(connection)
+
+
+#: Every way in which the product holds a connection.
+WAYS: dict[str, Callable[[str], AbstractContextManager[database.Session]]] = {
+    "to look": lambda dsn: database.session(to(dsn), CLOCKS, read_only=True),
+    "to write": lambda dsn: database.session(to(dsn), CLOCKS, read_only=False),
+    "standing": lambda dsn: database.standing(to(dsn), CLOCKS),
+    "migrating": migrating,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_default_of_a_database_is_a_sessions(empty_database: str, way: str) -> None:
+    """Whatever a database sets for who comes to it, a session of ours has what it pins, and BEGIN means the same."""
+    names = ["transaction_isolation", "transaction_deferrable", *database.PINNED]
+    query = "SELECT name, current_setting(name, true) AS value FROM unnest(%(names)s::pg_catalog.text[]) AS name"
+    expected = {**database.PINNED, "transaction_isolation": "read committed", "transaction_deferrable": "off"}
+    with hostile.defaults(empty_database), WAYS[way](empty_database) as session:
+        values = {row["name"]: row["value"] for row in session.rows(query, {"names": names})}
+    known = {name: value for name, value in values.items() if value is not None}
+    assert known == {name: expected[name] for name in known}
+    assert len(known) >= len(names) - 4  # what older servers do not have
 
 
 class Pooled(psycopg.Connection[Any]):

@@ -22,6 +22,7 @@ import sqlparse
 from psycopg import sql
 
 from sandbox.postgres import HOST, Cluster
+from tests import hostile
 from upkeep import database, ledger, migrations, queries
 from upkeep.checks.security import scan_age
 from upkeep.database import Session
@@ -114,6 +115,10 @@ def run_as_superuser(found: Ledger, script: str) -> None:
         for role, password in found.passwords.items():
             alter = sql.SQL("ALTER ROLE {} PASSWORD {}")
             connection.execute(alter.format(sql.Identifier(found.login(role)), sql.Literal(password)))
+            if hostile.EVERYWHERE:
+                hostile.role(connection, found.login(role))
+        if hostile.EVERYWHERE:
+            hostile.database(connection, found.name)
 
 
 def create(found: Ledger) -> None:

@@ -1,2 +1,2 @@
 -- X13: a setting for the session under a name that means nothing to anybody else; an empty value takes it back.
-SELECT set_config('upkeep.pooling_probe', %(marker)s, false)
+SELECT pg_catalog.set_config('upkeep.pooling_probe', %(marker)s, false)

@@ -1,2 +1,2 @@
 -- X13: which backend answers this statement, and whether it knows what this client has set for its session.
-SELECT pg_backend_pid() AS pid, coalesce(current_setting('upkeep.pooling_probe', true), '') AS marker
+SELECT pg_catalog.pg_backend_pid() AS pid, coalesce(pg_catalog.current_setting('upkeep.pooling_probe', true), '') AS marker

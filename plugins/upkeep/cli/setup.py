@@ -69,8 +69,8 @@ def upgrade_ledger(arguments: argparse.Namespace) -> int:
     connect = postgres(config.ledger.owner)
     try:
         migrations.upgrade(connect)
-        with connect() as opened:
-            opened.execute(script("setup/ledger_grants", tasks=tasks, dashboard=dashboard))
+        with session(connect, config.sql, read_only=False) as opened:
+            opened.rows(script("setup/ledger_grants", tasks=tasks, dashboard=dashboard))
     except psycopg.Error as error:
         print(explain(error, config.ledger.owner), file=sys.stderr)
         return 1

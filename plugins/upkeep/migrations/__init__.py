@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
-from upkeep.database import Connect
+from upkeep.database import Connect, pinned
 
 
 def _config() -> Config:
@@ -32,7 +32,7 @@ def upgrade(connect: Connect) -> None:
     Raises psycopg.Error as the driver gives it, not SQLAlchemy's wrapping of it.
     """
     config = _config()
-    config.attributes["connect"] = connect
+    config.attributes["connect"] = pinned(connect)
     try:
         command.upgrade(config, "head")
     except DBAPIError as error:
