@@ -5,7 +5,11 @@ nobody asked, an unused index is a finding and no action.
 
 The server does not know how old an index is, and one that was made yesterday looks unused. So the check of that name
 keeps since when it knows each, by OID, and a drop is proposed once that is as long ago as statistics must reach back.
-What is rebuilt concurrently has another OID and counts as new: it waits again, and is never dropped too early.
+What is rebuilt concurrently has another OID and counts as new: it waits again, and is never dropped too early. So does
+the twin that stays when a duplicate was dropped: what it is used for from then on is not known yet.
+
+An index that supports a foreign key is not unused, whatever its counter says: a cascade may read by it once in years.
+Nor is one by which a log of config's is read. Without either, the next look would advise to make it again.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from psycopg import sql
 from upkeep import database, plans
 from upkeep.database import Connect, Row, Session
 from upkeep.plans import Action, Proposal
-from upkeep.settings import Indexes, Sql
+from upkeep.settings import Indexes, Maintenance, Sql
 
 KIND, VERB = "indexes", "drop"
 #: The check whose snapshot is {OID: since when an index is known to be unused}.
@@ -126,14 +130,23 @@ def _too_young(since: datetime, started: bool, config: Indexes, now: datetime) -
 # Candidates ---------------------------------------------------------------------------------------------------
 
 
-def unused(session: Session, config: Indexes, seen: Usage) -> list[Row]:
+def unused(session: Session, config: Maintenance, seen: Usage) -> list[Row]:
     """Indexes without a scan here and on the standbys that were asked, largest first.
 
-    One of a pair that does the same is none: which of the two the planner takes is chance.
+    One of a pair that does the same is none: which of the two the planner takes is chance. Nor is one that a foreign
+    key or a log of config's needs.
     """
     pairs = {oid for row in duplicates(session) for oid in (row["oid"], row["kept_oid"])}
-    rows = session.rows(session.load("indexes/unused_indexes"), {"min_bytes": config.min_bytes})
-    return [row for row in rows if row["oid"] not in pairs | seen.used]
+    logs = (config.logs.security, config.logs.application, config.logs.alerts, config.compliance.processing)
+    parameters = {
+        "min_bytes": config.indexes.min_bytes,
+        "schemas": [log.table.schema for log in logs],
+        "tables": [log.table.table for log in logs],
+        "columns": [log.time for log in logs],
+    }
+    rows = session.rows(session.load("indexes/unused_indexes"), parameters)
+    needed = supporting(session, (row["oid"] for row in rows))
+    return [row for row in rows if row["oid"] not in pairs | needed.keys() | seen.used]
 
 
 def known_since(snapshot: tuple[datetime, Any] | None) -> dict[int, datetime]:
@@ -172,7 +185,12 @@ def supporting(session: Session, oids: Iterable[int]) -> dict[int, list[str]]:
 
 
 def candidates(
-    session: Session, config: Indexes, seen: Usage, known: Mapping[int, datetime], now: datetime, taken: Iterable[int]
+    session: Session,
+    config: Maintenance,
+    seen: Usage,
+    known: Mapping[int, datetime],
+    now: datetime,
+    taken: Iterable[int],
 ) -> list[Row]:
     """What can be proposed, each with its ``because``: unused ones that are ``known`` for long enough.
 
@@ -184,7 +202,7 @@ def candidates(
         idle = unused(session, config, seen)
         since = ages(idle, known, now)
         told = [row | {"because": UNUSED, "since": seen.told, "known": since[row["oid"]]} for row in idle]
-        rows += [row for row in told if old_enough(row["known"], config, now)]
+        rows += [row for row in told if old_enough(row["known"], config.indexes, now)]
     left_out = set(taken)
     return [row for row in rows if row["oid"] not in left_out]
 

@@ -63,7 +63,7 @@ def _indexes(sources: Sources) -> Found:
     seen = indexes.usage(sources.target, config.indexes, sources.replicas, config.sql, sources.now)
     known = indexes.known_since(ledger.newest_snapshot(sources.ledger, sources.name, indexes.AGES))
     taken = sources.taken_of(indexes.KIND)
-    rows = indexes.candidates(sources.target, config.indexes, seen, known, sources.now, taken)
+    rows = indexes.candidates(sources.target, config, seen, known, sources.now, taken)
     return indexes.propose(rows[: indexes.MOST_DROPS], sources.roles(indexes.KIND)), len(rows)
 
 

@@ -77,7 +77,7 @@ def proposed(
     with database.session(to(platform.reader), main.sql, read_only=True) as session:
         seen = indexes.usage(session, main.indexes, replicas or {}, main.sql, at)
         known = indexes.known_since(previous)
-        return {row["index"] for row in indexes.candidates(session, main.indexes, seen, known, at, ())}
+        return {row["index"] for row in indexes.candidates(session, main, seen, known, at, ())}
 
 
 def use(dsn: str, query: str) -> None:
@@ -135,6 +135,61 @@ def test_an_index_with_other_work_is_not_unused(platform: Platform, statements: 
             owner.execute(statement.encode())
         assert list(look(platform, "unused_indexes")) == ["unused_indexes"]
         assert proposed(platform) == set()
+
+
+SUPPORT = {
+    "its columns": "CREATE INDEX i ON many (x, y)",
+    "in another order, and more": "CREATE INDEX i ON many (y, x, id)",
+    "without rows that refer to nothing": "CREATE INDEX i ON many (x, y) WHERE x IS NOT NULL",
+    "hash": "ALTER TABLE many DROP CONSTRAINT to_one; ALTER TABLE one ADD UNIQUE (y);"
+    " ALTER TABLE many ADD CONSTRAINT to_one FOREIGN KEY (y) REFERENCES one (y); CREATE INDEX i ON many USING hash (y)",
+}
+
+
+@pytest.mark.guide("G53", "fires", "silent")
+@pytest.mark.parametrize("statements", SUPPORT.values(), ids=SUPPORT.keys())
+def test_an_index_that_supports_a_foreign_key_is_not_unused(platform: Platform, statements: str) -> None:
+    """Never scanned and never proposed; without the key it is, and with it nothing is said to be missing."""
+    platform.sql("CREATE TABLE one (x int, y int, PRIMARY KEY (x, y))")
+    platform.sql("CREATE TABLE many (id int, x int, y int, CONSTRAINT to_one FOREIGN KEY (x, y) REFERENCES one)")
+    for statement in statements.split(";"):
+        platform.sql(statement)
+    assert list(look(platform, "unused_indexes")) == ["unused_indexes"]
+    assert proposed(platform) == set()
+    assert list(look(platform, "missing_indexes", limited(advice_rows=1))) == ["missing_indexes"]
+    platform.sql("ALTER TABLE many DROP CONSTRAINT to_one")
+    assert list(look(platform, "unused_indexes")) == ["unused_indexes:public.i"]
+    assert proposed(platform) == {"i"}
+
+
+@pytest.mark.parametrize("columns", ["(id, x, y)", "(x, y) WHERE id > 0", "(x, id, y)"])
+def test_an_index_that_does_not_support_a_foreign_key_is_unused(platform: Platform, columns: str) -> None:
+    """Dropping it leaves what is said to be missing as it was."""
+    platform.sql("CREATE TABLE one (x int, y int, PRIMARY KEY (x, y))")
+    platform.sql("CREATE TABLE many (id int, x int, y int, CONSTRAINT to_one FOREIGN KEY (x, y) REFERENCES one)")
+    platform.sql(f"CREATE INDEX i ON many {columns}")
+    small = set(look(platform, "missing_indexes"))
+    assert proposed(platform) == {"i"}
+    platform.sql("DROP INDEX i")
+    assert set(look(platform, "missing_indexes")) == small == {"missing_indexes", "missing_indexes:small"}
+
+
+@pytest.mark.guide("G53", "silent")
+def test_an_index_by_which_a_log_is_read_is_not_unused(bare: Platform) -> None:
+    """Config names the log's time column: without the index its checks are UNKNOWN once the table is large."""
+    for schema_table, time in (
+        (CONFIG.maintenance.logs.security.table, CONFIG.maintenance.logs.security.time),
+        (CONFIG.maintenance.compliance.processing.table, CONFIG.maintenance.compliance.processing.time),
+    ):
+        name = {"s": sql.Identifier(schema_table.schema, schema_table.table), "c": sql.Identifier(time)}
+        with psycopg.connect(bare.admin, autocommit=True) as owner:
+            owner.execute(sql.SQL("CREATE TABLE {s} (id int, {c} timestamptz)").format(**name))
+            owner.execute(sql.SQL("CREATE INDEX ON {s} ({c})").format(**name))
+            owner.execute(sql.SQL("CREATE INDEX ON {s} USING brin ({c}, id)").format(**name))
+            owner.execute(sql.SQL("CREATE INDEX by_id ON {s} (id, {c})").format(**name))
+            assert proposed(bare) == {"by_id"}
+            owner.execute(sql.SQL("DROP TABLE {s}").format(**name))
+    assert proposed(bare) == set()
 
 
 def test_an_index_of_one_partition_alone_is_proposed(platform: Platform) -> None:
@@ -354,17 +409,54 @@ def duplicates(platform: Platform) -> set[str]:
 
 @pytest.mark.guide("G53", "fires", "silent")
 def test_a_duplicate_fires_until_it_is_dropped(platform: Platform) -> None:
-    """G53: the older one is kept, whichever of the two is used; after the drop nothing is left."""
+    """G53: of two that nobody uses the older one is kept; after the drop nothing is left."""
     platform.sql(TABLE)
     platform.sql("CREATE INDEX old ON t (a)")
     platform.sql('CREATE INDEX "New" ON t (a)')
-    use(platform.admin, "SELECT a FROM t WHERE a = 1")
     finding = look(platform, "duplicate_indexes")["duplicate_indexes:public.New"]
     assert finding.detail == "on t, 8.0 kB: old does exactly the same"
     assert 'DROP INDEX CONCURRENTLY "public"."New"' in finding.remedy
     assert proposed(platform) == {"New"}
     platform.sql('DROP INDEX "New"')
     assert list(look(platform, "duplicate_indexes")) == ["duplicate_indexes"]
+
+
+@pytest.mark.guide("G53", "fires")
+@pytest.mark.parametrize(("used", "goes"), [("a", "b"), ("b", "a")])
+def test_of_duplicates_the_used_one_stays(platform: Platform, used: str, goes: str) -> None:
+    """Whichever is older: only one of the two was there while the queries ran."""
+    platform.sql(TABLE)
+    made = {name: f"CREATE INDEX {name} ON t (a)" for name in "ab"}
+    platform.sql(made[used])
+    use(platform.admin, "SELECT a FROM t WHERE a = 1")
+    until(lambda: platform.sql("SELECT sum(idx_scan) FROM pg_stat_user_indexes")[0][0])
+    platform.sql(made[goes])
+    assert duplicates(platform) == proposed(platform) == {goes}
+    ((oid,),) = platform.sql("SELECT to_regclass('{name}')::oid::bigint", name=used)
+    with psycopg.connect(platform.admin, autocommit=True) as owner:  # the same, with the younger one used
+        owner.execute(f"REINDEX INDEX CONCURRENTLY {used}".encode())  # its counter goes along with it
+    assert platform.sql("SELECT to_regclass('{name}')::oid::bigint", name=used)[0][0] > oid
+    assert duplicates(platform) == proposed(platform) == {goes}
+
+
+@pytest.mark.guide("G53", "holds")
+def test_the_twin_that_stays_is_as_young_as_the_drop(platform: Platform) -> None:
+    """Not in the same plan and not in the next ones: it is known to be unused from the drop on only."""
+    platform.sql(TABLE)
+    platform.sql("CREATE INDEX stays ON t (a)")
+    thirty, now = limited(statistics_days=30.0), datetime.now(UTC) + timedelta(days=400)
+    noted = carried_out(platform, "unused_indexes", thirty, now)
+    assert len(noted.snapshot) == 1
+    platform.sql("CREATE INDEX goes ON t (a)")
+    later = now + timedelta(days=40)
+    noted = carried_out(platform, "unused_indexes", thirty, later, previous=(now, noted.snapshot))
+    assert proposed(platform, config=thirty, now=later, previous=(later, noted.snapshot)) == {"goes"}
+    platform.sql("DROP INDEX goes")
+    after = carried_out(platform, "unused_indexes", thirty, later, previous=(later, noted.snapshot))
+    assert list(after.snapshot.values()) == [later.isoformat()]
+    for days, names in ((29, set()), (30, {"stays"})):
+        at = later + timedelta(days=days)
+        assert proposed(platform, config=thirty, now=at, previous=(later, after.snapshot)) == names
 
 
 KEPT = {
@@ -501,6 +593,25 @@ def test_a_foreign_key_without_index_fires_until_there_is_one(platform: Platform
         assert key in look(platform, "missing_indexes", config)
     platform.sql("CREATE INDEX ON many (y, x, id)")
     assert list(look(platform, "missing_indexes", config)) == ["missing_indexes"]
+
+
+@pytest.mark.guide("G53", "fires", "silent")
+def test_a_foreign_key_of_a_small_table_is_named(platform: Platform) -> None:
+    """No advice, and not left out without a word; an index ends it, and a reset of the counters makes no table small."""
+    platform.sql("CREATE TABLE one (x int PRIMARY KEY)")
+    platform.sql("CREATE TABLE many (x int CONSTRAINT to_one REFERENCES one)")
+    platform.sql("INSERT INTO one SELECT generate_series(1, 200)")
+    platform.sql("INSERT INTO many SELECT generate_series(1, 200)")
+    platform.sql("ANALYZE many")
+    high, low = limited(advice_rows=201), limited(advice_rows=200, advice_scans=1_000_000)
+    finding = look(platform, "missing_indexes", high)["missing_indexes:small"]
+    assert finding.level is Level.OK
+    assert "1 of tables with fewer than 201 rows: public.many (to_one)" in finding.detail
+    platform.sql("SELECT pg_stat_reset()")
+    assert "missing_indexes:public.many:to_one" in look(platform, "missing_indexes", low)
+    platform.sql("CREATE INDEX ON many (x)")
+    for config in (high, low):
+        assert list(look(platform, "missing_indexes", config)) == ["missing_indexes"]
 
 
 @pytest.mark.guide("G53", "fires", "silent")

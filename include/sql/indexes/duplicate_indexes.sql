@@ -1,6 +1,7 @@
 -- G53: indexes that do exactly what another one of their table does: the same columns and expressions in the same order,
 -- operator classes, collations, directions and predicate. Kept is what a constraint or identity rests on, then what is
--- unique, then the oldest. A unique one goes only beside one that is checked at once and takes NULL the same way.
+-- unique, then what is read most, then the oldest. A unique one goes only beside one that is checked at once and takes
+-- NULL the same way.
 WITH known AS (
     SELECT x.indexrelid AS oid, x.indrelid, x.indisunique, x.indimmediate, i.relname, n.nspname, i.reltablespace,
            x.indisprimary OR x.indisexclusion OR x.indisreplident OR x.indisclustered OR i.relispartition
@@ -11,10 +12,12 @@ WITH known AS (
            concat_ws(' / ', i.relam, x.indnkeyatts, x.indkey, x.indclass, x.indcollation, x.indoption) AS keys,
            coalesce(pg_get_expr(x.indexprs, x.indrelid), '') AS expressions,
            coalesce(pg_get_expr(x.indpred, x.indrelid), '') AS predicate,
-           coalesce(to_jsonb(x) ->> 'indnullsnotdistinct', 'false') AS nulls_alike
+           coalesce(to_jsonb(x) ->> 'indnullsnotdistinct', 'false') AS nulls_alike,
+           s.idx_scan
     FROM pg_index x
     JOIN pg_class i ON i.oid = x.indexrelid
     JOIN pg_namespace n ON n.oid = i.relnamespace
+    JOIN pg_stat_all_indexes s ON s.indexrelid = i.oid
     WHERE x.indisvalid AND x.indisready AND i.relpersistence <> 't'
       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 ),
@@ -27,7 +30,7 @@ ranked AS (
            first_value(k.nulls_alike) OVER same AS kept_nulls_alike
     FROM known k
     WINDOW same AS (PARTITION BY k.indrelid, k.keys, k.expressions, k.predicate
-                    ORDER BY k.needed DESC, k.indisunique DESC, k.indimmediate DESC, k.oid)
+                    ORDER BY k.needed DESC, k.indisunique DESC, k.indimmediate DESC, k.idx_scan DESC, k.oid)
 ),
 locked AS (
     SELECT l.relation
@@ -37,14 +40,13 @@ locked AS (
 )
 SELECT r.oid::bigint AS oid, r.nspname AS schema, r.relname AS "index", t.relname AS "table",
        CASE WHEN r.oid IN (SELECT locked.relation FROM locked) THEN 0 ELSE pg_relation_size(r.oid) END AS bytes,
-       s.idx_scan AS scans,
+       r.idx_scan AS scans,
        pg_get_indexdef(r.oid) AS definition,
        (SELECT p.spcname FROM pg_tablespace p WHERE p.oid = r.reltablespace) AS tablespace,
        md5(pg_get_indexdef(r.oid) || ' ' || r.indrelid) AS shape,
        r.kept_oid::bigint AS kept_oid, r.kept
 FROM ranked r
 JOIN pg_class t ON t.oid = r.indrelid
-JOIN pg_stat_all_indexes s ON s.indexrelid = r.oid
 WHERE r.place > 1 AND NOT r.needed
   AND (NOT r.indisunique OR (r.kept_unique AND r.kept_nulls_alike = r.nulls_alike))
 ORDER BY bytes DESC, r.oid

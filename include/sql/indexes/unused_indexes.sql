@@ -1,7 +1,8 @@
 -- G53: indexes that no query here has used since statistics began, largest first. Left out is what does other work than
 -- answering queries: what keeps rows unique or excludes them, what a constraint or a replica's identity rests on, what
 -- CLUSTER orders by, expressions (ANALYZE keeps statistics of them that the planner reads without a scan), and what
--- cannot be dropped alone: indexes of partitioned tables with those of their partitions, and members of extensions.
+-- cannot be dropped alone: indexes of partitioned tables with those of their partitions, and members of extensions; and
+-- what begins with the column by whose index a log of config's is read (%(schemas)s, %(tables)s, %(columns)s).
 -- Asking for a size waits for ACCESS EXCLUSIVE; where somebody has or wants that, what the catalogue noted must do.
 WITH locked AS (
     SELECT l.relation
@@ -28,6 +29,10 @@ unused AS (
       AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.oid)
       AND NOT EXISTS (SELECT FROM pg_depend d
                       WHERE d.classid = 'pg_class'::regclass AND d.objid = i.oid AND d.deptype = 'e')
+      AND NOT (x.indpred IS NULL AND EXISTS (
+          SELECT FROM unnest(%(schemas)s::text[], %(tables)s::text[], %(columns)s::text[]) AS w (schema, name, attribute)
+          JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[0] AND a.attname = w.attribute
+          WHERE t.relname = w.name AND t.relnamespace = (SELECT m.oid FROM pg_namespace m WHERE m.nspname = w.schema)))
 )
 SELECT u.oid::bigint AS oid, u.nspname AS schema, u.relname AS "index", u.table_name AS "table",
        u.bytes::bigint AS bytes, 0::bigint AS scans,

@@ -21,10 +21,11 @@ _UNUSED = "a scan now and then, or no index"
 
 def unused_indexes(look: Look) -> Looked:
     """A finding for each index that nothing uses, UNKNOWN while the counters do not reach back far enough."""
-    config = look.settings.maintenance.indexes
-    seen = indexes.usage(look.session, config, look.replicas, look.settings.maintenance.sql, look.now)
+    main = look.settings.maintenance
+    config = main.indexes
+    seen = indexes.usage(look.session, config, look.replicas, main.sql, look.now)
     name, subject = "unused_indexes", "Unused indexes"
-    rows = indexes.unused(look.session, config, seen)
+    rows = indexes.unused(look.session, main, seen)
     known = indexes.ages(rows, indexes.known_since(look.previous), look.now)
     snapshot = {str(oid): since.isoformat() for oid, since in known.items()}
     if seen.unknown:
@@ -104,16 +105,34 @@ def _invalid(row: Row) -> Finding:
 
 
 def missing_indexes(look: Look) -> Looked:
-    """Advice: foreign keys without an index, and large tables that are read from end to end again and again."""
+    """Advice: foreign keys without an index, and large tables that are read from end to end again and again.
+
+    Foreign keys of small tables are no advice, but they are counted and named.
+    """
     config = look.settings.maintenance.indexes
-    keys = look.session.rows(look.session.load("indexes/missing_indexes"), {"rows": config.advice_rows})
+    lacking = look.session.rows(look.session.load("indexes/missing_indexes"))
+    keys = [row for row in lacking if row["live_rows"] >= config.advice_rows]
+    small = [row for row in lacking if row["live_rows"] < config.advice_rows]
     limits = {"rows": config.advice_rows, "scans": config.advice_scans}
     scans = look.session.rows(look.session.load("indexes/sequential_scans"), limits)
     good = _ok(
         "missing_indexes", "Missing indexes", "no large table lacks one for a foreign key or for its reads", "G53"
     )
-    return Looked(
-        _each([*keys, *scans], _missing, good), (Sample("missing_indexes", float(len(keys)), "foreign keys"),)
+    findings = _each([*keys, *scans], _missing, good)
+    if small:
+        findings += (_small(small, config.advice_rows),)
+    return Looked(findings, (Sample("missing_indexes", float(len(keys)), "foreign keys"),))
+
+
+def _small(rows: Sequence[Row], limit: int) -> Finding:
+    names = [f"{row['schema']}.{row['table']} ({row['constraint']})" for row in rows[:SHOWN]]
+    more = f" and {len(rows) - SHOWN:,} more" if len(rows) > SHOWN else ""
+    return _ok(
+        "missing_indexes:small",
+        "Foreign keys without index of small tables",
+        f"{len(rows):,} of tables with fewer than {limit:,} rows: {', '.join(names)}{more}; no advice by "
+        "config/maintenance.yaml: indexes.advice_rows",
+        "G53",
     )
 
 
