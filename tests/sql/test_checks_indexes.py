@@ -597,7 +597,7 @@ def test_a_foreign_key_without_index_fires_until_there_is_one(platform: Platform
 
 @pytest.mark.guide("G53", "fires", "silent")
 def test_a_foreign_key_of_a_small_table_is_named(platform: Platform) -> None:
-    """No advice, and not left out without a word; an index ends it, and a reset of the counters makes no table small."""
+    """Not left out without a word; an index ends it, and a reset of the counters makes no table small."""
     platform.sql("CREATE TABLE one (x int PRIMARY KEY)")
     platform.sql("CREATE TABLE many (x int CONSTRAINT to_one REFERENCES one)")
     platform.sql("INSERT INTO one SELECT generate_series(1, 200)")
