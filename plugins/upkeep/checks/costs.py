@@ -28,7 +28,7 @@ def unused(look: Look) -> Saving | None:
     why = seen.unknown or (f"a standby may use what the primary does not: {seen.unasked}" if seen.unasked else "")
     if why:
         return Saving(key, subject, "", "See the weekly window's unused indexes.", unknown=why)
-    rows = indexes.unused(look.session, config.indexes, seen)
+    rows = indexes.unused(look.session, config, seen)
     if not rows:
         return None
     octets = float(sum(row["bytes"] for row in rows))
