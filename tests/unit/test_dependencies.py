@@ -1,4 +1,4 @@
-"""What is imported is declared: each distribution is a line of pyproject.toml with its reason, and each line is used."""
+"""What is imported is declared: each distribution is a line of pyproject.toml with its reason; each line is used."""
 
 from __future__ import annotations
 
