@@ -1,34 +1,81 @@
-"""What a plan is made of: each kind's proposals, in the order in which they would run."""
+"""What a plan is made of: each kind's proposals, in the order in which they would run.
+
+Each kind asks for itself, in sessions of its own: one that fails (a right is missing, a lock is not free, a stored row
+is no sense) says so in the plan, and the others propose what they would have without it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
-from upkeep import baselines, constraints, gate, indexes, ledger, optimise, plans, predictions, reindex, thresholds
+import psycopg
+
+from upkeep import (
+    baselines,
+    constraints,
+    database,
+    gate,
+    indexes,
+    ledger,
+    optimise,
+    plans,
+    predictions,
+    reindex,
+    thresholds,
+)
 from upkeep.database import Connect, Session
-from upkeep.plans import Action, Proposal
+from upkeep.findings import Finding, Level
+from upkeep.plans import Action, Plan, Proposal
 from upkeep.predictions import Learned
 from upkeep.settings import Settings
+
+#: Signs of a reason that a plan keeps.
+MOST_SIGNS = 500
+
+Open = Callable[[], AbstractContextManager[Session]]
+
+_log = logging.getLogger(__name__)
+
+
+class NotAsked(Exception):
+    """A database that did not answer a kind's question; its text names the Connection and the cause."""
 
 
 @dataclass(frozen=True)
 class Sources:
     """Where proposals come from: the target and its standbys, the ledger, what config says, and when it is asked.
 
-    ``name`` is the target's in config, ``cadence`` the window's; ``taken`` are actions that people have approved
-    elsewhere and are still to run, or that this plan holds already.
+    ``target`` and ``ledger`` open a session each time: one that stays open idles while the other is asked, and is ended
+    by its own clock. ``name`` is the target's in config, ``cadence`` the window's; ``taken`` are actions that people
+    have approved elsewhere and are still to run, or that this plan holds already.
     """
 
     name: str
     cadence: str
-    target: Session
-    ledger: Session
+    target: Open
+    ledger: Open
     settings: Settings
     now: datetime
     taken: tuple[Action, ...] = ()
     replicas: Mapping[str, Connect] = field(default_factory=dict)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session on the target. Raises NotAsked."""
+        known = self.settings.maintenance.targets.get(self.name)
+        with _explained(self.target, known.connections.read if known else self.name) as session:
+            yield session
+
+    @contextmanager
+    def remembering(self) -> Iterator[Session]:
+        """A session on the ledger. Raises NotAsked."""
+        with _explained(self.ledger, self.settings.maintenance.ledger.tasks) as session:
+            yield session
 
     def taken_of(self, kind: str) -> list[int]:
         """The OIDs that approved actions of a kind are about."""
@@ -40,8 +87,18 @@ class Sources:
 
     def learned(self, kind: str) -> Learned:
         """What predictions of a kind are corrected by."""
-        past = gate.past_actions(self.ledger, self.name, kind, self.now - predictions.REACH)
+        with self.remembering() as session:
+            past = gate.past_actions(session, self.name, kind, self.now - predictions.REACH)
         return predictions.learned(past, self.settings.maintenance.optimise.least_receipts)
+
+
+@contextmanager
+def _explained(opened: Open, connection_id: str) -> Iterator[Session]:
+    try:
+        with opened() as session:
+            yield session
+    except psycopg.Error as error:
+        raise NotAsked(database.explain(error, connection_id)) from error
 
 
 #: A kind's proposals, and how many candidates there are in all.
@@ -49,63 +106,111 @@ Found = tuple[list[Proposal], int]
 
 
 def _baselines(sources: Sources) -> Found:
-    found = baselines.proposals_from_ledger(sources.ledger, sources.name, sources.settings, sources.taken, sources.now)
+    with sources.remembering() as session:
+        found = baselines.proposals_from_ledger(session, sources.name, sources.settings, sources.taken, sources.now)
     return found, len(found)
 
 
 def _thresholds(sources: Sources) -> Found:
-    found = thresholds.proposals_from_ledger(sources.ledger, sources.name, sources.settings, sources.taken, sources.now)
+    with sources.remembering() as session:
+        found = thresholds.proposals_from_ledger(session, sources.name, sources.settings, sources.taken, sources.now)
     return found, len(found)
 
 
 def _indexes(sources: Sources) -> Found:
-    config = sources.settings.maintenance
-    seen = indexes.usage(sources.target, config.indexes, sources.replicas, config.sql, sources.now)
-    known = indexes.known_since(ledger.newest_snapshot(sources.ledger, sources.name, indexes.AGES))
-    taken = sources.taken_of(indexes.KIND)
-    rows = indexes.candidates(sources.target, config, seen, known, sources.now, taken)
+    config, taken = sources.settings.maintenance, sources.taken_of(indexes.KIND)
+    with sources.remembering() as session:
+        known = indexes.known_since(ledger.newest_snapshot(session, sources.name, indexes.AGES))
+    with sources.reading() as target:
+        seen = indexes.usage(target, config.indexes, sources.replicas, config.sql, sources.now)
+        rows = indexes.candidates(target, config, seen, known, sources.now, taken)
     return indexes.propose(rows[: indexes.MOST_DROPS], sources.roles(indexes.KIND)), len(rows)
 
 
 def _optimise(sources: Sources) -> Found:
-    config = sources.settings.maintenance.optimise
-    rows = optimise.candidates(sources.target, config, sources.taken_of(optimise.KIND))
-    known = sources.learned(optimise.KIND)
-    proposals = optimise.propose(rows, config, sources.roles(optimise.KIND), sources.target.version, known)
+    config, known = sources.settings.maintenance.optimise, sources.learned(optimise.KIND)
+    with sources.reading() as target:
+        rows = optimise.candidates(target, config, sources.taken_of(optimise.KIND))
+        proposals = optimise.propose(rows, config, sources.roles(optimise.KIND), target.version, known)
     return proposals, rows[0]["candidates"] if rows else 0
 
 
 def _validate(sources: Sources) -> Found:
-    speed = sources.settings.maintenance.optimise.megabytes_per_second
-    rows = constraints.candidates(sources.target, sources.taken_of(constraints.KIND))
-    known = sources.learned(constraints.KIND)
+    speed, known = sources.settings.maintenance.optimise.megabytes_per_second, sources.learned(constraints.KIND)
+    with sources.reading() as target:
+        rows = constraints.candidates(target, sources.taken_of(constraints.KIND))
     return constraints.propose(rows, speed, sources.roles(constraints.KIND), known), len(rows)
 
 
 def _reindex(sources: Sources) -> Found:
-    config = sources.settings.maintenance
+    config, known = sources.settings.maintenance, sources.learned(reindex.KIND)
     taken = sources.taken_of(reindex.KIND) + sources.taken_of(indexes.KIND)  # what goes is not rebuilt first
-    rows = reindex.candidates(sources.target, config, sources.name, taken)
-    known = sources.learned(reindex.KIND)
+    with sources.reading() as target:
+        rows = reindex.candidates(target, config, sources.name, taken)
     return reindex.propose(rows, config, sources.roles(reindex.KIND), known), len(rows)
 
 
+Kinds = tuple[tuple[str, Callable[[Sources], Found]], ...]
+
+_WEEKLY: Kinds = ((thresholds.KIND, _thresholds), (indexes.KIND, _indexes), (optimise.KIND, _optimise))
 #: By cadence; few and quick first: an index that goes need not be vacuumed, and one is rebuilt after VACUUM has emptied
 #: it.
-_KINDS: Mapping[str, tuple[Callable[[Sources], Found], ...]] = {
-    "weekly": (_thresholds, _indexes, _optimise),
-    "monthly": (_baselines, _thresholds, _indexes, _validate, _optimise, _reindex),
+_KINDS: Mapping[str, Kinds] = {
+    "weekly": _WEEKLY,
+    "monthly": (
+        (baselines.KIND, _baselines),
+        (thresholds.KIND, _thresholds),
+        (indexes.KIND, _indexes),
+        (constraints.KIND, _validate),
+        (optimise.KIND, _optimise),
+        (reindex.KIND, _reindex),
+    ),
 }
 
 
-def collect(sources: Sources) -> tuple[list[Proposal], int]:
-    """What a plan holds, and how many candidates wait for the next one."""
+class Collected(NamedTuple):
+    """What a plan holds, how many candidates wait for the next one, and of each kind that failed its name and why."""
+
+    proposals: list[Proposal]
+    left_out: int
+    failed: tuple[str, ...] = ()
+
+
+def collect(sources: Sources) -> Collected:
+    """Ask each kind of the window's cadence in turn."""
     found: list[Proposal] = []
+    failed: list[str] = []
     candidates = 0
-    for propose in _KINDS[sources.cadence]:
+    for kind, propose in _KINDS[sources.cadence]:
         planned = tuple(proposal.action for proposal in found)
-        mine, total = propose(replace(sources, taken=sources.taken + planned))
+        try:
+            mine, total = propose(replace(sources, taken=sources.taken + planned))
+        except Exception as error:  # whatever it is: one kind's trouble is not the others'
+            _log.exception("Kind %s could not propose", kind)
+            failed.append(f"{kind}: {_why(error)}")
+            continue
         found += mine
         candidates += total
     proposals = found[: plans.MOST_ACTIONS]
-    return proposals, candidates - len(proposals)
+    return Collected(proposals, candidates - len(proposals), tuple(failed))
+
+
+def _why(error: Exception) -> str:
+    said = str(error) if isinstance(error, NotAsked) else f"{type(error).__name__}: {error}"
+    return plans.visible(" ".join(said.split()))[:MOST_SIGNS]
+
+
+def unknowns(plan: Plan) -> tuple[Finding, ...]:
+    """An UNKNOWN for each kind that could not propose. Pure."""
+    return tuple(
+        Finding(
+            key=f"plan:{kind}",
+            level=Level.UNKNOWN,
+            subject=f"Kind {kind} could not propose",
+            detail=f"{why}; what it would have proposed is missing in the plan",
+            expected="an answer of every kind",
+            remedy="Mend the cause; the next window proposes it, or a run by hand.",
+            guide="G52",
+        )
+        for kind, _, why in (said.partition(": ") for said in plan.failed)
+    )

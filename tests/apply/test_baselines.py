@@ -190,10 +190,9 @@ def test_the_monthly_plan_holds_them_first(stage: Stage) -> None:
         )
 
     def kinds(cadence: str, taken: tuple[plans.Action, ...] = ()) -> list[tuple[str, str]]:
-        with stage.session() as target, stage.ledger.session() as session:
-            sources = proposals.Sources(stage.name, cadence, target, session, SHIPPED, datetime.now(UTC), taken)
-            found, left_out = proposals.collect(sources)
-        assert left_out == 0
+        about = (stage.name, cadence, stage.session, stage.ledger.session, SHIPPED, datetime.now(UTC), taken)
+        found, left_out, failed = proposals.collect(proposals.Sources(*about))
+        assert (left_out, failed) == (0, ())
         return [(one.action.kind, one.action.table) for one in found]
 
     monthly = kinds("monthly")

@@ -31,10 +31,12 @@ def config(stage: Stage) -> Maintenance:
 
 def collected(stage: Stage, *taken: Action, **given: Any) -> tuple[list[Proposal], int]:
     """What the plan's task would plan; ``config`` and ``now`` can be given."""
-    with stage.session() as target, stage.ledger.session() as book:
-        asked = SHIPPED.model_copy(update={"maintenance": given.get("config") or config(stage)})
-        now = given.get("now") or datetime.now(UTC)
-        return proposals.collect(proposals.Sources(stage.name, "weekly", target, book, asked, now, taken))
+    asked = SHIPPED.model_copy(update={"maintenance": given.get("config") or config(stage)})
+    now = given.get("now") or datetime.now(UTC)
+    about = (stage.name, "weekly", stage.session, stage.ledger.session, asked, now, taken)
+    found, left_out, failed = proposals.collect(proposals.Sources(*about))
+    assert failed == ()
+    return found, left_out
 
 
 def planned(stage: Stage) -> gate.Stored:

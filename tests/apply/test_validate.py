@@ -35,10 +35,11 @@ def loose(stage: Stage) -> Stage:
 
 def collected(stage: Stage, *taken: Action, cadence: str = "monthly") -> list[Proposal]:
     """The validations that the plan's task would plan."""
-    with stage.session() as target, stage.ledger.session() as ledger:
-        asked = SHIPPED.model_copy(update={"maintenance": stage.config})
-        sources = proposals.Sources(stage.name, cadence, target, ledger, asked, datetime.now(UTC), taken)
-        return [one for one in proposals.collect(sources)[0] if one.action.kind == constraints.KIND]
+    asked = SHIPPED.model_copy(update={"maintenance": stage.config})
+    about = (stage.name, cadence, stage.session, stage.ledger.session, asked, datetime.now(UTC), taken)
+    found, _, failed = proposals.collect(proposals.Sources(*about))
+    assert failed == ()
+    return [one for one in found if one.action.kind == constraints.KIND]
 
 
 def approved(stage: Stage) -> gate.Stored:

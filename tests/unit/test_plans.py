@@ -69,7 +69,7 @@ def content(of: Plan) -> dict[str, Any]:
     """What a canonical text holds, written down independently."""
     times = {name: f"{getattr(of, name):%Y-%m-%dT%H:%M:%S.%f}Z" for name in ("due", "not_before", "not_after")}
     actions = [{name: getattr(one, name) for name in Action.__dataclass_fields__} for one in of.actions]
-    plain = {name: getattr(of, name) for name in Plan.__dataclass_fields__}
+    plain = {name: getattr(of, name) for name in Plan.__dataclass_fields__ if name != "failed" or of.failed}
     return plain | times | {"outside": "yes" if of.outside else "no", "actions": actions}
 
 
@@ -99,6 +99,18 @@ def test_the_digest_is_what_others_compute(name: str) -> None:
     assert text == jcs(content(named))
     assert plans.digest(text) == hashlib.sha256(jcs(content(named)).encode()).hexdigest()
     assert plans.parse(text) == named
+
+
+def test_what_could_not_be_proposed_is_in_the_digest() -> None:
+    """A plan without it keeps the text that it had before there was such a field."""
+    failed = replace(TWO, failed=("indexes: a lock was not free", "reindex: permission denied"))
+    assert plans.parse(plans.canonical(failed)) == failed
+    assert plans.canonical(failed) == jcs(content(failed))
+    assert "failed" not in plans.canonical(TWO)
+    assert plans.parse(plans.canonical(TWO)).failed == ()
+    assert plans.digest(plans.canonical(failed)) != plans.digest(plans.canonical(TWO))
+    with pytest.raises(ValueError, match="canonical form"):
+        plans.parse(plans.canonical(failed).replace("a lock was", "A lock was").replace('["', '[ "', 1))
 
 
 def test_the_digest_is_the_same_whatever_order_keys_were_given_in() -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from upkeep import windows
 from upkeep.findings import Finding, Level
 from upkeep.flow import told
-from upkeep.flow.connections import postgres, replicas, trusted
+from upkeep.flow.connections import connection, postgres, replicas, trusted
 from upkeep.flow.step import Frozen, Step, Superseded
 from upkeep.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from airflow.sdk import Context
 
@@ -44,9 +46,11 @@ class PlanOperator(Step):
         config, now = settings().maintenance, datetime.now(UTC)
         with database.session(trusted(config.ledger.tasks), config.sql, read_only=False) as session:
             stored = gate.plan_of_run(session, window.dag_id, window.run_id)
-            if stored is None:
-                allowed = self._authority(context, window, now)
-                plan, measured = self._draw_up(context, window, allowed, session)
+        if stored is None:
+            allowed = self._authority(context, window, now)
+            plan, measured = self._draw_up(context, window, allowed)
+            # Not the first session: left idle while the target is asked, it would be ended by its own clock.
+            with database.session(trusted(config.ledger.tasks), config.sql, read_only=False) as session:
                 stored = gate.add_plan(session, window, plan, measured, told.checklist_so_far(session, window))
         self.log.info("Plan %s:\n%s", stored.digest, _listed(stored))
         return ledger.Looked(tuple(_findings(stored)))
@@ -70,19 +74,20 @@ class PlanOperator(Step):
         return allowed
 
     def _draw_up(
-        self, context: Context, window: windows.Window, allowed: windows.Authority, ledger: Session
+        self, context: Context, window: windows.Window, allowed: windows.Authority
     ) -> tuple[Plan, dict[str, dict[str, Any]]]:
         from upkeep import database, plans, proposals
 
         config, now = settings().maintenance, datetime.now(UTC)
-        taken = tuple(_approved_elsewhere(ledger, window, now))
         read = config.targets[self.target].connections.read
-        with database.session(postgres(read), config.sql, read_only=True) as target:
-            known = replicas(self.target)
-            sources = proposals.Sources(self.target, self.cadence, target, ledger, settings(), now, taken, known)
-            found, left_out = proposals.collect(sources)
-            name = target.connection.info.dbname
-        actions, measured = plans.numbered(found)
+        open_target = partial(database.session, postgres(read), config.sql, read_only=True)
+        open_ledger = partial(database.session, trusted(config.ledger.tasks), config.sql, read_only=True)
+        with open_ledger() as ledger:
+            taken = tuple(_approved_elsewhere(ledger, window, now))
+        known = replicas(self.target)
+        sources = proposals.Sources(self.target, self.cadence, open_target, open_ledger, settings(), now, taken, known)
+        collected = proposals.collect(sources)
+        actions, measured = plans.numbered(collected.proposals)
         plan = plans.Plan(
             target=window.target,
             cadence=window.cadence,
@@ -90,14 +95,26 @@ class PlanOperator(Step):
             run_id=window.run_id,
             due=window.due,
             requested_by=_requester(context),
-            database=name,
+            database=_name(open_target, read),
             not_before=allowed.not_before,
             not_after=allowed.not_after,
             outside=allowed.outside,
             actions=actions,
-            left_out=left_out,
+            left_out=collected.left_out,
+            failed=collected.failed,
         )
         return plan, measured
+
+
+def _name(open_target: Callable[[], AbstractContextManager[Session]], read: str) -> str:
+    """The target's database as the server calls it; as the Connection does where it does not answer."""
+    from psycopg import Error
+
+    try:
+        with open_target() as target:
+            return target.connection.info.dbname
+    except Error:
+        return connection(read, "postgres").schema or ""
 
 
 def _requester(context: Context) -> str:
@@ -130,22 +147,24 @@ def _approved_elsewhere(session: Session, window: windows.Window, now: datetime)
 
 
 def _findings(stored: Stored) -> Iterator[Finding]:
-    from upkeep import plans
+    from upkeep import plans, proposals
 
     plan, config = stored.plan, settings().maintenance
     verbs = [action.verb.upper() for action in plan.actions]
     counted = ", ".join(f"{verbs.count(verb)} {verb}" for verb in sorted(set(verbs)))
+    nothing = "no action" if plan.failed else "nothing to do"
     more = f"; {plan.left_out} more candidates wait for the next window" if plan.left_out else ""
     yield Finding(
         key="plan",
         level=Level.ADVISORY if plan.left_out else Level.OK,
         subject="Plan",
-        detail=f"{counted or 'nothing to do'}{more}; {plans.when(plan)}",
+        detail=f"{counted or nothing}{more}; {plans.when(plan)}",
         expected=f"at most {plans.MOST_ACTIONS} actions",
         remedy="The worst come first; a window a week catches up, or run one by hand." if more else "",
         guide="G52",
         metadata={"digest": stored.digest},
     )
+    yield from proposals.unknowns(plan)
     for role in plan.roles:
         if not config.holders(role):
             yield Finding(
@@ -160,4 +179,6 @@ def _findings(stored: Stored) -> Iterator[Finding]:
 
 
 def _listed(stored: Stored) -> str:
-    return "\n".join(f"  {action.id} {action.statement}" for action in stored.plan.actions) or "  nothing to do"
+    lines = [f"  {action.id} {action.statement}" for action in stored.plan.actions]
+    lines += [f"  could not propose: {said}" for said in stored.plan.failed]
+    return "\n".join(lines) or "  nothing to do"

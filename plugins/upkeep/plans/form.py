@@ -48,6 +48,7 @@ def body(
     if plan.left_out:
         cap = f"a plan holds {MOST_ACTIONS} actions, of some kinds fewer"
         lines += ["", f"{plan.left_out} more candidates wait for the next window: {cap}."]
+    lines += _failed(plan)
     lines += checklist_rows(checklist)
     lines += ["", "*Approve* lets exactly the actions left in the list below run; take out what should not."]
     if plan.outside:
@@ -69,6 +70,17 @@ def _shown(action: Action, measured: Mapping[str, Any]) -> list[str]:
     if action.needs:
         said.append(f"  - only after {_names(action.needs)}")
     return said
+
+
+def _failed(plan: Plan) -> list[str]:
+    if not plan.failed:
+        return []
+    return ["", "Could not propose; what they would have proposed is missing here:", "", *_kinds(plan)]
+
+
+def _kinds(plan: Plan) -> Iterable[str]:
+    for kind, _, why in (said.partition(": ") for said in plan.failed):
+        yield f"- **{prose(kind)}**: {code(why)}"
 
 
 def checklist_rows(rows: Iterable[Mapping[str, Any]]) -> list[str]:

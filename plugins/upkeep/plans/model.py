@@ -71,7 +71,8 @@ def numbered(proposals: Iterable[Proposal]) -> tuple[tuple[Action, ...], dict[st
 class Plan:
     """All actions of one run with the time in which they may run; see ``digest``.
 
-    ``requested_by`` is Airflow's name for who asked, or ``SCHEDULE``. ``left_out`` counts candidates above the cap.
+    ``requested_by`` is Airflow's name for who asked, or ``SCHEDULE``. ``left_out`` counts candidates above the cap,
+    ``failed`` names each kind that could not propose, with why: "indexes: a lock was not free …".
     """
 
     target: str
@@ -86,6 +87,7 @@ class Plan:
     outside: bool
     actions: tuple[Action, ...]
     left_out: int = 0
+    failed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -135,6 +137,8 @@ def canonical(plan: Plan) -> str:
     for name in _TIMES:
         content[name] = content[name].astimezone(UTC).strftime(_TIME)
     content["outside"] = "yes" if plan.outside else "no"
+    if not plan.failed:  # plans from before there was such a field keep their text, and so their digest
+        del content["failed"]
     return rfc8785.dumps(content).decode()
 
 
@@ -158,6 +162,7 @@ def _plan(content: Any) -> Plan:
     for name in _TIMES:
         content[name] = datetime.strptime(content[name], _TIME).replace(tzinfo=UTC)
     content["outside"] = content["outside"] == "yes"
+    content["failed"] = tuple(content.get("failed", ()))
     content["actions"] = tuple(
         Action(**{**action, "roles": tuple(action["roles"]), "needs": tuple(action["needs"])})
         for action in content["actions"]
