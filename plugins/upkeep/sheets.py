@@ -193,9 +193,10 @@ def subject(sheet: Sheet, role_title: str) -> str:
     return f"{sheet.target} {sheet.cadence}: {sheet.purpose}, asked of the {role_title}"
 
 
-def body(sheet: Sheet, role: str, details: Mapping[str, Iterable[str]]) -> str:
-    """The form's Markdown for one role; ``details`` are lines about an item, by id."""
-    lines = [f"**{sheet.due.astimezone(UTC):%A %Y-%m-%d %H:%M} UTC**", "", _ABOUT[sheet.purpose], ""]
+def body(sheet: Sheet, role: str, details: Mapping[str, Iterable[str]], people: Iterable[str]) -> str:
+    """The form's Markdown for one role; ``details`` are lines about an item, by id, ``people`` those who may answer."""
+    lines = [f"**{sheet.due.astimezone(UTC):%A %Y-%m-%d %H:%M} UTC**", ""]
+    lines += [*plans.may_answer(people), _ABOUT[sheet.purpose], ""]
     for item in sheet.items:
         if item.role != role:
             continue

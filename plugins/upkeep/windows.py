@@ -16,6 +16,15 @@ from typing import Protocol, TypeVar
 from croniter import CroniterBadDateError, croniter
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+#: A cron line's fields in their order, and what each of them holds.
+_CRON_FIELDS = {
+    "minute": "0 to 59",
+    "hour": "0 to 23",
+    "day of the month": "1 to 31",
+    "month": "1 to 12 or jan to dec",
+    "day of the week": "0 to 7 or sun to sat",
+}
+
 
 class Cadence(BaseModel):
     """How often a window comes and how long it is open."""
@@ -28,9 +37,18 @@ class Cadence(BaseModel):
     @field_validator("cron")
     @classmethod
     def _valid(cls, value: str) -> str:
-        # croniter also knows R, a random time, which would give each task of a run another window.
-        if len(value.split()) != 5 or re.search(r"\bR\b", value, re.IGNORECASE) or not croniter.is_valid(value):
-            raise ValueError("expected a cron line of five fields, such as '0 2 * * *' (UTC)")
+        fields = value.split()
+        if len(fields) != len(_CRON_FIELDS):
+            raise ValueError(f"{len(fields)} fields, expected a cron line of five fields, such as '0 2 * * *' (UTC)")
+        for field, (name, expected) in zip(fields, _CRON_FIELDS.items(), strict=True):
+            alone = " ".join(field if name == other else "*" for other in _CRON_FIELDS)
+            # croniter also knows R, a random time, which would give each task of a run another window.
+            if re.search(r"\bR\b", field, re.IGNORECASE) or not croniter.is_valid(alone):
+                raise ValueError(
+                    f"its {name} is {field!r}, expected {expected}, '*', or lists, ranges and steps of them"
+                )
+        if not croniter.is_valid(value):  # each of the fields is right, and they do not fit each other
+            raise ValueError("expected five fields that go together, such as '0 2 * * *' (UTC)")
         try:
             croniter(value, datetime(2000, 1, 1, tzinfo=UTC)).get_prev()
         except CroniterBadDateError:

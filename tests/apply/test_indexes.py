@@ -136,7 +136,7 @@ def test_an_index_of_any_name_is_dropped_and_made_again(stage: Stage, name: str)
     before = definitions(stage)
     stored = planned(stage)
     (chosen,) = [action for action in stored.plan.actions if action.table == name]
-    form = plans.body(stored.plan, "dba", {})
+    form = plans.body(stored.plan, "dba", {}, ["ann"])
     assert plans.visible(chosen.undo) in form.replace("⟨U+0060⟩", "`")
     assert stage.apply(stage.decide(stored, ids={chosen.id}))[name].state == "done"
     assert names(stage) == {"bystander"}
@@ -359,7 +359,7 @@ def test_the_form_shows_size_rule_and_the_way_back(stage: Stage) -> None:
         "scans": 0,
         "known since": f"{datetime.now(UTC):%Y-%m-%d}",
     }
-    form = plans.body(stage.plan(actions=actions).plan, "dba", measured)
+    form = plans.body(stage.plan(actions=actions).plan, "dba", measured, ["ann"])
     assert "takes it back: `CREATE INDEX CONCURRENTLY idle ON public.t USING btree (a)`" in form
     assert indexes.UNUSED in form
 

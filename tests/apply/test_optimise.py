@@ -196,7 +196,7 @@ def test_ten_thousand_candidates_make_two_hundred_actions(stage: Stage) -> None:
     assert len(rows) == plans.MOST_ACTIONS + 1
     stored = stage.plan(left_out=rows[0]["candidates"] - plans.MOST_ACTIONS)
     assert (len(stored.plan.actions), stored.plan.left_out) == (200, 9_800)
-    form = plans.body(stored.plan, "dba", stored.measured)
+    form = plans.body(stored.plan, "dba", stored.measured, ["ann"])
     assert "9800 more candidates wait for the next window" in form
 
 

@@ -168,10 +168,10 @@ def test_a_target_that_does_not_answer_leaves_what_the_ledger_proposes(worn: Sta
 
 def test_the_form_says_which_kinds_could_not_propose(worn: Stage) -> None:
     """With the cause as text from elsewhere: it can write nothing into the form."""
-    whole = plans.body(worn.plan().plan, "dba", {})
+    whole = plans.body(worn.plan().plan, "dba", {}, ["ann"])
     assert "Could not propose" not in whole
     said = ("indexes: permission denied for table **x** `y`\n# z", "reindex: a lock")
-    lines = plans.body(worn.plan(failed=said).plan, "dba", {}).splitlines()
+    lines = plans.body(worn.plan(failed=said).plan, "dba", {}, ["ann"]).splitlines()
     at = lines.index("Could not propose; what they would have proposed is missing here:")
     assert lines[at + 2 : at + 4] == [
         "- **indexes**: `permission denied for table **x** ⟨U+0060⟩y⟨U+0060⟩⟨U+000A⟩# z`",

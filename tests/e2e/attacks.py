@@ -87,6 +87,18 @@ class Attacks(Weekly):
         """Wait until a task's log says something."""
         self.running.wait(lambda: text in self.log(run, task, attempt))
 
+    def asked_again(self, run: str, role: str, why: str) -> None:
+        """Wait until a role's answer counted for nothing, for this reason, and the question waits for another one."""
+        self.says(run, f"approve.{role}", why)
+        assert "the answer counts for nothing: " in self.log(run, f"approve.{role}")
+        self.running.wait(lambda: not self.question_of(run, role)["response_received"])
+        self.asked(run, role)
+
+    def question_of(self, run: str, role: str) -> dict[str, Any]:
+        """Airflow's request and what it holds as the answer."""
+        found: dict[str, Any] = self.running.api("admin").get(self.question(run, role))
+        return found
+
     # What became of it ----------------------------------------------------------------------------------------
 
     def plan(self, run: str) -> dict[str, Any]:

@@ -101,14 +101,34 @@ def test_who_is_asked_cannot_be_changed_on_the_way(attack: Attacks) -> None:
         attack.says(run, "approve.dba", kept)
         assert "start a new run" in attack.log(run, "approve.dba")
 
-        first = attack.task(run, "approve.devops")["try_number"]
         assert attack.answer(run, "devops").status_code == 200  # by omar: Airflow still knows him as the one to ask
         attack.until(run, "approve.devops", "failed")
-        attack.says(run, "approve.devops", "found an answer by omar, expected one by a DevOps Engineer", first)
+        attack.says(run, "approve.devops", "found an answer by omar, expected one by a DevOps Engineer")
         attack.says(run, "approve.devops", kept)
         told = attack.applied(run)
     assert all(told[table].startswith("refused: no answer from dba by ") for table in TABLES)
     assert (attack.decisions(run), attack.receipts(run)) == ({}, [])
+
+
+def test_one_persons_invalid_answers_leave_another_the_question(attack: Attacks) -> None:
+    """Five by dora, more than there once were tries, all in the first; then lena, who holds the role too, decides."""
+
+    def two(config: dict[str, Any]) -> None:
+        config["roles"]["dba"]["users"] = ["dora", "lena"]
+
+    with attack.config(two):
+        run = attack.trigger()
+        attack.asked(run)
+        for count in range(1, 6):
+            assert attack.answer(run, "dba", comment="all of them").status_code == 200
+            attack.asked_again(run, "dba", f"asked again (answer {count} of dora)")
+        assert attack.task(run, "approve.dba")["try_number"] == 1
+        assert attack.approve(run, "dba", "besieged", user="lena").status_code == 200
+        assert attack.answer(run, "devops").status_code == 200
+        told = attack.applied(run)
+    assert told["besieged"].startswith("done in ")
+    assert attack.decisions(run)["dba"] == ("lena", attack.ids_of(run, "besieged"))
+    assert sum("found no list of actions" in text for text in attack.told(run, "dba")) == 3
 
 
 def test_each_role_needs_a_person_of_its_own(attack: Attacks) -> None:
@@ -139,9 +159,7 @@ def test_each_role_needs_a_person_of_its_own(attack: Attacks) -> None:
         assert attack.answer(run, "dba").status_code == 200
         attack.until(run, "approve.dba", "success")
         assert attack.answer(run, "devops", user="dora").status_code == 200
-        attack.running.wait(lambda: attack.task(run, "approve.devops")["try_number"] > 1)
-        attack.asked(run, "devops")
-        assert "found a second yes by dora" in attack.log(run, "approve.devops", 1)
+        attack.asked_again(run, "devops", "found a second yes by dora")
         assert attack.approve(run, "devops", "besieged").status_code == 200
         assert attack.applied(run)["besieged"].startswith("done in ")
     assert {role: person for role, (person, _) in attack.decisions(run).items()} == {"dba": "dora", "devops": "omar"}

@@ -283,7 +283,7 @@ def test_roles_and_what_each_is_asked() -> None:
 )
 def test_the_first_line_says_when(fields: dict[str, Any], said: str) -> None:
     """The window, or that there is none and until when it would run; in UTC, with the day it ends on."""
-    shown = plans.body(plan(action(), **fields), "dba", {})
+    shown = plans.body(plan(action(), **fields), "dba", {}, ["ann"])
     assert shown.splitlines()[0] == f"**{said}**"
     assert ("override" in shown) is bool(fields.get("outside"))
 
@@ -333,9 +333,10 @@ def test_the_form_is_what_the_plan_says() -> None:
     """Every line of it: who asked, each action with its reason, cost, lock and roles, what was seen, what it needs."""
     seen = {"1": {"live rows": 1_234_567, "note": "a_b", "dead rows": 0.5}}
     three = replace(TWO, actions=(*TWO.actions, action("3", roles=("lead",))))
-    shown = plans.body(three, "dba", seen)
+    shown = plans.body(three, "dba", seen, ["bob", "ann"])
     assert read(shown) == [
         "<b>Sunday 2026-07-12 03:00–05:00 UTC</b>",
+        "Only 《ann》, 《bob》 may answer; anybody else can read this, and is refused with Access Denied.",
         f"Asked by 《the schedule》 · database 《app》 · plan {plans.digest(plans.canonical(three))[:12]}",
         '  - <b>1</b> · 《VACUUM (ANALYZE, TRUNCATE false) "public"."error_logs"》',
         "    - at least 10 % of its rows are dead; takes about 2 s, lock SHARE UPDATE EXCLUSIVE, needs dba, devops",
@@ -346,7 +347,7 @@ def test_the_form_is_what_the_plan_says() -> None:
         "3 more candidates wait for the next window: a plan holds 200 actions, of some kinds fewer.",
         "<i>Approve</i> lets exactly the actions left in the list below run; take out what should not.",
     ]
-    assert read(plans.body(plan(outside=True), "dba", {}))[2:] == [
+    assert read(plans.body(plan(outside=True), "dba", {}, ["ann"]))[3:] == [
         "<i>Approve</i> lets exactly the actions left in the list below run; take out what should not. "
         "Approving is the override that lets them run outside the calendar."
     ]
@@ -436,9 +437,10 @@ def test_no_name_can_rewrite_the_form(name: str) -> None:
     role, statement = f"r{name}", f'ANALYZE "{name}"'
     hostile = action(name, statement=statement, because=name, lock=name, roles=("dba", role), needs=(name, name))
     seen = {"seen": name, f"k {name}": 5}
-    shown = read(plans.body(plan(hostile, requested_by=name, database=name), "dba", {name: seen}))
-    assert shown[1].startswith(f"Asked by {span(name)} · database {span(name)} · plan ")
-    assert shown[2:-1] == [
+    shown = read(plans.body(plan(hostile, requested_by=name, database=name), "dba", {name: seen}, [name]))
+    assert shown[1].startswith(f"Only {span(name)} may answer; ")
+    assert shown[2].startswith(f"Asked by {span(name)} · database {span(name)} · plan ")
+    assert shown[3:-1] == [
         f"  - <b>{said(name)}</b> · {span(statement)}",
         f"    - {said(name)}; takes about 2 s, lock {said(name)}, needs dba, {said(role)}",
         f"    - seen: {said(f'k {name}')} 5, seen {span(name)}",
@@ -592,7 +594,7 @@ def test_letters_are_letters(name: str) -> None:
 def test_200_hostile_actions_of_63_bytes_are_all_shown() -> None:
     """The largest plan: each statement once, whole."""
     many = [action(str(number), statement=f'VACUUM "{number:03d}{"🦆" * 15}"') for number in range(200)]
-    lines = read(plans.body(plan(*many), "dba", {}))
+    lines = read(plans.body(plan(*many), "dba", {}, ["ann"]))
     assert [line for line in lines if "《V" in line] == [
         f'  - <b>{number}</b> · 《VACUUM "{number:03d}{"🦆" * 15}"》' for number in range(200)
     ]

@@ -694,7 +694,7 @@ def rows(*steps: StepResult, **fields: Any) -> dict[str, tuple[str, str]]:
     found = reports.to_json(one)["checklist"]
     text = Page(reports.to_html(one)).text
     for row in found:
-        assert f"{row['title']} {row['guide']} {row['state']} · not acknowledged yet" in text
+        assert f"{row['title']} {row['guide']} {row['state']} {row['evidence']}".rstrip() in text
         assert row["acknowledged"] is None
     return {row["guide"]: (row["state"], row["evidence"]) for row in found}
 

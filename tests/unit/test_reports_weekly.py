@@ -587,3 +587,14 @@ def test_a_run_by_hand_that_holds_a_slot_is_a_warning_with_what_to_do() -> None:
     assert "then backfill that date" in after.remedy
     one = daily_report(step("health.x", finding("ok")), kind="manual", own=(after,))
     assert one.level is Level.WARNING and "A run by hand holds the calendar's slot" in reports.headline(one)
+
+
+def test_the_checklist_claims_no_review_that_nobody_could_give() -> None:
+    """Weekly rows are in the approval form: the page says who reviewed one, or that nobody did; daily ones are not."""
+    marked = replace(decision("dba", "dora", "1"), reviewed=frozenset({"G123"}))
+    page = text(whole(gate(plan(action(1)), decisions=(marked,))))
+    assert page.count("reviewed by dora") == 1
+    assert page.count("nobody said that they reviewed it") == 4
+    daily = text(daily_report(step("health.system_status")))
+    assert "reviewed" not in daily
+    assert "acknowledged" not in daily + page

@@ -384,25 +384,43 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         MAIN,
         "0 2 * * *",
         "daily at two",
-        "windows.daily.cron: found 'daily at two': expected a cron line of five fields, such as '0 2 * * *' (UTC)",
+        "windows.daily.cron: found 'daily at two': "
+        "3 fields, expected a cron line of five fields, such as '0 2 * * *' (UTC)",
     ),
     "an hour that is none": (
         MAIN,
         "0 2 * * *",
         "0 26 * * *",
-        "windows.daily.cron: found '0 26 * * *': expected a cron line of five fields, such as '0 2 * * *' (UTC)",
+        "windows.daily.cron: found '0 26 * * *': "
+        "its hour is '26', expected 0 to 23, '*', or lists, ranges and steps of them",
     ),
     "a cron line with seconds": (
         MAIN,
         "0 2 * * *",
         "0 0 2 * * *",
-        "windows.daily.cron: found '0 0 2 * * *': expected a cron line of five fields, such as '0 2 * * *' (UTC)",
+        "windows.daily.cron: found '0 0 2 * * *': "
+        "6 fields, expected a cron line of five fields, such as '0 2 * * *' (UTC)",
     ),
     "a random time": (
         MAIN,
         "0 2 * * *",
         "R R * * *",
-        "windows.daily.cron: found 'R R * * *': expected a cron line of five fields, such as '0 2 * * *' (UTC)",
+        "windows.daily.cron: found 'R R * * *': "
+        "its minute is 'R', expected 0 to 59, '*', or lists, ranges and steps of them",
+    ),
+    "a weekday that is none": (
+        MAIN,
+        "0 2 * * *",
+        "0 2 * * MO-FRI",
+        "windows.daily.cron: found '0 2 * * MO-FRI': its day of the week is 'MO-FRI', expected 0 to 7 or sun to sat, "
+        "'*', or lists, ranges and steps of them",
+    ),
+    "a cron line with a year's month": (
+        MAIN,
+        "0 2 * * *",
+        "0 2 1 13 *",
+        "windows.daily.cron: found '0 2 1 13 *': its month is '13', expected 1 to 12 or jan to dec, '*', or lists, "
+        "ranges and steps of them",
     ),
     "a day that never comes": (
         MAIN,

@@ -140,7 +140,8 @@ def test_a_sheet_has_a_known_purpose_and_no_item_twice() -> None:
 def test_the_form_shows_what_is_signed_and_nothing_hides_in_it() -> None:
     """Title, guide, digest and findings of this role's tasks; text from elsewhere stays code."""
     hostile = replace(TASKS[0], says="1 critical `x` [click](javascript:alert(1))")
-    body = sheets.body(sheet(ATTEST, (hostile, *TASKS[1:])), "security", {"audit": ["CRITICAL a\n# b"]})
+    body = sheets.body(sheet(ATTEST, (hostile, *TASKS[1:])), "security", {"audit": ["CRITICAL a\n# b"]}, ["sana"])
+    assert body.splitlines()[2].startswith("Only `sana` may answer")
     assert "**audit** · Security audit (G24): `1 critical ⟨U+0060⟩x⟨U+0060⟩ [click](javascript:alert(1))`" in body
     assert "· evidence `aa11`" in body
     assert "  - `CRITICAL a⟨U+000A⟩# b`" in body

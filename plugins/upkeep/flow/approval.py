@@ -35,7 +35,7 @@ class ManualApprovalSensor(AskingSensor):
             digest=stored.digest,
             ids=ids,
             subject=plans.subject(stored.plan, self._title()),
-            body=plans.body(stored.plan, self.role, stored.measured, stored.checklist),
+            body=plans.body(stored.plan, self.role, stored.measured, self.people, stored.checklist),
             until=asked_until(stored.plan) - stored.plan.shortest,
             not_after=stored.plan.not_after,
             words=PLAN,

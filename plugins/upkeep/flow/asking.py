@@ -3,12 +3,15 @@
 The form only collects. What was shown is committed before the task waits; what was answered counts only when it
 fits what was shown, came in time, and from a person who holds the role (APPROVAL.md, rules 1, 2, 4 and 5). What is
 asked, a plan's actions or a sheet's items, is a subclass's to say.
+
+An answer that decides nothing is asked for again within the same try, by whoever and however often: no person's
+mistakes use up what another needs, and the end is the question's time. Airflow's tries are for what it loses itself,
+such as an answer in the second after parking; the next try tells people that it did not count (ADR 0013).
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,6 +20,7 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskAwaitingInput
 
+from upkeep.flow import request
 from upkeep.flow.connections import trusted
 from upkeep.flow.notify import answer_url, phone_url, tell
 from upkeep.flow.step import window_of
@@ -28,8 +32,11 @@ if TYPE_CHECKING:
     from upkeep.apply.book import Book
     from upkeep.permits import Decision, Words
 
-#: An answer that decides nothing is asked for again, so often.
-RETRIES = 3
+#: Tries for what Airflow or the ledger loses; no answer uses one up.
+RETRIES = 20
+#: So many answers of one person that decide nothing are told to everybody who is asked; more are in the log alone.
+TOLD = 3
+_LOST = "Asked again: an answer given before now did not reach the ledger, counts for nothing and must be given again"
 
 
 @dataclass(frozen=True)
@@ -82,37 +89,57 @@ class AskingSensor(HITLOperator):
                 return self._say(f"nothing to ask of {self.role}: {matter}")
             if answered := self._answer(book, matter):
                 return self._say(f"already answered: {_told(answered, matter.words)}")
-            if not settings().maintenance.holders(self.role):
+            if not self.people:
                 return self._say(f"nobody is asked: role {self.role} has no user")
-            left = matter.until - datetime.now(UTC)
-            if left <= timedelta(0):
-                return self._say(f"no time is left to ask {self.role}")
-            assigned = self._assigned()
-            row = self._task(context, matter) | {
-                "try_number": context["ti"].try_number,
-                "body_digest": hashlib.sha256(matter.body.encode()).hexdigest(),
-                "action_ids": list(matter.ids),
-                "asked": [user["name"] for user in assigned],
-            }
-            window = window_of(context, self.target, self.cadence)
-            book.patiently(lambda ledger: gate.add_shown(ledger, window, row))
-        self._ask(context, matter, assigned)
-        self._tell(context, f"{matter.subject}. Answer by {matter.until:%Y-%m-%d %H:%M} UTC")
-        raise self._wait(left)
+            task = self._task(context, matter)
+            if book.patiently(lambda ledger: gate.shown_of_task(ledger, task)):
+                self._tell(context, f"{matter.subject}. {self._say(_LOST)}")
+            return self._question(book, context, matter, {})
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
-        """Keep an answer that counts; ask again for one that does not; end green when there is none."""
+    def _question(self, book: Book, context: Context, matter: Matter, invalid: dict[str, int]) -> str:
+        """Show the matter, tell people, then ask and wait at once: Airflow may lose what comes before it waits."""
+        from upkeep import gate
+
+        left = matter.until - datetime.now(UTC)
+        if left <= timedelta(0):
+            return self._say(f"no time is left to ask {self.role}")
+        assigned = self._assigned()
+        row = self._task(context, matter) | {
+            "try_number": context["ti"].try_number,
+            "body_digest": hashlib.sha256(matter.body.encode()).hexdigest(),
+            "action_ids": list(matter.ids),
+            "asked": [user["name"] for user in assigned],
+        }
+        window = window_of(context, self.target, self.cadence)
+        book.patiently(lambda ledger: gate.add_shown(ledger, window, row))
+        if not invalid:
+            self._tell(context, f"{matter.subject}. Answer by {matter.until:%Y-%m-%d %H:%M} UTC")
+        request.send(
+            context["ti"].id,
+            matter.subject,
+            matter.body,
+            options=[matter.words.yes, matter.words.no],
+            params=_params(matter),
+            assigned=assigned,
+        )
+        raise self._wait(left, invalid)
+
+    def execute_complete(self, context: Context, event: dict[str, Any], invalid: dict[str, int] | None = None) -> str:
+        """Keep an answer that counts; ask again for one that does not; end green when there is none.
+
+        ``invalid`` is how many answers of each person have decided nothing in this try.
+        """
         from psycopg import OperationalError
 
         try:
             with self._book() as book:
-                return self._say(self._complete(book, context, event))
+                return self._say(self._complete(book, context, event, invalid or {}))
         except OperationalError as error:
             why = f"the ledger stayed away ({' '.join(str(error).split())[:200]})"
             self._tell(context, f"{self._title()}, {self.target} {self.cadence}: {why}. An answer must be given again")
             raise AirflowException(f"{why}: nothing was kept, and an answer must be given again") from None
 
-    def _complete(self, book: Book, context: Context, event: dict[str, Any]) -> str:
+    def _complete(self, book: Book, context: Context, event: dict[str, Any], invalid: dict[str, int]) -> str:
         """What became of the question. Every look at the ledger is patient: this answer comes only once (rule 2)."""
         from upkeep import gate
         from upkeep.permits import InvalidAnswer
@@ -121,7 +148,7 @@ class AskingSensor(HITLOperator):
         if isinstance(matter, str):
             raise AirflowFailException("what was asked about is gone from the ledger: start a new run")
         if "error" in event or event.get("timedout"):
-            return self._silence(context, matter, event)
+            return self._silence(context, matter, event, invalid)
         task = self._task(context, matter)
         shown = book.patiently(lambda ledger: gate.shown_of_task(ledger, task))
         if shown is None:
@@ -134,54 +161,41 @@ class AskingSensor(HITLOperator):
             if kept is None:  # answered for two roles at one moment: the ledger kept the other one
                 raise InvalidAnswer(f"found a second yes by {decision.person}, expected another person")
         except InvalidAnswer as why:
-            self._tell(context, f"{self._title()}, {self.target} {self.cadence}: {why}. Asked again")
-            raise AirflowException(f"the answer counts for nothing: {why}; asked again") from None
+            return self._again(book, context, matter, event, invalid, str(why))
         return _told(kept, matter.words)
+
+    def _again(
+        self, book: Book, context: Context, matter: Matter, event: dict[str, Any], invalid: dict[str, int], why: str
+    ) -> str:
+        """Say that an answer counts for nothing, and ask once more in this very try."""
+        person = str((event.get("responded_by_user") or {}).get("name") or "nobody")
+        count = invalid.get(person, 0) + 1
+        self._say(f"the answer counts for nothing: {why}; asked again (answer {count} of {person})")
+        if count <= TOLD:
+            self._tell(context, f"{self._title()}, {self.target} {self.cadence}: {why}. Asked again")
+        return self._question(book, context, matter, invalid | {person: count})
 
     # What is asked --------------------------------------------------------------------------------------------
 
+    @property
+    def people(self) -> frozenset[str]:
+        """Who may answer: they hold the role now."""
+        return settings().maintenance.holders(self.role)
+
     def _assigned(self) -> list[dict[str, str]]:
-        config = settings().maintenance
-        return [{"id": config.people[name].id or name, "name": name} for name in sorted(config.holders(self.role))]
+        known = settings().maintenance.people
+        return [{"id": known[name].id or name, "name": name} for name in sorted(self.people)]
 
-    def _ask(self, context: Context, matter: Matter, assigned: list[dict[str, str]]) -> None:
-        """Send the request and read back what Airflow keeps: after a clear it keeps the first one."""
-        from airflow.sdk.api.datamodels._generated import HITLUser
-        from airflow.sdk.execution_time.comms import CreateHITLDetailPayload
-        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
-
-        params, options = _params(matter), [matter.words.yes, matter.words.no]
-        kept: Any = SUPERVISOR_COMMS.send(
-            msg=CreateHITLDetailPayload(
-                ti_id=context["ti"].id,
-                options=options,
-                subject=matter.subject,
-                body=matter.body,
-                defaults=None,
-                multiple=False,
-                params=params,
-                assigned_users=[HITLUser(**user) for user in assigned],
-            )
-        )
-        asked = [{"id": user.id, "name": user.name} for user in kept.assigned_users or []]
-        wanted = [matter.subject, matter.body, options, params, assigned, None, False]
-        found = [kept.subject, kept.body, kept.options, kept.params, asked, kept.defaults, bool(kept.multiple)]
-        if _same(found) != _same(wanted):
-            raise AirflowFailException(
-                "Airflow keeps another request for this task than the plan's (it was asked before with other people, "
-                "another plan or another text): nobody is asked; start a new run"
-            )
-
-    def _wait(self, left: timedelta) -> TaskAwaitingInput:
+    def _wait(self, left: timedelta, invalid: dict[str, int]) -> TaskAwaitingInput:
         """Park: until the reminder if there is time for one, else until the end."""
         remind = timedelta(minutes=settings().maintenance.approval.remind_minutes)
         timeout = left - remind if left > remind else left
         self.log.info("Waiting for %s, %s at most", self._title(), str(left).partition(".")[0])
-        return TaskAwaitingInput(method_name="execute_complete", timeout=timeout)
+        return TaskAwaitingInput(method_name="execute_complete", kwargs={"invalid": invalid}, timeout=timeout)
 
     # What is answered -----------------------------------------------------------------------------------------
 
-    def _silence(self, context: Context, matter: Matter, event: dict[str, Any]) -> str:
+    def _silence(self, context: Context, matter: Matter, event: dict[str, Any], invalid: dict[str, int]) -> str:
         """Nobody has answered: remind and wait on while there is time."""
         if "error" in event and event.get("error_type") != "timeout":
             raise AirflowException(f"Airflow could not wait for the answer: {event['error']}")
@@ -190,7 +204,7 @@ class AskingSensor(HITLOperator):
         if left > timedelta(0):
             asked = f"{self._title()}, {self.target} {self.cadence}"
             self._tell(context, f"Not answered yet: {asked}, until {until:%Y-%m-%d %H:%M} UTC")
-            raise TaskAwaitingInput(method_name="execute_complete", timeout=left)
+            raise TaskAwaitingInput(method_name="execute_complete", kwargs={"invalid": invalid}, timeout=left)
         return f"no answer from {self._title()} by {until:%Y-%m-%d %H:%M} UTC"
 
     def _decision(
@@ -274,11 +288,6 @@ def _params(matter: Matter) -> dict[str, Any]:
         )  # fmt: skip
     fields["comment"] = Param(None, type=["null", "string"], title="Comment", description="Kept with the answer.")
     return {name: field.serialize() for name, field in fields.items()}
-
-
-def _same(value: Any) -> Any:
-    """A value as JSON gives it back."""
-    return json.loads(json.dumps(value))
 
 
 def _moment(value: Any) -> datetime:

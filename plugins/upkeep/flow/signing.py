@@ -53,7 +53,7 @@ class SignatureSensor(AskingSensor):
             digest=stored.digest,
             ids=ids,
             subject=sheets.subject(stored.sheet, self._title()),
-            body=sheets.body(stored.sheet, self.role, stored.details),
+            body=sheets.body(stored.sheet, self.role, stored.details, self.people),
             until=stored.sheet.not_after,
             not_after=stored.sheet.not_after,
             words=sheets.WORDS[self.purpose],

@@ -6,7 +6,7 @@ are part of it, measurements stand beside it. What a reviewer sees is made from 
 
 from __future__ import annotations
 
-from upkeep.plans.form import body, checklist_rows, subject, when
+from upkeep.plans.form import body, checklist_rows, may_answer, subject, when
 from upkeep.plans.model import (
     MOST_ACTIONS,
     SCHEDULE,
@@ -31,6 +31,7 @@ __all__ = [
     "checklist_rows",
     "code",
     "digest",
+    "may_answer",
     "numbered",
     "parse",
     "plain",

@@ -29,9 +29,10 @@ def body(
     plan: Plan,
     role: str,
     measured: Mapping[str, Mapping[str, Any]],
+    people: Iterable[str],
     checklist: Iterable[Mapping[str, Any]] = (),
 ) -> str:
-    """The form's Markdown for one role: when, who asked, each action that this role decides on, the checklist.
+    """The form's Markdown for one role: when, who may answer, who asked, each action that it decides on, the checklist.
 
     ``measured`` holds what was seen when the plan was drawn up, by action id; a row of the checklist has ``guide``,
     ``title``, ``state`` and ``evidence``.
@@ -39,6 +40,7 @@ def body(
     lines = [
         f"**{when(plan)}**",
         "",
+        *may_answer(people),
         f"Asked by {code(plan.requested_by)} · database {code(plan.database)} · plan {digest(canonical(plan))[:12]}",
         "",
     ]
@@ -54,6 +56,12 @@ def body(
     if plan.outside:
         lines += ["Approving is the override that lets them run outside the calendar."]
     return "\n".join(lines)
+
+
+def may_answer(people: Iterable[str]) -> list[str]:
+    """Who may answer, said before anything that is asked: Airflow shows the form with its buttons to everybody."""
+    names = ", ".join(code(name) for name in sorted(people))
+    return [f"Only {names} may answer; anybody else can read this, and is refused with Access Denied.", ""]
 
 
 def _shown(action: Action, measured: Mapping[str, Any]) -> list[str]:

@@ -1,8 +1,8 @@
 """The guide's checklists: daily (G118-G122), weekly (G123-G127), monthly (G128-G132). A row each, with its evidence.
 
-Pure. A row never blocks the run and is never ticked by it: acknowledging is a person's. The weekly rows stand in the
-approval form, and whoever answers may mark there what they have reviewed; a monthly row is acknowledged by whoever
-attests the task that it is about.
+Pure. A row never blocks the run and is never ticked by it: reviewing is a person's. The weekly rows stand in the
+approval form, and whoever answers may mark there what they have reviewed; a monthly row is reviewed by whoever attests
+the task that it is about. Daily rows are read; nobody is asked about them, and the page claims nothing else.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def checklist(report: Report) -> tuple[Row, ...]:
     )
 
 
-#: The task whose attestation acknowledges a monthly row.
+#: The task whose attestation says that a monthly row was reviewed.
 _TASKS = {"G128": "audit", "G129": "recovery", "G130": "baselines", "G131": "cost", "G132": "documentation"}
 
 
