@@ -4,13 +4,15 @@ A test says what it proves in a decorator: ids or ranges of ids, then what it sh
 
     @pytest.mark.guide("G39-G43", "fires", "silent")
 
-`tests/guide.yaml` says what each id needs. `make coverage` runs the tests and writes the table from those that passed;
+`tests/guide.yaml` says what each id needs. `make coverage` runs `make test` and writes the table from what passed;
 `tests/unit/test_guide_table.py` holds it against the decorators, which are read without importing anything.
 """
 
 from __future__ import annotations
 
 import ast
+import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,17 +35,22 @@ the finding appear, one under *falls silent* makes it disappear; *holds* is for 
 |---|---|---|---|---|
 """
 
+#: The numbers of the guide's items, G1 to G139.
+ITEMS = range(1, 140)
+
 #: (id, need) → the tests marked with it, as file::name.
 Marks = dict[tuple[str, str], set[str]]
 
 
 @dataclass(frozen=True)
 class Item:
-    """An id of the inventory: its words in short, what its tests must show, and what no test shows yet."""
+    """An id of the inventory: its words in short, what its tests must show, and what none shows yet."""
 
     title: str
     needs: tuple[str, ...] = ()
     lacks: str = ""
+    #: The part of the plan that will build it, where nothing of it is built yet.
+    part: int = 0
 
 
 def read_items(file: Path) -> dict[str, Item]:
@@ -51,8 +58,8 @@ def read_items(file: Path) -> dict[str, Item]:
     given = yaml.safe_load(file.read_text(encoding="utf-8"))
     items = {guide: Item(**{**fields, "needs": tuple(fields.get("needs", ()))}) for guide, fields in given.items()}
     for guide, item in items.items():
-        if not set(item.needs) <= NEEDS.keys() or not (item.needs or item.lacks):
-            expected = f"needs from {list(NEEDS)}, or lacks that says why there are none"
+        if not set(item.needs) <= NEEDS.keys() or not (item.needs or item.lacks or item.part):
+            expected = f"needs from {list(NEEDS)}, lacks that says why there are none, or the part that will build it"
             raise ValueError(f"{file.name}: {guide}: found needs {list(item.needs)}, expected {expected}")
     return items
 
@@ -104,7 +111,11 @@ def problems(items: dict[str, Item], marks: Marks) -> list[str]:
     """What is wrong in sentences: an id that nobody listed, and a need that no test meets."""
     unknown = sorted({guide for guide, _ in marks} - items.keys())
     found = [f"{guide}: marked in {min(_of(marks, guide))}, expected it in tests/guide.yaml" for guide in unknown]
+    found += [f"G{n}: found no row, expected one in tests/guide.yaml" for n in ITEMS if f"G{n}" not in items]
     for guide, item in items.items():
+        found += [f"{guide}: marked, and said to be built by part {item.part}" for _ in _of(marks, guide) if item.part][
+            :1
+        ]
         found += [f"{guide} ({item.title}): no test {NEEDS[n]}" for n in item.needs if not marks.get((guide, n))]
     return found
 
@@ -119,50 +130,63 @@ def render(items: dict[str, Item], marks: Marks) -> str:
     for guide, item in items.items():
         tests = (sorted(marks.get((guide, need), ())) for need in NEEDS)
         cells = ("<br>".join(f"`{test.removeprefix('tests/')}`" for test in cell) or "–" for cell in tests)
+        if item.part:
+            cells = iter([f"not built: part {item.part}", "–", "–"])
         rows.append(f"| {guide} | {item.title} | {' | '.join(cells)} |\n")
     lacking = [f"- {guide}, {item.title}: {item.lacks}\n" for guide, item in items.items() if item.lacks]
     return HEAD + "".join(rows) + "\n## What no test shows yet\n\n" + "".join(lacking or ["Nothing.\n"])
 
 
-class Table:
-    """Listens to a session and writes the table at its end, unless something is missing."""
+class Passed:
+    """Listens to a session and writes which of its tests passed, as JSON."""
 
-    def __init__(self, file: Path, root: Path) -> None:
+    def __init__(self, file: Path) -> None:
         self.file = file
-        self.tests = root / "tests"
         self.outcomes: dict[str, set[str]] = {}
-        self.said: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A test passed when all that was run of it did: each of its parameters, before and after as well."""
         if report.when == "call" or report.outcome != "passed":
             self.outcomes.setdefault(report.nodeid.partition("[")[0], set()).add(report.outcome)
 
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write, or make the run fail."""
-        items, marks = read_items(self.tests / "guide.yaml"), read_marks(self.tests)
-        passed = {test for test, outcomes in self.outcomes.items() if outcomes == {"passed"}}
-        marked = set().union(*marks.values())
-        self.said = [f"{test}: marked, but it did not pass in this run" for test in sorted(marked - passed)]
-        self.said += problems(items, {mark: tests & passed for mark, tests in marks.items()})
-        if self.said:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        else:
-            self.file.write_text(render(items, marks), encoding="utf-8")
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what became of the table."""
-        for sentence in self.said:
-            terminalreporter.write_line(sentence, red=True)
-        terminalreporter.write_line(f"{self.file}: {'not written' if self.said else 'written'}")
+    def pytest_sessionfinish(self) -> None:
+        """Write them; an earlier run's file must not stand in for this one's."""
+        passed = sorted(test for test, outcomes in self.outcomes.items() if outcomes == {"passed"})
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.file.write_text(json.dumps(passed), encoding="utf-8")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The option of `make coverage`."""
-    parser.addoption("--guide-table", type=Path, metavar="FILE", help="write the guide's coverage table there")
+    """The option of `make test`, whose two runs `make coverage` puts together."""
+    parser.addoption("--passed", type=Path, metavar="FILE", help="write there, as JSON, which tests passed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Listen only when a table was asked for."""
-    if file := config.getoption("guide_table"):
-        config.pluginmanager.register(Table(file, config.rootpath))
+    """Listen only when the file was asked for."""
+    if file := config.getoption("passed"):
+        file.unlink(missing_ok=True)
+        config.pluginmanager.register(Passed(file))
+
+
+def write_table(file: Path, tests: Path, passed: set[str]) -> list[str]:
+    """Write the table from the tests that passed, unless something is missing; that is returned in sentences."""
+    items, marks = read_items(tests / "guide.yaml"), read_marks(tests)
+    marked = set().union(*marks.values())
+    said = [f"{test}: marked, but it did not pass in this run" for test in sorted(marked - passed)]
+    said += problems(items, {mark: found & passed for mark, found in marks.items()})
+    if not said:
+        file.write_text(render(items, marks), encoding="utf-8")
+    return said
+
+
+def main(arguments: list[str]) -> int:
+    """``python -m tests.coverage_table TABLE PASSED…``; exit code 1 when no table was written."""
+    file, *runs = map(Path, arguments)
+    passed = {test for run in runs for test in json.loads(run.read_text(encoding="utf-8"))}
+    said = write_table(file, ROOT / "tests", passed)
+    print("\n".join([*said, f"{file}: {'not written' if said else 'written'}"]))
+    return 1 if said else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -36,7 +36,7 @@ def fill(stage: Stage, name: str, rows: int) -> None:
     stage.do(sql.SQL("ANALYZE {}").format(table))  # its own session: what one has changed is counted at its end
 
 
-@pytest.mark.guide("G52", "fires", "silent")
+@pytest.mark.guide("G59", "fires", "silent")
 @pytest.mark.parametrize("percent", [9, 10])
 def test_dead_rows_make_a_vacuum_from_the_limit_on(stage: Stage, percent: int) -> None:
     """10 % of 20,000 rows are a candidate and 9 % are none; after VACUUM it is gone."""
@@ -50,7 +50,7 @@ def test_dead_rows_make_a_vacuum_from_the_limit_on(stage: Stage, percent: int) -
     assert verbs(stage) == {}
 
 
-@pytest.mark.guide("G59", "fires", "silent")
+@pytest.mark.guide("G52", "fires", "silent")
 def test_changed_rows_alone_make_an_analyze(stage: Stage) -> None:
     """New rows since the last ANALYZE are no work for VACUUM; after ANALYZE there is no candidate."""
     fill(stage, "t", 10_000)

@@ -85,7 +85,7 @@ def whole(monthly: Monthly) -> str:
     return run
 
 
-@pytest.mark.guide("G23", "G24-G30", "G133-G136", "holds")
+@pytest.mark.guide("G23", "G24", "G26-G30", "G133-G136", "holds")
 def test_four_people_carry_a_month_through_to_its_sign_off(monthly: Monthly, whole: str) -> None:
     """G23-G30: signed on, attested by owner, approved, applied, signed off by name; the last page has all of it."""
     told = monthly.signing(whole)
@@ -137,7 +137,7 @@ def test_the_month_report_reads_well_on_a_phone(monthly: Monthly, whole: str, br
         context.close()
 
 
-@pytest.mark.guide("G24-G30", "holds")
+@pytest.mark.guide("G24", "G26-G30", "holds")
 def test_evidence_that_is_collected_anew_voids_what_was_attested(monthly: Monthly) -> None:
     """Attested, then the step is cleared and sees something else: void, and nothing is applied without a sign-on."""
     run = monthly.trigger()

@@ -213,7 +213,7 @@ def test_the_monthly_schedule_is_the_guides(monthly: Mapping[str, Any]) -> None:
     assert monthly["max_active_runs"] > 1
 
 
-@pytest.mark.guide("G23-G30", "G133-G136", "holds")
+@pytest.mark.guide("G23", "G24", "G26-G30", "G133-G136", "holds")
 def test_the_month_waits_for_its_people_where_they_decide_and_nowhere_else(monthly: Mapping[str, Any]) -> None:
     """G23-G30: evidence beside sign-on, sealed, attested by owner; plan, approval, apply; sign-off after the report."""
     tasks = monthly["tasks"]
@@ -238,7 +238,12 @@ def test_the_month_waits_for_its_people_where_they_decide_and_nowhere_else(month
     assert (upstream["report"], upstream["verdict"], upstream["sign_off.sheet"]) == (after, {"report"}, {"report"})
     assert (upstream["sign_off.lead"], upstream["sign_off.signed_report"]) == ({"sign_off.sheet"}, {"sign_off.lead"})
     assert tasks["apply"]["retries"] == 0
-    titles = {"dba": "Database Administrator", "security": "Security Engineer", "lead": "Technical Lead"}
+    titles = {
+        "dba": "Database Administrator",
+        "devops": "DevOps Engineer",
+        "security": "Security Engineer",
+        "lead": "Technical Lead",
+    }
     assert all(tasks[f"attest.{role}"]["owner"] == title for role, title in titles.items())
     ends = {"plan", "apply", "report", "attest.seal", "wait_for_window", "sign_off.signed_report"}
     assert all(tasks[name]["rule"] == "all_done" for name in ends | signers | owners | approvals | after)

@@ -407,7 +407,7 @@ def duplicates(platform: Platform) -> set[str]:
     return {key.rpartition(".")[2] for key, finding in found.items() if finding.subject.endswith("is a duplicate")}
 
 
-@pytest.mark.guide("G53", "fires", "silent")
+@pytest.mark.guide("G14", "G53", "fires", "silent")
 def test_a_duplicate_fires_until_it_is_dropped(platform: Platform) -> None:
     """G53: of two that nobody uses the older one is kept; after the drop nothing is left."""
     platform.sql(TABLE)
@@ -529,7 +529,7 @@ def writing(platform: Platform) -> Iterator[None]:
         yield
 
 
-@pytest.mark.guide("G53", "fires", "silent")
+@pytest.mark.guide("G14", "G53", "fires", "silent")
 def test_an_invalid_index_fires_until_it_is_rebuilt(platform: Platform) -> None:
     """G53: CREATE UNIQUE INDEX CONCURRENTLY over equal rows leaves one; it is proposed; REINDEX ends it."""
     platform.sql(TABLE)

@@ -111,7 +111,6 @@ def reported(*guides: str, level: Level = Level.OK, state: str = "ran", step: st
     return record(*(finding(f"k:{guide}", level, guide=guide) for guide in guides), state=state, step=step)
 
 
-@pytest.mark.guide("G138", "fires", "silent")
 def test_an_item_that_was_reported_before_and_not_in_the_period_is_missed(book: Ledger, window: Window) -> None:
     """The period is half-open: its first moment counts, its end belongs to the window that asks; other ids never do."""
     assert items(book, window) == {}
@@ -125,7 +124,6 @@ def test_an_item_that_was_reported_before_and_not_in_the_period_is_missed(book: 
     assert items(book, window)["G10"] == (-2, True)
 
 
-@pytest.mark.guide("G138", "fires")
 def test_what_could_not_look_is_no_result(book: Ledger, window: Window) -> None:
     """An unknown finding, a failed step, a first try that a second has taken the place of, a year and more ago."""
     write(book, later(window, -401), reported("G1"))

@@ -66,7 +66,6 @@ def test_of_several_windows_in_a_week_the_median_counts(book: Ledger, window: Wi
     assert weeks(book, later(window, 13), "rate_limited_requests") == {"": {1: 2.0}}
 
 
-@pytest.mark.guide("G18", "holds")
 def test_points_come_in_order_from_every_window_and_end_at_the_moment(book: Ledger, window: Window) -> None:
     """Parts of the metric, failed steps and other targets are not among them."""
     for day in range(3):

@@ -299,7 +299,6 @@ def row(guide: str, days_ago: int) -> dict[str, Any]:
     return {"guide": guide, "last": last, "inside": last >= PERIOD[0]}
 
 
-@pytest.mark.guide("G138", "fires", "silent")
 def test_an_item_without_a_result_this_month_is_found() -> None:
     """One finding for each, with its last result; all that were seen are only counted."""
     found = judging.guide_items([row("G2", 1), row("G53", 60), row("G99", 35)], PERIOD)

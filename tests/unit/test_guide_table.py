@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.coverage_table import ROOT, problems, read_items, read_marks, render
+from tests.coverage_table import ITEMS as NUMBERS
+from tests.coverage_table import ROOT, problems, read_items, read_marks, render, write_table
 
 ITEMS = """
 G1: {title: one, needs: [fires, silent]}
 G2: {title: two, needs: [holds]}
 G3: {title: three, lacks: everything}
-"""
+""" + "".join(f"G{number}: {{title: later, part: 9}}\n" for number in NUMBERS[3:])
 GOOD = """
 import pytest
 
@@ -30,31 +32,34 @@ def test_both():
 """
 
 
-def run(folder: Path, tests: str, items: str = ITEMS) -> tuple[int, str, str]:
-    """Run these tests for a table: exit code, what was said, the table if there is one."""
-    file, table = folder / "tests/test_some.py", folder / "coverage.md"
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(tests)
+def run(folder: Path, *files: str, items: str = ITEMS) -> tuple[str, str]:
+    """Run each file of tests by itself and put the runs together: what is missing, the table if there is one."""
+    (folder / "tests").mkdir(exist_ok=True)
     (folder / "tests/guide.yaml").write_text(items)
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = guide\n")
-    table.unlink(missing_ok=True)
     options = ["-p", "tests.coverage_table", "-p", "no:cacheprovider", "--import-mode=importlib", "--strict-markers"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, "--rootdir", str(folder), "--guide-table", str(table), str(file)],
-        env={**os.environ, "PYTEST_ADDOPTS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr, table.read_text() if table.exists() else ""
+    passed: set[str] = set()
+    for number, text in enumerate(files):
+        file, out = folder / f"tests/test_{number}.py", folder / f"{number}.json"
+        file.write_text(text)
+        subprocess.run(
+            [sys.executable, "-m", "pytest", *options, "--rootdir", str(folder), "--passed", str(out), str(file)],
+            env={**os.environ, "PYTEST_ADDOPTS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+            cwd=ROOT,
+            capture_output=True,
+            check=False,
+        )
+        passed |= set(json.loads(out.read_text()))
+    table = folder / "coverage.md"
+    said = write_table(table, folder / "tests", passed)
+    return "\n".join(said), table.read_text() if table.exists() else ""
 
 
 def test_the_table_of_a_run_that_passed(tmp_path: Path) -> None:
     """Each id with its tests by need, and what no test shows; two parameters are one test."""
-    code, said, table = run(tmp_path, GOOD)
-    assert code == 0, said
-    fires, both = "`test_some.py::test_fires`", "`test_some.py::test_both`"
+    said, table = run(tmp_path, GOOD)
+    assert said == ""
+    fires, both = "`test_0.py::test_fires`", "`test_0.py::test_both`"
     assert f"| G1 | one | {fires} | {both} | {both} |\n" in table
     assert f"| G2 | two | – | {both} | {both} |\n" in table
     assert table.endswith("- G3, three: everything\n")
@@ -65,18 +70,44 @@ def test_the_table_of_a_run_that_passed(tmp_path: Path) -> None:
     [
         ('"G1", "fires"', '"G1", "holds"', "G1 (one): no test fires"),
         ("assert n", "assert n == 1", "G1 (one): no test fires"),
-        ("    pass", "    pytest.skip('no server')", "test_some.py::test_both: marked, but it did not pass"),
+        ("    pass", "    pytest.skip('no server')", "test_0.py::test_both: marked, but it did not pass"),
         ("    pass", "    pytest.xfail('not yet')", "G2 (two): no test holds"),
-        ('"G1", "fires"', '"G1", "G4", "fires"', "G4: marked in tests/test_some.py::test_fires, expected it in"),
+        ('"G1", "fires"', '"G1", "X4", "fires"', "X4: marked in tests/test_0.py::test_fires, expected it in"),
+        ('"G1", "fires"', '"G1", "G4", "fires"', "G4: marked, and said to be built by part 9"),
     ],
-    ids=["a need nobody meets", "one parameter fails", "skipped", "expected to fail", "an id nobody knows"],
+    ids=[
+        "a need nobody meets",
+        "one parameter fails",
+        "skipped",
+        "expected to fail",
+        "an id nobody knows",
+        "an id that is not built",
+    ],
 )
 def test_what_is_missing_fails_and_leaves_no_table(tmp_path: Path, old: str, new: str, said: str) -> None:
     """A test that did not pass counts for nothing, whichever way."""
     assert GOOD.count(old) == 1
-    code, output, table = run(tmp_path, GOOD.replace(old, new))
-    assert (code, table) == (1, "")
+    output, table = run(tmp_path, GOOD.replace(old, new))
+    assert table == ""
     assert said in output
+
+
+def test_two_runs_side_by_side_are_one_table(tmp_path: Path) -> None:
+    """`make test` runs the tests on Airflow beside the others: each proves what it ran."""
+    first, second = GOOD.split('@pytest.mark.guide("G1-G2"')
+    second = 'import pytest\n\n@pytest.mark.guide("G1-G2"' + second
+    said, table = run(tmp_path, first, second)
+    assert said == ""
+    assert "| G1 | one | `test_0.py::test_fires` | `test_1.py::test_both` | `test_1.py::test_both` |\n" in table
+    assert "| G4 | later | not built: part 9 | – | – |\n" in table
+    said, _ = run(tmp_path, first, second.replace("pass", "assert False"))
+    assert "tests/test_1.py::test_both: marked, but it did not pass in this run" in said
+
+
+def test_an_item_of_the_guide_without_a_row_is_told(tmp_path: Path) -> None:
+    """What nobody lists would look as if it were not asked for."""
+    said, table = run(tmp_path, GOOD, items=ITEMS.replace("G31: {title: later, part: 9}\n", ""))
+    assert (said, table) == ("G31: found no row, expected one in tests/guide.yaml", "")
 
 
 @pytest.mark.parametrize(
@@ -120,10 +151,9 @@ def test_an_item_needs_something_or_says_why_not(tmp_path: Path) -> None:
             read_items(tmp_path / "guide.yaml")
 
 
-def test_every_need_has_its_marks_and_the_published_table_has_not_drifted(pytestconfig: pytest.Config) -> None:
+def test_every_need_has_its_marks_and_the_published_table_has_not_drifted() -> None:
     """docs/coverage.md is what the decorators and tests/guide.yaml say; `make coverage` proves and writes it anew."""
     items, marks = read_items(ROOT / "tests/guide.yaml"), read_marks(ROOT / "tests")
     assert problems(items, marks) == []
-    if not pytestconfig.getoption("guide_table"):  # else this run is about to write it
-        published = (ROOT / "docs/coverage.md").read_text(encoding="utf-8")
-        assert published == render(items, marks), "make coverage writes it anew"
+    published = (ROOT / "docs/coverage.md").read_text(encoding="utf-8")
+    assert published == render(items, marks), "make coverage writes it anew"

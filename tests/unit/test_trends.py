@@ -77,19 +77,32 @@ def test_one_function_that_is_worse_fires_where_the_whole_does_not(name: str) ->
     assert fired.detail.index("function worst: 990") < fired.detail.index("function bad: 190")
 
 
-@pytest.mark.guide("G91", "G92", "G93", "holds")
-def test_use_rate_limits_and_storage_are_watched() -> None:
-    """G91-G93: requests by function, the share answered with 429, and bytes in words."""
-    assert {BY_NAME[name].guide for name in ("week_requests", "rate_limited_requests", "week_database_bytes")} == {
-        "G91",
-        "G92",
-        "G93",
-    }
-    assert one({0: 2.0, 1: 1.0}, BY_NAME["rate_limited_requests"]).level is Level.ADVISORY
-    told = one({0: 3 * 2.0**30, 1: 2.0**30}, BY_NAME["week_database_bytes"])
+@pytest.mark.guide("G91", "holds")
+def test_the_use_of_functions_is_told_and_is_no_finding() -> None:
+    """G91: requests this week and last, and which functions are asked more; more use is not worse."""
+    used = BY_NAME["week_requests"]
+    assert used.guide == "G91"
+    grown = one({0: 1_200_000.0, 1: 900.0}, used, trust_scorer={0: 1_100_000.0, 1: 450.0})
+    assert grown.level is Level.OK
+    assert grown.detail.startswith("1,200,000 requests, last week 900 requests")
+
+
+@pytest.mark.guide("G92", "fires", "silent")
+def test_requests_refused_for_their_rate_fire_and_fall_silent() -> None:
+    """G92: the share answered with 429, twice last week's, is told; as much as last week is not."""
+    limited = BY_NAME["rate_limited_requests"]
+    assert limited.guide == "G92"
+    assert one({0: 2.0, 1: 1.0}, limited).level is Level.ADVISORY
+    assert one({0: 1.0, 1: 1.0}, limited).level is Level.OK
+
+
+@pytest.mark.guide("G93", "holds")
+def test_the_size_of_the_database_is_told_in_words() -> None:
+    """G93: nobody reads ten digits."""
+    stored = BY_NAME["week_database_bytes"]
+    assert stored.guide == "G93"
+    told = one({0: 3 * 2.0**30, 1: 2.0**30}, stored)
     assert told.detail == "3 GB, last week 1 GB (+200 %)"
-    used = one({0: 1_200_000.0, 1: 900.0}, BY_NAME["week_requests"])
-    assert used.detail.startswith("1,200,000 requests, last week 900 requests")
 
 
 def test_many_functions_stay_short() -> None:
