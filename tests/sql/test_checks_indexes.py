@@ -564,13 +564,131 @@ def test_what_is_under_way_is_not_invalid(platform: Platform, statement: str) ->
     until(lambda: "invalid_indexes" not in look(platform, "invalid_indexes"))
 
 
-def test_an_invalid_index_of_a_partitioned_table_is_no_action(platform: Platform) -> None:
-    """ON ONLY waits for its parts: a finding, and nothing that could be dropped."""
-    platform.sql("CREATE TABLE p (id int) PARTITION BY RANGE (id)")
-    platform.sql("CREATE TABLE p1 PARTITION OF p DEFAULT")
-    platform.sql("CREATE INDEX waits ON ONLY p (id)")
-    assert "it is not dropped" in look(platform, "invalid_indexes")["invalid_indexes:public.waits"].remedy
+def parted(platform: Platform) -> None:
+    """A table of two partitions with rows."""
+    platform.sql("CREATE TABLE p (id int NOT NULL, b text) PARTITION BY RANGE (id)")
+    platform.sql("CREATE TABLE low PARTITION OF p FOR VALUES FROM (0) TO (10)")
+    platform.sql('CREATE TABLE "High 🐘" PARTITION OF p FOR VALUES FROM (10) TO (20)')
+    platform.sql("INSERT INTO p SELECT n, 'x' FROM generate_series(0, 19) n")
+
+
+PARENTS = {
+    "plain": ("CREATE INDEX {n} ON ONLY p USING btree (b DESC, id) WHERE (b <> ' ON ONLY ')", 2),
+    "a name of 63 bytes": ("CREATE INDEX {long} ON ONLY p (id) INCLUDE (b)", 2),
+    "unique": ("CREATE UNIQUE INDEX {n} ON ONLY p (id)", 2),
+    "primary key": ("ALTER TABLE ONLY p ADD CONSTRAINT {n} PRIMARY KEY (id)", 3),
+    "unique constraint": ("ALTER TABLE ONLY p ADD CONSTRAINT {n} UNIQUE (id, b)", 3),
+}
+
+
+@pytest.mark.guide("G53", "fires", "silent")
+@pytest.mark.parametrize(("statement", "each"), PARENTS.values(), ids=PARENTS.keys())
+def test_an_index_of_a_partitioned_table_names_the_partitions_that_lack_one(
+    platform: Platform, statement: str, each: int
+) -> None:
+    """No build that ended halfway and nothing to drop: its remedy, run as it stands, makes it valid."""
+    parted(platform)
+    platform.sql(statement, n="Waits 'here'", long="n" * 63)
+    (finding,) = look(platform, "invalid_indexes").values()
+    assert (finding.level, finding.subject.endswith(" is not complete")) == (Level.WARNING, True)
+    assert finding.detail == "on p: public.low has none attached; public.High 🐘 has none attached"
+    assert "It is not dropped." in finding.remedy
     assert proposed(platform) == set()
+    statements = finding.metadata["statements"]
+    assert finding.remedy.endswith("; ".join(statements))
+    run(platform, statements[:each])
+    (finding,) = look(platform, "invalid_indexes").values()
+    assert finding.detail == "on p: public.High 🐘 has none attached"
+    run(platform, finding.metadata["statements"])
+    assert list(look(platform, "invalid_indexes")) == ["invalid_indexes"]
+
+
+def run(platform: Platform, statements: list[str]) -> None:
+    """Run what a remedy says."""
+    with psycopg.connect(platform.admin, autocommit=True) as owner:
+        for statement in statements:
+            owner.execute(statement.encode())
+
+
+@pytest.mark.guide("G53", "fires", "silent")
+def test_an_invalid_index_of_a_partition_is_rebuilt_where_it_hangs(platform: Platform) -> None:
+    """Attached and invalid: both are named, neither is dropped, and the remedy makes the part valid."""
+    parted(platform)
+    platform.sql("CREATE INDEX whole ON ONLY p (b)")
+    platform.sql('CREATE INDEX fine ON "High 🐘" (b)')
+    platform.sql("ALTER INDEX whole ATTACH PARTITION fine")
+    with psycopg.connect(platform.admin) as holder, psycopg.connect(platform.admin, autocommit=True) as worker:
+        holder.execute("LOCK TABLE low IN ROW EXCLUSIVE MODE")
+        worker.execute("SET lock_timeout = '200ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            worker.execute("CREATE INDEX CONCURRENTLY half ON low (b)")
+    platform.sql("ALTER INDEX whole ATTACH PARTITION half")
+    found = look(platform, "invalid_indexes")
+    assert set(found) == {"invalid_indexes:public.whole", "invalid_indexes:public.half"}
+    whole = found["invalid_indexes:public.whole"]
+    assert whole.detail == "on p: that of public.low (half) is invalid"
+    assert 'REINDEX INDEX CONCURRENTLY "public"."half"' in found["invalid_indexes:public.half"].remedy
+    assert proposed(platform) == set()
+    run(platform, whole.metadata["statements"])
+    left = look(platform, "invalid_indexes")
+    assert "invalid_indexes:public.half" not in left
+    if left.keys() != {"invalid_indexes"}:  # servers that mark a parent only when a part is attached
+        assert "each partition has a valid one" in left["invalid_indexes:public.whole"].detail
+        platform.sql("DROP INDEX whole")
+        platform.sql("CREATE INDEX whole ON p (b)")
+    assert list(look(platform, "invalid_indexes")) == ["invalid_indexes"]
+
+
+def test_an_index_over_a_foreign_partition_says_what_helps(platform: Platform) -> None:
+    """A foreign table can have no index: no statement that could not run."""
+    parted(platform)
+    platform.sql("CREATE FOREIGN DATA WRAPPER w")
+    platform.sql("CREATE SERVER s FOREIGN DATA WRAPPER w")
+    platform.sql("CREATE FOREIGN TABLE far PARTITION OF p FOR VALUES FROM (20) TO (30) SERVER s")
+    platform.sql("CREATE INDEX waits ON ONLY p (id)")
+    finding = look(platform, "invalid_indexes")["invalid_indexes:public.waits"]
+    assert "public.far has none attached" in finding.detail
+    assert "A foreign table can have no index" in finding.remedy
+    platform.sql("DROP INDEX waits")
+    platform.sql("CREATE INDEX waits ON p (id)")
+    assert list(look(platform, "invalid_indexes")) == ["invalid_indexes"]
+
+
+@pytest.mark.guide("G53", "fires", "silent")
+@pytest.mark.parametrize("name", ["people_ccnew", "people_ccold3"])
+def test_an_index_that_is_only_named_like_a_leftover(platform: Platform, name: str) -> None:
+    """It is valid and used: advice to rename it, which ends it, and nothing is proposed."""
+    platform.sql(TABLE)
+    platform.sql(f"CREATE INDEX {name} ON t (a)")
+    use(platform.admin, "SELECT a FROM t WHERE a = 1")
+    finding = until(
+        lambda: look(platform, "invalid_indexes")[f"invalid_indexes:name:public.{name}"],
+        lambda found: "scanned 1 times" in found.detail,
+    )
+    assert finding.level is Level.ADVISORY
+    assert proposed(platform) == set()
+    platform.sql("CREATE TABLE people (id int)")
+    taken = look(platform, "invalid_indexes")[f"invalid_indexes:name:public.{name}"]
+    assert "By hand" not in taken.remedy
+    platform.sql("DROP TABLE people")
+    run(platform, [finding.remedy.partition("By hand: ")[2]])
+    assert list(look(platform, "invalid_indexes")) == ["invalid_indexes"]
+
+
+@pytest.mark.guide("G53", "fires", "silent")
+def test_a_leftover_of_a_rebuild_is_not_made_valid_but_dropped(platform: Platform) -> None:
+    """Rebuilt it would be a duplicate of the index that it was to replace."""
+    platform.sql(TABLE)
+    platform.sql("CREATE INDEX i ON t (a)")
+    with psycopg.connect(platform.admin, autocommit=True) as worker, writing(platform):
+        worker.execute("SET lock_timeout = '200ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            worker.execute("REINDEX INDEX CONCURRENTLY i")
+    finding = look(platform, "invalid_indexes")["invalid_indexes:public.i_ccnew"]
+    assert "REINDEX" not in finding.remedy
+    assert proposed(platform) >= {"i_ccnew"}
+    platform.sql("DROP INDEX i_ccnew")
+    assert list(look(platform, "invalid_indexes")) == ["invalid_indexes"]
 
 
 # Missing --------------------------------------------------------------------------------------------------------

@@ -468,3 +468,105 @@ def test_a_check_of_a_partitioned_table_is_one_action_as_large_as_its_partitions
     with database.session(to(platform.reader), CONFIG.maintenance.sql, read_only=True) as session:
         (row,) = constraints.candidates(session, [])
     assert (row["table"], row["table_bytes"] > 500_000) == ("big", True)
+
+
+DOMAINS = {
+    # what is made, where values lie that break it, what mends them
+    "a column": (
+        ("CREATE TABLE t (v whole)", "INSERT INTO t VALUES (-1), (-2), (NULL), (1)"),
+        2,
+        ("UPDATE t SET v = 1",),
+    ),
+    "a domain over it, and a view of it": (
+        (
+            "CREATE DOMAIN over AS whole",
+            "CREATE TABLE t (v over)",
+            "INSERT INTO t VALUES (-1)",
+            "CREATE VIEW w AS TABLE t",
+        ),
+        1,
+        ("DELETE FROM t",),
+    ),
+    "partitions and children, each once": (
+        (
+            "CREATE TABLE t (v whole) PARTITION BY LIST (v)",
+            "CREATE TABLE t1 PARTITION OF t DEFAULT",
+            "CREATE TABLE base (v whole)",
+            "CREATE TABLE child () INHERITS (base)",
+            "INSERT INTO t VALUES (-1)",
+            "INSERT INTO base VALUES (-1)",
+            "INSERT INTO child VALUES (-1)",
+        ),
+        3,
+        ("DELETE FROM t", "DELETE FROM base"),
+    ),
+}
+
+
+@pytest.mark.guide("G60", "fires", "silent")
+@pytest.mark.parametrize(("made", "broken", "mended"), DOMAINS.values(), ids=DOMAINS.keys())
+def test_a_domains_constraint_fires_with_its_violators_until_it_is_validated(
+    platform: Platform, made: tuple[str, ...], broken: int, mended: tuple[str, ...]
+) -> None:
+    """NOT VALID on a domain: counted over its columns; its remedy, run as it stands, ends it."""
+    do(platform, "CREATE DOMAIN whole AS int", *made)
+    do(
+        platform,
+        "ALTER DOMAIN whole ADD CONSTRAINT positive CHECK (VALUE > 0 AND VALUE::text <> 'VALUE %s {}') NOT VALID",
+    )
+    platform.sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}", role=platform.role)
+    key = "constraints:domain:public.whole.positive"
+    finding = look(platform, "constraints")[key]
+    assert (finding.level, finding.guide, finding.metadata) == (Level.WARNING, "G60", {"violators": broken})
+    do(platform, *mended)
+    finding = look(platform, "constraints")[key]
+    assert (finding.level, finding.metadata) == (Level.ADVISORY, {"violators": 0})
+    statement = 'ALTER DOMAIN "public"."whole" VALIDATE CONSTRAINT "positive"'
+    assert f"By hand, at a quiet hour: {statement};" in finding.remedy
+    do(platform, statement)
+    assert [finding.level for finding in look(platform, "constraints").values()] == [Level.OK]
+
+
+INSIDE = {
+    "an array": ("CREATE TABLE t (v whole[])", "INSERT INTO t VALUES ('{-1}')"),
+    "a composite": ("CREATE TYPE pair AS (a int, b whole)", "CREATE TABLE t (v pair)"),
+    "an array of composites": ("CREATE TYPE pair AS (a int, b whole)", "CREATE TABLE t (v pair[])"),
+    "a range": ("CREATE TYPE span AS RANGE (subtype = whole)", "CREATE TABLE t (v span)"),
+}
+
+
+@pytest.mark.parametrize("made", INSIDE.values(), ids=INSIDE.keys())
+def test_a_domain_inside_another_type_is_unknown(platform: Platform, made: tuple[str, ...]) -> None:
+    """It is not counted there, and the server refuses to validate it: the finding names the column."""
+    do(platform, "CREATE DOMAIN whole AS int", *made)
+    do(platform, "ALTER DOMAIN whole ADD CONSTRAINT positive CHECK (VALUE > 0) NOT VALID")
+    finding = look(platform, "constraints")["constraints:domain:public.whole.positive"]
+    assert (finding.level, "(public.t.v)" in finding.remedy) == (Level.UNKNOWN, True)
+    with pytest.raises(psycopg.errors.FeatureNotSupported):
+        do(platform, "ALTER DOMAIN whole VALIDATE CONSTRAINT positive")
+    do(platform, "DROP TABLE t")
+    finding = look(platform, "constraints")["constraints:domain:public.whole.positive"]
+    assert (finding.level, "it has no column" in finding.detail) == (Level.ADVISORY, True)
+    do(platform, "ALTER DOMAIN whole VALIDATE CONSTRAINT positive")
+    assert "constraints" in look(platform, "constraints")
+
+
+def test_a_domains_values_that_cannot_be_read_are_unknown(platform: Platform) -> None:
+    """Without the right to read a column nothing is said of it; with it its values are counted, whatever the names."""
+    name = '100% "quoted" {x} 🐘'
+    at = {"n": sql.Identifier(name), "t": sql.Identifier(f"{name}s")}
+    with psycopg.connect(platform.admin, autocommit=True) as owner:
+        for statement in (
+            'CREATE DOMAIN {n} AS varchar(9) COLLATE "C"',
+            'CREATE TABLE {t} ({n} {n} COLLATE "POSIX")',
+            "INSERT INTO {t} VALUES ('x'), ('y')",
+            "REVOKE ALL ON {t} FROM PUBLIC",
+            "ALTER DOMAIN {n} ADD CONSTRAINT {n} CHECK (VALUE < 'y') NOT VALID",
+        ):
+            owner.execute(sql.SQL(statement).format(**at))
+        owner.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(at["t"], sql.Identifier(platform.role)))
+        (finding,) = look(platform, "constraints").values()
+        assert (finding.level, "permission denied" in finding.detail) == (Level.UNKNOWN, True)
+        owner.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(at["t"], sql.Identifier(platform.role)))
+    (finding,) = look(platform, "constraints").values()
+    assert (finding.level, finding.metadata) == (Level.WARNING, {"violators": 1})

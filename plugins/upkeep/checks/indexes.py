@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
+from psycopg import sql
+
 from upkeep import indexes
+from upkeep.checks import partitions
 from upkeep.checks.look import Check, Look
 from upkeep.database import Row
 from upkeep.findings import Finding, Level, Sample
@@ -16,6 +20,9 @@ from upkeep.reports.text import size
 #: Findings of one look; the rest is one more that counts them.
 SHOWN = 50
 
+#: How REINDEX CONCURRENTLY names an index that it has not finished, or has replaced.
+_LEFTOVER = re.compile(r"._cc(new|old)\d*$")
+_RENAME = sql.SQL("ALTER INDEX {} RENAME TO {}")
 _UNUSED = "a scan now and then, or no index"
 
 
@@ -84,23 +91,50 @@ def _duplicate(row: Row) -> Finding:
 
 
 def invalid_indexes(look: Look) -> Looked:
-    """A warning for each index that costs writes and answers no query."""
+    """A warning for each index that costs writes and answers no query, and for each of a partitioned table that is not
+    complete; advice for each that is valid and has the name of what REINDEX CONCURRENTLY leaves behind.
+    """
     rows = indexes.invalid(look.session)
+    lacking: dict[int, list[Row]] = {}
+    for row in look.session.rows(look.session.load("indexes/incomplete_indexes")):
+        lacking.setdefault(row["oid"], []).append(row)
+    named = look.session.rows(look.session.load("indexes/named_like_leftovers"))
     good = _ok("invalid_indexes", "Invalid indexes", "no index is invalid, apart from those being built", "G53")
-    findings = _each(rows, _invalid, good)
+    findings = _each([*rows, *named], partial(_invalid, lacking), good)
     return Looked(findings, (Sample("invalid_indexes", float(len(rows)), "indexes"),))
 
 
-def _invalid(row: Row) -> Finding:
+def _invalid(lacking: Mapping[int, Sequence[Row]], row: Row) -> Finding:
+    if "base" in row:
+        return _named_like_leftover(row)
+    if row["oid"] in lacking:
+        return partitions.incomplete(row, lacking[row["oid"]])
+    rebuilt = f"{partitions.rebuild(row['schema'], row['index'])} makes it valid"
+    if not row["droppable"]:
+        remedy = (
+            f"{rebuilt}, once no row breaks it; it is not dropped: a partitioned index or a constraint rests on it."
+        )
+    elif _LEFTOVER.search(row["index"]):
+        remedy = f"The weekly plan proposes to drop it. {_by_hand(row)}"  # valid, it would only be a duplicate
+    else:
+        remedy = f"The weekly plan proposes to drop it; {rebuilt} instead. {_by_hand(row)}"
+    detail = f"on {row['table']}, {size(row['bytes'])}: {indexes.INVALID}"
+    key, subject = f"invalid_indexes:{_name(row)}", f"{_name(row)} is invalid"
+    return _advice(key, subject, detail, "every index valid", remedy, Level.WARNING)
+
+
+def _named_like_leftover(row: Row) -> Finding:
+    old, new = sql.Identifier(row["schema"], row["index"]), sql.Identifier(row["base"])
+    remedy = "Give it another name: whoever cleans up by names would drop it."
+    if row["free"]:
+        remedy += f" By hand: {_RENAME.format(old, new).as_string()}"
     return _advice(
-        f"invalid_indexes:{_name(row)}",
-        f"{_name(row)} is invalid",
-        f"on {row['table']}, {size(row['bytes'])}: {indexes.INVALID}",
-        "every index valid",
-        f"The weekly plan proposes to drop it; REINDEX INDEX CONCURRENTLY makes it valid instead. {_by_hand(row)}"
-        if row["droppable"]
-        else "It belongs to a partitioned table or a constraint: attach or build what is missing; it is not dropped.",
-        Level.WARNING,
+        f"invalid_indexes:name:{_name(row)}",
+        f"{_name(row)} only looks like a leftover",
+        f"on {row['table']}: named as REINDEX CONCURRENTLY names what it leaves behind, but valid, "
+        f"and scanned {row['scans'] or 0:,} times",
+        "a name that does not end so",
+        remedy,
     )
 
 

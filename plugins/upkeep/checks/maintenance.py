@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from upkeep import constraints, reindex
+from upkeep.checks import domains
 from upkeep.checks.look import Check, Look
 from upkeep.database import Row
 from upkeep.findings import Finding, Level, Sample
@@ -197,14 +198,19 @@ def _name(row: Row) -> str:
 def unvalidated(look: Look) -> Looked:
     """A finding for each constraint that was never held against all rows, with how many break it."""
     counted = [(row, constraints.violators(look.session, row)) for row in constraints.unvalidated(look.session)]
-    samples = [Sample("unvalidated_constraints", float(len(counted)), "constraints")]
-    for row, count in counted:
+    of_domains = [(row, domains.violators(look.session, row)) for row in domains.unvalidated(look.session)]
+    named = [(_constraint(row), count) for row, count in counted]
+    named += [(domains.name(row), count) for row, count in of_domains]
+    samples = [Sample("unvalidated_constraints", float(len(named)), "constraints")]
+    for name, count in named:
         if count.violators is not None:
-            samples.append(Sample("constraint_violators", float(count.violators), "rows", _constraint(row)))
-    if not counted:
-        detail = "every CHECK and foreign key of a table holds for all rows"
+            samples.append(Sample("constraint_violators", float(count.violators), "rows", name))
+    if not named:
+        detail = "every CHECK and foreign key of a table holds for all rows, every CHECK of a domain for all values"
         return Looked((Finding("constraints", Level.OK, "Constraints", detail, "", "", "G60"),), tuple(samples))
-    return Looked(tuple(_broken(row, count) for row, count in counted), tuple(samples))
+    findings = [_broken(row, count) for row, count in counted]
+    findings += [domains.finding(row, count) for row, count in of_domains]
+    return Looked(tuple(findings), tuple(samples))
 
 
 def _broken(row: Row, count: constraints.Count) -> Finding:
