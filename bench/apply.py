@@ -67,7 +67,7 @@ class Platform:
         known = predictions.learned(past, self.config.optimise.least_receipts)
         proposals = optimise.propose(chosen, self.config.optimise, ("dba", "devops"), version, known)
         actions, measured = plans.numbered(proposals)
-        window = Window(TARGET, "weekly", Kind.MANUAL, DUE, now, DUE, now, secrets.token_hex(8), "bench")
+        window = Window(TARGET, "weekly", Kind.MANUAL, DUE, now, DUE, now, secrets.token_hex(8), "bench", instance="1")
         plan = plans.Plan(
             target=TARGET,
             cadence="weekly",
@@ -80,6 +80,7 @@ class Platform:
             not_after=now + timedelta(hours=4),
             outside=True,
             actions=actions,
+            instance=window.instance,
         )
         with database.session(self.connect("ledger"), self.config.sql, read_only=False) as session:
             ledger.open_window(session, window)
@@ -90,7 +91,7 @@ class Platform:
 
     def _decide(self, session: database.Session, window: Window, stored: gate.Stored, role: str) -> None:
         ids = [action.id for action in stored.plan.actions]
-        shown = {"dag_id": window.dag_id, "run_id": window.run_id, "task_id": role, "map_index": -1, "try_number": 1}
+        shown = {"task_id": role, "map_index": -1, "try_number": 1}
         more = {"role": role, "digest": stored.digest, "body_digest": "", "action_ids": ids, "asked": [role]}
         number = gate.add_shown(session, window, shown | more)
         gate.add_decision(session, stored.digest, number, Decision(role, role, frozenset(ids), datetime.now(UTC)))
@@ -98,7 +99,9 @@ class Platform:
     def apply(self, stored: gate.Stored) -> list[gate.Receipt]:
         """Apply it all; the receipts."""
         places = Places(self.connect("ledger"), self.connect(TARGET), self.connect(TARGET))
-        outcomes = Applying(places, self.config, lambda: self.config, stored, stored.plan.run_id, lambda _: None).run()
+        run_id, asked = stored.plan.run_id, stored.plan.requested_by
+        applying = Applying(places, self.config, lambda: self.config, stored, run_id, lambda _: None, asked)
+        outcomes = applying.run()
         receipts = [outcome.receipt for outcome in outcomes if outcome.state == "done" and outcome.receipt]
         assert len(receipts) == len(outcomes), [outcome.reason for outcome in outcomes]
         return receipts

@@ -18,6 +18,7 @@ from upkeep.checks import answers, backups, latencies  # noqa: F401
 from upkeep.flow import operators, probes  # noqa: F401
 from upkeep.flow.connections import postgres
 from upkeep.flow.ends import ReportLink
+from upkeep.flow.runs import RunListener
 from upkeep.functions import transport  # noqa: F401
 from upkeep.settings import settings
 
@@ -26,6 +27,7 @@ class UpkeepPlugin(AirflowPlugin):
     """Mounts the pages under /upkeep and puts a Report tab on every run."""
 
     name = "upkeep"
+    listeners = [RunListener()]
     operator_extra_links = [ReportLink()]
     external_views = [
         {

@@ -36,6 +36,8 @@ class Decision:
 class Circumstances:
     """What is true at this moment: who holds which role, who asked (None: everybody), what is already done.
 
+    ``unknown`` is the name that made it everybody, empty where that is the plan's.
+
     ``frozen`` is the reason of a freeze that holds now, ``freezes_at`` when the next one begins, ``override`` whether
     config lets approvers leave the calendar, ``absent`` who has not signed on where the window needs that.
     """
@@ -48,6 +50,7 @@ class Circumstances:
     absent: str = ""
     freezes_at: datetime | None = None
     done: frozenset[str] = field(default_factory=frozenset)
+    unknown: str = ""
 
 
 def refusal(plan: Plan, action: Action, decisions: Iterable[Decision], at: Circumstances) -> str:
@@ -92,8 +95,9 @@ def asked_until(plan: Plan) -> datetime:
 
 def _requested(approvers: frozenset[str], plan: Plan, at: Circumstances) -> str:
     if at.requester is None:
+        name = at.unknown or plan.requested_by
         return (
-            f"it was requested by {plan.requested_by!r}, whom config/maintenance.yaml: people does not know: that "
+            f"it was requested by {name!r}, whom config/maintenance.yaml: people does not know: that "
             "counts as requested by everybody, and a requester cannot be the only approver"
         )
     if not approvers - at.requester:

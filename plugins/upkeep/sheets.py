@@ -17,6 +17,7 @@ import rfc8785
 
 from upkeep import plans
 from upkeep.permits import Decision, Words
+from upkeep.windows import Run
 
 SIGN_ON, ATTEST, SIGN_OFF = "sign-on", "attestation", "sign-off"
 
@@ -50,7 +51,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Sheet:
-    """What is signed in one run for one purpose; answers count before ``not_after``."""
+    """What is signed in one run for one purpose; answers count before ``not_after``; ``instance`` as in a plan."""
 
     purpose: str
     target: str
@@ -60,6 +61,12 @@ class Sheet:
     due: datetime
     not_after: datetime
     items: tuple[Item, ...]
+    instance: str = ""
+
+    @property
+    def run(self) -> Run:
+        """The run that it is for, and no other of that id."""
+        return Run(self.dag_id, self.run_id, self.instance)
 
     def __post_init__(self) -> None:
         ids = [item.id for item in self.items]
@@ -76,6 +83,8 @@ def canonical(sheet: Sheet) -> str:
     content: dict[str, Any] = asdict(sheet)
     for name in _TIMES:
         content[name] = content[name].astimezone(UTC).strftime(_TIME)
+    if not sheet.instance:
+        del content["instance"]
     return rfc8785.dumps(content).decode()
 
 

@@ -95,6 +95,18 @@ class When(StrEnum):
 
 
 @dataclass(frozen=True)
+class Run:
+    """One run and no other: Airflow gives the id of a deleted run again, ``instance`` it never gives twice.
+
+    It is empty where Airflow's scheduler did not say (ADR 0014): then the run has no plan and can get none.
+    """
+
+    dag_id: str
+    run_id: str
+    instance: str
+
+
+@dataclass(frozen=True)
 class Window:
     """One occurrence of a cadence. ``period`` is half-open: [start, end)."""
 
@@ -108,6 +120,12 @@ class Window:
     run_id: str
     dag_id: str
     requested_by: str = ""
+    instance: str = ""
+
+    @property
+    def run(self) -> Run:
+        """The run that opened it."""
+        return Run(self.dag_id, self.run_id, self.instance)
 
     @property
     def period(self) -> tuple[datetime, datetime]:

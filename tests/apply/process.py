@@ -19,5 +19,6 @@ def say(text: str) -> None:
 if __name__ == "__main__":
     ledger, target, config, stored = pickle.loads(Path(sys.argv[1]).read_bytes())
     places = Places(*(lambda dsn=dsn: psycopg.connect(dsn) for dsn in (ledger, target, target)))
-    for outcome in Applying(places, config, lambda: config, stored, stored.plan.run_id, say).run():
+    plan = stored.plan
+    for outcome in Applying(places, config, lambda: config, stored, plan.run_id, say, plan.requested_by).run():
         say(f"OUTCOME {outcome.action.table} {outcome.state}")

@@ -142,6 +142,7 @@ class Stage:
             "not_after": now + HOUR,
             "outside": False,
             "actions": actions,
+            "instance": "1",
         }
         about |= fields
         plan = plans.Plan(**(about | {"due": min(about["due"], about["not_before"])}))
@@ -162,6 +163,7 @@ class Stage:
             plan.due,
             plan.run_id,
             plan.dag_id,
+            instance=plan.instance,
         )
 
     def decide(
@@ -175,8 +177,6 @@ class Stage:
         approved = frozenset(action.id for action in stored.plan.actions) if ids is None else frozenset(ids)
         for role, person in people.items():
             shown = {
-                "dag_id": stored.plan.dag_id,
-                "run_id": stored.plan.run_id,
                 "task_id": f"approve_{role}",
                 "map_index": -1,
                 "try_number": 1,
@@ -206,7 +206,7 @@ class Stage:
     def applying(self, stored: gate.Stored, **others: Any) -> Applying:
         """One go at a plan; ``places``, ``clock``, ``config`` and ``reread`` can be replaced."""
         given = {"places": self.places(), "config": self.config, "run_id": stored.plan.run_id, "say": self.said.append}
-        given |= others
+        given |= {"requested_by": stored.plan.requested_by} | others
         return Applying(stored=stored, **({"reread": lambda: given["config"]} | given))
 
     def apply(self, stored: gate.Stored, **others: Any) -> dict[str, Outcome]:

@@ -47,7 +47,7 @@ def test_what_both_roles_approved_is_done_and_is_no_candidate_any_more(stage: St
         assert row["reason"] == ""
         assert row["before"]["total_bytes"] > 0
     with stage.ledger.session() as session:
-        kept = gate.plan_of_run(session, stored.plan.dag_id, stored.plan.run_id)
+        kept = gate.plan_of_run(session, stored.plan.run)
     assert kept is not None
     assert all(action.predicted_ms > 0 for action in kept.plan.actions)
 
@@ -253,7 +253,7 @@ def test_a_plan_that_was_altered_in_the_ledger_is_not_read(stage: Stage) -> None
     stored = stage.approved()
     altered(stage, stored)
     with pytest.raises(ValueError, match="does not give its digest"), stage.ledger.session() as session:
-        gate.plan_of_run(session, stored.plan.dag_id, stored.plan.run_id)
+        gate.plan_of_run(session, stored.plan.run)
 
 
 def test_a_permit_of_an_altered_plan_stops_everything_on_that_target(stage: Stage) -> None:

@@ -29,7 +29,8 @@ def ask(stage: Stage, stored: gate.Stored) -> gate.StoredSheet:
     items = tuple(Item(role, role, role, "G23", "", "takes part") for role in PEOPLE)
     plan = stored.plan
     end = datetime.now(UTC) + timedelta(minutes=30)
-    sheet = Sheet(sheets.SIGN_ON, plan.target, plan.cadence, plan.dag_id, plan.run_id, plan.due, end, items)
+    run = {"dag_id": plan.dag_id, "run_id": plan.run_id, "instance": plan.instance}
+    sheet = Sheet(sheets.SIGN_ON, plan.target, plan.cadence, due=plan.due, not_after=end, items=items, **run)
     with stage.ledger.session() as session:
         return gate.add_sheet(session, stage.window(plan), sheet, {})
 
@@ -38,8 +39,6 @@ def sign(stage: Stage, stored: gate.Stored, kept: gate.StoredSheet, people: Mapp
     """Let people sign on; an empty name of a role declines."""
     for role, person in people.items():
         shown = {
-            "dag_id": stored.plan.dag_id,
-            "run_id": stored.plan.run_id,
             "task_id": f"sign_on.{role}",
             "map_index": -1,
             "try_number": 1,
@@ -110,9 +109,9 @@ def test_a_run_keeps_its_first_sheet_and_its_plan_beside_it(stage: Stage) -> Non
     first = ask(stage, stored)
     assert ask(stage, stored).digest == first.digest
     with stage.ledger.session() as session:
-        plan = gate.plan_of_run(session, stored.plan.dag_id, stored.plan.run_id)
+        plan = gate.plan_of_run(session, stored.plan.run)
         assert gate.plan_by_digest(session, first.digest) is None
-        assert gate.sheet_of_run(session, stored.plan.dag_id, stored.plan.run_id, sheets.ATTEST) is None
+        assert gate.sheet_of_run(session, stored.plan.run, sheets.ATTEST) is None
     assert plan is not None and plan.digest == stored.digest
 
 

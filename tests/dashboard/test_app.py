@@ -33,7 +33,7 @@ class Ledger:
     def connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.dsn)
 
-    def add(self, dag_id: str, run_id: str, number: int = 0, headline: str = "All ok") -> int:
+    def add(self, dag_id: str, run_id: str, number: int = 0, headline: str = "All ok", instance: str = "1") -> int:
         """A report ``<p>number</p>`` of a run, in the window that is due ``number`` days after DUE."""
         values = {
             "dag_id": dag_id,
@@ -42,6 +42,7 @@ class Ledger:
             "headline": headline,
             "html": f"<p>{number}</p>",
             "body": f'{{"n": {number}}}',
+            "instance": instance,
         }
         with self.connect() as connection:
             row = connection.execute(
@@ -51,11 +52,12 @@ class Ledger:
                         (target, cadence, due, kind, dag_id, run_id, deadline, period_start, period_end, requested_by)
                     VALUES (%(dag_id)s, 'daily', %(due)s, 'calendar', %(dag_id)s, %(run_id)s,
                         %(due)s + interval '30 min', %(due)s - interval '1 day', %(due)s, '')
-                    ON CONFLICT (target, cadence, due, kind, manual_run_id) DO UPDATE SET run_id = excluded.run_id
+                    ON CONFLICT (target, cadence, due, kind, manual_run_id, manual_instance)
+                        DO UPDATE SET run_id = excluded.run_id
                     RETURNING id
                 )
-                INSERT INTO upkeep.reports (window_id, dag_id, run_id, level, headline, html, body, digest)
-                SELECT w.id, %(dag_id)s, %(run_id)s, 'ok', %(headline)s, %(html)s, %(body)s, 'x' FROM w
+                INSERT INTO upkeep.reports (window_id, dag_id, run_id, instance, level, headline, html, body, digest)
+                SELECT w.id, %(dag_id)s, %(run_id)s, %(instance)s, 'ok', %(headline)s, %(html)s, %(body)s, 'x' FROM w
                 RETURNING id
                 """,
                 values,
@@ -112,6 +114,20 @@ def test_the_latest_report_of_a_run(ledger: Ledger, client: Client, run_id: str)
     assert (body.status_code, body.json(), body.headers["content-type"]) == (200, {"n": 2}, "application/json")
     assert_headers(page)
     assert_headers(body)
+
+
+def test_a_deleted_runs_report_is_not_shown_for_the_run_that_has_its_id_now(ledger: Ledger, client: Client) -> None:
+    """The newest run's report is shown, page and header say that there was another, and the list says which."""
+    address, lists = "/dags/maintenance_weekly/runs/mine/report", "/dags/maintenance_weekly/reports"
+    ledger.add("maintenance_weekly", "mine", 1)
+    assert client.get(address).text == "<p>1</p>"
+    assert client.get(address).headers[dashboard.EARLIER] == "0"
+    assert "deleted" not in client.get(lists).text
+    ledger.add("maintenance_weekly", "mine", 2, instance="2")
+    page, body = client.get(address), client.get(f"{address}.json")
+    assert page.text.endswith("<p>2</p>") and "1 earlier run had this id and was\ndeleted" in page.text
+    assert (body.json(), body.headers[dashboard.EARLIER], page.headers[dashboard.EARLIER]) == ({"n": 2}, "1", "1")
+    assert client.get(lists).text.count("a deleted run; another one has its id now") == 1
 
 
 @pytest.mark.guide("G11", "holds")

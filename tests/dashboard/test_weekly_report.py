@@ -24,7 +24,7 @@ with warnings.catch_warnings():
 DUE = datetime(2026, 11, 22, 3, tzinfo=UTC)
 DAG, RUN = "maintenance_weekly", "manual__1"
 WINDOW = Window(
-    "primary", "weekly", Kind.MANUAL, DUE, DUE + timedelta(hours=2), DUE - timedelta(days=7), DUE, RUN, DAG, "olga"
+    "primary", "weekly", Kind.MANUAL, DUE, DUE + timedelta(hours=2), DUE - timedelta(days=7), DUE, RUN, DAG, "olga", "1"
 )
 STATES = {"evidence.dead_rows": "success", "plan": "success", "apply": "success", "after.dead_rows": "success"}
 
@@ -59,7 +59,18 @@ class Run:
             for n, table in enumerate(tables, 1)
         )
         one = plans.Plan(
-            "primary", "weekly", DAG, RUN, DUE, "olga", "platform", DUE, DUE + timedelta(days=999), True, actions
+            "primary",
+            "weekly",
+            DAG,
+            RUN,
+            DUE,
+            "olga",
+            "platform",
+            DUE,
+            DUE + timedelta(days=999),
+            True,
+            actions,
+            instance=WINDOW.instance,
         )
         with self.session() as session:
             return gate.add_plan(session, WINDOW, one, {"1": {"dead rows": 7}})

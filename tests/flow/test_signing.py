@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -30,7 +31,8 @@ DUE = datetime(2026, 11, 10, 9, 0, tzinfo=UTC)
 def window(book: Ledger) -> windows.Window:
     """A monthly window by hand, opened in a real ledger."""
     end, run = DUE + timedelta(hours=4), f"run of {datetime.now(UTC).isoformat()}"
-    found = windows.Window("production", "monthly", windows.Kind.MANUAL, DUE, end, DUE - timedelta(28), DUE, run, "d")
+    times, calls = (DUE, end, DUE - timedelta(28), DUE), {"run_id": run, "dag_id": "d", "instance": "1"}
+    found = windows.Window("production", "monthly", windows.Kind.MANUAL, *times, **calls)
     with book.session() as session:
         ledger.open_window(session, found)
     return found
@@ -39,14 +41,16 @@ def window(book: Ledger) -> windows.Window:
 def draw_up(book: Ledger, window: windows.Window, purpose: str, *items: Item) -> gate.StoredSheet:
     """Keep a sheet of this run."""
     end = window.due + timedelta(hours=2)
-    sheet = Sheet(purpose, "production", "monthly", window.dag_id, window.run_id, window.due, end, items)
+    sheet = Sheet(
+        purpose, "production", "monthly", window.dag_id, window.run_id, window.due, end, items, window.instance
+    )
     with book.session() as session:
         return gate.add_sheet(session, window, sheet, {})
 
 
 def sign(book: Ledger, window: windows.Window, kept: gate.StoredSheet, role: str, person: str, *ids: str) -> None:
     """One role's answer, as its sensor keeps it."""
-    shown: dict[str, Any] = {"dag_id": window.dag_id, "run_id": window.run_id, "task_id": role, "map_index": -1}
+    shown: dict[str, Any] = {"task_id": role, "map_index": -1}
     shown |= {"try_number": 1, "role": role, "digest": kept.digest, "body_digest": "", "action_ids": list(ids)}
     with book.session() as session:
         number = gate.add_shown(session, window, shown | {"asked": [person]})
@@ -94,7 +98,7 @@ def test_the_ledger_keeps_one_yes_of_a_person_for_a_sheet(book: Ledger, window: 
     sign(book, window, kept, "security", "ann", "audit")
     with book.session() as session:
         assert [(one.role, one.person) for one in gate.decisions(session, kept.digest)] == [("devops", "ann")]
-        assert gate.said_yes(session, window.dag_id, window.run_id) == {("ann", "devops")}
+        assert gate.said_yes(session, window.run) == {("ann", "devops")}
     sign(book, window, kept, "security", "ann")
     with book.session() as session:
         assert {one.role for one in gate.decisions(session, kept.digest)} == {"devops", "security"}
@@ -112,8 +116,8 @@ def test_a_yes_counts_for_the_whole_run(book: Ledger, window: windows.Window) ->
     )
     sign(book, window, draw_up(book, window, sheets.ATTEST, COST), "devops", "bob", "cost")
     with book.session() as session:
-        assert gate.said_yes(session, window.dag_id, window.run_id) == {("ann", "dba"), ("bob", "devops")}
-        assert gate.said_yes(session, window.dag_id, "another run") == set()
+        assert gate.said_yes(session, window.run) == {("ann", "dba"), ("bob", "devops")}
+        assert gate.said_yes(session, replace(window, run_id="another run").run) == set()
 
 
 def test_an_answer_after_the_sheets_time_counts_for_nothing(book: Ledger, window: windows.Window) -> None:

@@ -172,6 +172,7 @@ def window() -> Window:
         run_id="scheduled__1",
         dag_id="maintenance_daily",
         requested_by="the schedule",
+        instance="1",
     )
 
 
@@ -719,7 +720,7 @@ def test_reports_are_only_ever_added_and_the_newest_is_the_verdicts(book: Ledger
     write(book, window)
     with book.session() as session:
         with pytest.raises(LookupError, match="found 0 rows"):
-            ledger.verdict_of_run(session, dag, window.run_id)
+            ledger.verdict_of_run(session, window.run)
         for level, html in (("critical", "<p>first"), ("ok", "<p>second")):
             ledger.add_report(session, window, level=level, headline=level, html=html, body={"level": level})
     pages = book.ask(
@@ -729,7 +730,7 @@ def test_reports_are_only_ever_added_and_the_newest_is_the_verdicts(book: Ledger
     )
     assert [(html, outcome) for _, html, outcome in pages] == [("<p>first", "ok"), ("<p>second", "ok")]
     with book.session() as session:
-        newest = ledger.verdict_of_run(session, dag, window.run_id)
+        newest = ledger.verdict_of_run(session, window.run)
     assert (newest["id"], json.loads(newest["body"]), newest["headline"]) == (pages[1][0], {"level": "ok"}, "ok")
 
 

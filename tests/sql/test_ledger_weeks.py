@@ -221,7 +221,9 @@ def planned(
         for n, ms in enumerate(predicted, 1)
     )
     moments = (window.due, "olga", "platform", window.due, window.due + DAY, False)
-    plan = plans.Plan(window.target, "weekly", window.target, window.run_id, *moments, actions)
+    plan = plans.Plan(
+        window.target, "weekly", window.target, window.run_id, *moments, actions, instance=window.instance
+    )
     write(book, window)
     with book.session() as session:
         return gate.add_plan(session, window, plan, notes or {}, "")

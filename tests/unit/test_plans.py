@@ -55,6 +55,7 @@ def plan(*actions: Action, **fields: Any) -> Plan:
         "not_after": SUNDAY + 2 * HOUR,
         "outside": False,
         "actions": actions,
+        "instance": "7 of 2026-07-12T03:00:01.000000Z",
     }
     return Plan(**(about | fields))
 

@@ -53,6 +53,7 @@ class Places:
 class Applying:
     """One go at one plan. ``clock`` is this host's time in UTC; the target's clock decides nothing.
 
+    ``requested_by`` is Airflow's name for who asked for the run as it is now, beside the plan's own.
     ``config`` holds for the whole go; ``reread`` says what config says now of people, freezes and the override, and
     may raise ConfigError.
     """
@@ -63,6 +64,7 @@ class Applying:
     stored: gate.Stored
     run_id: str
     say: Callable[[str], None]
+    requested_by: str
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     #: How often each action was tried by this process.
@@ -259,24 +261,40 @@ class Applying:
         except ConfigError as why:
             return f"config cannot be read any more: {why}"
         absent = book.once(lambda ledger: gate.absent(ledger, plan, config))
-        return refusal(plan, action, decisions, circumstances(config, plan, self.clock(), done, absent))
+        at = circumstances(config, plan, self.clock(), done, absent, self.requested_by)
+        return refusal(plan, action, decisions, at)
 
 
 def circumstances(
-    config: Maintenance, plan: plans.Plan, now: datetime, done: frozenset[str] = frozenset(), absent: str = ""
+    config: Maintenance,
+    plan: plans.Plan,
+    now: datetime,
+    done: frozenset[str] = frozenset(),
+    absent: str = "",
+    requested_by: str = "",
 ) -> Circumstances:
-    """What config says at a moment about people, requester, freezes and override; ``absent`` is who must sign on."""
+    """What config says at a moment about people, requester, freezes and override; ``absent`` is who must sign on.
+
+    ``requested_by`` is Airflow's name for who asked for the run as it is now: they count beside the plan's requester.
+    """
+    asked = {name: _asked_by(config, name) for name in (plan.requested_by, requested_by or plan.requested_by)}
+    unknown = next((name for name, people in asked.items() if people is None), None)
     frozen = windows.frozen(config.freezes, now)
     return Circumstances(
         now=now,
         holders={role: config.holders(role) for role in config.roles},
-        requester=config.requester(None if plan.requested_by == plans.SCHEDULE else plan.requested_by),
+        requester=None if unknown else frozenset().union(*(people or () for people in asked.values())),
+        unknown=unknown or "",
         override=config.approval.override,
         frozen=f"{frozen.reason} (until {frozen.end:%Y-%m-%d %H:%M} UTC)" if frozen else "",
         freezes_at=windows.next_freeze(config.freezes, now),
         absent=absent,
         done=done,
     )
+
+
+def _asked_by(config: Maintenance, name: str) -> frozenset[str] | None:
+    return config.requester(None if name == plans.SCHEDULE else name)
 
 
 def _receipt(row: Row) -> gate.Receipt:

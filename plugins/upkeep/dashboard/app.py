@@ -36,6 +36,8 @@ HEADERS = {
 }
 #: The list keeps the site's origin (scripts stay off): its links, clicked in Airflow's frame, must send the login.
 LIST_CSP = HEADERS["Content-Security-Policy"].replace("sandbox;", "sandbox allow-same-origin;")
+#: On a run's report: how many deleted runs had its id before.
+EARLIER = "Upkeep-Earlier-Runs"
 LISTED = 200  # reports on the list; the statement fetches one more
 CLOCKS = Sql(connect_timeout_seconds=5, statement_timeout_seconds=10, lock_timeout_seconds=2)  # a person is waiting
 
@@ -57,12 +59,19 @@ _LIST = _templates.from_string(
     <a href="reports/{{ row.id }}">{{ row.headline|visible }}</a></h3>
   <p class="origin">{% if row.due %}<span>{{ row.target|visible }} · {{ row.cadence|visible }} · due
     {{ row.due.strftime("%Y-%m-%d %H:%M UTC") }} ({{ row.kind|visible }})</span>{% endif %}
-    <span>made {{ row.made_at.strftime("%Y-%m-%d %H:%M UTC") }}</span><span>{{ row.run_id|visible }}</span>
+    <span>made {{ row.made_at.strftime("%Y-%m-%d %H:%M UTC") }}</span><span>{{ row.run_id|visible }}
+    {% if row.replaced %}(a deleted run; another one has its id now){% endif %}</span>
     <span><a href="reports/{{ row.id }}.json">JSON</a></span></p>
 </article>
 {% else %}<p>No run of this DAG has written a report yet.</p>{% endfor %}
 {% if more %}<p class="more">There are older ones; only the newest {{ rows|length }} are listed.</p>{% endif %}
 </body></html>"""
+)
+
+
+_EARLIER = _templates.from_string(
+    """<p class="more">{{ runs }} earlier run{{ "s" if runs > 1 }} had this id and {{ "were" if runs > 1 else "was" }}
+deleted; this is the report of the newest. Those of the earlier are in the list of the DAG's reports.</p>"""
 )
 
 
@@ -123,11 +132,14 @@ def _report_routes(reader: _Reader) -> APIRouter:
 
     @router.get("/runs/{run_id}/report.json")
     def report_of_run_json(dag_id: str, run_id: str) -> Response:
-        return Response(reader.of_run(dag_id, run_id)["body"], media_type="application/json")
+        row = reader.of_run(dag_id, run_id)  # the body stays as its digest has it, so the header says it
+        return Response(row["body"], media_type="application/json", headers={EARLIER: str(row["earlier_runs"])})
 
     @router.get("/runs/{run_id}/report")
     def report_of_run(dag_id: str, run_id: str) -> Response:
-        return HTMLResponse(reader.of_run(dag_id, run_id)["html"])
+        row = reader.of_run(dag_id, run_id)
+        headers = {EARLIER: str(row["earlier_runs"])}
+        return HTMLResponse(_with_earlier(row["html"], row["earlier_runs"]), headers=headers)
 
     @router.get("/reports")
     def reports_of_dag(dag_id: str) -> Response:
@@ -145,6 +157,14 @@ def _report_routes(reader: _Reader) -> APIRouter:
         return HTMLResponse(reader.by_id(dag_id, report_id)["html"])
 
     return router
+
+
+def _with_earlier(html: str, runs: int) -> str:
+    """The page, saying first that runs with this id were deleted before this one."""
+    if not runs:
+        return html
+    start, body, rest = html.partition("<body>")
+    return f"{start}{body}{_EARLIER.render(runs=runs)}{rest}" if body else f"{_EARLIER.render(runs=runs)}{html}"
 
 
 async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

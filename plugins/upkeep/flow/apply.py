@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
@@ -12,6 +13,7 @@ from airflow.sdk.configuration import conf
 from upkeep import windows
 from upkeep.findings import Finding, Level
 from upkeep.flow.connections import trusted
+from upkeep.flow.runs import requester, run_of
 from upkeep.flow.step import Frozen, NotCollected, Step, Superseded
 from upkeep.settings import ConfigError, reread, settings
 
@@ -40,15 +42,16 @@ class WaitForWindow(BaseOperator):
         from upkeep.apply import circumstances
         from upkeep.permits import refusal
 
-        config, run, now = settings().maintenance, context["dag_run"], datetime.now(UTC)
+        config, now = settings().maintenance, datetime.now(UTC)
         with database.session(trusted(config.ledger.tasks), config.sql, read_only=True) as session:
-            stored = gate.plan_of_run(session, run.dag_id, run.run_id)
+            stored = gate.plan_of_run(session, run_of(context))
             decisions = gate.decisions(session, stored.digest) if stored else ()
             absent = gate.absent(session, stored.plan, config) if stored else ""
         if stored is None or now >= stored.plan.not_before:
             return self._say("nothing to wait for")
         plan = stored.plan
-        at = circumstances(config, plan, plan.not_before, absent=absent)
+        asked = requester(context["dag_run"])
+        at = circumstances(config, plan, plan.not_before, absent=absent, requested_by=asked)
         if all(refusal(plan, action, decisions, at) for action in plan.actions):
             return self._say("nothing is approved: nothing to wait for")
         self.log.info("Waiting for %s", f"{plan.not_before:%Y-%m-%d %H:%M} UTC")
@@ -78,12 +81,13 @@ class ApplyOperator(Step):
         return "the plan's approved actions"
 
     def execute(self, context: Context) -> dict[str, Any]:
-        return self.carry_out(context, lambda window: self._look(context, window))
+        asked = requester(context["dag_run"])
+        return self.carry_out(context, lambda window: self._look(window, asked))
 
     def _may_run(self, context: Context, window: windows.Window, now: datetime) -> None:
         """Whatever the calendar says by now, the plan's own times decide."""
 
-    def _look(self, context: Context, window: windows.Window) -> Looked:
+    def _look(self, window: windows.Window, requested_by: str) -> Looked:
         from upkeep import ledger
         from upkeep.apply import Applying, Places
 
@@ -98,7 +102,8 @@ class ApplyOperator(Step):
         # The guards' own is trusted too: one that is pointed elsewhere would see nothing of what apply does.
         watch = trusted(config.targets[self.target].connections.read)
         places = Places(trusted(config.ledger.tasks), trusted(str(maintain)), watch)
-        applying = Applying(places, config, reread, stored, window.run_id, lambda text: self.log.info("%s", text))
+        say = partial(self.log.info, "%s")
+        applying = Applying(places, config, reread, stored, window.run_id, say, requested_by)
         return ledger.Looked(tuple(_finding(outcome) for outcome in applying.run()))
 
     def _stored(self, window: windows.Window) -> Stored:
@@ -107,7 +112,7 @@ class ApplyOperator(Step):
 
         config = settings().maintenance
         with database.session(trusted(config.ledger.tasks), config.sql, read_only=True) as session:
-            stored = gate.plan_of_run(session, window.dag_id, window.run_id)
+            stored = gate.plan_of_run(session, window.run)
             if stored is not None:
                 return stored
             step = next((row for row in ledger.latest_steps(session, window) if row["step"] == "plan"), None)

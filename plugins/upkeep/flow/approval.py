@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from upkeep.flow.asking import AskingSensor, Matter
+from upkeep.flow.runs import run_of
 from upkeep.permits import APPROVE, REJECT
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ class ManualApprovalSensor(AskingSensor):
         from upkeep import gate, plans
         from upkeep.permits import PLAN, asked_until
 
-        run: Any = context["dag_run"]
-        stored = book.patiently(lambda ledger: gate.plan_of_run(ledger, run.dag_id, run.run_id))
+        stored = book.patiently(lambda ledger: gate.plan_of_run(ledger, run_of(context)))
         if stored is None:
             return "no plan"
         ids = stored.plan.ids_for(self.role)

@@ -12,7 +12,7 @@ such as an answer in the second after parking; the next try tells people that it
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskA
 from upkeep.flow import request
 from upkeep.flow.connections import trusted
 from upkeep.flow.notify import answer_url, phone_url, tell
+from upkeep.flow.runs import run_of
 from upkeep.flow.step import window_of
 from upkeep.settings import settings
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from upkeep.apply.book import Book
     from upkeep.permits import Decision, Words
+    from upkeep.windows import Run
 
 #: Tries for what Airflow or the ledger loses; no answer uses one up.
 RETRIES = 20
@@ -153,9 +155,8 @@ class AskingSensor(HITLOperator):
         shown = book.patiently(lambda ledger: gate.shown_of_task(ledger, task))
         if shown is None:
             raise AirflowFailException("the ledger does not know that this was shown: start a new run")
-        run = task["dag_id"], task["run_id"]
         try:
-            decision = self._decision(book, matter, shown, event, run)
+            decision = self._decision(book, matter, shown, event, run_of(context))
             book.patiently(lambda ledger: gate.add_decision(ledger, matter.digest, shown["id"], decision))
             kept = self._answer(book, matter)  # the first answer of a role stays, and may be another's
             if kept is None:  # answered for two roles at one moment: the ledger kept the other one
@@ -207,9 +208,7 @@ class AskingSensor(HITLOperator):
             raise TaskAwaitingInput(method_name="execute_complete", kwargs={"invalid": invalid}, timeout=left)
         return f"no answer from {self._title()} by {until:%Y-%m-%d %H:%M} UTC"
 
-    def _decision(
-        self, book: Book, matter: Matter, shown: dict[str, Any], event: dict[str, Any], run: tuple[str, str]
-    ) -> Decision:
+    def _decision(self, book: Book, matter: Matter, shown: dict[str, Any], event: dict[str, Any], run: Run) -> Decision:
         """The decision of an answer. Raises InvalidAnswer when it decides nothing."""
         from upkeep import gate
         from upkeep.permits import Decision, InvalidAnswer, approved_ids, comment_of, reviewed_of
@@ -228,7 +227,7 @@ class AskingSensor(HITLOperator):
         approved = approved_ids(
             options[0] if len(options) == 1 else str(options), params, shown["action_ids"], matter.words
         )
-        given = book.patiently(lambda ledger: gate.said_yes(ledger, *run))
+        given = book.patiently(lambda ledger: gate.said_yes(ledger, run))
         if approved and any(other == person and role != self.role for other, role in given):
             raise InvalidAnswer(
                 f"found a second yes by {person}, who said it for another role, expected another person"
@@ -253,8 +252,7 @@ class AskingSensor(HITLOperator):
     def _task(self, context: Context, matter: Matter) -> dict[str, Any]:
         ti: Any = context["ti"]
         return {
-            "dag_id": ti.dag_id,
-            "run_id": ti.run_id,
+            **asdict(run_of(context)),
             "task_id": ti.task_id,
             "map_index": ti.map_index,
             "role": self.role,

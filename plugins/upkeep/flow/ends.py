@@ -13,6 +13,7 @@ from upkeep.flow import told
 from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.connections import postgres
 from upkeep.flow.in_force import in_force
+from upkeep.flow.runs import run_of
 from upkeep.flow.step import Step, window_of
 from upkeep.flow.told import run_url
 from upkeep.settings import settings
@@ -195,7 +196,7 @@ class VerdictOperator(_End):
 
         ti: Any = context["ti"]
         with self.ledger(read_only=True) as session:
-            row = ledger.verdict_of_run(session, ti.dag_id, ti.run_id)
+            row = ledger.verdict_of_run(session, run_of(context))
         if json.loads(row["body"])["red"]:
             raise AirflowFailException(f"{row['headline']}. Read {ReportLink().get_link(self, ti_key=ti)}")
         self.log.info("%s", row["headline"])

@@ -10,6 +10,7 @@ from upkeep import windows
 from upkeep.findings import Finding, Level
 from upkeep.flow import told
 from upkeep.flow.connections import connection, postgres, replicas, trusted
+from upkeep.flow.runs import alive, requester
 from upkeep.flow.step import Frozen, Step, Superseded
 from upkeep.settings import settings
 
@@ -45,7 +46,7 @@ class PlanOperator(Step):
 
         config, now = settings().maintenance, datetime.now(UTC)
         with database.session(trusted(config.ledger.tasks), config.sql, read_only=False) as session:
-            stored = gate.plan_of_run(session, window.dag_id, window.run_id)
+            stored = gate.plan_of_run(session, window.run)
         if stored is None:
             allowed = self._authority(context, window, now)
             plan, measured = self._draw_up(context, window, allowed)
@@ -94,7 +95,7 @@ class PlanOperator(Step):
             dag_id=window.dag_id,
             run_id=window.run_id,
             due=window.due,
-            requested_by=_requester(context),
+            requested_by=requester(context["dag_run"]),
             database=_name(open_target, read),
             not_before=allowed.not_before,
             not_after=allowed.not_after,
@@ -102,6 +103,7 @@ class PlanOperator(Step):
             actions=actions,
             left_out=collected.left_out,
             failed=collected.failed,
+            instance=window.instance,
         )
         return plan, measured
 
@@ -117,28 +119,18 @@ def _name(open_target: Callable[[], AbstractContextManager[Session]], read: str)
         return connection(read, "postgres").schema or ""
 
 
-def _requester(context: Context) -> str:
-    """Airflow's name for who asked; only the scheduler's own runs count as asked by nobody."""
-    from upkeep.plans import SCHEDULE
-
-    run: Any = context["dag_run"]
-    name = getattr(run, "triggering_user_name", None)
-    if run.run_type == "scheduled" and not name:
-        return SCHEDULE
-    return "somebody unknown" if not name or name == SCHEDULE else str(name)
-
-
 def _approved_elsewhere(session: Session, window: windows.Window, now: datetime) -> Iterator[Action]:
     """Actions of other runs' plans that people have approved and that are still to run: they are not planned again.
 
-    What is done is not among them: the catalogue says by itself whether it is needed again.
+    What is done is not among them: the catalogue says by itself whether it is needed again. Nor is what a run asked
+    that has ended or was deleted: nobody will do it.
     """
     from upkeep import gate
     from upkeep.apply import circumstances
     from upkeep.permits import refusal
 
     config = settings().maintenance
-    for digest, plan in gate.plans_in_force(session, window.target, now, window.dag_id, window.run_id):
+    for digest, plan in gate.plans_in_force(session, window.target, now, window.run, alive):
         decisions = gate.decisions(session, digest)
         done = {row["action_id"] for row in gate.permits_of_plan(session, digest) if row["outcome"] == "done"}
         at = circumstances(config, plan, max(now, plan.not_before), absent=gate.absent(session, plan, config))

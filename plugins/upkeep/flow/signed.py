@@ -44,7 +44,7 @@ def _signatures(
 ) -> tuple[Signature, ...] | None:
     from upkeep import gate
 
-    stored = gate.sheet_of_run(session, window.dag_id, window.run_id, purpose)
+    stored = gate.sheet_of_run(session, window.run, purpose)
     if stored is None:
         return None
     return sheets.signatures(stored.sheet, gate.decisions(session, stored.digest), evidence)
@@ -72,7 +72,7 @@ def _plan(session: Session, window: windows.Window) -> tuple[str, tuple[tuple[st
     """The plan's digest, and what the ledger's permits and receipts say of each of its actions by id."""
     from upkeep import gate
 
-    stored = gate.plan_of_run(session, window.dag_id, window.run_id)
+    stored = gate.plan_of_run(session, window.run)
     if stored is None:
         return "", ()
     became: dict[str, str] = {}

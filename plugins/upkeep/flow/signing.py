@@ -10,6 +10,7 @@ from upkeep.findings import Finding, Level
 from upkeep.flow.asking import AskingSensor, Matter
 from upkeep.flow.connections import trusted
 from upkeep.flow.notify import tell
+from upkeep.flow.runs import run_of
 from upkeep.flow.signed import signing_of_run
 from upkeep.flow.step import Step
 from upkeep.flow.told import run_url
@@ -42,8 +43,7 @@ class SignatureSensor(AskingSensor):
         """The sheet's items that this role has to sign."""
         from upkeep import gate
 
-        run: Any = context["dag_run"]
-        stored = book.patiently(lambda ledger: gate.sheet_of_run(ledger, run.dag_id, run.run_id, self.purpose))
+        stored = book.patiently(lambda ledger: gate.sheet_of_run(ledger, run_of(context), self.purpose))
         if stored is None:
             return f"no {self.purpose} sheet"
         ids = stored.sheet.ids_for(self.role)
@@ -82,7 +82,7 @@ class SheetOperator(Step):
 
         config = settings().maintenance
         with database.session(trusted(config.ledger.tasks), config.sql, read_only=False) as session:
-            stored = gate.sheet_of_run(session, window.dag_id, window.run_id, self.purpose)
+            stored = gate.sheet_of_run(session, window.run, self.purpose)
             if stored is None:
                 items, details = self._items(session, context, window)
                 sheet = sheets.Sheet(
@@ -94,6 +94,7 @@ class SheetOperator(Step):
                     due=window.due,
                     not_after=datetime.now(UTC) + self._patience(),
                     items=items,
+                    instance=window.instance,
                 )
                 stored = gate.add_sheet(session, window, sheet, details)
         self.log.info("Sheet %s: %s", stored.digest, ", ".join(item.id for item in stored.sheet.items) or "nothing")
@@ -181,7 +182,7 @@ class SignOffOperator(SheetOperator):
         signing = signing_of_run(session, window)
         if signing is None:
             raise LookupError("neither a sign-on nor an attestation sheet was drawn up: there is nothing to sign off")
-        report = ledger.verdict_of_run(session, window.dag_id, window.run_id)
+        report = ledger.verdict_of_run(session, window.run)
         says = f"{report['headline']} (report {report['id']}, SHA-256 {report['digest']})"
         role = settings().maintenance.monthly.sign_off
         item = sheets.Item(sheets.WINDOW, role, "The whole window", "G23", signing.digest, says)

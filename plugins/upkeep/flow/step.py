@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from upkeep import exceptions, windows
 from upkeep.findings import worst
 from upkeep.flow.connections import postgres
+from upkeep.flow.runs import stamped
 from upkeep.settings import ConfigError, settings
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def window_of(context: Context, target: str, cadence: str) -> windows.Window:
         run_id=run.run_id,
         dag_id=run.dag_id,
         requested_by=getattr(run, "triggering_user_name", None) or "the schedule",
+        instance=stamped(run),
     )
 
 

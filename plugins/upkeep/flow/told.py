@@ -56,7 +56,7 @@ def gate_of_run(
     from upkeep import gate, reports
 
     try:
-        stored = gate.plan_of_run(session, window.dag_id, window.run_id)
+        stored = gate.plan_of_run(session, window.run)
     except ValueError as why:
         return None, (_changed(why),)
     if stored is None:
@@ -213,7 +213,7 @@ def ended(session: Session, window: windows.Window) -> datetime | None:
     from upkeep import gate, sheets
 
     try:
-        sheet = gate.sheet_of_run(session, window.dag_id, window.run_id, sheets.SIGN_OFF)
+        sheet = gate.sheet_of_run(session, window.run, sheets.SIGN_OFF)
     except ValueError:  # the sheet was changed, which is a finding already
         return None
     return sheet.drawn_up_at if sheet else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from upkeep import queries
 from upkeep.database import Row, Session
 from upkeep.findings import Finding, Level, Sample
 from upkeep.ledger.write import key_of, window_id
-from upkeep.windows import Window
+from upkeep.windows import Run, Window
 
 #: Windows that a report looks back on.
 HISTORY = 30
@@ -160,6 +161,6 @@ def previous_findings(session: Session, window: Window) -> list[Row]:
     return [{**row, "level": Level(row["level"])} for row in rows]
 
 
-def verdict_of_run(session: Session, dag_id: str, run_id: str) -> Row:
+def verdict_of_run(session: Session, run: Run) -> Row:
     """The newest report of a run. Raises LookupError when there is none."""
-    return session.row(queries.load("ledger/verdict_of_run"), {"dag_id": dag_id, "run_id": run_id})
+    return session.row(queries.load("ledger/verdict_of_run"), asdict(run))

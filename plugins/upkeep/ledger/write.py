@@ -69,6 +69,7 @@ def key_of(window: Window) -> dict[str, Any]:
         "due": window.due,
         "kind": window.kind,
         "manual_run_id": window.run_id if window.kind is Kind.MANUAL else "",
+        "manual_instance": window.instance if window.kind is Kind.MANUAL else "",
     }
 
 
@@ -123,6 +124,7 @@ def add_report(
         "window_id": number,
         "dag_id": window.dag_id,
         "run_id": window.run_id,
+        "instance": window.instance,
         **clean({"level": level, "headline": headline, "html": html}),
         "body": text,
         "digest": hashlib.sha256(text.encode()).hexdigest(),

@@ -11,6 +11,8 @@ from typing import Any
 
 import rfc8785
 
+from upkeep.windows import Run
+
 #: Actions of one plan; the rest waits for the next window.
 MOST_ACTIONS = 200
 
@@ -73,6 +75,7 @@ class Plan:
 
     ``requested_by`` is Airflow's name for who asked, or ``SCHEDULE``. ``left_out`` counts candidates above the cap,
     ``failed`` names each kind that could not propose, with why: "indexes: a lock was not free …".
+    ``instance`` says which run of that id it is; it is inside the digest, and empty only in plans of an older Upkeep.
     """
 
     target: str
@@ -88,6 +91,12 @@ class Plan:
     actions: tuple[Action, ...]
     left_out: int = 0
     failed: tuple[str, ...] = ()
+    instance: str = ""
+
+    @property
+    def run(self) -> Run:
+        """The run that it is for, and no other of that id."""
+        return Run(self.dag_id, self.run_id, self.instance)
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -137,8 +146,11 @@ def canonical(plan: Plan) -> str:
     for name in _TIMES:
         content[name] = content[name].astimezone(UTC).strftime(_TIME)
     content["outside"] = "yes" if plan.outside else "no"
-    if not plan.failed:  # plans from before there was such a field keep their text, and so their digest
+    # plans from before there were such fields keep their text, and so their digest
+    if not plan.failed:
         del content["failed"]
+    if not plan.instance:
+        del content["instance"]
     return rfc8785.dumps(content).decode()
 
 

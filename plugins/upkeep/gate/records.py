@@ -1,12 +1,8 @@
-"""What the ledger remembers of the gate: plans, what was shown, decisions, permits, receipts.
-
-Functions take an open ``database.Session`` on the ledger. The tasks' role may add these rows and read them;
-it can neither change nor delete one (APPROVAL.md, rule 7).
-"""
+"""What was shown, decisions, permits, receipts; who has signed on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,22 +11,11 @@ from psycopg.types.json import Jsonb
 
 from upkeep import ledger, plans, predictions, queries, sheets
 from upkeep.database import Row, Session
+from upkeep.gate.drawn_up import named, parsed, sheet_of_run
 from upkeep.permits import Decision
 from upkeep.predictions import Past
 from upkeep.settings import Maintenance
-from upkeep.sheets import Sheet
-from upkeep.windows import Window
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A plan as the ledger has it; ``checklist`` are the rows that its form shows beside it."""
-
-    plan: plans.Plan
-    digest: str
-    measured: Mapping[str, Mapping[str, Any]]
-    checklist: list[dict[str, Any]]
-    planned_at: datetime
+from upkeep.windows import Run, Window
 
 
 @dataclass(frozen=True)
@@ -62,117 +47,12 @@ def identity(session: Session) -> str:
     return str(session.row(queries.load("ledger/identity"))["id"])
 
 
-def add_plan(
-    session: Session,
-    window: Window,
-    plan: plans.Plan,
-    measured: Mapping[str, Mapping[str, Any]],
-    checklist: Iterable[Mapping[str, Any]] = (),
-) -> Stored:
-    """Keep a run's plan; where the run has one already, that one stays and is returned."""
-    text = plans.canonical(plan)
-    row = {
-        "window_id": ledger.window_id(session, window),
-        "target": plan.target,
-        "dag_id": plan.dag_id,
-        "run_id": plan.run_id,
-        "purpose": "plan",
-        "digest": plans.digest(text),
-        "body": text,
-        "measured": Jsonb(measured),
-        "checklist": Jsonb(ledger.clean(list(checklist))),
-        "not_after": plan.not_after,
-    }
-    session.rows(queries.load("ledger/add_plan"), row)
-    stored = plan_of_run(session, plan.dag_id, plan.run_id)
-    if stored is None:
-        raise LookupError(f"the plan of {plan.run_id} was not kept")
-    return stored
-
-
-def plan_of_run(session: Session, dag_id: str, run_id: str) -> Stored | None:
-    """The run's plan. Raises ValueError when its text does not give its digest: somebody changed it."""
-    rows = session.rows(queries.load("ledger/plan_of_run"), {"dag_id": dag_id, "run_id": run_id})
-    if not rows:
-        return None
-    (row,) = rows
-    return Stored(_parsed(row), row["digest"], row["measured"], row["checklist"], row["planned_at"])
-
-
-def plan_by_digest(session: Session, digest: str) -> plans.Plan | None:
-    """The plan with a digest, None when there is none. Raises ValueError when its text does not give it."""
-    rows = session.rows(queries.load("ledger/plan_by_digest"), {"digest": digest})
-    return _parsed(rows[0]) if rows else None
-
-
-def _parsed(row: Row) -> plans.Plan:
-    """The plan of a row with ``body`` and ``digest``. Raises ValueError when they do not belong together."""
-    if plans.digest(row["body"]) != row["digest"]:
-        raise ValueError(
-            f"found a plan whose text does not give its digest {row['digest']}: it was changed in the ledger"
-        )
-    return plans.parse(row["body"])
-
-
-def plans_in_force(
-    session: Session, target: str, now: datetime, dag_id: str, run_id: str
-) -> list[tuple[str, plans.Plan]]:
-    """(digest, plan) of other runs on this target whose time is not over."""
-    parameters = {"target": target, "now": now, "dag_id": dag_id, "run_id": run_id}
-    rows = session.rows(queries.load("ledger/plans_in_force"), parameters)
-    return [(row["digest"], _parsed(row)) for row in rows]
-
-
-@dataclass(frozen=True)
-class StoredSheet:
-    """A sheet as the ledger has it; ``details`` are the lines that its form shows under an item, by id."""
-
-    sheet: Sheet
-    digest: str
-    details: Mapping[str, list[str]]
-    drawn_up_at: datetime
-
-
-def add_sheet(session: Session, window: Window, sheet: Sheet, details: Mapping[str, Iterable[str]]) -> StoredSheet:
-    """Keep a run's sheet; where the run has one for this purpose already, that one stays and is returned."""
-    text = sheets.canonical(sheet)
-    row = {
-        "window_id": ledger.window_id(session, window),
-        "target": sheet.target,
-        "dag_id": sheet.dag_id,
-        "run_id": sheet.run_id,
-        "purpose": sheet.purpose,
-        "digest": plans.digest(text),
-        "body": text,
-        "measured": Jsonb({key: ledger.clean(list(lines)) for key, lines in details.items()}),
-        "checklist": Jsonb([]),
-        "not_after": sheet.not_after,
-    }
-    session.rows(queries.load("ledger/add_plan"), row)
-    stored = sheet_of_run(session, sheet.dag_id, sheet.run_id, sheet.purpose)
-    if stored is None:
-        raise LookupError(f"the {sheet.purpose} sheet of {sheet.run_id} was not kept")
-    return stored
-
-
-def sheet_of_run(session: Session, dag_id: str, run_id: str, purpose: str) -> StoredSheet | None:
-    """The run's sheet for a purpose. Raises ValueError when its text does not give its digest: somebody changed it."""
-    parameters = {"dag_id": dag_id, "run_id": run_id, "purpose": purpose}
-    rows = session.rows(queries.load("ledger/sheet_of_run"), parameters)
-    if not rows:
-        return None
-    (row,) = rows
-    if plans.digest(row["body"]) != row["digest"]:
-        raise ValueError(f"found a {purpose} sheet whose text does not give its digest {row['digest']}: it was changed")
-    return StoredSheet(sheets.parse(row["body"]), row["digest"], row["measured"], row["planned_at"])
-
-
 def absent(session: Session, plan: plans.Plan, config: Maintenance) -> str:
     """Who has not signed on for a plan's window, as a refusal; empty where nobody is missing or has to."""
     if plan.cadence != "monthly":
         return ""
     try:
-        stored = sheet_of_run(session, plan.dag_id, plan.run_id, sheets.SIGN_ON)
+        stored = sheet_of_run(session, plan.run, sheets.SIGN_ON)
     except ValueError as why:
         return str(why)
     answers = decisions(session, stored.digest) if stored else ()
@@ -182,7 +62,7 @@ def absent(session: Session, plan: plans.Plan, config: Maintenance) -> str:
 
 def add_shown(session: Session, window: Window, shown: Mapping[str, Any]) -> int:
     """Note what a role is about to be asked; returns the row's id."""
-    row = {**shown, "window_id": ledger.window_id(session, window)}
+    row = {**shown, **asdict(named(window.run)), "window_id": ledger.window_id(session, window)}
     return int(session.row(queries.load("ledger/add_shown"), row)["id"])
 
 
@@ -205,9 +85,9 @@ def add_decision(session: Session, digest: str, shown_id: int, decision: Decisio
     session.rows(queries.load("ledger/add_decision"), row)
 
 
-def said_yes(session: Session, dag_id: str, run_id: str) -> set[tuple[str, str]]:
+def said_yes(session: Session, run: Run) -> set[tuple[str, str]]:
     """(person, role) of every yes in a run, to its plan or to a sheet."""
-    rows = session.rows(queries.load("ledger/yes_in_run"), {"dag_id": dag_id, "run_id": run_id})
+    rows = session.rows(queries.load("ledger/yes_in_run"), asdict(run))
     return {(row["person"], row["role"]) for row in rows}
 
 
@@ -275,7 +155,7 @@ def permits_of_plan(session: Session, digest: str) -> list[Row]:
 def unknown_permits(session: Session, target: str) -> list[Row]:
     """Permits of a target without a receipt, with ``before`` and ``plan``. Raises ValueError for a changed plan."""
     rows = session.rows(queries.load("ledger/unknown_permits"), {"target": target})
-    return [{**row, "plan": _parsed(row)} for row in rows]
+    return [{**row, "plan": parsed(row)} for row in rows]
 
 
 def past_actions(session: Session, target: str, kind: str, since: datetime) -> list[Past]:
@@ -287,7 +167,7 @@ def past_actions(session: Session, target: str, kind: str, since: datetime) -> l
     parameters = {"target": target, "since": since}
     for row in session.rows(queries.load("ledger/receipts_of_kind"), parameters):
         try:
-            actions = _parsed(row).actions
+            actions = parsed(row).actions
         except ValueError:
             continue
         for action in actions:

@@ -1,0 +1,168 @@
+"""What a run draws up and asks about: its plan and its sheets, each for that one run and no other of its id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from upkeep import ledger, plans, queries, sheets
+from upkeep.database import Row, Session
+from upkeep.sheets import Sheet
+from upkeep.windows import Run, Window
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A plan as the ledger has it; ``checklist`` are the rows that its form shows beside it."""
+
+    plan: plans.Plan
+    digest: str
+    measured: Mapping[str, Mapping[str, Any]]
+    checklist: list[dict[str, Any]]
+    planned_at: datetime
+
+
+def add_plan(
+    session: Session,
+    window: Window,
+    plan: plans.Plan,
+    measured: Mapping[str, Mapping[str, Any]],
+    checklist: Iterable[Mapping[str, Any]] = (),
+) -> Stored:
+    """Keep a run's plan; where the run has one already, that one stays and is returned.
+
+    Raises ValueError for a run that does not say which one of its id it is.
+    """
+    text = plans.canonical(plan)
+    row = {
+        "window_id": ledger.window_id(session, window),
+        "target": plan.target,
+        **asdict(named(plan.run)),
+        "purpose": "plan",
+        "digest": plans.digest(text),
+        "body": text,
+        "measured": Jsonb(measured),
+        "checklist": Jsonb(ledger.clean(list(checklist))),
+        "not_after": plan.not_after,
+    }
+    session.rows(queries.load("ledger/add_plan"), row)
+    stored = plan_of_run(session, plan.run)
+    if stored is None:
+        raise LookupError(f"the plan of {plan.run_id} was not kept")
+    return stored
+
+
+def named(run: Run) -> Run:
+    """The run itself. Raises ValueError when it does not say which one of its id it is."""
+    if not run.instance:
+        raise ValueError(
+            f"run {run.run_id} does not say which one of its id it is, so nothing can be asked for it: Airflow's "
+            "scheduler stamps a run when it starts it; load plugins/upkeep_plugin.py there and start a new run"
+        )
+    return run
+
+
+def _own(session: Session, statement: str, run: Run, purpose: str) -> Row | None:
+    """What a run itself drew up; a run that does not say which one of its id it is has nothing."""
+    parameters = asdict(run) | {"purpose": purpose}
+    rows = session.rows(queries.load(f"ledger/{statement}"), parameters) if run.instance else []
+    return rows[0] if rows else None
+
+
+def plan_of_run(session: Session, run: Run) -> Stored | None:
+    """The run's own plan, never one of a deleted run with its id.
+
+    Raises ValueError when its text does not give its digest or is about another run: somebody changed it.
+    """
+    row = _own(session, "plan_of_run", run, "plan")
+    if row is None:
+        return None
+    plan = parsed(row)
+    _same_run(plan.run, run, row["digest"])
+    return Stored(plan, row["digest"], row["measured"], row["checklist"], row["planned_at"])
+
+
+def _same_run(found: Run, run: Run, digest: str) -> None:
+    if found != run:
+        raise ValueError(
+            f"found {digest}, which its row gives to run {run.run_id} ({run.instance}), with a text about run "
+            f"{found.run_id} ({found.instance}): it was changed in the ledger"
+        )
+
+
+def plan_by_digest(session: Session, digest: str) -> plans.Plan | None:
+    """The plan with a digest, None when there is none. Raises ValueError when its text does not give it."""
+    rows = session.rows(queries.load("ledger/plan_by_digest"), {"digest": digest})
+    return parsed(rows[0]) if rows else None
+
+
+def parsed(row: Row) -> plans.Plan:
+    """The plan of a row with ``body`` and ``digest``. Raises ValueError when they do not belong together."""
+    if plans.digest(row["body"]) != row["digest"]:
+        raise ValueError(
+            f"found a plan whose text does not give its digest {row['digest']}: it was changed in the ledger"
+        )
+    return plans.parse(row["body"])
+
+
+def plans_in_force(
+    session: Session, target: str, now: datetime, run: Run, alive: Callable[[Run], bool]
+) -> list[tuple[str, plans.Plan]]:
+    """(digest, plan) of other runs on this target whose time is not over and that are still ``alive``.
+
+    Who deletes or ends a run withdraws what it asked; Airflow alone knows, and is asked through ``alive``.
+    """
+    parameters = {"target": target, "now": now, **asdict(run)}
+    rows = session.rows(queries.load("ledger/plans_in_force"), parameters)
+    found = [(row["digest"], parsed(row)) for row in rows]
+    return [(digest, plan) for digest, plan in found if plan.instance and alive(plan.run)]
+
+
+@dataclass(frozen=True)
+class StoredSheet:
+    """A sheet as the ledger has it; ``details`` are the lines that its form shows under an item, by id."""
+
+    sheet: Sheet
+    digest: str
+    details: Mapping[str, list[str]]
+    drawn_up_at: datetime
+
+
+def add_sheet(session: Session, window: Window, sheet: Sheet, details: Mapping[str, Iterable[str]]) -> StoredSheet:
+    """Keep a run's sheet; where the run has one for this purpose already, that one stays and is returned.
+
+    Raises ValueError for a run that does not say which one of its id it is.
+    """
+    text = sheets.canonical(sheet)
+    row = {
+        "window_id": ledger.window_id(session, window),
+        "target": sheet.target,
+        **asdict(named(sheet.run)),
+        "purpose": sheet.purpose,
+        "digest": plans.digest(text),
+        "body": text,
+        "measured": Jsonb({key: ledger.clean(list(lines)) for key, lines in details.items()}),
+        "checklist": Jsonb([]),
+        "not_after": sheet.not_after,
+    }
+    session.rows(queries.load("ledger/add_plan"), row)
+    stored = sheet_of_run(session, sheet.run, sheet.purpose)
+    if stored is None:
+        raise LookupError(f"the {sheet.purpose} sheet of {sheet.run_id} was not kept")
+    return stored
+
+
+def sheet_of_run(session: Session, run: Run, purpose: str) -> StoredSheet | None:
+    """The run's own sheet for a purpose. Raises ValueError as ``plan_of_run`` does."""
+    row = _own(session, "sheet_of_run", run, purpose)
+    if row is None:
+        return None
+    if plans.digest(row["body"]) != row["digest"]:
+        raise ValueError(f"found a {purpose} sheet whose text does not give its digest {row['digest']}: it was changed")
+    sheet = sheets.parse(row["body"])
+    _same_run(sheet.run, run, row["digest"])
+    return StoredSheet(sheet, row["digest"], row["measured"], row["planned_at"])
