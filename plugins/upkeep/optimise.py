@@ -32,14 +32,31 @@ _READ, _WRITTEN = 2, 20
 _BYPASSED = 0.02
 
 
-def candidates(session: Session, config: Optimise, taken: Iterable[int]) -> list[Row]:
-    """Tables that need work, worst first, at most one more than a plan holds; ``taken`` are OIDs to leave out."""
+#: OID → live and dead rows of a table, as measured.
+Measured = Mapping[int, tuple[int, int]]
+
+
+def candidates(
+    session: Session,
+    config: Optimise,
+    taken: Iterable[int],
+    measured: Measured | None = None,
+    most: int | None = plans.MOST_ACTIONS + 1,
+) -> list[Row]:
+    """Tables that need work, worst first, at most one more than a plan holds; ``taken`` are OIDs to leave out.
+
+    ``measured`` rows count where the counters tell of fewer, as they do after a reset.
+    """
+    counted = dict(measured or {})
     parameters = {
+        "oids": list(counted),
+        "live": [live for live, _ in counted.values()],
+        "dead": [dead for _, dead in counted.values()],
         "rows": config.dead_rows,
         "dead_percent": config.dead_percent,
         "changed_percent": config.changed_percent,
         "taken": list(taken),
-        "most": plans.MOST_ACTIONS + 1,
+        "most": most,
     }
     return session.rows(session.load("optimise/candidates"), parameters)
 
@@ -62,6 +79,11 @@ def propose(
         predicted, note = predictions.corrected(verb, base, oid, known)
         found.append(Proposal(_action(row, config, roles, version, predicted), _measured(row) | note))
     return found
+
+
+def by_hand(schema: str, table: str) -> str:
+    """The VACUUM that a plan would hold, for people."""
+    return _STATEMENTS[VACUUM].format(sql.SQL(""), sql.Identifier(schema, table)).as_string()
 
 
 def _action(row: Row, config: Optimise, roles: tuple[str, ...], version: int, predicted: int) -> Action:

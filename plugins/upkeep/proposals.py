@@ -32,7 +32,7 @@ from upkeep.database import Connect, Session
 from upkeep.findings import Finding, Level
 from upkeep.plans import Action, Plan, Proposal
 from upkeep.predictions import Learned
-from upkeep.settings import Settings
+from upkeep.settings import Reindex, Settings
 
 #: Signs of a reason that a plan keeps.
 MOST_SIGNS = 500
@@ -128,11 +128,21 @@ def _indexes(sources: Sources) -> Found:
 
 
 def _optimise(sources: Sources) -> Found:
-    config, known = sources.settings.maintenance.optimise, sources.learned(optimise.KIND)
+    main, known = sources.settings.maintenance, sources.learned(optimise.KIND)
+    config, taken = main.optimise, sources.taken_of(optimise.KIND)
     with sources.reading() as target:
-        rows = optimise.candidates(target, config, sources.taken_of(optimise.KIND))
+        rows = optimise.candidates(target, config, taken, _measured_rows(target, main.reindex))
         proposals = optimise.propose(rows, config, sources.roles(optimise.KIND), target.version, known)
     return proposals, rows[0]["candidates"] if rows else 0
+
+
+def _measured_rows(target: Session, config: Reindex) -> dict[int, tuple[int, int]]:
+    """OID → live and dead rows of those of config's tables that can be measured."""
+    has, found = reindex.extension(target), {}
+    for row in reindex.tables(target, config):
+        if row["bytes"] and (rows := reindex.table_bloat(target, config, has, row).rows):
+            found[row["oid"]] = rows
+    return found
 
 
 def _validate(sources: Sources) -> Found:

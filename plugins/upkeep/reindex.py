@@ -38,11 +38,15 @@ _UNSAFE = range(140_000, 140_004)
 
 @dataclass(frozen=True)
 class Bloat:
-    """The share that is bloat, None when it is not known; ``why`` says why it was not measured."""
+    """The share that is bloat, None when it is not known; ``why`` says why it was not measured.
+
+    ``rows`` are a measured table's live and dead ones.
+    """
 
     percent: float | None
     how: str = MEASURED
     why: str = ""
+    rows: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,8 @@ def table_bloat(session: Session, config: Reindex, has: Extension, row: Row) -> 
     measured = _measured(session, "reindex/measure_table", has, config, row)
     if isinstance(measured, str):
         return _estimated(row["bytes"], row["needed_bytes"], measured)
-    return Bloat(measured["dead_percent"] + measured["free_percent"])
+    rows = (measured["live_rows"], measured["dead_rows"])
+    return Bloat(measured["dead_percent"] + measured["free_percent"], rows=rows)
 
 
 def index_bloat(session: Session, config: Reindex, has: Extension, row: Row) -> Bloat:

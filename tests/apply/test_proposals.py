@@ -16,12 +16,12 @@ from tests.apply.stage import HOUR, Stage, changed
 from tests.apply.test_indexes import note
 from tests.apply.test_thresholds import PROPOSED, QUIET, days
 from tests.sql.test_checks_database import login
-from tests.sql.test_database import to
-from upkeep import database, plans, proposals
+from tests.sql.test_database import to, until
+from upkeep import checks, database, plans, proposals
 from upkeep.database import Session
 from upkeep.findings import Finding, Level
 from upkeep.proposals import Collected
-from upkeep.settings import ROOT, Settings, settings
+from upkeep.settings import ROOT, Settings, TableName, settings
 from upkeep.windows import Authority
 
 SHIPPED = settings(ROOT / "config")
@@ -164,6 +164,37 @@ def test_a_target_that_does_not_answer_leaves_what_the_ledger_proposes(worn: Sta
     assert [one.action.statement for one in found.proposals] == [PROPOSED]
     assert [finding.key for finding in findings(worn, found)] == ["plan:indexes", "plan:optimise"]
     assert all("could not be reached" in said for said in found.failed)
+
+
+@pytest.mark.guide("G54", "fires", "silent")
+def test_a_bloated_table_whose_counters_were_reset_is_vacuumed(stage: Stage) -> None:
+    """The finding's remedy names what the plan holds; once it was done, it says that no plan proposes it any more."""
+    stage.dirty("worn", "other")
+    stage.do("CREATE EXTENSION pgstattuple", "SELECT pg_stat_reset()")
+    until(lambda: not stage.candidates())
+    tables = {"tables": (TableName("public", "worn"),), "min_bytes": 0}
+    stage.config = changed(stage.config, reindex=tables)
+
+    def look() -> Finding:
+        with stage.session() as session:
+            seen = checks.Look(session, config(stage), datetime.now(UTC), target=stage.name)
+            found = checks.carry_out(checks.find("bloat"), seen).findings
+        return {one.key: one for one in found}["bloat:table:public.worn"]
+
+    assert "0 rows counted as dead, 2,000 measured" in look().detail
+    assert look().remedy.startswith("The next plan proposes VACUUM of public.worn: ")
+    found = collected(stage)
+    assert [(one.action.verb, one.action.table) for one in found.proposals] == [("vacuum", "worn")]
+    stored = stage.decide(stage.plan(actions=plans.numbered(found.proposals)[0]))
+    assert stage.apply(stored)["worn"].state == "done"
+    assert collected(stage).proposals == []
+    assert look().level is Level.ADVISORY  # its room is free now, and stays
+    assert look().remedy.startswith("No plan proposes VACUUM: fewer rows are dead than ")
+    stage.do("DROP EXTENSION pgstattuple", "ANALYZE worn", "SELECT pg_stat_reset()")
+    until(lambda: "by hand" in look().remedy)
+    stage.do(look().remedy.partition("by hand: ")[2].encode())
+    stage.do("VACUUM FULL worn", "ANALYZE worn")
+    until(lambda: look().level is Level.OK)
 
 
 def test_the_form_says_which_kinds_could_not_propose(worn: Stage) -> None:

@@ -1,12 +1,16 @@
 -- G52, G54, G59: tables whose dead rows or changes since the last ANALYZE exceed config, worst first, with their size
 -- and a fingerprint of their columns. Division by all rows, so that a table without a live row is not hidden.
+-- Where rows were measured (%(oids)s, %(live)s, %(dead)s) the counters cannot make them fewer: a reset empties those.
 -- Asking for a size waits for ACCESS EXCLUSIVE; where somebody has or wants that, what the catalogue noted must do.
 WITH measured AS (
-    SELECT c.oid, n.nspname, c.relname, s.n_live_tup AS live, s.n_dead_tup AS dead, s.n_mod_since_analyze AS changed,
+    SELECT c.oid, n.nspname, c.relname, greatest(s.n_live_tup, k.live) AS live, greatest(s.n_dead_tup, k.dead) AS dead,
+           s.n_mod_since_analyze AS changed,
            s.n_tup_upd AS updates, s.n_tup_hot_upd AS hot_updates, s.n_tup_del AS deletes, c.relpages, c.relallvisible
     FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_stat_all_tables s ON s.relid = c.oid
+    LEFT JOIN unnest(%(oids)s::bigint[], %(live)s::bigint[], %(dead)s::bigint[]) AS k (oid, live, dead)
+        ON k.oid::oid = c.oid
     WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't'
       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 ),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
-from upkeep import constraints, reindex
+from upkeep import constraints, optimise, reindex
 from upkeep.checks import domains
 from upkeep.checks.look import Check, Look
 from upkeep.database import Row
@@ -13,6 +13,7 @@ from upkeep.findings import Finding, Level, Sample
 from upkeep.ledger import Looked
 from upkeep.reindex import Bloat, Extension
 from upkeep.reports.text import size
+from upkeep.settings import Reindex
 
 #: The guide's own line for each of its tables (REINDEX TABLE …).
 _GUIDE = {
@@ -21,15 +22,9 @@ _GUIDE = {
     "error_logs": "G57",
     "performance_alerts": "G58",
 }
-#: What is said of a table that is not well, and what to do.
-_TABLE = {
-    Level.ADVISORY: (
-        "has dead rows and free room",
-        "VACUUM, which the plan proposes by its own limits, frees dead rows for new ones. Only VACUUM FULL gives room "
-        "back to the disk, and nobody can use the table meanwhile: by hand, if at all.",
-    ),
-    Level.UNKNOWN: ("is unknown", "ANALYZE it, or install pgstattuple."),
-}
+#: What is said of a table that is not well.
+_TABLE = {Level.ADVISORY: "has dead rows and free room", Level.UNKNOWN: "is unknown"}
+_FULL = "Only VACUUM FULL gives room back to the disk, and nobody can use the table meanwhile: by hand, if at all."
 _LIMIT = "below config/maintenance.yaml: reindex.bloat_percent ({:g} %)"
 
 
@@ -66,6 +61,10 @@ def bloat(look: Look) -> Looked:
         _Judged(row, reindex.index_bloat(look.session, config, has, row))
         for row in reindex.indexes(look.session, config, found)
     ]
+    heaps = [(row, reindex.table_bloat(look.session, config, has, row)) for row in found if row["bytes"]]
+    measured = {row["oid"]: heap.rows for row, heap in heaps if heap.rows}
+    needy = optimise.candidates(look.session, look.settings.maintenance.optimise, (), measured, most=None)
+    planned = {row["oid"] for row in needy if row["vacuum"]}
     findings = [] if has.schema else [_extension(has)]
     samples = []
     for name in config.tables:
@@ -74,12 +73,12 @@ def bloat(look: Look) -> Looked:
         if not here:
             findings.append(_missing(str(name), name.table))
             continue
-        heaps = [(row, reindex.table_bloat(look.session, config, has, row)) for row in here if row["bytes"]]
-        findings.append(_table(str(name), heaps, config.bloat_percent, config.min_bytes))
+        own = [(row, heap) for row, heap in heaps if (row["asked_schema"], row["asked_table"]) == name]
+        findings.append(_table(str(name), own, config, planned))
         mine = [one for one in judged if one.row["table_oid"] in {row["oid"] for row in here}]
         findings.append(_indexes(str(name), name.table, mine, config.bloat_percent))
         samples += [Sample("index_bloat", one.bloat.percent, "%", one.name) for one in mine if one.bloat.percent]
-        samples += [Sample("table_bloat", heap.percent, "%", _name(row)) for row, heap in heaps if heap.percent]
+        samples += [Sample("table_bloat", heap.percent, "%", _name(row)) for row, heap in own if heap.percent]
     findings.append(_room(look, [one.row for one in judged if reindex.bloated(config, one.row, one.bloat)]))
     return Looked(tuple(findings), tuple(samples))
 
@@ -108,17 +107,20 @@ def _missing(name: str, table: str) -> Finding:
     )
 
 
-def _table(name: str, heaps: Sequence[tuple[Row, Bloat]], limit: float, least: int) -> Finding:
-    """A table and its partitions; small ones are empty or full by chance."""
+def _table(name: str, heaps: Sequence[tuple[Row, Bloat]], config: Reindex, planned: Set[int]) -> Finding:
+    """A table and its partitions; small ones are empty or full by chance. A plan would vacuum those ``planned``."""
+    limit, least = config.bloat_percent, config.min_bytes
     over = [(row, heap) for row, heap in heaps if (heap.percent or 0) >= limit and row["bytes"] >= least]
     unknown = [(row, heap) for row, heap in heaps if heap.percent is None and row["bytes"] >= least]
     level = Level.ADVISORY if over else Level.UNKNOWN if unknown else Level.OK
     shown = [f"{_name(row)}, {size(row['bytes'])}: {_heap(row, heap)}" for row, heap in over or unknown or heaps]
-    subject, remedy = _TABLE.get(level, ("is not bloated", ""))
+    remedy = {Level.ADVISORY: _vacuum(over, planned), Level.UNKNOWN: "ANALYZE it, or install pgstattuple."}.get(
+        level, ""
+    )
     return Finding(
         key=f"bloat:table:{name}",
         level=level,
-        subject=f"{name} {subject}",
+        subject=f"{name} {_TABLE.get(level, 'is not bloated')}",
         detail="; ".join(shown) or "it is empty",
         expected=_LIMIT.format(limit),
         remedy=remedy,
@@ -126,10 +128,22 @@ def _table(name: str, heaps: Sequence[tuple[Row, Bloat]], limit: float, least: i
     )
 
 
+def _vacuum(over: Sequence[tuple[Row, Bloat]], planned: Set[int]) -> str:
+    """What a plan does about tables that are over the limit, or that none does and why."""
+    if names := [_name(row) for row, _ in over if row["oid"] in planned]:
+        return f"The next plan proposes VACUUM of {', '.join(names)}: it frees dead rows for new ones. {_FULL}"
+    if any(heap.how == reindex.ESTIMATED for _, heap in over):
+        statement = "; ".join(optimise.by_hand(row["schema"], row["table"]) for row, _ in over)
+        why = "the counters tell of too few dead rows, as they do after a reset too"
+        return f"No plan proposes VACUUM: {why}. Install pgstattuple, or by hand: {statement}"
+    return f"No plan proposes VACUUM: fewer rows are dead than optimise.dead_rows and dead_percent say. {_FULL}"
+
+
 def _heap(row: Row, heap: Bloat) -> str:
     if heap.percent is None:
         return f"not known ({heap.why})"
-    return f"{_share(heap)} dead rows and free room, {row['dead_rows']:,} rows counted as dead"
+    seen = f", {heap.rows[1]:,} measured" if heap.rows else ""
+    return f"{_share(heap)} dead rows and free room, {row['dead_rows']:,} rows counted as dead{seen}"
 
 
 def _indexes(name: str, table: str, judged: Sequence[_Judged], limit: float) -> Finding:
