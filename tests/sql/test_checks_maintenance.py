@@ -158,6 +158,21 @@ def test_an_extension_that_the_role_may_not_call_is_none(platform: Platform) -> 
     assert "(measured)" in found["bloat:public.user_consents"].detail
 
 
+@pytest.mark.guide("G54", "fires", "silent")
+def test_a_small_table_that_cannot_be_measured_is_not_said_to_be_well(platform: Platform) -> None:
+    """The role may not call pgstattuple and nothing was analysed: UNKNOWN with the reason, below min_bytes too."""
+    do(platform, "CREATE EXTENSION pgstattuple", "CREATE TABLE small (id int) WITH (autovacuum_enabled = false)")
+    do(platform, "REVOKE pg_monitor FROM " + sql.Identifier(platform.role).as_string())
+    do(platform, "INSERT INTO small SELECT generate_series(1, 100)")
+    config, key = only("small", min_bytes=1_000_000), "bloat:table:public.small"
+    finding = look(platform, "bloat", config)[key]
+    assert finding.level is Level.UNKNOWN
+    assert "not known (role " in finding.detail and "may not call" in finding.detail
+    assert finding.subject == "public.small is unknown"
+    do(platform, "ANALYZE small", "GRANT SELECT ON small TO " + sql.Identifier(platform.role).as_string())
+    assert look(platform, "bloat", config)[key].level is Level.OK
+
+
 def test_a_table_that_was_never_analysed_is_unknown_without_the_extension(platform: Platform) -> None:
     """Nothing is healthy that was not looked at; ANALYZE is enough for an estimate."""
     do(platform, "CREATE TABLE error_logs (id int PRIMARY KEY) WITH (autovacuum_enabled = false)")

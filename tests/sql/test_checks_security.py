@@ -775,3 +775,71 @@ def test_mistakes_in_config_are_said(tmp_path: Path, old: str, new: str, said: s
     with pytest.raises(ValueError, match=r"maintenance\.yaml") as caught:
         settings(tmp_path)
     assert said in str(caught.value)
+
+
+# Events that are called something else -----------------------------------------------------------------------------
+
+
+@pytest.mark.guide("G70", "fires")
+@pytest.mark.parametrize("event", ["login_failed", "LOGIN_FAILED", "auth_failure", "invalid_credentials"])
+def test_failed_logins_are_counted_under_the_usual_names(platform: Platform, event: str) -> None:
+    """What a platform calls a failed login is no reason to say that there was none."""
+    platform.sql("ALTER TABLE security_logs DROP CONSTRAINT security_logs_event_check")
+    log_in(platform, event, 60)
+    found = {finding.key for finding in look(platform, "failed_logins").findings}
+    assert found == {"failed_logins:address:192.0.2.1", "failed_logins:account:a"}
+
+
+@pytest.mark.guide("G70", "G71", "fires", "silent")
+@pytest.mark.parametrize(
+    ("name", "key", "kind"),
+    [
+        ("failed_logins", "failed_logins", "login_failure"),
+        ("new_addresses", "new_addresses", "login_success"),
+        ("rate_limits", "rate_limits:events", "rate_limited"),
+    ],
+)
+def test_a_name_that_config_does_not_know_is_unknown_until_it_is_explained(
+    platform: Platform, name: str, key: str, kind: str
+) -> None:
+    """None of the known names, and others beside them: UNKNOWN with these names, ok once config says what they are."""
+    platform.sql("ALTER TABLE security_logs DROP CONSTRAINT security_logs_event_check")
+    log_in(platform, "login_success" if kind == "login_failure" else "login_failure", at=BEFORE)
+    log_in(platform, "login_success" if kind == "login_failure" else "login_failure")
+    log_in(platform, "Zutritt <verweigert>", 3)
+    found = {finding.key: finding for finding in look(platform, name).findings}[key]
+    assert found.level is Level.UNKNOWN
+    assert f"no event is called as config names {kind}" in found.detail
+    assert "zutritt <verweigert> (3)" in found.detail
+    assert "security.events" in found.remedy
+    events = CONFIG.maintenance.security.events
+    other = events.model_copy(update={"other": (*events.other, "zutritt <verweigert>")})
+    explained = {finding.key: finding for finding in look(platform, name, configured(events=other)).findings}[key]
+    assert explained.level is Level.OK
+
+
+@pytest.mark.guide("G70", "fires")
+def test_a_log_without_any_login_does_not_say_that_none_failed(platform: Platform) -> None:
+    """Only refreshed tokens: logins are written somewhere else, or not at all."""
+    log_in(platform, "token_refresh", 5)
+    finding = one(look(platform, "failed_logins"))
+    assert finding.level is Level.UNKNOWN
+    assert "neither a success nor a failure, only token_refresh (5)" in finding.detail
+
+
+@pytest.mark.guide("G70", "fires", "silent")
+@pytest.mark.parametrize("shown", ["event = 'login_success'", "account = 'a'"])
+def test_a_restrictive_policy_hides_rows_beside_one_that_is_seen(platform: Platform, shown: str) -> None:
+    """D2: the reader sees a row of the period, so only the policy itself says that others are hidden."""
+    log_in(platform, "login_success", account="a")
+    log_in(platform, "login_failure", 60, account="b")
+    platform.sql("ALTER TABLE security_logs ENABLE ROW LEVEL SECURITY")
+    platform.sql("CREATE POLICY one ON security_logs USING (true)")
+    platform.sql(f"CREATE POLICY two ON security_logs AS RESTRICTIVE USING ({shown})")
+    with psycopg.connect(platform.reader) as reader:
+        assert reader.execute("SELECT count(*) FROM security_logs").fetchone() == (1,)
+    finding = one(look(platform, "failed_logins"))
+    assert finding.level is Level.UNKNOWN
+    assert "row-level security hides rows of public.security_logs" in finding.detail
+    platform.sql("DROP POLICY two ON security_logs")
+    assert {finding.level for finding in look(platform, "failed_logins").findings} == {Level.WARNING}

@@ -206,10 +206,38 @@ def test_the_advisory_about_critical_errors_appears_and_disappears() -> None:
         ({"low": 7, "critical": 0}, Level.OK),
         ({}, Level.OK),
     ):
-        (finding,) = answers.read(*ANALYTICS, analytics(by_severity=severities), SHIPPED).findings
+        (finding,) = answers.read(
+            *ANALYTICS, analytics(total_errors=sum(severities.values()), by_severity=severities), SHIPPED
+        ).findings
         assert finding.level is level
         keys.add(finding.key)
     assert keys == {"error_analytics"}
+
+
+@pytest.mark.guide("G10", "fires", "silent")
+@pytest.mark.parametrize(
+    ("total", "severities", "level", "said"),
+    [
+        (437, {"high": 422, "medium": 15}, Level.CRITICAL, "97 % severe"),
+        (100, {"High": 80, "low": 20}, Level.WARNING, "80 % severe"),
+        (100, {"HIGH": 81, "low": 19}, Level.CRITICAL, "81 % severe"),
+        (100, {"high": 30, "critical": 21, "low": 49}, Level.WARNING, "51 % severe"),
+        (100, {"high": 50, "low": 50}, Level.OK, "50 % severe"),
+        (19, {"high": 19}, Level.OK, "100 % severe"),
+        (20, {"high": 20}, Level.CRITICAL, "100 % severe"),
+        (9, {"p3": 9}, Level.UNKNOWN, "not judged: severity p3"),
+        (9, {"low": 4}, Level.UNKNOWN, "not judged: 5 without a severity"),
+        (9, {"low": 9, "p3": 0}, Level.OK, "9 low"),
+        (100, {"high": 81, "p3": 19}, Level.CRITICAL, "81 % severe"),
+    ],
+)
+def test_errors_are_judged_by_how_many_of_them_are_severe(
+    total: int, severities: dict[str, int], level: Level, said: str
+) -> None:
+    """422 of 437 of severity high are no ok; a severity that nobody explained, or none, is not mild."""
+    body = analytics(total_errors=total, by_severity=severities)
+    (finding,) = answers.read(*ANALYTICS, body, SHIPPED).findings
+    assert (finding.level, said in finding.detail) == (level, True)
 
 
 def test_error_analytics_are_counted_in_words_and_in_samples() -> None:
@@ -217,7 +245,7 @@ def test_error_analytics_are_counted_in_words_and_in_samples() -> None:
     looked = answers.read(*ANALYTICS, ERRORS, SHIPPED)
     (finding,) = looked.findings
     assert finding.detail == (
-        "7 errors; by severity: 5 low, 2 high; by category: 3 authentication, 3 database, 1 timeout"
+        "7 errors; by severity: 5 low, 2 high; by category: 3 authentication, 3 database, 1 timeout; 29 % severe"
     )
     assert [(sample.subject, sample.value) for sample in looked.samples] == [("", 7.0), ("high", 2.0), ("low", 5.0)]
     (quiet,) = answers.read(*ANALYTICS, analytics(total_errors=0, by_category={}, by_severity={}), SHIPPED).findings

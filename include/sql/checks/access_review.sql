@@ -3,11 +3,11 @@
 -- its class. Texts are cut: whoever tries to log in chooses them. `written` tells a quiet log from one nobody writes to.
 WITH accounts AS (
     SELECT left(l.{account}::text, 200) AS account,
-           count(*) FILTER (WHERE l.{event}::text = 'login_success') AS logins,
-           count(*) FILTER (WHERE l.{event}::text = 'login_failure') AS failures,
-           count(*) FILTER (WHERE l.{event}::text = 'role_change') AS role_changes,
-           min(l.{time}) FILTER (WHERE l.{event}::text = 'role_change') AS first_at,
-           max(l.{time}) FILTER (WHERE l.{event}::text = 'role_change') AS last_at
+           count(*) FILTER (WHERE lower(l.{event}::text) = ANY (%(login_success)s::text[])) AS logins,
+           count(*) FILTER (WHERE lower(l.{event}::text) = ANY (%(login_failure)s::text[])) AS failures,
+           count(*) FILTER (WHERE lower(l.{event}::text) = ANY (%(role_change)s::text[])) AS role_changes,
+           min(l.{time}) FILTER (WHERE lower(l.{event}::text) = ANY (%(role_change)s::text[])) AS first_at,
+           max(l.{time}) FILTER (WHERE lower(l.{event}::text) = ANY (%(role_change)s::text[])) AS last_at
     FROM {schema}.{table} l
     WHERE l.{time} >= %(start)s AND l.{time} < %(end)s
     GROUP BY 1

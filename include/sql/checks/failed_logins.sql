@@ -3,7 +3,7 @@
 WITH failures AS (
     SELECT left(l.{address}::text, 200) AS address, left(l.{account}::text, 200) AS account, l.{time} AS at
     FROM {schema}.{table} l
-    WHERE l.{time} >= %(start)s AND l.{time} < %(end)s AND l.{event}::text = 'login_failure'
+    WHERE l.{time} >= %(start)s AND l.{time} < %(end)s AND lower(l.{event}::text) = ANY (%(login_failure)s::text[])
 ),
 summed AS (
     SELECT CASE grouping(f.address, f.account) WHEN 1 THEN 'address' WHEN 2 THEN 'account' ELSE 'all' END AS dimension,

@@ -5,8 +5,8 @@ WITH seen AS (
     SELECT d.address, count(*) AS logins, count(DISTINCT d.account) AS accounts, min(d.account) AS account,
            max(d.at) AS last_at
     FROM (SELECT l.{time} AS at,
-                 CASE WHEN l.{event}::text = 'login_success' THEN left(l.{address}::text, 200) END AS address,
-                 CASE WHEN l.{event}::text = 'login_success' THEN left(l.{account}::text, 200) END AS account
+                 CASE WHEN lower(l.{event}::text) = ANY (%(login_success)s::text[]) THEN left(l.{address}::text, 200) END AS address,
+                 CASE WHEN lower(l.{event}::text) = ANY (%(login_success)s::text[]) THEN left(l.{account}::text, 200) END AS account
           FROM {schema}.{table} l
           WHERE l.{time} >= %(start)s AND l.{time} < %(end)s) d
     GROUP BY d.address
@@ -15,7 +15,7 @@ before AS (
     SELECT left(l.{address}::text, 200) AS address, min(l.{time}) AS first_at, max(l.{time}) AS last_at
     FROM unnest(%(unread_from)s::timestamptz[], %(unread_until)s::timestamptz[]) AS u (from_, until)
     JOIN {schema}.{table} l ON l.{time} >= u.from_ AND l.{time} < u.until
-    WHERE l.{event}::text = 'login_success' AND l.{address} IS NOT NULL
+    WHERE lower(l.{event}::text) = ANY (%(login_success)s::text[]) AND l.{address} IS NOT NULL
     GROUP BY 1
 ),
 each AS (

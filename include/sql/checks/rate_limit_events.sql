@@ -1,11 +1,11 @@
--- G71: rate_limited events of the period, by the time index: a row for all, then the addresses that caused most.
+-- G71: rate-limit events of the period, by the time index: a row for all, then the addresses that caused most.
 SELECT grouping(e.address) = 1 AS "all",
        e.address,
        count(*) FILTER (WHERE e.limited) AS events,
        count(*) > 0 AS written
 FROM (
-    SELECT l.{event}::text = 'rate_limited' AS limited,
-           CASE WHEN l.{event}::text = 'rate_limited' THEN left(l.{address}::text, 200) END AS address
+    SELECT lower(l.{event}::text) = ANY (%(rate_limited)s::text[]) AS limited,
+           CASE WHEN lower(l.{event}::text) = ANY (%(rate_limited)s::text[]) THEN left(l.{address}::text, 200) END AS address
     FROM {schema}.{table} l
     WHERE l.{time} >= %(start)s AND l.{time} < %(end)s
 ) e

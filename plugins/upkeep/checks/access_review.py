@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from psycopg import errors
 
 from upkeep import queries
 from upkeep.checks.database import hidden_sessions
+from upkeep.checks.events import unrecognised
 from upkeep.checks.logs import Log, address, named, span, within
 from upkeep.checks.look import Check, Look
 from upkeep.checks.permissions import Change, diff, facts
@@ -141,10 +143,14 @@ def _security_log(look: Look) -> Looked:
         return Looked((hidden,))
     classes = look.settings.maintenance.security.account_classes
     names = {"names": list(classes), "patterns": list(classes.values()), "shown": SHOWN}
-    rows = log.rows("access_review", names)
+    events = look.settings.maintenance.security.events
+    kinds = ("login_success", "login_failure", "role_change")
+    rows = log.rows("access_review", names | {kind: list(getattr(events, kind)) for kind in kinds})
     (total,) = [row for row in rows if row["kind"] == "all"]
     if not total["written"]:
         return Looked((log.unwritten(),))
+    if not total["logins"] and (blind := unrecognised(log, "login_success")):
+        return Looked((blind,))
     by_class = {row["name"]: row for row in rows if row["kind"] == "class"}
     changed = [row for row in rows if row["kind"] == "account"]
     days = (look.period[1] - look.period[0]) / _DAY
@@ -152,7 +158,9 @@ def _security_log(look: Look) -> Looked:
         "of": [str(log.config.table), dict(classes)],
         "logins": {name: row["logins"] / days for name, row in by_class.items()},
     }
-    findings = [*_logins(log, by_class, now, days), _role_changes(total, changed)]
+    roles = replace(log, key=f"{KEY}:role_changes", subject="Accounts whose role was changed")
+    blind = None if total["role_changes"] else unrecognised(roles, "role_change")
+    findings = [*_logins(log, by_class, now, days), blind or _role_changes(total, changed)]
     samples = [Sample("review_logins", float(row["logins"]), "logins", name) for name, row in by_class.items()]
     samples.append(Sample("review_role_changes", float(total["role_changes"]), "events"))
     return Looked(tuple(findings), tuple(samples), snapshot={"logins": now})

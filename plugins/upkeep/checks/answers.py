@@ -80,24 +80,49 @@ def _not_found(name: str, bands: Bands, reason: str) -> Finding:
     )
 
 
-def error_analytics(body: Body) -> Looked:
-    """How many errors the period had; errors of severity critical are worth a person's look."""
+def error_analytics(body: Body, settings: Settings) -> Looked:
+    """How many errors the period had, judged by how many of them are severe; a severity nobody knows is UNKNOWN."""
     result = body["result"]
     total, severities = result["total_errors"], result["by_severity"]
-    critical = severities.get("critical", 0)
+    level, said, remedy = _severity(total, severities, settings)
+    errors = settings.thresholds.errors
+    by_category = _counts(result["by_category"])
     finding = Finding(
         key="error_analytics",
-        level=Level.ADVISORY if critical else Level.OK,
+        level=level,
         subject="Errors in the period",
-        detail=f"{total} errors; by severity: {_counts(severities)}; by category: {_counts(result['by_category'])}",
-        expected="no error of severity critical",
-        remedy="Read the critical ones (error-tracking get_errors, filter severity critical) and give each an owner.",
+        detail=f"{total} errors; by severity: {_counts(severities)}; by category: {by_category}{said}",
+        expected=f"no error of severity {' or '.join(errors.worst)}, at most {errors.warning_percent:g} % severe "
+        f"({', '.join(errors.severe)}; critical: more than {errors.critical_percent:g} %), where there are "
+        f"{errors.least} severe ones",
+        remedy=remedy,
         guide="G10",
         metadata={key: result[key] for key in ("by_function", "top_messages") if key in result},
     )
     samples = [Sample("errors", as_number(total), "errors")]
     samples += [Sample("errors", as_number(count), "errors", name) for name, count in sorted(severities.items())]
     return Looked((finding,), tuple(samples))
+
+
+def _severity(total: int, severities: Mapping[str, int], settings: Settings) -> tuple[Level, str, str]:
+    """The level of so many errors, what is said of them beside their counts, and what to do."""
+    errors = settings.thresholds.errors
+    counts = {name.lower(): count for name, count in severities.items() if count}
+    strange = sorted(counts.keys() - {*errors.worst, *errors.severe, *errors.mild})
+    untold = total - sum(counts.values())
+    severe = sum(counts.get(name, 0) for name in (*errors.worst, *errors.severe))
+    percent = 100 * severe / total if total else 0.0
+    said = f"; {percent:.0f} % severe" if severe else ""
+    read = "Read the severe ones (error-tracking get_errors, filter severity) and give each an owner."
+    if severe >= errors.least and percent > errors.warning_percent:
+        return Level.CRITICAL if percent > errors.critical_percent else Level.WARNING, said, read
+    if strange:
+        remedy = "Say in config/thresholds.yaml: errors whether they are worst, severe or mild."
+        return Level.UNKNOWN, f"{said}; not judged: severity {', '.join(strange)}", remedy
+    if untold > 0:
+        remedy = "The function counts fewer by severity than in all: mend it, or see what has no severity."
+        return Level.UNKNOWN, f"{said}; not judged: {untold} without a severity", remedy
+    return Level.ADVISORY if any(counts.get(name) for name in errors.worst) else Level.OK, said, read
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -174,9 +199,10 @@ def _no_statements() -> Finding:
     )
 
 
+#: The one answer whose reader needs config.
+ANALYTICS = ("error-tracking", "get_error_analytics")
 #: What is read from an answer beside the six metrics, by (function, action).
 READERS: Mapping[tuple[str, str], Callable[[Body], Looked]] = {
-    ("error-tracking", "get_error_analytics"): error_analytics,
     ("error-tracking", "get_errors"): authentication_errors,
     ("database-scalability", "performance_analysis"): performance_analysis,
     ("gdpr-compliance", "compliance_report"): compliance.compliance_report,
@@ -191,6 +217,8 @@ def read(function: str, action: str, body: Body, settings: Settings, asked: Mapp
         looks.append(weekly_answers.capacity_report(body, asked, settings))
     else:
         looks.append(expectations.answered(_expected(function, action, body, settings), settings))
+    if (function, action) == ANALYTICS:
+        looks.append(error_analytics(body, settings))
     if reader := READERS.get((function, action)):
         looks.append(reader(body))
     if weekly := weekly_answers.READERS.get((function, action)):

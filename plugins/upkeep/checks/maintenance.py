@@ -111,7 +111,7 @@ def _table(name: str, heaps: Sequence[tuple[Row, Bloat]], config: Reindex, plann
     """A table and its partitions; small ones are empty or full by chance. A plan would vacuum those ``planned``."""
     limit, least = config.bloat_percent, config.min_bytes
     over = [(row, heap) for row, heap in heaps if (heap.percent or 0) >= limit and row["bytes"] >= least]
-    unknown = [(row, heap) for row, heap in heaps if heap.percent is None and row["bytes"] >= least]
+    unknown = [(row, heap) for row, heap in heaps if heap.percent is None]
     level = Level.ADVISORY if over else Level.UNKNOWN if unknown else Level.OK
     shown = [f"{_name(row)}, {size(row['bytes'])}: {_heap(row, heap)}" for row, heap in over or unknown or heaps]
     remedy = {Level.ADVISORY: _vacuum(over, planned), Level.UNKNOWN: "ANALYZE it, or install pgstattuple."}.get(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from upkeep.checks.events import unrecognised
 from upkeep.checks.logs import Log, Memory, address, named, span, within
 from upkeep.checks.look import Check, Look
 from upkeep.database import Row
@@ -33,10 +34,13 @@ def failed_logins(look: Look) -> Looked:
         return Looked((hidden,))
     limits = look.settings.maintenance.security
     per = {"address": limits.failed_logins_per_address, "account": limits.failed_logins_per_account}
+    names = list(limits.events.login_failure)
     parameters = {"per_address": per["address"], "per_account": per["account"], "shown": SHOWN}
-    total, *offenders = log.rows("failed_logins", parameters)
+    total, *offenders = log.rows("failed_logins", parameters | {"login_failure": names})
     if not total["written"]:
         return Looked((log.unwritten(),))
+    if not total["failures"] and (blind := unrecognised(log, "login_failure")):
+        return Looked((blind,))
     samples = (Sample("failed_logins", float(total["failures"]), "events"),)
     if offenders:
         findings = [_offender(row, per[row["dimension"]]) for row in offenders]
@@ -97,10 +101,13 @@ def new_addresses(look: Look) -> Looked:
         return Looked((hidden,))
     known_for = _known_for(look.settings)
     memory = Memory(log, look.period[0] - known_for)
-    rows = log.rows("new_addresses", memory.parameters)
+    names = list(look.settings.maintenance.security.events.login_success)
+    rows = log.rows("new_addresses", memory.parameters | {"login_success": names})
     first = rows[0]
     if not first["written"]:
         return Looked((log.unwritten(),))
+    if not first["seen"] and (blind := unrecognised(log, "login_success")):
+        return Looked((blind,))
     if first["seen"] and not memory.addresses and not first["known_from"]:
         reason = f"no login of the {known_for.days} days before the period is known, so every address would be new"
         return Looked((log.unknown(reason, "The log must be kept for longer, or has only just begun."),))
@@ -164,9 +171,12 @@ def _rate_limit_events(look: Look) -> Looked:
     log = Log(look, "security", "rate_limits:events", "Rate-limit events", "G71")
     if hidden := log.hidden():
         return Looked((hidden,))
-    total, *worst = log.rows("rate_limit_events", {"shown": MOST_REFUSED})
+    names = list(look.settings.maintenance.security.events.rate_limited)
+    total, *worst = log.rows("rate_limit_events", {"shown": MOST_REFUSED, "rate_limited": names})
     if not total["written"]:
         return Looked((log.unwritten(),))
+    if not total["events"] and (blind := unrecognised(log, "rate_limited")):
+        return Looked((blind,))
     limit, events = look.settings.maintenance.security.rate_limited_events, total["events"]
     finding = _refused(
         log, events > limit, f"{events}", f"at most {limit}", {address(r["address"]): r["events"] for r in worst}

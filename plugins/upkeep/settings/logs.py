@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from upkeep.settings.base import Frozen
 from upkeep.settings.values import HoursText, Identifier, NetworkText, TableText
@@ -18,7 +18,7 @@ class Readable(Frozen):
 
 
 class SecurityLog(Readable):
-    """The table with login_failure, login_success and rate_limited events, and its columns."""
+    """The table with the events of ``security.events``, and its columns."""
 
     time: Identifier
     event: Identifier
@@ -44,6 +44,37 @@ class AlertLog(Readable):
     acknowledged: Identifier
 
 
+EventName = Annotated[
+    str, Field(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$"), AfterValidator(lambda name: name.lower())
+]
+EventNames = Annotated[tuple[EventName, ...], Field(min_length=1)]
+
+
+class Events(Frozen):
+    """What this deployment calls the events that the checks count, small and large letters alike.
+
+    ``other`` is what else the log holds and no check asks for: a name that is nowhere here makes "none" UNKNOWN.
+    """
+
+    login_failure: EventNames
+    login_success: EventNames
+    rate_limited: EventNames
+    role_change: EventNames
+    other: tuple[EventName, ...]
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        names = [name for kind in self.model_dump().values() for name in kind]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"found {twice[0]!r} twice, expected each name of an event once")
+        return self
+
+    @property
+    def known(self) -> list[str]:
+        """Every name that config explains."""
+        return [name for kind in self.model_dump().values() for name in kind]
+
+
 class Logs(Frozen):
     """Where the target's logs lie, by class."""
 
@@ -65,6 +96,7 @@ class Security(Frozen):
     rate_limited_events: int = Field(ge=0, strict=True)
     odd_hours: tuple[HoursText, ...]
     service_role_addresses: tuple[NetworkText, ...]
+    events: Events
     access_change_percent: float = Field(gt=0, le=1000, strict=True)
     account_classes: Mapping[
         Annotated[str, Field(pattern=r"^\S(.{0,38}\S)?$")], Annotated[str, Field(pattern=r"^[^\x00\\]+$")]

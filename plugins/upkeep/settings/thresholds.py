@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, GetPydanticSchema, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, GetPydanticSchema, ValidationInfo, field_validator
 from pydantic_core import core_schema
 
 from upkeep.findings import Bands, Expectation, Interval
@@ -88,6 +88,27 @@ class Proposing(Frozen):
         return value
 
 
+Severities = tuple[Annotated[str, Field(min_length=1), AfterValidator(str.lower)], ...]
+
+
+class Errors(Frozen):
+    """How the errors of a period are judged by their severity (G10); a severity in none of the lists is UNKNOWN."""
+
+    worst: Severities
+    severe: Severities
+    mild: Severities
+    least: int = Field(ge=1, strict=True)
+    warning_percent: float = Field(gt=0, lt=100, strict=True)
+    critical_percent: float = Field(gt=0, le=100, strict=True)
+
+    @field_validator("critical_percent")
+    @classmethod
+    def _beyond_the_warning(cls, value: float, info: ValidationInfo) -> float:
+        if value < (least := info.data.get("warning_percent", 0)):
+            raise ValueError(f"found {value:g}, expected at least warning_percent ({least:g})")
+        return value
+
+
 class Thresholds(Frozen):
     """``config/thresholds.yaml``."""
 
@@ -96,6 +117,7 @@ class Thresholds(Frozen):
     proposals: Proposing
     expectations: Mapping[str, ExpectationText]
     latencies: Mapping[str, ExpectationText]
+    errors: Errors
     baselines: Baselines
 
     @field_validator("expectations")
