@@ -54,7 +54,7 @@ class PlanOperator(Step):
             with database.session(trusted(config.ledger.tasks), config.sql, read_only=False) as session:
                 stored = gate.add_plan(session, window, plan, measured, told.checklist_so_far(session, window))
         self.log.info("Plan %s:\n%s", stored.digest, _listed(stored))
-        return ledger.Looked(tuple(_findings(stored)))
+        return ledger.Looked((*_left_undone(stored), *_findings(stored)))
 
     def _authority(self, context: Context, window: windows.Window, now: datetime) -> windows.Authority:
         """When it may run. Raises Frozen or Superseded when nothing may be changed then."""
@@ -136,6 +136,20 @@ def _approved_elsewhere(session: Session, window: windows.Window, now: datetime)
         at = circumstances(config, plan, max(now, plan.not_before), absent=gate.absent(session, plan, config))
         open_actions = (action for action in plan.actions if action.id not in done)
         yield from (action for action in open_actions if not refusal(plan, action, decisions, at))
+
+
+def _left_undone(stored: Stored) -> Iterator[Finding]:
+    """What people approved before this plan and was not done; a plan that was changed since is its own finding."""
+    from upkeep import database, undone
+
+    config = settings().maintenance
+    with database.session(trusted(config.ledger.tasks), config.sql, read_only=True) as session:
+        try:
+            found = undone.before(session, stored)
+        except ValueError as why:
+            found = told.changed(why)
+    if found:
+        yield found
 
 
 def _findings(stored: Stored) -> Iterator[Finding]:

@@ -58,7 +58,7 @@ def gate_of_run(
     try:
         stored = gate.plan_of_run(session, window.run)
     except ValueError as why:
-        return None, (_changed(why),)
+        return None, (changed(why),)
     if stored is None:
         return None, ()
     states = airflow_says(context, sorted(sensors.values()))
@@ -204,7 +204,7 @@ def signing_of(session: Session, window: windows.Window) -> tuple[Signing | None
     try:
         signing = signing_of_run(session, window)
     except ValueError as why:
-        return None, (_changed(why),)
+        return None, (changed(why),)
     return signing, reports.signing_findings(signing) if signing else ()
 
 
@@ -219,7 +219,8 @@ def ended(session: Session, window: windows.Window) -> datetime | None:
     return sheet.drawn_up_at if sheet else None
 
 
-def _changed(why: ValueError) -> Finding:
+def changed(why: ValueError) -> Finding:
+    """The finding of a plan or sheet that somebody changed in the ledger."""
     return Finding(
         key="gate:plan",
         level=Level.CRITICAL,
