@@ -29,6 +29,7 @@ with warnings.catch_warnings():
 
     from upkeep.flow.approval import ManualApprovalSensor
     from upkeep.flow.asking import RETRIES, TOLD
+    from upkeep.flow.runs import STAMP
 
 ALL = {"actions": ["1", "2"], "comment": None}
 
@@ -66,7 +67,8 @@ class Airflow:
         plan, parked = self.stored.plan, self.parked or {}
         where = {"dag_id": plan.dag_id, "run_id": plan.run_id}
         task = SimpleNamespace(id=uuid.uuid4(), task_id="dba", map_index=-1, try_number=self.attempt, **where)
-        run = SimpleNamespace(run_type="scheduled", logical_date=plan.due, run_after=plan.due, **where)
+        stamp = {STAMP: plan.instance}
+        run = SimpleNamespace(run_type="scheduled", logical_date=plan.due, run_after=plan.due, conf=stamp, **where)
         context: Any = {"ti": task, "dag_run": run, "params": {}}
         self.parked = None
         try:
