@@ -18,7 +18,8 @@ from upkeep.checks import answers, backups, latencies  # noqa: F401
 from upkeep.flow import operators, probes  # noqa: F401
 from upkeep.flow.connections import postgres
 from upkeep.flow.ends import ReportLink
-from upkeep.flow.runs import RunListener
+from upkeep.flow.listener import RunListener
+from upkeep.flow.slots import refuse_when_made
 from upkeep.functions import transport  # noqa: F401
 from upkeep.settings import settings
 
@@ -48,6 +49,8 @@ class UpkeepPlugin(AirflowPlugin):
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """Built when the api-server asks: every task process loads this file and needs no web framework."""
         from upkeep.dashboard.app import create_app  # noqa: PLC0415
+
+        refuse_when_made()
 
         dashboard = settings().maintenance.ledger.dashboard
         return [{"name": "upkeep", "url_prefix": "/upkeep", "app": create_app(postgres(dashboard), dashboard)}]

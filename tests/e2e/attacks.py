@@ -27,14 +27,15 @@ DAG_PATH = f"/api/v2/dags/{DAG}"
 
 #: Apply as a task's process does it, without Airflow around it: the environment of the sandbox and what is given.
 APPLY = """
-import sys
+import json, sys
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from airflow.sdk.bases.operator import ExecutorSafeguard
 from upkeep.flow.apply import ApplyOperator
 ExecutorSafeguard.test_mode = True
 run = SimpleNamespace(dag_id="maintenance_weekly", run_id=sys.argv[1], run_type="manual", logical_date=None,
-                      run_after=datetime.fromisoformat(sys.argv[2]), triggering_user_name="dora")
+                      run_after=datetime.fromisoformat(sys.argv[2]), triggering_user_name="dora",
+                      conf=json.loads(sys.argv[3]))
 apply = ApplyOperator(task_id="apply", target="primary", cadence="weekly", guide="G59")
 apply.execute({"dag_run": run, "ti": SimpleNamespace(try_number=9), "params": {"dry_run": False, "groups": []}})
 """
@@ -104,7 +105,7 @@ class Attacks(Weekly):
     def plan(self, run: str) -> dict[str, Any]:
         """The run's plan as the ledger has it, once there is one."""
         (body,) = self.running.wait(
-            lambda: self.running.ledger("SELECT body FROM upkeep.plans WHERE run_id = %s", run)
+            lambda: self.running.ledger("SELECT body FROM upkeep.plans WHERE run_id = %s ORDER BY id DESC", run)
         )[0]
         found: dict[str, Any] = json.loads(body)
         return found
@@ -145,9 +146,15 @@ class Attacks(Weekly):
 
     def apply_beside(self, run: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Apply a run's plan in a process that Airflow did not start, with more in its environment."""
-        command = [PYTHON, "-c", APPLY, run, self.request("admin", "GET", self.path(run)).json()["run_after"]]
+        found = self.request("admin", "GET", self.path(run)).json()
+        command = [PYTHON, "-c", APPLY, run, found["run_after"], json.dumps(found["conf"])]
         environ = environment(self.running.sandbox) | variables
         return subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    def shell(self, *command: str) -> None:
+        """``airflow …`` as somebody with a shell on the scheduler's host."""
+        environ = environment(self.running.sandbox)
+        subprocess.run([PYTHON, "-m", "airflow", *command], env=environ, cwd=ROOT, capture_output=True, check=True)
 
     def steps(self, run: str) -> dict[str, str]:
         """Step → its state in the ledger, of its latest try."""

@@ -13,7 +13,7 @@ import yaml
 
 from tests.e2e.attacks import Attacks
 from tests.e2e.conftest import Running
-from tests.e2e.weekly import RUNS
+from tests.e2e.weekly import DAG, RUNS
 from upkeep.windows import Cadence, When
 
 TABLES = ("besieged", "bystander")
@@ -206,11 +206,21 @@ def test_names_and_parameters_that_want_more(attack: Attacks) -> None:
 
 
 def test_a_date_of_the_calendar_opens_no_window(attack: Attacks) -> None:
-    """With next Sunday's date a run waits for it, with a past one it changes nothing and says that it holds a slot."""
+    """With next Sunday's date no run is made; one with a past date changes nothing and says that it holds a slot."""
     config = yaml.safe_load((attack.running.sandbox.folder / "config" / "maintenance.yaml").read_text())
     weekly, now = Cadence(**config["windows"]["weekly"]), datetime.now(UTC)
     try:
-        future = attack.trigger(logical_date=weekly.after(now).isoformat())
+        due = weekly.after(now).isoformat()
+        for more in (
+            {},
+            {"data_interval_start": due, "data_interval_end": due, "run_after": due, "dag_run_id": "mine"},
+        ):
+            refused = attack.request("operator", "POST", RUNS, json={"logical_date": due, "conf": {}, **more})
+            assert refused.status_code == 400, refused.text
+            assert "belongs to the calendar's own run" in refused.json()["detail"]
+        later = (now + timedelta(hours=1)).isoformat()
+        refused = attack.request("operator", "POST", RUNS, json={"logical_date": later, "conf": {}})
+        assert (refused.status_code, "is in the future" in refused.text) == (400, True), refused.text
         slot = weekly.before(now - timedelta(weeks=20))
         past = attack.trigger(logical_date=slot.isoformat())
         attack.finish(past)
@@ -218,12 +228,63 @@ def test_a_date_of_the_calendar_opens_no_window(attack: Attacks) -> None:
         (held,) = (subject for subject in findings if subject.startswith("A run by hand holds the calendar's slot of"))
         assert f"{slot:%Y-%m-%d %H:%M}" in held
         assert "nothing to ask of dba: no plan" in attack.log(past, "approve.dba")
-        assert attack.running.ledger("SELECT 1 FROM upkeep.plans WHERE run_id IN (%s, %s)", past, future) == []
-        assert not any(attack.states(future).values())
+        assert attack.running.ledger("SELECT 1 FROM upkeep.plans WHERE run_id = %s", past) == []
     finally:
         attack.end()
         for run in attack.runs:
             assert attack.request("admin", "DELETE", attack.path(run)).status_code in (200, 204)
+
+
+def test_the_calendars_own_run_comes_though_people_wanted_its_date(attack: Attacks) -> None:
+    """Refused over REST, failed at its start when it came from a shell: the slot stays free, the scheduler takes it."""
+    due = (datetime.now(UTC) + timedelta(minutes=4)).replace(second=0, microsecond=0)
+
+    def soon(config: dict[str, Any]) -> None:
+        config["windows"]["weekly"] = {"cron": f"{due.minute} {due.hour} * * *", "length_minutes": 1}
+
+    scheduled = f"scheduled__{due.isoformat()}"
+    attack.runs += [scheduled, "from_a_shell"]
+    try:
+        with attack.config(soon):
+            attack.parse()
+            body = {"logical_date": due.isoformat(), "conf": {}}
+            assert attack.request("operator", "POST", RUNS, json=body).status_code == 400
+            attack.shell("dags", "trigger", DAG, "--run-id", "from_a_shell", "--logical-date", due.isoformat())
+            assert attack.finish("from_a_shell") == "failed"
+            shell = attack.request("admin", "GET", attack.path("from_a_shell")).json()
+            assert shell["logical_date"] is None
+            assert "belongs to the calendar's own run" in shell["note"]
+            attack.running.wait(lambda: attack.request("admin", "GET", attack.path(scheduled)).status_code == 200)
+            own = attack.request("admin", "GET", attack.path(scheduled)).json()
+    finally:
+        attack.parse()
+    assert datetime.fromisoformat(own["logical_date"]) == due
+
+
+def test_a_deleted_run_is_not_the_one_that_has_its_id_now(attack: Attacks) -> None:
+    """Failed, deleted and triggered again under its id by an approver: a new plan, asked anew, and she asked for it."""
+    run = attack.trigger(dag_run_id="twice")
+    attack.asked(run)
+    assert attack.approve(run, "devops", *TABLES).status_code == 200
+    attack.until(run, "approve.devops", "success")
+    first, asked_by = attack.digest(run), attack.plan(run)["requested_by"]
+    stamp = attack.request("sana", "GET", attack.path(run)).json()["conf"]
+    assert attack.request("sana", "PATCH", attack.path(run), json={"state": "failed"}).status_code == 200
+    assert attack.request("sana", "DELETE", attack.path(run)).status_code == 204
+
+    assert attack.trigger(user="dora", dag_run_id="twice", conf=stamp) == run  # with the old run's stamp, too
+    attack.asked(run)  # both roles, though one had answered
+    second = attack.digest(run)
+    assert second != first
+    assert (asked_by, attack.plan(run)["requested_by"]) == ("operator", "dora")
+    assert attack.request("sana", "GET", attack.path(run)).json()["conf"] != stamp
+    assert attack.approve(run, "dba", *TABLES).status_code == 200
+    attack.until(run, "approve.dba", "success")
+    assert attack.mark(run, "approve.devops").status_code == 200
+    told = attack.applied(run)
+    assert all(told[table].startswith("refused: no answer from devops by ") for table in TABLES)
+    assert (attack.decisions(run), attack.receipts(run)) == ({"dba": ("dora", attack.ids_of(run, *TABLES))}, [])
+    assert [attack.vacuumed(table) for table in TABLES] == [0, 0]
 
 
 def test_a_deleted_task_and_the_answers_of_another_run_permit_nothing(attack: Attacks) -> None:

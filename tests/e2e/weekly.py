@@ -107,7 +107,8 @@ class Weekly:
     # The ledger -----------------------------------------------------------------------------------------------
 
     def digest(self, run: str) -> str:
-        ((digest,),) = self.running.ledger("SELECT digest FROM upkeep.plans WHERE run_id = %s", run)
+        """Of the newest run that has this id."""
+        (digest,) = self.running.ledger("SELECT digest FROM upkeep.plans WHERE run_id = %s ORDER BY id DESC", run)[0]
         return str(digest)
 
     def decisions(self, run: str) -> dict[str, tuple[str, list[str]]]:

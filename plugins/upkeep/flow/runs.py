@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.listeners import hookimpl
-
 from upkeep import windows
 
 if TYPE_CHECKING:
@@ -58,16 +56,3 @@ def alive(run: windows.Run) -> bool:
         return False
     found: Any = SUPERVISOR_COMMS.send(GetDagRun(dag_id=run.dag_id, run_id=run.run_id))
     return stamped(found) == run.instance
-
-
-class RunListener:
-    """What Airflow's scheduler does for Upkeep when it starts a run."""
-
-    @hookimpl
-    def on_dag_run_running(self, dag_run: Any) -> None:
-        """Stamp the run. In the scheduler's transaction and without any input or output of its own."""
-        if TAG in dag_run.dag.tags:
-            dag_run.conf = {
-                **(dag_run.conf or {}),
-                STAMP: f"{dag_run.id} of {dag_run.created_at:%Y-%m-%dT%H:%M:%S.%fZ}",
-            }
