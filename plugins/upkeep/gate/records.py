@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from upkeep import ledger, plans, predictions, queries, sheets
+from upkeep import ledger, plans, predictions, queries, redaction, sheets
 from upkeep.database import Row, Session
 from upkeep.gate.drawn_up import named, parsed, sheet_of_run
 from upkeep.permits import Decision
@@ -140,7 +140,7 @@ def add_receipt(session: Session, permit_id: int, receipt: Receipt) -> None:
     """Keep what was done."""
     row = asdict(receipt) | {
         "permit_id": permit_id,
-        "reason": ledger.clean(receipt.reason),
+        "reason": ledger.clean(receipt.reason, redaction.people),
         "before": Jsonb(ledger.plain(dict(receipt.before))),
         "after": Jsonb(ledger.plain(dict(receipt.after))),
     }

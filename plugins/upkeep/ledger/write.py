@@ -11,13 +11,31 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from upkeep import queries
+from upkeep import queries, redaction
 from upkeep.database import Session
 from upkeep.findings import Finding, Sample
 from upkeep.windows import Kind, Window
 
 #: Characters of a finding's key and of a sample's subject; an index row of PostgreSQL holds 2704 bytes.
 MAX_KEY = 500
+
+#: Steps about who logs in, from where and as which role: names and addresses are their point, secrets are not.
+ABOUT_PEOPLE = frozenset(
+    {
+        "access_patterns",
+        "access_review",
+        "audit",
+        "connections",
+        "failed_logins",
+        "long_running_queries",
+        "new_addresses",
+        "new_queries",
+        "permissions",
+        "rate_limits",
+        "service_role_hours",
+        "slow_queries",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -30,8 +48,8 @@ class Answer:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the body as it came, hexadecimal."""
-        return hashlib.sha256(self.body.encode("utf-8", "surrogatepass")).hexdigest()
+        """SHA-256 of the body without its secrets, which one of the body as it came would let people guess."""
+        return hashlib.sha256(redaction.body(self.body).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -86,30 +104,35 @@ def window_id(session: Session, window: Window) -> int:
 def add_step(session: Session, window: Window, record: StepRecord) -> None:
     """Write one try of a step with all that it saw, in the session's transaction: all or nothing."""
     looked = record.looked
+    rule = redaction.secrets if record.step.rpartition(".")[2] in ABOUT_PEOPLE else redaction.people
+    texts = clean({name: getattr(record, name) for name in ("step", "state", "source")})
     step_id = session.row(
         queries.load("ledger/add_step"),
         {
             "window_id": window_id(session, window),
             "run_id": window.run_id,
             "digest": looked.answer.digest if looked.answer else "",
-            **clean({name: getattr(record, name) for name in ("step", "state", "reason", "source")}),
+            **texts,
+            "reason": clean(record.reason, redaction.people),
             "try_number": record.try_number,
             "started_at": record.started_at,
         },
     )["id"]
     for position, finding in enumerate(looked.findings):
-        row = clean({**asdict(finding), "metadata": plain(dict(finding.metadata))})
+        row = clean({**asdict(finding), "metadata": plain(dict(finding.metadata))}, rule)
+        row["remedy"] = clean(finding.remedy, redaction.tokens)  # a statement to be run: its words are names
         row |= {"key": row["key"][:MAX_KEY], "metadata": Jsonb(row["metadata"])}
         session.rows(queries.load("ledger/add_finding"), {"step_id": step_id, "position": position, **row})
     for sample in looked.samples:
-        row = clean(asdict(sample))
+        row = clean(asdict(sample), rule)
         row |= {"step_id": step_id, "subject": row["subject"][:MAX_KEY], "taken_at": record.taken_at}
         session.rows(queries.load("ledger/add_sample"), row)
     if answer := looked.answer:
-        row = clean(asdict(answer)) | {"step_id": step_id, "digest": answer.digest}
+        row = clean(asdict(answer) | {"body": redaction.body(answer.body)}, redaction.tokens)
+        row |= {"step_id": step_id, "digest": answer.digest}
         session.rows(queries.load("ledger/add_answer"), row)
     if looked.snapshot is not None:
-        body = clean(plain(looked.snapshot))
+        body = clean(plain(looked.snapshot), redaction.tokens)
         digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
         session.rows(queries.load("ledger/add_snapshot"), {"step_id": step_id, "body": Jsonb(body), "digest": digest})
 
@@ -119,13 +142,13 @@ def add_report(
 ) -> int:
     """Keep a report and give the window its outcome; returns the report's id."""
     number = window_id(session, window)
-    text = clean(json.dumps(plain(body), ensure_ascii=False))
+    text = json.dumps(clean(plain(body), redaction.tokens), ensure_ascii=False)
     row = {
         "window_id": number,
         "dag_id": window.dag_id,
         "run_id": window.run_id,
         "instance": window.instance,
-        **clean({"level": level, "headline": headline, "html": html}),
+        **clean({"level": level, "headline": headline, "html": html}, redaction.tokens),
         "body": text,
         "digest": hashlib.sha256(text.encode()).hexdigest(),
     }
@@ -139,14 +162,21 @@ def plain(value: Any) -> Any:
     return json.loads(json.dumps(value, default=str), parse_constant=str)
 
 
-def clean(value: Any) -> Any:
-    """PostgreSQL's text holds neither NUL nor lone surrogates; both come in hostile JSON. Shown, not lost."""
+def clean(value: Any, rule: redaction.Rule = redaction.secrets) -> Any:
+    """What may be kept: without secrets, and without what PostgreSQL's text does not hold.
+
+    That is NUL and lone surrogates, which come in hostile JSON; they are shown, not lost.
+    """
+    return _storable(redaction.redacted(value, rule))
+
+
+def _storable(value: Any) -> Any:
     match value:
         case str():
             return value.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "backslashreplace").decode()
         case dict():
-            return {clean(key): clean(item) for key, item in value.items()}
-        case list() | tuple():
-            return [clean(item) for item in value]
+            return {_storable(key): _storable(item) for key, item in value.items()}
+        case list():
+            return [_storable(item) for item in value]
         case _:
             return value
