@@ -671,6 +671,18 @@ def test_the_printed_grants_for_maintain_are_those_for_this_server(
     indexes = deployment.run("grants", "indexes")
     assert (indexes.returncode, indexes.stderr) == (0, "")
     assert indexes.stdout.endswith('GRANT "platform_owner" TO "upkeep_maintain";\n')
+    with psycopg.connect(cluster.dsn(deployment.connections["upkeep_target_read"]["schema"])) as connection:
+        connection.execute("CREATE SCHEMA other; CREATE TABLE other.thing (id int)")  # by the superuser
+        connection.commit()
+        wider = deployment.run("grants", "maintain"), deployment.run("grants", "indexes")
+        for printed in wider:
+            assert (printed.returncode, printed.stderr) == (0, "")
+            connection.execute(printed.stdout.encode())
+        assert 'GRANT USAGE ON SCHEMA "other" TO "upkeep_maintain";' in wider[0].stdout
+        assert "-- 1 tables of schema other belong to postgres, a superuser" in wider[1].stdout
+        assert 'GRANT "postgres"' not in wider[0].stdout + wider[1].stdout
+        connection.rollback()
+        connection.execute("DROP SCHEMA other CASCADE")
     refused = deployment.run("grants", "maintain", upkeep_target_read={"port": port})
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.startswith("Connection 'upkeep_target_read': the database could not be reached")

@@ -8,8 +8,9 @@ import sys
 import psycopg
 
 from upkeep import migrations, queries
-from upkeep.database import explain, script, session
+from upkeep.database import Row, explain, script, session
 from upkeep.flow.connections import connection, postgres
+from upkeep.plans import visible
 from upkeep.settings import ConfigError, Settings, settings
 
 
@@ -38,14 +39,29 @@ def _print_maintain_grants(config: Settings, target: str, what: str) -> int:
         with session(postgres(read), config.maintenance.sql, read_only=True) as opened:
             name = "setup/maintain_grants" if what == "maintain" else "setup/index_grants"
             file = queries.path(name, opened.version)
-            owners = [row["owner"] for row in opened.rows(queries.load("setup/maintain_owners"))]
+            schemas = queries.path("setup/schema_grants", opened.version)
+            rows = opened.rows(queries.load("setup/maintain_owners"))
     except psycopg.Error as error:
         print(explain(error, read), file=sys.stderr)
         return 1
     names = {"role": role, "database": _database(connections.maintain)}
-    texts = [script(f"setup/{file.stem}", **names, owner=owner) for owner in owners or [""]]
+    by_owner = "{owner}" in queries.load(f"setup/{file.stem}")
+    owners = [row["owner"] for row in rows if not (by_owner and row["superuser"])] or [""] * (not by_owner or not rows)
+    texts = [script(f"setup/{file.stem}", **names, owner=owner) for owner in owners]
+    others = sorted({row["schema"] for row in rows} - {"public"}) if what == "maintain" else []
+    texts += [script(f"setup/{schemas.stem}", role=role, schema=schema) for schema in others]
+    texts += [_of_superuser(row) for row in rows if by_owner and row["superuser"]]
     print("\n".join(dict.fromkeys(texts)), end="")
     return 0
+
+
+def _of_superuser(row: Row) -> str:
+    """What to do where a superuser owns tables: a member of that role would be one, nearly."""
+    owns = visible(f"{row['tables']} tables of schema {row['schema']} belong to {row['owner']}, a superuser")
+    return (
+        f"-- {owns}, whose rights nobody is granted:\n"
+        "-- give them an owner that is none (ALTER TABLE … OWNER TO …), then ask for the grants again.\n"
+    )
 
 
 def _login(connection_id: str) -> str:
