@@ -33,7 +33,14 @@ CONFIG = settings(ROOT / "config")
 SCHEMA = 'Api "S" 🦔%s'
 S = '"Api ""S"" 🦔%s"'
 #: Rules that look at roles and lines of the whole server, which other tests use too.
-OF_SERVER = {"superusers", "role_attributes", "powerful_memberships", "password_expired", "password_without_expiry"}
+OF_SERVER = {
+    "superusers",
+    "role_attributes",
+    "powerful_memberships",
+    "admin_memberships",
+    "password_expired",
+    "password_without_expiry",
+}
 
 
 def quoted(name: str) -> str:
@@ -388,6 +395,22 @@ CASES = {
         Level.CRITICAL,
         "through other roles, a role of the API",
     ),
+    "a member that may make members": Case(
+        "admin_memberships",
+        ("GRANT {api} TO {other} WITH ADMIN OPTION",),
+        ("REVOKE ADMIN OPTION FOR {api} FROM {other}",),
+        "{other} over {api}",
+        Level.ADVISORY,
+        "may make anybody a member of it",
+    ),
+    "a role of the API that may make members of a role of the server": Case(
+        "admin_memberships",
+        ("GRANT pg_monitor TO {api} WITH ADMIN OPTION",),
+        ("REVOKE pg_monitor FROM {api}",),
+        "{api} over pg_monitor",
+        Level.CRITICAL,
+        "may make anybody a member of it, a role of the server, a role of the API",
+    ),
     "a member of a role that passes policies": Case(
         "powerful_memberships",
         ("ALTER ROLE {api} BYPASSRLS", "GRANT {api} TO {other}"),
@@ -492,7 +515,9 @@ def test_partitions_are_their_parents_matter_until_somebody_reads_them(estate: E
     estate.sql("CREATE TABLE {s}.part PARTITION OF {s}.parted DEFAULT")
     assert estate.found()["rls_off"].level is Level.OK
     estate.sql("GRANT SELECT ON {s}.part TO {api}")
-    assert estate.found()[f"rls_off:{S}.part"].level is Level.WARNING
+    finding = estate.found()[f"rls_off:{S}.parted"]
+    assert finding.level is Level.WARNING
+    assert finding.detail.endswith(f"partitions that can be read by themselves: 1, the first {S}.part")
 
 
 @pytest.mark.parametrize("value", ["true", "on", "1", "yes"])
@@ -530,6 +555,31 @@ def test_an_expected_superuser_is_no_finding(estate: Estate) -> None:
     estate.sql("ALTER ROLE {other} SUPERUSER")
     assert f"superusers:{quoted(estate.other)}" in estate.found()
     assert f"superusers:{quoted(estate.other)}" not in estate.found(expected_superusers=(estate.other,))
+
+
+@pytest.mark.guide("G78", "fires", "silent")
+def test_a_partitioned_table_is_one_finding_of_each_rule(estate: Estate) -> None:
+    """Twenty partitions, each read by the API without row-level security, then closed to everybody."""
+    estate.sql("CREATE TABLE {s}.years (id int) PARTITION BY LIST (id)")
+    parts = [f"{{s}}.y{number}" for number in range(20)]
+    for number, part in enumerate(parts):
+        estate.sql(f"CREATE TABLE {part} PARTITION OF {{s}}.years FOR VALUES IN ({number})")
+        estate.sql(f"GRANT SELECT ON {part} TO {{api}}")
+
+    def about() -> dict[str, str]:
+        return {key: one.detail for key, one in estate.found().items() if ".years" in key or ".y1" in key}
+
+    (key,) = found = about()
+    assert key.startswith("rls_off:") and key.endswith(".years")
+    assert "partitions that can be read by themselves: 20" in found[key]
+    for table in ("{s}.years", *parts):
+        estate.sql(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+    (key,) = found = about()
+    assert key.startswith("rls_without_policy:") and key.endswith(".years")
+    assert "partitions of which this is true: 20" in found[key]
+    for table in ("{s}.years", *parts):
+        estate.sql(f"CREATE POLICY p ON {table} FOR SELECT USING (id > 0)")
+    assert about() == {}
 
 
 def test_a_membership_that_allows_nothing_is_none(estate: Estate) -> None:

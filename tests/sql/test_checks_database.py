@@ -476,14 +476,26 @@ def test_names_of_any_kind_have_the_sizes_that_the_server_says(platform: Platfor
 
 @pytest.mark.guide("G49", "holds")
 def test_what_counts_as_a_table(platform: Platform) -> None:
-    """Partitions and materialised views take space and are listed; views, parents and other schemas are not."""
-    platform.sql("CREATE TABLE parent (id int) PARTITION BY RANGE (id)")
-    platform.sql("CREATE TABLE part PARTITION OF parent DEFAULT")
+    """A partitioned table is one with the sum of its partitions; views are none; every schema counts."""
+    platform.sql("CREATE TABLE parent (id int PRIMARY KEY) PARTITION BY LIST (id)")
+    for number in range(20):
+        platform.sql(f"CREATE TABLE part{number} PARTITION OF parent FOR VALUES IN ({number})")
+    platform.sql("INSERT INTO parent SELECT generate_series(0, 19)")
     platform.sql("CREATE VIEW looking AS SELECT 1 AS one")
     platform.sql("CREATE MATERIALIZED VIEW kept AS SELECT 1 AS one")
     platform.sql("CREATE SCHEMA elsewhere")
     platform.sql("CREATE TABLE elsewhere.other (id int)")
-    assert sizes(platform.look("table_sizes")).keys() == {"public.part", "public.kept"}
+    looked = platform.look("table_sizes")
+    assert sizes(looked).keys() == {"public.parent", "public.kept", "elsewhere.other"}
+    told = platform.sql("SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('parent') WHERE isleaf")
+    assert sizes(looked)["public.parent"] == float(told[0][0]) > 20 * 8192
+    assert "schemas looked at: elsewhere, public" in looked.findings[0].detail
+    assert sizes(platform.look("table_sizes", schemas=("elsewhere",))).keys() == {"elsewhere.other"}
+    (absent,) = platform.look("table_sizes", schemas=("gone",)).findings
+    assert (absent.level, absent.detail) == (
+        Level.UNKNOWN,
+        "found no schema gone (config: checks.schemas); schemas looked at: none",
+    )
 
 
 @pytest.mark.guide("G49", "holds")

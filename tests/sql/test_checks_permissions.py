@@ -75,6 +75,12 @@ CASES = {
         f"membership:{QUOTED} in pg_monitor",
         False,
     ),
+    "a membership with the right to give it on": (
+        "GRANT pg_monitor TO {role} WITH ADMIN OPTION",
+        "REVOKE pg_monitor FROM {role}",
+        f"membership:{QUOTED} in pg_monitor",
+        True,
+    ),
     "a powerful membership": (
         "GRANT pg_write_server_files TO {role}",
         "REVOKE pg_write_server_files FROM {role}",

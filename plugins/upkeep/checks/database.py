@@ -19,14 +19,20 @@ SHOWN = 100
 
 def table_sizes(look: Look) -> Looked:
     """The largest tables with their growth per day since an earlier window."""
-    limit = look.settings.maintenance.checks.largest_tables
-    rows = look.session.rows(queries.load("checks/table_sizes"), {"largest_tables": limit})
-    if not rows:
+    config = look.settings.maintenance.checks
+    schemas = {"schemas": list(config.schemas)}
+    seen = look.session.rows(queries.load("checks/schemas"), schemas)
+    looked_at = ", ".join(row["schema"] for row in seen if row["there"]) or "none"
+    absent = [row["schema"] for row in seen if not row["there"]]
+    parameters = schemas | {"largest_tables": config.largest_tables}
+    rows = look.session.rows(queries.load("checks/table_sizes"), parameters)
+    if not rows or absent:
+        lacks = f"no schema {', '.join(absent)} (config: checks.schemas)" if absent else "no table"
         finding = Finding(
             key="table_sizes",
             level=Level.UNKNOWN,
             subject="Table sizes",
-            detail="found no table in schema public",
+            detail=f"found {lacks}; schemas looked at: {looked_at}",
             expected="at least one table that the role may see",
             remedy="Check that the read Connection names the right database.",
             guide="G49",
@@ -40,6 +46,7 @@ def table_sizes(look: Look) -> Looked:
         f"the {len(rows)} largest tables take {_bytes(sum(sample.value for sample in samples))}; "
         f"the largest is {largest.subject} with {_bytes(largest.value)}; "
         + (f"together they {_grow(sum(known))} a day" if known else "growth is known from the next day on")
+        + f"; schemas looked at: {looked_at}"
     )
     tables = [{**row, "table": _table(row), "growth_bytes_per_day": growth[_table(row)]} for row in rows]
     finding = Finding(

@@ -50,7 +50,7 @@ _WORDS = {
 #: Words of a role and of a membership that pass every other permission.
 _POWERS = {
     "role": ("superuser", "createrole", "bypassrls"),
-    "membership": ("powerful",),
+    "membership": ("powerful", "admin"),
     "definer": ("without search_path",),
 }
 

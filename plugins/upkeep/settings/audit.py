@@ -30,6 +30,7 @@ RULES = (
     "superusers",
     "role_attributes",
     "powerful_memberships",
+    "admin_memberships",
     "password_expired",
     "password_without_expiry",
     "password_md5",

@@ -21,7 +21,7 @@ from upkeep.settings.monthly import Monthly
 from upkeep.settings.patches import Checkout, Patches
 from upkeep.settings.reindex import Reindex
 from upkeep.settings.trends import Capacity, Trends
-from upkeep.settings.values import Folder
+from upkeep.settings.values import Folder, Identifier
 from upkeep.windows import Cadence
 
 
@@ -128,6 +128,7 @@ class Checks(Frozen):
     long_query_minutes: float = Field(gt=0, allow_inf_nan=False, strict=True)
     slow_query_ms: float = Field(gt=0, allow_inf_nan=False, strict=True)
     largest_tables: int = Field(ge=1, le=1000, strict=True)
+    schemas: tuple[Identifier, ...] = ()
     pool_usage_sql: Literal["none", "client_backends"]
     index_usage_rows: int = Field(ge=0, strict=True)
     disagreement_percent: float = Field(gt=0, le=1000, strict=True)

@@ -37,6 +37,16 @@ ROLES = (
         guide="G79",
     ),
     Rule(
+        name="admin_memberships",
+        title="Members that may make members",
+        level=Level.ADVISORY,
+        subject="WITH ADMIN OPTION:",
+        expected="a role is given on by those who administer roles, and nobody else",
+        remedy="REVOKE ADMIN OPTION FOR … FROM …, or acknowledge who it is that hands this role on.",
+        looked="every membership of a role that is no superuser",
+        guide="G79",
+    ),
+    Rule(
         name="password_expired",
         title="Passwords that are over",
         level=Level.WARNING,
