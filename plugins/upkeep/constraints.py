@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 
 from upkeep import plans, predictions
+from upkeep.attempts import Changed
 from upkeep.database import Row, Session
 from upkeep.plans import Action, Proposal
 from upkeep.predictions import Learned
@@ -166,9 +167,17 @@ def state(session: Session, action: Action) -> Row | None:
     return rows[0] if rows else None
 
 
-def lock(now: Row) -> str:
-    """The statement that keeps the constraint as it is until it is validated."""
-    return _LOCK.format(sql.Identifier(now["schema"], now["table"])).as_string()
+def run(session: Session, action: Action, before: Mapping[str, Any]) -> None:
+    """Validate it in a transaction that locks its table, looks whether it is still the planned one, and afterwards
+    whether it is what was validated. Raises Changed.
+    """
+    with session.connection.transaction():
+        session.rows(_LOCK.format(sql.Identifier(before["schema"], before["table"])).as_string())
+        if why := obstacle(action, state(session, action)):
+            raise Changed(why)
+        session.rows(action.statement)
+        if not was_done(action, before, state(session, action)):
+            raise Changed("the names stood for another constraint, which has been left as it was")
 
 
 def obstacle(action: Action, now: Row | None) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from upkeep import database, plans
+from upkeep import database, fingerprints, plans
 from upkeep.database import Connect, Row, Session
 from upkeep.plans import Action, Proposal
 from upkeep.settings import Indexes, Maintenance, Sql
@@ -204,7 +204,10 @@ def candidates(
         told = [row | {"because": UNUSED, "since": seen.told, "known": since[row["oid"]]} for row in idle]
         rows += [row for row in told if old_enough(row["known"], config.indexes, now)]
     left_out = set(taken)
-    return [row for row in rows if row["oid"] not in left_out]
+    known_as = fingerprints.of_indexes(session, (row["oid"] for row in rows))
+    return [
+        row | {"shape": known_as[row["oid"]]} for row in rows if row["oid"] not in left_out and row["oid"] in known_as
+    ]
 
 
 def propose(rows: Iterable[Row], roles: tuple[str, ...]) -> list[Proposal]:
@@ -262,39 +265,3 @@ def _measured(row: Row) -> dict[str, Any]:
     if row.get("known"):
         seen |= {"statistics since": row["since"], "known since": f"{row['known']:%Y-%m-%d}"}
     return seen
-
-
-# What apply asks of a kind ------------------------------------------------------------------------------------
-
-
-def state(session: Session, action: Action) -> Row | None:
-    """The index as it is now, None when it is gone."""
-    rows = session.rows(session.load("indexes/state"), {"oid": action.oid})
-    return rows[0] if rows else None
-
-
-def obstacle(action: Action, now: Row | None) -> str:
-    """Why the planned index must not be dropped any more; empty when it may.
-
-    One that an earlier attempt left invalid may: its drop is finished by dropping it again.
-    """
-    if now is None:
-        return "the index is gone since the plan was drawn up (dropped, or dropped and created again)"
-    if (now["schema"], now["index"]) != (action.schema, action.table):
-        return f"the index has been renamed to {plans.visible(now['schema'])}.{plans.visible(now['index'])}"
-    if now["shape"] != action.shape:
-        return "the index's definition was changed since the plan was drawn up"
-    if now["needed"]:
-        return "a constraint, a replica's identity, CLUSTER or a partitioned index rests on it by now"
-    if action.because == UNUSED and now["scans"]:
-        return "a query has used it since the plan was drawn up"
-    if action.because.startswith(DUPLICATE) and not now["twins"]:
-        return "no other valid index of its table does the same any more"
-    if action.because == INVALID and now["valid"]:
-        return "it has become valid since the plan was drawn up"
-    return ""
-
-
-def was_done(action: Action, before: Mapping[str, Any], after: Row | None) -> bool:
-    """Whether the catalogue shows that the action was carried out: the index is not there any more."""
-    return after is None

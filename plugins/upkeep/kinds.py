@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from upkeep import baselines, constraints, indexes, optimise, reindex, thresholds
+from upkeep import baselines, constraints, drops, indexes, optimise, reindex, thresholds
+from upkeep.attempts import Leftover
 from upkeep.database import Row, Session
 from upkeep.plans import Action
 from upkeep.settings import Maintenance
@@ -20,28 +21,56 @@ class Kind:
     With ``write`` (session, action, the plan's digest) an action changes the ledger and not the target: all three
     sessions are then the ledger's, and writing twice is the same as once.
 
-    With ``lock`` (what it is now) an action is transactional: that statement locks it, it is looked at once more, and
-    changed in the same transaction. ``no_room`` (action, what it is now, config, the target's name) says why the disk
-    may not hold what the action needs. ``leftovers`` (session, action, before) are what an attempt left behind that
-    ended early, each with the statement that removes it; the thing itself may have been changed by then.
+    ``run`` (session, action, before) is how the statement is carried out where that is more than running it: bound to
+    the thing by a transaction, or only the rest of it. ``note`` (action, what it is now, what it was before the first
+    attempt) is what the permit's ``before`` says besides, such as a name that ``run`` gives.
+
+    ``no_room`` (action, what it is now, config, the target's name) says why the disk may not hold what is needed.
+    ``leftovers`` (session, action, before) are what an attempt left behind that ended early; the thing itself may have
+    been changed by then. Of an attempt that was not done ``partly`` says what happened all the same, and ``elsewhere``
+    what may have happened to another thing that has the name by now; both are empty when nothing did.
     """
 
     state: Callable[[Session, Action], Row | None]
     obstacle: Callable[[Action, Row | None], str]
     was_done: Callable[[Action, Mapping[str, Any], Row | None], bool]
     write: Callable[[Session, Action, str], None] | None = None
-    lock: Callable[[Row], str] | None = None
+    run: Callable[[Session, Action, Mapping[str, Any]], None] | None = None
+    note: Callable[[Action, Row, Mapping[str, Any] | None], Row] | None = None
     no_room: Callable[[Action, Row, Maintenance, str], str] | None = None
-    leftovers: Callable[[Session, Action, Mapping[str, Any]], dict[str, str]] | None = None
+    leftovers: Callable[[Session, Action, Mapping[str, Any]], list[Leftover]] | None = None
+    partly: Callable[[Action, Mapping[str, Any], Row | None], str] | None = None
+    elsewhere: Callable[[Action, Mapping[str, Any], Row | None], str] | None = None
 
 
 KINDS: Mapping[str, Kind] = {
     baselines.KIND: Kind(baselines.state, baselines.obstacle, baselines.was_done, baselines.write),
-    constraints.KIND: Kind(constraints.state, constraints.obstacle, constraints.was_done, lock=constraints.lock),
-    indexes.KIND: Kind(indexes.state, indexes.obstacle, indexes.was_done),
-    optimise.KIND: Kind(optimise.state, optimise.obstacle, optimise.was_done),
+    constraints.KIND: Kind(constraints.state, constraints.obstacle, constraints.was_done, run=constraints.run),
+    indexes.KIND: Kind(
+        drops.state,
+        drops.obstacle,
+        drops.was_done,
+        run=drops.run,
+        note=drops.note,
+        leftovers=drops.leftovers,
+        partly=drops.partly,
+    ),
+    optimise.KIND: Kind(
+        optimise.state,
+        optimise.obstacle,
+        optimise.was_done,
+        run=optimise.run,
+        note=optimise.note,
+        partly=optimise.partly,
+        elsewhere=optimise.elsewhere,
+    ),
     reindex.KIND: Kind(
-        reindex.state, reindex.obstacle, reindex.was_done, no_room=reindex.no_room, leftovers=reindex.leftovers
+        reindex.state,
+        reindex.obstacle,
+        reindex.was_done,
+        no_room=reindex.no_room,
+        leftovers=reindex.leftovers,
+        elsewhere=reindex.elsewhere,
     ),
     thresholds.KIND: Kind(thresholds.state, thresholds.obstacle, thresholds.was_done, thresholds.write),
 }

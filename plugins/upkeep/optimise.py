@@ -12,6 +12,7 @@ from typing import Any
 from psycopg import sql
 
 from upkeep import plans, predictions, queries
+from upkeep.attempts import Changed
 from upkeep.database import Row, Session
 from upkeep.plans import Action, Proposal
 from upkeep.predictions import Learned
@@ -88,7 +89,6 @@ def by_hand(schema: str, table: str) -> str:
 
 def _action(row: Row, config: Optimise, roles: tuple[str, ...], version: int, predicted: int) -> Action:
     verb = VACUUM if row["vacuum"] else ANALYZE
-    name, only = sql.Identifier(row["schema"], row["table"]), sql.SQL("ONLY " if version >= _ONLY_FROM else "")
     rule = (
         f"at least {config.dead_percent:g} % of its rows are dead"
         if row["vacuum"]
@@ -98,7 +98,7 @@ def _action(row: Row, config: Optimise, roles: tuple[str, ...], version: int, pr
         id="",
         kind=KIND,
         verb=verb,
-        statement=_STATEMENTS[verb].format(only, name).as_string(),
+        statement=_statement(verb, row["schema"], row["table"], version),
         schema=row["schema"],
         table=row["table"],
         oid=row["oid"],
@@ -109,6 +109,11 @@ def _action(row: Row, config: Optimise, roles: tuple[str, ...], version: int, pr
         predicted_ms=predicted,
         predicted_bytes=0,
     )
+
+
+def _statement(verb: str, schema: str, table: str, version: int) -> str:
+    only = sql.SQL("ONLY " if version >= _ONLY_FROM else "")
+    return _STATEMENTS[verb].format(only, sql.Identifier(schema, table)).as_string()
 
 
 def predicted_ms(verb: str, row: Row, config: Optimise, last: Mapping[str, Any]) -> int:
@@ -172,7 +177,8 @@ def _measured(row: Row) -> dict[str, Any]:
 
 def state(session: Session, action: Action) -> Row | None:
     """The table as it is now, None when it is gone."""
-    rows = session.rows(queries.load("optimise/table_state", session.version), {"oid": action.oid})
+    names = {"schema": action.schema, "table": action.table, "oid": action.oid}
+    rows = session.rows(queries.load("optimise/table_state", session.version), names)
     return rows[0] if rows else None
 
 
@@ -189,8 +195,55 @@ def obstacle(action: Action, now: Row | None) -> str:
 
 def was_done(action: Action, before: Mapping[str, Any], after: Row | None) -> bool:
     """Whether the catalogue shows that the action was carried out since ``before``: by its counters, not by a clock."""
-    counters = ("vacuum_count", "analyze_count") if action.verb == VACUUM else ("analyze_count",)
+    counters = ("vacuum_count", "analyze_count") if _whole(action, before) else ("analyze_count",)
     return after is not None and all(_counted(before[counter], after[counter]) for counter in counters)
+
+
+def _whole(action: Action, before: Mapping[str, Any]) -> bool:
+    """Whether the attempt was one at both halves."""
+    return action.verb == VACUUM and not before.get("rest")
+
+
+def note(action: Action, now: Row, earlier: Mapping[str, Any] | None) -> Row:
+    """What the permit says besides: that the table was vacuumed since the first attempt, and is only to be analysed."""
+    if action.verb == VACUUM and earlier is not None and _counted(earlier["vacuum_count"], now["vacuum_count"]):
+        return {"rest": ANALYZE}
+    return {}
+
+
+def run(session: Session, action: Action, before: Mapping[str, Any]) -> None:
+    """The statement, or of one that was done by half its rest.
+
+    An ANALYZE is a transaction, and rolled back when the name stood for another table: Raises Changed. A VACUUM cannot
+    be bound: ``elsewhere`` tells.
+    """
+    if _whole(action, before):
+        session.rows(action.statement)
+        return
+    with session.connection.transaction():
+        session.rows(_statement(ANALYZE, action.schema, action.table, session.version))
+        if why := obstacle(action, state(session, action)):
+            raise Changed(why)
+
+
+def partly(action: Action, before: Mapping[str, Any], after: Row | None) -> str:
+    """What happened of an attempt that was not done whole; empty when nothing did."""
+    if before.get("rest"):
+        return "vacuumed by an earlier attempt, not analysed"
+    if after is None or action.verb != VACUUM or not _counted(before["vacuum_count"], after["vacuum_count"]):
+        return ""
+    analysed = _counted(before["analyze_count"], after["analyze_count"])
+    return "vacuumed and analysed, though it did not end well" if analysed else "vacuumed, not analysed"
+
+
+def elsewhere(action: Action, before: Mapping[str, Any], after: Row | None) -> str:
+    """Why another table may have been vacuumed: this one was not, and the name stands for another one by now."""
+    if after is None or after["named_oid"] in (None, action.oid) or partly(action, before, after):
+        return ""
+    return (
+        f"the name stands for another table by now (OID {after['named_oid']}); the planned one (OID {action.oid}) is "
+        f"called {plans.visible(after['schema'])}.{plans.visible(after['table'])} and was not touched"
+    )
 
 
 def _counted(before: int, after: int) -> bool:

@@ -19,7 +19,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from upkeep import database, plans, predictions
+from upkeep import database, fingerprints, plans, predictions
+from upkeep.attempts import Leftover
 from upkeep.database import Row, Session
 from upkeep.plans import Action, Proposal
 from upkeep.predictions import Learned
@@ -85,7 +86,12 @@ def indexes(session: Session, config: Reindex, found: Iterable[Row]) -> list[Row
     """The valid indexes of these tables that are large enough to matter, the largest first."""
     oids = [row["oid"] for row in found if row["oid"] is not None]
     rows = session.rows(session.load("reindex/indexes"), {"tables": oids})
-    return [row for row in rows if row["bytes"] >= max(1, config.min_bytes)]
+    shapes = fingerprints.of_indexes(session, (row["oid"] for row in rows))
+    return [
+        row | {"shape": shapes[row["oid"]]}
+        for row in rows
+        if row["bytes"] >= max(1, config.min_bytes) and row["oid"] in shapes
+    ]
 
 
 def table_bloat(session: Session, config: Reindex, has: Extension, row: Row) -> Bloat:
@@ -178,7 +184,7 @@ def candidates(session: Session, config: Maintenance, target: str, taken: Iterab
 
 def bloated(config: Reindex, row: Row, bloat: Bloat) -> bool:
     """Whether an index would be proposed, had it the room: only what was measured is."""
-    if bloat.percent is None or bloat.how != MEASURED or not row["rebuildable"] or row["shape"] is None:
+    if bloat.percent is None or bloat.how != MEASURED or not row["rebuildable"]:
         return False
     return bloat.percent >= config.bloat_percent
 
@@ -232,8 +238,10 @@ def _seen(row: Row) -> dict[str, Any]:
 
 def state(session: Session, action: Action) -> Row | None:
     """The index that has the name now, None when there is none."""
-    rows = session.rows(session.load("reindex/state"), {"schema": action.schema, "index": action.table})
-    return rows[0] if rows else None
+    names = {"schema": action.schema, "index": action.table, "oid": action.oid}
+    rows = session.rows(session.load("reindex/state"), names)
+    shapes = fingerprints.of_indexes(session, (row["oid"] for row in rows))
+    return next((row | {"shape": shapes[row["oid"]]} for row in rows if row["oid"] in shapes), None)
 
 
 def obstacle(action: Action, now: Row | None) -> str:
@@ -242,8 +250,6 @@ def obstacle(action: Action, now: Row | None) -> str:
         return "no index has its name any more (dropped or renamed since the plan was drawn up)"
     if now["oid"] != action.oid:
         return "another index has its name since the plan was drawn up (rebuilt, or dropped and created again)"
-    if now["shape"] is None:
-        return "somebody has or wants ACCESS EXCLUSIVE on it or its table, so that its definition cannot be seen"
     if now["shape"] != action.shape:
         return "the index's definition was changed since the plan was drawn up"
     if not now["valid"]:
@@ -263,21 +269,36 @@ def no_room(action: Action, now: Row, config: Maintenance, target: str) -> str:
 
 
 def was_done(action: Action, before: Mapping[str, Any], after: Row | None) -> bool:
-    """Whether the catalogue shows that the action was carried out: the name has gone to a new index that is like it."""
-    return after is not None and after["valid"] and after["oid"] != before["oid"] and after["shape"] == before["shape"]
-
-
-def leftovers(session: Session, action: Action, before: Mapping[str, Any]) -> dict[str, str]:
-    """What attempts left that was not there ``before``: name and OID → the statement that removes it.
-
-    What somebody builds or drops just now is not among them.
+    """Whether the catalogue shows that the action was carried out: the name has gone to a new index that is like the
+    planned one, which is not there any more or only as an invalid remainder.
     """
+    if after is None or not after["valid"] or after["planned_name"] is not None:
+        return False
+    return bool(after["oid"] != before["oid"] and after["shape"] == before["shape"])
+
+
+def elsewhere(action: Action, before: Mapping[str, Any], after: Row | None) -> str:
+    """Why another index may have been rebuilt: the planned one is there under another name, and its own stands for one
+    that its table did not have before.
+    """
+    if after is None or after["planned_name"] is None or after["oid"] in (before["oid"], *before["siblings"]):
+        return ""
+    return (
+        f"the name stands for another index by now (OID {after['oid']}), which was rebuilt; the planned one (OID "
+        f"{action.oid}) was not, and is called {plans.visible(after['planned_name'])}"
+    )
+
+
+def leftovers(session: Session, action: Action, before: Mapping[str, Any]) -> list[Leftover]:
+    """What attempts left that was not there ``before``. What somebody builds or drops just now is not among it."""
     now = state(session, action)
     known = {one["oid"] for one in before["leftovers"]}
     ours = [one for one in now["leftovers"] if one["oid"] not in known and not one["busy"]] if now else []
-    return {
-        f"{plans.visible(one['schema'])}.{plans.visible(one['index'])} (OID {one['oid']})": _DROP.format(
-            sql.Identifier(one["schema"], one["index"])
-        ).as_string()
+    return [
+        Leftover(
+            f"{plans.visible(one['schema'])}.{plans.visible(one['index'])} (OID {one['oid']})",
+            _DROP.format(sql.Identifier(one["schema"], one["index"])).as_string(),
+            "an invalid index, which the next plan proposes to drop",
+        )
         for one in ours
-    }
+    ]

@@ -23,7 +23,8 @@ from psycopg.rows import dict_row
 from tests.sql.test_database import running, to, until
 from tests.sql.test_ledger import Ledger
 from upkeep import database, gate, ledger, optimise, plans
-from upkeep.apply import Applying, Outcome, Places
+from upkeep.apply import Applying, Places
+from upkeep.apply.outcomes import Outcome
 from upkeep.database import Row, Session
 from upkeep.permits import Decision
 from upkeep.settings import ROOT, Maintenance, settings
@@ -124,12 +125,16 @@ class Stage:
     # The plan ---------------------------------------------------------------------------------------------------
 
     def plan(self, **fields: Any) -> gate.Stored:
-        """Draw up and keep a plan of all candidates that may run from now on for an hour."""
+        """Draw up and keep a plan of all candidates that may run from now on for an hour.
+
+        Actions may be given instead, with what was ``measured`` for them.
+        """
         now = datetime.now(UTC).replace(microsecond=0)
         rows = sorted(self.candidates()[: plans.MOST_ACTIONS], key=lambda row: str(row["table"]))
         with self.session() as session:
             proposals = optimise.propose(rows, self.config.optimise, ("dba", "devops"), session.version)
         actions, measured = plans.numbered(proposals)
+        measured = fields.pop("measured", {} if "actions" in fields else measured)
         about: dict[str, Any] = {
             "target": self.name,
             "cadence": "weekly",

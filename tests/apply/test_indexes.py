@@ -43,7 +43,7 @@ def planned(stage: Stage) -> gate.Stored:
     """A plan of all proposals, not decided yet."""
     actions, measured = plans.numbered(collected(stage)[0])
     assert set(measured) == {action.id for action in actions}
-    return stage.plan(actions=actions)
+    return stage.plan(actions=actions, measured=measured)
 
 
 def approved(stage: Stage) -> gate.Stored:

@@ -44,7 +44,8 @@ def collected(stage: Stage, *taken: Action, cadence: str = "monthly") -> list[Pr
 
 def approved(stage: Stage) -> gate.Stored:
     """A plan of all validations that both roles approved."""
-    return stage.decide(stage.plan(actions=plans.numbered(collected(stage))[0], cadence="monthly"))
+    actions, measured = plans.numbered(collected(stage))
+    return stage.decide(stage.plan(actions=actions, measured=measured, cadence="monthly"))
 
 
 def validated(stage: Stage) -> dict[str, bool]:

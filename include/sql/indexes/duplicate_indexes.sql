@@ -43,7 +43,6 @@ SELECT r.oid::bigint AS oid, r.nspname AS schema, r.relname AS "index", t.relnam
        r.idx_scan AS scans,
        pg_get_indexdef(r.oid) AS definition,
        (SELECT p.spcname FROM pg_tablespace p WHERE p.oid = r.reltablespace) AS tablespace,
-       md5(pg_get_indexdef(r.oid) || ' ' || r.indrelid) AS shape,
        r.kept_oid::bigint AS kept_oid, r.kept
 FROM ranked r
 JOIN pg_class t ON t.oid = r.indrelid

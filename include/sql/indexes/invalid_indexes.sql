@@ -17,7 +17,6 @@ SELECT i.oid::bigint AS oid, n.nspname AS schema, i.relname AS "index", t.relnam
             THEN 0 ELSE pg_relation_size(i.oid) END AS bytes,
        pg_get_indexdef(i.oid) AS definition,
        (SELECT p.spcname FROM pg_tablespace p WHERE p.oid = i.reltablespace) AS tablespace,
-       md5(pg_get_indexdef(i.oid) || ' ' || x.indrelid) AS shape,
        i.relkind = 'i' AND NOT i.relispartition
        AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.oid) AS droppable
 FROM pg_index x

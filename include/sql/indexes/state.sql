@@ -1,8 +1,7 @@
 -- One index as it is now: whether it is still the planned one, used, or needed (a constraint, a replica's identity or a
--- partitioned index rests on it), and how many others do the same. Nothing here waits for a lock; the size would, so it
--- is left out while somebody has or wants ACCESS EXCLUSIVE. wal_position is the whole server's, in bytes.
+-- partitioned index rests on it), and how many others do the same. Nothing here waits for a lock: definitions would, and
+-- sizes, so the catalogue's are taken while somebody has or wants ACCESS EXCLUSIVE. wal_position is the whole server's.
 SELECT n.nspname AS schema, i.relname AS "index", t.relname AS "table",
-       md5(pg_get_indexdef(i.oid) || ' ' || x.indrelid) AS shape,
        x.indisvalid AS valid,
        s.idx_scan AS scans,
        x.indisprimary OR x.indisexclusion OR x.indisreplident OR x.indisclustered OR i.relispartition
@@ -14,8 +13,10 @@ SELECT n.nspname AS schema, i.relname AS "index", t.relname AS "table",
           AND j.relam = i.relam AND y.indnkeyatts = x.indnkeyatts
           AND y.indkey::text = x.indkey::text AND y.indclass::text = x.indclass::text
           AND y.indcollation::text = x.indcollation::text AND y.indoption::text = x.indoption::text
-          AND pg_get_expr(y.indexprs, y.indrelid) IS NOT DISTINCT FROM pg_get_expr(x.indexprs, x.indrelid)
-          AND pg_get_expr(y.indpred, y.indrelid) IS NOT DISTINCT FROM pg_get_expr(x.indpred, x.indrelid)
+          AND regexp_replace(y.indexprs::text, ':location -?[0-9]+', '', 'g')
+              IS NOT DISTINCT FROM regexp_replace(x.indexprs::text, ':location -?[0-9]+', '', 'g')
+          AND regexp_replace(y.indpred::text, ':location -?[0-9]+', '', 'g')
+              IS NOT DISTINCT FROM regexp_replace(x.indpred::text, ':location -?[0-9]+', '', 'g')
           AND (NOT x.indisunique OR (y.indisunique AND y.indimmediate
                AND to_jsonb(y) ->> 'indnullsnotdistinct' IS NOT DISTINCT FROM to_jsonb(x) ->> 'indnullsnotdistinct'))
        ) AS twins,
@@ -23,7 +24,8 @@ SELECT n.nspname AS schema, i.relname AS "index", t.relname AS "table",
            SELECT FROM pg_locks l
            WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.relation = i.oid
              AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-       ) THEN pg_relation_size(i.oid) END AS bytes,
+       ) THEN pg_relation_size(i.oid)
+            ELSE i.relpages::bigint * current_setting('block_size')::int END AS bytes,
        pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint AS wal_position
 FROM pg_index x
 JOIN pg_class i ON i.oid = x.indexrelid

@@ -37,8 +37,7 @@ unused AS (
 SELECT u.oid::bigint AS oid, u.nspname AS schema, u.relname AS "index", u.table_name AS "table",
        u.bytes::bigint AS bytes, 0::bigint AS scans,
        pg_get_indexdef(u.oid) AS definition,
-       (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = u.reltablespace) AS tablespace,
-       md5(pg_get_indexdef(u.oid) || ' ' || u.indrelid) AS shape
+       (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = u.reltablespace) AS tablespace
 FROM unused u
 WHERE u.bytes >= %(min_bytes)s
 ORDER BY u.bytes DESC, u.oid

@@ -5,6 +5,6 @@ SELECT l.digest, l.body, l.measured, jsonb_object_agg(p.action_id, r.duration_ms
 FROM upkeep.plans l
 JOIN upkeep.permits p ON p.digest = l.digest
 JOIN upkeep.receipts r ON r.permit_id = p.id
-WHERE l.target = %(target)s AND r.outcome = 'done' AND r.duration_ms IS NOT NULL AND r.written_at >= %(since)s
+WHERE l.target = %(target)s AND r.outcome = 'done' AND r.duration_ms IS NOT NULL AND NOT r."before" ? 'rest' AND r.written_at >= %(since)s
 GROUP BY l.id
 ORDER BY l.id

@@ -1,8 +1,8 @@
 -- G55-G58: the valid indexes of some tables with what a rebuild must know of them, the largest first. The estimate is what
 -- a B-tree's rows would take by the average widths that ANALYZE noted (equal keys are stored once from PostgreSQL 13 on:
 -- then it is too much, and bloat is told too low); null where it cannot be made. Left out is what is no index of its own:
--- partitioned ones. Sizes and definitions wait for ACCESS EXCLUSIVE; where somebody has or wants that, what the catalogue
--- noted must do, and the shape is null. An exclusion constraint's cannot be rebuilt beside the table's use (the server refuses).
+-- partitioned ones. Sizes wait for ACCESS EXCLUSIVE; where somebody has or wants that, what the catalogue noted must do.
+-- An exclusion constraint's cannot be rebuilt beside the table's use (the server refuses).
 WITH locked AS (
     SELECT l.relation
     FROM pg_locks l
@@ -10,8 +10,6 @@ WITH locked AS (
       AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
 )
 SELECT i.oid::bigint AS oid, n.nspname AS schema, i.relname AS "index", t.oid::bigint AS table_oid, m.amname AS method,
-       CASE WHEN i.oid IN (SELECT locked.relation FROM locked) OR t.oid IN (SELECT locked.relation FROM locked)
-            THEN NULL ELSE md5(pg_get_indexdef(i.oid) || ' ' || x.indrelid) END AS shape,
        i.relpersistence <> 't' AND NOT x.indisexclusion AS rebuildable,
        b.bytes,
        CASE WHEN t.oid IN (SELECT locked.relation FROM locked)

@@ -1,8 +1,9 @@
 -- The index that has a name now: a rebuild gives the name to a new one, so that its OID tells whether there was one.
 -- leftovers are invalid indexes of its table in its likeness under the names that REINDEX CONCURRENTLY gives; busy ones
 -- are being built or dropped just now, each by its own lock: another index that is being built on the table makes none
--- busy, or a copy of ours would be told of as nothing. Nothing here waits for a lock; size and definition would, so they are left out
--- while somebody has or wants ACCESS EXCLUSIVE. wal_position is the whole server's, in bytes.
+-- busy, or a copy of ours would be told of as nothing. planned_name is what the planned one is called while it is there and
+-- valid, siblings are all indexes of its table. Nothing here waits for a lock; the size would, so it is left out while
+-- somebody has or wants ACCESS EXCLUSIVE. wal_position is the whole server's, in bytes.
 WITH locked AS (
     SELECT l.relation, l.mode
     FROM pg_locks l
@@ -10,9 +11,12 @@ WITH locked AS (
       AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
 )
 SELECT n.nspname AS schema, i.relname AS "index", t.relname AS "table", i.oid::bigint AS oid,
-       CASE WHEN NOT EXISTS (SELECT FROM locked l
-                             WHERE l.mode = 'AccessExclusiveLock' AND l.relation IN (i.oid, x.indrelid))
-            THEN md5(pg_get_indexdef(i.oid) || ' ' || x.indrelid) END AS shape,
+       (SELECT format('%%s.%%s', m.nspname, p.relname)
+        FROM pg_index y
+        JOIN pg_class p ON p.oid = y.indexrelid
+        JOIN pg_namespace m ON m.oid = p.relnamespace
+        WHERE y.indexrelid = %(oid)s::bigint::oid AND y.indisvalid) AS planned_name,
+       (SELECT jsonb_agg(y.indexrelid::bigint) FROM pg_index y WHERE y.indrelid = x.indrelid) AS siblings,
        x.indisvalid AND x.indisready AS valid,
        i.relkind = 'i' AND i.relpersistence <> 't' AND NOT x.indisexclusion AS rebuildable,
        CASE WHEN NOT EXISTS (SELECT FROM locked l WHERE l.mode = 'AccessExclusiveLock' AND l.relation = i.oid)
@@ -33,8 +37,10 @@ SELECT n.nspname AS schema, i.relname AS "index", t.relname AS "table", i.oid::b
           AND y.indkey::text = x.indkey::text AND y.indclass::text = x.indclass::text
           AND y.indcollation::text = x.indcollation::text AND y.indoption::text = x.indoption::text
           AND y.indisunique = x.indisunique
-          AND pg_get_expr(y.indexprs, y.indrelid) IS NOT DISTINCT FROM pg_get_expr(x.indexprs, x.indrelid)
-          AND pg_get_expr(y.indpred, y.indrelid) IS NOT DISTINCT FROM pg_get_expr(x.indpred, x.indrelid)
+          AND regexp_replace(y.indexprs::text, ':location -?[0-9]+', '', 'g')
+              IS NOT DISTINCT FROM regexp_replace(x.indexprs::text, ':location -?[0-9]+', '', 'g')
+          AND regexp_replace(y.indpred::text, ':location -?[0-9]+', '', 'g')
+              IS NOT DISTINCT FROM regexp_replace(x.indpred::text, ':location -?[0-9]+', '', 'g')
           AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = j.oid)) AS leftovers,
        pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint AS wal_position
 FROM pg_class i

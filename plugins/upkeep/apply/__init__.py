@@ -19,25 +19,15 @@ import psycopg
 
 from upkeep import gate, kinds, plans, windows
 from upkeep.apply.book import Book
-from upkeep.apply.carry import DONE, NOT_DONE, Errand, Lost, carry_out, clear, said, write_down
+from upkeep.apply.carry import Errand, Lost, Unseen, carry_out, clear, judged, looking, said, write_down
 from upkeep.apply.guards import Guard
+from upkeep.apply.outcomes import REFUSED, UNKNOWN, Outcome, receipt_of, sizes
 from upkeep.apply.target import Refused, locked, watched
+from upkeep.attempts import DONE, NOT_DONE, PARTLY, outgrown
 from upkeep.database import Connect, Row, Session
 from upkeep.permits import Circumstances, refusal
 from upkeep.plans import Action
 from upkeep.settings import ConfigError, Maintenance
-
-REFUSED, UNKNOWN = "refused", "unknown"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one action: done, not done (tried), refused (not tried), unknown (its permit has no receipt)."""
-
-    action: Action
-    state: str
-    reason: str
-    receipt: gate.Receipt | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +72,7 @@ class Applying:
                 self._settle()
             except Refused as why:
                 return self._end(REFUSED, str(why))
-            except (Lost, psycopg.Error) as error:
+            except (Lost, Unseen, psycopg.Error) as error:
                 self.say(f"Could not go on: {said(error)}")
                 if self.tries.total() > tried:
                     give_up, tried = time.monotonic() + patience, self.tries.total()
@@ -132,6 +122,8 @@ class Applying:
                 for action in self._open_actions():
                     earlier = [row for row in permits if row["action_id"] == action.id]
                     self._one(book, Errand(target, guard, action, self.clock), earlier)
+                if unseen := self._open_actions():
+                    raise Unseen(self.outcomes[unseen[0].id].reason)
 
     def _nothing_to_do(self, book: Book) -> bool:
         """Whether every action is refused and no permit is open: then the target is not even touched."""
@@ -152,12 +144,18 @@ class Applying:
                 continue
             action = next(action for action in plan.actions if action.id == permit["action_id"])
             left_ms = (plan.not_after - self.clock()) / timedelta(milliseconds=1)
-            left = clear(Errand(target, guard, action, self.clock), permit["before"], left_ms)
-            after = self._state(book, target, action)
+            try:
+                left = clear(Errand(target, guard, action, self.clock), permit["before"], left_ms)
+                after = self._state(book, target, action)
+            except Unseen as why:  # the others need not wait for this one
+                self.say(f"Permit {permit['id']} has no receipt, and {why}")
+                continue
+            outcome, half = judged(action, permit["before"], after)
+            ended = "the process that had the permit ended without a receipt"
+            ended += f"; run {self.run_id} looked at the catalogue"
             receipt = gate.Receipt(
-                DONE if kinds.of(action).was_done(action, permit["before"], after) else NOT_DONE,
-                f"the process that had the permit ended without a receipt; run {self.run_id} looked at the catalogue"
-                + (f"; {left}" if left else ""),
+                PARTLY if left and outcome == NOT_DONE else outcome,
+                "; ".join(text for text in (half, ended, left) if text),
                 before=permit["before"],
                 after=after or {},
             )
@@ -180,19 +178,30 @@ class Applying:
         """Try one action until it is done, refused, or not worth another try."""
         action = errand.action
         if done := next((row for row in earlier if row["outcome"] == DONE), None):
-            return self._note(Outcome(action, DONE, done["reason"] or "in an earlier try", _receipt(done)))
-        last = Outcome(action, NOT_DONE, earlier[-1]["reason"], _receipt(earlier[-1])) if earlier else None
-        attempt = len(earlier) + 1
+            return self._note(Outcome(action, DONE, done["reason"] or "in an earlier try", receipt_of(done)))
+        if any(row["outcome"] is None for row in earlier):
+            return self._note(Outcome(action, UNKNOWN, "its permit has no receipt, and it could not be looked at"))
+        receipts = [receipt_of(row) for row in earlier]
+        last = Outcome(action, receipts[-1].outcome, receipts[-1].reason, receipts[-1]) if receipts else None
         while self.tries[action.id] < self.config.guards.lock_attempts:
             if held := self._held(book, errand):
                 tried = last if last and self.tries[action.id] and held.state == REFUSED else None
                 return self._note(tried or held)
-            last, again = self._attempt(book, errand, attempt)
+            try:
+                last, again = self._attempt(book, errand, receipts)
+            except Unseen as why:
+                return self._note(self._unseen(action, why))
             if not again:
                 return self._note(last)
-            attempt += 1
             self._pause()
         return self._note(last or Outcome(action, NOT_DONE, "it was not tried"))
+
+    def _unseen(self, action: Action, why: Unseen) -> Outcome:
+        """A look that could not look is the outcome of its action alone."""
+        begun = self.outcomes.get(action.id)
+        if begun is not None and begun.state == UNKNOWN:
+            return Outcome(action, UNKNOWN, f"its permit has no receipt, and {why}")
+        return Outcome(action, NOT_DONE, f"left undone: {why}")
 
     def _held(self, book: Book, errand: Errand) -> Outcome | None:
         """Why an action is not begun now. People are asked twice: nothing waits in vain, and a wait may be long."""
@@ -204,12 +213,17 @@ class Applying:
         why = self._refusal(book, action)
         return Outcome(action, REFUSED, why) if why else None
 
-    def _attempt(self, book: Book, errand: Errand, attempt: int) -> tuple[Outcome, bool]:
-        """Permit, look again, run, receipt; the outcome, and whether another attempt makes sense."""
+    def _attempt(self, book: Book, errand: Errand, earlier: list[gate.Receipt]) -> tuple[Outcome, bool]:
+        """Permit, look again, run, receipt (added to those of ``earlier`` attempts); the outcome, and whether another
+        attempt makes sense. Raises Unseen.
+        """
         action, target, kind = errand.action, errand.target, kinds.of(errand.action)
+        attempt = len(earlier) + 1
         before = self._state(book, target, action)
         if before is None or self._obstacle(action, before):
             return Outcome(action, REFUSED, self._obstacle(action, before)), False
+        noted = kind.note(action, before, earlier[0].before if earlier else None) if kind.note else {}
+        before |= noted
         pid = target.connection.info.backend_pid
         permit = gate.Permit(self.stored.digest, action.id, attempt, self.run_id, pid, before)
         try:
@@ -226,27 +240,29 @@ class Applying:
             why = why or "its time was over when the permit was written"
         receipt, again = gate.Receipt(NOT_DONE, why, before=before), False
         if now is not None and not why and kind.write is None:
-            receipt, again = carry_out(errand, now, left_ms)
+            receipt, again = carry_out(errand, now | noted, left_ms)
         elif now is not None and not why:
             receipt, again = book.once(partial(write_down, action, self.stored, self.clock, now))
         self._write(book, number, receipt)
+        earlier.append(receipt)
         return Outcome(action, receipt.outcome, receipt.reason, receipt), again
 
     def _obstacle(self, action: Action, now: Row | None) -> str:
         """Why an action must not run by what the catalogue says: it is another thing, or there is no room for it."""
         kind = kinds.of(action)
         why = kind.obstacle(action, now)
-        if why or now is None or kind.no_room is None:
+        if why or now is None:
             return why
-        return kind.no_room(action, now, self.config, self.stored.plan.target)
+        why = outgrown(*sizes(self.stored.measured.get(action.id, {}), now))
+        return why or (kind.no_room(action, now, self.config, self.stored.plan.target) if kind.no_room else "")
 
-    @staticmethod
-    def _state(book: Book, target: Session, action: Action) -> Row | None:
-        """The thing as it is now, in the target or for an action that changes the ledger there."""
+    def _state(self, book: Book, target: Session, action: Action) -> Row | None:
+        """The thing as it is now, in the target or for an action that changes the ledger there. Raises Unseen."""
         kind = kinds.of(action)
-        if kind.write is None:
+        if kind.write is not None:
+            return book.once(lambda ledger: kind.state(ledger, action))
+        with looking(target, self.config.sql):
             return kind.state(target, action)
-        return book.once(lambda ledger: kind.state(ledger, action))
 
     def _permits(self, book: Book) -> list[Row]:
         return book.once(lambda ledger: gate.permits_of_plan(ledger, self.stored.digest))
@@ -295,7 +311,3 @@ def circumstances(
 
 def _asked_by(config: Maintenance, name: str) -> frozenset[str] | None:
     return config.requester(None if name == plans.SCHEDULE else name)
-
-
-def _receipt(row: Row) -> gate.Receipt:
-    return gate.Receipt(**{name: row[name] for name in gate.Receipt.__dataclass_fields__})

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -15,19 +15,19 @@ import psycopg
 from upkeep import kinds, plans
 from upkeep.apply.guards import Guard, Watched
 from upkeep.apply.target import set_session
+from upkeep.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY, Changed, Leftover
 from upkeep.database import Row, Session
 from upkeep.gate import Receipt, Stored
 from upkeep.plans import Action
-
-DONE, NOT_DONE = "done", "not done"
+from upkeep.settings import Sql
 
 
 class Lost(Exception):
     """The session on the target is gone, and with it the lock."""
 
 
-class Changed(Exception):
-    """What a transactional action locked is not what was planned any more; the message says how."""
+class Unseen(Exception):
+    """The thing could not be looked at; the message says why. The session is as good as before."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,38 @@ class Errand:
     clock: Callable[[], datetime]
 
 
+@contextmanager
+def looking(target: Session, clocks: Sql) -> Iterator[None]:
+    """Looks at the target under the clocks of looks; one that fails is Unseen, where the session has not ended."""
+    try:
+        set_session(target, "statement_timeout", f"{max(1, round(clocks.statement_timeout_seconds * 1000))}ms")
+        yield
+    except psycopg.Error as error:
+        if target.connection.closed:
+            raise
+        raise Unseen(f"it could not be looked at: {said(error)}") from None
+
+
+def judged(action: Action, before: Mapping[str, Any], after: Row | None, *, failed: bool = False) -> tuple[str, str]:
+    """How an attempt ended by what the catalogue shows, and what half-happened or happened elsewhere.
+
+    Of an attempt that ``failed`` only what can leave something behind may have been done all the same.
+    """
+    kind = kinds.of(action)
+    if kind.was_done(action, before, after) and not (failed and kind.leftovers is None):
+        return DONE, ""
+    if kind.partly is not None and (why := kind.partly(action, before, after)):
+        return PARTLY, why
+    if kind.elsewhere is not None and (not failed or kind.leftovers is not None):
+        why = kind.elsewhere(action, before, after)
+        return (ELSEWHERE, why) if why else (NOT_DONE, "")
+    return NOT_DONE, ""
+
+
 def carry_out(errand: Errand, before: Row, left_ms: int) -> tuple[Receipt, bool]:
     """Run the statement for ``left_ms`` at most; its receipt, and whether another attempt makes sense.
 
-    Raises Lost when the session ended meanwhile: then the catalogue has to say what happened.
+    Raises Lost when the session ended meanwhile, and Unseen: then the catalogue has to say what happened.
     """
     target, action = errand.target, errand.action
     target.notices.clear()
@@ -54,19 +82,18 @@ def carry_out(errand: Errand, before: Row, left_ms: int) -> tuple[Receipt, bool]
         took = (time.monotonic() - began) * 1000
     ended = errand.clock()
     left = clear(errand, before, left_ms - took)
-    after = _after(target, action, before)
-    done = kinds.of(action).was_done(action, before, after)
+    after = _after(errand, before)
+    outcome, half = judged(action, before, after, failed=error is not None)
     if error is None:
-        reason, again = _said(target, action, after, done), False
+        reason, again = _said(target, action, after, done=outcome == DONE or bool(half)), False
     else:
         reason, again = _judge(error, watched, in_time=took < left_ms)
-        # Only what can leave something behind may have been done although it failed: all but its end.
-        done = done and kinds.of(action).leftovers is not None
-        again = again and not (done or left)
-    reason = "; ".join(text for text in (reason, left) if text)
+        again = again and outcome in (NOT_DONE, PARTLY) and not left
+    if left and outcome == NOT_DONE:
+        outcome = PARTLY
     receipt = Receipt(
-        outcome=DONE if done else NOT_DONE,
-        reason=reason,
+        outcome=outcome,
+        reason="; ".join(text for text in (half, reason, left) if text),
         started_at=started,
         ended_at=ended,
         lock_wait_ms=watched.lock_wait_ms,
@@ -109,47 +136,58 @@ def write_down(
 
 
 def clear(errand: Errand, before: Mapping[str, Any], left_ms: float) -> str:
-    """Remove what an attempt that ended early left behind, for ``patience_seconds`` at most; what is still there.
+    """Take away what an attempt that ended early left behind, for ``patience_seconds`` at most; what is still there.
 
     A statement that waited in vain for others leaves something that nobody can remove before they have ended either.
-    Raises Lost when the session ended meanwhile.
+    After the plan's time only what is ``always`` is tried, once. Raises Lost when the session ended, and Unseen.
     """
-    target, action, limits = errand.target, errand.action, errand.guard.limits
-    look = kinds.of(action).leftovers
-    if look is None:
-        return ""
-    end, why = time.monotonic() + left_ms / 1000, ""
-    give_up = time.monotonic() + limits.patience_seconds
-    while left := look(target, action, before):
-        if time.monotonic() >= end or (why and time.monotonic() >= give_up):
-            return f"left behind: {', '.join(left)}{why}; an invalid index, which the next plan proposes to drop"
-        why = ""
-        for name, statement in left.items():
-            set_session(target, "statement_timeout", f"{max(1, round((end - time.monotonic()) * 1000))}ms")
-            with errand.guard.over(target):
-                error = _tell(target, partial(target.rows, statement))
-            errand.guard.say(f"Clearing {name}: {said(error) if error else 'removed'}")
-            why = f" ({said(error)})" if error else why
-        if why:
+    limits, began = errand.guard.limits, time.monotonic()
+    end, why = began + left_ms / 1000, ""
+    give_up = began + limits.patience_seconds
+    while left := _left(errand, before):
+        late = time.monotonic() >= end
+        now = [] if why and (late or time.monotonic() >= give_up) else [one for one in left if one.always or not late]
+        if not now:
+            return "; ".join(f"left behind: {one.name}, {one.stays}" for one in left) + why
+        errors = [error for one in now if (error := _take_away(errand, one, end)) is not None]
+        why = f" ({said(errors[-1])})" if errors else ""
+        if any(isinstance(error, _IN_VAIN) for error in errors):
+            give_up = min(give_up, time.monotonic())
+        elif errors:
             time.sleep(limits.poll_seconds)
     return ""
 
 
+#: What no waiting mends: the name has been given to another, or the role may not.
+_IN_VAIN = (psycopg.errors.DuplicateTable, psycopg.errors.InsufficientPrivilege)
+
+
+def _left(errand: Errand, before: Mapping[str, Any]) -> list[Leftover]:
+    look = kinds.of(errand.action).leftovers
+    if look is None:
+        return []
+    with looking(errand.target, errand.guard.clocks):
+        return look(errand.target, errand.action, before)
+
+
+def _take_away(errand: Errand, one: Leftover, end: float) -> psycopg.Error | Changed | None:
+    """The error of a leftover's statement, None without one. Raises Lost."""
+    left_ms = round((end - time.monotonic()) * 1000)
+    if one.always:
+        left_ms = max(left_ms, round(errand.guard.clocks.statement_timeout_seconds * 1000))
+    set_session(errand.target, "statement_timeout", f"{max(1, left_ms)}ms")
+    with errand.guard.over(errand.target):
+        error = _tell(errand.target, partial(errand.target.rows, one.statement))
+    errand.guard.say(f"Clearing {one.name}: {said(error) if error else 'removed'}")
+    return error
+
+
 def _run(target: Session, action: Action, before: Row) -> psycopg.Error | Changed | None:
     """The statement's error, None without one. Raises Lost."""
-    kind, lock = kinds.of(action), kinds.of(action).lock
-    if lock is None:
+    run = kinds.of(action).run
+    if run is None:
         return _tell(target, partial(target.rows, action.statement))
-    locking = lock(before)
-
-    def change() -> None:
-        with target.connection.transaction():
-            target.rows(locking)
-            if why := kind.obstacle(action, kind.state(target, action)):
-                raise Changed(why)
-            target.rows(action.statement)
-
-    return _tell(target, change)
+    return _tell(target, partial(run, target, action, before))
 
 
 def _tell(target: Session, run: Callable[[], object]) -> psycopg.Error | Changed | None:
@@ -167,15 +205,14 @@ def _tell(target: Session, run: Callable[[], object]) -> psycopg.Error | Changed
     return None
 
 
-def _after(target: Session, action: Action, before: Row) -> Row | None:
-    """The thing after the statement. Before PostgreSQL 15 counters come a moment late, and the definition of an index
-    whose table somebody locked right after us cannot be seen yet: that is worth a moment too.
-    """
+def _after(errand: Errand, before: Row) -> Row | None:
+    """The thing after the statement. Before PostgreSQL 15 counters come a moment late. Raises Unseen."""
+    target, action = errand.target, errand.action
     kind = kinds.of(action)
     for _ in range(8):
-        after = kind.state(target, action)
-        seen = after is None or after.get("shape", "") is not None
-        if (target.version >= 150_000 and seen) or after is None or kind.was_done(action, before, after):
+        with looking(target, errand.guard.clocks):
+            after = kind.state(target, action)
+        if target.version >= 150_000 or after is None or kind.was_done(action, before, after):
             return after
         time.sleep(0.25)
     return after

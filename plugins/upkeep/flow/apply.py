@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
 
 from upkeep import windows
+from upkeep.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY
 from upkeep.findings import Finding, Level
 from upkeep.flow.connections import trusted
 from upkeep.flow.runs import requester, run_of
@@ -20,7 +21,7 @@ from upkeep.settings import ConfigError, reread, settings
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from upkeep.apply import Outcome
+    from upkeep.apply.outcomes import Outcome
     from upkeep.gate import Stored
     from upkeep.ledger import Looked
 
@@ -161,7 +162,20 @@ def _nothing() -> Finding:
 #: The guide's item behind each kind; what is not named is maintenance of tables.
 _GUIDE = {"indexes": "G53", "reindex": "G55", "validate": "G60"}
 
-_LEVELS = {"done": Level.OK, "refused": Level.ADVISORY, "not done": Level.WARNING, "unknown": Level.UNKNOWN}
+_LEVELS = {
+    DONE: Level.OK,
+    "refused": Level.ADVISORY,
+    NOT_DONE: Level.WARNING,
+    PARTLY: Level.WARNING,
+    ELSEWHERE: Level.CRITICAL,
+    "unknown": Level.UNKNOWN,
+}
+_AGAIN = "It is proposed again in the next window, if it is still needed."
+_REMEDIES = {
+    DONE: "",
+    PARTLY: "The next window proposes the rest, if it is still needed.",
+    ELSEWHERE: "Look at once at the object that is named: a statement of the plan may have run on it.",
+}
 
 
 def _finding(outcome: Outcome) -> Finding:
@@ -169,20 +183,20 @@ def _finding(outcome: Outcome) -> Finding:
     from upkeep import plans
 
     action, receipt = outcome.action, outcome.receipt
-    took = f" in {plans.seconds(receipt.duration_ms or 0)}" if receipt and receipt.outcome == "done" else ""
+    took = f" in {plans.seconds(receipt.duration_ms or 0)}" if receipt and receipt.outcome == DONE else ""
     return Finding(
         key=f"apply:{action.verb}:{action.schema}.{action.table}",
         level=_LEVELS[outcome.state],
         subject=f"{action.verb.upper()} {plans.visible(action.schema)}.{plans.visible(action.table)}",
         detail=f"{outcome.state}{took}" + (f": {outcome.reason}" if outcome.reason else ""),
         expected=f"done in about {plans.seconds(action.predicted_ms)}",
-        remedy="" if outcome.state == "done" else "It is proposed again in the next window, if it is still needed.",
+        remedy=_REMEDIES.get(outcome.state, _AGAIN),
         guide=_GUIDE.get(action.kind, "G59"),
         metadata={
             "action": action.id,
             "statement": action.statement,
             "outcome": outcome.state,
             "reason": outcome.reason,
-            "undo": action.undo,
+            "undo": "" if outcome.state == ELSEWHERE else action.undo,
         },
     )

@@ -20,7 +20,7 @@ from upkeep.windows import Run, Window
 
 @dataclass(frozen=True)
 class Receipt:
-    """What was done under a permit: ``outcome`` is done or not done; waits and durations in milliseconds."""
+    """What was done under a permit: ``outcome`` is one of ``attempts``; waits and durations in milliseconds."""
 
     outcome: str
     reason: str

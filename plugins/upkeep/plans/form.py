@@ -64,6 +64,13 @@ def may_answer(people: Iterable[str]) -> list[str]:
     return [f"Only {names} may answer; anybody else can read this, and is refused with Access Denied.", ""]
 
 
+#: What a verb's statement does not say of how it is carried out.
+_HOW = {
+    "drop": "first it gets a name that only it can have, so that it is this index that goes; "
+    "if it cannot be dropped, it gets its own name back",
+}
+
+
 def _shown(action: Action, measured: Mapping[str, Any]) -> list[str]:
     takes = f"takes about {seconds(action.predicted_ms)}, lock {prose(action.lock)}"
     said = [
@@ -73,6 +80,8 @@ def _shown(action: Action, measured: Mapping[str, Any]) -> list[str]:
     if measured:
         seen = (f"{prose(name)} {plain(value)}" for name, value in sorted(measured.items()))
         said.append(f"  - seen: {', '.join(seen)}")
+    if action.verb in _HOW:
+        said.append(f"  - {_HOW[action.verb]}")
     if action.undo:
         said.append(f"  - takes it back: {code(action.undo)}")
     if action.needs:

@@ -13,16 +13,19 @@ from datetime import datetime
 from typing import Any
 
 from upkeep import plans
+from upkeep.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY
 from upkeep.findings import Level
 from upkeep.permits import Decision, asked_until
 from upkeep.plans import Action, Plan
 from upkeep.reports.text import utc
 
 #: What can have become of an action.
-DONE, NOT_DONE, REFUSED, UNKNOWN, NOT_YET = "done", "not done", "refused", "unknown", "not applied yet"
+REFUSED, UNKNOWN, NOT_YET = "refused", "unknown", "not applied yet"
 #: The order in which a reader needs them, with the level that each one looks like.
 STATES = {
+    ELSEWHERE: Level.CRITICAL,
     UNKNOWN: Level.UNKNOWN,
+    PARTLY: Level.WARNING,
     NOT_DONE: Level.WARNING,
     REFUSED: Level.ADVISORY,
     NOT_YET: Level.ADVISORY,
@@ -197,6 +200,9 @@ def _became(key: str, attempts: tuple[Attempt, ...], told: Told, *, over: bool) 
         return DONE, done.reason
     if attempts and attempts[-1].outcome is None:
         return UNKNOWN, "its permit has no receipt: whether it ran is not known; the next run looks in the catalogue"
+    if half := next((one for one in reversed(attempts) if one.outcome in (PARTLY, ELSEWHERE)), None):
+        later = outcome.reason if outcome and outcome.reason != half.reason else ""
+        return str(half.outcome), "; ".join(text for text in (half.reason, later) if text)
     if outcome and outcome.state in (NOT_DONE, REFUSED):
         return outcome.state, outcome.reason
     if attempts:
@@ -219,7 +225,9 @@ def in_words(reason: str, titles: Mapping[str, str]) -> str:
 
 
 _WORDS = {
+    ELSEWHERE: "may have changed another object than the planned one",
     DONE: "done",
+    PARTLY: "done by half",
     REFUSED: "refused",
     NOT_DONE: "left undone",
     NOT_YET: "not applied yet",
@@ -259,8 +267,12 @@ def _short(became: Became) -> str:
 def next_step(told: Gate) -> str:
     """What to do about what was not done; empty when everything was."""
     counts = told.counts
+    if counts[ELSEWHERE]:
+        return "Look at once at the object that is named below: a statement of the plan may have run on it."
     if counts[UNKNOWN]:
         return "Trigger a run of this DAG: it looks in the catalogue what became of the action without a receipt."
+    if counts[PARTLY]:
+        return "See below what of it was done. The next window proposes the rest, if it is still needed."
     if counts[NOT_DONE]:
         return "See below why it was left undone. The next window proposes it again, if it is still needed."
     if counts[NOT_YET]:

@@ -1,0 +1,35 @@
+"""What became of an action, and how large its thing was and is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from upkeep.database import Row
+from upkeep.gate import Receipt
+from upkeep.plans import Action
+
+REFUSED, UNKNOWN = "refused", "unknown"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one action: as its receipt says (see ``attempts``), refused (not tried), unknown (a permit of it
+    has no receipt).
+    """
+
+    action: Action
+    state: str
+    reason: str
+    receipt: Receipt | None = None
+
+
+def receipt_of(row: Row) -> Receipt:
+    """The receipt in a row of ``gate.permits_of_plan``."""
+    return Receipt(**{one.name: row[one.name] for one in fields(Receipt)})
+
+
+def sizes(measured: Mapping[str, Any], now: Row) -> tuple[int | None, int | None]:
+    """Bytes of a thing when it was planned and now; None where a kind has no size, or it is not known."""
+    return measured.get("bytes"), now.get("table_bytes", now.get("bytes"))

@@ -1,0 +1,61 @@
+"""One locked object among several actions: it is told, and all others are done in the same pass."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from tests.apply.stage import Stage, states
+from tests.apply.test_indexes import collected as weekly
+from tests.apply.test_reindex import PKEY, configured, hollow, rebuilds
+from tests.apply.test_validate import collected as validations
+from upkeep import kinds, plans
+from upkeep.database import Session
+
+
+@pytest.fixture
+def estate(stage: Stage) -> Stage:
+    """Two tables with an action of each kind."""
+    stage.do("CREATE EXTENSION pgstattuple")
+    for name in ("worn", "free"):
+        hollow(stage, name)
+        stage.do(
+            f"CREATE INDEX idle_{name} ON {name} (lower(b))".encode(),
+            f"CREATE INDEX twin_{name} ON {name} (lower(b))".encode(),
+            f"ALTER TABLE {name} ADD CONSTRAINT positive CHECK (id > 0) NOT VALID".encode(),
+            f"UPDATE {name} SET b = b || 'y'".encode(),
+            f"UPDATE {name} SET b = b || 'z'".encode(),
+        )
+    stage.config = configured(stage, "worn", "free", bloat_percent=1.0)
+    return stage
+
+
+@pytest.mark.guide("X11", "holds")
+def test_a_locked_table_is_its_actions_outcome_and_the_others_are_done(estate: Stage) -> None:
+    """Somebody has ACCESS EXCLUSIVE on one table for the whole run: no look waits, and one pass is enough."""
+    proposals = [*weekly(estate)[0], *validations(estate), *rebuilds(estate)]
+    actions, measured = plans.numbered(proposals)
+    assert {action.kind for action in actions} == {"indexes", "optimise", "validate", "reindex"}
+    stored = estate.decide(estate.plan(actions=actions, measured=measured, cadence="monthly"))
+    with psycopg.connect(estate.dsn) as holder:
+        holder.execute("LOCK TABLE worn")
+        outcomes = estate.apply(stored)
+    locked = {name for name in states(outcomes) if "worn" in name}
+    assert {name for name, state in states(outcomes).items() if state == "done"} == set(outcomes) - locked
+    assert len(locked) == len(outcomes) / 2 >= 4
+    assert all("lock" in outcomes[name].reason for name in locked), outcomes
+    assert not any("Could not go on" in text for text in estate.said)
+    assert PKEY in locked
+
+
+def test_no_look_of_a_kind_waits(estate: Stage) -> None:
+    """Each kind's state comes at once while its table and all its indexes are locked."""
+    actions = [proposal.action for proposal in (*weekly(estate)[0], *validations(estate), *rebuilds(estate))]
+    with psycopg.connect(estate.dsn) as holder, psycopg.connect(estate.dsn, autocommit=True) as looker:
+        looker.execute("SET lock_timeout = '1ms'")
+        holder.execute("LOCK TABLE worn, free")
+        holder.execute("REINDEX TABLE worn")  # takes ACCESS EXCLUSIVE on all indexes of a table
+        holder.execute("REINDEX TABLE free")
+        for action in actions:
+            now = kinds.of(action).state(Session(looker), action)
+            assert kinds.of(action).obstacle(action, now) == ""
