@@ -196,6 +196,7 @@ def test_a_rebuild_of_another_index_is_said_so(worn: Stage) -> None:
     assert oid(worn, PKEY) not in before.values()
     assert worn.permits(stored) == [(PKEY, 1, "ran on another object")]
     assert _finding(outcome).level == Level.CRITICAL
+    assert states(worn.apply(stored)) == {PKEY: "ran on another object"}
 
 
 def test_a_rebuild_whose_name_went_to_a_twin_meanwhile_is_not_done(worn: Stage) -> None:

@@ -244,12 +244,12 @@ def test_a_drop_that_met_lock_timeout_is_finished_by_the_next_attempt(stage: Sta
     with psycopg.connect(stage.dsn) as reader:
         reader.execute("SELECT FROM t")
         going = Go(lambda: stage.apply(stored, config=patient))
-        until(lambda: [outcome for *_, outcome in stage.permits(stored)][:1] == ["not done"])
+        until(lambda: [outcome for *_, outcome in stage.permits(stored)][:1] == ["partly done"])
         assert not definitions(stage)["idle"][1]
     outcome = going.result()["idle"]
     assert outcome.state == "done", outcome
     first, *_, last = stage.permits(stored)
-    assert (first, last[2]) == (("idle", 1, "not done"), "done")
+    assert (first, last[2]) == (("idle", 1, "partly done"), "done")
     assert "lock_timeout" in stage.receipts(stored)[0]["reason"]
     assert names(stage) == set()
 
@@ -259,7 +259,7 @@ def test_a_drop_that_never_got_its_lock_is_proposed_again_as_a_leftover(stage: S
     table(stage, "CREATE INDEX idle ON t (a)")
     with psycopg.connect(stage.dsn) as reader:
         reader.execute("SELECT FROM t")
-        assert states(stage.apply(approved(stage))) == {"idle": "not done"}
+        assert states(stage.apply(approved(stage))) == {"idle": "partly done"}
     stored = approved(stage)
     assert [action.because for action in stored.plan.actions] == [indexes.INVALID]
     assert states(stage.apply(stored)) == {"idle": "done"}

@@ -30,10 +30,14 @@ ON_A_STANDBY = [
     )
 ]
 #: What apply runs depends on the major too: PostgreSQL 18 reads VACUUM of a parent in another way.
-APPLIED = "tests/apply/test_optimise.py::test_an_inheritance_child_that_nobody_approved_is_left_alone"
+APPLIED = [
+    "tests/apply/test_optimise.py::test_an_inheritance_child_that_nobody_approved_is_left_alone",
+    "tests/apply/test_bound.py",
+    "tests/apply/test_locked.py",
+]
 TESTS = [
     *sorted(str(file) for file in Path("tests/sql").glob("test_checks_*.py") if file.name not in NOT_SQL),
-    APPLIED,
+    *APPLIED,
 ]
 
 

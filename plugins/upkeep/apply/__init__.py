@@ -23,7 +23,7 @@ from upkeep.apply.carry import Errand, Lost, Unseen, carry_out, clear, judged, l
 from upkeep.apply.guards import Guard
 from upkeep.apply.outcomes import REFUSED, UNKNOWN, Outcome, receipt_of, sizes
 from upkeep.apply.target import Refused, locked, watched
-from upkeep.attempts import DONE, NOT_DONE, PARTLY, outgrown
+from upkeep.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY, outgrown
 from upkeep.database import Connect, Row, Session
 from upkeep.permits import Circumstances, refusal
 from upkeep.plans import Action
@@ -183,6 +183,8 @@ class Applying:
             return self._note(Outcome(action, UNKNOWN, "its permit has no receipt, and it could not be looked at"))
         receipts = [receipt_of(row) for row in earlier]
         last = Outcome(action, receipts[-1].outcome, receipts[-1].reason, receipts[-1]) if receipts else None
+        if last and last.state == ELSEWHERE:  # people must look first
+            return self._note(last)
         while self.tries[action.id] < self.config.guards.lock_attempts:
             if held := self._held(book, errand):
                 tried = last if last and self.tries[action.id] and held.state == REFUSED else None
