@@ -25,14 +25,9 @@ _RENAME = sql.SQL("ALTER INDEX {} RENAME TO {}")
 
 def state(session: Session, action: Action) -> Row | None:
     """The index as it is now, None when it is gone; ``supports`` are foreign keys that are looked up by it."""
-    rows, known_as = (
-        session.rows(session.load("indexes/state"), {"oid": action.oid}),
-        fingerprints.of_indexes(session, [action.oid]),
-    )
-    if not rows or not known_as:
-        return None
+    rows = session.rows(session.load("indexes/state"), {"oid": action.oid})
     supports = indexes.supporting(session, [action.oid]).get(action.oid, [])
-    return rows[0] | {"shape": known_as[action.oid], "supports": supports}
+    return next((row | {"supports": supports} for row in fingerprints.with_shapes(session, rows)), None)
 
 
 def obstacle(action: Action, now: Row | None) -> str:

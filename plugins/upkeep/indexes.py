@@ -204,10 +204,7 @@ def candidates(
         told = [row | {"because": UNUSED, "since": seen.told, "known": since[row["oid"]]} for row in idle]
         rows += [row for row in told if old_enough(row["known"], config.indexes, now)]
     left_out = set(taken)
-    known_as = fingerprints.of_indexes(session, (row["oid"] for row in rows))
-    return [
-        row | {"shape": known_as[row["oid"]]} for row in rows if row["oid"] not in left_out and row["oid"] in known_as
-    ]
+    return fingerprints.with_shapes(session, [row for row in rows if row["oid"] not in left_out])
 
 
 def propose(rows: Iterable[Row], roles: tuple[str, ...]) -> list[Proposal]:

@@ -86,12 +86,7 @@ def indexes(session: Session, config: Reindex, found: Iterable[Row]) -> list[Row
     """The valid indexes of these tables that are large enough to matter, the largest first."""
     oids = [row["oid"] for row in found if row["oid"] is not None]
     rows = session.rows(session.load("reindex/indexes"), {"tables": oids})
-    shapes = fingerprints.of_indexes(session, (row["oid"] for row in rows))
-    return [
-        row | {"shape": shapes[row["oid"]]}
-        for row in rows
-        if row["bytes"] >= max(1, config.min_bytes) and row["oid"] in shapes
-    ]
+    return fingerprints.with_shapes(session, [row for row in rows if row["bytes"] >= max(1, config.min_bytes)])
 
 
 def table_bloat(session: Session, config: Reindex, has: Extension, row: Row) -> Bloat:
@@ -240,8 +235,7 @@ def state(session: Session, action: Action) -> Row | None:
     """The index that has the name now, None when there is none."""
     names = {"schema": action.schema, "index": action.table, "oid": action.oid}
     rows = session.rows(session.load("reindex/state"), names)
-    shapes = fingerprints.of_indexes(session, (row["oid"] for row in rows))
-    return next((row | {"shape": shapes[row["oid"]]} for row in rows if row["oid"] in shapes), None)
+    return next(iter(fingerprints.with_shapes(session, rows)), None)
 
 
 def obstacle(action: Action, now: Row | None) -> str:

@@ -1,7 +1,7 @@
 -- One index as it is now: whether it is still the planned one, used, or needed (a constraint, a replica's identity or a
 -- partitioned index rests on it), and how many others do the same. Nothing here waits for a lock: definitions would, and
 -- sizes, so the catalogue's are taken while somebody has or wants ACCESS EXCLUSIVE. wal_position is the whole server's.
-SELECT n.nspname AS schema, i.relname AS "index", t.relname AS "table",
+SELECT i.oid::bigint AS oid, n.nspname AS schema, i.relname AS "index", t.relname AS "table",
        x.indisvalid AS valid,
        s.idx_scan AS scans,
        x.indisprimary OR x.indisexclusion OR x.indisreplident OR x.indisclustered OR i.relispartition

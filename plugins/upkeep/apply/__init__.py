@@ -17,15 +17,16 @@ from functools import partial
 
 import psycopg
 
-from upkeep import gate, kinds, plans, windows
+from upkeep import gate, kinds, plans
 from upkeep.apply.book import Book
 from upkeep.apply.carry import Errand, Lost, Unseen, carry_out, clear, judged, looking, said, write_down
 from upkeep.apply.guards import Guard
+from upkeep.apply.judging import circumstances
 from upkeep.apply.outcomes import REFUSED, UNKNOWN, Outcome, receipt_of, sizes
 from upkeep.apply.target import Refused, locked, watched
 from upkeep.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY, outgrown
 from upkeep.database import Connect, Row, Session
-from upkeep.permits import Circumstances, refusal
+from upkeep.permits import refusal
 from upkeep.plans import Action
 from upkeep.settings import ConfigError, Maintenance
 
@@ -281,35 +282,3 @@ class Applying:
         absent = book.once(lambda ledger: gate.absent(ledger, plan, config))
         at = circumstances(config, plan, self.clock(), done, absent, self.requested_by)
         return refusal(plan, action, decisions, at)
-
-
-def circumstances(
-    config: Maintenance,
-    plan: plans.Plan,
-    now: datetime,
-    done: frozenset[str] = frozenset(),
-    absent: str = "",
-    requested_by: str = "",
-) -> Circumstances:
-    """What config says at a moment about people, requester, freezes and override; ``absent`` is who must sign on.
-
-    ``requested_by`` is Airflow's name for who asked for the run as it is now: they count beside the plan's requester.
-    """
-    asked = {name: _asked_by(config, name) for name in (plan.requested_by, requested_by or plan.requested_by)}
-    unknown = next((name for name, people in asked.items() if people is None), None)
-    frozen = windows.frozen(config.freezes, now)
-    return Circumstances(
-        now=now,
-        holders={role: config.holders(role) for role in config.roles},
-        requester=None if unknown else frozenset().union(*(people or () for people in asked.values())),
-        unknown=unknown or "",
-        override=config.approval.override,
-        frozen=f"{frozen.reason} (until {frozen.end:%Y-%m-%d %H:%M} UTC)" if frozen else "",
-        freezes_at=windows.next_freeze(config.freezes, now),
-        absent=absent,
-        done=done,
-    )
-
-
-def _asked_by(config: Maintenance, name: str) -> frozenset[str] | None:
-    return config.requester(None if name == plans.SCHEDULE else name)

@@ -40,7 +40,7 @@ class WaitForWindow(BaseOperator):
 
     def execute(self, context: Context) -> str:
         from upkeep import database, gate
-        from upkeep.apply import circumstances
+        from upkeep.apply.judging import circumstances
         from upkeep.permits import refusal
 
         config, now = settings().maintenance, datetime.now(UTC)

@@ -126,7 +126,7 @@ def _approved_elsewhere(session: Session, window: windows.Window, now: datetime)
     that has ended or was deleted: nobody will do it.
     """
     from upkeep import gate
-    from upkeep.apply import circumstances
+    from upkeep.apply.judging import circumstances
     from upkeep.permits import refusal
 
     config = settings().maintenance

@@ -1,0 +1,41 @@
+"""What config says at a moment, as far as it decides whether an action may run. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from upkeep import plans, windows
+from upkeep.permits import Circumstances
+from upkeep.settings import Maintenance
+
+
+def circumstances(
+    config: Maintenance,
+    plan: plans.Plan,
+    now: datetime,
+    done: frozenset[str] = frozenset(),
+    absent: str = "",
+    requested_by: str = "",
+) -> Circumstances:
+    """What config says at a moment about people, requester, freezes and override; ``absent`` is who must sign on.
+
+    ``requested_by`` is Airflow's name for who asked for the run as it is now: they count beside the plan's requester.
+    """
+    asked = {name: _asked_by(config, name) for name in (plan.requested_by, requested_by or plan.requested_by)}
+    unknown = next((name for name, people in asked.items() if people is None), None)
+    frozen = windows.frozen(config.freezes, now)
+    return Circumstances(
+        now=now,
+        holders={role: config.holders(role) for role in config.roles},
+        requester=None if unknown else frozenset().union(*(people or () for people in asked.values())),
+        unknown=unknown or "",
+        override=config.approval.override,
+        frozen=f"{frozen.reason} (until {frozen.end:%Y-%m-%d %H:%M} UTC)" if frozen else "",
+        freezes_at=windows.next_freeze(config.freezes, now),
+        absent=absent,
+        done=done,
+    )
+
+
+def _asked_by(config: Maintenance, name: str) -> frozenset[str] | None:
+    return config.requester(None if name == plans.SCHEDULE else name)
