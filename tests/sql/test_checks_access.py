@@ -402,3 +402,13 @@ def test_what_the_server_forgot_stays_known_as_far_as_there_is_room(monkeypatch:
 def test_their_sources_are_files() -> None:
     """What a report names can be opened."""
     assert all(Path(ROOT / check.source).is_file() for check in (*access.CHECKS, *slow_statements.CHECKS))
+
+
+@pytest.mark.guide("G76", "G84", "fires")
+@pytest.mark.parametrize("name", ["new_queries", "slow_queries"])
+def test_a_server_that_counts_no_statement_is_unknown(counting: Platform, name: str) -> None:
+    """The extension is there and counts nothing: no statement is not a good statement."""
+    counting.sql("ALTER ROLE {role} SET pg_stat_statements.track = 'none'", role=counting.role)
+    (finding,) = look(counting, name).findings
+    assert finding.level is Level.UNKNOWN
+    assert "counts no statement (pg_stat_statements.track is none)" in finding.detail

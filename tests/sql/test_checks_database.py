@@ -625,3 +625,14 @@ def test_every_check_is_found_by_name_and_an_unknown_one_is_not() -> None:
     assert all((ROOT / check.source).is_file() for check in checks.CHECKS.values())
     with pytest.raises(LookupError, match=r"'no_such', expected one of: access_patterns, access_review, audit, "):
         checks.find("no_such")
+
+
+@pytest.mark.guide("G50", "fires", "silent")
+def test_sessions_that_are_not_tracked_are_unknown(platform: Platform) -> None:
+    """Without track_activities no session says since when it is busy: an empty list is no ok."""
+    platform.sql("ALTER ROLE {role} SET track_activities = off", role=platform.role)
+    (finding,) = platform.look("long_running_queries").findings
+    assert finding.level is Level.UNKNOWN
+    assert "track_activities is off" in finding.detail
+    platform.sql("ALTER ROLE {role} RESET track_activities", role=platform.role)
+    assert {finding.level for finding in platform.look("long_running_queries").findings} == {Level.OK}

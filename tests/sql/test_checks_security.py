@@ -576,6 +576,10 @@ def test_a_log_that_cannot_be_read_whole_is_unknown(
     log_in(platform, "login_success", at=BEFORE)
     log_in(platform, "login_success")
     request(platform)
+    platform.sql(
+        "INSERT INTO performance_alerts (created_at, metric, value, threshold, severity)"
+        " VALUES ('2026-01-01', 'response_time', 1200, 1000, 'critical')"
+    )
     for table, column in LOGS.items():
         platform.sql(spoil, table=table, column=column, gone=f"{table}_gone", role=platform.role)
     for finding in look(platform, name).findings:

@@ -58,3 +58,26 @@ def test_changed_rows_fire_until_analyze(platform: Platform) -> None:
     assert finding.subject == "public.filled needs ANALYZE"
     platform.sql("ANALYZE filled")
     assert soon(platform, "filled", "") is None
+
+
+@pytest.mark.guide("G54", "fires", "silent")
+def test_counters_that_were_reset_know_nothing_of_dead_rows(platform: Platform) -> None:
+    """Two thirds dead and the counters forgotten: UNKNOWN and no ok, until ANALYZE has counted again."""
+    platform.sql("CREATE TABLE lost (id int, note text) WITH (autovacuum_enabled = false)")
+    platform.sql("INSERT INTO lost SELECT n, 'a' FROM generate_series(1, 3000) n")
+    platform.sql("ANALYZE lost")
+    platform.sql("UPDATE lost SET note = 'b'")
+    assert soon(platform, "lost", "3,000 of 6,000") is not None
+    platform.sql("SELECT pg_stat_reset_single_table_counters('lost'::regclass)")
+    for _ in range(50):
+        found = {finding.key: finding for finding in look(platform, "dead_rows").findings}
+        if found.keys() == {"dead_rows:uncounted"}:
+            break
+        time.sleep(0.1)
+    assert found.keys() == {"dead_rows:uncounted"}
+    finding = found["dead_rows:uncounted"]
+    assert finding.level is Level.UNKNOWN
+    assert finding.detail.startswith("not known of public.lost: the server's counters were reset or lost")
+    platform.sql("ANALYZE lost")
+    assert soon(platform, "lost", "3,000 of 6,000") is not None
+    assert "dead_rows:uncounted" not in {finding.key for finding in look(platform, "dead_rows").findings}

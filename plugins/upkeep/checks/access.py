@@ -69,6 +69,8 @@ def obstacle(view: Row | None) -> tuple[str, str] | None:
         return reason, "GRANT USAGE on that schema."
     if not view["loaded"]:
         return "the server has not loaded pg_stat_statements", "Name it in shared_preload_libraries and restart."
+    if not view["counts"]:
+        return "pg_stat_statements counts no statement (pg_stat_statements.track is none)", "Set it to top and reload."
     if not view["dated"]:
         reason = "pg_stat_statements is older than 1.9 and does not say when it was reset"
         return reason, "ALTER EXTENSION pg_stat_statements UPDATE."

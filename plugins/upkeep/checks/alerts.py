@@ -17,6 +17,9 @@ def overnight_alerts(look: Look) -> Looked:
     if hidden := log.hidden():
         return Looked((hidden,))
     rows = log.rows("overnight_alerts", {"shown": SHOWN})
+    if not rows and not log.rows("ever_written", {})[0]["written"]:
+        reason = f"{log.config.table} has never held an alert"
+        return Looked((log.unknown(reason, "See where alerts are written, and name that table in logs.alerts."),))
     total, unseen, groups = (rows[0][of] if rows else 0 for of in ("all_alerts", "all_open", "open_groups"))
     still_open = [row for row in rows if row["open_alerts"]]
     level = Level.OK

@@ -84,7 +84,7 @@ def error_analytics(body: Body, settings: Settings) -> Looked:
     """How many errors the period had, judged by how many of them are severe; a severity nobody knows is UNKNOWN."""
     result = body["result"]
     total, severities = result["total_errors"], result["by_severity"]
-    level, said, remedy = _severity(total, severities, settings)
+    level, said, remedy = weekly_answers.severity(total, severities, settings)
     errors = settings.thresholds.errors
     by_category = _counts(result["by_category"])
     finding = Finding(
@@ -102,27 +102,6 @@ def error_analytics(body: Body, settings: Settings) -> Looked:
     samples = [Sample("errors", as_number(total), "errors")]
     samples += [Sample("errors", as_number(count), "errors", name) for name, count in sorted(severities.items())]
     return Looked((finding,), tuple(samples))
-
-
-def _severity(total: int, severities: Mapping[str, int], settings: Settings) -> tuple[Level, str, str]:
-    """The level of so many errors, what is said of them beside their counts, and what to do."""
-    errors = settings.thresholds.errors
-    counts = {name.lower(): count for name, count in severities.items() if count}
-    strange = sorted(counts.keys() - {*errors.worst, *errors.severe, *errors.mild})
-    untold = total - sum(counts.values())
-    severe = sum(counts.get(name, 0) for name in (*errors.worst, *errors.severe))
-    percent = 100 * severe / total if total else 0.0
-    said = f"; {percent:.0f} % severe" if severe else ""
-    read = "Read the severe ones (error-tracking get_errors, filter severity) and give each an owner."
-    if severe >= errors.least and percent > errors.warning_percent:
-        return Level.CRITICAL if percent > errors.critical_percent else Level.WARNING, said, read
-    if strange:
-        remedy = "Say in config/thresholds.yaml: errors whether they are worst, severe or mild."
-        return Level.UNKNOWN, f"{said}; not judged: severity {', '.join(strange)}", remedy
-    if untold > 0:
-        remedy = "The function counts fewer by severity than in all: mend it, or see what has no severity."
-        return Level.UNKNOWN, f"{said}; not judged: {untold} without a severity", remedy
-    return Level.ADVISORY if any(counts.get(name) for name in errors.worst) else Level.OK, said, read
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -211,15 +211,19 @@ def connections(look: Look) -> Looked:
 def hidden_sessions(look: Look, key: str, subject: str, guide: str) -> Looked | None:
     """Without pg_monitor the server hides other sessions: an empty list would be a false ok."""
     may = look.session.row(queries.load("checks/may_see_activity"))
-    if may["allowed"]:
+    if may["allowed"] and (may["tracked"] or key != "long_running_queries"):
         return None
+    untold = f"role {may['role']} cannot see other users' sessions"
+    untracked = "the server does not note what sessions do (track_activities is off)"
     finding = Finding(
         key=key,
         level=Level.UNKNOWN,
         subject=subject,
-        detail=f"role {may['role']} cannot see other users' sessions",
-        expected="a role that is a member of pg_monitor",
-        remedy="`python -m upkeep grants target` prints the GRANTs that the read role needs.",
+        detail=untracked if may["allowed"] else untold,
+        expected="track_activities on, and a role that is a member of pg_monitor",
+        remedy="Set track_activities to on."
+        if may["allowed"]
+        else "`python -m upkeep grants target` prints the GRANTs that the read role needs.",
         guide=guide,
     )
     return Looked((finding,))

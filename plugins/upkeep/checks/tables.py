@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from upkeep import optimise
+from dataclasses import replace
+
+from upkeep import optimise, queries
 from upkeep.checks.look import Check, Look
 from upkeep.database import Row
 from upkeep.findings import Finding, Level, Sample
@@ -18,12 +20,27 @@ def dead_rows(look: Look) -> Looked:
     rows = optimise.candidates(look.session, config, ())
     total = rows[0]["candidates"] if rows else 0
     samples = (Sample("tables_to_optimise", float(total), "tables"),)
-    if not rows:
+    blind = _uncounted(look)
+    if not rows and not blind:
         return Looked((_finding("dead_rows", Level.OK, "Dead rows", "no table needs VACUUM or ANALYZE"),), samples)
-    found = [_table(row) for row in rows[:SHOWN]]
+    found = [*blind, *(_table(row) for row in rows[:SHOWN])]
     if total > SHOWN:
         found.append(_finding("dead_rows:more", Level.ADVISORY, "Dead rows", f"{total - SHOWN} more tables need it"))
     return Looked(tuple(found), samples)
+
+
+def _uncounted(look: Look) -> list[Finding]:
+    """Of which tables the counters know nothing, although they have rows: a crash or a reset forgot their dead ones."""
+    parameters = {"rows": max(1, look.settings.maintenance.optimise.dead_rows)}
+    rows = look.session.rows(queries.load("checks/uncounted_tables"), parameters)
+    if not rows:
+        return []
+    more = rows[0]["in_all"] - len(rows)
+    names = ", ".join(row["name"] for row in rows) + (f" and {more} more" if more else "")
+    why = "were reset or lost" if rows[0]["tracked"] else "are off (track_counts)"
+    detail = f"not known of {names}: the server's counters {why}, and they have rows"
+    finding = _finding("dead_rows:uncounted", Level.UNKNOWN, "Dead rows that nobody counted", detail)
+    return [replace(finding, remedy="ANALYZE them; bloat is measured for the tables of config: reindex.tables.")]
 
 
 def _table(row: Row) -> Finding:

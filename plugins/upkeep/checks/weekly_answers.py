@@ -70,7 +70,28 @@ def _performance(result: Body, subject: str) -> Iterable[Sample]:
             yield Sample(metric, result[name], unit, subject)
 
 
-def error_trends(body: Body, _: Asked, __: Settings) -> Looked:
+def severity(total: int, severities: Mapping[str, int], settings: Settings) -> tuple[Level, str, str]:
+    """The level of so many errors, what is said of them beside their counts, and what to do."""
+    errors = settings.thresholds.errors
+    counts = {name.lower(): count for name, count in severities.items() if count}
+    strange = sorted(counts.keys() - {*errors.worst, *errors.severe, *errors.mild})
+    untold = total - sum(counts.values())
+    severe = sum(counts.get(name, 0) for name in (*errors.worst, *errors.severe))
+    percent = 100 * severe / total if total else 0.0
+    said = f"; {percent:.0f} % severe" if severe else ""
+    read = "Read the severe ones (error-tracking get_errors, filter severity) and give each an owner."
+    if severe >= errors.least and percent > errors.warning_percent:
+        return Level.CRITICAL if percent > errors.critical_percent else Level.WARNING, said, read
+    if strange:
+        remedy = "Say in config/thresholds.yaml: errors whether they are worst, severe or mild."
+        return Level.UNKNOWN, f"{said}; not judged: severity {', '.join(strange)}", remedy
+    if untold > 0:
+        remedy = "The function counts fewer by severity than in all: mend it, or see what has no severity."
+        return Level.UNKNOWN, f"{said}; not judged: {untold} without a severity", remedy
+    return Level.ADVISORY if any(counts.get(name) for name in errors.worst) else Level.OK, said, read
+
+
+def error_trends(body: Body, _: Asked, settings: Settings) -> Looked:
     """Errors of the period by severity and over time (G22); errors of severity critical are worth a look."""
     result = body["result"]
     severities: Counter[str] = Counter()
@@ -78,15 +99,15 @@ def error_trends(body: Body, _: Asked, __: Settings) -> Looked:
         severities.update(bucket.get("by_severity", {}))
     most = max(result["trend"], key=lambda bucket: bucket["total"], default=None)
     peak = f"; most from {most['start']} on: {most['total']:,}" if most and most["total"] else ""
-    critical = severities["critical"]
+    level, said, remedy = severity(result["total_errors"], severities, settings)
     by = ", ".join(f"{count:,} {text(name)}" for name, count in severities.most_common(TOLD)) or "none"
     finding = Finding(
         key="error_trends",
-        level=Level.ADVISORY if critical else Level.OK,
+        level=level,
         subject="Errors over the period",
-        detail=f"{result['total_errors']:,} errors; by severity: {by}{peak}",
-        expected="no error of severity critical",
-        remedy="Read the critical ones (error-tracking get_errors, filter severity critical) and give each an owner.",
+        detail=f"{result['total_errors']:,} errors; by severity: {by}{peak}{said}",
+        expected="severities within config/thresholds.yaml: errors",
+        remedy=remedy,
         guide="G22",
         metadata={"bucket": result.get("bucket"), "trend": result["trend"]},
     )

@@ -1,0 +1,54 @@
+"""The table of what ok means: a check, an answer or a module of looks without a row fails here."""
+
+from __future__ import annotations
+
+import re
+
+from upkeep import checks
+from upkeep.checks import answers, weekly_answers
+from upkeep.settings import ROOT, settings
+
+TEXT = (ROOT / "docs/what-ok-means.md").read_text()
+#: Modules of ``upkeep.checks`` whose looks stand under a registry of checks or answers, or that look at nothing.
+ELSEWHERE = {
+    *("__init__", "answers", "weekly_answers", "compliance", "expectations", "look", "logs", "events", "partitions"),
+    "domains",
+}
+
+
+def rows(title: str) -> dict[str, list[str]]:
+    """Name → the other cells of the table under a heading."""
+    part = TEXT.split(f"## {title}\n")[1].split("\n## ")[0]
+    lines = [line for line in part.splitlines() if line.startswith("| `")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    names = [name.strip("`") for name, *_ in cells]
+    assert len(names) == len(set(names))
+    return {name: rest for name, (_, *rest) in zip(names, cells, strict=True)}
+
+
+def test_every_check_has_its_row() -> None:
+    """A new check says what makes it say ok, or this fails; a row of one that is gone fails too."""
+    assert rows("The target's database").keys() == checks.CHECKS.keys()
+
+
+def test_every_answer_that_is_judged_has_its_row() -> None:
+    """Of each function's action: the readers, and the answer of the six metrics."""
+    judged = {*answers.READERS, *weekly_answers.READERS, answers.ANALYTICS}
+    sources = settings(ROOT / "config").maintenance.metrics.values()
+    judged |= {(source.function, source.action) for source in sources}
+    assert rows("The functions' answers").keys() == {" ".join(one) for one in judged}
+
+
+def test_every_other_module_of_looks_has_its_row() -> None:
+    """What is neither a check in the database nor an answer: a module each, and the age of the last scan."""
+    folder = ROOT / "plugins/upkeep/checks"
+    registered = {check.look.__module__.split(".")[2] for check in checks.CHECKS.values()}
+    modules = {path.stem for path in folder.glob("*.py")} - registered - ELSEWHERE
+    assert rows("Everything else").keys() == modules | {"scan_age"}
+
+
+def test_no_cell_is_empty() -> None:
+    """Each row says all three: when it is ok, what it cannot see, when it is UNKNOWN."""
+    for title in ("The target's database", "The functions' answers", "Everything else"):
+        for name, cells in rows(title).items():
+            assert len(cells) == 3 and all(re.search(r"\w", cell) for cell in cells), name
