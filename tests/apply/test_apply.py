@@ -12,10 +12,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.apply.stage import BOTH, HOUR, Stage, changed
+from tests.apply.stage import BOTH, HOUR, SLOW, Go, Stage, changed
 from tests.sql.test_database import until
 from tests.sql.test_ledger import Ledger
 from upkeep import gate
+from upkeep.apply.target import LOCK
 from upkeep.queries import FOLDER
 from upkeep.settings import Freeze
 from upkeep.settings.approval import Role
@@ -294,6 +295,48 @@ def test_two_processes_at_once_make_one_mutation_each(stage: Stage, tmp_path: Pa
     assert all(re.findall(r"OUTCOME (.) done\n", log) == list("abcd") for log in logs), logs
     assert stage.permits(stored) == [(table, 1, "done") for table in "abcd"]
     assert stage.vacuums() == {"a": 1, "b": 1, "c": 1, "d": 1}
+
+
+@pytest.mark.guide("X9", "holds")
+def test_another_plan_waits_for_the_lock_of_a_target_and_is_refused_with_its_words(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """Two plans share no row of the ledger: the lock alone keeps the second from what a process does for the first."""
+    stage.dirty("slow")
+    first, second = stage.approved(), stage.approved()
+    process = stage.process(first, tmp_path, changed(stage.config, optimise=SLOW))
+    (pid,) = stage.until_running("VACUUM%slow")
+    name = stage.look("SELECT application_name AS name FROM pg_stat_activity WHERE pid = %s", pid)[0]["name"]
+    impatient = changed(stage.config, guards={"patience_seconds": 0.5})
+    outcome = stage.apply(second, config=impatient)["slow"]
+    assert (outcome.state, outcome.reason) == (
+        "refused",
+        f"another maintenance holds this target's lock: PID {pid} ({name})",
+    )
+    assert stage.permits(second) == []
+    stage.do(f"SELECT pg_cancel_backend({pid})".encode())
+    assert process.wait(60) == 0
+    assert stage.permits(first) == [("slow", 1, "not done")]
+    assert stage.vacuums() == {"slow": 0}
+
+
+@pytest.mark.guide("X9", "holds")
+def test_who_waits_for_the_lock_goes_on_when_it_is_free(stage: Stage) -> None:
+    """Nothing is done and no permit is written meanwhile; afterwards the lock is taken, used and given back."""
+    stage.dirty("kept")
+    stored = stage.approved()
+    waiting = "query LIKE '%%pg_try_advisory_lock%%' AND pid NOT IN (%s, pg_backend_pid())"
+    asking = f"SELECT 1 AS x FROM pg_stat_activity WHERE {waiting}"
+    with psycopg.connect(stage.dsn, autocommit=True) as holder:
+        holder.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        go = Go(lambda: stage.apply(stored))
+        until(lambda: stage.look(asking, holder.info.backend_pid))
+        assert stage.permits(stored) == []
+        assert stage.vacuums() == {"kept": 0}
+        holder.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+        assert go.result()["kept"].state == "done"
+        until(lambda: holder.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone() == (True,))
+    assert stage.vacuums() == {"kept": 1}
 
 
 def test_a_permit_that_somebody_else_wrote_is_not_used(stage: Stage) -> None:

@@ -41,6 +41,7 @@ for dag in bag.dags.values():
                 "timeout": task.execution_timeout and task.execution_timeout.total_seconds(),
                 "upstream": sorted(task.upstream_task_ids),
                 "rule": str(task.trigger_rule.value),
+                "pool": [task.pool, task.pool_slots],
             }
             for task in dag.tasks
         },
@@ -247,6 +248,17 @@ def test_the_month_waits_for_its_people_where_they_decide_and_nowhere_else(month
     assert all(tasks[f"attest.{role}"]["owner"] == title for role, title in titles.items())
     ends = {"plan", "apply", "report", "attest.seal", "wait_for_window", "sign_off.signed_report"}
     assert all(tasks[name]["rule"] == "all_done" for name in ends | signers | owners | approvals | after)
+
+
+@pytest.mark.guide("X9", "holds")
+def test_apply_alone_waits_in_the_pool_of_mutations(parsed: dict[str, Any]) -> None:
+    """One slot of ``upkeep_mutations``, which the sandbox makes with one: the second apply waits in Airflow's queue."""
+    pools = {
+        (dag, name): task["pool"] for dag, found in parsed["dags"].items() for name, task in found["tasks"].items()
+    }
+    mutations = {key for key, pool in pools.items() if pool != ["default_pool", 1]}
+    assert mutations == {("maintenance_weekly", "apply"), ("maintenance_monthly", "apply")}
+    assert all(pools[key] == ["upkeep_mutations", 1] for key in mutations)
 
 
 def test_when_to_apply_is_one_of_two_words(weekly: Mapping[str, Any]) -> None:
