@@ -81,3 +81,22 @@ def test_counters_that_were_reset_know_nothing_of_dead_rows(platform: Platform) 
     platform.sql("ANALYZE lost")
     assert soon(platform, "lost", "3,000 of 6,000") is not None
     assert "dead_rows:uncounted" not in {finding.key for finding in look(platform, "dead_rows").findings}
+
+
+@pytest.mark.guide("G54", "fires", "silent")
+def test_the_partitions_of_a_table_are_one_finding(platform: Platform) -> None:
+    """Eight worn partitions are one finding with their sum, and none once they are vacuumed."""
+    platform.sql("CREATE TABLE years (id int, note text) PARTITION BY LIST (id)")
+    for number in range(8):
+        platform.sql(
+            f"CREATE TABLE y{number} PARTITION OF years FOR VALUES IN ({number}) WITH (autovacuum_enabled = false)"
+        )
+    platform.sql("INSERT INTO years SELECT n % 8, 'a' FROM generate_series(1, 16000) n")
+    platform.sql("UPDATE years SET note = 'b'")
+    finding = soon(platform, "years", "16,000 of 32,000")
+    assert finding is not None
+    assert finding.subject == "public.years needs VACUUM"
+    assert finding.detail.endswith(" and 3 more)") and "; partitions: 8 (public.y" in finding.detail
+    assert {one.key for one in look(platform, "dead_rows").findings} == {"dead_rows:public.years"}
+    platform.sql("VACUUM ANALYZE years")
+    assert soon(platform, "years", "") is None

@@ -25,6 +25,8 @@ _GUIDE = {
 #: What is said of a table that is not well.
 _TABLE = {Level.ADVISORY: "has dead rows and free room", Level.UNKNOWN: "is unknown"}
 _FULL = "Only VACUUM FULL gives room back to the disk, and nobody can use the table meanwhile: by hand, if at all."
+#: Partitions or indexes that a finding spells out.
+NAMED = 5
 _LIMIT = "below config/maintenance.yaml: reindex.bloat_percent ({:g} %)"
 
 
@@ -121,11 +123,27 @@ def _table(name: str, heaps: Sequence[tuple[Row, Bloat]], config: Reindex, plann
         key=f"bloat:table:{name}",
         level=level,
         subject=f"{name} {_TABLE.get(level, 'is not bloated')}",
-        detail="; ".join(shown) or "it is empty",
+        detail=_sum(heaps) + _first(shown) or "it is empty",
         expected=_LIMIT.format(limit),
         remedy=remedy,
         guide="G54",
     )
+
+
+def _sum(heaps: Sequence[tuple[Row, Bloat]]) -> str:
+    """What the partitions of a table are together; nothing of a table that has none."""
+    if len(heaps) < 2:
+        return ""
+    total = sum(row["bytes"] for row, _ in heaps)
+    known = [(row["bytes"], heap.percent) for row, heap in heaps if heap.percent is not None]
+    share = f", {sum(bytes_ * percent for bytes_, percent in known) / total:.0f} %" if len(known) == len(heaps) else ""
+    return f"{len(heaps)} partitions, {size(total)}{share} in all; "
+
+
+def _first(shown: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    more = f"; and {len(shown) - NAMED} more" if len(shown) > NAMED else ""
+    return "; ".join(shown[:NAMED]) + more
 
 
 def _vacuum(over: Sequence[tuple[Row, Bloat]], planned: Set[int]) -> str:
@@ -159,7 +177,7 @@ def _indexes(name: str, table: str, judged: Sequence[_Judged], limit: float) -> 
         key=f"bloat:{name}",
         level=level,
         subject=f"Indexes of {name} {subject}",
-        detail="; ".join(str(one) for one in over or unknown or judged) or "none is as large as reindex.min_bytes",
+        detail=_first([str(one) for one in over or unknown or judged]) or "none is as large as reindex.min_bytes",
         expected=_LIMIT.format(limit),
         remedy={
             Level.ADVISORY: proposed if measured else estimate,

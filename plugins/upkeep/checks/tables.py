@@ -12,6 +12,8 @@ from upkeep.ledger import Looked
 
 #: Tables that one look shows.
 SHOWN = 50
+#: Partitions that a finding names.
+NAMED = 5
 
 
 def dead_rows(look: Look) -> Looked:
@@ -23,10 +25,22 @@ def dead_rows(look: Look) -> Looked:
     blind = _uncounted(look)
     if not rows and not blind:
         return Looked((_finding("dead_rows", Level.OK, "Dead rows", "no table needs VACUUM or ANALYZE"),), samples)
-    found = [*blind, *(_table(row) for row in rows[:SHOWN])]
-    if total > SHOWN:
-        found.append(_finding("dead_rows:more", Level.ADVISORY, "Dead rows", f"{total - SHOWN} more tables need it"))
+    groups = list(_by_table(look, rows).items())
+    found = [*blind, *(_table(name, parts) for name, parts in groups[:SHOWN])]
+    if more := total - sum(len(parts) for _, parts in groups[:SHOWN]):
+        found.append(_finding("dead_rows:more", Level.ADVISORY, "Dead rows", f"{more} more tables need it"))
     return Looked(tuple(found), samples)
+
+
+def _by_table(look: Look, rows: list[Row]) -> dict[str, list[Row]]:
+    """The rows by table, those of partitions under the partitioned table at the top; the worst first as before."""
+    oids = {"oids": [row["oid"] for row in rows]}
+    roots = {row["oid"]: row for row in look.session.rows(queries.load("checks/partition_roots"), oids)}
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        of = roots.get(row["oid"], row)
+        groups.setdefault(f"{of['schema']}.{of['table']}", []).append(row)
+    return groups
 
 
 def _uncounted(look: Look) -> list[Finding]:
@@ -43,12 +57,16 @@ def _uncounted(look: Look) -> list[Finding]:
     return [replace(finding, remedy="ANALYZE them; bloat is measured for the tables of config: reindex.tables.")]
 
 
-def _table(row: Row) -> Finding:
-    live, dead, changed = row["live_rows"], row["dead_rows"], row["changed_rows"]
+def _table(name: str, rows: list[Row]) -> Finding:
+    """One table, or the sum of those partitions of it that need something."""
+    live, dead, changed = (sum(row[of] for row in rows) for of in ("live_rows", "dead_rows", "changed_rows"))
     percent = 100 * dead / max(1, live + dead)
     detail = f"{dead:,} of {live + dead:,} rows are dead ({percent:.1f} %), {changed:,} changed since the last ANALYZE"
-    name = f"{row['schema']}.{row['table']}"
-    verb = "VACUUM" if row["vacuum"] else "ANALYZE"
+    parts = [part for row in rows if (part := f"{row['schema']}.{row['table']}") != name]
+    if parts:
+        more = f" and {len(parts) - NAMED} more" if len(parts) > NAMED else ""
+        detail += f"; partitions: {len(parts)} ({', '.join(parts[:NAMED])}{more})"
+    verb = "VACUUM" if any(row["vacuum"] for row in rows) else "ANALYZE"
     return _finding(f"dead_rows:{name}", Level.ADVISORY, f"{name} needs {verb}", detail)
 
 
