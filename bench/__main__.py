@@ -3,39 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 
-from bench import (
-    apply,
-    audit,
-    clone,
-    collection,
-    first_sunday,
-    forecast,
-    load,
-    parse,
-    predictions,
-    waiting,
-    weekly,
-    window,
-)
-from bench.measure import Result
-
-BENCHES: dict[str, Callable[[], Result]] = {
-    "parse": parse.run,
-    "window": window.run,
-    "collection": collection.run,
-    "load": load.run,
-    "apply": apply.run,
-    "apply_latency": apply.latency,
-    "clone": clone.run,
-    "predictions": predictions.run,
-    "forecast": forecast.run,
-    "waiting": waiting.run,
-    "weekly": weekly.run,
-    "first_sunday": first_sunday.run,
-    "audit": audit.run,
-}
+from bench.benches import BENCHES
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from bench.measure import Result, free_port, spread
+from bench.measure import Result, free_port, size, spread
 from sandbox.postgres import Cluster, bin_dir
 from upkeep import database, gate, ledger, migrations, optimise, plans, predictions
 from upkeep.apply import Applying, Places
@@ -30,9 +30,11 @@ from upkeep.windows import Kind, Window
 GOAL = 1.15
 #: An even number of rounds: every second filling of a table finds room that the VACUUM before made, and costs less, so
 #: that each of the two must come first equally often.
-ACTIONS, ROWS, ROUNDS = 50, 30_000, 4
+ACTIONS, ROWS, ROUNDS = size((50, 30_000, 4), (2, 8_000, 2))
 #: pgbench: scale, seconds of one measurement, clients.
-SCALE, SECONDS, CLIENTS = 10, 6, 4
+SCALE, SECONDS, CLIENTS = size((10, 6, 4), (1, 4, 2))
+#: Rows of the table that is vacuumed beside pgbench, and the fewest transactions that a p99 is told of.
+BIG, FEWEST = size((400_000, 100), (20_000, 2))
 DUE = datetime(2026, 1, 4, 3, tzinfo=UTC)
 TARGET = "bench"
 
@@ -221,7 +223,8 @@ def latency() -> Result:
         _pgbench(platform, "-i", "-q", "-s", str(SCALE))
         with platform.admin() as admin:
             admin.execute("CREATE TABLE big (id int PRIMARY KEY, v int, wide text)")
-            admin.execute("INSERT INTO big SELECT n, 0, repeat('x', 200) FROM generate_series(1, 400000) n")
+            filled = "INSERT INTO big SELECT n, 0, repeat('x', 200) FROM generate_series(1, {}) n"
+            admin.execute(sql.SQL(filled).format(sql.Literal(BIG)))
         capacity = float(_found(r"tps = ([\d.]+)", _pgbench(platform, "-c", str(CLIENTS), "-T", "5")))
         rate = 0.3 * capacity
 
@@ -234,7 +237,7 @@ def latency() -> Result:
 
         alone: list[float] = []
         beside: dict[str, list[float]] = {"guarded": [], "unguarded": []}
-        for number in range(5):
+        for number in range(size(5, 1)):
             order = (("guarded", guarded), ("unguarded", unguarded))
             for name, job in [*order, *order[::-1]] if number % 2 else [*order[::-1], *order]:
                 with platform.admin() as admin:
@@ -274,7 +277,7 @@ def _p99(platform: Platform, folder: Path, rate: float, job: Callable[[], None])
             fields = line.split()
             if began <= int(fields[4]) + int(fields[5]) / 1e6 <= ended:
                 took.append(int(fields[2]) / 1000)
-    assert len(took) > 100, f"found {len(took)} transactions beside the job, expected more than 100"
+    assert len(took) > FEWEST, f"found {len(took)} transactions beside the job, expected more than {FEWEST}"
     return statistics.quantiles(took, n=100)[98]
 
 

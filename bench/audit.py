@@ -13,15 +13,15 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
-from bench.measure import Result, free_port
+from bench.measure import Result, free_port, size
 from sandbox.postgres import Cluster
 from upkeep import checks, database
 from upkeep.checks.audit import RULES
 from upkeep.settings import settings
 
 GOAL = 2.2
-TABLES, ROLES, GRANTS = 10_000, 2_000, 50_000
-ROUNDS = 5
+TABLES, ROLES, GRANTS = size((10_000, 2_000, 50_000), (40, 20, 200))
+ROUNDS = size(5, 1)
 
 #: A role by another for every five tables, each a member of one of ten groups; each group is in the first one's.
 ROLES_MADE: LiteralString = """

@@ -1,4 +1,4 @@
-"""The whole read-only collection, called directly, beside the same SQL and HTTP sent by psql and curl."""
+"""The whole daily collection, called directly, beside the same SQL and HTTP sent by psql and curl."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ import psycopg
 import requests
 from psycopg import ClientCursor
 
-from bench.measure import Result, free_port, spread
+from bench.load import daily
+from bench.measure import Result, free_port, size, spread
 from sandbox import target
 from sandbox.postgres import Cluster, bin_dir
 from sandbox.twin.keys import legacy_key, secret_key
@@ -33,7 +34,7 @@ from upkeep.functions.transport import Call, key_headers, post
 from upkeep.settings import ROOT, settings
 
 GOAL = 1.3
-ROUNDS = 7
+ROUNDS = size(7, 1)
 SIDE_BY_SIDE = 4
 
 #: What the daily window calls, with its arguments.
@@ -82,12 +83,12 @@ def run() -> Result:
             theirs.append(time.monotonic() - began)
     ratio = statistics.median(ours[1:]) / statistics.median(theirs[1:])
     return Result(
-        "the whole read-only collection by the same SQL and HTTP from psql and curl, equally parallel",
+        "the whole daily collection by the same SQL and HTTP from psql and curl, equally parallel",
         f"{ratio:.2f}",
         f"at most {GOAL}",
         ratio <= GOAL,
         (
-            f"{len(checks.CHECKS)} checks and {len(CALLS)} calls, {SIDE_BY_SIDE} at once",
+            f"{len(daily())} checks and {len(CALLS)} calls, {SIDE_BY_SIDE} at once",
             f"ours: {spread(ours[1:])}",
             f"psql and curl: {spread(theirs[1:])}",
         ),
@@ -151,7 +152,7 @@ def _check_jobs(dsn: str, now: datetime) -> list[Callable[[], None]]:
 
         return carry_out
 
-    return [job(check) for check in checks.CHECKS.values()]
+    return [job(check) for check in daily()]
 
 
 def _call_jobs(url: str, key: str, now: datetime) -> list[Callable[[], None]]:
@@ -174,16 +175,16 @@ def _write_script(folder: Path, dsn: str, url: str, key: str, now: datetime) -> 
     """One shell script a check or call: psql with the recorded statements, curl with the same body."""
     folder.mkdir()
     clocks = settings().maintenance.sql
-    for name, check in checks.CHECKS.items():
+    for check in daily():
         with psycopg.connect(dsn) as connection, connection.transaction():
             session = Recording(connection)
             database._set_clocks(session, clocks)
             _look(check, session, now)
-        statements = folder / f"{name}.sql"
+        statements = folder / f"{check.name}.sql"
         statements.write_text(
             "BEGIN READ ONLY;\n" + ";\n".join(text.rstrip() for text in session.sent) + ";\nCOMMIT;\n"
         )
-        (folder / f"{name}.sh").write_text(
+        (folder / f"{check.name}.sh").write_text(
             f"'{bin_dir() / 'psql'}' -qAt -v ON_ERROR_STOP=1 '{dsn}' -f '{statements}'\n"
         )
     headers = " ".join(f"-H '{name}: {value}'" for name, value in key_headers(key).items())

@@ -21,7 +21,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from bench.measure import Result
+from bench.measure import Result, size
 from sandbox.config import window_variables
 from sandbox.processes import Api
 from sandbox.stack import HOLDERS, Sandbox, open_sandbox
@@ -30,7 +30,7 @@ from upkeep.settings import ROOT, settings
 PATIENCE_SECONDS = 900.0
 #: From now until the windows are due: the sandbox has to be up by then.
 AHEAD = timedelta(seconds=100)
-TABLES = 12
+TABLES = size(12, 2)
 DAGS = {cadence: f"maintenance_{cadence}" for cadence in ("daily", "weekly", "monthly")}
 PEOPLE = {role: person for person, role in HOLDERS.items()}
 

@@ -9,11 +9,11 @@ import subprocess
 import sys
 import tempfile
 
-from bench.measure import Result, spread
+from bench.measure import Result, size, spread
 from upkeep.settings import ROOT
 
 GOAL = 0.3
-ROUNDS = 7
+ROUNDS = size(7, 1)
 
 #: A fresh process imports the Airflow names that dags/ and upkeep.flow import, then parses; CPU seconds of each.
 #: One process after the other: whole processes differ by more than what is measured.

@@ -13,13 +13,14 @@ from urllib.parse import quote
 
 import psycopg
 
-from bench.measure import Result
+from bench.measure import Result, size
 from sandbox.processes import Api
 from sandbox.stack import Sandbox, open_sandbox
 from upkeep.settings import ROOT
 
 DAG = "many_approvals"
 PATIENCE_SECONDS = 600.0
+WAITING = size(200, 5)
 
 WORN = (
     "CREATE TABLE worn_out (id int) WITH (autovacuum_enabled = false)",
@@ -42,6 +43,7 @@ def run() -> Result:
         for file in (ROOT / "dags" / "maintenance_daily.py", ROOT / "bench" / "dags" / f"{DAG}.py"):
             shutil.copy(file, dags)
         environ = {**os.environ, "UPKEEP_SANDBOX": str(folder / "sandbox"), "UPKEEP_SANDBOX_DAGS": str(dags)}
+        environ["UPKEEP_BENCH_WAITING"] = str(WAITING)
         command = [sys.executable, "-m", "sandbox"]
         subprocess.run([*command, "up"], env=environ, cwd=ROOT, check=True)
         try:

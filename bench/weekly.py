@@ -14,14 +14,14 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
-from bench.measure import Result, free_port
+from bench.measure import Result, free_port, size
 from sandbox.postgres import Cluster
 from upkeep import checks, database
 from upkeep.settings import ROOT, settings
 
 GOAL = 2.2
-TABLES = 10_000
-ROUNDS = 3
+TABLES = size(10_000, 40)
+ROUNDS = size(3, 1)
 #: Checks of logs read rows, not the catalogue.
 OF_LOGS = ("access_patterns",)
 

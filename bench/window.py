@@ -16,13 +16,13 @@ from urllib.parse import quote
 
 import psycopg
 
-from bench.measure import Result, spread
+from bench.measure import Result, size, spread
 from sandbox.processes import Api
 from sandbox.stack import open_sandbox
 from upkeep.settings import ROOT
 
 GOAL = 1.25
-ROUNDS = 5
+ROUNDS = size(5, 1)
 DAILY, CHAIN, FAN = "maintenance_daily", "empty_chain", "empty_fan"
 PATIENCE_SECONDS = 180.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 
 from airflow.sdk import DAG
@@ -10,7 +11,7 @@ from upkeep.flow import DEFAULTS, Flow, form
 from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.settings import settings
 
-WAITING = 200
+WAITING = int(os.environ.get("UPKEEP_BENCH_WAITING", "200"))
 
 with DAG(
     "many_approvals",

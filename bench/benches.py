@@ -1,0 +1,40 @@
+"""The benches, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench import (
+    apply,
+    audit,
+    clone,
+    collection,
+    first_sunday,
+    forecast,
+    load,
+    parse,
+    predictions,
+    waiting,
+    weekly,
+    window,
+)
+from bench.measure import Result
+
+BENCHES: dict[str, Callable[[], Result]] = {
+    "parse": parse.run,
+    "window": window.run,
+    "collection": collection.run,
+    "load": load.run,
+    "apply": apply.run,
+    "apply_latency": apply.latency,
+    "clone": clone.run,
+    "predictions": predictions.run,
+    "forecast": forecast.run,
+    "waiting": waiting.run,
+    "weekly": weekly.run,
+    "first_sunday": first_sunday.run,
+    "audit": audit.run,
+}
+
+#: Those that bring up Airflow.
+ON_AIRFLOW = {"window", "waiting", "first_sunday", "clone"}
