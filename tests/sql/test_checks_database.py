@@ -571,9 +571,9 @@ def test_a_table_that_is_dropped_meanwhile_is_left_out(platform: Platform) -> No
     """
     platform.sql("CREATE TABLE kept (id int PRIMARY KEY)")
     platform.sql("CREATE TABLE dropped (id int PRIMARY KEY)")
-    platform.sql("ALTER ROLE {role} SET default_transaction_isolation = 'repeatable read'", role=platform.role)
-    clocks = CONFIG.maintenance.sql
-    with database.session(lambda: psycopg.connect(platform.reader), clocks, read_only=True) as session:
+    with database.connected(lambda: psycopg.connect(platform.reader)) as session:
+        session.connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        session.row("SELECT 1 AS snapshot")
         platform.sql("DROP TABLE dropped")
         assert session.row("SELECT count(*) AS n FROM pg_class WHERE relname = 'dropped'")["n"] == 1
         looked = checks.carry_out(checks.find("table_sizes"), checks.Look(session, CONFIG, NOW))

@@ -51,7 +51,7 @@ def _uncounted(look: Look) -> list[Finding]:
         return []
     more = rows[0]["in_all"] - len(rows)
     names = ", ".join(row["name"] for row in rows) + (f" and {more} more" if more else "")
-    why = "were reset or lost" if rows[0]["tracked"] else "are off (track_counts)"
+    why = "were reset or lost, or are a standby's" if rows[0]["tracked"] else "are off (track_counts)"
     detail = f"not known of {names}: the server's counters {why}, and they have rows"
     finding = _finding("dead_rows:uncounted", Level.UNKNOWN, "Dead rows that nobody counted", detail)
     return [replace(finding, remedy="ANALYZE them; bloat is measured for the tables of config: reindex.tables.")]
