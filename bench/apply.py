@@ -23,8 +23,10 @@ from sandbox.postgres import Cluster, bin_dir
 from upkeep import database, gate, ledger, migrations, optimise, plans, predictions
 from upkeep.apply import Applying, Places
 from upkeep.permits import Decision
-from upkeep.settings import Maintenance, settings
+from upkeep.settings import Maintenance, Signing, SigningKey, settings
 from upkeep.settings.approval import Person, Role
+from upkeep.signatures import keys
+from upkeep.signatures.keys import Signer
 from upkeep.windows import Kind, Window
 
 GOAL = 1.15
@@ -45,6 +47,7 @@ class Platform:
 
     cluster: Cluster
     config: Maintenance
+    signer: Signer
 
     def connect(self, name: str) -> Callable[[], psycopg.Connection[Any]]:
         """How to connect to one of the two databases."""
@@ -95,14 +98,15 @@ class Platform:
         ids = [action.id for action in stored.plan.actions]
         shown = {"task_id": role, "map_index": -1, "try_number": 1}
         more = {"role": role, "digest": stored.digest, "body_digest": "", "action_ids": ids, "asked": [role]}
-        number = gate.add_shown(session, window, shown | more)
-        gate.add_decision(session, stored.digest, number, Decision(role, role, frozenset(ids), datetime.now(UTC)))
+        number = gate.add_shown(session, window, shown | more, self.signer)
+        decision = Decision(role, role, frozenset(ids), datetime.now(UTC))
+        gate.add_decision(session, stored.digest, number, decision, self.signer)
 
     def apply(self, stored: gate.Stored) -> list[gate.Receipt]:
         """Apply it all; the receipts."""
         places = Places(self.connect("ledger"), self.connect(TARGET), self.connect(TARGET))
-        run_id, asked = stored.plan.run_id, stored.plan.requested_by
-        applying = Applying(places, self.config, lambda: self.config, stored, run_id, lambda _: None, asked)
+        run, asked = stored.plan.run_id, stored.plan.requested_by
+        applying = Applying(places, self.config, lambda: self.config, stored, run, self.signer, lambda _: None, asked)
         outcomes = applying.run()
         receipts = [outcome.receipt for outcome in outcomes if outcome.state == "done" and outcome.receipt]
         assert len(receipts) == len(outcomes), [outcome.reason for outcome in outcomes]
@@ -132,12 +136,16 @@ def open_platform() -> Iterator[tuple[Platform, Path]]:
             migrations.upgrade(lambda: psycopg.connect(cluster.dsn("ledger")))
             config = settings().maintenance
             target = next(iter(config.targets.values())).model_copy(update={"system_identifier": pinned})
-            people = {
+            people: dict[str, object] = {
                 "targets": {TARGET: target},
                 "people": {"dba": Person(), "devops": Person()},
                 "roles": {role: Role(title=role, users=(role,)) for role in ("dba", "devops")},
             }
-            yield Platform(cluster, config.model_copy(update=people)), Path(name)
+            secret, public = keys.generate()
+            signing = Signing(keys={"bench": SigningKey(public=public)})
+            people["ledger"] = config.ledger.model_copy(update={"signing": signing})
+            signer = keys.signer(signing, secret, datetime.now(UTC))
+            yield Platform(cluster, config.model_copy(update=people), signer), Path(name)
         finally:
             cluster.stop(server)
 

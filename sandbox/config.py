@@ -14,6 +14,7 @@ from sandbox import npm
 from sandbox.postgres import bin_dir
 from sandbox.stack import HOLDERS, ROOT, Sandbox
 from upkeep import queries
+from upkeep.signatures import keys
 
 CADENCES = ("daily", "weekly", "monthly")
 
@@ -97,6 +98,7 @@ def _lay_over(sandbox: Sandbox, content: dict[str, Any]) -> None:
         "check_links": True,  # theirs lead to loopback
     }
     content["cost"] = COST
+    content["ledger"]["signing"]["keys"] = {"sandbox": {"public": keys.public_of(keys.private_of(sandbox.signing_key))}}
     content["people"] = {name: {} for name in ("admin", "operator", *HOLDERS)}
     for name, role in HOLDERS.items():
         content["roles"][role]["users"] = [name]

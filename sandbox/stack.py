@@ -21,6 +21,7 @@ from typing import Any
 from sandbox.backups import Store
 from sandbox.postgres import Cluster
 from sandbox.twin.keys import legacy_key, secret_key
+from upkeep.signatures import keys
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
@@ -60,6 +61,7 @@ class Sandbox:
     jwt_secret: str
     secret_key: str
     fernet_key: str
+    signing_key: str
 
     @property
     def cluster(self) -> Cluster:
@@ -100,6 +102,7 @@ def open_sandbox(folder: Path | None = None) -> Sandbox:
         "jwt_secret": kept.get("jwt_secret") or secrets.token_hex(32),
         "secret_key": kept.get("secret_key") or secret_key(),
         "fernet_key": kept.get("fernet_key") or _fernet_key(),
+        "signing_key": kept.get("signing_key") or keys.generate()[0],
     }
     if content != kept:
         folder.mkdir(parents=True, exist_ok=True)
@@ -174,6 +177,7 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
                 "password": "T000/B000/XXX",
             }
         ),
+        "AIRFLOW_CONN_UPKEEP_SIGNING": json.dumps({"conn_type": "generic", "password": sandbox.signing_key}),
         "AIRFLOW_CONN_UPKEEP_LEDGER": connection(sandbox, "upkeep", "upkeep_tasks"),
         "AIRFLOW_CONN_UPKEEP_LEDGER_DASHBOARD": connection(sandbox, "upkeep", "upkeep_dashboard"),
     }

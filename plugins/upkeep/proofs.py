@@ -2,7 +2,8 @@
 
 A row is worth what its decisions are worth. Each time it is read, its plan must give its digest and hold this action
 for this target, every role of the action's list must have answered for it, and a permit of it must have a receipt
-"done". A row put in force stays so when its people leave: they held the role when they were asked.
+"done"; all of these are signed rows that must verify. A row put in force stays so when its people leave: they held the
+role when they were asked.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from upkeep import gate, permits
 from upkeep.database import Row, Session
 from upkeep.plans import Action, Plan
+from upkeep.settings import settings
+from upkeep.signatures import chain
 
 Decisions = tuple[permits.Decision, ...]
 
@@ -28,7 +31,7 @@ class Claim:
 
 
 def decisions_behind(session: Session, row: Row, claim: Claim) -> Decisions:
-    """The decisions behind a row with ``digest``, ``action_id`` and ``done``, in the order of the action's roles.
+    """The decisions behind a row with ``digest`` and ``action_id``, in the order of the action's roles.
 
     Raises ValueError saying why the row does not verify.
     """
@@ -41,15 +44,16 @@ def decisions_behind(session: Session, row: Row, claim: Claim) -> Decisions:
         raise ValueError(f"found no such action {row['action_id']!r} in its plan, expected {claim.statement!r}")
     if plan.target != claim.target:
         raise ValueError(f"found {claim.subject} of target {plan.target!r}, expected it of {claim.target!r}")
-    decisions = _decisions(session, plan, action, row["digest"])
-    if not row["done"]:
+    entries = chain.of_plan(session, row["digest"], settings().maintenance.ledger.signing)
+    decisions = _decisions(entries, plan, action)
+    if (action.id, "done") not in {(row["action_id"], row["outcome"]) for row in gate.permits_in(entries)}:
         raise ValueError("found no receipt that says it was done under a permit, expected one")
     return decisions
 
 
-def _decisions(session: Session, plan: Plan, action: Action, digest: str) -> Decisions:
+def _decisions(entries: tuple[chain.Entry, ...], plan: Plan, action: Action) -> Decisions:
     """The decisions that let the action run, one for each of its roles. Raises ValueError when they do not suffice."""
-    answered = [one for one in gate.answers(session, digest) if one.decision.role in action.roles]
+    answered = [one for one in gate.answers_in(entries) if one.decision.role in action.roles]
     if why := next(_not_asked(answered, action), ""):
         raise ValueError(why)
     asked = {one.decision.role: one.asked for one in answered}

@@ -12,6 +12,8 @@ from upkeep.database import Session
 from upkeep.findings import Finding, Level
 from upkeep.permits import Decision
 from upkeep.plans import Action, Plan
+from upkeep.settings import Signing
+from upkeep.signatures import chain
 
 #: How the server says that a right is missing, over its versions: of VACUUM, of DDL, of a schema.
 _RIGHTS = re.compile(r"permission denied|must be owner|only (?:table or database owner|superuser)", re.IGNORECASE)
@@ -21,12 +23,13 @@ MOST_REASONS = 3
 NEVER_TRIED = "it was not tried; that plan's report says why"
 
 
-def before(session: Session, stored: gate.Stored) -> Finding | None:
-    """What the target's last approved plan left undone, if anything. Raises ValueError when that plan was changed."""
+def before(session: Session, stored: gate.Stored, signing: Signing) -> Finding | None:
+    """What the target's last approved plan left undone, if anything. Raises ValueError when that was changed."""
     parameters = {"target": stored.plan.target, "digest": stored.digest, "planned_at": stored.planned_at}
     for row in session.rows(queries.load("ledger/last_approved_plan"), parameters):
         if plan := gate.plan_by_digest(session, row["digest"]):
-            return undone(plan, gate.decisions(session, row["digest"]), gate.permits_of_plan(session, row["digest"]))
+            entries = chain.of_plan(session, row["digest"], signing)
+            return undone(plan, gate.decisions_in(entries), gate.permits_in(entries))
     return None
 
 

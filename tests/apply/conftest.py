@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +10,11 @@ import pytest
 
 from sandbox.postgres import Cluster
 from tests.apply.stage import Stage, uri
+from tests.signing import CONNECTION, config_folder
 from tests.sql.test_ledger import Ledger, create, drawn, upgrade
 from tests.unit.test_answers import HEALTHY
 from tests.wire.server import Server, answer
-from upkeep.settings import ROOT, settings
+from upkeep.settings import settings
 
 #: What every function answers: 0.4 % of errors.
 METRICS = HEALTHY["result"]["metrics"] | {"error_rate_percent": 0.4}
@@ -33,6 +33,17 @@ def kept(cluster: Cluster) -> Iterator[Ledger]:
         found.drop()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What looks at config by itself finds the shipped one with the tests' key pinned."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UPKEEP_CONFIG", str(config_folder(tmp_path_factory.mktemp("signed"))))
+        patch.setenv("AIRFLOW_CONN_UPKEEP_SIGNING", CONNECTION)
+        settings.cache_clear()
+        yield
+    settings.cache_clear()
+
+
 @pytest.fixture
 def stage(kept: Ledger, empty_database: str) -> Stage:
     """A target in a fresh database."""
@@ -42,7 +53,7 @@ def stage(kept: Ledger, empty_database: str) -> Stage:
 @pytest.fixture
 def judged(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """The stage's target in a configuration of its own, with Connections to its ledger, its database and a function."""
-    folder = Path(shutil.copytree(ROOT / "config", tmp_path / "config"))
+    folder = config_folder(tmp_path)
     file = folder / "maintenance.yaml"
     file.write_text(file.read_text().replace("\n  primary:\n", f"\n  {stage.name}:\n", 1))
     monkeypatch.setenv("UPKEEP_CONFIG", str(folder))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import signal
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 
+from tests.signing import SIGNER
 from upkeep.apply import Applying, Places
 
 
@@ -17,8 +21,19 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    ledger, target, config, stored = pickle.loads(Path(sys.argv[1]).read_bytes())
+    ledger, target, config, stored, dies_with_permit = pickle.loads(Path(sys.argv[1]).read_bytes())
     places = Places(*(lambda dsn=dsn: psycopg.connect(dsn) for dsn in (ledger, target, target)))
     plan = stored.plan
-    for outcome in Applying(places, config, lambda: config, stored, plan.run_id, say, plan.requested_by).run():
+
+    def clock() -> datetime:
+        """The time; where the process is to die, SIGKILL once its permit is committed: apply looks right after."""
+        if dies_with_permit:
+            with psycopg.connect(ledger) as opened:
+                query = "SELECT 1 FROM upkeep.permits WHERE digest = %s"
+                if opened.execute(query, [stored.digest]).fetchone():
+                    os.kill(os.getpid(), signal.SIGKILL)
+        return datetime.now(UTC)
+
+    applying = Applying(places, config, lambda: config, stored, plan.run_id, SIGNER, say, plan.requested_by, clock)
+    for outcome in applying.run():
         say(f"OUTCOME {outcome.action.table} {outcome.state}")

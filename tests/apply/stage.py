@@ -20,6 +20,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from tests.signing import SIGNER, pinned
 from tests.sql.test_database import running, to, until
 from tests.sql.test_ledger import Ledger
 from upkeep import database, gate, ledger, optimise, plans
@@ -41,7 +42,7 @@ def configured(**guards: Any) -> Maintenance:
     """The shipped config with people in it and quick guards."""
     config = settings(ROOT / "config").maintenance
     quick = {"lock_timeout_seconds": 0.5, "lock_attempts": 2, "poll_seconds": 0.2, "patience_seconds": 20.0}
-    return config.model_copy(
+    return pinned(config).model_copy(
         update={
             "people": {name: Person() for name in ("ann", "bob", "eve")},
             "roles": {
@@ -192,9 +193,9 @@ class Stage:
                 "asked": [person],
             }
             with self.ledger.session() as session:
-                number = gate.add_shown(session, self.window(stored.plan), shown)
+                number = gate.add_shown(session, self.window(stored.plan), shown, SIGNER)
                 decision = Decision(role, person, approved, at or datetime.now(UTC))
-                gate.add_decision(session, stored.digest, number, decision)
+                gate.add_decision(session, stored.digest, number, decision, SIGNER)
         return stored
 
     def approved(self, **fields: Any) -> gate.Stored:
@@ -211,7 +212,7 @@ class Stage:
     def applying(self, stored: gate.Stored, **others: Any) -> Applying:
         """One go at a plan; ``places``, ``clock``, ``config`` and ``reread`` can be replaced."""
         given = {"places": self.places(), "config": self.config, "run_id": stored.plan.run_id, "say": self.said.append}
-        given |= {"requested_by": stored.plan.requested_by} | others
+        given |= {"requested_by": stored.plan.requested_by, "signer": SIGNER} | others
         return Applying(stored=stored, **({"reread": lambda: given["config"]} | given))
 
     def apply(self, stored: gate.Stored, **others: Any) -> dict[str, Outcome]:
@@ -226,13 +227,17 @@ class Stage:
     def receipts(self, stored: gate.Stored) -> list[Row]:
         """Every permit with its receipt, as the tasks' role reads them."""
         with self.ledger.session() as session:
-            return gate.permits_of_plan(session, stored.digest)
+            return gate.permits_of_plan(session, stored.digest, self.config.ledger.signing)
 
-    def process(self, stored: gate.Stored, folder: Path, config: Maintenance | None = None) -> subprocess.Popen[bytes]:
-        """A real process that applies the plan; its log is `log` in the folder."""
+    def process(
+        self, stored: gate.Stored, folder: Path, config: Maintenance | None = None, *, dies_with_permit: bool = False
+    ) -> subprocess.Popen[bytes]:
+        """A real process that applies the plan, and may kill itself as soon as a permit is there; its log is `log`."""
         folder.mkdir(exist_ok=True)
         job = folder / "job"
-        job.write_bytes(pickle.dumps((self.ledger.dsn("tasks"), self.dsn, config or self.config, stored)))
+        job.write_bytes(
+            pickle.dumps((self.ledger.dsn("tasks"), self.dsn, config or self.config, stored, dies_with_permit))
+        )
         environment = os.environ | {"PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}"}
         argv = [sys.executable, "-m", "tests.apply.process", str(job)]
         with (folder / "log").open("wb") as log:

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from tests.apply.stage import BOTH, HOUR, SLOW, Go, Stage, changed
+from tests.signing import SIGNER
 from tests.sql.test_database import until
 from tests.sql.test_ledger import Ledger
 from upkeep import gate
@@ -204,13 +205,19 @@ def test_time_that_runs_out_while_the_permit_is_written_stops_the_statement(stag
 
 @pytest.mark.parametrize("hours", [-1, 1])
 def test_only_this_hosts_clock_decides(stage: Stage, hours: int) -> None:
-    """With a clock an hour away from the servers', N and T are where that clock says."""
+    """With a clock an hour away from the servers', N and T are where that clock says; the ledger's own lock apart."""
     shifted: Callable[[], datetime] = lambda: datetime.now(UTC) + hours * HOUR  # noqa: E731
     stage.dirty("kept")
     there = shifted()
     fields = {"not_before": there - timedelta(minutes=1), "not_after": there + timedelta(minutes=20)}
     stored = stage.decide(stage.plan(**fields), at=there)
-    outcome = stage.apply(stored, clock=shifted)["kept"]
+    assert "the ledger refuses a permit: by its own clock" in stage.apply(stored, clock=shifted)["kept"].reason
+    with psycopg.connect(stage.ledger.dsn("owner"), autocommit=True) as owner:
+        owner.execute("ALTER TABLE upkeep.permits DISABLE TRIGGER permit_holds")
+        try:
+            outcome = stage.apply(stored, clock=shifted)["kept"]
+        finally:
+            owner.execute("ALTER TABLE upkeep.permits ENABLE TRIGGER permit_holds")
     assert outcome.state == "done"
     assert outcome.receipt is not None
     assert outcome.receipt.started_at is not None
@@ -262,7 +269,8 @@ def test_a_permit_of_an_altered_plan_stops_everything_on_that_target(stage: Stag
     stage.dirty("kept")
     first, second = stage.approved(), stage.approved()
     with stage.ledger.session() as session:
-        gate.add_permit(session, gate.Permit(first.digest, "1", 1, "run", 1, {"vacuum_count": 0, "analyze_count": 0}))
+        before = {"vacuum_count": 0, "analyze_count": 0}
+        gate.add_permit(session, gate.Permit(first.digest, "1", 1, "run", 1, before), SIGNER)
     altered(stage, first)
     outcome = stage.apply(second)["kept"]
     assert outcome.state == "refused"
@@ -351,7 +359,7 @@ def test_a_permit_that_somebody_else_wrote_is_not_used(stage: Stage) -> None:
         if looked == 2:  # after the permits were read, before ours is written
             with stage.ledger.session() as session:
                 before = {"vacuum_count": 0, "analyze_count": 0}
-                gate.add_permit(session, gate.Permit(stored.digest, "1", 1, "elsewhere", 1, before))
+                gate.add_permit(session, gate.Permit(stored.digest, "1", 1, "elsewhere", 1, before), SIGNER)
         return datetime.now(UTC)
 
     outcome = stage.apply(stored, clock=clock)["kept"]

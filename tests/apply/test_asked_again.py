@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from tests.apply.stage import Stage
+from tests.signing import SIGNING
 from tests.unit.test_plans import action
 from tests.wire.server import HOST, Server, answer
 from upkeep import gate
@@ -115,7 +116,7 @@ def airflow(judged: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Airflow]
 def decided(stage: Stage, airflow: Airflow) -> list[tuple[str, str, frozenset[str]]]:
     """What the ledger keeps."""
     with stage.ledger.session() as session:
-        return [(one.role, one.person, one.approved) for one in gate.decisions(session, airflow.stored.digest)]
+        return [(one.role, one.person, one.approved) for one in gate.decisions(session, airflow.stored.digest, SIGNING)]
 
 
 @pytest.mark.guide("G52", "holds")

@@ -13,6 +13,7 @@ import pytest
 
 from tests.apply.stage import Stage
 from tests.apply.test_thresholds import ROLES, day, in_ledger
+from tests.signing import SIGNER, config_folder
 from upkeep import baselines, gate, ledger, plans, proposals
 from upkeep.baselines import InForce
 from upkeep.checks.latencies import Timed, judge
@@ -38,9 +39,9 @@ PROPOSED = "baseline of trust-scorer latency: 112 ms (median of 28 windows, uppe
 
 
 @pytest.fixture(autouse=True)
-def shipped_configuration(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def shipped_configuration(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What `settings()` reads is the shipped configuration, whatever another test left there."""
-    monkeypatch.setenv("UPKEEP_CONFIG", str(ROOT / "config"))
+    monkeypatch.setenv("UPKEEP_CONFIG", str(config_folder(tmp_path_factory.mktemp("shipped"))))
     settings.cache_clear()
     yield
     settings.cache_clear()
@@ -419,7 +420,7 @@ def test_a_permit_without_receipt_is_settled_by_what_the_ledger_shows(stage: Sta
     (action,) = stored.plan.actions
     with stage.ledger.session() as session:
         before = baselines.state(session, action)
-        gate.add_permit(session, gate.Permit(stored.digest, action.id, 1, "a run that died", 1, before))
+        gate.add_permit(session, gate.Permit(stored.digest, action.id, 1, "a run that died", 1, before), SIGNER)
     if wrote:
         with stage.ledger.session() as session:
             baselines.write(session, action, stored.digest)

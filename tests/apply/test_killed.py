@@ -53,14 +53,12 @@ def test_before_the_permit(stage: Stage, tmp_path: Path) -> None:
 
 
 def test_between_permit_and_statement(stage: Stage, tmp_path: Path) -> None:
-    """Killed just before its permit is committed: unknown, found not done in the catalogue, attempt 2 does it."""
+    """Killed when its permit was committed: unknown, found not done in the catalogue, attempt 2 does it."""
     stage.dirty("kept")
     stored = stage.approved()
-    with stage.no_new("permits"):
-        process = stage.process(stored, tmp_path, patient(stage))
-        stage.until_locked("permits")
-        kill(process)
-    assert until(lambda: stage.permits(stored)) == [("kept", 1, None)]
+    process = stage.process(stored, tmp_path, dies_with_permit=True)
+    assert process.wait(60) == -9
+    assert stage.permits(stored) == [("kept", 1, None)]
     assert finish(stage, stored) == ""
     assert stage.permits(stored) == [("kept", 1, "not done"), ("kept", 2, "done")]
     assert "run the next run looked at the catalogue" in stage.receipts(stored)[0]["reason"]

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from tests.apply.stage import Stage, changed, states
+from tests.signing import SIGNER
 from upkeep import gate, plans, sheets
 from upkeep.permits import Decision
 from upkeep.settings.approval import Role
@@ -49,9 +50,9 @@ def sign(stage: Stage, stored: gate.Stored, kept: gate.StoredSheet, people: Mapp
             "asked": [person],
         }
         with stage.ledger.session() as session:
-            number = gate.add_shown(session, stage.window(stored.plan), shown)
+            number = gate.add_shown(session, stage.window(stored.plan), shown, SIGNER)
             gate.add_decision(
-                session, kept.digest, number, Decision(role, person, frozenset({role}), datetime.now(UTC))
+                session, kept.digest, number, Decision(role, person, frozenset({role}), datetime.now(UTC)), SIGNER
             )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ import psycopg
 import pytest
 
 from tests.apply.stage import BOTH, Stage
+from tests.signing import SIGNER, config_folder
 from tests.unit.test_answers import STATUS, status
 from upkeep import gate, ledger, plans, thresholds
 from upkeep.checks import answers
@@ -33,11 +33,12 @@ PROPOSED = "error_rate: ok [0, 0.37), warning [0.37, 1.5], critical (1.5, 100]"
 
 
 @pytest.fixture(autouse=True)
-def shipped_configuration(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def shipped_configuration(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """What `settings()` reads is the shipped configuration, whatever another test left there."""
-    monkeypatch.setenv("UPKEEP_CONFIG", str(ROOT / "config"))
+    folder = config_folder(tmp_path_factory.mktemp("shipped"))
+    monkeypatch.setenv("UPKEEP_CONFIG", str(folder))
     settings.cache_clear()
-    yield ROOT / "config"
+    yield folder
     settings.cache_clear()
 
 
@@ -288,7 +289,7 @@ def test_a_file_that_was_changed_meanwhile_refuses(
     """The version is still 1, but its bands are others than those the plan shows as what takes it back."""
     days(stage, QUIET)
     stored = stage.decide(planned(stage))
-    folder = Path(shutil.copytree(ROOT / "config", tmp_path / "config"))
+    folder = config_folder(tmp_path)
     file = folder / "thresholds.yaml"
     file.write_text(
         file.read_text().replace('ok: "[0, 0.5)",  warning: "[0.5, 2]"', 'ok: "[0, 0.6)", warning: "[0.6, 2]"')
@@ -445,7 +446,7 @@ def test_a_permit_without_receipt_is_settled_by_what_the_ledger_shows(stage: Sta
     (action,) = stored.plan.actions
     with stage.ledger.session() as session:
         before = thresholds.state(session, action)
-        gate.add_permit(session, gate.Permit(stored.digest, action.id, 1, "a run that died", 1, before))
+        gate.add_permit(session, gate.Permit(stored.digest, action.id, 1, "a run that died", 1, before), SIGNER)
     if wrote:
         with stage.ledger.session() as session:
             thresholds.write(session, action, stored.digest)

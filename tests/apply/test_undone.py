@@ -17,7 +17,7 @@ def first_line(stage: Stage) -> Finding | None:
     """What the next plan says of the one before it."""
     stored = stage.plan(actions=())
     with stage.ledger.session() as session:
-        return undone.before(session, stored)
+        return undone.before(session, stored, stage.config.ledger.signing)
 
 
 @pytest.fixture

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import psycopg
 import pytest
 
+from tests.signing import SIGNER, SIGNING, config_folder
 from tests.sql import test_ledger
 from tests.sql.test_ledger import Ledger
 from upkeep import gate, ledger, sheets, windows
 from upkeep.permits import Decision
+from upkeep.settings import settings
 from upkeep.sheets import Item, Sheet
 
 with warnings.catch_warnings():
@@ -25,6 +29,15 @@ with warnings.catch_warnings():
 
 book = test_ledger.book
 DUE = datetime(2026, 11, 10, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Config pins the tests' key."""
+    monkeypatch.setenv("UPKEEP_CONFIG", str(config_folder(tmp_path)))
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
 
 
 @pytest.fixture
@@ -53,9 +66,9 @@ def sign(book: Ledger, window: windows.Window, kept: gate.StoredSheet, role: str
     shown: dict[str, Any] = {"task_id": role, "map_index": -1}
     shown |= {"try_number": 1, "role": role, "digest": kept.digest, "body_digest": "", "action_ids": list(ids)}
     with book.session() as session:
-        number = gate.add_shown(session, window, shown | {"asked": [person]})
+        number = gate.add_shown(session, window, shown | {"asked": [person]}, SIGNER)
         at = window.due + timedelta(minutes=5)
-        gate.add_decision(session, kept.digest, number, Decision(role, person, frozenset(ids), at))
+        gate.add_decision(session, kept.digest, number, Decision(role, person, frozenset(ids), at), SIGNER)
 
 
 COST = Item("cost", "devops", "Cost", "G30", "", "1 finding")
@@ -97,11 +110,11 @@ def test_the_ledger_keeps_one_yes_of_a_person_for_a_sheet(book: Ledger, window: 
     sign(book, window, kept, "devops", "ann", "cost")
     sign(book, window, kept, "security", "ann", "audit")
     with book.session() as session:
-        assert [(one.role, one.person) for one in gate.decisions(session, kept.digest)] == [("devops", "ann")]
+        assert [(one.role, one.person) for one in gate.decisions(session, kept.digest, SIGNING)] == [("devops", "ann")]
         assert gate.said_yes(session, window.run) == {("ann", "devops")}
     sign(book, window, kept, "security", "ann")
     with book.session() as session:
-        assert {one.role for one in gate.decisions(session, kept.digest)} == {"devops", "security"}
+        assert {one.role for one in gate.decisions(session, kept.digest, SIGNING)} == {"devops", "security"}
 
 
 def test_a_yes_counts_for_the_whole_run(book: Ledger, window: windows.Window) -> None:

@@ -121,4 +121,5 @@ def test_a_sandbox_of_an_older_version_gets_what_it_lacks_and_keeps_the_rest(san
     assert old["passwords"].items() <= found.passwords.items()
     assert old["ports"].items() <= found.ports.items()
     assert (found.jwt_secret, found.fernet_key) == (sandbox.jwt_secret, sandbox.fernet_key)
+    assert found.signing_key == sandbox.signing_key
     assert open_sandbox(sandbox.folder) == found

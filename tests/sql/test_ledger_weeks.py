@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import warnings
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from tests.signing import SIGNER
 from tests.sql import test_ledger
 from tests.sql.test_ledger import DAY, DUE, Ledger, later, record, write
 from upkeep import gate, ledger, plans, trends
 from upkeep.findings import Finding, Level, Sample
 from upkeep.ledger import Answer
+from upkeep.permits import Decision
 from upkeep.predictions import NOTE, Past
 from upkeep.settings import ROOT, settings
 from upkeep.windows import Kind, Window
@@ -220,13 +222,19 @@ def planned(
         plans.Action(str(n), "optimise", "vacuum", "VACUUM t", "public", "t", n, "", ("dba",), "why", "lock", ms, 0)
         for n, ms in enumerate(predicted, 1)
     )
-    moments = (window.due, "olga", "platform", window.due, window.due + DAY, False)
+    moments = (window.due, "olga", "platform", window.due, datetime.now(UTC).replace(microsecond=0) + DAY, False)
     plan = plans.Plan(
         window.target, "weekly", window.target, window.run_id, *moments, actions, instance=window.instance
     )
     write(book, window)
+    ids = [action.id for action in actions]
+    shown = {"dag_id": plan.dag_id, "run_id": plan.run_id, "task_id": "dba", "map_index": -1, "try_number": 1}
+    shown |= {"role": "dba", "body_digest": "", "action_ids": ids, "asked": ["ann"]}
     with book.session() as session:
-        return gate.add_plan(session, window, plan, notes or {}, "")
+        stored = gate.add_plan(session, window, plan, notes or {}, "")
+        number = gate.add_shown(session, window, shown | {"digest": stored.digest}, SIGNER)
+        gate.add_decision(session, stored.digest, number, Decision("dba", "ann", frozenset(ids), DUE), SIGNER)
+    return stored
 
 
 def done(
@@ -234,8 +242,9 @@ def done(
 ) -> None:
     """A permit and its receipt."""
     with book.session() as session:
-        permit = gate.add_permit(session, gate.Permit(stored.digest, action, attempt, "run", 1, {}))
-        gate.add_receipt(session, permit, gate.Receipt(outcome, "", DUE, DUE, 0, took, 0))
+        permit = gate.add_permit(session, gate.Permit(stored.digest, action, attempt, "run", 1, {}), SIGNER)
+        receipt = gate.Receipt(outcome, "", DUE, DUE, 0, took, 0)
+        gate.add_receipt(session, permit.row_id, receipt, stored.digest, SIGNER)
 
 
 def took(past: list[Past]) -> list[tuple[str, int, int]]:

@@ -4,3 +4,4 @@ INSERT INTO upkeep.receipts
 VALUES (%(permit_id)s, %(outcome)s, %(reason)s, %(started_at)s, %(ended_at)s, %(lock_wait_ms)s, %(duration_ms)s,
         %(wal_bytes)s, %(before)s, %(after)s)
 ON CONFLICT (permit_id) DO NOTHING
+RETURNING id, written_at

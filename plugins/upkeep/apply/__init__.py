@@ -29,6 +29,9 @@ from upkeep.database import Connect, Row, Session
 from upkeep.permits import refusal
 from upkeep.plans import Action
 from upkeep.settings import ConfigError, Maintenance
+from upkeep.signatures import chain
+from upkeep.signatures.chain import Head, Tampered
+from upkeep.signatures.keys import Signer
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,15 @@ class Applying:
     reread: Callable[[], Maintenance]
     stored: gate.Stored
     run_id: str
+    signer: Signer
     say: Callable[[str], None]
     requested_by: str
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     #: How often each action was tried by this process.
     tries: Counter[str] = field(default_factory=Counter)
+    #: How far this process has seen the ledger's chain of signed rows reach: it cannot become shorter.
+    seen: Head | None = None
 
     def run(self) -> list[Outcome]:
         """Apply what may be applied; an outcome for each action, in the plan's order.
@@ -160,18 +166,19 @@ class Applying:
                 before=permit["before"],
                 after=after or {},
             )
-            self._write(book, permit["id"], receipt)
+            self._write(book, permit["id"], receipt, permit["digest"])
             self.say(f"Permit {permit['id']} had no receipt: {receipt.outcome}")
 
     def _left_open(self, book: Book) -> list[Row]:
+        signing, target = self.config.ledger.signing, self.stored.plan.target
         try:
-            return book.once(lambda ledger: gate.unknown_permits(ledger, self.stored.plan.target))
+            return book.once(lambda ledger: gate.unknown_permits(ledger, target, signing))
         except ValueError as why:
             raise Refused(f"{why}; a permit of it has no receipt, and what it did cannot be told") from None
 
-    @staticmethod
-    def _write(book: Book, permit: int, receipt: gate.Receipt) -> None:
-        book.patiently(lambda ledger: gate.add_receipt(ledger, permit, receipt))
+    def _write(self, book: Book, permit: int, receipt: gate.Receipt, digest: str) -> None:
+        added = book.patiently(lambda ledger: gate.add_receipt(ledger, permit, receipt, digest, self.signer))
+        self.seen = added.head if added else self.seen
 
     # One action -----------------------------------------------------------------------------------------------
 
@@ -230,7 +237,9 @@ class Applying:
         pid = target.connection.info.backend_pid
         permit = gate.Permit(self.stored.digest, action.id, attempt, self.run_id, pid, before)
         try:
-            number = book.once(lambda ledger: gate.add_permit(ledger, permit))
+            number, self.seen = book.once(lambda ledger: gate.add_permit(ledger, permit, self.signer))
+        except psycopg.errors.CheckViolation as error:
+            return Outcome(action, REFUSED, f"the ledger refuses a permit: {error.diag.message_primary}"), False
         except psycopg.errors.UniqueViolation:
             return Outcome(action, REFUSED, f"another process holds the permit for attempt {attempt}"), False
         self.tries[action.id] += 1
@@ -246,7 +255,7 @@ class Applying:
             receipt, again = carry_out(errand, now | noted, left_ms)
         elif now is not None and not why:
             receipt, again = book.once(partial(write_down, action, self.stored, self.clock, now))
-        self._write(book, number, receipt)
+        self._write(book, number, receipt, self.stored.digest)
         earlier.append(receipt)
         return Outcome(action, receipt.outcome, receipt.reason, receipt), again
 
@@ -268,17 +277,31 @@ class Applying:
             return kind.state(target, action)
 
     def _permits(self, book: Book) -> list[Row]:
-        return book.once(lambda ledger: gate.permits_of_plan(ledger, self.stored.digest))
+        try:
+            return gate.permits_in(self._chain(book, self.config))
+        except Tampered as why:
+            raise Refused(str(why)) from None
+
+    def _chain(self, book: Book, config: Maintenance) -> tuple[chain.Entry, ...]:
+        """The plan's signed rows, with all that was signed since verified. Raises Tampered."""
+        entries, head = book.once(
+            lambda ledger: chain.standing(ledger, self.stored.digest, config.ledger.signing, self.seen)
+        )
+        self.seen = head or self.seen
+        return entries
 
     def _refusal(self, book: Book, action: Action) -> str:
         """Why an action may not run now, by what ledger, config and clock say at this moment."""
         plan = self.stored.plan
-        decisions = book.once(lambda ledger: gate.decisions(ledger, self.stored.digest))
         done = frozenset(key for key, outcome in self.outcomes.items() if outcome.state == DONE)
         try:
             config = self.reread()
         except ConfigError as why:
             return f"config cannot be read any more: {why}"
+        try:
+            decisions = gate.decisions_in(self._chain(book, config))
+        except Tampered as why:
+            return str(why)
         absent = book.once(lambda ledger: gate.absent(ledger, plan, config))
         at = circumstances(config, plan, self.clock(), done, absent, self.requested_by)
         return refusal(plan, action, decisions, at)

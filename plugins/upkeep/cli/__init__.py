@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from upkeep.cli import check, setup
+from upkeep.cli import check, setup, signatures
 from upkeep.settings import ConfigError
 
 
@@ -37,7 +37,13 @@ def _parser() -> argparse.ArgumentParser:
     grants.add_argument("--target", help="one target of config/maintenance.yaml instead of the first")
     grants.set_defaults(run=setup.print_grants)
 
-    ledger = commands.add_parser("ledger", help="create or upgrade the ledger's tables")
-    ledger.add_argument("action", choices=("upgrade",))
-    ledger.set_defaults(run=setup.upgrade_ledger)
+    ledger = commands.add_parser("ledger", help="create or upgrade the ledger's tables; make a key; verify signed rows")
+    actions = ledger.add_subparsers(required=True, metavar="ACTION")
+    upgrade = actions.add_parser("upgrade", help="create or upgrade the ledger's tables")
+    upgrade.set_defaults(run=setup.upgrade_ledger)
+    keygen = actions.add_parser("keygen", help="make a key that signs the ledger's rows; say where its halves go")
+    keygen.set_defaults(run=signatures.make_key)
+    verify = actions.add_parser("verify", help="name every row that is not as it was signed, or is missing")
+    verify.add_argument("--expect", metavar="ENTRY:MARK", help="a head of the chain that a log or an earlier look gave")
+    verify.set_defaults(run=signatures.verify)
     return parser

@@ -13,7 +13,7 @@ from airflow.sdk.configuration import conf
 from upkeep import windows
 from upkeep.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY
 from upkeep.findings import Finding, Level
-from upkeep.flow.connections import trusted
+from upkeep.flow.connections import signer, trusted
 from upkeep.flow.runs import requester, run_of
 from upkeep.flow.step import Frozen, NotCollected, Step, Superseded
 from upkeep.settings import ConfigError, reread, settings
@@ -42,11 +42,15 @@ class WaitForWindow(BaseOperator):
         from upkeep import database, gate
         from upkeep.apply.judging import circumstances
         from upkeep.permits import refusal
+        from upkeep.signatures.chain import Tampered
 
         config, now = settings().maintenance, datetime.now(UTC)
         with database.session(trusted(config.ledger.tasks), config.sql, read_only=True) as session:
             stored = gate.plan_of_run(session, run_of(context))
-            decisions = gate.decisions(session, stored.digest) if stored else ()
+            try:
+                decisions = gate.decisions(session, stored.digest, config.ledger.signing) if stored else ()
+            except Tampered as why:
+                return self._say(f"nothing can be applied, so there is nothing to wait for: {why}")
             absent = gate.absent(session, stored.plan, config) if stored else ""
         if stored is None or now >= stored.plan.not_before:
             return self._say("nothing to wait for")
@@ -104,8 +108,10 @@ class ApplyOperator(Step):
         watch = trusted(config.targets[self.target].connections.read)
         places = Places(trusted(config.ledger.tasks), trusted(str(maintain)), watch)
         say = partial(self.log.info, "%s")
-        applying = Applying(places, config, reread, stored, window.run_id, say, requested_by)
-        return ledger.Looked(tuple(_finding(outcome) for outcome in applying.run()))
+        applying = Applying(places, config, reread, stored, window.run_id, signer(), say, requested_by)
+        found = tuple(_finding(outcome) for outcome in applying.run())
+        say(f"The ledger's chain of signed rows reached entry {applying.seen}")
+        return ledger.Looked(found)
 
     def _stored(self, window: windows.Window) -> Stored:
         """The run's plan; without one, why the plan's step had none."""

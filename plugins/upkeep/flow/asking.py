@@ -21,13 +21,15 @@ from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskAwaitingInput
 
 from upkeep.flow import request
-from upkeep.flow.connections import trusted
+from upkeep.flow.connections import signer, trusted
 from upkeep.flow.notify import answer_url, phone_url, tell
 from upkeep.flow.runs import run_of
 from upkeep.flow.step import window_of
 from upkeep.settings import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.sdk import Context
 
     from upkeep.apply.book import Book
@@ -83,8 +85,18 @@ class AskingSensor(HITLOperator):
 
     def execute(self, context: Context) -> str:
         """Show the matter and wait, unless there is nothing to ask or an answer already."""
+        from upkeep.signatures.chain import Tampered
+
+        try:
+            return self._show(context)
+        except Tampered as why:
+            raise AirflowFailException(f"nobody is asked: {why}") from None
+
+    def _show(self, context: Context) -> str:
         from upkeep import gate
 
+        signer()  # without a key nobody is asked
+        signing = settings().maintenance.ledger.signing
         with self._book() as book:
             matter = self.matter(book, context)
             if isinstance(matter, str):
@@ -94,7 +106,7 @@ class AskingSensor(HITLOperator):
             if not self.people:
                 return self._say(f"nobody is asked: role {self.role} has no user")
             task = self._task(context, matter)
-            if book.patiently(lambda ledger: gate.shown_of_task(ledger, task)):
+            if book.patiently(lambda ledger: gate.shown_of_task(ledger, task, signing)):
                 self._tell(context, f"{matter.subject}. {self._say(_LOST)}")
             return self._question(book, context, matter, {})
 
@@ -113,7 +125,7 @@ class AskingSensor(HITLOperator):
             "asked": [user["name"] for user in assigned],
         }
         window = window_of(context, self.target, self.cadence)
-        book.patiently(lambda ledger: gate.add_shown(ledger, window, row))
+        book.patiently(lambda ledger: gate.add_shown(ledger, window, row, signer()))
         if not invalid:
             self._tell(context, f"{matter.subject}. Answer by {matter.until:%Y-%m-%d %H:%M} UTC")
         request.send(
@@ -133,9 +145,16 @@ class AskingSensor(HITLOperator):
         """
         from psycopg import OperationalError
 
+        from upkeep.signatures.chain import Tampered
+
         try:
             with self._book() as book:
                 return self._say(self._complete(book, context, event, invalid or {}))
+        except Tampered as found:
+            self._tell(
+                context, f"{self._title()}, {self.target} {self.cadence}: {found}. The answer counts for nothing"
+            )
+            raise AirflowFailException(f"the answer counts for nothing: {found}") from None
         except OperationalError as error:
             why = f"the ledger stayed away ({' '.join(str(error).split())[:200]})"
             self._tell(context, f"{self._title()}, {self.target} {self.cadence}: {why}. An answer must be given again")
@@ -152,12 +171,13 @@ class AskingSensor(HITLOperator):
         if "error" in event or event.get("timedout"):
             return self._silence(context, matter, event, invalid)
         task = self._task(context, matter)
-        shown = book.patiently(lambda ledger: gate.shown_of_task(ledger, task))
+        signing, key = settings().maintenance.ledger.signing, signer()
+        shown = book.patiently(lambda ledger: gate.shown_of_task(ledger, task, signing))
         if shown is None:
             raise AirflowFailException("the ledger does not know that this was shown: start a new run")
         try:
             decision = self._decision(book, matter, shown, event, run_of(context))
-            book.patiently(lambda ledger: gate.add_decision(ledger, matter.digest, shown["id"], decision))
+            book.patiently(lambda ledger: gate.add_decision(ledger, matter.digest, shown["id"], decision, key))
             kept = self._answer(book, matter)  # the first answer of a role stays, and may be another's
             if kept is None:  # answered for two roles at one moment: the ledger kept the other one
                 raise InvalidAnswer(f"found a second yes by {decision.person}, expected another person")
@@ -208,7 +228,9 @@ class AskingSensor(HITLOperator):
             raise TaskAwaitingInput(method_name="execute_complete", kwargs={"invalid": invalid}, timeout=left)
         return f"no answer from {self._title()} by {until:%Y-%m-%d %H:%M} UTC"
 
-    def _decision(self, book: Book, matter: Matter, shown: dict[str, Any], event: dict[str, Any], run: Run) -> Decision:
+    def _decision(
+        self, book: Book, matter: Matter, shown: Mapping[str, Any], event: dict[str, Any], run: Run
+    ) -> Decision:
         """The decision of an answer. Raises InvalidAnswer when it decides nothing."""
         from upkeep import gate
         from upkeep.permits import Decision, InvalidAnswer, approved_ids, comment_of, reviewed_of
@@ -238,7 +260,8 @@ class AskingSensor(HITLOperator):
     def _answer(self, book: Book, matter: Matter) -> Decision | None:
         from upkeep import gate
 
-        decisions = book.patiently(lambda ledger: gate.decisions(ledger, matter.digest))
+        signing = settings().maintenance.ledger.signing
+        decisions = book.patiently(lambda ledger: gate.decisions(ledger, matter.digest, signing))
         return next((decision for decision in decisions if decision.role == self.role), None)
 
     # Small things ---------------------------------------------------------------------------------------------

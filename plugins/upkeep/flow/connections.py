@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk.bases.hook import BaseHook
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from upkeep.functions.transport import Send
+    from upkeep.signatures.keys import Signer
 
 
 #: Secrets backends that answer from Airflow's own store.
@@ -36,7 +38,7 @@ def connection(connection_id: str, kind: str) -> Connection:
     return found
 
 
-def trusted_connection(connection_id: str) -> Connection:
+def trusted_connection(connection_id: str, kind: str = "postgres") -> Connection:
     """A Connection from the environment or a secrets backend (APPROVAL.md, rule 8).
 
     Raises ConfigError for one from Airflow's own store, which an ``op`` may edit.
@@ -48,8 +50,8 @@ def trusted_connection(connection_id: str) -> Connection:
             continue
         found: Any = backend.get_connection(connection_id)
         if found is not None:
-            if found.conn_type != "postgres":
-                raise ConfigError(f"Connection {connection_id!r}: found type {found.conn_type!r}, expected 'postgres'")
+            if found.conn_type != kind:
+                raise ConfigError(f"Connection {connection_id!r}: found type {found.conn_type!r}, expected {kind!r}")
             return cast("Connection", found)
     raise ConfigError(
         f"Connection {connection_id!r}: found none in the environment (AIRFLOW_CONN_{connection_id.upper()}) or a "
@@ -60,6 +62,15 @@ def trusted_connection(connection_id: str) -> Connection:
 def trusted(connection_id: str) -> Callable[[], psycopg.Connection[Any]]:
     """Like ``postgres``, for the ledger and for whatever changes a target."""
     return postgres(connection_id, trusted_connection)
+
+
+def signer() -> Signer:
+    """The key that this deployment signs the ledger's rows with (APPROVAL.md, rule 11). Raises ConfigError."""
+    from upkeep.signatures import keys
+
+    signing = settings().maintenance.ledger.signing
+    keys.pinned(signing)
+    return keys.signer(signing, trusted_connection(signing.connection, "generic").password, datetime.now(UTC))
 
 
 def _any_postgres(connection_id: str) -> Connection:

@@ -128,11 +128,16 @@ def _approved_elsewhere(session: Session, window: windows.Window, now: datetime)
     from upkeep import gate
     from upkeep.apply.judging import circumstances
     from upkeep.permits import refusal
+    from upkeep.signatures import chain
 
     config = settings().maintenance
     for digest, plan in gate.plans_in_force(session, window.target, now, window.run, alive):
-        decisions = gate.decisions(session, digest)
-        done = {row["action_id"] for row in gate.permits_of_plan(session, digest) if row["outcome"] == "done"}
+        try:
+            entries = chain.of_plan(session, digest, config.ledger.signing)
+        except chain.Tampered:  # apply refuses it, and its report says why
+            continue
+        decisions = gate.decisions_in(entries)
+        done = {row["action_id"] for row in gate.permits_in(entries) if row["outcome"] == "done"}
         at = circumstances(config, plan, max(now, plan.not_before), absent=gate.absent(session, plan, config))
         open_actions = (action for action in plan.actions if action.id not in done)
         yield from (action for action in open_actions if not refusal(plan, action, decisions, at))
@@ -145,7 +150,7 @@ def _left_undone(stored: Stored) -> Iterator[Finding]:
     config = settings().maintenance
     with database.session(trusted(config.ledger.tasks), config.sql, read_only=True) as session:
         try:
-            found = undone.before(session, stored)
+            found = undone.before(session, stored, config.ledger.signing)
         except ValueError as why:
             found = told.changed(why)
     if found:

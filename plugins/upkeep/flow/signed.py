@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from upkeep import windows
     from upkeep.database import Session
     from upkeep.evidence import Evidence
-    from upkeep.reports import Signing, Task
+    from upkeep.reports import Signing as Signed
+    from upkeep.reports import Task
+    from upkeep.settings import Signing
     from upkeep.sheets import Signature
 
 
-def signing_of_run(session: Session, window: windows.Window) -> Signing | None:
+def signing_of_run(session: Session, window: windows.Window) -> Signed | None:
     """Who signed what in this run, None where nobody was asked to sign on or to attest.
 
     Raises ValueError when a sheet or the plan was changed in the ledger.
@@ -47,7 +49,11 @@ def _signatures(
     stored = gate.sheet_of_run(session, window.run, purpose)
     if stored is None:
         return None
-    return sheets.signatures(stored.sheet, gate.decisions(session, stored.digest), evidence)
+    return sheets.signatures(stored.sheet, gate.decisions(session, stored.digest, _signing()), evidence)
+
+
+def _signing() -> Signing:
+    return settings().maintenance.ledger.signing
 
 
 def _task(found: Evidence, signature: Signature | None) -> Task:
@@ -76,7 +82,7 @@ def _plan(session: Session, window: windows.Window) -> tuple[str, tuple[tuple[st
     if stored is None:
         return "", ()
     became: dict[str, str] = {}
-    for row in gate.permits_of_plan(session, stored.digest):
+    for row in gate.permits_of_plan(session, stored.digest, _signing()):
         if became.get(row["action_id"]) != "done":
             became[row["action_id"]] = row["outcome"] or "unknown"
     states = tuple((action.id, became.get(action.id, "not tried")) for action in stored.plan.actions)

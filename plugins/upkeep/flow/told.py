@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from upkeep import windows
     from upkeep.database import Row, Session
     from upkeep.findings import Bands, Sample
-    from upkeep.gate import Stored
     from upkeep.reports import Attempt, Gate, History, Outcome, Signing, StepResult
 
 
@@ -55,8 +54,11 @@ def gate_of_run(
     """
     from upkeep import gate, reports
 
+    signing = settings().maintenance.ledger.signing
     try:
         stored = gate.plan_of_run(session, window.run)
+        decisions = gate.decisions(session, stored.digest, signing) if stored else ()
+        permits = gate.permits_of_plan(session, stored.digest, signing) if stored else []
     except ValueError as why:
         return None, (changed(why),)
     if stored is None:
@@ -65,8 +67,8 @@ def gate_of_run(
     apply = next((step for step in steps if step.step == reports.APPLY_STEP), None)
     roles = settings().maintenance.roles
     told = reports.Told(
-        decisions=gate.decisions(session, stored.digest),
-        attempts=_attempts(session, stored),
+        decisions=decisions,
+        attempts=_attempts(permits),
         outcomes=_outcomes(apply),
         measured=stored.measured,
         titles={role: roles[role].title for role in stored.plan.roles if role in roles},
@@ -166,12 +168,12 @@ def samples(session: Session, rows: list[Row]) -> tuple[Sample, ...]:
     return (*first, *(replace(one, subject=f"{one.subject} after the plan".strip()) for one in second))
 
 
-def _attempts(session: Session, stored: Stored) -> dict[str, tuple[Attempt, ...]]:
+def _attempts(permits: list[Row]) -> dict[str, tuple[Attempt, ...]]:
     """Every permit of a plan with its receipt, by action."""
     from upkeep import gate, reports
 
     found: dict[str, tuple[Attempt, ...]] = {}
-    for row in gate.permits_of_plan(session, stored.digest):
+    for row in permits:
         receipt = {name: row[name] for name in gate.Receipt.__dataclass_fields__ if row[name] is not None}
         one = reports.Attempt(number=row["attempt"], **{"outcome": None, **receipt})
         found[row["action_id"]] = (*found.get(row["action_id"], ()), one)
@@ -226,8 +228,9 @@ def changed(why: ValueError) -> Finding:
         level=Level.CRITICAL,
         subject="What lies in the ledger is not what was drawn up",
         detail=str(why),
-        expected="plans and sheets whose text gives their digest",
-        remedy="Approve and apply nothing from this ledger until it is known who changed its table upkeep.plans.",
+        expected="plans and sheets whose text gives their digest, rows whose signature fits",
+        remedy="Approve and apply nothing from this ledger until it is known who changed it; "
+        "`python -m upkeep ledger verify` names every such row.",
     )
 
 

@@ -1,7 +1,8 @@
 """What the ledger remembers of the gate: plans, what was shown, decisions, permits, receipts.
 
 Functions take an open ``database.Session`` on the ledger. The tasks' role may add these rows and read them;
-it can neither change nor delete one (APPROVAL.md, rule 7).
+it can neither change nor delete one (APPROVAL.md, rule 7). What people were asked and answered, and what was permitted
+and done, is signed: it is read back only as far as its signatures verify (rule 11).
 """
 
 from __future__ import annotations
@@ -16,23 +17,27 @@ from upkeep.gate.drawn_up import (
     plans_in_force,
     sheet_of_run,
 )
-from upkeep.gate.records import (
-    Answered,
+from upkeep.gate.permitted import (
     Permit,
     Receipt,
-    absent,
-    add_decision,
     add_permit,
     add_receipt,
-    add_shown,
-    answers,
-    decisions,
-    identity,
     past_actions,
+    permits_in,
     permits_of_plan,
+    unknown_permits,
+)
+from upkeep.gate.records import (
+    Answered,
+    absent,
+    add_decision,
+    add_shown,
+    answers_in,
+    decisions,
+    decisions_in,
+    identity,
     said_yes,
     shown_of_task,
-    unknown_permits,
 )
 
 __all__ = [
@@ -48,10 +53,12 @@ __all__ = [
     "add_receipt",
     "add_sheet",
     "add_shown",
-    "answers",
+    "answers_in",
     "decisions",
+    "decisions_in",
     "identity",
     "past_actions",
+    "permits_in",
     "permits_of_plan",
     "plan_by_digest",
     "plan_of_run",

@@ -25,6 +25,7 @@ from upkeep.settings.monthly import MONTHLY_TASKS, Monthly
 from upkeep.settings.patches import Checkout, Patches
 from upkeep.settings.read import read
 from upkeep.settings.reindex import Reindex
+from upkeep.settings.signing import Signing, SigningKey
 from upkeep.settings.thresholds import Thresholds
 from upkeep.settings.values import Hours, Network, TableName
 
@@ -107,6 +108,8 @@ __all__ = [
     "Reindex",
     "SecurityLog",
     "Settings",
+    "Signing",
+    "SigningKey",
     "Sql",
     "TableName",
     "Target",

@@ -20,6 +20,7 @@ from upkeep.settings.logs import Logs, Security
 from upkeep.settings.monthly import Monthly
 from upkeep.settings.patches import Checkout, Patches
 from upkeep.settings.reindex import Reindex
+from upkeep.settings.signing import Signing
 from upkeep.settings.trends import Capacity, Trends
 from upkeep.settings.values import Folder, Identifier
 from upkeep.windows import Cadence
@@ -93,6 +94,7 @@ class Ledger(Frozen):
     owner: ConnectionId
     patience_seconds: float = Field(default=300, gt=0, le=300, strict=True)
     identity: str | None = Field(default=None, pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+    signing: Signing = Field(default_factory=Signing)
 
     @field_validator("dashboard", "owner")
     @classmethod

@@ -1,0 +1,199 @@
+"""Keys of signed rows: rotation, retirement, what is refused without one; the ledger's own look at a permit."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import yaml
+
+from sandbox.postgres import Cluster
+from tests.apply.stage import BOTH, HOUR, Stage, changed
+from tests.signing import SECRET, SIGNER, SIGNING, config_folder
+from tests.sql.test_ledger import create, drawn, upgrade
+from upkeep import gate
+from upkeep.settings import ROOT, ConfigError, Signing, SigningKey
+from upkeep.signatures import keys
+
+NEW_SECRET, NEW_PUBLIC = keys.generate()
+NEW = SigningKey(public=NEW_PUBLIC)
+
+
+def rotated(until: datetime) -> Signing:
+    """The tests' key retired at a moment, another one beside it."""
+    old = SIGNING.keys["tests"].model_copy(update={"until": until})
+    return Signing(keys={"tests": old, "new": NEW})
+
+
+def test_what_the_old_key_signed_counts_after_a_rotation(stage: Stage) -> None:
+    """Approved under the old key, applied under the new one: its rows name the key that each was signed with."""
+    stage.dirty("kept")
+    stored = stage.approved()
+    signing = rotated(datetime.now(UTC) + timedelta(milliseconds=1))
+    config = changed(stage.config, ledger={"signing": signing})
+    signer = keys.signer(signing, NEW_SECRET, datetime.now(UTC))
+    assert stage.apply(stored, config=config, signer=signer)["kept"].state == "done"
+    used = stage.ledger.ask(
+        "SELECT place, key_id FROM upkeep.signatures WHERE digest = %s ORDER BY entry", stored.digest
+    )
+    assert used == [("shown", "tests"), ("decisions", "tests")] * 2 + [("permits", "new"), ("receipts", "new")]
+
+
+def test_what_a_retired_key_signs_counts_for_nothing(stage: Stage) -> None:
+    """Whoever still has it can write rows, and apply names them."""
+    stage.dirty("kept")
+    config = changed(stage.config, ledger={"signing": rotated(datetime.now(UTC) - HOUR)})
+    outcome = stage.apply(stage.approved(), config=config)["kept"]
+    assert outcome.state == "refused"
+    assert "retired at" in outcome.reason
+    assert stage.vacuums() == {"kept": 0}
+
+
+@pytest.mark.parametrize(
+    ("signing", "secret", "why"),
+    [
+        (Signing(), SECRET, "ledger.signing.keys: found none, expected the public half"),
+        (SIGNING, None, "found no Ed25519 key in its password"),
+        (SIGNING, "not base64", "found no Ed25519 key in its password"),
+        (SIGNING, NEW_SECRET, "expected the public half of the key in Connection 'upkeep_signing' among them"),
+        (rotated(datetime(2026, 1, 1, tzinfo=UTC)), SECRET, "keys.tests.until: found 2026-01-01"),
+    ],
+)
+def test_a_key_that_config_does_not_pin_signs_nothing(signing: Signing, secret: str | None, why: str) -> None:
+    """The error names the setting or the Connection, and says how a key is made where one is missing."""
+    with pytest.raises(ConfigError) as error:
+        keys.signer(signing, secret, datetime.now(UTC))
+    assert why in str(error.value)
+
+
+@pytest.mark.parametrize("public", ["", "abc", "AAAA", "x" * 44])
+def test_a_public_half_that_is_none_is_a_clear_error(public: str) -> None:
+    """It names what was expected and the command that prints it."""
+    with pytest.raises(ValueError, match="expected base64 of the 32 bytes of an Ed25519 public key"):
+        SigningKey(public=public)
+
+
+# The ledger's own lock ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "people", "why"),
+    [
+        ({}, {}, "it has no signed approval of dba, devops"),
+        ({}, {"dba": "ann"}, "it has no signed approval of devops"),
+        ({"not_before": "+3h"}, BOTH, "by its own clock it is before"),
+        ({"not_after": "-10m"}, BOTH, "by its own clock it is after"),
+    ],
+)
+def test_the_ledger_itself_refuses_a_permit(
+    stage: Stage, fields: dict[str, str], people: dict[str, str], why: str
+) -> None:
+    """Without quorum or out of time nobody can add one, whatever apply thinks."""
+    stage.dirty("kept")
+    now = datetime.now(UTC).replace(microsecond=0)
+    times: dict[str, Any] = {}
+    if "not_before" in fields:
+        times = {"not_before": now + 3 * HOUR, "not_after": now + 4 * HOUR}
+    if "not_after" in fields:
+        times = {"not_before": now - HOUR, "not_after": now - HOUR / 6}
+    stored = stage.decide(stage.plan(**times), people, at=now - HOUR)
+    permit = gate.Permit(stored.digest, "1", 1, "run", 1, {})
+    with stage.ledger.session() as session, pytest.raises(psycopg.errors.CheckViolation, match=why):
+        gate.add_permit(session, permit, SIGNER)
+    assert stage.permits(stored) == []
+
+
+def test_the_ledger_itself_knows_no_action_but_the_plans(stage: Stage) -> None:
+    """A permit for what the plan does not hold, and one for what a role left out."""
+    stage.dirty("a", "b")
+    stored = stage.decide(stage.plan(), ids={"1"})
+    for action, why in {"3": "no plan with this digest holds action 3", "2": "no signed approval of dba"}.items():
+        with stage.ledger.session() as session, pytest.raises(psycopg.errors.CheckViolation, match=why):
+            gate.add_permit(session, gate.Permit(stored.digest, action, 1, "run", 1, {}), SIGNER)
+
+
+# The command line ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def alone(cluster: Cluster, empty_database: str) -> Iterator[Stage]:
+    """A target with a ledger of its own."""
+    found = drawn(cluster)
+    try:
+        create(found)
+        upgrade(found)
+        yield Stage(found, empty_database)
+    finally:
+        found.drop()
+
+
+@pytest.fixture
+def folder(alone: Stage, tmp_path: Path) -> Path:
+    """A home with a config that pins the tests' key and this ledger."""
+    file = config_folder(tmp_path) / "maintenance.yaml"
+    content = yaml.safe_load(file.read_text())
+    with alone.ledger.session() as session:
+        content["ledger"]["identity"] = gate.identity(session)
+    file.write_text(yaml.safe_dump(content))
+    return tmp_path
+
+
+def ledger(stage: Stage, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """``python -m upkeep ledger …`` with this ledger pinned."""
+    environment = stage.ledger.environment(folder) | {"UPKEEP_CONFIG": str(folder / "config")}
+    command = [sys.executable, "-m", "upkeep", "ledger", *arguments]
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_keygen_prints_a_pair_that_fits(alone: Stage, folder: Path) -> None:
+    """What it says to put into the environment signs, what it says to pin verifies."""
+    printed = ledger(alone, folder, "keygen").stdout
+    (line,) = [line for line in printed.splitlines() if "AIRFLOW_CONN_UPKEEP_SIGNING" in line]
+    secret = json.loads(line.partition("'")[2].rstrip("'"))["password"]
+    pinned = yaml.safe_load("ledger:" + printed.partition("\nledger:")[2].partition("\n\n")[0])
+    signing = Signing(keys=pinned["ledger"]["signing"]["keys"])
+    assert keys.signer(signing, secret, datetime.now(UTC)).key_id in signing.keys
+
+
+def test_verify_names_what_was_forged_and_says_so_by_its_exit_code(alone: Stage, folder: Path) -> None:
+    """0 for a ledger as it was signed; 1 with the row's id, and for a head that the chain does not hold any more."""
+    alone.dirty("kept")
+    stored = alone.approved()
+    fine = ledger(alone, folder, "verify")
+    assert fine.returncode == 0, fine.stdout + fine.stderr
+    head = fine.stdout.strip().rpartition(" ")[2]
+    assert ledger(alone, folder, "verify", "--expect", head).returncode == 0
+    alone.ledger.change("DELETE FROM upkeep.signatures WHERE entry = 4")
+    alone.ledger.change("DELETE FROM upkeep.decisions WHERE id = 2")
+    cut = ledger(alone, folder, "verify", "--expect", head)
+    assert (cut.returncode, ledger(alone, folder, "verify").returncode) == (1, 0)
+    assert f"found no entry {head} of the chain" in cut.stdout
+    alone.ledger.change("UPDATE upkeep.decisions SET person = 'eve' WHERE digest = %s", stored.digest)
+    forged = ledger(alone, folder, "verify")
+    assert forged.returncode == 1
+    assert "decisions row 1 (entry 2)" in forged.stdout
+
+
+def test_rows_from_before_are_counted_and_count_for_nothing(alone: Stage, folder: Path) -> None:
+    """What a ledger held when it was upgraded is refused by id, and is no forgery; a row added since is one."""
+    alone.dirty("kept")
+    stored = alone.approved()
+    alone.ledger.change("DELETE FROM upkeep.signatures")
+    alone.ledger.change("UPDATE upkeep.before_signatures SET last_id = 2")
+    outcome = alone.apply(stored)["kept"]
+    assert "without a signature: it was written before the ledger signed its rows" in outcome.reason
+    assert alone.vacuums() == {"kept": 0}
+    verified = ledger(alone, folder, "verify")
+    assert verified.returncode == 0, verified.stdout
+    assert "decisions: 2 rows are from before" in verified.stdout
+    alone.ledger.change("UPDATE upkeep.before_signatures SET last_id = 1")
+    verified = ledger(alone, folder, "verify")
+    assert verified.returncode == 1
+    assert "decisions row 2 without a signature, added not by Upkeep" in verified.stdout
