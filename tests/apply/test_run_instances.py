@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from tests.apply.stage import Stage
+from tests.signing import SIGNER, SIGNING
 from upkeep import gate, ledger, plans, sheets
 from upkeep.permits import Decision
 from upkeep.windows import Run
@@ -56,11 +57,11 @@ def test_what_was_shown_and_signed_is_one_runs_alone(stage: Stage) -> None:
     row = {**task, "try_number": 1, "body_digest": "", "action_ids": ["1"], "asked": ["ann"]}
     with stage.ledger.session() as session:
         gate.add_sheet(session, window, sheet, {})
-        gate.add_shown(session, window, row)
+        gate.add_shown(session, window, row, SIGNER)
         for instance, there in (("1", True), ("2", False)):
             run = replace(window, instance=instance).run
             assert (gate.sheet_of_run(session, run, sheets.SIGN_ON) is not None) is there
-            assert (gate.shown_of_task(session, task | named | {"instance": instance}) is not None) is there
+            assert (gate.shown_of_task(session, task | named | {"instance": instance}, SIGNING) is not None) is there
 
 
 def test_a_report_is_judged_by_its_own_run(stage: Stage) -> None:
@@ -135,7 +136,7 @@ def test_an_answer_to_one_run_cannot_be_kept_for_another(stage: Stage) -> None:
     ((shown,),) = stage.ledger.ask("SELECT min(id) FROM upkeep.shown WHERE digest = %s", first.digest)
     answer = Decision("dba", "ann", frozenset({"1"}), datetime.now(UTC))
     with pytest.raises(psycopg.errors.ForeignKeyViolation), stage.ledger.session() as session:
-        gate.add_decision(session, second.digest, shown, answer)
+        gate.add_decision(session, second.digest, shown, answer, SIGNER)
 
 
 # What Airflow's scheduler says ------------------------------------------------------------------------------------

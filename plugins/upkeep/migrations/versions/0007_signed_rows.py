@@ -53,7 +53,7 @@ _CHANGES = (
         IF clock_timestamp() >= (body ->> 'not_after')::timestamptz + interval '1 minute' THEN
             RAISE EXCEPTION 'by its own clock it is after %', body ->> 'not_after' USING ERRCODE = 'check_violation';
         END IF;
-        SELECT string_agg(r.role, ', '), (SELECT count(DISTINCT d.person) FROM upkeep.decisions d
+        SELECT string_agg(r.role, ', ' ORDER BY r.role), (SELECT count(DISTINCT d.person) FROM upkeep.decisions d
                                           WHERE d.digest = NEW.digest AND action -> 'roles' ? d.role
                                             AND NEW.action_id = ANY (d.action_ids))
         INTO missing, approvers
