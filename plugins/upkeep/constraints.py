@@ -150,7 +150,7 @@ def _action(row: Row, roles: tuple[str, ...], predicted: int) -> Action:
 def validate(row: Row) -> str:
     """The statement that validates a constraint."""
     table = sql.Identifier(row["schema"], row["table"])
-    return _VALIDATE.format(table, sql.Identifier(row["name"])).as_string()
+    return plans.copyable(_VALIDATE.format(table, sql.Identifier(row["name"])).as_string())
 
 
 def _name(row: Mapping[str, Any]) -> str:

@@ -45,7 +45,8 @@ INVALID = "queries cannot use it: what made or dropped it ended halfway"
 _DROP = sql.SQL("DROP INDEX CONCURRENTLY {}")
 _TABLESPACE = sql.SQL("; ALTER INDEX {} SET TABLESPACE {}")
 #: How a definition of the catalogue begins, unique or not; CONCURRENTLY belongs between this and the name.
-_HEADS = ("CREATE INDEX ", "CREATE UNIQUE INDEX ")
+UNIQUE = "CREATE UNIQUE INDEX "
+_HEADS = ("CREATE INDEX ", UNIQUE)
 #: Unlinking files; what takes long is waiting for transactions, which nobody can foresee.
 _PREDICTED_MS = 200
 
@@ -236,7 +237,7 @@ def _action(row: Row, roles: tuple[str, ...]) -> Action:
 
 def drop(row: Row) -> str:
     """The statement that drops an index."""
-    return _DROP.format(sql.Identifier(row["schema"], row["index"])).as_string()
+    return plans.copyable(_DROP.format(sql.Identifier(row["schema"], row["index"])).as_string())
 
 
 def recreate(row: Row) -> str:
@@ -251,7 +252,7 @@ def recreate(row: Row) -> str:
     if row["tablespace"]:
         name, space = sql.Identifier(row["schema"], row["index"]), sql.Identifier(row["tablespace"])
         statement += _TABLESPACE.format(name, space).as_string()
-    return statement
+    return plans.copyable(statement)
 
 
 def _measured(row: Row) -> dict[str, Any]:

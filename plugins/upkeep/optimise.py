@@ -84,7 +84,7 @@ def propose(
 
 def by_hand(schema: str, table: str) -> str:
     """The VACUUM that a plan would hold, for people."""
-    return _STATEMENTS[VACUUM].format(sql.SQL(""), sql.Identifier(schema, table)).as_string()
+    return plans.copyable(_STATEMENTS[VACUUM].format(sql.SQL(""), sql.Identifier(schema, table)).as_string())
 
 
 def _action(row: Row, config: Optimise, roles: tuple[str, ...], version: int, predicted: int) -> Action:
@@ -113,7 +113,7 @@ def _action(row: Row, config: Optimise, roles: tuple[str, ...], version: int, pr
 
 def _statement(verb: str, schema: str, table: str, version: int) -> str:
     only = sql.SQL("ONLY " if version >= _ONLY_FROM else "")
-    return _STATEMENTS[verb].format(only, sql.Identifier(schema, table)).as_string()
+    return plans.copyable(_STATEMENTS[verb].format(only, sql.Identifier(schema, table)).as_string())
 
 
 def predicted_ms(verb: str, row: Row, config: Optimise, last: Mapping[str, Any]) -> int:

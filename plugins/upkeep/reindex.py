@@ -204,7 +204,7 @@ def _action(row: Row, config: Reindex, roles: tuple[str, ...], predicted: int) -
         id="",
         kind=KIND,
         verb=VERB,
-        statement=_REINDEX.format(sql.Identifier(row["schema"], row["index"])).as_string(),
+        statement=plans.copyable(_REINDEX.format(sql.Identifier(row["schema"], row["index"])).as_string()),
         schema=row["schema"],
         table=row["index"],
         oid=row["oid"],

@@ -7,6 +7,7 @@ from typing import Any
 
 from upkeep.checks import compliance, expectations, weekly_answers
 from upkeep.checks.database import redact
+from upkeep.checks.slow import EXPLAIN
 from upkeep.checks.weekly_answers import as_number
 from upkeep.findings import Bands, Finding, Level, Sample
 from upkeep.functions.contract import ContractError, metric
@@ -158,7 +159,7 @@ def performance_analysis(body: Body) -> Looked:
         subject="Database performance by the function",
         detail="; ".join(parts),
         expected=f"no statement with a mean of {SLOW_STATEMENT_MS:g} ms or more",
-        remedy="EXPLAIN (ANALYZE, BUFFERS) the slowest one on a copy; look for a missing index or a changed plan.",
+        remedy=f"The slowest one first. {EXPLAIN}",
         guide="G9",
         metadata={"statements": [{**one, "query": redact(one["query"])} for one in statements]},
     )

@@ -142,7 +142,8 @@ def _long_query(row: Row, minutes: float) -> Finding:
             if idle
             else "See what it waits for; if nobody needs its answer, "
         )
-        + f"SELECT pg_cancel_backend({row['pid']}) ends a statement, pg_terminate_backend the session.",
+        + f"SELECT pg_cancel_backend({row['pid']}) ends a statement, "
+        f"SELECT pg_terminate_backend({row['pid']}) the session.",
         guide="G50",
         metadata={key: row[key] for key in ("pid", "user", "application", "state", "wait_event", "age_seconds")},
     )

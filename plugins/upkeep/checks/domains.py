@@ -64,7 +64,7 @@ def _counting(session: Session, row: Row, column: list[str]) -> str:
 def validate(row: Row) -> str:
     """The statement that validates one."""
     domain = sql.Identifier(row["schema"], row["domain"])
-    return _VALIDATE.format(domain, sql.Identifier(row["name"])).as_string()
+    return plans.copyable(_VALIDATE.format(domain, sql.Identifier(row["name"])).as_string())
 
 
 def finding(row: Row, count: Count) -> Finding:

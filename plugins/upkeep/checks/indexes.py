@@ -9,7 +9,7 @@ from functools import partial
 
 from psycopg import sql
 
-from upkeep import indexes
+from upkeep import indexes, plans
 from upkeep.checks import partitions
 from upkeep.checks.look import Check, Look
 from upkeep.database import Row
@@ -110,6 +110,8 @@ def _invalid(lacking: Mapping[int, Sequence[Row]], row: Row) -> Finding:
     if row["oid"] in lacking:
         return partitions.incomplete(row, lacking[row["oid"]])
     rebuilt = f"{partitions.rebuild(row['schema'], row['index'])} makes it valid"
+    if row["definition"].startswith(indexes.UNIQUE):
+        rebuilt += " (it fails while two rows have the same key: mend those first)"
     if not row["droppable"]:
         remedy = (
             f"{rebuilt}, once no row breaks it; it is not dropped: a partitioned index or a constraint rests on it."
@@ -127,7 +129,7 @@ def _named_like_leftover(row: Row) -> Finding:
     old, new = sql.Identifier(row["schema"], row["index"]), sql.Identifier(row["base"])
     remedy = "Give it another name: whoever cleans up by names would drop it."
     if row["free"]:
-        remedy += f" By hand: {_RENAME.format(old, new).as_string()}"
+        remedy += f" By hand: {plans.copyable(_RENAME.format(old, new).as_string())}"
     return _advice(
         f"invalid_indexes:name:{_name(row)}",
         f"{_name(row)} only looks like a leftover",

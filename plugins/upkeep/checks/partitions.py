@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from psycopg import sql
 
+from upkeep import plans
 from upkeep.database import Row
 from upkeep.findings import Finding, Level
 
@@ -24,7 +25,7 @@ _BY_HAND = "make it there as the parent's is made, and attach it."
 
 def rebuild(schema: str, index: str) -> str:
     """The statement that builds an index anew."""
-    return _REINDEX.format(sql.Identifier(schema, index)).as_string()
+    return plans.copyable(_REINDEX.format(sql.Identifier(schema, index)).as_string())
 
 
 def incomplete(row: Row, lacking: Sequence[Row]) -> Finding:
@@ -33,7 +34,7 @@ def incomplete(row: Row, lacking: Sequence[Row]) -> Finding:
     detail = "; ".join(_said(part) for part in parts[:NAMED])
     if len(parts) > NAMED:
         detail += f"; {len(parts) - NAMED:,} more"
-    statements = [statement for part in parts[:NAMED] for statement in _statements(part)]
+    statements = [plans.copyable(statement) for part in parts[:NAMED] for statement in _statements(part)]
     return Finding(
         key=f"invalid_indexes:{row['schema']}.{row['index']}",
         level=Level.WARNING,

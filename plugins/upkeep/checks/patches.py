@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from psycopg import sql
 
-from upkeep import queries
+from upkeep import plans, queries
 from upkeep.checks.look import Check, Look
 from upkeep.database import Row
 from upkeep.findings import Finding, Level, Sample
@@ -88,7 +88,7 @@ def _extensions(rows: list[Row]) -> list[Finding]:
 
 def _extension(row: Row) -> Finding:
     gone = row["available"] is None
-    command = sql.SQL("ALTER EXTENSION {} UPDATE").format(sql.Identifier(row["name"])).as_string()
+    command = plans.copyable(sql.SQL("ALTER EXTENSION {} UPDATE").format(sql.Identifier(row["name"])).as_string())
     return Finding(
         key=f"version_lag:extension:{row['name']}",
         level=Level.ADVISORY,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from upkeep import database, queries
@@ -16,7 +17,18 @@ from upkeep.ledger import Looked
 #: Statements that one look shows, those with most time in all first.
 SHOWN = 20
 _KEY, _SUBJECT = "slow_queries", "Slow statements"
-_REMEDY = "EXPLAIN (ANALYZE, BUFFERS) it on a copy; look for a missing index or a changed plan."
+#: A text whose values are left out does not run as it stands.
+EXPLAIN = (
+    "Take it with its values from the program that sends it, and EXPLAIN (ANALYZE, BUFFERS) that on a copy; without "
+    "them EXPLAIN (GENERIC_PLAN), from PostgreSQL 16 on, takes it as pg_stat_statements has it. Look for a missing "
+    "index or a changed plan."
+)
+_OTHER = (
+    "EXPLAIN takes no statement of this kind: look at those that it runs, which pg_stat_statements counts by "
+    "themselves with pg_stat_statements.track = all."
+)
+#: What EXPLAIN takes.
+_PLANNED = re.compile(r"[\s(]*(select|insert|update|delete|merge|with|values|table)\b", re.IGNORECASE)
 
 
 def slow_queries(look: Look) -> Looked:
@@ -36,7 +48,7 @@ def slow_queries(look: Look) -> Looked:
     findings = [_slow(row, since, expected) for row in rows]
     if more := total - len(rows):
         detail = f"{more:,} more; those with most time in all are shown"
-        findings.append(Finding(f"{_KEY}:more", Level.ADVISORY, _SUBJECT, detail, expected, _REMEDY, "G84"))
+        findings.append(Finding(f"{_KEY}:more", Level.ADVISORY, _SUBJECT, detail, expected, EXPLAIN, "G84"))
     if not findings:
         detail = f"no statement takes {limit:g} ms or more on average {_since(since)}"
         findings.append(Finding(_KEY, Level.OK, _SUBJECT, detail, expected, "", "G84"))
@@ -51,7 +63,7 @@ def _slow(row: Row, since: datetime | None, expected: str) -> Finding:
         detail=f"{row['mean_ms']:,.0f} ms on average in {row['calls']:,} calls, {row['milliseconds'] / 1000:,.1f} s in "
         f"all {_since(since)}: {redact(row['query'] or '')}",
         expected=expected,
-        remedy=_REMEDY,
+        remedy=EXPLAIN if _PLANNED.match(redact(row["query"] or "")) else _OTHER,
         guide="G84",
         metadata={"id": row["id"], "calls": row["calls"], "mean_ms": row["mean_ms"], "users": row["users"]},
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from upkeep.checks.database import redact
+from upkeep.checks.slow import EXPLAIN
 from upkeep.findings import Finding, Level, Sample
 from upkeep.functions.contract import ContractError
 from upkeep.ledger import Looked
@@ -168,7 +169,7 @@ def query_optimization(body: Body, asked: Asked, _: Settings) -> Looked:
         subject=subject,
         detail=f"{result['total']:,} statements take {least:g} ms or more on average{_listed(lines)}",
         expected=expected,
-        remedy="EXPLAIN (ANALYZE, BUFFERS) the slowest one on a copy; look for a missing index or a changed plan.",
+        remedy=f"The slowest one first. {EXPLAIN}",
         guide="G84",
         metadata={"statements": statements},
     )

@@ -18,6 +18,7 @@ from upkeep.plans.model import (
     numbered,
     parse,
 )
+from upkeep.plans.statements import copyable
 from upkeep.plans.text import code, plain, prose, seconds, visible
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "canonical",
     "checklist_rows",
     "code",
+    "copyable",
     "digest",
     "may_answer",
     "numbered",
