@@ -8,6 +8,8 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -19,13 +21,15 @@ import sqlparse
 from psycopg import sql
 
 from sandbox import backups, faults, target
-from sandbox.config import CADENCES, window_variables, write_config
+from sandbox.config import take_over_settings, write_config
 from sandbox.processes import (
     Api,
     SandboxError,
+    alone,
     ask,
     end_leftovers,
     healthy,
+    is_own,
     launch,
     names,
     need_ports,
@@ -58,29 +62,30 @@ PATIENCE_SECONDS = 240.0
 def up() -> int:
     """Bring everything up, wait for the first report, say where it is. Harmless when it is up already."""
     sandbox = open_sandbox()
-    began = time.monotonic()
-    if healthy(sandbox):
-        print("The sandbox is up already.")
-        if any(os.environ.get(name) for cadence in CADENCES for name in window_variables(cadence)):
-            write_config(sandbox, pinned=True)
-    else:
-        _start(sandbox)
-    api = Api(sandbox, "admin")
-    run = _first_run(api)
-    _pool(api)
-    _unpause_weekly(sandbox, api)
-    _farewell(sandbox, api, run, time.monotonic() - began)
+    began = datetime.now(UTC)
+    with alone(sandbox):
+        if healthy(sandbox):
+            print("The sandbox is up already.")
+            take_over_settings(sandbox)
+        else:
+            _start(sandbox)
+        api = Api(sandbox, "admin")
+        run = _first_run(api)
+        _pool(api)
+        _unpause_weekly(sandbox, api)
+        _farewell(sandbox, api, run, began)
     return 0
 
 
 def down() -> int:
     """Stop what this sandbox started, and nothing else; its data stay."""
     sandbox = open_sandbox()
-    if running(sandbox):
-        supervisord = psutil.Process(ask(sandbox, "getPID"))
-        ask(sandbox, "shutdown")
-        wait("supervisord to stop its programs", lambda: not supervisord.is_running(), 120, lambda: names(sandbox))
-    end_leftovers(sandbox)
+    with alone(sandbox):
+        if running(sandbox):
+            supervisord = psutil.Process(ask(sandbox, "getPID"))
+            ask(sandbox, "shutdown")
+            wait("supervisord to stop its programs", lambda: not supervisord.is_running(), 120, lambda: names(sandbox))
+        end_leftovers(sandbox)
     print("The sandbox is down. `make demo` brings it up again with the same data; `rm -r .sandbox` forgets them.")
     return 0
 
@@ -162,8 +167,17 @@ def _start(sandbox: Sandbox) -> None:
             raise SandboxError(f"airflow db migrate failed:\n{tail(sandbox, 'migrate')}")
     with _step("functions, workload, slack, api-server, dag-processor, scheduler, triggerer"):
         for name in PROGRAMS:
+            if name == "api-server":
+                _need_servers(sandbox)
             launch(sandbox, name)
         wait("Airflow to be healthy", lambda: healthy(sandbox), PATIENCE_SECONDS, lambda: tail(sandbox, "api-server"))
+
+
+def _need_servers(sandbox: Sandbox) -> None:
+    """Wait until what Airflow's tasks send keys to is this sandbox's own."""
+    for name in ("functions", "slack", "registry"):
+        ready, excuse = partial(is_own, sandbox, name), partial(tail, sandbox, name)
+        wait(f"{name} to listen on port {sandbox.ports[name]}", ready, 60, excuse)
 
 
 @contextlib.contextmanager
@@ -256,14 +270,19 @@ def _unpause_weekly(sandbox: Sandbox, api: Api) -> None:
     wait("Airflow to know the weekly DAG", unpaused, PATIENCE_SECONDS, lambda: str(api.get("/api/v2/importErrors")))
 
 
-def _farewell(sandbox: Sandbox, api: Api, run: dict[str, Any], seconds: float) -> None:
+def _farewell(sandbox: Sandbox, api: Api, run: dict[str, Any], began: datetime) -> None:
     page = f"/upkeep/dags/{DAG}/runs/{quote(run['dag_run_id'], safe='')}/report"
     answer = api.request("GET", f"{page}.json")
     if not answer.ok:
         raise SandboxError(
             f"the run {run['dag_run_id']} ended as {run['state']} without a report: {sandbox.url}/dags/{DAG}"
         )
-    print(f"\nA real daily window ran; everything is up after {seconds:.0f} s.\n")
+    seconds = (datetime.now(UTC) - began).total_seconds()
+    ended = datetime.fromisoformat(run["end_date"])
+    ran = (
+        "A real daily window ran" if ended >= began else f"No window ran now; the newest ended at {ended:%F %H:%M} UTC"
+    )
+    print(f"\n{ran}; everything is up after {seconds:.0f} s.\n")
     print(f"  Airflow   {sandbox.url}/dags/{DAG}")
     print(f"  Report    {sandbox.url}{page}")
     print(f"  Verdict   {answer.json()['headline']}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 
 from sandbox import npm
 from sandbox.postgres import bin_dir
+from sandbox.processes import SandboxError
 from sandbox.stack import HOLDERS, ROOT, Sandbox
 from upkeep import queries
 from upkeep.signatures import keys
@@ -28,7 +30,14 @@ def window_variables(cadence: str) -> tuple[str, str]:
 #: shipped wants, and with 0 even indexes whose first query is yet to come are proposed.
 STATISTICS_DAYS = "UPKEEP_SANDBOX_STATISTICS_DAYS"
 
+#: Environment of ``up``: another folder of DAGs than the clone's.
+DAGS = "UPKEEP_SANDBOX_DAGS"
+
+#: All that ``up`` takes from the environment and that a running sandbox keeps in its folder.
+VARIABLES = (STATISTICS_DAYS, DAGS, *(name for cadence in CADENCES for name in window_variables(cadence)))
+
 MAINTENANCE = "maintenance.yaml"
+STARTED_WITH = "settings.json"
 
 #: The room that this sandbox's platform is said to have, so that capacity has something to be judged against.
 STORAGE_BYTES = 8 * 1024**3
@@ -50,17 +59,51 @@ COST = {
 }
 
 
-def write_config(sandbox: Sandbox, *, pinned: bool) -> None:
-    """The shipped configuration and this sandbox's overlay; ``pinned`` asks the running servers which they are."""
+def chosen() -> dict[str, str]:
+    """What the environment says of VARIABLES."""
+    return {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
+
+
+def started_with(sandbox: Sandbox) -> dict[str, str]:
+    """What the environment said of VARIABLES when this sandbox's configuration was written."""
+    file = sandbox.folder / STARTED_WITH
+    found: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    return found
+
+
+def write_config(sandbox: Sandbox, *, pinned: bool, given: Mapping[str, str] | None = None) -> None:
+    """The shipped configuration and this sandbox's overlay; ``pinned`` asks the running servers which they are.
+
+    ``given`` are values of VARIABLES, by default the environment's.
+    """
+    given = chosen() if given is None else given
+    (sandbox.folder / STARTED_WITH).write_text(json.dumps(given, indent=1))
     folder = sandbox.folder / "config"
     folder.mkdir(exist_ok=True)
     for file in (ROOT / "config").glob("*.yaml"):
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
         if file.name == MAINTENANCE:
-            _lay_over(sandbox, content)
+            _lay_over(sandbox, content, given)
             if pinned:
                 _pin(sandbox, content)
         _write(folder / file.name, content)
+
+
+def take_over_settings(sandbox: Sandbox) -> None:
+    """What this call's environment says otherwise than the running sandbox was started with: taken over, or refused."""
+    given, before = chosen(), started_with(sandbox)
+    changed = {name: value for name, value in given.items() if before.get(name) != value}
+    if DAGS in changed:
+        raise SandboxError(
+            f"{DAGS} is {changed[DAGS]}, but the sandbox was started with {before.get(DAGS, 'the DAGs of this clone')}"
+            ": Airflow reads that once. `make down` first."
+        )
+    for name, value in changed.items():
+        print(f"  {name} was {before.get(name, 'not set')} and is {value}: it holds for the next runs")
+    for name in before.keys() - given.keys():
+        print(f"  {name} is still {before[name]}, as it was started with; after `make down` it no longer is")
+    if changed:
+        write_config(sandbox, pinned=True, given=before | given)
 
 
 def rewrite_config(sandbox: Sandbox, change: Callable[[dict[str, Any]], object]) -> None:
@@ -79,7 +122,7 @@ def _write(file: Path, content: dict[str, Any]) -> None:
     unfinished.replace(file)
 
 
-def _lay_over(sandbox: Sandbox, content: dict[str, Any]) -> None:
+def _lay_over(sandbox: Sandbox, content: dict[str, Any], given: Mapping[str, str]) -> None:
     content["targets"]["primary"]["backups"] = {
         "base": str(sandbox.backups.base),
         "wal": str(sandbox.backups.wal),
@@ -106,12 +149,12 @@ def _lay_over(sandbox: Sandbox, content: dict[str, Any]) -> None:
     wanted = content["indexes"]
     wanted["min_bytes"] = 0  # its tables are small
     content["reindex"]["min_bytes"] = 100_000
-    wanted["statistics_days"] = float(os.environ.get(STATISTICS_DAYS) or wanted["statistics_days"])
+    wanted["statistics_days"] = float(given.get(STATISTICS_DAYS) or wanted["statistics_days"])
     for cadence in CADENCES:
         cron, minutes = window_variables(cadence)
         window = content["windows"][cadence]
-        window["cron"] = os.environ.get(cron) or window["cron"]
-        window["length_minutes"] = int(os.environ.get(minutes) or window["length_minutes"])
+        window["cron"] = given.get(cron) or window["cron"]
+        window["length_minutes"] = int(given.get(minutes) or window["length_minutes"])
 
 
 def _pin(sandbox: Sandbox, content: dict[str, Any]) -> None:

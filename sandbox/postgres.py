@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 SUPERUSER = "postgres"
+#: A server that asks for the password itself does not get it: with SCRAM it never leaves the client.
+REQUIRE_AUTH = "scram-sha-256"
 SHARED = Path("/var/lib/upkeep-sandbox")
 PATIENCE_SECONDS = 60.0
 
@@ -230,7 +232,9 @@ class Cluster:
     def dsn(self, dbname: str, user: str = SUPERUSER, password: str | None = None) -> str:
         """A psycopg conninfo string; without a password, the superuser's."""
         password = self.password if password is None else password
-        return make_conninfo(host=HOST, port=self.port, dbname=dbname, user=user, password=password)
+        return make_conninfo(
+            host=HOST, port=self.port, dbname=dbname, user=user, password=password, require_auth=REQUIRE_AUTH
+        )
 
     def log_file(self) -> Path:
         """Where `start` sends the server's log: beside the data directory."""

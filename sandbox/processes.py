@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import http.client
 import os
 import re
 import subprocess
 import time
 import xmlrpc.client
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
 import psutil
 import requests
 
-from sandbox.stack import PYTHON, Sandbox, environment, is_free, supervisor_config
+from sandbox.ports import is_free
+from sandbox.postgres import identity
+from sandbox.stack import PYTHON, Sandbox, environment, supervisor_config
 
 #: What supervisord's log says of its own start and of each program it started, in the log's local time.
 _STARTED = re.compile(r"^(.{19}),\d{3} INFO (?:supervisord started|spawned: '[^']+') with pid (\d+)$", re.MULTILINE)
@@ -48,8 +51,47 @@ def supervise(sandbox: Sandbox) -> None:
     wait("supervisord", lambda: running(sandbox), 30, lambda: tail(sandbox, "supervisord"))
 
 
+@contextlib.contextmanager
+def alone(sandbox: Sandbox) -> Iterator[None]:
+    """One ``up`` or ``down`` of a sandbox at a time: another one waits for it, and says so."""
+    with (sandbox.folder / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Another call is starting or stopping this sandbox; waiting for it.", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def need_own(sandbox: Sandbox, name: str) -> None:
+    """Raise SandboxError unless the port kept for a part is listened on by a process of this sandbox.
+
+    Whoever sends a password or a key asks this first: another program may have taken the port.
+    """
+    if not is_own(sandbox, name):
+        raise SandboxError(
+            f"port {sandbox.ports[name]}, kept for {name}, is listened on by another program or by nobody: no login is "
+            f"sent there. End that program, or `make down` and `rm -r {sandbox.folder}` to start over on other ports."
+        )
+
+
+def is_own(sandbox: Sandbox, name: str) -> bool:
+    """Whether a process that this sandbox started, under its own user, listens on the port kept for a part."""
+    users = {os.getuid(), identity().uid}
+    return any(_listens(process, sandbox.ports[name], users) for process in leftovers(sandbox))
+
+
+def _listens(process: psutil.Process, port: int, users: set[int]) -> bool:
+    with contextlib.suppress(psutil.Error, OSError):
+        return process.uids().real in users and any(
+            one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in process.net_connections("inet")
+        )
+    return False
+
+
 def ask(sandbox: Sandbox, method: str, *arguments: object) -> Any:
-    """One call of supervisord's XML-RPC interface."""
+    """One call of supervisord's XML-RPC interface. Raises SandboxError, sending nothing, when another one is there."""
+    need_own(sandbox, "supervisor")
     address = f"127.0.0.1:{sandbox.ports['supervisor']}"
     with xmlrpc.client.ServerProxy(f"http://sandbox:{sandbox.passwords['supervisor']}@{address}/RPC2") as proxy:
         return getattr(proxy.supervisor, method)(*arguments)
@@ -59,7 +101,7 @@ def running(sandbox: Sandbox) -> bool:
     """Whether this sandbox's supervisord answers."""
     try:
         return bool(ask(sandbox, "getState")["statename"] == "RUNNING")
-    except (OSError, xmlrpc.client.Error, http.client.HTTPException):
+    except (SandboxError, OSError, xmlrpc.client.Error, http.client.HTTPException):
         return False
 
 
@@ -77,6 +119,7 @@ class Api:
     """Airflow's REST API as one of the sandbox's users."""
 
     def __init__(self, sandbox: Sandbox, user: str) -> None:
+        need_own(sandbox, "airflow")
         self.base = sandbox.url
         self.session = requests.Session()
         self.session.trust_env = False
@@ -97,7 +140,9 @@ class Api:
 
 
 def healthy(sandbox: Sandbox) -> bool:
-    """Whether Airflow says that each of its parts is."""
+    """Whether the port is this sandbox's Airflow's, and that says that each of its parts is."""
+    if not is_own(sandbox, "airflow"):
+        return False
     try:
         parts = requests.get(f"{sandbox.url}/api/v2/monitor/health", timeout=5).json()
     except (requests.RequestException, ValueError):
@@ -176,20 +221,27 @@ def _groups(sandbox: Sandbox, homes: set[str]) -> dict[tuple[int, int], float]:
         when, pid = datetime.fromisoformat(said[1]).timestamp(), int(said[2])
         if "supervisord started" in said[0]:
             session = pid
-        elif not _is_of_others(session, homes) and not _is_of_others(pid, homes):
+        elif not _is_of_others(session, homes, when) and not _is_of_others(pid, homes, when):
             # psutil adds a start to the time of boot, which the kernel gives in whole seconds, rounded down.
             found[session, pid] = when - 1
     return found
 
 
-def _is_of_others(pid: int, homes: set[str]) -> bool:
-    """Whether a PID of the log lives and works elsewhere; a zombie works nowhere."""
+def _is_of_others(pid: int, homes: set[str], when: float) -> bool:
+    """Whether a PID of the log lives and works elsewhere; a zombie works nowhere.
+
+    A program that hides its folder from an ordinary user is known by the user and by not being younger than the log.
+    """
     try:
-        return psutil.Process(pid).cwd() not in {*homes, ""}
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        try:
+            return process.cwd() not in {*homes, ""}
+        except psutil.AccessDenied:
+            return process.uids().real != os.getuid() or process.create_time() > when + 2
     except psutil.NoSuchProcess:
         return False
-    except psutil.AccessDenied:
-        return True
 
 
 def names(sandbox: Sandbox) -> str:

@@ -7,11 +7,11 @@ supervisord starts the processes, restarts one that dies, and stops them all; no
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import secrets
 import shlex
-import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,18 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.backups import Store
-from sandbox.postgres import Cluster
+from sandbox.ports import STATE, reserved
+from sandbox.postgres import REQUIRE_AUTH, Cluster
 from sandbox.twin.keys import legacy_key, secret_key
 from upkeep.signatures import keys
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
-
-#: The port each part would like; a taken one is passed over for the next free one.
-PORTS = {"airflow": 8080, "functions": 54321, "postgres": 54329, "supervisor": 54328, "slack": 54327, "registry": 54326}
-
-#: Environment: by how much a second sandbox's ports are moved, so that two that start at once do not want the same.
-SHIFT = "UPKEEP_SANDBOX_PORT_SHIFT"
 
 #: Who holds the guide's roles: name → role of config/maintenance.yaml.
 HOLDERS = {"dora": "dba", "omar": "devops", "sana": "security", "lena": "lead"}
@@ -92,51 +87,34 @@ class Sandbox:
 def open_sandbox(folder: Path | None = None) -> Sandbox:
     """The sandbox of a folder, drawn up and saved at the first call; one of an older version gets what it lacks."""
     folder = (folder or Path(os.environ.get("UPKEEP_SANDBOX") or ROOT / ".sandbox")).resolve()
-    file = folder / "sandbox.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "sandbox.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two calls at once must not draw two sets of passwords
+        return Sandbox(folder=folder, **_drawn(folder))
+
+
+def _drawn(folder: Path) -> dict[str, Any]:
+    file = folder / STATE
     kept: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     logins = ("postgres", "supervisor", *LOGINS, *USERS)
     ports, passwords = kept.get("ports", {}), kept.get("passwords", {})
-    content: dict[str, Any] = {
-        "ports": {**ports, **_free_ports(ports)},
-        "passwords": {**{name: secrets.token_hex(8) for name in logins if name not in passwords}, **passwords},
-        "jwt_secret": kept.get("jwt_secret") or secrets.token_hex(32),
-        "secret_key": kept.get("secret_key") or secret_key(),
-        "fernet_key": kept.get("fernet_key") or _fernet_key(),
-        "signing_key": kept.get("signing_key") or keys.generate()[0],
-    }
-    if content != kept:
-        folder.mkdir(parents=True, exist_ok=True)
-        with open(file, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as opened:
-            json.dump(content, opened, indent=1)
-    return Sandbox(folder=folder, **content)
+    with reserved(folder, ports) as drawn:
+        content: dict[str, Any] = {
+            "ports": {**ports, **drawn},
+            "passwords": {**{name: secrets.token_hex(8) for name in logins if name not in passwords}, **passwords},
+            "jwt_secret": kept.get("jwt_secret") or secrets.token_hex(32),
+            "secret_key": kept.get("secret_key") or secret_key(),
+            "fernet_key": kept.get("fernet_key") or _fernet_key(),
+            "signing_key": kept.get("signing_key") or keys.generate()[0],
+        }
+        if content != kept:
+            with open(file, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as opened:
+                json.dump(content, opened, indent=1)
+    return content
 
 
 def _fernet_key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-
-
-def _free_ports(kept: Mapping[str, int]) -> dict[str, int]:
-    """A port for each of PORTS that has none yet."""
-    found: dict[str, int] = {}
-    shift = int(os.environ.get(SHIFT) or 0)
-    for name in [name for name in PORTS if name not in kept]:
-        taken, wanted = {*kept.values(), *found.values()}, PORTS[name] + shift
-        port = next(port for port in range(wanted, wanted + 500) if port not in taken and is_free(port))
-        if port != wanted:
-            print(f"  port {wanted} is taken: {name} gets {port}")
-        found[name] = port
-    return found
-
-
-def is_free(port: int) -> bool:
-    """Whether a server could listen on this loopback port now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def environment(sandbox: Sandbox) -> dict[str, str]:
@@ -149,6 +127,7 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
         "AIRFLOW_HOME": str(sandbox.folder / "airflow"),
         "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",
         "PATH": f"{Path(PYTHON).parent}:{os.environ.get('PATH', '/usr/bin:/bin')}",
+        "PGREQUIREAUTH": REQUIRE_AUTH,
         "UPKEEP_SANDBOX": str(sandbox.folder),
         "UPKEEP_CONFIG": str(sandbox.folder / "config"),
         "UPKEEP_TWIN_PORT": str(sandbox.ports["functions"]),

@@ -175,14 +175,14 @@ def _configure(folder: Path, server: str, ledger: str) -> Path:
 
 
 def _table(text: str) -> tuple[dict[str, str], dict[str, str]]:
-    """The printed table as what → yes or NO, and what → the reason on the line below."""
+    """The printed table as what → yes or NO, and what → the reason below it, or below its group."""
     rows: dict[str, str] = {}
     why: dict[str, str] = {}
     for line in text.splitlines():
         if match := re.fullmatch(r"(\S.*?)  +(?:[GX][-\dGX]* +)?(yes|NO|off)", line):
             rows[match[1]] = match[2]
-        elif line.startswith("    "):
-            why[list(rows)[-1]] = line.strip()
+        elif match := re.fullmatch(r"    (?:these (\d+): )?(.*)", line):
+            why |= dict.fromkeys(list(rows)[-int(match[1] or 1) :], match[2])
     return rows, why
 
 
@@ -656,6 +656,60 @@ def test_the_identities_are_printed_as_config_wants_them(deployment: Deployment,
     assert (without.returncode, without.stdout.splitlines()) == (1, lines[:1])
     assert without.stderr.startswith("ledger.identity: Connection 'upkeep_ledger': ")
     assert "Connection refused" in without.stderr
+
+
+def test_a_missing_connection_is_said_once(deployment: Deployment) -> None:
+    """Without any Connection each of them is one sentence below all that waits for it, and every row is still there."""
+    said = deployment.check(**dict.fromkeys(deployment.connections))
+    assert (said.code, set(said.rows) - {name for name, can in said.rows.items() if can == "NO"}) == (
+        1,
+        {next(iter(said.rows)), *CHANGES} - {SERVER, LEDGER, SLACK},
+    ), said.output
+    assert set(EVERYTHING) <= set(said.rows)
+    for name in deployment.connections:
+        collected = said.output.split("WHAT A CHANGE NEEDS")[0]
+        assert collected.count(f"Connection '{name}': found none") == (
+            name not in ("upkeep_target_maintain", "upkeep_slack")
+        )
+    assert said.why["primary: clock of the functions"] == said.why["primary: error-tracking get_errors"]
+    assert f"these {len(CHECKS) + 6}: Connection 'upkeep_target_read': found none" in said.output
+
+
+def test_grants_are_printed_before_there_is_a_connection(deployment: Deployment, cluster: Cluster) -> None:
+    """With names from the command line what is printed runs; without them it says what is missing, and nothing runs."""
+    none: dict[str, None] = dict.fromkeys(deployment.connections)
+    database_name = deployment.connections["upkeep_target_read"]["schema"]
+    named = ("--role", "upkeep_read", "--dbname", database_name)
+    printed = deployment.run("grants", "target", *named, **none)
+    assert (printed.returncode, printed.stderr) == (0, "")
+    with psycopg.connect(cluster.dsn(database_name)) as connection:
+        connection.execute(printed.stdout.encode())
+    unnamed = deployment.run("grants", "target", **none)
+    assert (unnamed.returncode, unnamed.stderr) == (0, "")
+    assert unnamed.stdout.startswith(
+        "-- Connection 'upkeep_target_read': found none. Replace <role> and <database> below"
+    )
+    assert 'GRANT pg_monitor TO "<role>";' in unnamed.stdout
+    with psycopg.connect(cluster.dsn(database_name)) as connection, pytest.raises(psycopg.Error, match="<database>"):
+        connection.execute(unnamed.stdout.encode())
+    half = deployment.run("grants", "maintain", "--role", "robot", **none)
+    assert half.returncode == 0, half.stderr
+    assert "Replace <database> below" in half.stdout
+    assert "GRANT MAINTAIN ON" in half.stdout and 'GRANT "<owner>" TO "robot";' in half.stdout
+    asked = deployment.run("grants", "maintain", "--role", "robot", upkeep_target_maintain=None)
+    assert asked.returncode == 0, asked.stderr
+    assert "<owner>" not in asked.stdout
+
+
+def test_grants_for_the_ledger_are_printed_before_there_is_a_connection(deployment: Deployment) -> None:
+    """Each role is named like its Connection; one name for three roles is refused."""
+    printed = deployment.run("grants", "ledger", "--dbname", "maintenance", **dict.fromkeys(deployment.connections))
+    assert (printed.returncode, printed.stderr) == (0, "")
+    assert "-- Found no Connection upkeep_ledger_owner, upkeep_ledger, upkeep_ledger_dashboard: " in printed.stdout
+    assert 'CREATE DATABASE "maintenance" OWNER "upkeep_ledger_owner";' in printed.stdout
+    refused = deployment.run("grants", "ledger", "--role", "robot")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("--role: found 'robot', expected none")
 
 
 def test_the_printed_grants_for_maintain_are_those_for_this_server(

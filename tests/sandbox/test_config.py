@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from sandbox.config import CADENCES, STATISTICS_DAYS, rewrite_config, window_variables, write_config
-from sandbox.stack import HOLDERS, LOGINS, PORTS, USERS, Sandbox, open_sandbox
+from sandbox.ports import PORTS
+from sandbox.stack import HOLDERS, LOGINS, USERS, Sandbox, open_sandbox
 from upkeep import documents
 from upkeep.checks import documents as judging
 from upkeep.findings import Level

@@ -35,6 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     grants = commands.add_parser("grants", help="print the SQL that a DBA runs once for the roles")
     grants.add_argument("database", choices=("target", "maintain", "indexes", "ledger"))
     grants.add_argument("--target", help="one target of config/maintenance.yaml instead of the first")
+    grants.add_argument("--role", help="the role to grant to; without it, the login of the Connection it is for")
+    grants.add_argument("--dbname", help="the database's name; without it, the schema of the Connection")
     grants.set_defaults(run=setup.print_grants)
 
     ledger = commands.add_parser("ledger", help="create or upgrade the ledger's tables; make a key; verify signed rows")

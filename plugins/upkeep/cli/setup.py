@@ -4,54 +4,124 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import NamedTuple
 
 import psycopg
 
 from upkeep import migrations, queries
 from upkeep.database import Row, explain, script, session
-from upkeep.flow.connections import connection, postgres
+from upkeep.flow.connections import NoConnectionError, connection, postgres
 from upkeep.plans import visible
 from upkeep.settings import ConfigError, Settings, settings
 
+#: The majors of PostgreSQL whose grants are printed when no server can be asked.
+OLDEST_MAJOR, NEWEST_MAJOR = 14, 18
+
+#: The ledger's database where no Connection names one.
+LEDGER_DATABASE = "upkeep"
+
 
 def print_grants(arguments: argparse.Namespace) -> int:
-    """Print the statements with the role and database names of the configured Connections."""
+    """Print the statements, with the names of the Connections, or of the command line where these are not there yet."""
     config = settings()
-    if arguments.database == "target":
-        read = config.target(arguments.target or config.targets[0]).connections.read
-        print(script("setup/target_grants", role=_login(read), database=_database(read)), end="")
-        return 0
-    if arguments.database in ("maintain", "indexes"):
-        return _print_maintain_grants(config, arguments.target or config.targets[0], arguments.database)
-    ledger = config.maintenance.ledger
-    logins = {role: _login(getattr(ledger, role)) for role in ("owner", "tasks", "dashboard")}
-    print(script("setup/ledger_roles", database=_database(ledger.owner), **logins), end="")
-    return 0
-
-
-def _print_maintain_grants(config: Settings, target: str, what: str) -> int:
-    """Who may VACUUM depends on the server's version, who may drop indexes on the owner: the server is asked."""
+    if arguments.database == "ledger":
+        return _print_ledger_roles(config, arguments)
+    target = arguments.target or config.targets[0]
     connections = config.target(target).connections
+    if arguments.database == "target":
+        names = _names(connections.read, arguments)
+        print(names.remark + script("setup/target_grants", role=names.role, database=names.database), end="")
+        return 0
     if connections.maintain is None:
         raise ConfigError(f"targets.{target}.connections.maintain: found none, expected the Connection to grant for")
-    role, read = _login(connections.maintain), connections.read
+    names = _names(connections.maintain, arguments)
+    return _print_maintain_grants(config, connections.read, arguments.database, names)
+
+
+class _Names(NamedTuple):
+    """Who is granted something, in which database; the remark is an SQL comment that says what is to be filled in."""
+
+    role: str
+    database: str
+    remark: str
+
+
+def _names(connection_id: str, arguments: argparse.Namespace) -> _Names:
+    """The command line's names, then the Connection's; without that one, placeholders that no server takes."""
+    try:
+        role = arguments.role or _login(connection_id)
+        return _Names(role, arguments.dbname or _database(connection_id), "")
+    except NoConnectionError:
+        names = {"<role>": arguments.role, "<database>": arguments.dbname}
+    missing = [name for name, given in names.items() if given is None]
+    remark = (
+        f"-- Connection {connection_id!r}: found none. Replace {' and '.join(missing)} below, or say --role and "
+        "--dbname; the Connection then has that login and that schema.\n"
+    )
+    role, database = (given or name for name, given in names.items())
+    return _Names(role, database, remark)
+
+
+def _print_maintain_grants(config: Settings, read: str, what: str, names: _Names) -> int:
+    """Who may VACUUM depends on the server's version, who may drop indexes on the owner: the server is asked."""
+    name = "setup/maintain_grants" if what == "maintain" else "setup/index_grants"
     try:
         with session(postgres(read), config.maintenance.sql, read_only=True) as opened:
-            name = "setup/maintain_grants" if what == "maintain" else "setup/index_grants"
             file = queries.path(name, opened.version)
             schemas = queries.path("setup/schema_grants", opened.version)
             rows = opened.rows(queries.load("setup/maintain_owners"))
+    except NoConnectionError:
+        print(names.remark + _unasked(read, name, names), end="")
+        return 0
     except psycopg.Error as error:
         print(explain(error, read), file=sys.stderr)
         return 1
-    names = {"role": role, "database": _database(connections.maintain)}
     by_owner = "{owner}" in queries.load(f"setup/{file.stem}")
     owners = [row["owner"] for row in rows if not (by_owner and row["superuser"])] or [""] * (not by_owner or not rows)
-    texts = [script(f"setup/{file.stem}", **names, owner=owner) for owner in owners]
+    texts = [script(f"setup/{file.stem}", role=names.role, database=names.database, owner=owner) for owner in owners]
     others = sorted({row["schema"] for row in rows} - {"public"}) if what == "maintain" else []
-    texts += [script(f"setup/{schemas.stem}", role=role, schema=schema) for schema in others]
+    texts += [script(f"setup/{schemas.stem}", role=names.role, schema=schema) for schema in others]
     texts += [_of_superuser(row) for row in rows if by_owner and row["superuser"]]
-    print("\n".join(dict.fromkeys(texts)), end="")
+    print(names.remark + "\n".join(dict.fromkeys(texts)), end="")
+    return 0
+
+
+def _unasked(read: str, name: str, names: _Names) -> str:
+    """The statements for every version of the server, when there is no Connection to ask it which it is."""
+    files = {queries.path(name, major * 10_000): major for major in range(NEWEST_MAJOR, OLDEST_MAJOR - 1, -1)}
+    said = [f"-- Connection {read!r}: found none, so that the server was not asked for its version and its owners.\n"]
+    for file, oldest in files.items():
+        which = (
+            f"-- For PostgreSQL {oldest} and later, up to where another one stands above; <owner> owns the tables.\n"
+        )
+        said.append(
+            which + script(f"setup/{file.stem}", role=names.role, database=names.database, owner="<owner>") + "\n"
+        )
+    return "".join(said)
+
+
+def _print_ledger_roles(config: Settings, arguments: argparse.Namespace) -> int:
+    """The ledger's three roles; those whose Connection is not there yet are named like it."""
+    if arguments.role:
+        raise ConfigError(
+            f"--role: found {arguments.role!r}, expected none: the ledger has three roles of its own names"
+        )
+    ledger = config.maintenance.ledger
+    logins, missing = {}, []
+    for role in ("owner", "tasks", "dashboard"):
+        connection_id = getattr(ledger, role)
+        try:
+            logins[role] = _login(connection_id)
+        except NoConnectionError:
+            logins[role] = connection_id
+            missing.append(connection_id)
+    try:
+        database = arguments.dbname or _database(ledger.owner)
+    except NoConnectionError:
+        database = LEDGER_DATABASE
+    if missing:
+        print(f"-- Found no Connection {', '.join(missing)}: each of these roles is named like its Connection.")
+    print(script("setup/ledger_roles", database=database, **logins), end="")
     return 0
 
 

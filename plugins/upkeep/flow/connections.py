@@ -24,12 +24,19 @@ if TYPE_CHECKING:
 _STORES = ("ExecutionAPISecretsBackend", "MetastoreBackend")
 
 
+class NoConnectionError(ConfigError):
+    """Nothing is there under this name: neither in the environment nor in a secrets backend nor in Airflow's store."""
+
+
 def connection(connection_id: str, kind: str) -> Connection:
-    """The Connection of a name from config. Raises ConfigError when it is absent or of another type."""
+    """The Connection of a name from config.
+
+    Raises NoConnectionError when it is absent and ConfigError when it is of another type.
+    """
     try:
         found = BaseHook.get_connection(connection_id)
     except AirflowNotFoundException:
-        raise ConfigError(
+        raise NoConnectionError(
             f"Connection {connection_id!r}: found none; expected one of type {kind}, in the environment "
             f"(AIRFLOW_CONN_{connection_id.upper()}), a secrets backend or Admin → Connections"
         ) from None

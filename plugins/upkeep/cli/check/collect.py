@@ -85,6 +85,7 @@ def function_rows(config: Settings, target: str) -> Iterator[Row]:
     connection_id = config.target(target).connections.functions
     http = config.maintenance.http.model_copy(update={"attempts": 1})
     readings: list[Reading] = []
+    unasked = "not known: found no answer with a Date header"
     for function, action, guide, arguments in CALLS:
         what = f"{target}: {function} {action}"
         try:
@@ -94,6 +95,8 @@ def function_rows(config: Settings, target: str) -> Iterator[Row]:
             told = answers.read(function, action, answer.model_dump(mode="json"), config, arguments)
         except (ConfigError, ContractError, LookupError, WireError) as error:
             yield Row(what, guide, False, str(error))
+            if isinstance(error, ConfigError):
+                unasked = str(error)
             continue
         yield Row(what, guide, True)
         for finding in told.findings:
@@ -101,12 +104,11 @@ def function_rows(config: Settings, target: str) -> Iterator[Row]:
                 unknown = finding.level is Level.UNKNOWN
                 metric = f"{target}: {finding.subject.lower()}"
                 yield Row(metric, finding.guide, not unknown, f"{finding.detail}. {finding.remedy}" if unknown else "")
-    yield _clock(f"{target}: clock of the functions", readings)
+    clock = f"{target}: clock of the functions"
+    yield _clock(clock, readings) if readings else Row(clock, "X6", False, unasked)
 
 
 def _clock(what: str, readings: list[Reading]) -> Row:
-    if not readings:
-        return Row(what, "X6", False, "not known: found no answer with a Date header")
     skew = least_doubtful(readings)
     return Row(what, "X6", not skew.misleading, str(skew) if skew.certain > ADVISORY_SECONDS else "")
 

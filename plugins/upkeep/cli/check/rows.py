@@ -25,16 +25,24 @@ class Row:
 
 
 def table(rows: list[Row], what: str, can: str, last: str) -> str:
-    """The rows in columns, the reason below its row, and how many say yes."""
+    """The rows in columns and how many say yes; rows of one cause stand together, with the cause once below them."""
     width = max(len(row.what) for row in rows)
     lines = [f"{what:{width}}  {'GUIDE':8}  {can}"]
-    for row in rows:
-        lines.append(f"{row.what:{width}}  {row.guide:8}  {_SAID[row.can]}")
-        if row.why:
-            lines.append(f"    {row.why}")
+    for group in _by_cause(rows):
+        lines += [f"{row.what:{width}}  {row.guide:8}  {_SAID[row.can]}" for row in group]
+        if why := group[0].why:
+            lines.append(f"    {why}" if len(group) == 1 else f"    these {len(group)}: {why}")
     good = sum(row.can is True for row in rows)
     lines.append(f"{good} of {len(rows)} {last}")
     return "\n".join(lines)
+
+
+def _by_cause(rows: list[Row]) -> list[list[Row]]:
+    """The rows in their order, but those of the same reason together where the first of them stands."""
+    groups: dict[object, list[Row]] = {}
+    for number, row in enumerate(rows):
+        groups.setdefault((row.can, row.why) if row.why else number, []).append(row)
+    return list(groups.values())
 
 
 def asked(what: str, guide: str, config: Settings, connection_id: str, *asks: Callable[[database.Session], str]) -> Row:
