@@ -95,7 +95,7 @@ class Foreign(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer)
 
-    do_GET = do_POST = _keep
+    do_GET = do_POST = _keep  # noqa: N815  # names that http.server looks for
 
     def log_message(self, *_: object) -> None:
         """Nothing on stderr."""
