@@ -239,7 +239,7 @@ def _is_of_others(pid: int, homes: set[str], when: float) -> bool:
         try:
             return process.cwd() not in {*homes, ""}
         except psutil.AccessDenied:
-            return process.uids().real != os.getuid() or process.create_time() > when + 2
+            return bool(process.uids().real != os.getuid() or process.create_time() > when + 2)
     except psutil.NoSuchProcess:
         return False
 
