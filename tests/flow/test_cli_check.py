@@ -33,6 +33,7 @@ from sandbox.postgres import HOST, Cluster
 from sandbox.target import OWNER
 from sandbox.twin import keys
 from tests.conftest import free_port
+from tests.signing import CONNECTION, SIGNING
 from tests.sql.pgbouncer import pooler
 from tests.sql.standby import standby
 from tests.wire.server import Server, answer
@@ -78,6 +79,7 @@ POOLING = "primary: no transaction pooling before changes"
 UNUSED = "primary: indexes that nothing uses"
 AUDIT = "primary: security audit"
 SERVER, LEDGER = "primary: the server that config pins", "the ledger that config pins"
+KEY = "the key that signs the ledger's rows"
 SLACK = "Slack, where those who must answer are told"
 CHANGES = (
     MAINTAIN,
@@ -86,6 +88,7 @@ CHANGES = (
     POOLING,
     SERVER,
     LEDGER,
+    KEY,
     "role devops, DevOps Engineer: omar, olga",
     "role dba, Database Administrator: dora, omar",
     "role security, Security Engineer: sana",
@@ -167,6 +170,7 @@ def _configure(folder: Path, server: str, ledger: str) -> Path:
         "title: Security Engineer, users: []": "title: Security Engineer, users: [sana]",
         "title: Technical Lead, users: []": "title: Technical Lead, users: [lena]",
         "# slack: upkeep_slack": "slack: upkeep_slack",
+        "keys: {}": f"keys: {{tests: {{public: {SIGNING.keys['tests'].public}}}}}",
     }.items():
         assert text.count(old) == 1, old
         text = text.replace(old, new)
@@ -287,6 +291,7 @@ def deployment(
                 "upkeep_target_read": connection(target, "upkeep_read", role_passwords["upkeep_read"]),
                 "upkeep_target_maintain": connection(target, "upkeep_maintain", role_passwords["upkeep_maintain"]),
                 "upkeep_slack": {"conn_type": "slackwebhook", "password": "T000/B000/S3CRETTOKEN"},
+                "upkeep_signing": json.loads(CONNECTION),
                 "upkeep_ledger": connection(name, f"{name}_tasks", passwords["tasks"]),
                 "upkeep_ledger_dashboard": connection(name, f"{name}_dashboard", passwords["dashboard"]),
             }
@@ -528,7 +533,7 @@ def test_what_nobody_asked_for_is_off(deployment: Deployment) -> None:
     assert (said.code, said.errors) == (0, ""), said.output
     devops, dba = "role devops, DevOps Engineer", "role dba, Database Administrator"
     signs = "the monthly window's sign-on"
-    off = (MAINTAIN, LEDGER, devops, dba, "role lead, Technical Lead", signs, SLACK)
+    off = (MAINTAIN, LEDGER, KEY, devops, dba, "role lead, Technical Lead", signs, SLACK)
     assert tuple(said.rows)[-len(off) :] == off
     assert {said.rows[what] for what in off} == {"off"}
     assert set(said.why) == {UNUSED, AUDIT, *off}
@@ -536,11 +541,13 @@ def test_what_nobody_asked_for_is_off(deployment: Deployment) -> None:
     assert said.why[MAINTAIN].endswith("Nothing is changed in primary")
     assert "ledger.identity: found none" in said.why[LEDGER]
     assert "`python -m upkeep check --print-identity` prints it" in said.why[LEDGER]
+    assert said.why[KEY].startswith("config/maintenance.yaml: ledger.signing.keys: found none")
+    assert "`python -m upkeep ledger keygen` makes one" in said.why[KEY]
     assert "roles.dba.users: found nobody" in said.why[dba]
     assert said.why[dba].endswith("refused: optimise, indexes, reindex, validate")
     assert "monthly.sign_on: devops and dba and security and lead have no user" in said.why[signs]
     assert "approval.slack: found none, so nobody is told" in said.why[SLACK]
-    assert said.output.endswith("\n0 of 7 are there.\n")
+    assert said.output.endswith("\n0 of 8 are there.\n")
 
 
 def test_a_target_without_a_maintain_connection_in_config(deployment: Deployment, tmp_path: Path) -> None:

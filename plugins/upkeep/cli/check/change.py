@@ -11,8 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from upkeep import database, gate, pooling, sheets
 from upkeep.cli.check.identity import of_server
 from upkeep.cli.check.rows import Row, looked
-from upkeep.flow.connections import connection, trusted, trusted_connection
-from upkeep.settings import ConfigError, Settings
+from upkeep.flow.connections import connection, signer, trusted, trusted_connection
+from upkeep.settings import ConfigError, Settings, settings
 
 _PRINT = "`python -m upkeep check --print-identity` prints it"
 
@@ -121,6 +121,19 @@ def ledger_row(config: Settings) -> Row:
         return _pin(what, "ledger.identity", ledger.identity, gate.identity(session), ledger.tasks)
 
     return looked(what, "G11", config, ledger.tasks, same, trusted)
+
+
+def key_row() -> Row:
+    """The key that signs the ledger's rows, and whether config pins it."""
+    what = "the key that signs the ledger's rows"
+    try:
+        signer()
+    except ConfigError as error:
+        pinned = settings().maintenance.ledger.signing.keys
+        return Row(
+            what, "G11", False if pinned else None, f"{error}. Until then nothing is asked and nothing is changed"
+        )
+    return Row(what, "G11", True)
 
 
 def _pin(what: str, setting: str, pinned: str | None, found: str, connection_id: str) -> Row:
