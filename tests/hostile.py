@@ -7,20 +7,23 @@ itself does not, for a test may read as it likes. ``tests/apply/test_hostile_def
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 #: Whether this run has them everywhere.
 EVERYWHERE = os.environ.get("UPKEEP_HOSTILE_DEFAULTS") == "1"
 
 #: What a database may have: each legal, none what the server ships with.
-DATABASE: Mapping[str, str] = {
+DATABASE: dict[str, str] = {
     "DateStyle": "SQL, DMY",
     "IntervalStyle": "sql_standard",
     "TimeZone": "Asia/Kathmandu",
@@ -67,6 +70,10 @@ DATABASE: Mapping[str, str] = {
     "xmloption": "document",
 }
 
+#: In all tests: the audit has something to say of row_security, and a standby that defaults to serializable answers no
+#: statement outside a transaction, whoever asks.
+_MILDER = {"row_security": "on", "default_transaction_isolation": "repeatable read"}
+
 #: What a role may have on top: its own defaults go before the database's.
 ROLE: Mapping[str, str] = {
     "DateStyle": "German, MDY",
@@ -95,7 +102,7 @@ def _alter(
 
 def database(connection: psycopg.Connection[Any], name: str) -> None:
     """Give a database such defaults."""
-    _alter("ALTER DATABASE {} SET {} = {}", name, DATABASE, connection)
+    _alter("ALTER DATABASE {} SET {} = {}", name, DATABASE | (_MILDER if EVERYWHERE else {}), connection)
 
 
 def role(connection: psycopg.Connection[Any], name: str) -> None:
@@ -125,23 +132,32 @@ def defaults(dsn: str, roles: Iterable[str] = ()) -> Iterator[None]:
 
 _OURS = tuple(str(Path(__file__).parents[1] / folder) for folder in ("tests", "sandbox"))
 _CONNECT = psycopg.Connection.connect
-#: What the server ships with, which is what a test for itself expects.
+#: What the server ships with, which is what a test for itself expects; asked once.
 _USUAL = """
-    SELECT pg_catalog.set_config(
-        s.name, CASE s.name WHEN 'client_encoding' THEN 'UTF8' ELSE coalesce(s.boot_val, '') END, false)
+    SELECT s.name, CASE s.name WHEN 'client_encoding' THEN 'UTF8' ELSE coalesce(s.boot_val, '') END
     FROM pg_catalog.pg_settings s WHERE lower(s.name) = ANY (%s)
 """
 
 
+@cache
+def _usual(server: str) -> str:
+    """The options that give a connection to a server its usual settings."""
+    with _CONNECT(server, client_encoding="UTF8") as connection:
+        rows = connection.execute(_USUAL, [[name.lower() for name in (*DATABASE, *ROLE)]]).fetchall()
+    escaped = {name: re.sub(r"([\\\s])", r"\\\1", value) for name, value in rows}
+    return " ".join(f"-c {name}={value}" for name, value in escaped.items())
+
+
 def _connect(conninfo: str = "", **given: Any) -> psycopg.Connection[Any]:
     """Connect; for a test itself with the usual settings. A lambda is what it hands to the product to connect with."""
-    opened = _CONNECT(conninfo, **given)
     code = sys._getframe(1).f_code
-    if code.co_filename.startswith(_OURS) and code.co_name != "<lambda>":
-        opened.execute(_USUAL, [[name.lower() for name in (*DATABASE, *ROLE)]])
-        if not opened.autocommit:
-            opened.commit()
-    return opened
+    if not code.co_filename.startswith(_OURS) or code.co_name == "<lambda>":
+        return _CONNECT(conninfo, **given)
+    asked = conninfo_to_dict(conninfo)
+    if "options" in given or "options" in asked:
+        return _CONNECT(conninfo, **given)
+    server = make_conninfo(**{**asked, "dbname": "postgres"})
+    return _CONNECT(conninfo, **given, options=_usual(server))
 
 
 def everywhere() -> None:
