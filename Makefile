@@ -5,7 +5,7 @@ PY := .venv/bin/python
 PASSED := .test/passed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down check test coverage faults hostile matrix lint bench lock contract
+.PHONY: help demo down check test coverage faults mutants hostile matrix lint bench lock contract
 
 help: ## say what each command does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -40,6 +40,12 @@ coverage: .venv/.dev ## run all tests, and write which of them proves which item
 
 faults: .venv/.dev ## plant each fault of the catalogue, run the whole window on it, and heal it
 	@UPKEEP_FAULTS=all UPKEEP_FORGERIES=1000 $(PY) -m pytest tests/e2e/test_faults.py tests/apply/test_forged.py -rs
+
+SAMPLE ?= 60
+SEED ?= 1
+ROOMS ?=
+mutants: .venv/.dev ## plant small faults in the code of the gate and around it, and name those that no test sees (ROOMS="apply gate" SAMPLE=60 SEED=1)
+	@nice $(PY) -m tests.mutants --sample $(SAMPLE) --seed $(SEED) $(ROOMS)
 
 hostile: .venv/.dev ## run the tests of SQL and of apply in databases and as roles with hostile defaults
 	@UPKEEP_HOSTILE_DEFAULTS=1 $(PY) -m pytest tests/sql tests/apply -rs
