@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.apply.stage import BOTH, HOUR, SLOW, Go, Stage, changed
+from tests.apply.stage import BOTH, HOUR, SLOW, Go, Stage, changed, states
 from tests.signing import SIGNER
 from tests.sql.test_database import until
 from tests.sql.test_ledger import Ledger
@@ -96,6 +96,34 @@ def test_an_action_whose_need_is_not_done_is_refused(stage: Stage) -> None:
     assert outcomes["b"].reason == "it needs 1, which is not done"
     assert outcomes["c"].reason == "it needs 2, which is not done"
     assert stage.permits(stored) == []
+
+
+def test_a_need_that_failed_stops_what_stands_on_it_and_nothing_else(stage: Stage) -> None:
+    """The first was tried and not done: the second, which needs it, has no permit; the third goes on."""
+    stage.dirty("a", "b", "c")
+    a, b, c = stage.plan().plan.actions
+    stored = stage.approved(actions=(a, replace(b, needs=(a.id,)), c))
+    with psycopg.connect(stage.dsn) as holder:
+        holder.execute("LOCK TABLE a IN SHARE MODE")
+        outcomes = stage.apply(stored)
+    assert states(outcomes) == {"a": "not done", "b": "refused", "c": "done"}
+    assert outcomes["b"].reason == "it needs 1, which is not done"
+    assert stage.permits(stored) == [("a", 1, "not done"), ("a", 2, "not done"), ("c", 1, "done")]
+    assert stage.vacuums() == {"a": 0, "b": 0, "c": 1}
+
+
+def test_a_need_that_was_met_in_an_earlier_try_is_met(stage: Stage) -> None:
+    """The run is cleared after its first action was done: what stands on it runs now."""
+    stage.dirty("a", "b")
+    a, b = stage.plan().plan.actions
+    stored = stage.plan(actions=(a, replace(b, needs=(a.id,))))
+    stage.decide(stored, {"dba": "ann"})
+    stage.decide(stored, {"devops": "bob"})
+    with psycopg.connect(stage.dsn) as holder:
+        holder.execute("LOCK TABLE b IN SHARE MODE")
+        assert states(stage.apply(stored)) == {"a": "done", "b": "not done"}
+    assert states(stage.apply(stored)) == {"a": "done", "b": "done"}
+    assert stage.vacuums() == {"a": 1, "b": 1}
 
 
 NOW = datetime.now(UTC).replace(microsecond=0)

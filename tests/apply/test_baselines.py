@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.apply.stage import Stage
-from tests.apply.test_thresholds import ROLES, day, in_ledger
+from tests.apply.test_thresholds import LATE, ROLES, day, done_by_hand, in_ledger
 from tests.signing import SIGNER, config_folder
 from upkeep import baselines, gate, ledger, plans, proposals
 from upkeep.baselines import InForce
@@ -370,6 +370,37 @@ def test_a_row_written_by_hand_does_not_hide_the_one_that_verifies(stage: Stage)
     assert version is not None and version.number == 1
     assert "no answer from dba" in told(stage)[f"baseline:row:{TRUST}:2"].detail
     assert judged_at(stage, 174).level is Level.WARNING
+
+
+def test_the_receipt_of_another_action_of_the_plan_is_none(stage: Stage) -> None:
+    """Both are approved, one ran out of time and its row is written by hand: the other's receipt is no proof of it."""
+    timed(stage, QUIET)
+    timed(stage, QUIET, function="vibe-analyzer")
+    first, second = planned(stage).plan.actions
+    late = replace(first, predicted_ms=LATE)
+    stored = stage.decide(stage.plan(actions=(late, second)))
+    assert [outcome.state for outcome in stage.apply(stored).values()] == ["refused", "done"]
+    with stage.ledger.session() as session:
+        baselines.write(session, late, stored.digest)
+    now = in_force(stage)
+    assert {subject: mine[0].number for subject, mine in now.versions.items()} == {second.table: 1}
+    assert [(row.subject, row.why) for row in now.ignored] == [
+        (late.table, "found no receipt that says it was done under a permit, expected one")
+    ]
+
+
+def test_a_baseline_of_another_subject_is_not_that_of_the_row(stage: Stage) -> None:
+    """An action about one function whose statement is another's: approved, and with a receipt, it judges neither."""
+    timed(stage, QUIET)
+    (one,) = planned(stage).plan.actions
+    crossed = replace(one, table="vibe-analyzer latency")
+    stored = stage.decide(stage.plan(actions=(crossed,)))
+    done_by_hand(stage, stored, crossed.id)
+    with stage.ledger.session() as session:
+        baselines.write(session, crossed, stored.digest)
+    now = in_force(stage)
+    assert now.versions == {}
+    assert [row.why for row in now.ignored] == [f"found a baseline of {TRUST}, expected one of vibe-analyzer latency"]
 
 
 def test_another_targets_row_is_no_use(stage: Stage, kept: Any, empty_database: str) -> None:

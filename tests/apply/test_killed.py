@@ -10,6 +10,7 @@ import pytest
 
 from tests.apply.stage import SLOW, Stage, changed
 from tests.sql.test_database import running, until
+from upkeep import gate
 from upkeep.apply.target import LOCK
 from upkeep.settings import Maintenance
 
@@ -112,6 +113,17 @@ def test_the_next_runs_other_plan_settles_what_was_left(stage: Stage, tmp_path: 
     assert [action.table for action in after.plan.actions] == ["other"]
     assert stage.apply(after)["other"].state == "done"
     assert stage.permits(left) == [("kept", 1, "done")]
+
+
+def test_a_permit_of_another_database_of_the_target_is_left_to_its_own_apply(stage: Stage) -> None:
+    """The catalogue of this database cannot tell what happened in that one: its permit stays without a receipt."""
+    stage.dirty("kept")
+    elsewhere = stage.approved(database="another_database")
+    with stage.ledger.session() as session:
+        before = {"vacuum_count": 0, "analyze_count": 0}
+        gate.add_permit(session, gate.Permit(elsewhere.digest, "1", 1, "the run elsewhere", 1, before))
+    assert stage.apply(stage.approved())["kept"].state == "done"
+    assert stage.permits(elsewhere) == [("kept", 1, None)]
 
 
 def test_a_plan_that_nobody_approved_settles_what_was_left_too(stage: Stage, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -202,6 +203,45 @@ def test_what_changed_since_the_plan_is_refused(worn: Stage, statements: str, wh
     (outcome,) = worn.apply(stored).values()
     assert (outcome.state, why in outcome.reason) == ("refused", True), outcome
     assert (worn.permits(stored), there(worn)) == ([], before)
+
+
+def test_an_index_that_became_invalid_is_not_rebuilt(worn: Stage) -> None:
+    """That is another kind's matter: what its rows hold is not known to be what its table says."""
+    stored = approved(worn)
+    worn.do("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'worn_pkey'::regclass")
+    before = there(worn)
+    (outcome,) = worn.apply(stored).values()
+    assert (outcome.state, outcome.reason) == ("refused", "it has become invalid since the plan was drawn up")
+    assert (worn.permits(stored), there(worn)) == ([], before)
+
+
+def test_an_index_that_cannot_be_rebuilt_beside_its_use_is_not_rebuilt(worn: Stage) -> None:
+    """REINDEX CONCURRENTLY refuses an exclusion constraint; an approved plan that names one ends before its permit."""
+    stored = planned(worn)
+    worn.do("CREATE TABLE booked (during int4range, EXCLUDE USING gist (during WITH &&))")
+    (row,) = worn.look(
+        "SELECT i.oid::bigint AS oid FROM pg_class i JOIN pg_index x ON x.indexrelid = i.oid WHERE x.indisexclusion"
+    )
+    with worn.session() as session:
+        wanted = replace(stored.plan.actions[0], table="booked_during_excl", oid=row["oid"])
+        now = reindex.state(session, wanted)
+    assert now is not None
+    excluding = worn.decide(worn.plan(actions=(replace(wanted, shape=now["shape"]),), cadence="monthly"))
+    (outcome,) = worn.apply(excluding).values()
+    assert (outcome.state, outcome.reason) == ("refused", "it cannot be rebuilt beside the table's use")
+    assert worn.permits(excluding) == []
+
+
+def test_an_index_whose_size_cannot_be_asked_is_not_rebuilt(worn: Stage) -> None:
+    """Somebody has ACCESS EXCLUSIVE: whether there is room cannot be told, and waiting for the answer would be long."""
+    stored = approved(worn)
+    with psycopg.connect(worn.dsn) as holder:
+        holder.execute("ALTER INDEX worn_pkey SET (fillfactor = 90)")
+        holder.execute("ALTER INDEX worn_pkey RESET (fillfactor)")
+        (outcome,) = worn.apply(stored).values()
+    assert outcome.state == "refused"
+    assert outcome.reason == "its size could not be asked: somebody has or wants ACCESS EXCLUSIVE"
+    assert worn.permits(stored) == []
 
 
 @pytest.mark.parametrize("storage", [None, 1_000_000])

@@ -398,6 +398,49 @@ def test_a_row_that_does_not_verify_is_ignored_and_told(
     assert why in row.detail
 
 
+LATE = 60 * 60_000 + 30_000  # from the plan's beginning there is room for it, from now on there is not
+
+
+def test_the_receipt_of_another_action_of_the_plan_is_none(stage: Stage) -> None:
+    """Both are approved, one ran out of time and its row is written by hand: the other's receipt is no proof of it."""
+    days(stage, [20.0] * 28, metric="cpu_usage")
+    days(stage, QUIET)
+    first, second = planned(stage).plan.actions
+    late = replace(first, predicted_ms=LATE)
+    stored = stage.decide(stage.plan(actions=(late, second)))
+    outcomes = stage.apply(stored)
+    assert "would not end before" in outcomes[late.table].reason
+    assert outcomes[second.table].state == "done"
+    with stage.ledger.session() as session:
+        thresholds.write(session, late, stored.digest)
+    now = in_force(stage)
+    assert (now.versions[late.table], now.versions[second.table]) == (1, 2)
+    assert [(row.metric, row.why) for row in now.ignored] == [
+        (late.table, "found no receipt that says it was done under a permit, expected one")
+    ]
+
+
+def done_by_hand(stage: Stage, stored: gate.Stored, key: str) -> None:
+    """A permit and a receipt of one action, as the tasks' role may write them."""
+    with stage.ledger.session() as session:
+        number = gate.add_permit(session, gate.Permit(stored.digest, key, 1, stored.plan.run_id, 1, {}))
+        gate.add_receipt(session, number, gate.Receipt("done", ""))
+
+
+def test_bands_of_another_metric_are_not_those_of_the_row(stage: Stage) -> None:
+    """An action about one metric whose statement is another's: approved, and with a receipt, it judges neither."""
+    days(stage, QUIET)
+    (one,) = planned(stage).plan.actions
+    crossed = replace(one, table="cpu_usage")
+    stored = stage.decide(stage.plan(actions=(crossed,)))
+    done_by_hand(stage, stored, crossed.id)
+    with stage.ledger.session() as session:
+        thresholds.write(session, crossed, stored.digest)
+    now = in_force(stage)
+    assert (now.version, now.thresholds) == (1, CONFIG)
+    assert [row.why for row in now.ignored] == ["found bands of error_rate, expected them of cpu_usage"]
+
+
 def test_a_forged_newer_row_does_not_hide_the_one_that_verifies(stage: Stage) -> None:
     """The tasks' role adds a row for a plan that nobody approved: version 2 stays in force, and version 3 is told."""
     second_version(stage)

@@ -19,7 +19,7 @@ from sandbox.postgres import Cluster, bin_dir
 from tests.conftest import free_port
 from tests.sandbox.test_backups import switch
 from upkeep import backups
-from upkeep.backups import BackupError, Segment
+from upkeep.backups import BackupError, Label, Segment
 from upkeep.checks.backups import look_at_backups
 from upkeep.findings import Finding, Level
 from upkeep.ledger import Looked
@@ -168,6 +168,33 @@ def test_a_label_in_another_time_zone_leaves_the_age_to_the_manifest(copied: Sto
     assert found(look(copied, datetime.now(UTC) + timedelta(hours=27)), "age").level is WARNING
 
 
+@pytest.mark.guide("G99", "fires")
+def test_a_backup_whose_time_nothing_tells_is_of_unknown_age(copied: Store) -> None:
+    """A label in a zone that says nothing certain, a manifest without the label's time: UNKNOWN, not young or old."""
+    folder = copied.newest()
+    label, manifest = folder / "backup_label", folder / "backup_manifest"
+    label.write_text(label.read_text().replace(" UTC\n", " CEST\n"))
+    entries = json.loads(manifest.read_text())
+    (entry,) = [one for one in entries["Files"] if one["Path"] == "backup_label"]
+    for unreadable in ("yesterday", "2026-13-01 00:00:00 GMT"):
+        entry["Last-Modified"] = unreadable
+        manifest.write_text(json.dumps(entries))
+        looked = look(copied)
+        age = found(looked, "age")
+        assert (age.level, age.detail) == (UNKNOWN, "not collected: neither label nor manifest says when")
+        assert not [sample for sample in looked.samples if sample.metric == "backup_age"]
+
+
+@pytest.mark.guide("G100", "fires")
+def test_a_backup_without_its_version_is_critical(copied: Store) -> None:
+    """pg_verifybackup would not be of its major, and whoever restores it does not know which server to take."""
+    version = copied.newest() / "PG_VERSION"
+    for spoil in (lambda: version.write_bytes(b"\xff17\n"), version.unlink):
+        spoil()
+        integrity = found(look(copied), "integrity")
+        assert (integrity.level, integrity.detail) == (CRITICAL, "found no PG_VERSION in the backup")
+
+
 def test_file_times_do_not_make_a_backup_young(store: Store) -> None:
     """Touched or copied files change nothing about when it began."""
     begun = backups.read_label(store.newest()).started_at
@@ -276,6 +303,44 @@ def test_gaps_in_the_archive(copied: Store) -> None:
     assert ended.detail == f"0 segments from {needed[0]}; missing: {needed[0]}"
     shutil.rmtree(copied.wal)
     assert found(look(copied), "wal").detail == f"found no folder {copied.wal}"
+
+
+def archived(folder: Path, *segments: Segment) -> Path:
+    """An archive that holds these segments of one megabyte, whole."""
+    folder.mkdir(exist_ok=True)
+    for segment in segments:
+        with (folder / segment.name(2**20)).open("wb") as file:
+            file.truncate(2**20)
+    return folder
+
+
+#: A backup on timeline 2 that begins in segment 7 and needs WAL to the last byte of segment 9.
+BEGUN = Label(Segment(2, 7), 2**20, None)
+NEEDED = 10 * 2**20
+
+
+@pytest.mark.guide("G100", "fires", "silent")
+def test_a_segment_of_an_older_timeline_fills_no_gap(tmp_path: Path) -> None:
+    """The history before a promotion has a segment of the same number, and other contents."""
+    now = datetime.now(UTC)
+    wal = archived(tmp_path / "wal", *(Segment(2, number) for number in (7, 9)), Segment(1, 8))
+    seen = backups.read_archive(wal, BEGUN, NEEDED, now)
+    assert (seen.segments, seen.missing) == (2, [(Segment(2, 8), Segment(2, 8))])
+    archived(wal, Segment(2, 8))
+    assert backups.read_archive(wal, BEGUN, NEEDED, now).missing == []
+
+
+@pytest.mark.guide("G100", "fires", "silent")
+def test_wal_must_reach_the_backups_end(tmp_path: Path) -> None:
+    """Without a gap from its first segment on, an archive that ends before the backup does cannot restore it."""
+    now = datetime.now(UTC)
+    wal = archived(tmp_path / "wal", Segment(2, 7))
+    assert backups.read_archive(wal, BEGUN, NEEDED, now).missing == [(Segment(2, 8), Segment(2, 9))]
+    archived(wal, Segment(2, 8))
+    assert backups.read_archive(wal, BEGUN, NEEDED, now).missing == [(Segment(2, 9), Segment(2, 9))]
+    assert backups.read_archive(wal, BEGUN, NEEDED + 1, now).missing == [(Segment(2, 9), Segment(2, 10))]
+    archived(wal, Segment(2, 9))
+    assert backups.read_archive(wal, BEGUN, NEEDED, now).missing == []
 
 
 @pytest.mark.guide("G100", "fires", "silent")

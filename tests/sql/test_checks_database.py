@@ -176,6 +176,30 @@ def test_a_statement_that_runs_is_found_until_it_ends(platform: Platform) -> Non
         until(lambda: platform.long_queries(0.3), lambda found: pid not in found)
 
 
+@pytest.mark.guide("G50", "holds")
+def test_a_statement_is_as_old_as_itself_and_not_as_its_transaction(platform: Platform) -> None:
+    """What runs is judged by when it began, however long its transaction is open."""
+    clock = "SELECT extract(epoch FROM clock_timestamp())::float8"
+    with psycopg.connect(platform.admin) as working, psycopg.connect(platform.admin, autocommit=True) as other:
+
+        def seconds() -> float:
+            (now,) = other.execute(clock).fetchone() or (0.0,)
+            return float(now)
+
+        working.execute("SELECT 1")
+        opened = seconds()
+        until(lambda: seconds() - opened > 2)
+        began = seconds()
+        working.pgconn.send_query(b"SELECT pg_sleep(600)")
+        pid = working.info.backend_pid
+        finding = until(
+            lambda: platform.long_queries(0.1), lambda found: pid in found and found[pid].metadata["state"] == "active"
+        )[pid]
+        assert finding.metadata["age_seconds"] <= seconds() - began
+        working.cancel_safe()
+        working.close()
+
+
 @pytest.mark.guide("G50", "silent")
 def test_what_is_younger_than_the_limit_is_not_found(platform: Platform) -> None:
     """With config's own five minutes a fresh statement and a fresh transaction are no finding."""

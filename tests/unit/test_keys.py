@@ -121,6 +121,19 @@ def test_a_key_that_is_older_than_its_rotation_is_the_old_one() -> None:
     assert set(look(jwt(issued=35 * DAY), rotated={NAME: date(2026, 11, 1)})) == {"expiry", "age"}
 
 
+@pytest.mark.guide("G80", "fires", "silent")
+def test_a_platform_whose_clock_is_a_little_ahead_has_a_young_key() -> None:
+    """Up to five minutes are the clocks' difference and no age; a second more is a day that is still to come."""
+    ahead = timedelta(minutes=5)
+    findings, samples = judged(NAME, jwt(issued=-ahead), SHIPPED, NOW)
+    assert [(finding.key.rpartition(":")[2], finding.level) for finding in findings][1:] == [("age", Level.OK)]
+    assert "0 days ago" in findings[1].detail
+    assert samples == (Sample("api_key_age", 0.0, "days", NAME),)
+    findings, samples = judged(NAME, jwt(issued=-ahead - timedelta(seconds=1)), SHIPPED, NOW)
+    assert (findings[1].level, samples) == (Level.UNKNOWN, ())
+    assert "which is still to come" in findings[1].detail
+
+
 @pytest.mark.guide("G80", "fires")
 @pytest.mark.parametrize("key", [jwt(issued=-2 * DAY), secret_key()], ids=["by itself", "by config"])
 def test_a_day_that_is_still_to_come_is_unknown(key: str) -> None:

@@ -8,6 +8,7 @@ import json
 import math
 import socket
 import ssl
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.wire.server import HOST, MANY, Answer, Server, answer, endless, raw, silence, trickling
+from tests.wire.server import HOST, MANY, PATIENCE, Answer, Server, answer, endless, raw, silence, trickling
 from upkeep.checks import answers
 from upkeep.findings import Level
 from upkeep.functions.contract import ContractError, parse_answer
@@ -169,6 +170,7 @@ def test_both_forms_of_key_are_sent_as_supabase_wants_them(
 GATEWAY = '{"code": "BOOT_ERROR", "message": "Function failed to start"}'
 HURRY = {"read_timeout_seconds": 0.2}
 BRIEF = {"total_timeout_seconds": 0.4}
+ONCE = BRIEF | {"attempts": 1}
 SMALL = {"max_answer_bytes": 1_000}
 TOO_SLOW = "the answer was not complete after 0.4 s (config: http.total_timeout_seconds)"
 PAD = 110  # so that the cut of a quotation falls into the key
@@ -281,6 +283,35 @@ def test_what_goes_wrong_is_said_and_only_what_may_pass_is_tried_again(
         connect(server.url)
         assert said in refusal(QUICK.model_copy(update=change))
     assert len(server.received) == requests
+
+
+@pytest.mark.guide("X4", "holds")
+def test_the_clock_of_the_attempt_ends_what_reads_nothing(connect: Any) -> None:
+    """A request that hangs before the first byte, as in name resolution: no read is there to look at a clock."""
+    over = threading.Event()
+
+    def hangs(*_: Any, **__: Any) -> Any:
+        over.wait(PATIENCE)
+
+    try:
+        with pytest.raises(WireError, match=r"not complete after 0\.4 s"):
+            post(hangs, Call(FUNCTION, "{}", CONNECTION), SECRET, QUICK.model_copy(update=ONCE))
+    finally:
+        over.set()
+
+
+@pytest.mark.guide("X4", "holds")
+def test_the_clock_of_the_reading_ends_a_thread_that_was_given_up(connect: Any) -> None:
+    """Its answer drips on: the caller was told long ago, and the thread with its socket must end too."""
+    before = set(threading.enumerate())
+    with Server(trickling(UNTIL_CLOSED, b"x")) as server:
+        connect(server.url)
+        served = set(threading.enumerate())
+        assert "not complete after 0.4 s" in refusal(QUICK.model_copy(update=ONCE))
+        ours = [thread for thread in threading.enumerate() if thread.daemon and thread not in served | before]
+        for thread in ours:
+            thread.join(PATIENCE / 2)
+        assert not [thread for thread in ours if thread.is_alive()]
 
 
 def test_a_legacy_key_that_is_refused_is_not_told_to_change_verify_jwt(connect: Any) -> None:
