@@ -374,8 +374,9 @@ def test_a_row_written_by_hand_does_not_hide_the_one_that_verifies(stage: Stage)
 
 def test_the_receipt_of_another_action_of_the_plan_is_none(stage: Stage) -> None:
     """Both are approved, one ran out of time and its row is written by hand: the other's receipt is no proof of it."""
-    timed(stage, QUIET)
-    timed(stage, QUIET, function="vibe-analyzer")
+    for ago in range(30, 0, -1):
+        samples = (Sample("latency", 100.0, "ms", "trust-scorer"), Sample("response_time", 200.0, "ms"))
+        measured(stage, day(stage, ago), *samples)
     first, second = planned(stage).plan.actions
     late = replace(first, predicted_ms=LATE)
     stored = stage.decide(stage.plan(actions=(late, second)))

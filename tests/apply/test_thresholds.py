@@ -423,8 +423,8 @@ def test_the_receipt_of_another_action_of_the_plan_is_none(stage: Stage) -> None
 def done_by_hand(stage: Stage, stored: gate.Stored, key: str) -> None:
     """A permit and a receipt of one action, as the tasks' role may write them."""
     with stage.ledger.session() as session:
-        number = gate.add_permit(session, gate.Permit(stored.digest, key, 1, stored.plan.run_id, 1, {}))
-        gate.add_receipt(session, number, gate.Receipt("done", ""))
+        permit = gate.add_permit(session, gate.Permit(stored.digest, key, 1, stored.plan.run_id, 1, {}), SIGNER)
+        gate.add_receipt(session, permit.row_id, gate.Receipt("done", ""), stored.digest, SIGNER)
 
 
 def test_bands_of_another_metric_are_not_those_of_the_row(stage: Stage) -> None:
