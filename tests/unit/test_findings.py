@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from upkeep.findings import Bands, Interval, Level, worst
+from upkeep.findings import Bands, Expectation, Interval, Level, worst
 from upkeep.settings import METRICS, ROOT, settings
 
 OK, WARNING, CRITICAL, UNKNOWN = Level.OK, Level.WARNING, Level.CRITICAL, Level.UNKNOWN
@@ -128,6 +128,57 @@ def test_the_worst_level_comes_first_in_every_order() -> None:
 def test_no_level_at_all_is_unknown() -> None:
     """Nothing was looked at, which is never ok."""
     assert worst([]) is UNKNOWN
+
+
+BELOW_100 = Expectation(Interval.parse("[0, 100)"), Interval.parse("[0, inf)"), "ms", "G0")
+
+
+@pytest.mark.parametrize(
+    ("value", "level"),
+    [
+        (0.0, OK),
+        (99.9, OK),
+        (100.0, WARNING),
+        (1e9, WARNING),
+        (-0.1, UNKNOWN),
+        (math.nan, UNKNOWN),
+        (math.inf, UNKNOWN),
+    ],
+)
+def test_an_expected_number_that_cannot_be_is_unknown(value: float, level: Level) -> None:
+    """Inside is ok, outside a warning, and what no such number can be is neither."""
+    assert BELOW_100.judge(value) is level
+
+
+@pytest.mark.parametrize("expected", ["[-1, 50]", "[50, 101]"])
+def test_nothing_impossible_is_expected(expected: str) -> None:
+    """On either side."""
+    with pytest.raises(ValueError, match=r"beyond possible \[0, 100\]"):
+        Expectation(Interval.parse(expected), Interval.parse("[0, 100]"), "%", "G0")
+
+
+@pytest.mark.parametrize("text", ["(5, 5]", "[5, 5)", "[6, 5]", "[0, inf]", "0, 5", "[a, 5]", "[0, 5] ms"])
+def test_what_is_no_interval_is_refused(text: str) -> None:
+    """Empty, the wrong way round, with an end at infinity, or not an interval at all."""
+    with pytest.raises(ValueError, match="expected"):
+        Interval.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("ok", "warning", "critical", "said"),
+    [
+        ("[0, 60]", "[60, 80]", "(80, 100]", "share values"),
+        ("[0, 65)", "[60, 80]", "(80, 100]", "share values"),
+        ("[0, 60)", "[60, 80]", "(70, 100]", "share values"),
+        ("[0, 60)", "(60, 80]", "(80, 100]", "do not touch"),
+        ("[0, 59]", "[60, 80]", "(80, 100]", "do not touch"),
+        ("[60, 80)", "[0, 60)", "[80, 100]", "expected it between ok and critical"),
+    ],
+)
+def test_bands_tile_one_range(ok: str, warning: str, critical: str, said: str) -> None:
+    """X12: no value has two levels, none in between has none, and a warning is between ok and critical."""
+    with pytest.raises(ValueError, match=said):
+        Bands(Interval.parse(ok), Interval.parse(warning), Interval.parse(critical), "%", "G0")
 
 
 @pytest.mark.parametrize(

@@ -212,6 +212,11 @@ def test_a_freeze_stops_what_everybody_approved() -> None:
     assert refusal(PLAN, ONE, [ANN, BOB], at(frozen="Holidays")) == "frozen: Holidays"
 
 
+def test_who_has_not_signed_on_stops_what_everybody_approved() -> None:
+    """In the words of the sign-on."""
+    assert refusal(PLAN, ONE, [ANN, BOB], at(absent="not signed on: lead")) == "not signed on: lead"
+
+
 @pytest.mark.parametrize(
     ("begins", "said"),
     [

@@ -330,6 +330,14 @@ def piece(token: Any) -> str:
     return f"《{token.content}》" if token.type == "code_inline" else MARKS.get(token.type, f"<{token.type}>")
 
 
+def test_the_form_says_how_an_action_is_taken_back() -> None:
+    """Where there is a way back, it stands beside the action; where there is none, nothing does."""
+    back = 'CREATE INDEX CONCURRENTLY "old" ON "public"."error_logs" ("created_at")'
+    line = f"    - takes it back: 《{back}》"
+    assert line in read(plans.body(plan(action(undo=back)), "dba", {}, ["ann"]))
+    assert not [one for one in read(plans.body(plan(action()), "dba", {}, ["ann"])) if "takes it back" in one]
+
+
 def test_the_form_is_what_the_plan_says() -> None:
     """Every line of it: who asked, each action with its reason, cost, lock and roles, what was seen, what it needs."""
     seen = {"1": {"live rows": 1_234_567, "note": "a_b", "dead rows": 0.5}}
