@@ -25,14 +25,16 @@ SHIFT = "UPKEEP_SANDBOX_PORT_SHIFT"
 #: What a sandbox is drawn up in; it names the ports that are its own.
 STATE = "sandbox.json"
 
-CLAIMS = Path(tempfile.gettempdir()) / "upkeep-sandbox-ports"
+#: Environment: a folder for the claims in place of the machine's own, for sandboxes of which nothing is ever started.
+CLAIMS = "UPKEEP_SANDBOX_CLAIMS"
 
 
 @contextmanager
-def reserved(folder: Path, kept: Mapping[str, int], claims: Path = CLAIMS) -> Iterator[dict[str, int]]:
+def reserved(folder: Path, kept: Mapping[str, int]) -> Iterator[dict[str, int]]:
     """A port for each of PORTS that has none yet; nobody else gets them until the block has written them to STATE."""
     found: dict[str, int] = {}
     shift = int(os.environ.get(SHIFT) or 0)
+    claims = Path(os.environ.get(CLAIMS) or Path(tempfile.gettempdir()) / "upkeep-sandbox-ports")
     _make_for_all(claims)
     with ExitStack() as locks:
         for name in [name for name in PORTS if name not in kept]:

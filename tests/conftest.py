@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from sandbox import postgres, target
+from sandbox import ports, postgres, target
 from tests import hostile
 
 pytest_plugins = ["tests.coverage_table"]
@@ -31,6 +31,9 @@ STAND_INS = {major: Path(__file__).parent / "matrix" / f"before_{major}.sql" for
 
 # Airflow reads and writes its home as soon as it is imported: never the home of the person who runs the tests.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="upkeep-airflow-")
+
+# Most of the tests' sandboxes are never started: they keep no port from the sandboxes of this machine.
+os.environ[ports.CLAIMS] = tempfile.mkdtemp(prefix="upkeep-claims-")
 
 
 def free_port() -> int:

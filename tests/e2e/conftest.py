@@ -19,7 +19,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, sync_playwright
 
-from sandbox import processes
+from sandbox import ports, processes
 from sandbox.stack import Sandbox, open_sandbox
 from upkeep.settings import ROOT
 
@@ -95,7 +95,8 @@ class Running:
 
 def _cli(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     # Other tests run beside these and start a sandbox's parts too.
-    environ = {**os.environ, "UPKEEP_SANDBOX": str(folder), "UPKEEP_SANDBOX_PORT_SHIFT": "1000"}
+    environ = {**os.environ, "UPKEEP_SANDBOX": str(folder), ports.SHIFT: "1000"}
+    del environ[ports.CLAIMS]  # this one is started
     return subprocess.run(
         [sys.executable, "-m", "sandbox", *command], env=environ, cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from sandbox import processes
-from sandbox.ports import PORTS, SHIFT, reserved
+from sandbox.ports import CLAIMS, PORTS, SHIFT, reserved
 from sandbox.postgres import HOST, Cluster
 from sandbox.stack import Sandbox, open_sandbox
 from tests.conftest import free_port
@@ -35,7 +35,12 @@ for number in range(10):
 def test_sandboxes_drawn_up_at_once_share_no_port(tmp_path: Path) -> None:
     """Four processes draw up ten sandboxes each at the same moment: 240 ports, each of them once."""
     argv = [sys.executable, "-c", DRAW]
-    environ = {**os.environ, SHIFT: "7000", "TMPDIR": str(tmp_path), "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"}
+    environ = {
+        **os.environ,
+        SHIFT: "7000",
+        CLAIMS: str(tmp_path / "claims"),
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",
+    }
     folders = [tmp_path / name for name in ("a", "b", "c", "d")]
     started = [
         subprocess.Popen([*argv, folder], env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -59,24 +64,25 @@ def test_two_calls_on_one_folder_draw_one_sandbox(tmp_path: Path) -> None:
     """Four processes that draw up the same folder get the same passwords and ports."""
     program = "import sys; from pathlib import Path; from sandbox.stack import open_sandbox\n"
     program += "one = open_sandbox(Path(sys.argv[1])); print(sorted(one.ports.items()), sorted(one.passwords.items()))"
-    environ = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"}
+    environ = {**os.environ, CLAIMS: str(tmp_path / "claims"), "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"}
     argv = [sys.executable, "-c", program, str(tmp_path / "same")]
     started = [subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     said = {one.communicate(timeout=120)[0].splitlines()[-1] for one in started}
     assert len(said) == 1
 
 
-def test_ports_of_a_sandbox_that_is_gone_are_free_again(tmp_path: Path) -> None:
+def test_ports_of_a_sandbox_that_is_gone_are_free_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A claim holds while a sandbox names the port, also when nothing of it runs, and ends with its folder."""
+    monkeypatch.setenv(CLAIMS, str(tmp_path / "claims"))
     first, second = tmp_path / "first", tmp_path / "second"
-    with reserved(first, {}, tmp_path / "claims") as drawn, reserved(second, {}, tmp_path / "claims") as others:
+    with reserved(first, {}) as drawn, reserved(second, {}) as others:
         assert not set(drawn.values()) & set(others.values())
     first.mkdir()
     (first / "sandbox.json").write_text(json.dumps({"ports": drawn}))
-    with reserved(second, {}, tmp_path / "claims") as others:
+    with reserved(second, {}) as others:
         assert not set(drawn.values()) & set(others.values())
     (first / "sandbox.json").unlink()
-    with reserved(second, {}, tmp_path / "claims") as others:
+    with reserved(second, {}) as others:
         assert others["airflow"] <= drawn["airflow"]
 
 

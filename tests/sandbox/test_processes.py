@@ -1,9 +1,15 @@
 """What a killed scheduler leaves behind is found although it hides its folder, and nothing else is taken for it."""
 
+import contextlib
+import ctypes
 import os
+import pwd
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -115,3 +121,73 @@ def test_a_pid_that_is_another_program_by_now_stands_for_nothing(sandbox: Sandbo
     log(elsewhere, family)
     assert {process.pid for process in leftovers(sandbox)} == {family.supervisord, family.scheduler, family.worker.pid}
     assert leftovers(elsewhere) == []
+
+
+def hide() -> None:
+    """What Airflow does to its workers: an ordinary user may look up neither folder nor environment."""
+    ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+
+
+def hidden_family(sandbox: Sandbox) -> tuple[int, int, int]:
+    """supervisord, a scheduler that hides itself, and its worker; nobody reaps the scheduler. Returns their PIDs."""
+    reading, writing = os.pipe()
+    supervisord = os.fork()
+    if supervisord == 0:
+        os.setsid()
+        os.chdir(sandbox.processes)
+        scheduler = os.fork()
+        if scheduler == 0:
+            os.setpgid(0, 0)
+            os.chdir("/")
+            hide()
+            worker = os.fork()
+            if worker:
+                os.write(writing, f"{os.getpid()} {worker}\n".encode())
+        time.sleep(600)
+        os._exit(0)
+    scheduler, worker = map(int, os.read(reading, 100).split())
+    return supervisord, scheduler, worker
+
+
+def found_by_an_ordinary_user(sandbox: Sandbox) -> tuple[bool, bool]:
+    """Whether the worker is found while its scheduler hides, and when that is a zombie."""
+    supervisord, scheduler, worker = hidden_family(sandbox)
+    try:
+        when = datetime.fromtimestamp(psutil.Process(worker).create_time())
+        (sandbox.folder / "logs" / "supervisord.log").write_text(
+            f"{when:%Y-%m-%d %H:%M:%S},501 INFO supervisord started with pid {supervisord}\n"
+            f"{when:%Y-%m-%d %H:%M:%S},684 INFO spawned: 'scheduler' with pid {scheduler}\n"
+        )
+        alive = worker in {process.pid for process in leftovers(sandbox)}
+        os.kill(scheduler, signal.SIGKILL)
+        while psutil.Process(scheduler).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.05)
+        return alive, worker in {process.pid for process in leftovers(sandbox)}
+    finally:
+        for pid in (supervisord, scheduler, worker):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_an_ordinary_user_finds_the_worker_of_a_scheduler_that_hides() -> None:
+    """Neither a program that hides its folder nor the zombie of one makes its group a stranger's."""
+    folder = Path(tempfile.mkdtemp(prefix="upkeep-ordinary-"))
+    reading, writing = os.pipe()
+    try:
+        sandbox = open_sandbox(folder)
+        for part in (sandbox.processes, folder / "logs"):
+            part.mkdir()
+        nobody = pwd.getpwnam("nobody").pw_uid
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, nobody if os.getuid() == 0 else -1, -1)
+        child = os.fork()
+        if child == 0:
+            with contextlib.suppress(BaseException):
+                if os.getuid() == 0:
+                    os.setuid(nobody)
+                os.write(writing, repr(found_by_an_ordinary_user(sandbox)).encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+        os.close(writing)
+        assert os.read(reading, 100).decode() == "(True, True)"
+    finally:
+        shutil.rmtree(folder)
