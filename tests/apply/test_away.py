@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from typing import Any
 
 import psycopg
@@ -31,7 +30,7 @@ def test_a_restart_in_the_middle_is_survived(kept: Ledger, new_cluster: Any, how
         server.send_signal(how)
         server.wait(30)
         holder.close()
-        time.sleep(1)
+        until(lambda: any("Could not go on" in text for text in stage.said))
         server = own.start()
         assert states(go.result()) == {"a": "done", "slow": "done", "z": "done"}
     finally:
@@ -84,13 +83,20 @@ def test_a_ledger_that_is_away_gets_its_receipt_later(empty_database: str, new_c
         stage.dirty("kept", "z")
         stored = stage.approved()
         stage.config = changed(stage.config, guards={"lock_timeout_seconds": 60.0})
+        tried: list[str] = []
+
+        def to_the_ledger() -> Any:
+            tried.append("")
+            return psycopg.connect(book.dsn("tasks"))
+
         with psycopg.connect(stage.dsn) as holder:
             holder.execute("LOCK TABLE kept IN SHARE MODE")
-            go = Go(lambda: stage.apply(stored))
+            go = Go(lambda: stage.apply(stored, places=stage.places(ledger=to_the_ledger)))
             stage.until_running("VACUUM%kept")
             own.stop(server)
         until(lambda: stage.vacuums()["kept"] == 1)
-        time.sleep(1)
+        before = len(tried)
+        until(lambda: len(tried) > before)  # its receipt waits
         assert stage.vacuums()["z"] == 0
         server = own.start()
         assert states(go.result()) == {"kept": "done", "z": "done"}

@@ -1,7 +1,6 @@
 """The report: nothing that failed is missing, the worst comes first, hostile text stays text."""
 
 import json
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -333,12 +332,10 @@ def test_long_text_is_cut_on_the_page_and_whole_in_the_json() -> None:
 
 @pytest.mark.parametrize("kinds", [1, 7, 10_000])
 def test_ten_thousand_findings_stay_a_page(kinds: int) -> None:
-    """Rendered in under two seconds, capped by key group and level, every left-out finding counted."""
+    """Less than a megabyte, capped by key group and level, every left-out finding counted."""
     many = [finding("warning", f"kind{i % kinds}:{i}", detail="slow " * 20, remedy="wait") for i in range(10_000)]
     one = report(step(*many))
-    start = time.perf_counter()
     html = reports.to_html(one)
-    assert time.perf_counter() - start < 2
     assert len(html) < 1_000_000
     seen = Page(html)
     shown = sum(tag == "article" for tag, _ in seen.tags)
