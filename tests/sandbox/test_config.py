@@ -1,16 +1,28 @@
 """The sandbox's configuration over the shipped one, and a sandbox of an older version."""
 
 import json
+import shutil
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
-from sandbox.config import CADENCES, STATISTICS_DAYS, rewrite_config, window_variables, write_config
+from sandbox.config import (
+    CADENCES,
+    DAGS,
+    STATISTICS_DAYS,
+    rewrite_config,
+    take_over_settings,
+    window_variables,
+    write_config,
+)
 from sandbox.ports import PORTS
+from sandbox.processes import SandboxError
 from sandbox.stack import HOLDERS, LOGINS, USERS, Sandbox, open_sandbox
-from upkeep import documents
+from upkeep import documents, migrations
 from upkeep.checks import documents as judging
 from upkeep.findings import Level
 from upkeep.settings import Settings, settings
@@ -124,3 +136,42 @@ def test_a_sandbox_of_an_older_version_gets_what_it_lacks_and_keeps_the_rest(san
     assert (found.jwt_secret, found.fernet_key) == (sandbox.jwt_secret, sandbox.fernet_key)
     assert found.signing_key == sandbox.signing_key
     assert open_sandbox(sandbox.folder) == found
+
+
+@pytest.fixture
+def served(sandbox: Sandbox) -> Iterator[Sandbox]:
+    """The sandbox with its server, an empty platform and a ledger: enough to pin them."""
+    sandbox.cluster.init()
+    server = sandbox.cluster.start()
+    try:
+        with psycopg.connect(sandbox.cluster.dsn("postgres"), autocommit=True) as opened:
+            opened.execute("CREATE DATABASE platform")
+            opened.execute("CREATE DATABASE upkeep")
+        migrations.upgrade(lambda: psycopg.connect(sandbox.cluster.dsn("upkeep")))
+        yield sandbox
+    finally:
+        sandbox.cluster.stop(server)
+        shutil.rmtree(sandbox.cluster.directory())
+
+
+def test_other_settings_on_a_running_sandbox_are_taken_over_or_refused(
+    served: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A changed one holds and is said; one left out stays and is said; another folder of DAGs needs a restart."""
+    write_config(served, pinned=True)
+    monkeypatch.setenv(STATISTICS_DAYS, "0")
+    take_over_settings(served)
+    assert f"{STATISTICS_DAYS} was not set and is 0" in capsys.readouterr().out
+    assert read(served).maintenance.indexes.statistics_days == 0
+    take_over_settings(served)
+    assert capsys.readouterr().out == ""
+    monkeypatch.setenv(WEEKLY_MINUTES, "4")
+    monkeypatch.delenv(STATISTICS_DAYS)
+    take_over_settings(served)
+    assert f"{STATISTICS_DAYS} is still 0" in capsys.readouterr().out
+    assert read(served).maintenance.indexes.statistics_days == 0
+    assert read(served).maintenance.windows["weekly"].length_minutes == 4
+    assert read(served).maintenance.targets["primary"].system_identifier is not None
+    monkeypatch.setenv(DAGS, "/elsewhere")
+    with pytest.raises(SandboxError, match="is /elsewhere, but the sandbox was started with the DAGs of this clone"):
+        take_over_settings(served)
