@@ -18,9 +18,9 @@ from tests import hostile
 from tests.apply.stage import Stage, changed
 from tests.apply.test_reindex import hollow
 from tests.sql.test_bad_databases import found_by_all, reader_of
-from tests.sql.test_database import until
+from tests.sql.test_database import to, until
 from tests.sql.test_ledger import ROLES, Ledger
-from upkeep import proposals
+from upkeep import pooling, proposals
 from upkeep.findings import Finding
 from upkeep.plans import Proposal
 from upkeep.settings import ROOT, settings
@@ -120,3 +120,12 @@ def test_every_planner_proposes_what_it_proposes_without_them(worn: Stage) -> No
         there = proposed(worn)
     assert there == plain
     assert {one.action.kind for one in plain[0]} == {"indexes", "validate", "optimise", "reindex"}
+
+
+def test_no_default_looks_like_a_pooler(worn: Stage, cluster: Cluster, role_passwords: dict[str, str]) -> None:
+    """What would stop every change: a direct connection stays one, also where texts come as bytes."""
+    name = str(conninfo_to_dict(worn.dsn)["dbname"])
+    reader = cluster.dsn(name, "upkeep_read", role_passwords["upkeep_read"])
+    with hostile_to(worn):
+        assert pooling.detect(to(reader)).kind == "none"
+        assert pooling.detect(to(worn.dsn)).kind == "none"
