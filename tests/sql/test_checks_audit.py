@@ -604,8 +604,16 @@ def test_names_that_this_server_does_not_have(estate: Estate) -> None:
     """Rules about them would be silent for ever: it is not known what they should have looked at."""
     assert estate.found()["configured_names"].level is Level.OK
     found = estate.found(exposed_schemas=(SCHEMA, "gone"), api_roles=(estate.api, 'No "body"'))
-    assert found["configured_names:schema gone"].level is Level.UNKNOWN
-    assert found['configured_names:role "No ""body"""'].level is Level.UNKNOWN
+    unseen = found["configured_names:schema gone"]
+    assert (
+        unseen.level is Level.UNKNOWN
+        and "config calls it exposed, and this database has no such schema" in unseen.detail
+    )
+    unseen = found['configured_names:role "No ""body"""']
+    assert (
+        unseen.level is Level.UNKNOWN
+        and "config calls it a role of the API, and this server has no such role" in unseen.detail
+    )
     assert found["rls_off"].level is Level.OK
     none = estate.found(api_roles=())
     assert none["api_writes"].detail.endswith("for no role (config names none)")

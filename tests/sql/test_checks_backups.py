@@ -269,7 +269,10 @@ def test_the_program_is_missing_of_another_major_or_too_slow(store: Store, tmp_p
         return found(looked, "integrity")
 
     version = '[ "$1" = --version ] && echo "pg_verifybackup (PostgreSQL) 17.1" && exit'
-    assert instead(version.replace("17", "16")).level is UNKNOWN
+    unseen = instead(version.replace("17", "16"))
+    assert (
+        unseen.level is UNKNOWN and "is 'pg_verifybackup (PostgreSQL) 16.1', expected one of major 17" in unseen.detail
+    )
     assert "expected one of major 17" in instead("echo nonsense").detail
     assert "did not end within 0.5 s" in instead(f"{version}\nexec sleep 60").detail
     assert "ended with -9" in instead(f"{version}\nkill -9 $$").detail

@@ -305,7 +305,8 @@ def test_a_role_that_cannot_see_sessions_judges_nothing_until_granted(bare: Plat
 def test_a_member_of_pg_monitor_that_inherits_nothing_judges_nothing(bare: Platform, name: str) -> None:
     """Membership alone shows no session: the privileges must be in force without SET ROLE."""
     bare.sql("GRANT pg_monitor TO {role} WITH INHERIT FALSE", role=bare.role)
-    assert bare.look(name).findings[0].level is Level.UNKNOWN
+    unseen = bare.look(name).findings[0]
+    assert unseen.level is Level.UNKNOWN and "cannot see other users' sessions" in unseen.detail
     bare.sql("GRANT pg_monitor TO {role} WITH INHERIT TRUE", role=bare.role)
     assert bare.look(name).findings[0].level is Level.OK
 
@@ -476,7 +477,8 @@ def test_a_database_without_tables_is_unknown_until_it_has_one(platform: Platfor
     platform.sql("CREATE TABLE one (id int)")
     assert platform.look("table_sizes").findings[0].level is Level.OK
     platform.sql("DROP TABLE one")
-    assert platform.look("table_sizes").findings[0].level is Level.UNKNOWN
+    unseen = platform.look("table_sizes").findings[0]
+    assert unseen.level is Level.UNKNOWN and "found no table; schemas looked at: public" in unseen.detail
 
 
 @pytest.mark.guide("G49", "holds")
@@ -585,7 +587,8 @@ def test_a_database_without_schema_public_is_unknown(platform: Platform) -> None
     """A deployment that keeps its tables elsewhere is told so, not called healthy."""
     platform.sql("CREATE TABLE one (id int)")
     platform.sql("DROP SCHEMA public CASCADE")
-    assert platform.look("table_sizes").findings[0].level is Level.UNKNOWN
+    unseen = platform.look("table_sizes").findings[0]
+    assert unseen.level is Level.UNKNOWN and "found no table; schemas looked at: none" in unseen.detail
 
 
 def test_a_table_that_is_dropped_meanwhile_is_left_out(platform: Platform) -> None:

@@ -206,7 +206,8 @@ def test_a_table_that_was_never_analysed_is_unknown_without_the_extension(platfo
 def test_a_table_that_is_not_there_is_unknown_until_it_is(platform: Platform) -> None:
     """A name that was misspelt is not healthy."""
     config = only("usre_consents")
-    assert look(platform, "bloat", config)["bloat:public.usre_consents"].level is Level.UNKNOWN
+    unseen = look(platform, "bloat", config)["bloat:public.usre_consents"]
+    assert unseen.level is Level.UNKNOWN and "there is no table of this name in the database" in unseen.detail
     table(platform, "usre_consents")
     assert look(platform, "bloat", config)["bloat:public.usre_consents"].level is Level.OK
 

@@ -497,11 +497,16 @@ def test_once_servers_are_named_all_others_are_strangers(platform: Platform) -> 
 @pytest.mark.guide("G6", "fires", "silent")
 def test_the_age_of_the_last_scan() -> None:
     """None yet is UNKNOWN, eight days are ok and more a warning, the future is UNKNOWN."""
-    assert security.scan_age(None, END).level is Level.UNKNOWN
+    unseen = security.scan_age(None, END)
+    assert unseen.level is Level.UNKNOWN and "not collected: no weekly scan has been recorded yet" in unseen.detail
     assert "no weekly scan has been recorded yet" in security.scan_age(None, END).detail
     assert security.scan_age(END - timedelta(days=8), END).level is Level.OK
     assert security.scan_age(END - timedelta(days=8, seconds=1), END).level is Level.WARNING
-    assert security.scan_age(END + timedelta(hours=1), END).level is Level.UNKNOWN
+    unseen = security.scan_age(END + timedelta(hours=1), END)
+    assert (
+        unseen.level is Level.UNKNOWN
+        and "the last weekly scan is of 2026-05-04 03:00 UTC, which is still to come" in unseen.detail
+    )
 
 
 # Logs that cannot be read, or not whole ---------------------------------------------------------------------------
@@ -607,7 +612,11 @@ def test_policies_that_leave_rows_out_are_told_from_one_that_does_not(platform: 
         platform.sql("DROP POLICY one ON security_logs")
     platform.sql("CREATE POLICY one ON security_logs USING (true)")
     platform.sql("CREATE POLICY two ON security_logs AS RESTRICTIVE USING (event <> 'login_failure')")
-    assert one(look(platform, "failed_logins")).level is Level.UNKNOWN
+    unseen = one(look(platform, "failed_logins"))
+    assert (
+        unseen.level is Level.UNKNOWN
+        and "row-level security hides rows of public.security_logs from role" in unseen.detail
+    )
 
 
 @pytest.mark.guide("G70", "fires")
@@ -680,7 +689,11 @@ def test_a_partitioned_log_is_measured_and_read_as_one(platform: Platform, monke
     config = configured({"table": TableName("public", "parts")})
     assert len(look(platform, "failed_logins", config).findings) == 2
     monkeypatch.setattr(logs, "SMALL", 1000)
-    assert one(look(platform, "failed_logins", config)).level is Level.UNKNOWN
+    unseen = one(look(platform, "failed_logins", config))
+    assert (
+        unseen.level is Level.UNKNOWN
+        and "public.parts has 0 MB and no index that begins with created_at" in unseen.detail
+    )
     platform.sql("CREATE INDEX ON parts (created_at)")
     assert len(look(platform, "failed_logins", config).findings) == 2
 

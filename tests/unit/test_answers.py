@@ -345,7 +345,8 @@ def test_performance_analysis_fires_and_falls_silent() -> None:
     assert slow.level is Level.ADVISORY
     assert "secret" not in slow.detail + str(slow.metadata)
     assert level([statement(999.9)]).level is Level.OK
-    assert level(None).level is Level.UNKNOWN
+    unseen = level(None)
+    assert unseen.level is Level.UNKNOWN and "not collected: the function knows no statements" in unseen.detail
 
 
 @pytest.mark.guide("G69", "fires", "silent")

@@ -258,7 +258,8 @@ def test_a_value_that_such_a_metric_cannot_have_is_no_history() -> None:
     absurd = [math.nan, math.inf, -1.0]
     assert proposed(QUIET + absurd) == proposed(QUIET)
     assert "27 of 28 daily windows" in told(QUIET[1:] + absurd)[TRUST].detail
-    assert told(absurd * 20)[TRUST].level is Level.UNKNOWN
+    unseen = told(absurd * 20)[TRUST]
+    assert unseen.level is Level.UNKNOWN and "not collected: no value in the last 90 days" in unseen.detail
     assert proposed([*QUIET[1:], 101.0], HEALTH) == ""
 
 
@@ -409,7 +410,8 @@ def test_without_a_baseline_of_ours_the_functions_own_number_counts_and_is_calle
         assert scaled(one, 150).detail.startswith(own + "our own baseline has no response time of these days")
     zero = held(5.0, "baseline of response_time: 0 ms (median of 40 windows, upper 0 ms)")
     assert "is nothing to take percent of" in scaled(zero, 150).detail
-    assert scaled(none, None).level is Level.UNKNOWN
+    unseen = scaled(none, None)
+    assert unseen.level is Level.UNKNOWN and "not collected: the function did not report it" in unseen.detail
 
 
 def test_the_triggers_percent_is_configs() -> None:

@@ -315,4 +315,8 @@ def test_an_item_without_a_result_this_month_is_found() -> None:
 @pytest.mark.parametrize("rows", [[], [row("G2", 99)]])
 def test_no_result_at_all_is_unknown(rows: list[dict[str, Any]]) -> None:
     """A month of which the ledger knows nothing is not a good one."""
-    assert judging.guide_items(rows, PERIOD).findings[-1].level is Level.UNKNOWN
+    unseen = judging.guide_items(rows, PERIOD).findings[-1]
+    assert (
+        unseen.level is Level.UNKNOWN
+        and "0 had a result from 2026-11-01 02:00 to 2026-12-06 02:00 UTC" in unseen.detail
+    )

@@ -133,4 +133,5 @@ def test_a_function_that_trickles_ends_with_the_budget_and_the_others_are_judged
 @pytest.mark.guide("G38", "fires")
 def test_one_call_alone_is_not_enough() -> None:
     """With only a first call there is no warm one to judge."""
-    assert judged("trust-scorer", 20, problem="found status 500").level is Level.UNKNOWN
+    unseen = judged("trust-scorer", 20, problem="found status 500")
+    assert unseen.level is Level.UNKNOWN and "then no more: found status 500" in unseen.detail

@@ -66,7 +66,8 @@ def test_each_trigger_has_days_until_it_is_reached(
     assert over.level is Level.ADVISORY and "has reached" in over.detail
     never = found({name: metric(60, near[0], 0.0)})[f"scaling:{key}"]
     assert never.level is Level.OK and "is not foreseen to reach" in never.detail
-    assert found({})[f"scaling:{key}"].level is Level.UNKNOWN
+    unseen = found({})[f"scaling:{key}"]
+    assert unseen.level is Level.UNKNOWN and "from so little: 0 samples, at least 8 are needed" in unseen.detail
 
 
 @pytest.mark.guide("G27", "holds")
@@ -77,7 +78,11 @@ def test_a_week_of_history_and_a_metric_never_collected_are_unknown_with_the_rea
     for key in ("connections", "response_time", "error_rate"):
         assert findings[f"scaling:{key}"].level is Level.UNKNOWN
         assert "from so little: 7 samples, at least 8 are needed" in findings[f"scaling:{key}"].detail
-    assert findings["scaling:backtest"].level is Level.UNKNOWN
+    unseen = findings["scaling:backtest"]
+    assert (
+        unseen.level is Level.UNKNOWN
+        and "no metric has the history that a forecast of 30 days ago would have needed" in unseen.detail
+    )
     assert "connections_used from so little: 0 samples" in found({})["scaling:connections"].detail
     for report in (None, HEALTHY, HEALTHY | {"response_time_baseline_ms": 0.0}):
         finding = found({"response_time": metric(60, 100.0, 1.0)}, report)["scaling:response_time"]

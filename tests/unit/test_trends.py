@@ -43,7 +43,8 @@ def test_without_history_there_is_nothing_to_compare_and_without_a_sample_nothin
     assert (first.level, first.detail) == (Level.OK, "210 ms; first week, nothing to compare with")
     gone = one({2: 180.0})
     assert (gone.level, gone.detail) == (Level.UNKNOWN, "not collected this week; last known 2 weeks ago: 180 ms")
-    assert one({}).level is Level.UNKNOWN
+    unseen = one({})
+    assert unseen.level is Level.UNKNOWN and "not collected this week" in unseen.detail
 
 
 @pytest.mark.guide("G17", "holds")

@@ -168,15 +168,19 @@ def test_slow_statements_fire_and_fall_silent_without_their_literals() -> None:
     assert "hunter2" not in repr(finding) and "secret = ?" in finding.detail
     assert sampled(slow) == {("slow_statements", ""): 1.0}
     assert one(SLOW, asked).level is Level.OK
-    assert one(SLOW, asked, total=None, statements=None).level is Level.UNKNOWN
+    unseen = one(SLOW, asked, total=None, statements=None)
+    assert unseen.level is Level.UNKNOWN and "not collected: the function knows no statements" in unseen.detail
 
 
 @pytest.mark.guide("G90", "fires", "silent")
 def test_database_metrics_that_cannot_be_are_unknown() -> None:
     """G90: more connections than there are, or a database larger than its disk, is somebody else's answer."""
-    assert one(ROOM, connections=101).level is Level.UNKNOWN
-    assert one(ROOM, database_size_bytes=80_000_001).level is Level.UNKNOWN
-    assert one(ROOM, max_connections=0, available_connections=0, connections=0).level is Level.UNKNOWN
+    unseen = one(ROOM, connections=101)
+    assert unseen.level is Level.UNKNOWN and "101 of 90 connections, which no database can have" in unseen.detail
+    unseen = one(ROOM, database_size_bytes=80_000_001)
+    assert unseen.level is Level.UNKNOWN and "80,000,001 bytes of 80,000,000" in unseen.detail
+    unseen = one(ROOM, max_connections=0, available_connections=0, connections=0)
+    assert unseen.level is Level.UNKNOWN and "0 of 0 connections, which no database can have" in unseen.detail
     assert one(ROOM, storage_capacity_bytes=None).detail.startswith("8,000,000 bytes of unknown room")
     assert sampled(look(ROOM)) == {("week_database_bytes", ""): 8e6, ("week_connections", ""): 10.0}
 
@@ -189,7 +193,8 @@ def test_the_capacity_report_tells_advice_that_no_trigger_of_the_guide_stands_fo
     odd = one(SCALABILITY, recommendations=[{"trigger": "karma", "advice": "Be kind."}])
     assert odd.level is Level.ADVISORY and "1 others (karma: Be kind.)" in odd.detail
     bare = {name: None for name in GOOD[SCALABILITY] if name.endswith(("percent", "baseline"))}
-    assert one(SCALABILITY, **bare).level is Level.UNKNOWN
+    unseen = one(SCALABILITY, **bare)
+    assert unseen.level is Level.UNKNOWN and "the answer holds none of the four numbers" in unseen.detail
 
 
 @pytest.mark.guide("G44", "G94", "holds")
