@@ -7,9 +7,13 @@ import json
 import shutil
 from pathlib import Path
 
+import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from upkeep import queries
+from upkeep.database import Session
 from upkeep.settings import ROOT, Maintenance, Signing, SigningKey
+from upkeep.signatures import chain
 from upkeep.signatures.keys import Signer, public_of
 
 PRIVATE = Ed25519PrivateKey.from_private_bytes(b"the key of the tests of Upkeep 1")
@@ -33,3 +37,20 @@ def config_folder(folder: Path) -> Path:
     assert text.count("keys: {}") == 1
     file.write_text(text.replace("keys: {}", keys))
     return copied
+
+
+def sign_again(dsn: str) -> None:
+    """Sign every row that is left as it is now: what somebody could do who has the ledger and the key as well.
+
+    Signatures of rows that are gone go too. A test of what lies behind the signatures begins with this.
+    """
+    with psycopg.connect(dsn) as connection:
+        session = Session(connection)
+        lines = session.rows(queries.load("ledger/entries_from"), {"first": 0})
+        session.rows("DELETE FROM upkeep.signatures")
+        kept, follows = [line for line in lines if line["content"] is not None], ""
+        for entry, line in enumerate(kept, 1):
+            sealed = json.loads(line["sealed"]) | {"entry": entry, "key_id": SIGNER.key_id}
+            said = chain._message(line["ledger"], line["place"], json.dumps(sealed), follows, line["content"])
+            follows = SIGNER.sign(said)
+            session.rows(queries.load("ledger/add_signature"), sealed | {"signature": follows})

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.apply.stage import BOTH, Stage
-from tests.signing import SIGNER, config_folder
+from tests.signing import SIGNER, config_folder, sign_again
 from tests.unit.test_answers import STATUS, status
 from upkeep import gate, ledger, plans, thresholds
 from upkeep.checks import answers
@@ -104,9 +104,9 @@ def told(stage: Stage, config: Any = CONFIG) -> dict[str, Finding]:
 
 
 def in_ledger(stage: Stage, statement: str, *values: object) -> None:
-    """Change the ledger as its superuser, whom nothing stops."""
-    with psycopg.connect(stage.ledger.cluster.dsn(stage.ledger.name)) as connection:
-        connection.execute(statement.encode(), values)
+    """Change the ledger as its superuser who has the key too, whom nothing stops."""
+    stage.ledger.change(statement, *values)
+    sign_again(stage.ledger.cluster.dsn(stage.ledger.name))
 
 
 def judged(stage: Stage, value: float) -> Finding:
@@ -467,6 +467,19 @@ def test_bounds_that_are_narrowed_take_a_version_out_of_force(stage: Stage) -> N
     config = CONFIG.model_copy(update={"bounds": {**CONFIG.bounds, ERRORS: narrow}})
     assert in_force(stage, config).version == 1
     assert "expected one from 0.4 to 1.5" in told(stage, config)["thresholds:row:2"].detail
+    assert in_force(stage).version == 2
+
+
+@pytest.mark.parametrize("table", ["shown", "decisions", "permits"])
+def test_a_row_behind_it_that_was_altered_without_the_key_takes_it_out_of_force(stage: Stage, table: str) -> None:
+    """What its owner alters in the ledger is named, whatever the altered row says; signed again it would count."""
+    second_version(stage)
+    column = {"shown": "task_id", "decisions": "comment", "permits": "run_id"}[table]
+    stage.ledger.change(f"UPDATE upkeep.{table} SET {column} = 'another' WHERE digest IN"
+                        " (SELECT digest FROM upkeep.thresholds WHERE target = %s)", stage.name)  # fmt: skip
+    assert in_force(stage).version == 1
+    assert f"found {table} row" in told(stage)["thresholds:row:2"].detail
+    sign_again(stage.ledger.cluster.dsn(stage.ledger.name))
     assert in_force(stage).version == 2
 
 
