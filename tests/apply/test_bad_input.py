@@ -87,8 +87,8 @@ def test_a_deadlock_ends_and_the_others_go_on(stage: Stage, blind: bool) -> None
         outcomes = go.result()
     finally:
         stage.do("ALTER SYSTEM RESET deadlock_timeout", "SELECT pg_reload_conf()")
-    assert states(outcomes) == {"parent": "done" if blind else "not done", "z": "done"}
-    first = next(row for row in stage.receipts(stored) if row["outcome"] == "not done")
+    assert states(outcomes) == {"parent": "done" if blind else "partly done", "z": "done"}
+    first = next(row for row in stage.receipts(stored) if row["outcome"] == "partly done")  # vacuumed, not analysed
     assert ("the server ended a deadlock" if blind else "sessions wait for a lock of ours") in first["reason"]
 
 
