@@ -6,7 +6,7 @@ leaves eight digits of its SHA-256, so that its owner can tell which one it was 
 e-mail address or an IP address leaves nothing: whoever has its digest finds it by trying all. The same text becomes the
 same text every week. A plan's statements are never touched, for their digest is what people approve.
 
-What has no shape of its own (a name, a street, a password in the middle of a sentence) is not found; docs/adr/0018
+What has no shape of its own (a name, a street, a password in the middle of a sentence) is not found; docs/adr/0017
 says what cannot be promised.
 """
 

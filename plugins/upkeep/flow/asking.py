@@ -6,7 +6,7 @@ asked, a plan's actions or a sheet's items, is a subclass's to say.
 
 An answer that decides nothing is asked for again within the same try, by whoever and however often: no person's
 mistakes use up what another needs, and the end is the question's time. Airflow's tries are for what it loses itself,
-such as an answer in the second after parking; the next try tells people that it did not count (ADR 0013).
+such as an answer in the second after parking; the next try tells people that it did not count (ADR 0016).
 """
 
 from __future__ import annotations
