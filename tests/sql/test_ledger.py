@@ -413,9 +413,9 @@ def test_tasks_may_write_all_that_a_window_needs_and_change_its_outcome_only(boo
     assert book.ask(rights, book.login("dashboard")) == []
 
 
-@pytest.mark.parametrize("table", (*GATE, "signatures"))
+@pytest.mark.parametrize("table", [*GATE, "signatures"])
 def test_of_the_gates_rows_tasks_may_add_and_read_and_nothing_else(book: Ledger, table: str) -> None:
-    """The whole matrix of rights on each of the five tables, and whose they are."""
+    """The whole matrix of rights on each of the six tables, and whose they are."""
     query = """
         SELECT array_agg(p ORDER BY p), pg_get_userbyid(c.relowner)
         FROM pg_class c CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER',
