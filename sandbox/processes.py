@@ -171,13 +171,19 @@ def tail(sandbox: Sandbox, name: str, lines: int = 25) -> str:
 
 def end_leftovers(sandbox: Sandbox) -> None:
     """End what a supervisor or a scheduler that was killed left behind; its workers wait for work for ever."""
-    found = leftovers(sandbox)
-    for process in found:
-        print(f"  ending PID {process.pid}, left over: {process.name()}")
-        process.terminate()
-    for process in psutil.wait_procs(found, timeout=15)[1]:
-        process.kill()
+    end(leftovers(sandbox))
     wait("leftovers to end", lambda: not leftovers(sandbox), 60, lambda: names(sandbox))
+
+
+def end(found: list[psutil.Process]) -> None:
+    """End each of the processes, whichever of them end by themselves meanwhile: a backend goes with its server."""
+    for process in found:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            print(f"  ending PID {process.pid}, left over: {process.name()}")
+            process.terminate()
+    for process in psutil.wait_procs(found, timeout=15)[1]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def leftovers(sandbox: Sandbox) -> list[psutil.Process]:
@@ -246,4 +252,8 @@ def _is_of_others(pid: int, homes: set[str], when: float) -> bool:
 
 def names(sandbox: Sandbox) -> str:
     """Leftovers by PID and command line, for a message."""
-    return ", ".join(f"{process.pid} {' '.join(process.cmdline()[:6])}" for process in leftovers(sandbox))
+    said = []
+    for process in leftovers(sandbox):
+        with contextlib.suppress(psutil.Error):
+            said.append(f"{process.pid} {' '.join(process.cmdline()[:6])}")
+    return ", ".join(said)

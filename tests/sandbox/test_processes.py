@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sandbox.processes import end_leftovers, leftovers
+from sandbox.processes import end, end_leftovers, leftovers
 from sandbox.stack import Sandbox, open_sandbox
 
 #: supervisord, the scheduler in a group of its own, and its worker, whose folder nobody may look up.
@@ -93,6 +93,15 @@ def test_a_worker_that_hides_its_folder_is_found_and_ended(sandbox: Sandbox, fam
     kill(family)
     assert leftovers(sandbox) == [family.worker]
     end_leftovers(sandbox)
+    assert not family.worker.is_running()
+
+
+def test_one_that_ends_by_itself_does_not_save_the_others(family: Family) -> None:
+    """A backend goes with its server while leftovers are ended one by one; those after it are ended all the same."""
+    kill(family)
+    with subprocess.Popen([sys.executable, "-c", ""]) as short:
+        gone = psutil.Process(short.pid)
+    end([gone, family.worker])
     assert not family.worker.is_running()
 
 
