@@ -11,6 +11,9 @@ import pytest
 from bench.benches import BENCHES, ON_AIRFLOW
 from tests.coverage_table import ROOT
 
+#: `make faults` also runs those that bring up Airflow.
+ALL = os.environ.get("UPKEEP_FAULTS") == "all"
+
 
 def run(name: str) -> subprocess.CompletedProcess[str]:
     """One bench over as little as it can."""
