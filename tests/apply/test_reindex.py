@@ -415,11 +415,9 @@ def test_killed_before_the_permit(worn: Stage, tmp_path: Path) -> None:
 def test_killed_between_permit_and_statement(worn: Stage, tmp_path: Path) -> None:
     """The index has its OID still: not done, and attempt 2 does it."""
     stored, before = approved(worn), there(worn)
-    with worn.no_new("permits"):
-        process = worn.process(stored, tmp_path, patient(worn))
-        worn.until_locked("permits")
-        kill(process)
-    assert until(lambda: worn.permits(stored)) == [(PKEY, 1, None)]
+    process = worn.process(stored, tmp_path, dies_with_permit=True)
+    assert process.wait(60) == -9
+    assert worn.permits(stored) == [(PKEY, 1, None)]
     assert there(worn) == before
     assert finish(worn, stored) == ""
     assert worn.permits(stored) == [(PKEY, 1, "not done"), (PKEY, 2, "done")]
