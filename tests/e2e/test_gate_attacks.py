@@ -194,8 +194,8 @@ def test_names_and_parameters_that_want_more(attack: Attacks) -> None:
     run = attack.trigger(note="**Approve** <script>", conf=more)
     asked = attack.asked(run)["dba"]["body"]
     assert "<script>" not in asked
-    (shown,) = (line for line in asked.splitlines() if "Approve all" in line)
-    assert "⟨U+000A⟩⟨U+000A⟩**Approve all** | <b>y</b> ⟨U+0060⟩ [z](http://z) ⟨U+202E⟩" in shown
+    (shown,) = (line for line in asked.splitlines() if r"Approve\0020all" in line)
+    assert r"\000A\000A**Approve\0020all**\0020|\0020<b>y</b>\0020⟨U+0060⟩\0020[z](http://z)\0020\202E" in shown
     assert attack.approve(run, "dba", "besieged", WRITER).status_code == 200
     assert attack.approve(run, "devops", WRITER, "bystander").status_code == 200
     told = attack.applied(run)

@@ -79,6 +79,7 @@ def test_a_receipt_is_a_use_of_the_connection_that_maintains(book: Ledger, windo
     """Only of what was done, and of this target."""
     write(book, window, record())
     (number,) = book.ask("SELECT max(id) FROM upkeep.windows WHERE target = %s", window.target)[0]
+    book.change("ALTER TABLE upkeep.permits DISABLE TRIGGER permit_holds")  # rows without a plan that people approved
     for digest, outcome in ((window.target, "not done"), (f"{window.target}2", "done")):
         assert "maintain" not in used(book, window)
         book.change(
@@ -93,6 +94,7 @@ def test_a_receipt_is_a_use_of_the_connection_that_maintains(book: Ledger, windo
             " SELECT id, %s, '', now(), '{}', '{}' FROM p",
             *(digest, outcome),
         )
+    book.change("ALTER TABLE upkeep.permits ENABLE TRIGGER permit_holds")
     assert "maintain" in used(book, window)
 
 
