@@ -83,7 +83,11 @@ class Weekly:
             }
             states = self.states(run)
             parked = all(states.get(f"{self.group}.{role}") == "awaiting_input" for role in found)
-            return {role: one.json() for role, one in found.items()} if parked else None
+            return (
+                {role: one.json() for role, one in found.items()}
+                if parked and all(one.ok for one in found.values())
+                else None
+            )
 
         asked: dict[str, dict[str, Any]] = self.running.wait(waiting)
         time.sleep(SETTLE_SECONDS)
