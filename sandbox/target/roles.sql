@@ -21,6 +21,9 @@ ALTER TABLE audit_logs OWNER TO platform_owner;
 ALTER TABLE security_logs OWNER TO platform_owner;
 ALTER TABLE performance_logs OWNER TO platform_owner;
 
+-- Whoever made the tables may create in their schema; renaming an index takes that too.
+GRANT CREATE ON SCHEMA public TO platform_owner;
+
 -- What the sandbox's own roles may do in the target; upkeep_read and upkeep_maintain get theirs from include/sql/setup/.
 GRANT USAGE ON SCHEMA public TO functions_twin, app;
 GRANT pg_monitor TO functions_twin;

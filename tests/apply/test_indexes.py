@@ -278,18 +278,38 @@ def test_a_role_that_owns_nothing_drops_nothing_until_it_is_granted(stage: Stage
         places = stage.places(maintain=maintain)
         outcome = stage.apply(approved(stage), places=places)["idle"]
         assert (outcome.state, "must be owner of index idle" in outcome.reason) == ("not done", True), outcome
-        assert (names(stage), rights(maintain)) == ({"idle"}, (1, [owner]))
+        assert (names(stage), rights(maintain)) == ({"idle"}, (1, [owner], None))
         stage.do(database.script("setup/index_grants", owner=owner, role=f"{owner}'s").encode())
-        assert rights(maintain) == (0, None)
+        assert rights(maintain) == (0, None, None)
         assert states(stage.apply(approved(stage), places=places)) == {"idle": "done"}
 
 
-def rights(dsn: str) -> tuple[int, list[str] | None]:
-    """How many tables' indexes a role may not drop, and whose they are."""
+def test_a_drop_renames_and_needs_create_in_the_schema(stage: Stage) -> None:
+    """Tables that were handed to an owner who may not CREATE there: not done, told, and done after the GRANT."""
+    owner = f'Owner "{secrets.token_hex(4)}"'
+    with (
+        login(stage.ledger.cluster, stage.dsn, owner),
+        login(stage.ledger.cluster, stage.dsn, f"{owner}'s") as maintain,
+    ):
+        stage.do("REVOKE CREATE ON SCHEMA public FROM PUBLIC")  # before 15 a new database gives it
+        table(stage, "CREATE INDEX idle ON t (a)")
+        stage.do(sql.SQL("ALTER TABLE t OWNER TO {}").format(sql.Identifier(owner)))
+        stage.do(database.script("setup/index_grants", owner=owner, role=f"{owner}'s").encode())
+        places = stage.places(maintain=maintain)
+        outcome = stage.apply(approved(stage), places=places)["idle"]
+        assert (outcome.state, outcome.reason) == ("not done", "permission denied for schema public"), outcome
+        assert (names(stage), rights(maintain)) == ({"idle"}, (0, None, ["public"]))
+        stage.do(database.script("setup/schema_create", owner=owner, schema="public").encode())
+        assert rights(maintain) == (0, None, None)
+        assert states(stage.apply(approved(stage), places=places)) == {"idle": "done"}
+
+
+def rights(dsn: str) -> tuple[int, list[str] | None, list[str] | None]:
+    """How many tables' indexes a role may not drop, whose they are, and the schemas where it may not rename its own."""
     with psycopg.connect(dsn) as connection:
         session = database.Session(connection)
         row = session.row(session.load("setup/index_rights"))
-    return row["refused"], row["owners"]
+    return row["refused"], row["owners"], row["closed_schemas"]
 
 
 # The plan -------------------------------------------------------------------------------------------------------

@@ -675,7 +675,7 @@ def test_a_missing_connection_is_said_once(deployment: Deployment) -> None:
     for name in deployment.connections:
         collected = said.output.split("WHAT A CHANGE NEEDS")[0]
         assert collected.count(f"Connection '{name}': found none") == (
-            name not in ("upkeep_target_maintain", "upkeep_slack")
+            name not in ("upkeep_target_maintain", "upkeep_slack", "upkeep_signing")
         )
     assert said.why["primary: clock of the functions"] == said.why["primary: error-tracking get_errors"]
     assert f"these {len(CHECKS) + 6}: Connection 'upkeep_target_read': found none" in said.output
@@ -742,6 +742,14 @@ def test_the_printed_grants_for_maintain_are_those_for_this_server(
         assert "-- 1 tables of schema other belong to postgres, a superuser" in wider[1].stdout
         assert 'GRANT "postgres"' not in wider[0].stdout + wider[1].stdout
         connection.rollback()
+        connection.execute("ALTER TABLE other.thing OWNER TO platform_owner")  # who may not create there
+        connection.commit()
+        closed = deployment.run("grants", "indexes").stdout
+        assert 'GRANT CREATE ON SCHEMA "other" TO "platform_owner";' in closed
+        assert 'GRANT CREATE ON SCHEMA "public"' not in closed
+        connection.execute(closed.encode())
+        connection.commit()
+        assert "GRANT CREATE" not in deployment.run("grants", "indexes").stdout
         connection.execute("DROP SCHEMA other CASCADE")
     refused = deployment.run("grants", "maintain", upkeep_target_read={"port": port})
     assert (refused.returncode, refused.stdout) == (1, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,8 +36,9 @@ def test_the_server_is_the_one_that_is_meant(empty_database: str) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Statements of the test's own in place of include/sql."""
+    """Statements of the test's own in place of include/sql, beside those that every session runs at its start."""
     (tmp_path / "checks").mkdir()
+    shutil.copytree(queries.FOLDER / "session", tmp_path / "session")
     monkeypatch.setattr(queries, "FOLDER", tmp_path)
     queries.load.cache_clear()
     yield tmp_path / "checks"

@@ -81,6 +81,12 @@ def _print_maintain_grants(config: Settings, read: str, what: str, names: _Names
     texts = [script(f"setup/{file.stem}", role=names.role, database=names.database, owner=owner) for owner in owners]
     others = sorted({row["schema"] for row in rows} - {"public"}) if what == "maintain" else []
     texts += [script(f"setup/{schemas.stem}", role=names.role, schema=schema) for schema in others]
+    if what == "indexes":
+        texts += [
+            script("setup/schema_create", owner=row["owner"], schema=row["schema"])
+            for row in rows
+            if not row["creates"]
+        ]
     texts += [_of_superuser(row) for row in rows if by_owner and row["superuser"]]
     print(names.remark + "\n".join(dict.fromkeys(texts)), end="")
     return 0

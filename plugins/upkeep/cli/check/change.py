@@ -74,13 +74,19 @@ def _rights(what: str, session: database.Session) -> Row:
 
 def _drops(what: str, session: database.Session) -> Row:
     row = session.row(session.load("setup/index_rights"))
-    if not row["refused"]:
+    missing = []
+    if row["refused"]:
+        missing.append(
+            f"does not own {row['refused']} of {row['tables']} tables with indexes (they belong to "
+            f"{', '.join(row['owners'])}), so that drops, rebuilds and validations there end as not done"
+        )
+    if row["closed_schemas"]:
+        missing.append(
+            f"may not CREATE in schema {', '.join(row['closed_schemas'])}, so that drops there end as not done"
+        )
+    if not missing:
         return Row(what, "G53", True)
-    why = (
-        f"role {row['role']} does not own {row['refused']} of {row['tables']} tables with indexes (they belong to "
-        f"{', '.join(row['owners'])}), so that drops, rebuilds and validations there end as not done; "
-        "`python -m upkeep grants indexes` prints what it needs"
-    )
+    why = f"role {row['role']} {' and '.join(missing)}; `python -m upkeep grants indexes` prints what it needs"
     return Row(what, "G53", None, why)
 
 
