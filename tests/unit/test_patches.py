@@ -90,6 +90,14 @@ def test_clean_is_read() -> None:
             json.dumps({**VULNERABLE, "vulnerabilities": {"a": {"severity": "dire"}, "b": LODASH}}),
             "no known severity of 'a'",
         ),
+        "no package that it looked at": (
+            json.dumps({**CLEAN, "metadata": {**CLEAN["metadata"], "dependencies": {"total": 0}}}),  # type: ignore[dict-item]
+            "found 0 packages that it looked at",
+        ),
+        "no number of packages": (
+            json.dumps({**CLEAN, "metadata": {**CLEAN["metadata"], "dependencies": {}}}),  # type: ignore[dict-item]
+            "found None packages that it looked at",
+        ),
         "nested without end": ('{"a":' * 100_000, "found no JSON"),
     }.values(),
 )
@@ -98,6 +106,11 @@ def test_an_audit_that_did_not_run_is_never_clean(said: str, reason: str) -> Non
     with pytest.raises(NotRun) as caught:
         read_audit(said)
     assert reason in str(caught.value)
+
+
+def of(locked: dict[str, str]) -> patches.Files:
+    """A checkout whose direct dependencies are locked so."""
+    return patches.Files(b"", b"", b"", locked, tuple(locked), (), ())
 
 
 def test_outdated_takes_the_current_version_from_the_lock() -> None:
@@ -109,20 +122,28 @@ def test_outdated_takes_the_current_version_from_the_lock() -> None:
         "odd": [{"current": "1.0.0", "wanted": "1.0.0", "latest": "1.0.1"}],
     }
     locked = {"lodash": "4.17.21", "minimist": "0.0.8", "error": "10.3.0"}
-    found = read_outdated(json.dumps(said), locked)
-    assert [(one.package, one.current, one.latest, one.lag) for one in found] == [
+    found = read_outdated(json.dumps(said), of(locked))
+    assert found.unseen == ()
+    assert [(one.package, one.current, one.latest, one.lag) for one in found.outdated] == [
         ("minimist", "0.0.8", "1.2.8", "major"),
         ("error", "10.3.0", "10.4.0", "minor"),
         ("odd", "1.0.0", "1.0.1", "patch"),
     ]
-    assert read_outdated("{}", {}) == ()
+    assert read_outdated("{}", of({})) == patches.Versions((), ())
+
+
+def test_a_dependency_that_npm_does_not_name_was_not_looked_at() -> None:
+    """It passes over what the registry does not know; an alias is told with what it stands for, and is seen."""
+    locked = {"lodash": "4.17.21", "mine": "1.0.0", "@private/one": "1.0.0"}
+    said = {"mine:lodash@^1": {"wanted": "1.0.0", "latest": "1.0.0"}, "lodash": {"latest": "4.17.21"}}
+    assert read_outdated(json.dumps(said), of(locked)) == patches.Versions((), ("@private/one",))
 
 
 @pytest.mark.parametrize("said", [json.dumps(NOT_ALLOWED), "", '{"lodash": 1}', '{"lodash": {"wanted": "1.0.0"}}'])
 def test_outdated_that_did_not_run_is_never_up_to_date(said: str) -> None:
     """An error, nothing, or a package without its latest version."""
     with pytest.raises(NotRun):
-        read_outdated(said, {})
+        read_outdated(said, of({}))
 
 
 # The files ------------------------------------------------------------------------------------------------------
@@ -257,6 +278,18 @@ def test_a_major_lag_is_said_until_it_is_gone(checkout: Path) -> None:
     assert "package.json allows 4.17.21" in finding.remedy
     current = {"lodash": {**answer["lodash"], "latest": "4.17.15"}}
     assert levels(npm.outdated(said(checkout, current)).findings) == {"npm:outdated": Level.OK}
+
+
+@pytest.mark.guide("G74", "fires", "silent")
+def test_outdated_that_names_nothing_is_never_up_to_date(checkout: Path) -> None:
+    """No word of a dependency, or no dependency at all, is UNKNOWN; until npm names each."""
+    (finding,) = npm.outdated(said(checkout, {})).findings
+    assert (finding.key, finding.level, finding.detail) == ("npm:outdated:unseen", Level.UNKNOWN, "1: lodash")
+    current = {"lodash": {"wanted": "4.17.15", "latest": "4.17.15"}}
+    assert levels(npm.outdated(said(checkout, current)).findings) == {"npm:outdated": Level.OK}
+    (checkout / "package.json").write_text('{"name": "p"}')
+    (finding,) = npm.outdated(said(checkout, {})).findings
+    assert finding.level is Level.UNKNOWN and "found no dependency from a registry" in finding.detail
 
 
 def test_what_the_audit_cannot_know_is_said(checkout: Path) -> None:

@@ -94,6 +94,27 @@ def test_an_outdated_package_is_found_until_it_is_upgraded(run: Npm, checkout: P
     assert levels(npm.outdated(run)) == {"npm:outdated": Level.OK}
 
 
+@pytest.mark.guide("G74", "fires", "silent")
+@pytest.mark.parametrize("kind", ["devDependencies", "optionalDependencies"])
+def test_a_dependency_for_development_is_outdated_too(run: Npm, checkout: Path, kind: str) -> None:
+    """npm itself says nothing of one that is not installed: nothing is, in the copy."""
+    change(checkout / "package.json", ('"dependencies"', f'"{kind}"'))
+    assert set(levels(npm.outdated(run))) == {"npm:outdated:minimist", "npm:outdated:lodash"}
+    upgrade(checkout)
+    assert levels(npm.outdated(run)) == {"npm:outdated": Level.OK}
+
+
+@pytest.mark.guide("G74", "fires", "silent")
+def test_a_dependency_that_the_registry_does_not_know_is_unknown(run: Npm, checkout: Path, registry: Registry) -> None:
+    """npm passes over a 404 in silence; once the registry knows it, all are at their latest."""
+    upgrade(checkout)
+    registry.packages = {name: versions for name, versions in registry.packages.items() if name != "lodash"}
+    (finding,) = npm.outdated(run).findings
+    assert (finding.key, finding.level, finding.detail) == ("npm:outdated:unseen", Level.UNKNOWN, "1: lodash")
+    registry.packages = {**registry.packages, "lodash": ("4.17.21",)}
+    assert levels(npm.outdated(run)) == {"npm:outdated": Level.OK}
+
+
 @pytest.mark.guide("G73", "holds")
 def test_an_audit_that_the_registry_refuses_is_unknown_and_the_rest_goes_on(run: Npm, registry: Registry) -> None:
     """405 at both of its endpoints is not "clean"; outdated asks another."""

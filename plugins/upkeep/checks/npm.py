@@ -73,6 +73,7 @@ def _of_lock(files: Files) -> list[Finding]:
                 "Dependencies that package-lock.json lacks",
                 files.missing,
                 "npm install --package-lock-only, then commit the lock: these were not audited.",
+                "G73",
             )
         )
     if files.foreign:
@@ -83,12 +84,13 @@ def _of_lock(files: Files) -> list[Finding]:
                 "Packages from elsewhere than the registry",
                 files.foreign,
                 "Follow their own advisories: no registry knows these (git, file or URL).",
+                "G73",
             )
         )
     return findings
 
 
-def _unseen(key: str, level: Level, subject: str, names: tuple[str, ...], remedy: str) -> Finding:
+def _unseen(key: str, level: Level, subject: str, names: tuple[str, ...], remedy: str, guide: str) -> Finding:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return Finding(
         key=key,
@@ -97,7 +99,7 @@ def _unseen(key: str, level: Level, subject: str, names: tuple[str, ...], remedy
         detail=f"{len(names)}: {', '.join(name[:100] for name in names[:NAMED])}{more}",
         expected="none",
         remedy=remedy,
-        guide="G73",
+        guide=guide,
     )
 
 
@@ -105,18 +107,31 @@ def outdated(npm: Npm) -> Looked:
     """Direct dependencies with a newer version; UNKNOWN, with the reason, when npm could not say."""
     try:
         files = patches.read_files(npm.config.folder)
-        found = patches.read_outdated(npm.run(files, "outdated"), files.locked)
+        if not files.direct:
+            raise NotRun(f"{patches.MANIFEST}: found no dependency from a registry, expected one or more")
+        found = patches.read_outdated(npm.run(files, "outdated"), files)
     except NotRun as reason:
         return Looked((_not_run("npm:outdated", "npm outdated", "G74", reason),))
-    lags = Counter(one.lag for one in found)
+    lags = Counter(one.lag for one in found.outdated)
     samples = tuple(
         Sample("npm_outdated", float(lags[lag]), "packages", lag) for lag in ("major", "minor", "patch", "other")
     )
-    findings = [_behind(one) for one in found[:SHOWN]] or [_current(len(files.locked))]
-    if rest := found[SHOWN:]:
+    findings = [_behind(one) for one in found.outdated[:SHOWN]]
+    if rest := found.outdated[SHOWN:]:
         subject = "Outdated packages beyond those shown"
         findings.append(_more("npm:outdated:more", subject, "G74", len(rest), Level.ADVISORY))
-    return Looked(tuple(findings), samples)
+    if found.unseen:
+        findings.append(_not_named(found.unseen))
+    return Looked(tuple(findings) or (_current(len(files.direct)),), samples)
+
+
+def _not_named(names: tuple[str, ...]) -> Finding:
+    remedy = (
+        "The registry does not know these, refuses them, or has no version that package.json allows: see "
+        "targets.<target>.checkout.registry in config/maintenance.yaml, and npm outdated in the checkout."
+    )
+    subject = "Dependencies of which npm outdated said nothing"
+    return _unseen("npm:outdated:unseen", Level.UNKNOWN, subject, names, remedy, "G74")
 
 
 def _behind(one: Outdated) -> Finding:

@@ -6,7 +6,7 @@ Sources: npm's documentation of ``audit``, ``outdated`` and package-lock.json.
 
 from __future__ import annotations
 
-from upkeep.patches.answers import SEVERITIES, Audit, Outdated, Vulnerability, read_audit, read_outdated
+from upkeep.patches.answers import SEVERITIES, Audit, Outdated, Versions, Vulnerability, read_audit, read_outdated
 from upkeep.patches.base import LOCK, MANIFEST, MOST_BYTES, NotRun
 from upkeep.patches.files import Files, read_files
 from upkeep.patches.run import Npm
@@ -21,6 +21,7 @@ __all__ = [
     "NotRun",
     "Npm",
     "Outdated",
+    "Versions",
     "Vulnerability",
     "read_audit",
     "read_files",

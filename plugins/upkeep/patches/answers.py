@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from upkeep.patches.base import MAX_SAID, NotRun, as_object
+from upkeep.patches.files import Files
 
 SEVERITIES = ("critical", "high", "moderate", "low", "info")
 
@@ -53,6 +53,14 @@ class Outdated:
         return next((name for name, old, new in parts if old != new), "other")
 
 
+@dataclass(frozen=True)
+class Versions:
+    """What ``npm outdated`` found, and the direct dependencies of which it said nothing."""
+
+    outdated: tuple[Outdated, ...]
+    unseen: tuple[str, ...]
+
+
 def read_audit(output: str) -> Audit:
     """What ``npm audit --json`` said. Raises NotRun unless it says that it has looked."""
     said = _answer("npm audit", output)
@@ -66,7 +74,9 @@ def read_audit(output: str) -> Audit:
     vulnerabilities = [_vulnerability(name, entry) for name, entry in found.items()]
     ranked = sorted(vulnerabilities, key=lambda one: (SEVERITIES.index(one.severity), one.package))
     total = looked_at.get("total")
-    return Audit(tuple(ranked), total if isinstance(total, int) else 0)
+    if not isinstance(total, int) or isinstance(total, bool) or not (total or ranked):
+        raise NotRun(f"npm audit: found {total!r} packages that it looked at, expected one or more")
+    return Audit(tuple(ranked), total)
 
 
 def _answer(what: str, output: str) -> dict[str, Any]:
@@ -97,19 +107,23 @@ def _vulnerability(name: str, entry: Any) -> Vulnerability:
     )
 
 
-def read_outdated(output: str, locked: Mapping[str, str]) -> tuple[Outdated, ...]:
+def read_outdated(output: str, files: Files) -> Versions:
     """What ``npm outdated --json`` said, the furthest behind first. Raises NotRun.
 
     Nothing is installed in the copy, so npm names every direct dependency and no current version: the lock's is taken,
-    and what is at its latest is left out.
+    and what is at its latest is left out. One that it does not name was not looked at: npm passes over in silence what
+    the registry does not know (404), refuses (403), or has in no version that package.json allows.
     """
-    found = []
-    for name, said in _answer("npm outdated", output).items():
+    found, named = [], set()
+    for key, said in _answer("npm outdated", output).items():
+        name = key.partition(":")[0]  # an alias is told as its name, a colon and what it stands for
+        named.add(name)
         entry = said[0] if isinstance(said, list) and said else said
         if not isinstance(entry, dict) or not isinstance(entry.get("latest"), str):
             raise NotRun(f"npm outdated: found no latest version of {name[:100]!r}")
-        current = str(entry.get("current") or locked.get(name) or "")
+        current = str(entry.get("current") or files.locked.get(name) or "")
         if current != entry["latest"]:
             found.append(Outdated(name, current, str(entry.get("wanted") or ""), entry["latest"]))
     order = ("major", "other", "minor", "patch")
-    return tuple(sorted(found, key=lambda one: (order.index(one.lag), one.package)))
+    ranked = sorted(found, key=lambda one: (order.index(one.lag), one.package))
+    return Versions(tuple(ranked), tuple(sorted(set(files.direct) - named)))

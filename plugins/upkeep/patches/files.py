@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections.abc import Mapping
@@ -19,13 +20,16 @@ LOCK_VERSIONS = (2, 3)
 class Files:
     """What npm is given, and what the lock says: package → version of the direct dependencies.
 
-    ``missing`` are direct dependencies that the lock does not hold, ``foreign`` packages from elsewhere than a registry
+    ``direct`` are those dependencies whose versions a registry knows, ``flat`` is the manifest with all of them as plain
+    ones: ``npm outdated`` leaves out others that are not installed. ``missing`` are direct dependencies that the lock does not hold, ``foreign`` packages from elsewhere than a registry
     (git, a file, a URL); npm's audit knows neither.
     """
 
     manifest: bytes
     lock: bytes
+    flat: bytes
     locked: Mapping[str, str]
+    direct: tuple[str, ...]
     missing: tuple[str, ...]
     foreign: tuple[str, ...]
 
@@ -46,14 +50,15 @@ def read_files(folder: Path) -> Files:
     wanted = {name for key in ("dependencies", "devDependencies") for name in _mapping(manifest, key)}
     direct = wanted | set(_mapping(manifest, "optionalDependencies"))
     entries = {name: packages[f"node_modules/{name}"] for name in direct if f"node_modules/{name}" in packages}
+    foreign = {place.rpartition("node_modules/")[2] for place in packages if _foreign(packages, place)}
     return Files(
         texts[MANIFEST],
         texts[LOCK],
+        flat=json.dumps(_flat(manifest)).encode(),
         locked={name: str(entry["version"]) for name, entry in entries.items() if "version" in entry},
+        direct=tuple(sorted(direct - foreign)),
         missing=tuple(sorted(wanted - entries.keys())),
-        foreign=tuple(
-            sorted({place.rpartition("node_modules/")[2] for place in packages if _foreign(packages, place)})
-        ),
+        foreign=tuple(sorted(foreign)),
     )
 
 
@@ -72,6 +77,12 @@ def _bytes(file: Path) -> bytes:
     if len(content) > MOST_BYTES:
         raise NotRun(f"{file}: found more than {MOST_BYTES} bytes, expected at most that many")
     return content
+
+
+def _flat(manifest: dict[str, Any]) -> dict[str, Any]:
+    kinds = ("optionalDependencies", "devDependencies", "dependencies")
+    every = {name: wanted for kind in kinds for name, wanted in _mapping(manifest, kind).items()}
+    return {key: value for key, value in manifest.items() if key not in kinds} | {"dependencies": every}
 
 
 def _mapping(manifest: dict[str, Any], key: str) -> dict[str, Any]:

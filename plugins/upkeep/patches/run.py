@@ -41,7 +41,7 @@ class Npm:
             checkout = folder / "checkout"
             for made in (checkout, folder / "home"):
                 made.mkdir()
-            (checkout / MANIFEST).write_bytes(files.manifest)
+            (checkout / MANIFEST).write_bytes(files.flat if command == "outdated" else files.manifest)
             (checkout / LOCK).write_bytes(files.lock)
             words = ["--json", "--ignore-scripts", f"--registry={self.config.registry}", f"--prefix={checkout}"]
             if command == "audit":
