@@ -179,10 +179,91 @@ def test_a_consent_that_was_renewed_counts_for_what_was_processed_before(platfor
     assert levels(found(platform)) == {}
 
 
-def test_processing_of_nobody_is_counted_and_cannot_be_held_against_a_consent(platform: Platform) -> None:
-    """A record without a user is no finding, but not forgotten."""
-    process(platform, None, 3)
-    assert "; 3 of them name no user, and cannot be looked at; 0 are of 0 users" in found(platform)["processing"].detail
+@pytest.mark.guide("G83", "fires", "silent")
+@pytest.mark.parametrize(
+    ("user", "basis", "said"),
+    [
+        (None, "consent", "; 3 of them name no user, and cannot be looked at; 0 are of 0 users"),
+        (1, " ", "; 3 name no legal basis, and nobody knows whether they rest on consent; 0 are of 0 users"),
+    ],
+)
+def test_processing_that_cannot_be_held_against_a_consent_is_unknown(
+    platform: Platform, user: int | None, basis: str, said: str
+) -> None:
+    """A record without a user or a basis is never ok; once it is gone, the rest is."""
+    process(platform, user, 3, basis)
+    review = found(platform)
+    assert levels(review) == {"processing": Level.UNKNOWN}
+    assert said in review["processing"].detail
+    platform.sql("DELETE FROM data_processing_logs WHERE user_id IS NULL OR btrim(legal_basis) = ''")
+    assert levels(found(platform)) == {}
+
+
+@pytest.mark.guide("G83", "fires", "silent")
+def test_a_log_that_calls_consent_otherwise_is_unknown_until_config_says_so(platform: Platform) -> None:
+    """Not one record by config's word is no proof that nothing rests on consent: the words there are told."""
+    platform.sql("UPDATE data_processing_logs SET legal_basis = 'Einwilligung'")
+    review = found(platform)
+    assert levels(review) == {"processing": Level.UNKNOWN}
+    assert (
+        "by the word 'consent' (config: compliance.consent_basis), but on: 'einwilligung'"
+        in review["processing"].detail
+    )
+    assert levels(found(platform, configured(consent_basis="Einwilligung"))) == {}
+
+
+@pytest.mark.guide("G83", "fires", "silent")
+def test_a_table_of_consents_without_a_row_is_unknown_until_it_has_one(platform: Platform) -> None:
+    """Nothing that contradicts itself among none is no ok: the rows may lie elsewhere."""
+    platform.sql("DELETE FROM user_consents")
+    (empty,) = found(platform).values()
+    assert (empty.key, empty.level) == ("consents", Level.UNKNOWN)
+    assert "public.user_consents has no row" in empty.detail
+    consent(platform, 1)
+    assert levels(found(platform)) == {}
+
+
+@pytest.mark.guide("G83", "fires", "silent")
+def test_a_consent_that_is_null_is_unknown_until_it_is_decided(platform: Platform) -> None:
+    """Neither true nor false: no rule counts it."""
+    platform.sql("ALTER TABLE user_consents ALTER granted DROP NOT NULL")
+    platform.sql(
+        "INSERT INTO user_consents (user_id, consent_type, granted, policy_version)"
+        " VALUES (gen_random_uuid(), 'marketing', NULL, '2024-2')"
+    )
+    review = found(platform)
+    assert levels(review) == {"undecided": Level.UNKNOWN}
+    assert review["undecided"].detail.startswith("1 of 2 are neither given nor taken back")
+    platform.sql("UPDATE user_consents SET granted = false WHERE granted IS NULL")
+    assert levels(found(platform)) == {}
+
+
+@pytest.mark.guide("G83", "fires", "silent")
+def test_consents_to_no_version_of_the_policy_are_unknown_until_one_is_known(platform: Platform) -> None:
+    """Without a version nobody knows whether it is the current one; by the version of config all are to another."""
+    platform.sql("ALTER TABLE user_consents ALTER policy_version DROP NOT NULL")
+    platform.sql("UPDATE user_consents SET policy_version = NULL")
+    review = found(platform)
+    assert levels(review) == {"policy": Level.UNKNOWN}
+    assert review["policy"].detail.startswith("1 of 1 in force (100.0 %) are not to version unknown")
+    assert levels(found(platform, configured(policy_version="2024-2"))) == {"policy": Level.ADVISORY}
+    platform.sql("UPDATE user_consents SET policy_version = '2024-2'")
+    assert levels(found(platform)) == {}
+
+
+@pytest.mark.guide("G83", "fires", "silent")
+def test_the_age_of_a_record_without_a_time_is_unknown_until_it_has_one(platform: Platform) -> None:
+    """The first entry of the index is the oldest of those that have a time."""
+    platform.sql("ALTER TABLE data_processing_logs ALTER created_at DROP NOT NULL")
+    process(platform, 1)
+    platform.sql(
+        "UPDATE data_processing_logs SET created_at = NULL WHERE id = (SELECT max(id) FROM data_processing_logs)"
+    )
+    review = found(platform)
+    assert levels(review) == {"oldest": Level.UNKNOWN}
+    assert review["oldest"].detail.endswith("; the age of rows without a time is not known")
+    platform.sql("DELETE FROM data_processing_logs WHERE created_at IS NULL")
+    assert levels(found(platform)) == {}
 
 
 @pytest.mark.guide("G83", "fires", "silent")
@@ -245,6 +326,24 @@ def test_a_function_that_counts_otherwise_is_found(
     assert (agreed.level, agreed.detail) == (Level.OK, "4 numbers of the period agree")
 
 
+@pytest.mark.guide("G83", "fires", "silent")
+def test_agreement_on_no_number_is_unknown(platform: Platform) -> None:
+    """The function tells of processing alone and the log of processing is closed to us: nothing was held against it."""
+    told = {key: value for key, value in TOLD.items() if not key[1]}
+    platform.sql("DELETE FROM user_consents")
+    platform.sql("ALTER TABLE user_consents DROP CONSTRAINT user_consents_consent_type_check")
+    many = (
+        "INSERT INTO user_consents (user_id, consent_type, granted, granted_at, policy_version)"
+        " SELECT gen_random_uuid(), 'type ' || n, true, '2020-01-01', '2024-2' FROM generate_series(1, 60) n"
+    )
+    platform.sql(many)
+    platform.sql("REVOKE SELECT ON data_processing_logs FROM {role}", role=platform.role)
+    review = found(platform, answered=told)
+    assert levels(review) == {"processing": Level.UNKNOWN, "disagreement": Level.UNKNOWN}
+    assert review["disagreement"].detail == "0 numbers of the period agree"
+    assert "disagreement" not in levels(found(platform, answered=told | {(compliance.GRANTED, "type 1"): 0.0}))
+
+
 def test_a_small_difference_is_none(platform: Platform) -> None:
     """As many percent as config says: a row that came while the function counted is no disagreement."""
     process(platform, 1, 199)
@@ -256,7 +355,7 @@ def test_a_small_difference_is_none(platform: Platform) -> None:
 def test_tables_that_cannot_be_read_are_unknown(platform: Platform) -> None:
     """Without consents nothing is said; without the log, or without a row in it, the rest is."""
     platform.sql("DELETE FROM data_processing_logs")
-    assert levels(found(platform)) == {"processing": Level.UNKNOWN}
+    assert levels(found(platform)) == {"oldest": Level.UNKNOWN, "processing": Level.UNKNOWN}
     platform.sql("REVOKE SELECT ON data_processing_logs FROM {role}", role=platform.role)
     refused = found(platform)["processing"]
     assert refused.level is Level.UNKNOWN

@@ -11,6 +11,7 @@ SELECT CASE grouping(c.type, c.policy) WHEN 3 THEN 'all' WHEN 1 THEN 'type' ELSE
        count(*) FILTER (WHERE NOT c.granted AND c.granted_at IS NOT NULL AND c.withdrawn_at IS NULL)
            AS withdrawn_without_time,
        count(*) FILTER (WHERE NOT c.granted AND c.withdrawn_at < c.granted_at) AS withdrawn_before_granted,
+       count(*) FILTER (WHERE c.granted IS NULL) AS undecided,
        count(*) FILTER (WHERE greatest(c.granted_at, c.withdrawn_at) > now()) AS still_to_come,
        min(c.granted_at) FILTER (WHERE c.granted AND c.granted_at >= '0002-01-01' AND c.granted_at < '9999-01-01') AS first_at
 FROM (SELECT left(t.{type}::text, 100) AS type, left(t.{policy}::text, 100) AS policy, t.{granted} AS granted,

@@ -20,7 +20,10 @@ SELECT counted.*, told.*
 FROM (SELECT count(*) AS records,
              count(*) FILTER (WHERE coalesce(p.basis, '') = '') AS without_basis,
              count(*) FILTER (WHERE p.basis = lower(%(basis)s)) AS on_consent,
-             count(*) FILTER (WHERE p.basis = lower(%(basis)s) AND p."user" IS NULL) AS without_user
+             count(*) FILTER (WHERE p.basis = lower(%(basis)s) AND p."user" IS NULL) AS without_user,
+             (SELECT array_agg(b.basis ORDER BY b.records DESC, b.basis)
+              FROM (SELECT left(p.basis, 100) AS basis, count(*) AS records
+                    FROM period p WHERE p.basis <> '' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5) b) AS first_bases
       FROM period p) counted
 CROSS JOIN (SELECT count(*) AS users, coalesce(sum(u.records), 0)::bigint AS uncovered, min(u.first_at) AS first_at,
                    max(u.last_at) AS last_at,

@@ -18,6 +18,7 @@ from upkeep.checks.logs import NAMED, Log, span, utc
 from upkeep.checks.look import Check, Look
 from upkeep.database import Row
 from upkeep.findings import Finding, Level, Sample
+from upkeep.functions.contract import quoted
 from upkeep.ledger import Looked
 from upkeep.settings.compliance import ConsentTable, ProcessingLog
 
@@ -73,8 +74,13 @@ def consents(look: Look) -> Looked:
     if refused := table.refused():
         return Looked((refused,))
     total, *rows = table.rows("consents", {"most": MOST})
+    if not total["consents"]:
+        wrong = f"{table.config.table} has no row: nothing of it can be judged"
+        return Looked(
+            (table.unknown(wrong, f"See where consents are kept; config/maintenance.yaml: {table.setting}."),)
+        )
     by = {kind: {row["name"]: row for row in rows if row["kind"] == kind} for kind in ("type", "policy")}
-    findings = [*_rules(total), _policy(look, by["policy"])]
+    findings = [*_rules(total), _policy(look, by["policy"], total["in_force"])]
     ours = {(compliance.GRANTED, str(name)): float(row["granted"]) for name, row in by["type"].items()}
     ours |= {(compliance.WITHDRAWN, str(name)): float(row["withdrawn"]) for name, row in by["type"].items()}
     findings += _log(look, table, ours)
@@ -88,25 +94,28 @@ def _rules(total: Row) -> Iterator[Finding]:
         subject, remedy = RULES[rule]
         detail = f"{total[rule]:,} of {total['consents']:,}"
         yield _finding(rule, subject, Level.WARNING, detail, "none", remedy, count=total[rule])
-    if not broken:
+    if total["undecided"]:
+        detail = f"{total['undecided']:,} of {total['consents']:,} are neither given nor taken back: the column is null"
+        remedy = "Set it for each: until then nobody knows whether they may be processed."
+        yield _finding("undecided", "Consents that are not decided", Level.UNKNOWN, detail, "true or false", remedy)
+    elif not broken:
         detail = f"{total['consents']:,}, {total['in_force']:,} of them in force; none contradicts itself"
         yield _finding("rules", "Consents", Level.OK, detail, "none without its time, none in force though withdrawn")
 
 
-def _policy(look: Look, versions: dict[str | None, Row]) -> Finding:
-    """The share of the consents in force that were given to another version than the current one."""
+def _policy(look: Look, versions: dict[str | None, Row], total: int) -> Finding:
+    """The share of the ``total`` in force that were given to another version than the current one."""
     section = look.settings.maintenance.compliance
     held = {name: row for name, row in versions.items() if row["in_force"]}
     dated = {name: utc(row["first_at"]) for name, row in held.items() if name is not None and row["first_at"]}
     current = section.policy_version or max(dated, key=lambda name: dated[name], default=None)
-    total = sum(row["in_force"] for row in held.values())
-    outdated = sum(row["in_force"] for name, row in held.items() if name != current)
+    outdated = total - (held[current]["in_force"] if current in held and current is not None else 0)
     percent = 100 * outdated / total if total else 0.0
     known = "" if section.policy_version else ", the one that was first agreed to most lately"
     return _finding(
         "policy",
         "Consents to an older policy",
-        Level.ADVISORY if percent > section.outdated_percent else Level.OK,
+        _share(percent, section.outdated_percent, known=current is not None or not total),
         f"{outdated:,} of {total:,} in force ({percent:.1f} %) are not to version {current or 'unknown'}{known}",
         f"at most {section.outdated_percent:g} %",
         "Ask these users again, or name the version in force in config: compliance.policy_version.",
@@ -114,15 +123,29 @@ def _policy(look: Look, versions: dict[str | None, Row]) -> Finding:
     )
 
 
+def _share(percent: float, limit: float, *, known: bool) -> Level:
+    if not known:
+        return Level.UNKNOWN
+    return Level.ADVISORY if percent > limit else Level.OK
+
+
 def _oldest(log: _Table) -> Finding:
+    """How old the oldest row is; not known of a log without a row, nor where a row has no time."""
     days = log.look.settings.maintenance.compliance.retention_days
-    oldest = log.rows("processing_oldest", {})[0]["oldest"]
-    age = timedelta(0) if oldest is None else log.look.now - utc(oldest)
-    said = "no row" if oldest is None else f"from {utc(oldest):%Y-%m-%d} on, {age / timedelta(days=1):.0f} days"
+    row = log.rows("processing_oldest", {})[0]
+    oldest, level = row["oldest"], Level.UNKNOWN
+    if oldest is None:
+        said = "not collected: the log has no row with a time"
+    else:
+        age = log.look.now - utc(oldest)
+        said = f"from {utc(oldest):%Y-%m-%d} on, {age / timedelta(days=1):.0f} days"
+        level = Level.ADVISORY if age > timedelta(days=days) else Level.OK
+        if row["without_time"] and level is Level.OK:
+            level, said = Level.UNKNOWN, f"{said}; the age of rows without a time is not known"
     return _finding(
         "oldest",
         "How far the log of processing reaches back",
-        Level.ADVISORY if age > timedelta(days=days) else Level.OK,
+        level,
         said,
         f"at most {days} days (config: compliance.retention_days)",
         "What is older is due: have those who answer for the data decide. Upkeep itself never deletes it (G68).",
@@ -169,6 +192,13 @@ def _processing(log: _Table, row: Row) -> Finding:
     detail = f"{row['on_consent']:,} of {row['records']:,} records rest on consent"
     if row["without_user"]:
         detail += f"; {row['without_user']:,} of them name no user, and cannot be looked at"
+    if row["without_basis"]:
+        detail += f"; {row['without_basis']:,} name no legal basis, and nobody knows whether they rest on consent"
+    if not row["on_consent"]:
+        named = ", ".join(quoted(name, 40) for name in row["first_bases"] or [])
+        detail += (
+            f" by the word {section.consent_basis!r} (config: compliance.consent_basis), but on: {named or 'none'}"
+        )
     detail += f"; {row['uncovered']:,} are of {row['users']:,} users who give none"
     if row["users"]:
         detail += f", {span(row)}"
@@ -176,12 +206,21 @@ def _processing(log: _Table, row: Row) -> Finding:
     return _finding(
         "processing",
         log.subject,
-        Level.WARNING if row["users"] else Level.OK,
+        _of_users(row),
         detail,
         f"each of these users gives {wanted} now, or gave it then",
-        "Stop that processing for them, or name its true legal basis; see which program does not ask first.",
+        "Stop that processing for them, or name its true legal basis; see which program does not ask first."
+        if row["users"]
+        else "Have user and legal basis written; if consent is called otherwise here, name it in compliance.consent_basis.",
         users=row["first_users"] or [],
     )
+
+
+def _of_users(row: Row) -> Level:
+    """Ok only where there was something to hold against consents, and all of it could be."""
+    if row["users"]:
+        return Level.WARNING
+    return Level.UNKNOWN if row["without_user"] or row["without_basis"] or not row["on_consent"] else Level.OK
 
 
 def _compared(look: Look, ours: dict[tuple[str, str], float]) -> list[Finding]:
@@ -207,7 +246,7 @@ def _compared(look: Look, ours: dict[tuple[str, str], float]) -> list[Finding]:
         _finding(
             "disagreement",
             "Consents: SQL and function",
-            Level.WARNING if differ else Level.OK,
+            Level.WARNING if differ else Level.OK if both else Level.UNKNOWN,
             detail or f"{len(both)} numbers of the period agree",
             f"a difference of at most {percent:g} % (config: compliance.disagreement_percent)",
             "One of them looks at another database, another period or other rows; the function's report is no evidence "
