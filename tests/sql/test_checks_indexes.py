@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from sandbox.postgres import Cluster
 from tests.sql.standby import standby
-from tests.sql.test_checks_database import Platform, until
+from tests.sql.test_checks_database import Platform, grant, until
 from tests.sql.test_checks_database import bare as bare  # noqa: PLC0414  # a fixture of the next one
 from tests.sql.test_checks_database import platform as platform  # noqa: PLC0414  # the fixture
 from tests.sql.test_database import to
@@ -564,6 +564,42 @@ def test_what_is_under_way_is_not_invalid(platform: Platform, statement: str) ->
     until(lambda: "invalid_indexes" not in look(platform, "invalid_indexes"))
 
 
+@pytest.mark.guide("G53", "fires", "silent")
+def test_while_a_build_goes_on_that_one_may_not_see_nothing_is_ok(bare: Platform) -> None:
+    """The reader without pg_monitor sees that an index is built and not whose: one left invalid may hide behind it."""
+    bare.sql(TABLE)
+    bare.sql("INSERT INTO t SELECT n, 1 FROM generate_series(1, 2) n")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        bare.sql("CREATE UNIQUE INDEX CONCURRENTLY half ON t (a)")
+    assert list(look(bare, "invalid_indexes")) == ["invalid_indexes:public.half"]
+    building = "SELECT count(*) FROM pg_stat_progress_create_index WHERE datname = current_database()"
+    with psycopg.connect(bare.admin, autocommit=True) as worker, writing(bare):
+        worker.pgconn.send_query(b"CREATE INDEX CONCURRENTLY i ON t (b)")
+        until(lambda: bare.sql(building)[0][0] > 0)
+        (finding,) = look(bare, "invalid_indexes").values()
+        assert (finding.key, finding.level) == ("invalid_indexes", Level.UNKNOWN)
+        assert "an index is being built, and this role may not see which" in finding.detail
+        grant(bare)
+        assert look(bare, "invalid_indexes").get("invalid_indexes") is None or (
+            look(bare, "invalid_indexes")["invalid_indexes"].level is Level.OK
+        )
+        worker.cancel_safe()
+        while worker.pgconn.get_result():
+            pass
+    found = until(lambda: look(bare, "invalid_indexes"), lambda keys: "invalid_indexes" not in keys)
+    assert "invalid_indexes:public.half" in found
+
+
+@pytest.mark.parametrize("name", ["unused_indexes", "duplicate_indexes", "invalid_indexes", "missing_indexes"])
+def test_a_database_without_a_table_is_unknown_until_it_has_one(platform: Platform, name: str) -> None:
+    """Nothing is wrong with no index at all: nobody has looked at the right database."""
+    (finding,) = look(platform, name).values()
+    assert (finding.level, finding.detail) == (Level.UNKNOWN, "the database has no table")
+    platform.sql("CREATE TABLE t (id int)")
+    (finding,) = look(platform, name).values()
+    assert finding.level is Level.OK
+
+
 def parted(platform: Platform) -> None:
     """A table of two partitions with rows."""
     platform.sql("CREATE TABLE p (id int NOT NULL, b text) PARTITION BY RANGE (id)")
@@ -747,6 +783,44 @@ def test_a_large_table_that_is_read_from_end_to_end(platform: Platform) -> None:
     for _ in range(10):
         use(platform.admin, "SELECT id FROM t WHERE id = 1")
     until(lambda: list(look(platform, "missing_indexes", config)) == ["missing_indexes"])
+
+
+@pytest.mark.guide("G53", "fires", "silent")
+def test_reads_of_young_statistics_prove_nothing(platform: Platform) -> None:
+    """Reset just now: no table was read from end to end, and nobody knows whether any is; later it is ok."""
+    platform.sql("CREATE TABLE t (id int PRIMARY KEY)")
+    platform.sql("SELECT pg_stat_reset()")
+    thirty, now = limited(statistics_days=30.0), datetime.now(UTC)
+    found = look(platform, "missing_indexes", thirty, now=now)
+    assert {key: one.level for key, one in found.items()} == {
+        "missing_indexes": Level.OK,
+        "missing_indexes:reads": Level.UNKNOWN,
+    }
+    assert found["missing_indexes"].detail == "no large table lacks one for a foreign key"
+    assert "statistics reach back 0.0 days only" in found["missing_indexes:reads"].detail
+    later = look(platform, "missing_indexes", thirty, now=now + timedelta(days=31))
+    assert [one.detail for one in later.values()] == ["no large table lacks one for a foreign key or for its reads"]
+    platform.sql("ALTER ROLE {role} SET track_counts = off", role=platform.role)
+    assert "track_counts is off" in look(platform, "missing_indexes")["missing_indexes:reads"].detail
+
+
+@pytest.mark.guide("G53", "fires", "silent")
+def test_a_table_whose_rows_nobody_counted_is_not_small(platform: Platform) -> None:
+    """Never analysed and its counters reset: UNKNOWN by its name, until ANALYZE has counted."""
+    platform.sql("CREATE TABLE one (x int PRIMARY KEY)")
+    platform.sql("CREATE TABLE many (x int CONSTRAINT to_one REFERENCES one) WITH (autovacuum_enabled = off)")
+    platform.sql("INSERT INTO one SELECT generate_series(1, 200)")
+    platform.sql("INSERT INTO many SELECT generate_series(1, 200)")
+    counted = "SELECT n_live_tup FROM pg_stat_all_tables WHERE relid = 'many'::regclass"
+    until(lambda: platform.sql(counted)[0][0] == 200)
+    platform.sql("SELECT pg_stat_reset()")
+    config = limited(advice_rows=201)
+    found = until(lambda: look(platform, "missing_indexes", config), lambda keys: "missing_indexes:uncounted" in keys)
+    assert found["missing_indexes:uncounted"].level is Level.UNKNOWN
+    assert found["missing_indexes:uncounted"].detail == "public.many (to_one)"
+    assert "missing_indexes:small" not in found
+    platform.sql("ANALYZE many")
+    assert set(look(platform, "missing_indexes", config)) == {"missing_indexes", "missing_indexes:small"}
 
 
 # Freeze age -----------------------------------------------------------------------------------------------------

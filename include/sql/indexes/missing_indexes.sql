@@ -1,9 +1,18 @@
 -- G53, advice: foreign keys without an index on their columns, those of the largest tables first. Deleting or changing a
 -- referenced row then reads the whole table. The columns may stand in the index in any order, but first; a partial index
 -- helps only where it leaves out nothing but rows that refer to none. What helps here is never proposed to be dropped
--- (supports_foreign_key.sql). Rows are as counted or as ANALYZE noted: a reset of the counters makes no table small.
+-- (supports_foreign_key.sql). Rows are as counted or as ANALYZE noted: a reset of the counters makes no table small. Whose
+-- rows neither knows, though it takes space or somebody has locked it, is "uncounted".
+WITH locked AS (
+    SELECT l.relation
+    FROM pg_locks l
+    WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
+      AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+)
 SELECT n.nspname AS schema, t.relname AS "table", c.conname AS "constraint", r.relname AS referenced,
        greatest(s.n_live_tup, t.reltuples::bigint) AS live_rows,
+       t.reltuples < 0 AND s.n_live_tup = 0
+       AND CASE WHEN t.oid IN (SELECT locked.relation FROM locked) THEN true ELSE pg_relation_size(t.oid) > 0 END AS uncounted,
        (SELECT array_agg(a.attname::text ORDER BY k.place)
         FROM unnest(c.conkey) WITH ORDINALITY AS k (number, place)
         JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.number) AS columns

@@ -211,7 +211,7 @@ def _processing(log: _Table, row: Row) -> Finding:
         f"each of these users gives {wanted} now, or gave it then",
         "Stop that processing for them, or name its true legal basis; see which program does not ask first."
         if row["users"]
-        else "Have user and legal basis written; if consent is called otherwise here, name it in compliance.consent_basis.",
+        else "Have user and legal basis written; if consent has another name here, set compliance.consent_basis.",
         users=row["first_users"] or [],
     )
 

@@ -46,8 +46,9 @@ def unused_indexes(look: Look) -> Looked:
     )
     if not rows and seen.unasked:
         said = f"every index on the primary was used since {seen.told} or has other work; standbys: {seen.unasked}"
-        return Looked((_ok(name, subject, said, "G53"),), samples, snapshot=snapshot)
-    good = _ok(name, subject, f"every index of {size(config.min_bytes)} or more was used since {seen.told}", "G53")
+        return Looked((_good(look, name, subject, said),), samples, snapshot=snapshot)
+    said = f"every index of {size(config.min_bytes)} or more was used since {seen.told} or has other work"
+    good = _good(look, name, subject, said)
     return Looked(_each(rows, partial(_unused, look, seen, known), good), samples, snapshot=snapshot)
 
 
@@ -74,7 +75,7 @@ def duplicate_indexes(look: Look) -> Looked:
     prefixes = look.session.rows(look.session.load("indexes/prefix_indexes"))
     pairs = {row["oid"] for row in same}
     prefixes = [row for row in prefixes if row["oid"] not in pairs]
-    good = _ok("duplicate_indexes", "Duplicate indexes", "no index does what another one does", "G53")
+    good = _good(look, "duplicate_indexes", "Duplicate indexes", "no index does what another one does")
     findings = _each([*same, *prefixes], _duplicate, good)
     return Looked(findings, (Sample("duplicate_indexes", float(len(same)), "indexes"),))
 
@@ -99,8 +100,13 @@ def invalid_indexes(look: Look) -> Looked:
     for row in look.session.rows(look.session.load("indexes/incomplete_indexes")):
         lacking.setdefault(row["oid"], []).append(row)
     named = look.session.rows(look.session.load("indexes/named_like_leftovers"))
-    good = _ok("invalid_indexes", "Invalid indexes", "no index is invalid, apart from those being built", "G53")
+    good = _good(look, "invalid_indexes", "Invalid indexes", "no index is invalid, apart from those being built")
     findings = _each([*rows, *named], partial(_invalid, lacking), good)
+    if look.session.row(look.session.load("indexes/unseen_builds"))["builds"]:
+        said = "an index is being built, and this role may not see which: others may be invalid"
+        remedy = "`python -m upkeep grants target` prints the GRANT of pg_monitor; or wait until it is built."
+        unseen = Finding(good.key, Level.UNKNOWN, good.subject, said, "every index valid", remedy, "G53")
+        return Looked((*(found for found in findings if found is not good), unseen))
     return Looked(findings, (Sample("invalid_indexes", float(len(rows)), "indexes"),))
 
 
@@ -143,33 +149,48 @@ def _named_like_leftover(row: Row) -> Finding:
 def missing_indexes(look: Look) -> Looked:
     """Advice: foreign keys without an index, and large tables that are read from end to end again and again.
 
-    Foreign keys of small tables are no advice, but they are counted and named.
+    Foreign keys of small tables are no advice, but they are counted and named. Few reads prove nothing while the
+    counters are young or a standby's, and a table whose rows nobody has counted is not small.
     """
-    config = look.settings.maintenance.indexes
+    main = look.settings.maintenance
+    config = main.indexes
+    young = indexes.usage(look.session, config, {}, main.sql, look.now).unknown
     lacking = look.session.rows(look.session.load("indexes/missing_indexes"))
     keys = [row for row in lacking if row["live_rows"] >= config.advice_rows]
-    small = [row for row in lacking if row["live_rows"] < config.advice_rows]
+    uncounted = [row for row in lacking if row["uncounted"]]
+    small = [row for row in lacking if row["live_rows"] < config.advice_rows and not row["uncounted"]]
     limits = {"rows": config.advice_rows, "scans": config.advice_scans}
     scans = look.session.rows(look.session.load("indexes/sequential_scans"), limits)
-    good = _ok(
-        "missing_indexes", "Missing indexes", "no large table lacks one for a foreign key or for its reads", "G53"
-    )
+    said = f"no large table lacks one for a foreign key{'' if young else ' or for its reads'}"
+    good = _good(look, "missing_indexes", "Missing indexes", said)
     findings = _each([*keys, *scans], _missing, good)
+    if uncounted:
+        remedy = "ANALYZE these tables: neither the counters nor the catalogue know how many rows they have."
+        findings += (_unknown("uncounted", "Foreign keys of tables that nobody counted", _names(uncounted), remedy),)
+    if young:
+        findings += (_unknown("reads", "Tables that are read from end to end", young, "Look again later, or there."),)
     if small:
         findings += (_small(small, config.advice_rows),)
     return Looked(findings, (Sample("missing_indexes", float(len(keys)), "foreign keys"),))
 
 
 def _small(rows: Sequence[Row], limit: int) -> Finding:
-    names = [f"{row['schema']}.{row['table']} ({row['constraint']})" for row in rows[:SHOWN]]
-    more = f" and {len(rows) - SHOWN:,} more" if len(rows) > SHOWN else ""
     return _ok(
         "missing_indexes:small",
         "Foreign keys without index of small tables",
-        f"{len(rows):,} of tables with fewer than {limit:,} rows: {', '.join(names)}{more}; no advice by "
+        f"{len(rows):,} of tables with fewer than {limit:,} rows: {_names(rows)}; no advice by "
         "config/maintenance.yaml: indexes.advice_rows",
         "G53",
     )
+
+
+def _names(rows: Sequence[Row]) -> str:
+    names = [f"{row['schema']}.{row['table']} ({row['constraint']})" for row in rows[:SHOWN]]
+    return ", ".join(names) + (f" and {len(rows) - SHOWN:,} more" if len(rows) > SHOWN else "")
+
+
+def _unknown(part: str, subject: str, said: str, remedy: str) -> Finding:
+    return Finding(f"missing_indexes:{part}", Level.UNKNOWN, subject, said, "an index for each", remedy, "G53")
 
 
 def _missing(row: Row) -> Finding:
@@ -236,6 +257,14 @@ def _each(rows: Sequence[Row], finding: Callable[[Row], Finding], good: Finding)
         detail = f"{more:,} more; the largest are shown"
         found.append(Finding(f"{good.key}:more", Level.ADVISORY, good.subject, detail, "", "", good.guide))
     return tuple(found)
+
+
+def _good(look: Look, key: str, subject: str, detail: str) -> Finding:
+    """Ok, where there is any table to have an index."""
+    if look.session.row(look.session.load("indexes/tables"))["tables"]:
+        return _ok(key, subject, detail, "G53")
+    remedy = "See whether the Connection leads to the right database."
+    return Finding(key, Level.UNKNOWN, subject, "the database has no table", "tables", remedy, "G53")
 
 
 def _ok(key: str, subject: str, detail: str, guide: str) -> Finding:

@@ -20,9 +20,10 @@ LOCK_VERSIONS = (2, 3)
 class Files:
     """What npm is given, and what the lock says: package → version of the direct dependencies.
 
-    ``direct`` are those dependencies whose versions a registry knows, ``flat`` is the manifest with all of them as plain
-    ones: ``npm outdated`` leaves out others that are not installed. ``missing`` are direct dependencies that the lock does not hold, ``foreign`` packages from elsewhere than a registry
-    (git, a file, a URL); npm's audit knows neither.
+    ``direct`` are those dependencies whose versions a registry knows, ``flat`` is the manifest with all of them as
+    plain ones: ``npm outdated`` leaves out others that are not installed. ``missing`` are direct dependencies that the
+    lock does not hold, ``foreign`` packages from elsewhere than a registry (git, a file, a URL); npm's audit knows
+    neither.
     """
 
     manifest: bytes
