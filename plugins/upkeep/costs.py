@@ -109,7 +109,16 @@ def idle_functions(weeks: Weeks) -> list[tuple[str, int]]:
 
 
 def idle_savings(cost: Cost, weeks: Weeks) -> Iterator[Saving]:
-    """A saving for each function that nobody calls any more."""
+    """A saving for each function that nobody calls any more; not known where the last weeks were not measured."""
+    if not any(ago < IDLE_WEEKS for name, values in weeks.items() if name for ago in values):
+        yield Saving(
+            key="cost:saving:functions",
+            subject="Functions that nobody calls",
+            detail="",
+            remedy="See why the weekly window has no numbers of each function.",
+            unknown=f"none of the last {IDLE_WEEKS} weeks measured calls by function",
+        )
+        return
     for name, ago in idle_functions(weeks):
         yield Saving(
             key=f"cost:saving:function:{name}",
@@ -142,8 +151,9 @@ def findings(cost: Cost, use: Used, savings: Sequence[Saving]) -> tuple[list[Fin
     together = saved(cost, use, [one for one in savings if not one.unknown])
     found = [_total(cost, lines, sum(amounts)), *(_saving(cost, use, one) for one in savings)]
     found.append(_together(cost, savings, together))
-    samples = [Sample("cost_month", sum(amounts), cost.currency)] if amounts else []
-    samples += [Sample("savings_month", together, cost.currency)] if together is not None else []
+    samples = [Sample("cost_month", sum(amounts), cost.currency)] if amounts and len(amounts) == len(lines) else []
+    if together is not None and not any(one.unknown for one in savings):
+        samples.append(Sample("savings_month", together, cost.currency))
     return found, samples
 
 
@@ -208,5 +218,5 @@ def _together(cost: Cost, savings: Sequence[Saving], together: float | None) -> 
     else:
         said = "none found"
     said += f"; {len(unknown)} could not be looked for" if unknown else ""
-    level = Level.UNKNOWN if unknown and not known else Level.OK
+    level = Level.UNKNOWN if unknown else Level.OK
     return Finding("cost:savings", level, "Savings found", said, "each is a finding of its own", "", GUIDE)

@@ -93,6 +93,25 @@ def test_a_large_log_is_estimated_from_some_of_its_blocks(platform: Platform, mo
     assert again == [saving]
 
 
+@pytest.mark.guide("G30", "fires", "silent")
+def test_rows_that_were_not_seen_are_no_young_ones(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sample of blocks without a row, and rows without a time, are unknown; once they are seen there is nothing."""
+    monkeypatch.setattr(looks, "BLOCKS", 1)
+    platform.sql("CREATE TABLE gone (at timestamptz, note text) WITH (autovacuum_enabled = off)")
+    platform.sql("INSERT INTO gone SELECT now(), repeat('x', 900) FROM generate_series(1, 2000)")
+    platform.sql("DELETE FROM gone")
+    log = Kept(table="public.gone", time="at", days=50)  # type: ignore[arg-type]
+    (saving,) = old_logs(platform, log)
+    assert "of the blocks of public.gone were read, and none held a row" in saving.unknown
+    platform.sql("TRUNCATE gone")
+    assert old_logs(platform, log) == []
+    platform.sql("INSERT INTO gone VALUES (NULL), (now())")
+    (saving,) = old_logs(platform, log)
+    assert saving.unknown == "1 of 2 rows have no at"
+    platform.sql("UPDATE gone SET at = now()")
+    assert old_logs(platform, log) == []
+
+
 @pytest.mark.guide("G30", "holds")
 def test_partitions_count_together(platform: Platform) -> None:
     """A log by month: rows and sizes of all parts."""

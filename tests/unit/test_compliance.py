@@ -65,6 +65,17 @@ def test_a_report_without_a_broken_rule_is_one_ok_with_its_numbers() -> None:
 
 
 @pytest.mark.guide("G82", "fires", "silent")
+@pytest.mark.parametrize("changes", [{"consents": {}}, {"processing_records": 0}])
+def test_a_report_of_nothing_is_unknown(changes: dict[str, Any]) -> None:
+    """No type of consent, or no processing at all: no rule is broken by rows that were not seen."""
+    (finding,) = found(looked(**changes)).values()
+    assert (finding.key, finding.level) == ("compliance_report", Level.UNKNOWN)
+    assert "which database and tables" in finding.remedy
+    (finding,) = found(looked()).values()
+    assert finding.level is Level.OK
+
+
+@pytest.mark.guide("G82", "fires", "silent")
 def test_each_broken_rule_is_a_warning_of_its_own() -> None:
     """By its name, so that it can be followed and acknowledged; a rule that no row breaks is none."""
     one = found(looked(findings=broken(("granted_though_withdrawn", 12), ("requests_overdue", 3), ("quiet", 0))))

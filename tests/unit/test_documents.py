@@ -205,7 +205,9 @@ def test_links_to_the_web_are_only_counted_unless_config_asks(file: Path) -> Non
     found = linked(
         file, "[a](https://user:Qx7v@a.test/x?token=Qx7v) <https://b.test/> [c](//c.test) [d](HTTP://d.test)"
     )
-    assert said(found, file, "links").detail == "4 links, 0 to be mended; 4 of them to the web, not tried"
+    assert said(found, file, "links").detail == (
+        "4 links, 0 to be mended; 4 of them to the web, not tried (config: documents.check_links)"
+    )
     assert "Qx7v" not in repr(found)
 
 
@@ -232,6 +234,8 @@ HOSTILE = {
     "NUL": (lambda file: file.write_text("# A\0"), "found a NUL character, expected a text"),
     "link": (lambda file: file.symlink_to("/etc/passwd"), "(links are not followed)"),
     "folder": (lambda file: file.mkdir(), "found "),
+    "empty": (lambda file: file.write_text(" \n"), "found an empty text"),
+    "HTML": (lambda file: file.write_text("\n<!DOCTYPE HTML><p>Please log in"), "found a page of HTML"),
     "pipe": (os.mkfifo, "found no regular file"),
     "links": (
         lambda file: file.write_text("[a](b.md) " * 10_000),

@@ -311,6 +311,9 @@ def test_a_folder_is_there_and_can_be_read_or_not(tmp_path: Path) -> None:
     assert "found no such folder" in said(look(one)).detail
     folder.unlink()
     folder.mkdir()
+    assert levels(look(one)) == {"": Level.UNKNOWN}
+    assert "the folder is empty" in said(look(one)).detail
+    (folder / "one").touch()
     assert levels(look(one)) == {"": Level.OK}
 
 
@@ -432,8 +435,23 @@ def test_a_databases_certificate_is_judged_by_a_handshake_of_its_own(
             found = look(named("postgres", connect=driver(one.dsn("postgres")), **fields))
             assert levels(found) == {"": Level.OK, "certificate": level}
             assert words in said(found, "certificate").detail
+            several = {**fields, "host": f"{POSTGRES_HOST},{POSTGRES_HOST}"}
+            found = look(named("postgres", connect=driver(one.dsn("postgres")), **several))
+            assert levels(found) == {"": Level.OK, "certificate": Level.UNKNOWN}
+            assert "was not seen: the Connection names no single host" in said(found, "certificate").detail
+            away = {**fields, "port": unused_port()}
+            found = look(named("postgres", connect=driver(one.dsn("postgres")), **away))
+            assert levels(found) == {"": Level.OK, "certificate": Level.UNKNOWN}
+            assert "was not seen: no connection" in said(found, "certificate").detail
     finally:
         one.stop(server)
+
+
+def unused_port() -> int:
+    """One where nobody listens."""
+    with socket.socket() as bound:
+        bound.bind((POSTGRES_HOST, 0))
+        return int(bound.getsockname()[1])
 
 
 def speak_tls(cluster: Cluster, certificate: Issued) -> None:

@@ -27,7 +27,10 @@ _REMEDIES = {
 
 
 def compliance_report(body: Body) -> Looked:
-    """The numbers of the period as evidence, and a warning for each rule that is broken by so many rows."""
+    """The numbers of the period as evidence, and a warning for each rule that is broken by so many rows.
+
+    A report of no type of consent, or of a period without any processing, has looked at nothing: UNKNOWN.
+    """
     result = body["result"]
     broken = {one["rule"]: one for one in result["findings"] if one["count"]}
     if result[_NO_BASIS] and _NO_BASIS not in broken:
@@ -48,13 +51,15 @@ def _numbers(result: Body, broken: int) -> Finding:
     more = f"; and {len(consents) - TOLD} more types" if len(consents) > TOLD else ""
     records = result.get("processing_records")
     processed = "" if records is None else f" of {records:,}"
+    empty = not consents or records == 0
     return Finding(
         key="compliance_report",
-        level=Level.OK,
+        level=Level.UNKNOWN if empty else Level.OK,
         subject="Consents and processing by the function",
         detail=f"{by_type or 'no type of consent'}{more}; {result[_NO_BASIS]:,}{processed} records of processing "
         f"without a legal basis; {broken} rules broken",
         expected="watched here; a rule that is broken is a finding of its own",
+        remedy="See which database and tables the function looks at; `consents` counts them by SQL." if empty else "",
         guide="G82",
         metadata={"consents": consents, "oldest_rows": result["oldest_rows"]},
     )

@@ -61,6 +61,10 @@ def _log(look: Look, kept: Kept) -> Saving:
     text = database.statement("costs/log_rows", schema=schema, table=table, time=kept.time)
     before = look.now - timedelta(days=kept.days)
     rows = look.session.row(text, {"percent": percent, "before": before})
+    if not rows["rows"] and percent < 100:
+        return _unknown(saving, f"{percent:.2g} % of the blocks of {kept.table} were read, and none held a row")
+    if rows["without_time"] and not rows["old"]:
+        return _unknown(saving, f"{rows['without_time']:,} of {rows['rows']:,} rows have no {kept.time}")
     share = rows["old"] / rows["rows"] if rows["rows"] else 0.0
     octets = share * size["bytes"]
     estimated = "" if percent == 100 else f", estimated from {percent:.2g} % of its blocks"

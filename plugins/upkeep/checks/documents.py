@@ -12,6 +12,7 @@ from upkeep.findings import Finding, Level, Sample
 from upkeep.functions.contract import quoted
 from upkeep.ledger import Looked
 
+_OK = (Level.OK, "")
 #: Findings of one kind that a look shows of one document.
 SHOWN = 50
 
@@ -101,9 +102,13 @@ def _links(one: Reading) -> Iterator[Finding]:
     if len(places) > SHOWN:
         said = f"{len(places) - SHOWN} more; the first {SHOWN} are shown"
         yield _finding(one, ":links:more", Level.ADVISORY, said, "every link leads somewhere", "As those.", "G28")
-    untried = f"; {one.untried} of them to the web, not tried" if one.untried else ""
-    said = f"{one.links.all} links, {len(one.links.dead)} to be mended{untried}"
-    yield _finding(one, ":links", Level.OK, said, "every link leads somewhere", "", "G28")
+    said = f"{one.links.all} links, {len(one.links.dead)} to be mended"
+    if one.untried:
+        said += f"; {one.untried} of them to the web, not tried (config: documents.check_links)"
+    if one.late:
+        said += f"; {one.late} of them to the web, not tried: time was too short, or they are too many"
+    level, remedy = (Level.UNKNOWN, "Try them by hand; a server that is slow holds up the others.") if one.late else _OK
+    yield _finding(one, ":links", level, said, "every link leads somewhere", remedy, "G28")
 
 
 def guide_items(rows: Sequence[Row], period: tuple[datetime, datetime]) -> Looked:

@@ -102,6 +102,9 @@ def _certificate(one: Integration, seen: Seen, limits: Integrations, now: dateti
         said = f"its certificate ends {_said(seen.ends)}, in {left:.1f} days"
         remedy = "" if level is Level.OK else "Renew it, or ask whoever runs it when it will be."
         yield _finding(one, part, level, said, expected, remedy)
+    elif seen.unseen:
+        remedy = "Look at it by hand (openssl s_client -starttls postgres); nobody knows when it ends."
+        yield _finding(one, part, Level.UNKNOWN, f"its certificate was not seen: {seen.unseen}", expected, remedy)
     elif seen.encrypted is False and one.address is not None and not one.address.local:
         remedy = "Use https, or TLS for PostgreSQL (sslmode in the Connection's extra)."
         yield _finding(one, part, Level.ADVISORY, "no TLS: whoever is between can read and change it", "TLS", remedy)

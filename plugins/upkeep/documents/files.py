@@ -9,6 +9,9 @@ from pathlib import Path
 #: Bytes of one document; a guide of 500 pages has fewer.
 MOST_BYTES = 2_000_000
 
+#: How a page of HTML begins.
+_HTML = ("<!doctype html", "<html")
+
 
 class Refused(ValueError):
     """A document is not looked at further; the message says what was found and what was expected."""
@@ -44,4 +47,8 @@ def text_of(content: bytes) -> str:
         raise Refused("found bytes that are no UTF-8, expected a text") from None
     if "\0" in text:
         raise Refused("found a NUL character, expected a text")
+    if not text.strip():
+        raise Refused("found an empty text")
+    if text.lstrip()[:15].lower().startswith(_HTML):
+        raise Refused("found a page of HTML, such as a login, expected Markdown")
     return text

@@ -18,7 +18,9 @@ from upkeep.settings.values import is_web
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read of one document. ``refused`` says why it was not; ``untried`` counts links to the web."""
+    """What was read of one document. ``refused`` says why it was not; ``untried`` counts links to the web that
+    config leaves out, ``late`` those that time was too short for.
+    """
 
     document: Document
     refused: str = ""
@@ -26,6 +28,7 @@ class Reading:
     said: Declared = field(default_factory=Declared)
     links: Links = field(default_factory=lambda: Links((), (), 0))
     untried: int = 0
+    late: int = 0
 
 
 def look_at_all(config: Documents, http: Http, seconds: float) -> tuple[Reading, ...]:
@@ -65,5 +68,4 @@ def _read(document: Document, root: Path | None, http: Http) -> Reading:
 def _with_web(one: Reading, dead: dict[str, str], late: frozenset[str]) -> Reading:
     gone = [Dead(link.line, shown(link.target), dead[link.target]) for link in one.links.web if link.target in dead]
     every = tuple(sorted((*one.links.dead, *gone), key=lambda found: found.line))
-    untried = sum(link.target in late for link in one.links.web)
-    return replace(one, links=replace(one.links, dead=every), untried=untried)
+    return replace(one, links=replace(one.links, dead=every), late=sum(link.target in late for link in one.links.web))

@@ -98,8 +98,8 @@ class Seen:
     """One look at one integration.
 
     ``said`` is what was found, in words; ``ends`` when its certificate does; ``distrust`` why that is not trusted;
-    ``encrypted`` is None where there is no wire; ``headers`` are those of its answer; ``looked`` is False when time
-    or this program gave up before anything was known.
+    ``unseen`` why nothing was seen of it; ``encrypted`` is None where there is no wire; ``headers`` are those of its
+    answer; ``looked`` is False when time or this program gave up before anything was known.
     """
 
     reached: bool
@@ -108,6 +108,7 @@ class Seen:
     encrypted: bool | None = None
     ends: datetime | None = None
     distrust: str = ""
+    unseen: str = ""
     expired: bool = False
     headers: Headers = ()
     location: str = ""

@@ -118,8 +118,10 @@ def _postgres(one: Integration, patience: Patience, ending: Ending) -> Seen:
         said = hide(str(error), one.secrets)  # before white space is mended or anything is cut: both would hide one
         raise Trouble(" ".join(said.split())[:500] or type(error).__name__) from None
     seen = Seen(reached=True, said="logged in and answered", encrypted=encrypted)
-    if not encrypted or one.address is None:
-        return replace(seen, encrypted=encrypted if one.address else None)
+    if one.address is None:
+        return replace(seen, encrypted=None, unseen="the Connection names no single host" if encrypted else "")
+    if not encrypted:
+        return seen
     return _certificate_of_postgres(one, one.address, patience, ending, seen)
 
 
@@ -129,13 +131,14 @@ def _certificate_of_postgres(
     """The same look with what a second handshake, verified, says of the certificate; the driver does not tell."""
     try:
         with Line(address, patience.http, ending, one.ca) as line:
-            if line.offers_tls():
-                line.secure()
+            if not line.offers_tls():
+                return replace(seen, unseen="asked a second time, it offers no TLS")
+            line.secure()
             return replace(seen, ends=line.ends)
     except Distrust as error:
         return replace(seen, distrust=str(error), expired=error.expired)
-    except Trouble:
-        return seen
+    except Trouble as error:
+        return replace(seen, unseen=str(error))
 
 
 def _folder(one: Integration, patience: Patience, ending: Ending) -> Seen:
@@ -144,9 +147,12 @@ def _folder(one: Integration, patience: Patience, ending: Ending) -> Seen:
         raise Trouble("found no such folder")
     try:
         with os.scandir(folder) as entries:
-            next(entries, None)
+            empty = next(entries, None) is None
     except OSError as error:
         raise Trouble(f"the folder cannot be read: {error.strerror or type(error).__name__}") from None
+    if empty:
+        said = "the folder is empty: nothing shows that it is the one that is meant, and that it is mounted"
+        return Seen(reached=False, said=said, looked=False)
     return Seen(reached=True, said="can be read")
 
 

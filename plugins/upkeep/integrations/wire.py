@@ -138,6 +138,8 @@ class Line:
             connection.request(method, self.address.path, headers=headers)
             with connection.getresponse() as response:
                 body = response.read(most_bytes + 1) if most_bytes else b""
+                if body and len(body) <= most_bytes and response.length:
+                    raise Trouble(f"its answer ended early, {response.length} bytes before its end")
                 return Answer(response.status, tuple(response.getheaders()), body)
         except TimeoutError:
             patience = self.http.read_timeout_seconds
