@@ -216,9 +216,11 @@ def test_a_log_that_calls_consent_otherwise_is_unknown_until_config_says_so(plat
 def test_a_table_of_consents_without_a_row_is_unknown_until_it_has_one(platform: Platform) -> None:
     """Nothing that contradicts itself among none is no ok: the rows may lie elsewhere."""
     platform.sql("DELETE FROM user_consents")
-    (empty,) = found(platform).values()
-    assert (empty.key, empty.level) == ("consents", Level.UNKNOWN)
-    assert "public.user_consents has no row" in empty.detail
+    review = found(platform)
+    assert levels(review) == {"consents": Level.UNKNOWN, "processing": Level.WARNING}
+    assert "public.user_consents has no row" in review["consents"].detail
+    told = found(platform, answered=TOLD | {(compliance.GRANTED, "processing"): 3.0})
+    assert levels(told)["disagreement"] is Level.WARNING
     consent(platform, 1)
     assert levels(found(platform)) == {}
 

@@ -74,13 +74,12 @@ def consents(look: Look) -> Looked:
     if refused := table.refused():
         return Looked((refused,))
     total, *rows = table.rows("consents", {"most": MOST})
-    if not total["consents"]:
-        wrong = f"{table.config.table} has no row: nothing of it can be judged"
-        return Looked(
-            (table.unknown(wrong, f"See where consents are kept; config/maintenance.yaml: {table.setting}."),)
-        )
     by = {kind: {row["name"]: row for row in rows if row["kind"] == kind} for kind in ("type", "policy")}
-    findings = [*_rules(total), _policy(look, by["policy"], total["in_force"])]
+    if total["consents"]:
+        findings = [*_rules(total), _policy(look, by["policy"], total["in_force"])]
+    else:
+        remedy = f"See where consents are kept, and name it in config/maintenance.yaml: {table.setting}."
+        findings = [table.unknown(f"{table.config.table} has no row: nothing of it can be judged", remedy)]
     ours = {(compliance.GRANTED, str(name)): float(row["granted"]) for name, row in by["type"].items()}
     ours |= {(compliance.WITHDRAWN, str(name)): float(row["withdrawn"]) for name, row in by["type"].items()}
     findings += _log(look, table, ours)
