@@ -12,6 +12,7 @@ import pytest
 from sandbox.stack import PYTHON, ROOT, environment
 from tests.e2e.attacks import Attacks
 from tests.e2e.conftest import Running
+from tests.e2e.parking import ASKS, DECIDES, LOST, just_parked, mismatches, process_of
 from tests.e2e.weekly import DAG, RUNS
 
 TABLES = ("besieged", "bystander")
@@ -132,6 +133,31 @@ def test_one_persons_invalid_answers_leave_another_the_question(attack: Attacks)
     assert told["besieged"].startswith("done in ")
     assert attack.decisions(run)["dba"] == ("lena", attack.ids_of(run, "besieged"))
     assert sum("found no list of actions" in text for text in attack.told(run, "dba")) == 3
+
+
+def test_an_answer_that_airflow_loses_decides_nothing_and_is_asked_for_again(attack: Attacks) -> None:
+    """Given right after the task parked: taken with 200, lost, told to people; then the next answer alone counts."""
+    with attack.locked("upkeep.decisions") as ledger:  # what is to be lost must not have been kept
+        with just_parked(attack) as run:
+            assert attack.answer(run, "dba").status_code == 200  # everything
+            attack.running.wait(lambda: ledger.execute(DECIDES).fetchone())
+            doomed = process_of(attack, run)
+        attack.running.wait(lambda: attack.task(run, ASKS)["try_number"] == 2)
+        attack.running.wait(lambda: not doomed.is_running())
+    attack.asked(run)
+    assert [LOST in text for text in mismatches(attack, run)] == [True]
+    again = "an answer given before now did not reach the ledger, counts for nothing and must be given again"
+    assert [again in attack.log(run, ASKS, attempt) for attempt in (1, 2)] == [False, True]
+    assert sum(again in text for text in attack.told(run, "dba")) == 1
+    assert not attack.question_of(run, "dba")["response_received"]
+    assert (attack.decisions(run), attack.receipts(run)) == ({}, [])
+
+    assert attack.approve(run, "dba", "besieged").status_code == 200
+    assert attack.answer(run, "devops").status_code == 200
+    told = attack.applied(run)
+    assert told["besieged"].startswith("done in ")
+    assert told["bystander"] == "refused: dora as dba did not approve it"
+    assert [action for action, *_ in attack.receipts(run)] == attack.ids_of(run, "besieged")
 
 
 def test_each_role_needs_a_person_of_its_own(attack: Attacks) -> None:
