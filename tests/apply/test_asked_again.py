@@ -6,6 +6,7 @@ import json
 import uuid
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +16,14 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.apply.stage import Stage
-from tests.signing import SIGNING
+from tests.apply.stage import Stage, until
+from tests.signing import SIGNER, SIGNING
 from tests.unit.test_plans import action
 from tests.wire.server import HOST, Server, answer
-from upkeep import gate
+from upkeep import gate, queries
+from upkeep.permits import Decision
 from upkeep.settings import config_folder, settings
+from upkeep.signatures.chain import LOCK
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
@@ -159,6 +162,54 @@ def test_who_answered_in_vain_is_told_by_the_next_try(judged: Stage, airflow: Ai
     airflow.lose()
     assert airflow.run().startswith("already answered: ann as dba approved 1, 2 at ")
     assert decided(judged, airflow) == [("dba", "ann", frozenset({"1", "2"}))]
+
+
+def test_a_lost_answer_that_comes_late_counts_for_nothing(judged: Stage, airflow: Airflow) -> None:
+    """Its process lives on for a while after the next try has told people that it does not count: it keeps nothing."""
+    airflow.run()
+    late = airflow.parked
+    airflow.lose()
+    assert airflow.run() == "waits"
+    asked = airflow.parked
+    airflow.attempt, airflow.parked = 1, late
+    with pytest.raises(AirflowFailException, match="try 2 has asked anew: this answer counts for nothing"):
+        airflow.answer("ann", **ALL)
+    assert decided(judged, airflow) == []
+    airflow.attempt, airflow.parked = 2, asked
+    assert airflow.answer("ann", actions=["1"], comment=None).startswith("ann as dba approved 1 at ")
+    assert decided(judged, airflow) == [("dba", "ann", frozenset({"1"}))]
+
+
+def test_the_ledger_keeps_no_answer_to_what_a_later_try_has_shown(judged: Stage, airflow: Airflow) -> None:
+    """Also when the answer was judged before that: what is kept is the answer to the last try's question alone."""
+    airflow.run()
+    airflow.lose()
+    airflow.run()
+    shown = judged.ledger.ask("SELECT id FROM upkeep.shown WHERE digest = %s ORDER BY id", airflow.stored.digest)
+    kept = []
+    for (number,) in shown:
+        decision = Decision("dba", "ann", frozenset({"1"}), datetime.now(UTC))
+        with judged.ledger.session() as session:
+            gate.add_decision(session, airflow.stored.digest, number, decision, SIGNER)
+        kept.append(len(decided(judged, airflow)))
+    assert kept == [0, 1]
+
+
+def test_an_answer_kept_while_the_next_try_begins_counts(judged: Stage, airflow: Airflow) -> None:
+    """The lost process keeps it after that try looked for one, before it shows its question: nobody hears of a loss."""
+    airflow.run()
+    airflow.lose()
+    ((number,),) = judged.ledger.ask("SELECT id FROM upkeep.shown WHERE digest = %s", airflow.stored.digest)
+    waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()"
+    with ThreadPoolExecutor() as pool:
+        with judged.ledger.session() as session, session.connection.transaction():
+            session.rows(queries.load("ledger/lock_chain"), {"key": LOCK})
+            trying = pool.submit(airflow.run)
+            until(lambda: judged.ledger.ask(waits))
+            decision = Decision("dba", "ann", frozenset({"1"}), datetime.now(UTC))
+            gate.add_decision(session, airflow.stored.digest, number, decision, SIGNER)
+        assert trying.result().startswith("already answered: ann as dba approved 1 at ")
+    assert not any("counts for nothing" in text for text in airflow.told)
 
 
 def test_other_holders_since_the_question_was_asked_end_it(judged: Stage, airflow: Airflow) -> None:

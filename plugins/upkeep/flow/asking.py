@@ -106,12 +106,16 @@ class AskingSensor(HITLOperator):
             if not self.people:
                 return self._say(f"nobody is asked: role {self.role} has no user")
             task = self._task(context, matter)
-            if book.patiently(lambda ledger: gate.shown_of_task(ledger, task, signing)):
-                self._tell(context, f"{matter.subject}. {self._say(_LOST)}")
-            return self._question(book, context, matter, {})
+            lost = book.patiently(lambda ledger: gate.shown_of_task(ledger, task, signing)) is not None
+            return self._question(book, context, matter, {}, lost)
 
-    def _question(self, book: Book, context: Context, matter: Matter, invalid: dict[str, int]) -> str:
-        """Show the matter, tell people, then ask and wait at once: Airflow may lose what comes before it waits."""
+    def _question(
+        self, book: Book, context: Context, matter: Matter, invalid: dict[str, int], lost: bool = False
+    ) -> str:
+        """Show the matter, tell people, then ask and wait at once: Airflow may lose what comes before it waits.
+
+        Once it is shown, no answer to an earlier try is kept any more: only then it is said that those do not count.
+        """
         from upkeep import gate
 
         left = matter.until - datetime.now(UTC)
@@ -126,6 +130,10 @@ class AskingSensor(HITLOperator):
         }
         window = window_of(context, self.target, self.cadence)
         book.patiently(lambda ledger: gate.add_shown(ledger, window, row, signer()))
+        if answered := self._answer(book, matter):
+            return self._say(f"already answered: {_told(answered, matter.words)}")
+        if lost:
+            self._tell(context, f"{matter.subject}. {self._say(_LOST)}")
         if not invalid:
             self._tell(context, f"{matter.subject}. Answer by {matter.until:%Y-%m-%d %H:%M} UTC")
         request.send(
@@ -170,20 +178,30 @@ class AskingSensor(HITLOperator):
             raise AirflowFailException("what was asked about is gone from the ledger: start a new run")
         if "error" in event or event.get("timedout"):
             return self._silence(context, matter, event, invalid)
-        task = self._task(context, matter)
-        signing, key = settings().maintenance.ledger.signing, signer()
-        shown = book.patiently(lambda ledger: gate.shown_of_task(ledger, task, signing))
-        if shown is None:
-            raise AirflowFailException("the ledger does not know that this was shown: start a new run")
+        shown, key = self._shown(book, context, matter), signer()
         try:
             decision = self._decision(book, matter, shown, event, run_of(context))
             book.patiently(lambda ledger: gate.add_decision(ledger, matter.digest, shown["id"], decision, key))
             kept = self._answer(book, matter)  # the first answer of a role stays, and may be another's
-            if kept is None:  # answered for two roles at one moment: the ledger kept the other one
+            if kept is None:
+                self._shown(book, context, matter)  # a later try has asked in this very moment; or
+                # it was answered for two roles at one moment, and the ledger kept the other one
                 raise InvalidAnswer(f"found a second yes by {decision.person}, expected another person")
         except InvalidAnswer as why:
             return self._again(book, context, matter, event, invalid, str(why))
         return _told(kept, matter.words)
+
+    def _shown(self, book: Book, context: Context, matter: Matter) -> Mapping[str, Any]:
+        """What this try showed. Fails where a later one has asked anew, which said that this answer does not count."""
+        from upkeep import gate
+
+        task, signing = self._task(context, matter), settings().maintenance.ledger.signing
+        shown = book.patiently(lambda ledger: gate.shown_of_task(ledger, task, signing))
+        if shown is None:
+            raise AirflowFailException("the ledger does not know that this was shown: start a new run")
+        if shown["try_number"] != context["ti"].try_number:
+            raise AirflowFailException(f"try {shown['try_number']} has asked anew: this answer counts for nothing")
+        return shown
 
     def _again(
         self, book: Book, context: Context, matter: Matter, event: dict[str, Any], invalid: dict[str, int], why: str

@@ -54,15 +54,15 @@ def add_shown(session: Session, window: Window, shown: Mapping[str, Any], signer
 
 
 def shown_of_task(session: Session, task: Mapping[str, Any], signing: Signing) -> Mapping[str, Any] | None:
-    """The newest row that this task showed for this role and plan. Raises Tampered."""
+    """What the latest try of this task showed last, for this role and plan. Raises Tampered."""
     entries = chain.of_plan(session, task["digest"], signing)
     shown = [entry.row for entry in entries if entry.place == "shown"]
     mine = [row for row in shown if all(row[name] == value for name, value in task.items())]
-    return mine[-1] if mine else None
+    return max(mine, key=lambda row: (row["try_number"], row["id"]), default=None)
 
 
 def add_decision(session: Session, digest: str, shown_id: int, decision: Decision, signer: Signer) -> None:
-    """Keep an answer; the first one of a role stays."""
+    """Keep an answer, unless a later try has asked since; the first one of a role stays."""
     row = {
         "shown_id": shown_id,
         "digest": digest,
