@@ -39,7 +39,7 @@ coverage: .venv/.dev ## run all tests, and write which of them proves which item
 	@$(PY) -m tests.coverage_table docs/coverage.md $(PASSED)/e2e.json $(PASSED)/rest.json
 
 faults: .venv/.dev ## plant each fault of the catalogue, run the whole window on it, and heal it
-	@UPKEEP_FAULTS=all UPKEEP_FORGERIES=1000 $(PY) -m pytest tests/e2e/test_faults.py tests/bench/test_on_airflow.py tests/apply/test_forged.py -rs
+	@UPKEEP_FAULTS=all UPKEEP_FORGERIES=1000 $(PY) -m pytest tests/e2e/test_faults.py tests/bench/test_on_airflow.py tests/gate/test_forged.py -rs
 
 SAMPLE ?= 60
 SEED ?= 1

@@ -20,14 +20,24 @@ from psycopg import sql
 
 from bench.measure import Result, free_port, size, spread
 from sandbox.postgres import Cluster, bin_dir
-from upkeep import database, gate, ledger, migrations, optimise, plans, predictions
-from upkeep.apply import Applying, Places
-from upkeep.permits import Decision
-from upkeep.settings import Maintenance, Signing, SigningKey, settings
+from upkeep.areas.tables import vacuum
+from upkeep.core.windows import Kind, Window
+from upkeep.gate import predictions
+from upkeep.gate.apply.run import Applying, Places
+from upkeep.gate.drawn_up import Stored, add_plan
+from upkeep.gate.permits import Decision
+from upkeep.gate.permitted import Receipt, past_actions
+from upkeep.gate.plans.model import SCHEDULE, Plan, numbered
+from upkeep.gate.signatures import keys
+from upkeep.gate.signatures.keys import Signer
+from upkeep.gate.store import add_decision, add_shown
+from upkeep.ledger.migrations.upgrade import upgrade
+from upkeep.ledger.write import open_window
 from upkeep.settings.approval import Person, Role
-from upkeep.signatures import keys
-from upkeep.signatures.keys import Signer
-from upkeep.windows import Kind, Window
+from upkeep.settings.load import settings
+from upkeep.settings.maintenance import Maintenance
+from upkeep.settings.signing import Signing, SigningKey
+from upkeep.wires import database
 
 GOAL = 1.15
 #: An even number of rounds: every second filling of a table finds room that the VACUUM before made, and costs less, so
@@ -57,29 +67,29 @@ class Platform:
         """The target, as its superuser."""
         return psycopg.connect(self.cluster.dsn(TARGET), autocommit=True)
 
-    def approved(self, tables: list[str]) -> gate.Stored:
+    def approved(self, tables: list[str]) -> Stored:
         """A plan of a VACUUM for each table, approved by both roles."""
         now = datetime.now(UTC)
         with self.admin() as admin:
             rows = admin.execute("SELECT relname, oid::bigint FROM pg_class WHERE relname = ANY (%s)", [tables])
             oids = dict(rows.fetchall())
         with database.session(self.connect(TARGET), self.config.sql, read_only=True) as session:
-            found, version = optimise.candidates(session, self.config.optimise, []), session.version
+            found, version = vacuum.candidates(session, self.config.optimise, []), session.version
         chosen = [row for row in found if row["oid"] in oids.values()]
         assert len(chosen) == len(tables), f"found {len(chosen)} candidates, expected {len(tables)}"
         with database.session(self.connect("ledger"), self.config.sql, read_only=True) as session:
-            past = gate.past_actions(session, TARGET, optimise.KIND, now - predictions.REACH)
+            past = past_actions(session, TARGET, vacuum.KIND, now - predictions.REACH)
         known = predictions.learned(past, self.config.optimise.least_receipts)
-        proposals = optimise.propose(chosen, self.config.optimise, ("dba", "devops"), version, known)
-        actions, measured = plans.numbered(proposals)
+        proposals = vacuum.propose(chosen, self.config.optimise, ("dba", "devops"), version, known)
+        actions, measured = numbered(proposals)
         window = Window(TARGET, "weekly", Kind.MANUAL, DUE, now, DUE, now, secrets.token_hex(8), "bench", instance="1")
-        plan = plans.Plan(
+        plan = Plan(
             target=TARGET,
             cadence="weekly",
             dag_id=window.dag_id,
             run_id=window.run_id,
             due=DUE,
-            requested_by=plans.SCHEDULE,
+            requested_by=SCHEDULE,
             database=TARGET,
             not_before=now,
             not_after=now + timedelta(hours=4),
@@ -88,21 +98,21 @@ class Platform:
             instance=window.instance,
         )
         with database.session(self.connect("ledger"), self.config.sql, read_only=False) as session:
-            ledger.open_window(session, window)
-            stored = gate.add_plan(session, window, plan, measured)
+            open_window(session, window)
+            stored = add_plan(session, window, plan, measured)
             for role in ("dba", "devops"):
                 self._decide(session, window, stored, role)
         return stored
 
-    def _decide(self, session: database.Session, window: Window, stored: gate.Stored, role: str) -> None:
+    def _decide(self, session: database.Session, window: Window, stored: Stored, role: str) -> None:
         ids = [action.id for action in stored.plan.actions]
         shown = {"task_id": role, "map_index": -1, "try_number": 1}
         more = {"role": role, "digest": stored.digest, "body_digest": "", "action_ids": ids, "asked": [role]}
-        number = gate.add_shown(session, window, shown | more, self.signer)
+        number = add_shown(session, window, shown | more, self.signer)
         decision = Decision(role, role, frozenset(ids), datetime.now(UTC))
-        gate.add_decision(session, stored.digest, number, decision, self.signer)
+        add_decision(session, stored.digest, number, decision, self.signer)
 
-    def apply(self, stored: gate.Stored) -> list[gate.Receipt]:
+    def apply(self, stored: Stored) -> list[Receipt]:
         """Apply it all; the receipts."""
         places = Places(self.connect("ledger"), self.connect(TARGET), self.connect(TARGET))
         run, asked = stored.plan.run_id, stored.plan.requested_by
@@ -133,7 +143,7 @@ def open_platform() -> Iterator[tuple[Platform, Path]]:
                 admin.execute("CREATE DATABASE ledger")
                 admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TARGET)))
                 (pinned,) = admin.execute("SELECT system_identifier::text FROM pg_control_system()").fetchone() or ("",)
-            migrations.upgrade(lambda: psycopg.connect(cluster.dsn("ledger")))
+            upgrade(lambda: psycopg.connect(cluster.dsn("ledger")))
             config = settings().maintenance
             target = next(iter(config.targets.values())).model_copy(update={"system_identifier": pinned})
             people: dict[str, object] = {

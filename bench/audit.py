@@ -15,9 +15,11 @@ from psycopg import sql
 
 from bench.measure import Result, free_port, size
 from sandbox.postgres import Cluster
-from upkeep import checks, database
-from upkeep.checks.audit import RULES
-from upkeep.settings import settings
+from upkeep.areas.look import Look, carry_out
+from upkeep.areas.registry import find
+from upkeep.areas.security.audit.rules import RULES
+from upkeep.settings.load import settings
+from upkeep.wires import database
 
 GOAL = 2.2
 TABLES, ROLES, GRANTS = size((10_000, 2_000, 50_000), (40, 20, 200))
@@ -115,7 +117,7 @@ def _audit(dsn: str) -> float:
     for _ in range(ROUNDS):
         with database.session(lambda: psycopg.connect(dsn), config.maintenance.sql, read_only=True) as session:
             began = time.monotonic()
-            checks.carry_out(checks.find("audit"), checks.Look(session, config, datetime.now(UTC)))
+            carry_out(find("audit"), Look(session, config, datetime.now(UTC)))
             found.append(time.monotonic() - began)
     return statistics.median(found)
 

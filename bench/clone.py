@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from bench.measure import Result
-from upkeep.settings import ROOT
+from upkeep.settings.base import ROOT
 
 GOAL = 2.0
 

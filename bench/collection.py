@@ -27,11 +27,13 @@ from bench.measure import Result, free_port, size, spread
 from sandbox import target
 from sandbox.postgres import Cluster, bin_dir
 from sandbox.twin.keys import legacy_key, secret_key
-from upkeep import checks, database
-from upkeep.checks import answers
-from upkeep.functions.contract import parse_answer, request_body
-from upkeep.functions.transport import Call, key_headers, post
-from upkeep.settings import ROOT, settings
+from upkeep.areas import answers, look
+from upkeep.areas.look import Check, Look
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.wires import database
+from upkeep.wires.functions.contract import parse_answer, request_body
+from upkeep.wires.functions.transport import Call, key_headers, post
 
 GOAL = 1.3
 ROUNDS = size(7, 1)
@@ -140,12 +142,12 @@ def _wait(url: str) -> None:
     raise TimeoutError(f"nothing answered at {url} within 60 s")
 
 
-def _look(check: checks.Check, session: database.Session, now: datetime) -> None:
-    checks.carry_out(check, checks.Look(session, settings(), now))
+def _look(check: Check, session: database.Session, now: datetime) -> None:
+    look.carry_out(check, Look(session, settings(), now))
 
 
 def _check_jobs(dsn: str, now: datetime) -> list[Callable[[], None]]:
-    def job(check: checks.Check) -> Callable[[], None]:
+    def job(check: Check) -> Callable[[], None]:
         def carry_out() -> None:
             with database.session(lambda: psycopg.connect(dsn), settings().maintenance.sql, read_only=True) as session:
                 _look(check, session, now)

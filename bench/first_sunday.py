@@ -25,7 +25,8 @@ from bench.measure import Result, size
 from sandbox.config import window_variables
 from sandbox.processes import Api
 from sandbox.stack import HOLDERS, Sandbox, open_sandbox
-from upkeep.settings import ROOT, settings
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
 
 PATIENCE_SECONDS = 900.0
 #: From now until the windows are due: the sandbox has to be up by then.

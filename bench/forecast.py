@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from bench.histories import DAY, HORIZON, JUDGED, SHAPES, TUNING, History, histories
 from bench.measure import Result, size
-from upkeep import outlook
+from upkeep.core import forecast
 
 #: The quantiles that the loss is the mean of, and the ends of the 80 % and the 95 % interval.
 QUANTILES = (0.1, 0.5, 0.9)
@@ -77,7 +77,7 @@ def _covered(inside: Mapping[str, Mapping[int, Sequence[bool]]]) -> list[str]:
 
 
 def _ours(history: History) -> Told:
-    found = outlook.outlook(history.known)
+    found = forecast.outlook(history.known)
     return lambda ahead, probability: found.at(found.since + ahead * DAY, probability)
 
 

@@ -20,8 +20,11 @@ from psycopg import sql
 from bench.measure import Result, free_port, size
 from sandbox import target
 from sandbox.postgres import Cluster
-from upkeep import checks, database
-from upkeep.settings import ROOT, settings
+from upkeep.areas.look import Check, Look, carry_out
+from upkeep.areas.registry import find
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.wires import database
 
 GOAL = 5.0
 #: A fifth of the log rows, and the tables beside them.
@@ -109,16 +112,16 @@ def _measure(cluster: Cluster) -> Result:
     )
 
 
-def daily() -> list[checks.Check]:
+def daily() -> list[Check]:
     """The SQL checks that the daily DAG names."""
     text = (ROOT / "dags" / "maintenance_daily.py").read_text(encoding="utf-8")
-    return [checks.find(name) for name in re.findall(r'flow\.check\("(\w+)"', text)]
+    return [find(name) for name in re.findall(r'flow\.check\("(\w+)"', text)]
 
 
 Memory = Mapping[str, Mapping[tuple[str, str], float]]
 
 
-def _look(dsn: str, chosen: list[checks.Check], now: datetime, memory: Memory) -> tuple[set[str], Memory]:
+def _look(dsn: str, chosen: list[Check], now: datetime, memory: Memory) -> tuple[set[str], Memory]:
     """Carry out checks on the day before a moment, with what each remembers.
 
     Returns the modes of all locks on relations that were held at their ends, and what each measured.
@@ -130,8 +133,8 @@ def _look(dsn: str, chosen: list[checks.Check], now: datetime, memory: Memory) -
     for check in chosen:
         remembered = memory.get(check.name, {})
         with database.session(lambda: psycopg.connect(dsn), config.maintenance.sql, read_only=True) as session:
-            look = checks.Look(session, config, now, about=about, remembered=remembered)
-            samples = checks.carry_out(check, look).samples
+            look = Look(session, config, now, about=about, remembered=remembered)
+            samples = carry_out(check, look).samples
             measured[check.name] = {(sample.metric, sample.subject): sample.value for sample in samples}
             held = "SELECT DISTINCT mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation'"
             modes |= {row["mode"] for row in session.rows(held)}

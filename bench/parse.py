@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 from bench.measure import Result, size, spread
-from upkeep.settings import ROOT
+from upkeep.settings.base import ROOT
 
 GOAL = 0.3
 ROUNDS = size(7, 1)

@@ -16,7 +16,7 @@ import psycopg
 from bench.measure import Result, size
 from sandbox.processes import Api
 from sandbox.stack import Sandbox, open_sandbox
-from upkeep.settings import ROOT
+from upkeep.settings.base import ROOT
 
 DAG = "many_approvals"
 PATIENCE_SECONDS = 600.0

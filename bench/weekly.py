@@ -15,8 +15,11 @@ from psycopg import sql
 
 from bench.measure import Result, free_port, size
 from sandbox.postgres import Cluster
-from upkeep import checks, database
-from upkeep.settings import ROOT, settings
+from upkeep.areas.look import Look, carry_out
+from upkeep.areas.registry import find
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.wires import database
 
 GOAL = 2.2
 TABLES = size(10_000, 40)
@@ -82,6 +85,6 @@ def _timed(dsn: str, name: str) -> float:
     for _ in range(ROUNDS):
         with database.session(lambda: psycopg.connect(dsn), config.maintenance.sql, read_only=True) as session:
             began = time.monotonic()
-            checks.carry_out(checks.find(name), checks.Look(session, config, datetime.now(UTC)))
+            carry_out(find(name), Look(session, config, datetime.now(UTC)))
             found.append(time.monotonic() - began)
     return min(found)

@@ -19,7 +19,7 @@ import psycopg
 from bench.measure import Result, size, spread
 from sandbox.processes import Api
 from sandbox.stack import open_sandbox
-from upkeep.settings import ROOT
+from upkeep.settings.base import ROOT
 
 GOAL = 1.25
 ROUNDS = size(5, 1)

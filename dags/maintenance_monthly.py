@@ -34,8 +34,8 @@ from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
 
-from upkeep.flow import DEFAULTS, Flow, dag_name, form
-from upkeep.settings import settings
+from upkeep.flow.dag import DEFAULTS, Flow, dag_name, form
+from upkeep.settings.load import settings
 
 TASKS = ("audit", "recovery", "baselines", "capacity", "documentation", "integrations", "cost", "database")
 
@@ -44,7 +44,7 @@ def what_a_plan_changes(flow: Flow, **task: Any) -> None:
     """The looks that are repeated after the plan was applied."""
     flow.check("bloat", guide="G54", **task)
     flow.check("constraints", guide="G60", **task)
-    flow.check("dead_rows", guide="G54", statement="include/sql/optimise/candidates.sql", **task)
+    flow.check("dead_rows", guide="G54", statement="include/sql/tables/dead_rows.sql", **task)
     flow.check("unused_indexes", guide="G53", statement="include/sql/indexes/unused_indexes.sql", **task)
     flow.check("duplicate_indexes", guide="G14", statement="include/sql/indexes/duplicate_indexes.sql", **task)
     flow.check("invalid_indexes", guide="G14", statement="include/sql/indexes/invalid_indexes.sql", **task)
@@ -71,7 +71,7 @@ def maintenance_monthly(target: str) -> DAG:
 
         with TaskGroup("evidence") as evidence:
             with TaskGroup("audit"):
-                flow.check("audit", guide="G78", statement="include/sql/audit/rls_off.sql")
+                flow.check("audit", guide="G78", statement="include/sql/security/audit/rls_off.sql")
                 flow.check("access_review", guide="G81")
                 flow.keys()
                 report = flow.call("gdpr-compliance", "compliance_report", report_type="monthly", guide="G82")

@@ -26,8 +26,8 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
 
-from upkeep.flow import DEFAULTS, Flow, dag_name, form
-from upkeep.settings import settings
+from upkeep.flow.dag import DEFAULTS, Flow, dag_name, form
+from upkeep.settings.load import settings
 
 GROUPS = ("optimisation", "indexes", "logs", "patches", "access", "trends", "capacity", "thresholds")
 #: Milliseconds from which a statement is slow (G84).
@@ -39,7 +39,7 @@ GUIDES_TABLES = ["user_consents", "data_processing_logs", "error_logs", "perform
 def maintenance_weekly(target: str) -> DAG:
     """The weekly window of one target."""
     flow = Flow(target, "weekly")
-    candidates, indexes = "include/sql/optimise/candidates.sql", "include/sql/indexes"
+    candidates, indexes = "include/sql/tables/dead_rows.sql", "include/sql/indexes"
     with DAG(
         dag_name("maintenance_weekly", target, settings().targets),
         schedule=CronTriggerTimetable(settings().maintenance.windows["weekly"].cron, timezone="UTC"),
@@ -80,7 +80,7 @@ def maintenance_weekly(target: str) -> DAG:
             with TaskGroup("access"):
                 flow.check("access_patterns", guide="G75")
                 flow.check("new_queries", guide="G76")
-                flow.check("permissions", guide="G77", statement="include/sql/security/grants.sql")
+                flow.check("permissions", guide="G77", statement="include/sql/security/permissions/grants.sql")
 
             with TaskGroup("trends"):
                 calls = [

@@ -13,15 +13,14 @@ from airflow.plugins_manager import AirflowPlugin
 from airflow.providers.postgres.hooks import postgres as _hook  # noqa: F401
 from airflow.sdk.execution_time import supervisor, task_runner  # noqa: F401
 
-from upkeep import checks, ledger, reports  # noqa: F401
-from upkeep.checks import answers, backups, latencies  # noqa: F401
+from upkeep.areas.health import latencies  # noqa: F401
 from upkeep.flow import operators, probes  # noqa: F401
 from upkeep.flow.connections import postgres
 from upkeep.flow.ends import ReportLink
 from upkeep.flow.listener import RunListener
 from upkeep.flow.slots import refuse_when_made
-from upkeep.functions import transport  # noqa: F401
-from upkeep.settings import settings
+from upkeep.settings.load import settings
+from upkeep.wires.functions import transport  # noqa: F401
 
 
 class UpkeepPlugin(AirflowPlugin):

@@ -18,7 +18,7 @@ from pathlib import Path
 from psycopg.conninfo import conninfo_to_dict
 
 from sandbox.postgres import bin_dir
-from upkeep import backups
+from upkeep.areas.backups import files as backups
 
 #: Finished backups that `take` leaves, its own among them, with the WAL that the oldest of them needs.
 KEPT = 2

@@ -50,8 +50,8 @@ from sandbox.stack import (
     environment,
     open_sandbox,
 )
-from upkeep import database, queries
-from upkeep.settings import settings
+from upkeep.settings.load import settings
+from upkeep.wires import database, queries
 
 DAG = "maintenance_daily"
 WEEKLY_DAG = "maintenance_weekly"

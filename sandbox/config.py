@@ -15,8 +15,8 @@ from sandbox import npm
 from sandbox.postgres import bin_dir
 from sandbox.processes import SandboxError
 from sandbox.stack import HOLDERS, ROOT, Sandbox
-from upkeep import queries
-from upkeep.signatures import keys
+from upkeep.gate.signatures import keys
+from upkeep.wires import queries
 
 CADENCES = ("daily", "weekly", "monthly")
 
@@ -158,7 +158,7 @@ def _lay_over(sandbox: Sandbox, content: dict[str, Any], given: Mapping[str, str
 
 
 def _pin(sandbox: Sandbox, content: dict[str, Any]) -> None:
-    target, ledger = _one(sandbox, "platform", "checks/identity"), _one(sandbox, "upkeep", "ledger/identity")
+    target, ledger = _one(sandbox, "platform", "setup/identity"), _one(sandbox, "upkeep", "ledger/identity")
     content["targets"]["primary"]["system_identifier"] = target
     content["ledger"]["identity"] = ledger
 

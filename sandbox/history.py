@@ -23,12 +23,13 @@ from sandbox.processes import SandboxError, running
 from sandbox.stack import Sandbox, open_sandbox
 from sandbox.twin import answers
 from sandbox.twin.target import Target
-from upkeep import database, ledger
-from upkeep.database import Connect
-from upkeep.findings import Sample
-from upkeep.ledger import Looked, StepRecord
-from upkeep.settings import Maintenance, settings
-from upkeep.windows import Cadence, Kind, Window, calendar_period
+from upkeep.core.findings import Sample
+from upkeep.core.windows import Cadence, Kind, Window, calendar_period
+from upkeep.ledger.write import Looked, StepRecord, add_step, open_window, window_id
+from upkeep.settings.load import settings
+from upkeep.settings.maintenance import Maintenance
+from upkeep.wires import database
+from upkeep.wires.database import Connect
 
 DAYS = 60
 TARGET, DAG = "primary", "maintenance_daily"
@@ -75,9 +76,9 @@ def reconstruct(target: str, connect: Connect, config: Maintenance, now: datetim
             window = _window(config.windows["daily"], due)
             if _known(session, window):
                 continue
-            ledger.open_window(session, window)
-            ledger.add_step(session, window, _step(STATUS, "application_logs", due, _status(platform, window)))
-            ledger.add_step(session, window, _step(SIZES, "the rows there now", due, sizes[number]))
+            open_window(session, window)
+            add_step(session, window, _step(STATUS, "application_logs", due, _status(platform, window)))
+            add_step(session, window, _step(SIZES, "the rows there now", due, sizes[number]))
             added += 1
     return added
 
@@ -99,7 +100,7 @@ def _window(cadence: Cadence, due: datetime) -> Window:
 
 def _known(session: database.Session, window: Window) -> bool:
     try:
-        ledger.window_id(session, window)
+        window_id(session, window)
     except LookupError:
         return False
     return True

@@ -22,7 +22,7 @@ from sandbox.backups import Store
 from sandbox.ports import STATE, reserved
 from sandbox.postgres import REQUIRE_AUTH, Cluster
 from sandbox.twin.keys import legacy_key, secret_key
-from upkeep.signatures import keys
+from upkeep.gate.signatures import keys
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable

@@ -17,7 +17,7 @@ import pytest
 from psycopg import sql
 
 from sandbox import ports, postgres, target
-from tests import hostile
+from tests.stages import hostile
 
 pytest_plugins = ["tests.coverage_table"]
 

@@ -5,7 +5,7 @@ A test says what it proves in a decorator: ids or ranges of ids, then what it sh
     @pytest.mark.guide("G39-G43", "fires", "silent")
 
 `tests/guide.yaml` says what each id needs. `make coverage` runs `make test` and writes the table from what passed;
-`tests/unit/test_guide_table.py` holds it against the decorators, which are read without importing anything.
+`tests/project/test_guide_table.py` holds it against the decorators, which are read without importing anything.
 """
 
 from __future__ import annotations

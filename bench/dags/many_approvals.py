@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from airflow.sdk import DAG
 
-from upkeep.flow import DEFAULTS, Flow, form
 from upkeep.flow.approval import ManualApprovalSensor
-from upkeep.settings import settings
+from upkeep.flow.dag import DEFAULTS, Flow, form
+from upkeep.settings.load import settings
 
 WAITING = int(os.environ.get("UPKEEP_BENCH_WAITING", "200"))
 

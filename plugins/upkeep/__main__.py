@@ -2,6 +2,6 @@
 
 import sys
 
-from upkeep.cli import main
+from upkeep.cli.main import main
 
 sys.exit(main())

@@ -23,9 +23,9 @@ import psutil
 
 from sandbox.twin import database
 from sandbox.twin.target import Target
-from upkeep.functions import database_models as db
-from upkeep.functions import models as m
-from upkeep.functions.contract import FUNCTIONS
+from upkeep.wires.functions import database_models as db
+from upkeep.wires.functions import models as m
+from upkeep.wires.functions.contract import FUNCTIONS
 
 LAST_DAY = timedelta(hours=24)
 LAST_MONTH = timedelta(days=30)

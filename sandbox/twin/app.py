@@ -24,7 +24,7 @@ from pydantic import BaseModel, Field
 
 from sandbox.twin import answers, faults, keys
 from sandbox.twin.target import Target
-from upkeep.functions.contract import FUNCTIONS
+from upkeep.wires.functions.contract import FUNCTIONS
 
 PREFIX = "/functions/v1/"
 IDLE_TIMEOUT_SECONDS = 160  # a little more than the 150 s after which the platform itself gives up

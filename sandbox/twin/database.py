@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sandbox.twin.target import Row, Target
-from upkeep.checks.database import redact
-from upkeep.functions import database_models as m
-from upkeep.functions.models import PeriodEcho
+from upkeep.areas.database.sizes import redact
+from upkeep.wires.functions import database_models as m
+from upkeep.wires.functions.models import PeriodEcho
 
 SHOWN = 10  # statements and tables of an analysis
 LIMIT = 100  # statements and tables of a list that is asked for

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from sandbox.postgres import Cluster
-from tests.apply.stage import Stage, uri
-from tests.signing import CONNECTION, config_folder
-from tests.sql.test_ledger import Ledger, create, drawn, upgrade
-from tests.unit.test_answers import HEALTHY
-from tests.wire.server import Server, answer
-from upkeep.settings import settings
+from tests.areas.test_answers import HEALTHY
+from tests.ledger.test_ledger import Ledger, create, drawn, upgrade
+from tests.stages.server import Server, answer
+from tests.stages.signing import CONNECTION, config_folder
+from tests.stages.stage import Stage, uri
+from upkeep.settings.load import settings
 
 #: What every function answers: 0.4 % of errors.
 METRICS = HEALTHY["result"]["metrics"] | {"error_rate_percent": 0.4}

@@ -8,10 +8,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from tests.apply.stage import Stage
-from upkeep import ledger
-from upkeep.findings import Finding, Level
-from upkeep.settings import config_folder, settings
+from tests.stages.stage import Stage
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import Looked, open_window
+from upkeep.settings.load import config_folder, settings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
@@ -29,7 +29,7 @@ class Fixed(Step):
     source = "the test"  # type: ignore[assignment]
 
     def execute(self, context: Any) -> dict[str, Any]:
-        return self.carry_out(context, lambda _: ledger.Looked(FOUND))
+        return self.carry_out(context, lambda _: Looked(FOUND))
 
 
 def run(stage: Stage, task: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -40,7 +40,7 @@ def run(stage: Stage, task: str) -> tuple[dict[str, Any], dict[str, Any]]:
     )
     context: Any = {"dag_run": run_of, "params": {"dry_run": False, "groups": []}, "ti": SimpleNamespace(try_number=1)}
     with stage.ledger.session() as session:
-        ledger.open_window(session, window_of(context, stage.name, "daily"))
+        open_window(session, window_of(context, stage.name, "daily"))
     said = Fixed(task_id=task, target=stage.name, cadence="daily", guide="G78").execute(context)
     rows = stage.ledger.ask(
         """

@@ -13,12 +13,14 @@ import pytest
 import requests
 from urllib3 import HTTPResponse
 
-from upkeep.checks import answers, expectations
-from upkeep.findings import Finding, Level
-from upkeep.functions.contract import ContractError, parse_answer
-from upkeep.functions.transport import Call, post
-from upkeep.ledger import Looked
-from upkeep.settings import METRICS, ROOT, Settings, settings
+from upkeep.areas import answers
+from upkeep.areas.database import expectations
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import Looked
+from upkeep.settings.base import METRICS, ROOT
+from upkeep.settings.load import Settings, settings
+from upkeep.wires.functions.contract import ContractError, parse_answer
+from upkeep.wires.functions.transport import Call, post
 
 SHIPPED = settings(ROOT / "config")
 STATUS, ANALYTICS = ("production-monitoring", "system_status"), ("error-tracking", "get_error_analytics")

@@ -14,13 +14,16 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from sandbox.postgres import Cluster
+from tests.areas.database.test_sizes import Platform, bare, grant, login, platform  # noqa: F401  # two are fixtures
 from tests.conftest import database as fresh_database
 from tests.conftest import free_port
-from tests.sql.standby import standby
-from tests.sql.test_checks_database import Platform, bare, grant, login, platform  # noqa: F401  # two are fixtures
-from upkeep import checks, database, pooling, queries
-from upkeep.findings import Finding, Level
-from upkeep.settings import ROOT, Settings, settings
+from tests.stages.standby import standby
+from upkeep.areas.look import Look, carry_out
+from upkeep.areas.registry import CHECKS, find
+from upkeep.core.findings import Finding, Level
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import Settings, settings
+from upkeep.wires import database, pooling, queries
 
 CONFIG = settings(ROOT / "config")
 CLOCKS = CONFIG.maintenance.sql
@@ -38,9 +41,9 @@ OF_LOGS = (
 def found_by_all(dsn: str, now: datetime, config: Settings = CONFIG) -> dict[str, tuple[Finding, ...]]:
     """What every check finds there."""
     found = {}
-    for name, check in checks.CHECKS.items():
+    for name, check in CHECKS.items():
         with database.session(lambda: psycopg.connect(dsn), CLOCKS, read_only=True) as session:
-            found[name] = checks.carry_out(check, checks.Look(session, config, now)).findings
+            found[name] = carry_out(check, Look(session, config, now)).findings
         assert found[name], name
         assert all(finding.detail for finding in found[name]), name
     return found
@@ -94,7 +97,7 @@ def test_a_database_in_recovery_is_known_as_one_and_refuses_to_be_written(
     """The standby says that it is one, the primary that it is not; a session that would write is refused."""
     for dsn, expected in ((reader, False), (follower, True)):
         with database.session(lambda dsn=dsn: psycopg.connect(dsn), CLOCKS, read_only=True) as session:
-            assert session.row(queries.load("checks/recovery"))["in_recovery"] is expected
+            assert session.row(queries.load("setup/recovery"))["in_recovery"] is expected
     admin = make_conninfo(**{**conninfo_to_dict(cluster.dsn("postgres")), "port": conninfo_to_dict(follower)["port"]})
     opened = database.session(lambda: psycopg.connect(admin), CLOCKS, read_only=False)
     with pytest.raises(psycopg.errors.FeatureNotSupported, match="during recovery"), opened:
@@ -104,7 +107,7 @@ def test_a_database_in_recovery_is_known_as_one_and_refuses_to_be_written(
 def server(dsn: str, now: datetime) -> dict[str, Finding]:
     """What is found of the server itself, when this host's clock says so."""
     with database.session(lambda: psycopg.connect(dsn), CLOCKS, read_only=True) as session:
-        looked = checks.carry_out(checks.find("server"), checks.Look(session, CONFIG, now))
+        looked = carry_out(find("server"), Look(session, CONFIG, now))
     return {finding.key: finding for finding in looked.findings}
 
 

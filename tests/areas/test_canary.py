@@ -12,17 +12,23 @@ import pytest
 from psycopg import sql
 
 from sandbox.postgres import Cluster
-from tests.apply.stage import Stage
-from tests.sql.test_bad_databases import reader_of
-from tests.sql.test_database import to
-from tests.sql.test_ledger import Ledger
-from tests.unit.test_answers import HEALTHY
-from tests.unit.test_reports import report, step
-from upkeep import checks, database, ledger, reports
-from upkeep.findings import Finding, Level
-from upkeep.ledger import Answer, Looked, StepRecord
-from upkeep.ledger.write import ABOUT_PEOPLE
-from upkeep.settings import ROOT, settings
+from tests.areas.test_answers import HEALTHY
+from tests.areas.test_bad_databases import reader_of
+from tests.ledger.test_ledger import Ledger
+from tests.report.test_reports import report, step
+from tests.stages.stage import Stage
+from tests.wires.test_database import to
+from upkeep.areas.look import Look, carry_out
+from upkeep.areas.registry import CHECKS
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.read import latest_steps
+from upkeep.ledger.write import ABOUT_PEOPLE, Answer, Looked, StepRecord, add_report, add_step
+from upkeep.report.document import to_json
+from upkeep.report.headline import verdict
+from upkeep.report.page import to_html
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.wires import database
 
 CONFIG = settings(ROOT / "config")
 #: What holds a canary: all shapes in one text, as an error message has them.
@@ -61,9 +67,9 @@ def planted(kept: Ledger, target_dsn: str) -> Stage:
 
 def records(dsn: str, now: datetime) -> Iterator[StepRecord]:
     """What each check sees, what functions answer, and what went wrong."""
-    for name, check in checks.CHECKS.items():
+    for name, check in CHECKS.items():
         with database.session(to(dsn), CONFIG.maintenance.sql, read_only=True) as session:
-            looked = checks.carry_out(check, checks.Look(session, CONFIG, now))
+            looked = carry_out(check, Look(session, CONFIG, now))
         yield StepRecord(f"group.{name}", "ran", "", "source", now, looked=looked)
     body = json.dumps(HEALTHY | {"message": SECRETS + PEOPLE, "deep": [{"password": "CANARY", "text": PEOPLE}]})
     said = Finding("f", Level.WARNING, SECRETS, PEOPLE, metadata={"top": [{"message": SECRETS + PEOPLE}]})
@@ -96,16 +102,16 @@ def test_no_canary_reaches_the_ledger_or_a_page(
     reader = reader_of(cluster, planted.dsn, role_passwords)
     for record in records(reader, now):
         with planted.ledger.session() as session:
-            ledger.add_step(session, window, record)
+            add_step(session, window, record)
     with planted.ledger.session() as session:
-        rows: list[Any] = list(ledger.latest_steps(session, window))
+        rows: list[Any] = list(latest_steps(session, window))
         said = "; ".join(finding.detail for row in rows for finding in row["findings"])
         made = report(*(step(*row["findings"], name=row["step"], reason=row["reason"]) for row in rows))
-        headline = reports.verdict(made, [])[1]
-        page = reports.to_html(made)
-        ledger.add_report(session, window, level="ok", headline=headline, html=page, body=reports.to_json(made))
+        headline = verdict(made, [])[1]
+        page = to_html(made)
+        add_report(session, window, level="ok", headline=headline, html=page, body=to_json(made))
     assert not [trace for trace in TRACES if trace in page]
-    assert len(rows) == len(checks.CHECKS) + 2
+    assert len(rows) == len(CHECKS) + 2
     for name, text in everything(planted.ledger, planted.name).items():
         for trace in TRACES:
             at = text.find(trace)
@@ -116,4 +122,4 @@ def test_no_canary_reaches_the_ledger_or_a_page(
 
 def test_steps_that_are_about_people_exist() -> None:
     """Each name in the list of exceptions is a check's: none is left behind when one is renamed."""
-    assert checks.CHECKS.keys() >= ABOUT_PEOPLE
+    assert CHECKS.keys() >= ABOUT_PEOPLE

@@ -1,4 +1,4 @@
-"""A database and roles with hostile defaults (see tests/hostile.py): looks, plans and changes are as they were without.
+"""A database and roles with hostile defaults (see tests/stages/hostile.py): looks, plans and changes are as they were without.
 
 Each check and each planner once; ``make hostile`` runs all the tests of SQL and of apply in such databases.
 """
@@ -14,17 +14,19 @@ from psycopg.conninfo import conninfo_to_dict
 
 from sandbox import target
 from sandbox.postgres import Cluster
-from tests import hostile
-from tests.apply.stage import Stage, changed
-from tests.apply.test_reindex import hollow
-from tests.sql.test_bad_databases import found_by_all, reader_of
-from tests.sql.test_database import to, until
-from tests.sql.test_ledger import ROLES, Ledger
-from upkeep import pooling, proposals
-from upkeep.findings import Finding
-from upkeep.plans import Proposal
-from upkeep.settings import ROOT, settings
+from tests.areas.indexes.test_reindex import hollow
+from tests.areas.test_bad_databases import found_by_all, reader_of
+from tests.ledger.test_ledger import ROLES, Ledger
+from tests.stages import hostile
+from tests.stages.stage import Stage, changed
+from tests.wires.test_database import to, until
+from upkeep.areas import proposals
+from upkeep.core.findings import Finding
+from upkeep.gate.plans.model import Proposal
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
 from upkeep.settings.values import TableName
+from upkeep.wires import pooling
 
 SHIPPED = settings(ROOT / "config")
 #: What is never twice the same: sessions, clocks, what the server has counted.

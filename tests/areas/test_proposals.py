@@ -12,17 +12,24 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.apply.stage import HOUR, Stage, changed
-from tests.apply.test_indexes import note
-from tests.apply.test_thresholds import PROPOSED, QUIET, days
-from tests.sql.test_checks_database import login
-from tests.sql.test_database import to, until
-from upkeep import checks, database, plans, proposals
-from upkeep.database import Session
-from upkeep.findings import Finding, Level
-from upkeep.proposals import Collected
-from upkeep.settings import ROOT, Settings, TableName, settings
-from upkeep.windows import Authority
+from tests.areas.database.test_sizes import login
+from tests.areas.indexes.test_drop import note
+from tests.areas.thresholds.test_thresholds import PROPOSED, QUIET, days
+from tests.stages.stage import HOUR, Stage, changed
+from tests.wires.test_database import to, until
+from upkeep.areas import proposals
+from upkeep.areas.look import Look, carry_out
+from upkeep.areas.proposals import Collected
+from upkeep.areas.registry import find
+from upkeep.core.findings import Finding, Level
+from upkeep.core.windows import Authority
+from upkeep.gate.plans.form import body
+from upkeep.gate.plans.model import Plan, numbered
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import Settings, settings
+from upkeep.settings.values import TableName
+from upkeep.wires import database
+from upkeep.wires.database import Session
 
 SHIPPED = settings(ROOT / "config")
 
@@ -67,7 +74,7 @@ def kinds(found: Collected) -> list[str]:
 
 def findings(stage: Stage, found: Collected) -> tuple[Finding, ...]:
     """What the plan's step says of those that could not propose, of the plan as the ledger gives it back."""
-    stored = stage.plan(actions=plans.numbered(found.proposals)[0], failed=found.failed)
+    stored = stage.plan(actions=numbered(found.proposals)[0], failed=found.failed)
     assert stored.plan.failed == found.failed
     return proposals.unknowns(stored.plan)
 
@@ -177,15 +184,15 @@ def test_a_bloated_table_whose_counters_were_reset_is_vacuumed(stage: Stage) -> 
 
     def look() -> Finding:
         with stage.session() as session:
-            seen = checks.Look(session, config(stage), datetime.now(UTC), target=stage.name)
-            found = checks.carry_out(checks.find("bloat"), seen).findings
+            seen = Look(session, config(stage), datetime.now(UTC), target=stage.name)
+            found = carry_out(find("bloat"), seen).findings
         return {one.key: one for one in found}["bloat:table:public.worn"]
 
     assert "0 rows counted as dead, 2,000 measured" in look().detail
     assert look().remedy.startswith("The next plan proposes VACUUM of public.worn: ")
     found = collected(stage)
     assert [(one.action.verb, one.action.table) for one in found.proposals] == [("vacuum", "worn")]
-    stored = stage.decide(stage.plan(actions=plans.numbered(found.proposals)[0]))
+    stored = stage.decide(stage.plan(actions=numbered(found.proposals)[0]))
     assert stage.apply(stored)["worn"].state == "done"
     assert collected(stage).proposals == []
     assert look().level is Level.ADVISORY  # its room is free now, and stays
@@ -199,10 +206,10 @@ def test_a_bloated_table_whose_counters_were_reset_is_vacuumed(stage: Stage) -> 
 
 def test_the_form_says_which_kinds_could_not_propose(worn: Stage) -> None:
     """With the cause as text from elsewhere: it can write nothing into the form."""
-    whole = plans.body(worn.plan().plan, "dba", {}, ["ann"])
+    whole = body(worn.plan().plan, "dba", {}, ["ann"])
     assert "Could not propose" not in whole
     said = ("indexes: permission denied for table **x** `y`\n# z", "reindex: a lock")
-    lines = plans.body(worn.plan(failed=said).plan, "dba", {}, ["ann"]).splitlines()
+    lines = body(worn.plan(failed=said).plan, "dba", {}, ["ann"]).splitlines()
     at = lines.index("Could not propose; what they would have proposed is missing here:")
     assert lines[at + 2 : at + 4] == [
         "- **indexes**: `permission denied for table **x** ⟨U+0060⟩y⟨U+0060⟩⟨U+000A⟩# z`",
@@ -221,7 +228,7 @@ def test_the_plans_step_draws_up_what_is_left(judged: Stage, monkeypatch: pytest
     context: Any = {"dag_run": SimpleNamespace(run_type="scheduled", triggering_user_name=None)}
     task = PlanOperator(task_id="plan", guide="G52", target=judged.name, cadence="weekly")
 
-    def drawn() -> plans.Plan:
+    def drawn() -> Plan:
         return task._draw_up(context, window, Authority(now, now + HOUR, outside=False))[0]
 
     whole = drawn()

@@ -14,12 +14,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.sql.test_checks_database import Platform, until
-from tests.sql.test_checks_database import bare as bare  # noqa: PLC0414  # a fixture of the next one
-from tests.sql.test_checks_database import platform as platform  # noqa: PLC0414  # the fixture
-from tests.sql.test_checks_indexes import limited, look
-from upkeep import reports
-from upkeep.findings import Finding, Level
+from tests.areas.database.test_sizes import Platform, until
+from tests.areas.database.test_sizes import bare as bare  # noqa: PLC0414  # a fixture of the next one
+from tests.areas.database.test_sizes import platform as platform  # noqa: PLC0414  # the fixture
+from tests.areas.indexes.test_indexes import limited, look
+from upkeep.core.findings import Finding, Level
+from upkeep.core.units import visible
 
 #: Names that do not survive being shown; each is quoted where a situation is made.
 STRANGE = 'i"\n\u202e  é\\ '
@@ -36,7 +36,7 @@ _STATEMENT = re.compile(
 
 def statements(finding: Finding) -> list[str]:
     """What a person would copy from the page; nothing of it is spelled out there."""
-    assert reports.visible(finding.remedy) == finding.remedy
+    assert visible(finding.remedy) == finding.remedy
     assert "⟨U+" not in finding.remedy
     assert "\n" not in finding.remedy
     return _STATEMENT.findall(finding.remedy)
@@ -154,7 +154,7 @@ def test_an_index_of_a_partitioned_table_is_completed(platform: Platform) -> Non
     (finding,) = (one for one in look(platform, "invalid_indexes").values() if one.level is not Level.OK)
     run(platform, *finding.metadata["statements"])
     assert "; ".join(finding.metadata["statements"]) in finding.remedy
-    assert reports.visible(finding.remedy) == finding.remedy
+    assert visible(finding.remedy) == finding.remedy
     assert look(platform, "invalid_indexes")["invalid_indexes"].level is Level.OK
 
 
@@ -165,7 +165,7 @@ def test_a_domain_is_validated(platform: Platform, name: str) -> None:
     made(platform, name, "ALTER DOMAIN {i} ADD CONSTRAINT {j} CHECK (value > 0) NOT VALID")
     (finding,) = (one for one in look(platform, "constraints").values() if one.level is not Level.OK)
     (validate,) = re.findall(r"ALTER DOMAIN [^;]*", finding.remedy)
-    assert reports.visible(validate) == validate
+    assert visible(validate) == validate
     run(platform, validate)
     assert {one.level for one in look(platform, "constraints").values()} == {Level.OK}
 

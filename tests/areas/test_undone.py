@@ -8,9 +8,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.apply.stage import HOUR, Stage
-from upkeep import undone
-from upkeep.findings import Finding, Level
+from tests.stages.stage import HOUR, Stage
+from upkeep.areas import undone
+from upkeep.core.findings import Finding, Level
 
 
 def first_line(stage: Stage) -> Finding | None:

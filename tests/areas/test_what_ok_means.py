@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
-from upkeep import checks
-from upkeep.checks import answers, weekly_answers
-from upkeep.settings import ROOT, settings
+from upkeep.areas import answers
+from upkeep.areas.performance import weekly_answers
+from upkeep.areas.registry import CHECKS
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
 
 TEXT = (ROOT / "docs/what-ok-means.md").read_text()
 #: Modules of ``upkeep.checks`` whose looks stand under a registry of checks or answers, or that look at nothing.
@@ -28,7 +30,7 @@ def rows(title: str) -> dict[str, list[str]]:
 
 def test_every_check_has_its_row() -> None:
     """A new check says what makes it say ok, or this fails; a row of one that is gone fails too."""
-    assert rows("The target's database").keys() == checks.CHECKS.keys()
+    assert rows("The target's database").keys() == CHECKS.keys()
 
 
 def test_every_answer_that_is_judged_has_its_row() -> None:
@@ -42,7 +44,7 @@ def test_every_answer_that_is_judged_has_its_row() -> None:
 def test_every_other_module_of_looks_has_its_row() -> None:
     """What is neither a check in the database nor an answer: a module each, and the age of the last scan."""
     folder = ROOT / "plugins/upkeep/checks"
-    registered = {check.look.__module__.split(".")[2] for check in checks.CHECKS.values()}
+    registered = {check.look.__module__.split(".")[2] for check in CHECKS.values()}
     modules = {path.stem for path in folder.glob("*.py")} - registered - ELSEWHERE
     assert rows("Everything else").keys() == modules | {"scan_age"}
 

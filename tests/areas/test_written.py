@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.apply.stage import Stage
-from upkeep import gate, kinds
-from upkeep.apply.carry import write_down
-from upkeep.database import Row, Session
-from upkeep.plans import Action
+from tests.stages.stage import Stage
+from upkeep.gate import kind
+from upkeep.gate.apply.carry import write_down
+from upkeep.gate.drawn_up import Stored
+from upkeep.gate.plans.model import Action
+from upkeep.wires.database import Row, Session
 
 KIND = "written"
 IN_FORCE = "SELECT digest, action_id FROM upkeep.thresholds WHERE target = %(target)s"
@@ -45,10 +46,10 @@ def there(action: Action, before: Mapping[str, Any], after: Row | None) -> bool:
 
 
 def register(monkeypatch: pytest.MonkeyPatch, write: Callable[[Session, Action, str], None] = put) -> None:
-    monkeypatch.setitem(kinds.KINDS, KIND, kinds.Kind(in_force, other_version, there, write))
+    monkeypatch.setitem(kind.KINDS, KIND, kind.Kind(in_force, other_version, there, write))
 
 
-def approved(stage: Stage) -> gate.Stored:
+def approved(stage: Stage) -> Stored:
     """A plan of one such action, approved by both."""
     action = Action(
         id="1", kind=KIND, verb="set", statement="cpu_usage", schema=stage.name, table="cpu_usage", oid=0, shape="",

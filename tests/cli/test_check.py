@@ -33,15 +33,16 @@ from sandbox.postgres import HOST, Cluster
 from sandbox.target import OWNER
 from sandbox.twin import keys
 from tests.conftest import free_port
-from tests.signing import CONNECTION, SIGNING
-from tests.sql.pgbouncer import pooler
-from tests.sql.standby import standby
-from tests.wire.server import Server, answer
-from upkeep import database, migrations, queries
-from upkeep.checks import CHECKS
+from tests.stages.pgbouncer import pooler
+from tests.stages.server import Server, answer
+from tests.stages.signing import CONNECTION, SIGNING
+from tests.stages.standby import standby
+from upkeep.areas.registry import CHECKS
 from upkeep.cli.check.collect import CALLS, missing
-from upkeep.clocks import Reading, least_doubtful
-from upkeep.settings import ROOT
+from upkeep.ledger.migrations.upgrade import upgrade
+from upkeep.settings.base import ROOT
+from upkeep.wires import database, queries
+from upkeep.wires.clocks import Reading, least_doubtful
 
 SECRET = "a-secret-of-the-tests-that-is-at-least-32-bytes-long"
 SECRET_KEY = keys.secret_key()
@@ -235,7 +236,7 @@ def _ledger(cluster: Cluster, name: str, passwords: Mapping[str, str]) -> None:
             alter = sql.SQL("ALTER ROLE {} PASSWORD {}")
             connection.execute(alter.format(sql.Identifier(login), sql.Literal(passwords[role])))
     owner = cluster.dsn(name, roles["owner"], passwords["owner"])
-    migrations.upgrade(lambda: psycopg.connect(owner))
+    upgrade(lambda: psycopg.connect(owner))
     with psycopg.connect(owner) as connection:
         grants = database.script("setup/ledger_grants", tasks=roles["tasks"], dashboard=roles["dashboard"])
         connection.execute(grants.encode())
@@ -281,7 +282,7 @@ def deployment(
         _ledger(cluster, name, passwords)
         reader = cluster.dsn(target, "functions_twin", role_passwords["functions_twin"])
         pins = []
-        for database_name, query in ((target, "checks/identity"), (name, "ledger/identity")):
+        for database_name, query in ((target, "setup/identity"), (name, "ledger/identity")):
             with psycopg.connect(cluster.dsn(database_name)) as opened:
                 ((pin,),) = opened.execute(queries.load(query).encode()).fetchall()
                 pins.append(str(pin))
@@ -467,7 +468,7 @@ def test_extensions_that_are_absent(deployment: Deployment, cluster: Cluster) ->
 
 def test_an_extension_that_the_server_does_not_have_or_hides(empty_database: str, cluster: Cluster) -> None:
     """One that is nowhere, one that is there, and one whose schema the role may not use are told apart."""
-    query = queries.load("checks/extensions")
+    query = queries.load("setup/extensions")
     with psycopg.connect(empty_database, autocommit=True, row_factory=dict_row) as connection:
         connection.execute("CREATE SCHEMA hidden; CREATE EXTENSION pgstattuple SCHEMA hidden")
         connection.execute("SET ROLE pg_monitor")

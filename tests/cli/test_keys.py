@@ -11,15 +11,16 @@ from typing import Any
 import pytest
 
 from sandbox.twin.keys import legacy_key
-from upkeep import ledger
-from upkeep.findings import Level
-from upkeep.settings import ROOT, ConfigError, settings
+from upkeep.core.findings import Level
+from upkeep.ledger.write import plain
+from upkeep.settings.base import ROOT, ConfigError
+from upkeep.settings.load import settings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
     from airflow.sdk import DAG
 
-    from upkeep.flow import Flow
+    from upkeep.flow.dag import Flow
 
 KEYS = {
     "legacy": legacy_key("x" * 32, now=datetime.now(UTC) - timedelta(days=100)),
@@ -66,7 +67,7 @@ def test_the_key_is_looked_at_and_nothing_of_it_is_written(
     assert any(finding.level in (Level.ADVISORY, Level.WARNING) for finding in looked.findings)
     assert looked.answer is None
     assert looked.snapshot is None
-    written = json.dumps([ledger.plain(finding.__dict__) for finding in looked.findings], default=str)
+    written = json.dumps([plain(finding.__dict__) for finding in looked.findings], default=str)
     written += repr(looked) + caplog.text + "".join(capfd.readouterr())
     for part in (key, *key.split("."), *key.split()):
         assert part not in written

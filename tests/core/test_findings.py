@@ -7,8 +7,9 @@ import math
 
 import pytest
 
-from upkeep.findings import Bands, Expectation, Interval, Level, worst
-from upkeep.settings import METRICS, ROOT, settings
+from upkeep.core.findings import Bands, Expectation, Interval, Level, worst
+from upkeep.settings.base import METRICS, ROOT
+from upkeep.settings.load import settings
 
 OK, WARNING, CRITICAL, UNKNOWN = Level.OK, Level.WARNING, Level.CRITICAL, Level.UNKNOWN
 BANDS = settings(ROOT / "config").thresholds.metrics

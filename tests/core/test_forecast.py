@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from tests.unit.test_capacity import DAY, NOW
-from upkeep import outlook
-from upkeep.outlook import Line, Point
+from tests.areas.capacity.test_capacity import DAY, NOW
+from upkeep.core import forecast
+from upkeep.core.forecast import Line, Point
 
 LEVEL = (0.0,) * 7
 
@@ -44,7 +44,7 @@ def walked(days: int, seed: int) -> list[float]:
 
 def medians(values: list[list[float]]) -> tuple[float, float]:
     """The middle of the deviations that are found: of one sample, of what a day adds for good."""
-    found = [outlook._noise(dict(enumerate(one, 1 - len(one)))) for one in values]
+    found = [forecast._noise(dict(enumerate(one, 1 - len(one)))) for one in values]
     middle = len(found) // 2
     return sorted(noise for noise, _ in found)[middle], sorted(walk for _, walk in found)[middle]
 
@@ -63,7 +63,7 @@ def test_what_stays_is_told_from_what_is_forgotten() -> None:
 def width(values: list[float], ahead: float) -> float:
     """Between the tenth and the ninetieth part of what is foreseen so many days ahead."""
     history: list[Point] = [(NOW - (len(values) - 1 - day) * DAY, value) for day, value in enumerate(values)]
-    seen, then = outlook.outlook(history), NOW + timedelta(days=ahead)
+    seen, then = forecast.outlook(history), NOW + timedelta(days=ahead)
     return seen.at(then, 0.9) - seen.at(then, 0.1)
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from upkeep.redaction import body, people, redacted, secrets, tokens
+from upkeep.core.redaction import body, people, redacted, secrets, tokens
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.CANARY-sig_0"
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nCANARYcanary\n-----END RSA PRIVATE KEY-----"

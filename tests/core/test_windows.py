@@ -10,9 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from pydantic import ValidationError
 
-from upkeep.settings import ROOT, settings
-from upkeep.settings.approval import Freeze
-from upkeep.windows import (
+from upkeep.core.windows import (
     Authority,
     Cadence,
     Kind,
@@ -29,6 +27,9 @@ from upkeep.windows import (
     next_freeze,
     superseded_by,
 )
+from upkeep.settings.approval import Freeze
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
 
 DAILY = settings(ROOT / "config").maintenance.windows["daily"]
 WEEKLY = settings(ROOT / "config").maintenance.windows["weekly"]

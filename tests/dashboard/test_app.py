@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI, HTTPException
 from psycopg.conninfo import make_conninfo
 
-from upkeep import migrations
+from upkeep.ledger.migrations.upgrade import upgrade
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn, about Starlette's test client for one
@@ -28,7 +28,7 @@ class Ledger:
 
     def __init__(self, dsn: str) -> None:
         self.dsn = dsn
-        migrations.upgrade(self.connect)
+        upgrade(self.connect)
 
     def connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.dsn)

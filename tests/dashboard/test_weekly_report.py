@@ -11,12 +11,24 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.signing import SIGNER, config_folder
-from upkeep import database, gate, ledger, migrations, plans, reports
-from upkeep.findings import Finding, Level, Sample
-from upkeep.permits import Decision
-from upkeep.settings import ROOT, settings
-from upkeep.windows import Kind, Window
+from tests.stages.signing import SIGNER, config_folder
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.windows import Kind, Window
+from upkeep.gate.drawn_up import Stored, add_plan
+from upkeep.gate.permits import Decision
+from upkeep.gate.permitted import Permit, Receipt, add_permit, add_receipt
+from upkeep.gate.plans.model import Action, Plan
+from upkeep.gate.store import add_decision, add_shown
+from upkeep.ledger.migrations.upgrade import upgrade
+from upkeep.ledger.read import latest_steps
+from upkeep.ledger.write import Looked, StepRecord, add_step, open_window
+from upkeep.report.document import to_json
+from upkeep.report.headline import verdict
+from upkeep.report.model import Report
+from upkeep.report.page import to_html
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.wires import database
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
@@ -36,9 +48,9 @@ class Run:
 
     def __init__(self, dsn: str) -> None:
         self.dsn = dsn
-        migrations.upgrade(lambda: psycopg.connect(dsn))
+        upgrade(lambda: psycopg.connect(dsn))
         with self.session() as session:
-            ledger.open_window(session, WINDOW)
+            open_window(session, WINDOW)
 
     @contextmanager
     def session(self) -> Iterator[database.Session]:
@@ -48,19 +60,19 @@ class Run:
 
     def record(self, step: str, *findings: Finding, samples: tuple[Sample, ...] = ()) -> None:
         """A step that ran."""
-        looked = ledger.Looked(findings, samples)
-        record = ledger.StepRecord(step, "ran", "", "x.sql", datetime.now(UTC), looked=looked)
+        looked = Looked(findings, samples)
+        record = StepRecord(step, "ran", "", "x.sql", datetime.now(UTC), looked=looked)
         with self.session() as session:
-            ledger.add_step(session, WINDOW, record)
+            add_step(session, WINDOW, record)
 
-    def plan(self, *tables: str) -> gate.Stored:
+    def plan(self, *tables: str) -> Stored:
         """A plan of one VACUUM for each table."""
         rest = ("", ("dba", "devops"), "because", "lock", 9, 0)
         actions = tuple(
-            plans.Action(str(n), "optimise", "vacuum", f"VACUUM {table}", "public", table, n, *rest)
+            Action(str(n), "optimise", "vacuum", f"VACUUM {table}", "public", table, n, *rest)
             for n, table in enumerate(tables, 1)
         )
-        one = plans.Plan(
+        one = Plan(
             "primary",
             "weekly",
             DAG,
@@ -75,31 +87,31 @@ class Run:
             instance=WINDOW.instance,
         )
         with self.session() as session:
-            return gate.add_plan(session, WINDOW, one, {"1": {"dead rows": 7}})
+            return add_plan(session, WINDOW, one, {"1": {"dead rows": 7}})
 
-    def answer(self, stored: gate.Stored, role: str, person: str, *ids: str) -> None:
+    def answer(self, stored: Stored, role: str, person: str, *ids: str) -> None:
         """What was shown to a role, and its answer."""
         shown = {
             **{"dag_id": DAG, "run_id": RUN, "task_id": f"approve.{role}", "map_index": -1, "try_number": 1},
             **{"role": role, "digest": stored.digest, "body_digest": "x", "action_ids": list(ids), "asked": ["x"]},
         }
         with self.session() as session:
-            number = gate.add_shown(session, WINDOW, shown, SIGNER)
-            gate.add_decision(session, stored.digest, number, Decision(role, person, frozenset(ids), DUE, "go"), SIGNER)
+            number = add_shown(session, WINDOW, shown, SIGNER)
+            add_decision(session, stored.digest, number, Decision(role, person, frozenset(ids), DUE, "go"), SIGNER)
 
-    def attempt(self, stored: gate.Stored, action: str, number: int, outcome: str = "") -> None:
+    def attempt(self, stored: Stored, action: str, number: int, outcome: str = "") -> None:
         """A permit, with a receipt if there is an outcome."""
         with self.session() as session:
             # Of a time before the ledger itself looked for a quorum: the report says what is there.
             session.rows("ALTER TABLE upkeep.permits DISABLE TRIGGER permit_holds")
-            asked = gate.Permit(stored.digest, action, number, RUN, 1, {"dead_rows": 7})
-            permit = gate.add_permit(session, asked, SIGNER)
+            asked = Permit(stored.digest, action, number, RUN, 1, {"dead_rows": 7})
+            permit = add_permit(session, asked, SIGNER)
             if outcome:
                 after = {"dead_rows": 0}
-                receipt = gate.Receipt(outcome, "why", DUE, DUE, 1, 18, 4096, {"dead_rows": 7}, after)
-                gate.add_receipt(session, permit.row_id, receipt, stored.digest, SIGNER)
+                receipt = Receipt(outcome, "why", DUE, DUE, 1, 18, 4096, {"dead_rows": 7}, after)
+                add_receipt(session, permit.row_id, receipt, stored.digest, SIGNER)
 
-    def gather(self, window: Window = WINDOW, logical_date: datetime | None = None) -> reports.Report:
+    def gather(self, window: Window = WINDOW, logical_date: datetime | None = None) -> Report:
         """What the report task puts together, with Airflow's part played by plain values."""
         task = ReportOperator(task_id="report", target=window.target, cadence=window.cadence)
         ti = SimpleNamespace(dag_id=DAG, run_id=window.run_id, try_number=1, get_task_states=lambda **_: {})
@@ -131,7 +143,7 @@ def test_a_plan_is_gathered_with_all_that_became_of_it(run: Run) -> None:
     run.attempt(stored, "2", 1)
     run.record("apply", said("3", "refused", "no answer from devops by 05:00: at all"))
     one = run.gather()
-    found = reports.to_json(one)["gate"]
+    found = to_json(one)["gate"]
     assert [(action["state"], action["attempts"]) for action in found["actions"]] == [
         ("done", 2),
         ("unknown", 1),
@@ -146,7 +158,7 @@ def test_a_plan_is_gathered_with_all_that_became_of_it(run: Run) -> None:
         ("DevOps Engineer", "no answer", ""),
     ]
     assert (found["plan"]["digest"], found["plan"]["outside"]) == (stored.digest, True)
-    assert "Plan and what became of it" in reports.to_html(one)
+    assert "Plan and what became of it" in to_html(one)
 
 
 def test_a_run_without_a_plan_has_none(run: Run) -> None:
@@ -166,7 +178,7 @@ def test_a_plan_that_was_changed_in_the_ledger_is_critical_and_the_report_is_wri
     one = run.gather()
     assert one.gate is None
     assert [(found.key, found.level) for found in one.own] == [("gate:plan", Level.CRITICAL)]
-    assert reports.verdict(one, {Level.CRITICAL})[0] is True
+    assert verdict(one, {Level.CRITICAL})[0] is True
 
 
 @pytest.mark.parametrize(("hours", "keys"), [(0, ["window:slot"]), (1, [])])
@@ -175,7 +187,7 @@ def test_a_manual_run_with_the_calendars_date_holds_its_slot(run: Run, hours: in
     one = run.gather(logical_date=DUE + timedelta(hours=hours))
     assert [found.key for found in one.own] == keys
     with run.session() as session:
-        assert [row["step"] for row in ledger.latest_steps(session, WINDOW)] == ["report"] * len(keys)
+        assert [row["step"] for row in latest_steps(session, WINDOW)] == ["report"] * len(keys)
 
 
 def test_what_hindered_a_question_is_told_by_airflows_state_of_its_task(run: Run) -> None:

@@ -21,7 +21,7 @@ from psycopg import sql
 from sandbox.config import MAINTENANCE, rewrite_config
 from sandbox.stack import PYTHON, ROOT, environment
 from tests.e2e.weekly import DAG, Weekly
-from upkeep.windows import When
+from upkeep.core.windows import When
 
 DAG_PATH = f"/api/v2/dags/{DAG}"
 

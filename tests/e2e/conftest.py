@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from sandbox import ports, processes
 from sandbox.stack import Sandbox, open_sandbox
-from upkeep.settings import ROOT
+from upkeep.settings.base import ROOT
 
 DAG = "maintenance_daily"
 RUNS = f"/api/v2/dags/{DAG}/dagRuns"

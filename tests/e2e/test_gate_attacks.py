@@ -14,7 +14,7 @@ import yaml
 from tests.e2e.attacks import Attacks
 from tests.e2e.conftest import Running
 from tests.e2e.weekly import DAG, RUNS
-from upkeep.windows import Cadence, When
+from upkeep.core.windows import Cadence, When
 
 TABLES = ("besieged", "bystander")
 #: A table that would like to write the form itself.

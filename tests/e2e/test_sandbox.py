@@ -14,7 +14,7 @@ import requests
 
 from sandbox import processes, stack
 from tests.e2e.conftest import DAG, RUNS, Running, anonymous
-from upkeep.functions.transport import key_headers
+from upkeep.wires.functions.transport import key_headers
 
 STEPS = {
     "health.system_status",

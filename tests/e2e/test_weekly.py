@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.attacks import Attacks
 from tests.e2e.conftest import Running, anonymous
 from tests.e2e.weekly import DAG
-from upkeep.windows import When
+from upkeep.core.windows import When
 
 TABLES = ("worn_out", "worn_down")
 

@@ -12,7 +12,7 @@ import requests
 from psycopg import sql
 
 from tests.e2e.conftest import Running
-from upkeep.windows import When
+from upkeep.core.windows import When
 
 DAG = "maintenance_weekly"
 RUNS = f"/api/v2/dags/{DAG}/dagRuns"

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from tests.flow.test_dags import look
-from upkeep.settings import ROOT
+from upkeep.settings.base import ROOT
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
     from airflow.sdk import DAG
 
-    from upkeep.flow import Flow
+    from upkeep.flow.dag import Flow
     from upkeep.flow.probes import LatencyOperator
 
 BACKUPS = "    # backups:"

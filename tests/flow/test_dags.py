@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from upkeep.settings import MONTHLY_TASKS, ROOT
+from upkeep.settings.base import ROOT
+from upkeep.settings.monthly import MONTHLY_TASKS
 
 LOOK = """
 import json, pathlib, runpy, sys

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from upkeep.findings import Level
-from upkeep.reports.model import StepResult, missing_step
-from upkeep.settings import settings
-from upkeep.windows import Kind, Window
+from upkeep.core.findings import Level
+from upkeep.core.windows import Kind, Window
+from upkeep.report.model import StepResult, missing_step
+from upkeep.settings.load import settings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn

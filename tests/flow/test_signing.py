@@ -12,19 +12,24 @@ from typing import Any, cast
 import psycopg
 import pytest
 
-from tests.signing import SIGNER, SIGNING, config_folder
-from tests.sql import test_ledger
-from tests.sql.test_ledger import Ledger
-from upkeep import gate, ledger, sheets, windows
-from upkeep.permits import Decision
-from upkeep.settings import settings
-from upkeep.sheets import Item, Sheet
+from tests.ledger import test_ledger
+from tests.ledger.test_ledger import Ledger
+from tests.stages.signing import SIGNER, SIGNING, config_folder
+from upkeep.core import windows
+from upkeep.gate import sheets
+from upkeep.gate.drawn_up import StoredSheet, add_sheet
+from upkeep.gate.permits import Decision
+from upkeep.gate.sheets import Item, Sheet
+from upkeep.gate.store import add_decision, add_shown, decisions, said_yes
+from upkeep.ledger.write import open_window
+from upkeep.settings.load import settings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
     from airflow.sdk import DAG
 
-    from upkeep.flow import Flow, told
+    from upkeep.flow import told
+    from upkeep.flow.dag import Flow
     from upkeep.flow.signed import signing_of_run
 
 book = test_ledger.book
@@ -47,28 +52,28 @@ def window(book: Ledger) -> windows.Window:
     times, calls = (DUE, end, DUE - timedelta(28), DUE), {"run_id": run, "dag_id": "d", "instance": "1"}
     found = windows.Window("production", "monthly", windows.Kind.MANUAL, *times, **calls)
     with book.session() as session:
-        ledger.open_window(session, found)
+        open_window(session, found)
     return found
 
 
-def draw_up(book: Ledger, window: windows.Window, purpose: str, *items: Item) -> gate.StoredSheet:
+def draw_up(book: Ledger, window: windows.Window, purpose: str, *items: Item) -> StoredSheet:
     """Keep a sheet of this run."""
     end = window.due + timedelta(hours=2)
     sheet = Sheet(
         purpose, "production", "monthly", window.dag_id, window.run_id, window.due, end, items, window.instance
     )
     with book.session() as session:
-        return gate.add_sheet(session, window, sheet, {})
+        return add_sheet(session, window, sheet, {})
 
 
-def sign(book: Ledger, window: windows.Window, kept: gate.StoredSheet, role: str, person: str, *ids: str) -> None:
+def sign(book: Ledger, window: windows.Window, kept: StoredSheet, role: str, person: str, *ids: str) -> None:
     """One role's answer, as its sensor keeps it."""
     shown: dict[str, Any] = {"task_id": role, "map_index": -1}
     shown |= {"try_number": 1, "role": role, "digest": kept.digest, "body_digest": "", "action_ids": list(ids)}
     with book.session() as session:
-        number = gate.add_shown(session, window, shown | {"asked": [person]}, SIGNER)
+        number = add_shown(session, window, shown | {"asked": [person]}, SIGNER)
         at = window.due + timedelta(minutes=5)
-        gate.add_decision(session, kept.digest, number, Decision(role, person, frozenset(ids), at), SIGNER)
+        add_decision(session, kept.digest, number, Decision(role, person, frozenset(ids), at), SIGNER)
 
 
 COST = Item("cost", "devops", "Cost", "G30", "", "1 finding")
@@ -110,11 +115,11 @@ def test_the_ledger_keeps_one_yes_of_a_person_for_a_sheet(book: Ledger, window: 
     sign(book, window, kept, "devops", "ann", "cost")
     sign(book, window, kept, "security", "ann", "audit")
     with book.session() as session:
-        assert [(one.role, one.person) for one in gate.decisions(session, kept.digest, SIGNING)] == [("devops", "ann")]
-        assert gate.said_yes(session, window.run) == {("ann", "devops")}
+        assert [(one.role, one.person) for one in decisions(session, kept.digest, SIGNING)] == [("devops", "ann")]
+        assert said_yes(session, window.run) == {("ann", "devops")}
     sign(book, window, kept, "security", "ann")
     with book.session() as session:
-        assert {one.role for one in gate.decisions(session, kept.digest, SIGNING)} == {"devops", "security"}
+        assert {one.role for one in decisions(session, kept.digest, SIGNING)} == {"devops", "security"}
 
 
 def test_a_yes_counts_for_the_whole_run(book: Ledger, window: windows.Window) -> None:
@@ -129,8 +134,8 @@ def test_a_yes_counts_for_the_whole_run(book: Ledger, window: windows.Window) ->
     )
     sign(book, window, draw_up(book, window, sheets.ATTEST, COST), "devops", "bob", "cost")
     with book.session() as session:
-        assert gate.said_yes(session, window.run) == {("ann", "dba"), ("bob", "devops")}
-        assert gate.said_yes(session, replace(window, run_id="another run").run) == set()
+        assert said_yes(session, window.run) == {("ann", "dba"), ("bob", "devops")}
+        assert said_yes(session, replace(window, run_id="another run").run) == set()
 
 
 def test_an_answer_after_the_sheets_time_counts_for_nothing(book: Ledger, window: windows.Window) -> None:

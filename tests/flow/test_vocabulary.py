@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from upkeep.settings import ROOT, settings
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
     from airflow.sdk import DAG
 
-    from upkeep.flow import Flow
+    from upkeep.flow.dag import Flow
     from upkeep.flow.documents import LINK_SECONDS
 
 

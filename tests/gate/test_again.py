@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from tests.apply.stage import Go, Stage, changed, states
-from tests.sql.test_database import until
-from upkeep.apply.target import LOCK
-from upkeep.settings import ConfigError, Maintenance
+from tests.stages.stage import Go, Stage, changed, states
+from tests.wires.test_database import until
+from upkeep.gate.apply.target import LOCK
 from upkeep.settings.approval import Role
+from upkeep.settings.base import ConfigError
+from upkeep.settings.maintenance import Maintenance
 
 GONE = "bob, who approved as devops, does not hold that role any more"
 

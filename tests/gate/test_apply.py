@@ -12,15 +12,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.apply.stage import BOTH, HOUR, SLOW, Go, Stage, changed, states
-from tests.signing import SIGNER
-from tests.sql.test_database import until
-from tests.sql.test_ledger import Ledger
-from upkeep import gate
-from upkeep.apply.target import LOCK
-from upkeep.queries import FOLDER
-from upkeep.settings import Freeze
-from upkeep.settings.approval import Role
+from tests.ledger.test_ledger import Ledger
+from tests.stages.signing import SIGNER
+from tests.stages.stage import BOTH, HOUR, SLOW, Go, Stage, changed, states
+from tests.wires.test_database import until
+from upkeep.gate.apply.target import LOCK
+from upkeep.gate.drawn_up import Stored, plan_of_run
+from upkeep.gate.permitted import Permit, add_permit
+from upkeep.settings.approval import Freeze, Role
+from upkeep.wires.queries import FOLDER
 
 
 @pytest.mark.guide("G52", "G59", "fires", "silent")
@@ -49,7 +49,7 @@ def test_what_both_roles_approved_is_done_and_is_no_candidate_any_more(stage: St
         assert row["reason"] == ""
         assert row["before"]["total_bytes"] > 0
     with stage.ledger.session() as session:
-        kept = gate.plan_of_run(session, stored.plan.run)
+        kept = plan_of_run(session, stored.plan.run)
     assert kept is not None
     assert all(action.predicted_ms > 0 for action in kept.plan.actions)
 
@@ -274,7 +274,7 @@ def test_the_tasks_role_cannot_change_what_the_gate_remembers(kept: Ledger, tabl
         session.rows(verb.format(table, column))
 
 
-def altered(stage: Stage, stored: gate.Stored) -> None:
+def altered(stage: Stage, stored: Stored) -> None:
     """What only the ledger's owner can do: another table in the plan's text."""
     with psycopg.connect(stage.ledger.dsn("owner")) as connection:
         done = connection.execute(
@@ -289,7 +289,7 @@ def test_a_plan_that_was_altered_in_the_ledger_is_not_read(stage: Stage) -> None
     stored = stage.approved()
     altered(stage, stored)
     with pytest.raises(ValueError, match="does not give its digest"), stage.ledger.session() as session:
-        gate.plan_of_run(session, stored.plan.run)
+        plan_of_run(session, stored.plan.run)
 
 
 def test_a_permit_of_an_altered_plan_stops_everything_on_that_target(stage: Stage) -> None:
@@ -298,7 +298,7 @@ def test_a_permit_of_an_altered_plan_stops_everything_on_that_target(stage: Stag
     first, second = stage.approved(), stage.approved()
     with stage.ledger.session() as session:
         before = {"vacuum_count": 0, "analyze_count": 0}
-        gate.add_permit(session, gate.Permit(first.digest, "1", 1, "run", 1, before), SIGNER)
+        add_permit(session, Permit(first.digest, "1", 1, "run", 1, before), SIGNER)
     altered(stage, first)
     outcome = stage.apply(second)["kept"]
     assert outcome.state == "refused"
@@ -387,7 +387,7 @@ def test_a_permit_that_somebody_else_wrote_is_not_used(stage: Stage) -> None:
         if looked == 2:  # after the permits were read, before ours is written
             with stage.ledger.session() as session:
                 before = {"vacuum_count": 0, "analyze_count": 0}
-                gate.add_permit(session, gate.Permit(stored.digest, "1", 1, "elsewhere", 1, before), SIGNER)
+                add_permit(session, Permit(stored.digest, "1", 1, "elsewhere", 1, before), SIGNER)
         return datetime.now(UTC)
 
     outcome = stage.apply(stored, clock=clock)["kept"]

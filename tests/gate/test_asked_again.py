@@ -16,14 +16,16 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.apply.stage import Stage, until
-from tests.signing import SIGNER, SIGNING
-from tests.unit.test_plans import action
-from tests.wire.server import HOST, Server, answer
-from upkeep import gate, queries
-from upkeep.permits import Decision
-from upkeep.settings import config_folder, settings
-from upkeep.signatures.chain import LOCK
+from tests.gate.test_plans import action
+from tests.stages.server import HOST, Server, answer
+from tests.stages.signing import SIGNER, SIGNING
+from tests.stages.stage import Stage, until
+from upkeep.gate.drawn_up import Stored
+from upkeep.gate.permits import Decision
+from upkeep.gate.signatures.chain import LOCK
+from upkeep.gate.store import add_decision, decisions
+from upkeep.settings.load import config_folder, settings
+from upkeep.wires import queries
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
@@ -42,7 +44,7 @@ ALL = {"actions": ["1", "2"], "comment": None}
 class Airflow:
     """What Airflow does for one task: it keeps the first request, and resumes with an answer and what was parked."""
 
-    stored: gate.Stored
+    stored: Stored
     slack: Server
     asked: list[Any] = field(default_factory=list)
     parked: dict[str, Any] | None = None
@@ -119,7 +121,7 @@ def airflow(judged: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Airflow]
 def decided(stage: Stage, airflow: Airflow) -> list[tuple[str, str, frozenset[str]]]:
     """What the ledger keeps."""
     with stage.ledger.session() as session:
-        return [(one.role, one.person, one.approved) for one in gate.decisions(session, airflow.stored.digest, SIGNING)]
+        return [(one.role, one.person, one.approved) for one in decisions(session, airflow.stored.digest, SIGNING)]
 
 
 @pytest.mark.guide("G52", "holds")
@@ -190,7 +192,7 @@ def test_the_ledger_keeps_no_answer_to_what_a_later_try_has_shown(judged: Stage,
     for (number,) in shown:
         decision = Decision("dba", "ann", frozenset({"1"}), datetime.now(UTC))
         with judged.ledger.session() as session:
-            gate.add_decision(session, airflow.stored.digest, number, decision, SIGNER)
+            add_decision(session, airflow.stored.digest, number, decision, SIGNER)
         kept.append(len(decided(judged, airflow)))
     assert kept == [0, 1]
 
@@ -203,11 +205,11 @@ def test_an_answer_kept_while_the_next_try_begins_counts(judged: Stage, airflow:
     waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()"
     with ThreadPoolExecutor() as pool:
         with judged.ledger.session() as session, session.connection.transaction():
-            session.rows(queries.load("ledger/lock_chain"), {"key": LOCK})
+            session.rows(queries.load("gate/signatures/lock_chain"), {"key": LOCK})
             trying = pool.submit(airflow.run)
             until(lambda: judged.ledger.ask(waits))
             decision = Decision("dba", "ann", frozenset({"1"}), datetime.now(UTC))
-            gate.add_decision(session, airflow.stored.digest, number, decision, SIGNER)
+            add_decision(session, airflow.stored.digest, number, decision, SIGNER)
         assert trying.result().startswith("already answered: ann as dba approved 1 at ")
     assert not any("counts for nothing" in text for text in airflow.told)
 

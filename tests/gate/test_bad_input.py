@@ -14,12 +14,12 @@ import pytest
 from psycopg import sql
 
 from sandbox.postgres import Cluster
-from tests.apply.stage import SLOW, Go, Stage, changed, states
 from tests.conftest import free_port
-from tests.sql.pgbouncer import pooler, program, through
-from tests.sql.standby import standby
-from tests.sql.test_database import until
-from tests.sql.test_ledger import Ledger
+from tests.ledger.test_ledger import Ledger
+from tests.stages.pgbouncer import pooler, program, through
+from tests.stages.stage import SLOW, Go, Stage, changed, states
+from tests.stages.standby import standby
+from tests.wires.test_database import until
 
 # Locks ----------------------------------------------------------------------------------------------------------
 

@@ -9,18 +9,19 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.apply.stage import Go, Stage, changed, states
-from tests.apply.test_indexes import approved, definitions, names, planned, table
-from tests.apply.test_killed import kill
-from tests.apply.test_reindex import PKEY
-from tests.apply.test_reindex import approved as rebuilds
-from tests.apply.test_reindex import worn as worn  # noqa: PLC0414  # the fixture
-from tests.sql.test_database import running, until
-from upkeep import plans, reindex
-from upkeep.drops import ALIAS
-from upkeep.findings import Level
+from tests.areas.indexes.test_drop import approved, definitions, names, planned, table
+from tests.areas.indexes.test_reindex import PKEY
+from tests.areas.indexes.test_reindex import approved as rebuilds
+from tests.areas.indexes.test_reindex import worn as worn  # noqa: PLC0414  # the fixture
+from tests.gate.test_killed import kill
+from tests.stages.stage import Go, Stage, changed, states
+from tests.wires.test_database import running, until
+from upkeep.areas.indexes import reindex
+from upkeep.areas.indexes.drop import ALIAS
+from upkeep.core.findings import Level
 from upkeep.flow.apply import _finding
-from upkeep.settings import Maintenance
+from upkeep.gate.plans.form import body
+from upkeep.settings.maintenance import Maintenance
 
 
 def oid(stage: Stage, name: str) -> int:
@@ -175,7 +176,7 @@ def test_a_name_that_was_taken_meanwhile_is_told_with_the_way_back(stage: Stage,
 def test_the_form_says_that_the_index_is_renamed_first(stage: Stage) -> None:
     """What people approve is what happens."""
     table(stage, "CREATE INDEX idle ON t (a)")
-    assert "first it gets a name that only it can have" in plans.body(planned(stage).plan, "dba", {}, ["ann"])
+    assert "first it gets a name that only it can have" in body(planned(stage).plan, "dba", {}, ["ann"])
 
 
 # What cannot be bound is compared -------------------------------------------------------------------------------

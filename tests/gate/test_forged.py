@@ -13,15 +13,20 @@ import pytest
 from psycopg import sql
 
 from sandbox.postgres import Cluster
-from tests.apply.forgeries import TABLES, Forger, Forgery
-from tests.apply.stage import HOUR, Stage
-from tests.signing import SIGNER, SIGNING
-from tests.sql.test_ledger import CLOCKS, Ledger, create, drawn, upgrade
-from upkeep import database, gate, ledger, plans
-from upkeep.database import Session
-from upkeep.permits import Decision
-from upkeep.signatures import chain
-from upkeep.windows import Kind, Window
+from tests.ledger.test_ledger import CLOCKS, Ledger, create, drawn, upgrade
+from tests.stages.forgeries import TABLES, Forger, Forgery
+from tests.stages.signing import SIGNER, SIGNING
+from tests.stages.stage import HOUR, Stage
+from upkeep.core.windows import Kind, Window
+from upkeep.gate.drawn_up import Stored, add_plan
+from upkeep.gate.permits import Decision
+from upkeep.gate.permitted import Permit, Receipt, add_permit, add_receipt, permits_in
+from upkeep.gate.plans.model import SCHEDULE, Action, Plan
+from upkeep.gate.signatures import chain
+from upkeep.gate.store import add_decision, add_shown
+from upkeep.ledger.write import open_window
+from upkeep.wires import database
+from upkeep.wires.database import Session
 
 #: How many forgeries are drawn; `make faults` asks for a thousand.
 FORGERIES = int(os.environ.get("UPKEEP_FORGERIES") or 50)
@@ -96,37 +101,37 @@ def test_a_permit_that_is_removed_while_apply_goes_on_stops_it(stage: Stage) -> 
 # Forgeries by the hundred -------------------------------------------------------------------------------------
 
 
-def planned(book: Ledger, number: int) -> gate.Stored:
+def planned(book: Ledger, number: int) -> Stored:
     """A plan of three actions of a target of its own, shown and decided."""
     now = datetime.now(UTC).replace(microsecond=0)
     rest = ("", ("dba", "devops"), "because", "lock", 9, 0)
     actions = tuple(
-        plans.Action(str(n), "optimise", "vacuum", f"VACUUM t{n}", "public", f"t{n}", n, *rest) for n in (1, 2, 3)
+        Action(str(n), "optimise", "vacuum", f"VACUUM t{n}", "public", f"t{n}", n, *rest) for n in (1, 2, 3)
     )
-    about = ("maintenance_weekly", f"run {number} {secrets.token_hex(4)}", now - HOUR, plans.SCHEDULE, "platform")
-    plan = plans.Plan(f"target_{number}", "weekly", *about, now - HOUR, now + HOUR, False, actions, instance="1")
+    about = ("maintenance_weekly", f"run {number} {secrets.token_hex(4)}", now - HOUR, SCHEDULE, "platform")
+    plan = Plan(f"target_{number}", "weekly", *about, now - HOUR, now + HOUR, False, actions, instance="1")
     window = Window(plan.target, "weekly", Kind.CALENDAR, plan.due, plan.not_after, plan.due - timedelta(7), plan.due,
                     plan.run_id, plan.dag_id, instance="1")  # fmt: skip
     with book.session() as session:
-        ledger.open_window(session, window)
-        stored = gate.add_plan(session, window, plan, {})
+        open_window(session, window)
+        stored = add_plan(session, window, plan, {})
         for role, person in {"dba": "ann", "devops": "bob"}.items():
             shown = {"task_id": role, "map_index": -1, "try_number": 1}
             shown |= {"role": role, "digest": stored.digest, "body_digest": "", "action_ids": ["1", "2", "3"]}
-            row = gate.add_shown(session, window, shown | {"asked": [person]}, SIGNER)
+            row = add_shown(session, window, shown | {"asked": [person]}, SIGNER)
             decision = Decision(role, person, frozenset({"1", "2"}), now, "go on", frozenset({"G52"}))
-            gate.add_decision(session, stored.digest, row, decision, SIGNER)
+            add_decision(session, stored.digest, row, decision, SIGNER)
     return stored
 
 
-def done(book: Ledger, stored: gate.Stored, action: str) -> None:
+def done(book: Ledger, stored: Stored, action: str) -> None:
     """A permit and its receipt."""
     before = {"dead_rows": 2000, "ratio": 0.25, "big": 2**60, "wal_position": 12}
     with book.session() as session:
-        permit = gate.add_permit(session, gate.Permit(stored.digest, action, 1, "run", 4711, before), SIGNER).row_id
+        permit = add_permit(session, Permit(stored.digest, action, 1, "run", 4711, before), SIGNER).row_id
         now = datetime.now(UTC)
-        receipt = gate.Receipt("done", "", now, now, None, 18, 4096, before, before | {"dead_rows": 0, "tiny": 1e-12})
-        gate.add_receipt(session, permit, receipt, stored.digest, SIGNER)
+        receipt = Receipt("done", "", now, now, None, 18, 4096, before, before | {"dead_rows": 0, "tiny": 1e-12})
+        add_receipt(session, permit, receipt, stored.digest, SIGNER)
 
 
 @pytest.fixture(scope="module")
@@ -199,4 +204,4 @@ def test_a_ledger_as_it_was_signed_is_read_whole(book: Ledger) -> None:
             entries, head = chain.standing(session, digest, SIGNING)
             assert len(entries) == 8
             assert head == found.head
-            assert [row["outcome"] for row in gate.permits_in(entries)] == ["done", "done"]
+            assert [row["outcome"] for row in permits_in(entries)] == ["done", "done"]

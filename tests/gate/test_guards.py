@@ -9,10 +9,10 @@ from contextlib import ExitStack
 import psycopg
 import pytest
 
-from tests.apply.stage import SLOW, Go, Stage, changed
-from tests.sql.test_database import to, until
-from upkeep import database
-from upkeep.apply.guards import Guard
+from tests.stages.stage import SLOW, Go, Stage, changed
+from tests.wires.test_database import to, until
+from upkeep.gate.apply.guards import Guard
+from upkeep.wires import database
 
 
 @pytest.fixture

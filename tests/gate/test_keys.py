@@ -15,12 +15,14 @@ import pytest
 import yaml
 
 from sandbox.postgres import Cluster
-from tests.apply.stage import BOTH, HOUR, Stage, changed
-from tests.signing import SECRET, SIGNER, SIGNING, config_folder
-from tests.sql.test_ledger import create, drawn, upgrade
-from upkeep import gate
-from upkeep.settings import ROOT, ConfigError, Signing, SigningKey
-from upkeep.signatures import keys
+from tests.ledger.test_ledger import create, drawn, upgrade
+from tests.stages.signing import SECRET, SIGNER, SIGNING, config_folder
+from tests.stages.stage import BOTH, HOUR, Stage, changed
+from upkeep.gate.permitted import Permit, add_permit
+from upkeep.gate.signatures import keys
+from upkeep.gate.store import identity
+from upkeep.settings.base import ROOT, ConfigError
+from upkeep.settings.signing import Signing, SigningKey
 
 NEW_SECRET, NEW_PUBLIC = keys.generate()
 NEW = SigningKey(public=NEW_PUBLIC)
@@ -104,9 +106,9 @@ def test_the_ledger_itself_refuses_a_permit(
     if "not_after" in fields:
         times = {"not_before": now - HOUR, "not_after": now - HOUR / 6}
     stored = stage.decide(stage.plan(**times), people, at=now - HOUR)
-    permit = gate.Permit(stored.digest, "1", 1, "run", 1, {})
+    permit = Permit(stored.digest, "1", 1, "run", 1, {})
     with stage.ledger.session() as session, pytest.raises(psycopg.errors.CheckViolation, match=why):
-        gate.add_permit(session, permit, SIGNER)
+        add_permit(session, permit, SIGNER)
     assert stage.permits(stored) == []
 
 
@@ -116,7 +118,7 @@ def test_the_ledger_itself_knows_no_action_but_the_plans(stage: Stage) -> None:
     stored = stage.decide(stage.plan(), ids={"1"})
     for action, why in {"3": "no plan with this digest holds action 3", "2": "no signed approval of dba"}.items():
         with stage.ledger.session() as session, pytest.raises(psycopg.errors.CheckViolation, match=why):
-            gate.add_permit(session, gate.Permit(stored.digest, action, 1, "run", 1, {}), SIGNER)
+            add_permit(session, Permit(stored.digest, action, 1, "run", 1, {}), SIGNER)
 
 
 # The command line ---------------------------------------------------------------------------------------------
@@ -140,7 +142,7 @@ def folder(alone: Stage, tmp_path: Path) -> Path:
     file = config_folder(tmp_path) / "maintenance.yaml"
     content = yaml.safe_load(file.read_text())
     with alone.ledger.session() as session:
-        content["ledger"]["identity"] = gate.identity(session)
+        content["ledger"]["identity"] = identity(session)
     file.write_text(yaml.safe_dump(content))
     return tmp_path
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.apply.stage import SLOW, Stage, changed
-from tests.signing import SIGNER
-from tests.sql.test_database import running, until
-from upkeep import gate
-from upkeep.apply.target import LOCK
-from upkeep.settings import Maintenance
+from tests.stages.signing import SIGNER
+from tests.stages.stage import SLOW, Stage, changed
+from tests.wires.test_database import running, until
+from upkeep.gate.apply.target import LOCK
+from upkeep.gate.permitted import Permit, add_permit
+from upkeep.settings.maintenance import Maintenance
 
 LOCK_HELD = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND (classid::bigint << 32) + objid::bigint = %s"
 
@@ -122,7 +122,7 @@ def test_a_permit_of_another_database_of_the_target_is_left_to_its_own_apply(sta
     elsewhere = stage.approved(database="another_database")
     with stage.ledger.session() as session:
         before = {"vacuum_count": 0, "analyze_count": 0}
-        gate.add_permit(session, gate.Permit(elsewhere.digest, "1", 1, "the run elsewhere", 1, before), SIGNER)
+        add_permit(session, Permit(elsewhere.digest, "1", 1, "the run elsewhere", 1, before), SIGNER)
     assert stage.apply(stage.approved())["kept"].state == "done"
     assert stage.permits(elsewhere) == [("kept", 1, None)]
 

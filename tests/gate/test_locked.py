@@ -5,12 +5,13 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from tests.apply.stage import Stage, states
-from tests.apply.test_indexes import collected as weekly
-from tests.apply.test_reindex import PKEY, configured, hollow, rebuilds
-from tests.apply.test_validate import collected as validations
-from upkeep import kinds, plans
-from upkeep.database import Session
+from tests.areas.indexes.test_drop import collected as weekly
+from tests.areas.indexes.test_reindex import PKEY, configured, hollow, rebuilds
+from tests.areas.tables.test_validate import collected as validations
+from tests.stages.stage import Stage, states
+from upkeep.gate import kind
+from upkeep.gate.plans.model import numbered
+from upkeep.wires.database import Session
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def estate(stage: Stage) -> Stage:
 def test_a_locked_table_is_its_actions_outcome_and_the_others_are_done(estate: Stage) -> None:
     """Somebody has ACCESS EXCLUSIVE on one table for the whole run: no look waits, and one pass is enough."""
     proposals = [*weekly(estate)[0], *validations(estate), *rebuilds(estate)]
-    actions, measured = plans.numbered(proposals)
+    actions, measured = numbered(proposals)
     assert {action.kind for action in actions} == {"indexes", "optimise", "validate", "reindex"}
     stored = estate.decide(estate.plan(actions=actions, measured=measured, cadence="monthly"))
     with psycopg.connect(estate.dsn) as holder:
@@ -57,5 +58,5 @@ def test_no_look_of_a_kind_waits(estate: Stage) -> None:
         holder.execute("REINDEX TABLE worn")  # takes ACCESS EXCLUSIVE on all indexes of a table
         holder.execute("REINDEX TABLE free")
         for action in actions:
-            now = kinds.of(action).state(Session(looker), action)
-            assert kinds.of(action).obstacle(action, now) == ""
+            now = kind.of(action).state(Session(looker), action)
+            assert kind.of(action).obstacle(action, now) == ""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from upkeep.permits import (
+from upkeep.gate.permits import (
     APPROVE,
     REJECT,
     Circumstances,
@@ -22,7 +22,7 @@ from upkeep.permits import (
     refusal,
     reviewed_of,
 )
-from upkeep.plans import SCHEDULE, Action, Plan
+from upkeep.gate.plans.model import SCHEDULE, Action, Plan
 
 N = datetime(2026, 7, 12, 3, tzinfo=UTC)
 T = N + timedelta(hours=2)

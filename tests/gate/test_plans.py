@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from upkeep import plans
-from upkeep.plans import Action, Plan
+from upkeep.core import text as core_text
+from upkeep.core.text import prose, seconds, visible
+from upkeep.gate.plans.form import body, subject
+from upkeep.gate.plans.model import SCHEDULE, Action, Plan, canonical, digest, parse
 
 SUNDAY = datetime(2026, 7, 12, 3, tzinfo=UTC)
 HOUR, TICK = timedelta(hours=1), timedelta(microseconds=1)
@@ -49,7 +51,7 @@ def plan(*actions: Action, **fields: Any) -> Plan:
         "dag_id": "maintenance_weekly",
         "run_id": "scheduled__2026-07-12T03:00:00+00:00",
         "due": SUNDAY,
-        "requested_by": plans.SCHEDULE,
+        "requested_by": SCHEDULE,
         "database": "app",
         "not_before": SUNDAY,
         "not_after": SUNDAY + 2 * HOUR,
@@ -96,22 +98,22 @@ HARD_NAMES = [
 def test_the_digest_is_what_others_compute(name: str) -> None:
     """RFC 8785 and SHA-256 with nothing of ours, over every control character and names of all planes."""
     named = plan(action(table=name, statement=f'ANALYZE "{name}"'), database=name)
-    text = plans.canonical(named)
+    text = canonical(named)
     assert text == jcs(content(named))
-    assert plans.digest(text) == hashlib.sha256(jcs(content(named)).encode()).hexdigest()
-    assert plans.parse(text) == named
+    assert digest(text) == hashlib.sha256(jcs(content(named)).encode()).hexdigest()
+    assert parse(text) == named
 
 
 def test_what_could_not_be_proposed_is_in_the_digest() -> None:
     """A plan without it keeps the text that it had before there was such a field."""
     failed = replace(TWO, failed=("indexes: a lock was not free", "reindex: permission denied"))
-    assert plans.parse(plans.canonical(failed)) == failed
-    assert plans.canonical(failed) == jcs(content(failed))
-    assert "failed" not in plans.canonical(TWO)
-    assert plans.parse(plans.canonical(TWO)).failed == ()
-    assert plans.digest(plans.canonical(failed)) != plans.digest(plans.canonical(TWO))
+    assert parse(canonical(failed)) == failed
+    assert canonical(failed) == jcs(content(failed))
+    assert "failed" not in canonical(TWO)
+    assert parse(canonical(TWO)).failed == ()
+    assert digest(canonical(failed)) != digest(canonical(TWO))
     with pytest.raises(ValueError, match="canonical form"):
-        plans.parse(plans.canonical(failed).replace("a lock was", "A lock was").replace('["', '[ "', 1))
+        parse(canonical(failed).replace("a lock was", "A lock was").replace('["', '[ "', 1))
 
 
 def test_the_digest_is_the_same_whatever_order_keys_were_given_in() -> None:
@@ -123,7 +125,7 @@ def test_the_digest_is_the_same_whatever_order_keys_were_given_in() -> None:
     )
     for name in ("due", "not_before", "not_after"):
         backwards[name] = backwards[name].astimezone(india)
-    assert plans.canonical(Plan(**backwards)) == plans.canonical(TWO)
+    assert canonical(Plan(**backwards)) == canonical(TWO)
 
 
 def changed(value: Any) -> Any:
@@ -150,9 +152,7 @@ def test_every_single_field_is_in_the_digest() -> None:
         for field in fields(Action):
             other = replace(one, **{field.name: "3" if field.name == "id" else changed(getattr(one, field.name))})
             every.append(replace(TWO, actions=(*TWO.actions[:place], other, *TWO.actions[place + 1 :])))
-    assert len({plans.digest(plans.canonical(each)) for each in every}) == 2 + len(fields(Plan)) + 2 * len(
-        fields(Action)
-    )
+    assert len({digest(canonical(each)) for each in every}) == 2 + len(fields(Plan)) + 2 * len(fields(Action))
 
 
 def test_inside_are_whole_numbers_and_text_only() -> None:
@@ -162,7 +162,7 @@ def test_inside_are_whole_numbers_and_text_only() -> None:
         parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
         return {type(value)}.union(*map(walk, parts))
 
-    assert walk(json.loads(plans.canonical(TWO))) == {dict, list, str, int}
+    assert walk(json.loads(canonical(TWO))) == {dict, list, str, int}
 
 
 WRONG_ACTIONS: dict[str, dict[str, Any]] = {
@@ -201,12 +201,12 @@ def test_a_plan_that_could_be_read_in_two_ways_cannot_be(wrong: dict[str, Any]) 
 
 def test_a_number_that_json_cannot_hold_everywhere_has_no_digest() -> None:
     """RFC 8785 ends at 2**53 - 1."""
-    assert plans.canonical(plan(action(predicted_bytes=2**53 - 1)))
+    assert canonical(plan(action(predicted_bytes=2**53 - 1)))
     with pytest.raises(ValueError, match="9007199254740992"):
-        plans.canonical(plan(action(predicted_bytes=2**53)))
+        canonical(plan(action(predicted_bytes=2**53)))
 
 
-CANONICAL = plans.canonical(TWO)
+CANONICAL = canonical(TWO)
 NOT_CANONICAL = {
     "a space": CANONICAL.replace(",", ", ", 1),
     "a newline at the end": CANONICAL + "\n",
@@ -247,13 +247,13 @@ def test_a_text_that_is_not_what_was_planned_is_refused(text: str) -> None:
     """Every other way to write the same plan, and everything that is none: always a ValueError."""
     assert text != CANONICAL
     with pytest.raises(ValueError):  # noqa: PT011 - json's own messages are as good as ours
-        plans.parse(text)
+        parse(text)
 
 
 def test_the_canonical_text_round_trips() -> None:
     """Parsed and written again it is the same text."""
-    assert plans.parse(CANONICAL) == TWO
-    assert plans.canonical(plans.parse(CANONICAL)) == CANONICAL
+    assert parse(CANONICAL) == TWO
+    assert canonical(parse(CANONICAL)) == CANONICAL
 
 
 def test_roles_and_what_each_is_asked() -> None:
@@ -284,18 +284,18 @@ def test_roles_and_what_each_is_asked() -> None:
 )
 def test_the_first_line_says_when(fields: dict[str, Any], said: str) -> None:
     """The window, or that there is none and until when it would run; in UTC, with the day it ends on."""
-    shown = plans.body(plan(action(), **fields), "dba", {}, ["ann"])
+    shown = body(plan(action(), **fields), "dba", {}, ["ann"])
     assert shown.splitlines()[0] == f"**{said}**"
     assert ("override" in shown) is bool(fields.get("outside"))
 
 
 def test_the_title_holds_nothing_from_the_database() -> None:
     """Target, cadence, count and role; in the singular and in the plural."""
-    assert plans.subject(plan(action()), "Database Administrator") == (
+    assert subject(plan(action()), "Database Administrator") == (
         "primary weekly: 1 action, asked of the Database Administrator"
     )
-    assert plans.subject(TWO, "DevOps Engineer") == "primary weekly: 2 actions, asked of the DevOps Engineer"
-    assert plans.subject(plan(), "DevOps Engineer") == "primary weekly: 0 actions, asked of the DevOps Engineer"
+    assert subject(TWO, "DevOps Engineer") == "primary weekly: 2 actions, asked of the DevOps Engineer"
+    assert subject(plan(), "DevOps Engineer") == "primary weekly: 0 actions, asked of the DevOps Engineer"
 
 
 # The form as Markdown -----------------------------------------------------------------------------------------
@@ -334,19 +334,19 @@ def test_the_form_says_how_an_action_is_taken_back() -> None:
     """Where there is a way back, it stands beside the action; where there is none, nothing does."""
     back = 'CREATE INDEX CONCURRENTLY "old" ON "public"."error_logs" ("created_at")'
     line = f"    - takes it back: 《{back}》"
-    assert line in read(plans.body(plan(action(undo=back)), "dba", {}, ["ann"]))
-    assert not [one for one in read(plans.body(plan(action()), "dba", {}, ["ann"])) if "takes it back" in one]
+    assert line in read(body(plan(action(undo=back)), "dba", {}, ["ann"]))
+    assert not [one for one in read(body(plan(action()), "dba", {}, ["ann"])) if "takes it back" in one]
 
 
 def test_the_form_is_what_the_plan_says() -> None:
     """Every line of it: who asked, each action with its reason, cost, lock and roles, what was seen, what it needs."""
     seen = {"1": {"live rows": 1_234_567, "note": "a_b", "dead rows": 0.5}}
     three = replace(TWO, actions=(*TWO.actions, action("3", roles=("lead",))))
-    shown = plans.body(three, "dba", seen, ["bob", "ann"])
+    shown = body(three, "dba", seen, ["bob", "ann"])
     assert read(shown) == [
         "<b>Sunday 2026-07-12 03:00–05:00 UTC</b>",
         "Only 《ann》, 《bob》 may answer; anybody else can read this, and is refused with Access Denied.",
-        f"Asked by 《the schedule》 · database 《app》 · plan {plans.digest(plans.canonical(three))[:12]}",
+        f"Asked by 《the schedule》 · database 《app》 · plan {digest(canonical(three))[:12]}",
         '  - <b>1</b> · 《VACUUM (ANALYZE, TRUNCATE false) "public"."error_logs"》',
         "    - at least 10 % of its rows are dead; takes about 2 s, lock SHARE UPDATE EXCLUSIVE, needs dba, devops",
         "    - seen: dead rows 0.5, live rows 1,234,567, note 《a_b》",
@@ -356,7 +356,7 @@ def test_the_form_is_what_the_plan_says() -> None:
         "3 more candidates wait for the next window: a plan holds 200 actions, of some kinds fewer.",
         "<i>Approve</i> lets exactly the actions left in the list below run; take out what should not.",
     ]
-    assert read(plans.body(plan(outside=True), "dba", {}, ["ann"]))[3:] == [
+    assert read(body(plan(outside=True), "dba", {}, ["ann"]))[3:] == [
         "<i>Approve</i> lets exactly the actions left in the list below run; take out what should not. "
         "Approving is the override that lets them run outside the calendar."
     ]
@@ -432,12 +432,12 @@ HOSTILE = [
 
 def span(text: str) -> str:
     """Text as the code span that is read back."""
-    return f"《{plans.visible(text).replace('`', '⟨U+0060⟩') or '⟨empty⟩'}》"
+    return f"《{visible(text).replace('`', '⟨U+0060⟩') or '⟨empty⟩'}》"
 
 
 def said(text: str) -> str:
     """Text as it is read back: as it is only where it is one of our own words."""
-    return text if plans.prose(text) == text else span(text)
+    return text if prose(text) == text else span(text)
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
@@ -446,7 +446,7 @@ def test_no_name_can_rewrite_the_form(name: str) -> None:
     role, statement = f"r{name}", f'ANALYZE "{name}"'
     hostile = action(name, statement=statement, because=name, lock=name, roles=("dba", role), needs=(name, name))
     seen = {"seen": name, f"k {name}": 5}
-    shown = read(plans.body(plan(hostile, requested_by=name, database=name), "dba", {name: seen}, [name]))
+    shown = read(body(plan(hostile, requested_by=name, database=name), "dba", {name: seen}, [name]))
     assert shown[1].startswith(f"Only {span(name)} may answer; ")
     assert shown[2].startswith(f"Asked by {span(name)} · database {span(name)} · plan ")
     assert shown[3:-1] == [
@@ -455,7 +455,7 @@ def test_no_name_can_rewrite_the_form(name: str) -> None:
         f"    - seen: {said(f'k {name}')} 5, seen {span(name)}",
         f"    - only after {said(name)}, {said(name)}",
     ]
-    assert plans.prose(name) == plans.code(name) or re.fullmatch(r"a{63}", name)
+    assert prose(name) == core_text.code(name) or re.fullmatch(r"a{63}", name)
 
 
 @pytest.mark.parametrize(
@@ -471,15 +471,15 @@ def test_what_airflow_would_link_is_seen(name: str) -> None:
     """Addresses that this parser leaves alone and remark-gfm does not."""
     with pytest.raises(AssertionError):
         read(f"see {name}")
-    assert read(plans.prose(name)) == [f"《{name}》"]
+    assert read(prose(name)) == [f"《{name}》"]
 
 
 def test_our_own_words_stay_words() -> None:
     """What plans really say is no code; what could be a list, emphasis or an address is."""
     plain = ["at least 12.5 % of its rows are dead", "SHARE UPDATE EXCLUSIVE", "tech_lead", "1", "200", "a-b, c (d)"]
-    assert [plans.prose(text) for text in plain] == plain
+    assert [prose(text) for text in plain] == plain
     odd = ["1. a", "1) a", "_a", "a_", "a _b", "a. b", "a.b", "a:b", "a  b", "a ", " a", "- a", "+1", "(a)", "a-", "é"]
-    assert [plans.prose(text) for text in odd] == [plans.code(text) for text in odd]
+    assert [prose(text) for text in odd] == [core_text.code(text) for text in odd]
 
 
 @pytest.mark.parametrize(
@@ -488,7 +488,7 @@ def test_our_own_words_stay_words() -> None:
 )
 def test_measured_values(value: Any, shown: str) -> None:
     """Numbers with separators; everything else as code."""
-    assert plans.plain(value) == shown
+    assert core_text.plain(value) == shown
 
 
 @pytest.mark.parametrize(
@@ -497,7 +497,7 @@ def test_measured_values(value: Any, shown: str) -> None:
 )
 def test_durations_for_people(milliseconds: int, said: str) -> None:
     """In the unit in which people would say it."""
-    assert plans.seconds(milliseconds) == said
+    assert seconds(milliseconds) == said
 
 
 # What names look like -----------------------------------------------------------------------------------------
@@ -537,7 +537,7 @@ def test_different_names_never_look_the_same() -> None:
     ]
     words = ["".join(word) for length in range(4) for word in itertools.product(alphabet, repeat=length)]
     names = sorted(set(words) | set(HOSTILE))
-    looks = {name: look(plans.code(name)) for name in names}
+    looks = {name: look(core_text.code(name)) for name in names}
     assert len(set(looks.values())) == len(names)
 
 
@@ -571,7 +571,7 @@ TWINS = [
 def test_twins_are_told_apart(one: str, other: str) -> None:
     """Also where only a font would show it: one of the two at least spells out what differs."""
     assert one != other
-    assert look(plans.code(one)) != look(plans.code(other))
+    assert look(core_text.code(one)) != look(core_text.code(other))
 
 
 def test_no_character_of_a_shown_name_is_lost_to_the_eye() -> None:
@@ -579,7 +579,7 @@ def test_no_character_of_a_shown_name_is_lost_to_the_eye() -> None:
     for code in itertools.chain(
         range(0xD800), range(0xE000, 0x10000), range(0x1D100, 0x1D200), range(0x1F000, 0x1FB00)
     ):
-        shown = plans.visible(f"x{chr(code)}x")
+        shown = visible(f"x{chr(code)}x")
         if shown != f"x⟨U+{code:04X}⟩x":
             assert shown == f"x{chr(code)}x"
             assert (unicodedata.category(chr(code))[0] in "LNPS" and chr(code) not in BLANK) or code == 0x20
@@ -588,22 +588,22 @@ def test_no_character_of_a_shown_name_is_lost_to_the_eye() -> None:
 
 def test_orders_that_look_the_same_are_spelled_out() -> None:
     """A digit beside right-to-left letters is drawn at the same place whether it stands before or after them."""
-    assert plans.visible("א1") == "⟨U+05D0⟩1"
-    assert plans.visible("1א") == "1⟨U+05D0⟩"
-    assert plans.visible("אב_ג") == "אב_ג"
-    assert plans.visible("٣-٤") == "⟨U+0663⟩-⟨U+0664⟩"
+    assert visible("א1") == "⟨U+05D0⟩1"
+    assert visible("1א") == "1⟨U+05D0⟩"
+    assert visible("אב_ג") == "אב_ג"
+    assert visible("٣-٤") == "⟨U+0663⟩-⟨U+0664⟩"
 
 
 @pytest.mark.parametrize("name", ["раypal", "a" * 63, "é" * 31, "🦆" * 15, "表", "Straße_2", "ＡＢＣ", "ﬁ"])
 def test_letters_are_letters(name: str) -> None:
     """Homoglyphs, other scripts, emoji: shown as they are, and whole."""
-    assert plans.visible(name) == name
+    assert visible(name) == name
 
 
 def test_200_hostile_actions_of_63_bytes_are_all_shown() -> None:
     """The largest plan: each statement once, whole."""
     many = [action(str(number), statement=f'VACUUM "{number:03d}{"🦆" * 15}"') for number in range(200)]
-    lines = read(plans.body(plan(*many), "dba", {}, ["ann"]))
+    lines = read(body(plan(*many), "dba", {}, ["ann"]))
     assert [line for line in lines if "《V" in line] == [
         f'  - <b>{number}</b> · 《VACUUM "{number:03d}{"🦆" * 15}"》' for number in range(200)
     ]

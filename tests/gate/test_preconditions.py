@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.apply.stage import Stage, states
-from tests.apply.test_indexes import approved, names, table
-from tests.apply.test_reindex import PKEY
-from tests.apply.test_reindex import approved as rebuilds
-from tests.apply.test_reindex import worn as worn  # noqa: PLC0414  # the fixture
-from tests.apply.test_validate import approved as validations
-from upkeep.gate import Stored
+from tests.areas.indexes.test_drop import approved, names, table
+from tests.areas.indexes.test_reindex import PKEY
+from tests.areas.indexes.test_reindex import approved as rebuilds
+from tests.areas.indexes.test_reindex import worn as worn  # noqa: PLC0414  # the fixture
+from tests.areas.tables.test_validate import approved as validations
+from tests.stages.stage import Stage, states
+from upkeep.gate.drawn_up import Stored
 
 GROWN = "bytes since the plan was drawn up: what was predicted holds no longer"
 KEY = "CREATE TABLE r (a int PRIMARY KEY); INSERT INTO r SELECT DISTINCT a FROM t; ALTER TABLE t ADD {}"

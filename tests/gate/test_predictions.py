@@ -7,9 +7,11 @@ import statistics
 from dataclasses import replace
 from typing import Any
 
-from upkeep import optimise, predictions
-from upkeep.predictions import NOTE, Correction, Learned, Past
-from upkeep.settings import ROOT, settings
+from upkeep.areas.tables import vacuum as optimise
+from upkeep.gate import predictions
+from upkeep.gate.predictions import NOTE, Correction, Learned, Past
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
 
 CONFIG = settings(ROOT / "config").maintenance.optimise
 

@@ -11,11 +11,16 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.apply.stage import Stage
-from tests.signing import SIGNER, SIGNING
-from upkeep import gate, ledger, plans, sheets
-from upkeep.permits import Decision
-from upkeep.windows import Run
+from tests.stages.signing import SIGNER, SIGNING
+from tests.stages.stage import Stage
+from upkeep.core.windows import Run
+from upkeep.gate import sheets
+from upkeep.gate.drawn_up import add_sheet, plan_of_run, plans_in_force, sheet_of_run
+from upkeep.gate.permits import Decision
+from upkeep.gate.plans.model import SCHEDULE
+from upkeep.gate.store import add_decision, add_shown, said_yes, shown_of_task
+from upkeep.ledger.read import verdict_of_run
+from upkeep.ledger.write import add_report
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
@@ -33,12 +38,12 @@ def test_a_run_with_the_id_of_a_deleted_one_gets_a_plan_of_its_own(stage: Stage)
     first = stage.approved(requested_by="operator", run_id="twice")
     again = replace(first.plan, instance="2", requested_by="ann")
     with stage.ledger.session() as session:
-        assert gate.plan_of_run(session, again.run) is None
-        assert gate.said_yes(session, first.plan.run) == {("ann", "dba"), ("bob", "devops")}
-        assert gate.said_yes(session, again.run) == set()
+        assert plan_of_run(session, again.run) is None
+        assert said_yes(session, first.plan.run) == {("ann", "dba"), ("bob", "devops")}
+        assert said_yes(session, again.run) == set()
     second = stage.plan(requested_by="ann", run_id="twice", instance="2")
     with stage.ledger.session() as session:
-        kept = {run.instance: gate.plan_of_run(session, run) for run in (first.plan.run, second.plan.run)}
+        kept = {run.instance: plan_of_run(session, run) for run in (first.plan.run, second.plan.run)}
     assert {key: found and found.plan.requested_by for key, found in kept.items()} == {"1": "operator", "2": "ann"}
     assert first.digest != second.digest
     assert stage.apply(second)["worn"].reason.startswith("no answer from dba by ")
@@ -56,12 +61,12 @@ def test_what_was_shown_and_signed_is_one_runs_alone(stage: Stage) -> None:
     task: dict[str, Any] = {"task_id": "dba", "map_index": -1, "role": "dba", "digest": stored.digest}
     row = {**task, "try_number": 1, "body_digest": "", "action_ids": ["1"], "asked": ["ann"]}
     with stage.ledger.session() as session:
-        gate.add_sheet(session, window, sheet, {})
-        gate.add_shown(session, window, row, SIGNER)
+        add_sheet(session, window, sheet, {})
+        add_shown(session, window, row, SIGNER)
         for instance, there in (("1", True), ("2", False)):
             run = replace(window, instance=instance).run
-            assert (gate.sheet_of_run(session, run, sheets.SIGN_ON) is not None) is there
-            assert (gate.shown_of_task(session, task | named | {"instance": instance}, SIGNING) is not None) is there
+            assert (sheet_of_run(session, run, sheets.SIGN_ON) is not None) is there
+            assert (shown_of_task(session, task | named | {"instance": instance}, SIGNING) is not None) is there
 
 
 def test_a_report_is_judged_by_its_own_run(stage: Stage) -> None:
@@ -69,10 +74,10 @@ def test_a_report_is_judged_by_its_own_run(stage: Stage) -> None:
     stage.dirty("worn")
     window = stage.window(stage.plan(run_id="reported").plan)
     with stage.ledger.session() as session:
-        ledger.add_report(session, window, level="ok", headline="All is well", html="", body={})
-        assert ledger.verdict_of_run(session, window.run)["headline"] == "All is well"
+        add_report(session, window, level="ok", headline="All is well", html="", body={})
+        assert verdict_of_run(session, window.run)["headline"] == "All is well"
         with pytest.raises(LookupError):
-            ledger.verdict_of_run(session, replace(window, instance="2").run)
+            verdict_of_run(session, replace(window, instance="2").run)
 
 
 def test_what_a_deleted_run_asked_is_in_force_no_more(stage: Stage) -> None:
@@ -88,9 +93,9 @@ def test_what_a_deleted_run_asked_is_in_force_no_more(stage: Stage) -> None:
 
     mine, now = Run("maintenance_weekly", "mine", "3"), datetime.now(UTC)
     with stage.ledger.session() as session:
-        in_force = gate.plans_in_force(session, stage.name, now, mine, there)
+        in_force = plans_in_force(session, stage.name, now, mine, there)
         assert [digest for digest, _ in in_force] == [stored.digest]
-        assert gate.plans_in_force(session, stage.name, now, mine, lambda _: False) == []
+        assert plans_in_force(session, stage.name, now, mine, lambda _: False) == []
     assert {(run.run_id, run.instance) for run in asked} == {("deleted", "1"), ("another", "1")}
 
 
@@ -102,7 +107,7 @@ def test_a_run_that_does_not_say_which_one_it_is_asks_nothing(stage: Stage) -> N
     stored = stage.plan(run_id="old")
     stage.ledger.change("UPDATE upkeep.plans SET instance = '' WHERE digest = %s", stored.digest)
     with stage.ledger.session() as session:
-        assert gate.plan_of_run(session, Run("maintenance_weekly", "old", "")) is None
+        assert plan_of_run(session, Run("maintenance_weekly", "old", "")) is None
 
 
 def test_a_row_moved_to_another_run_is_found_out(stage: Stage) -> None:
@@ -111,7 +116,7 @@ def test_a_row_moved_to_another_run_is_found_out(stage: Stage) -> None:
     stored = stage.plan(run_id="moved")
     stage.ledger.change("UPDATE upkeep.plans SET instance = '2' WHERE digest = %s", stored.digest)
     with stage.ledger.session() as session, pytest.raises(ValueError, match="it was changed in the ledger"):
-        gate.plan_of_run(session, replace(stored.plan, instance="2").run)
+        plan_of_run(session, replace(stored.plan, instance="2").run)
 
 
 def test_who_asked_for_the_run_as_it_is_counts_beside_the_plans_requester(stage: Stage) -> None:
@@ -124,7 +129,7 @@ def test_who_asked_for_the_run_as_it_is_counts_beside_the_plans_requester(stage:
     assert refused.reason == "ann requested it and cannot be the only approver"
     (refused,) = stage.apply(stored, requested_by="a stranger").values()
     assert refused.reason.startswith("it was requested by 'a stranger', whom config/maintenance.yaml: people does not")
-    (done,) = stage.apply(stored, requested_by=plans.SCHEDULE).values()
+    (done,) = stage.apply(stored, requested_by=SCHEDULE).values()
     assert done.state == "done"
 
 
@@ -136,7 +141,7 @@ def test_an_answer_to_one_run_cannot_be_kept_for_another(stage: Stage) -> None:
     ((shown,),) = stage.ledger.ask("SELECT min(id) FROM upkeep.shown WHERE digest = %s", first.digest)
     answer = Decision("dba", "ann", frozenset({"1"}), datetime.now(UTC))
     with pytest.raises(psycopg.errors.ForeignKeyViolation), stage.ledger.session() as session:
-        gate.add_decision(session, second.digest, shown, answer, SIGNER)
+        add_decision(session, second.digest, shown, answer, SIGNER)
 
 
 # What Airflow's scheduler says ------------------------------------------------------------------------------------

@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 
-from upkeep import evidence, plans, sheets
-from upkeep.findings import Finding, Level
-from upkeep.permits import Decision, InvalidAnswer, approved_ids
-from upkeep.settings import MONTHLY_TASKS, ROOT, settings
+from upkeep.core.findings import Finding, Level
+from upkeep.gate import sheets
+from upkeep.gate.permits import Decision, InvalidAnswer, approved_ids
+from upkeep.gate.plans.model import digest
+from upkeep.gate.sheets import ATTEST, DECLINED, NO_ANSWER, SIGN_ON, SIGNED, VOID, WORDS, Item, Sheet
+from upkeep.report import evidence
 from upkeep.settings.approval import Role
-from upkeep.sheets import ATTEST, DECLINED, NO_ANSWER, SIGN_ON, SIGNED, VOID, WORDS, Item, Sheet
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.settings.monthly import MONTHLY_TASKS
 
 DUE = datetime(2026, 12, 6, 2, tzinfo=UTC)
 ROLES = ("devops", "dba", "security", "lead")
@@ -122,7 +126,7 @@ def test_a_sheet_is_its_canonical_text() -> None:
     """It comes back as it was; another text, another field or a changed order is refused."""
     text = sheets.canonical(sheet(ATTEST, TASKS))
     assert sheets.parse(text) == sheet(ATTEST, TASKS)
-    assert plans.digest(text) != plans.digest(sheets.canonical(sheet(ATTEST, TASKS[::-1])))
+    assert digest(text) != digest(sheets.canonical(sheet(ATTEST, TASKS[::-1])))
     with pytest.raises(ValueError, match="not in its canonical form"):
         sheets.parse(text.replace(":", ": ", 1))
     with pytest.raises(ValueError, match="found no sheet"):

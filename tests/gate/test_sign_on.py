@@ -8,24 +8,27 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from tests.apply.stage import Stage, changed, states
-from tests.signing import SIGNER
-from upkeep import gate, plans, sheets
-from upkeep.permits import Decision
+from tests.stages.signing import SIGNER
+from tests.stages.stage import Stage, changed, states
+from upkeep.gate import sheets
+from upkeep.gate.drawn_up import Stored, StoredSheet, add_sheet, plan_by_digest, plan_of_run, sheet_of_run
+from upkeep.gate.permits import Decision
+from upkeep.gate.plans.model import digest
+from upkeep.gate.sheets import Item, Sheet
+from upkeep.gate.store import add_decision, add_shown
 from upkeep.settings.approval import Role
-from upkeep.sheets import Item, Sheet
 
 PEOPLE = {"dba": "ann", "devops": "bob"}
 
 
-def monthly(stage: Stage) -> gate.Stored:
+def monthly(stage: Stage) -> Stored:
     """A monthly plan that dba and devops approved."""
     stage.config = changed(stage.config, monthly={"sign_on": ("dba", "devops")})
     stage.dirty("dead")
     return stage.approved(cadence="monthly", dag_id="maintenance_monthly")
 
 
-def ask(stage: Stage, stored: gate.Stored) -> gate.StoredSheet:
+def ask(stage: Stage, stored: Stored) -> StoredSheet:
     """The sign-on sheet of the plan's run."""
     items = tuple(Item(role, role, role, "G23", "", "takes part") for role in PEOPLE)
     plan = stored.plan
@@ -33,10 +36,10 @@ def ask(stage: Stage, stored: gate.Stored) -> gate.StoredSheet:
     run = {"dag_id": plan.dag_id, "run_id": plan.run_id, "instance": plan.instance}
     sheet = Sheet(sheets.SIGN_ON, plan.target, plan.cadence, due=plan.due, not_after=end, items=items, **run)
     with stage.ledger.session() as session:
-        return gate.add_sheet(session, stage.window(plan), sheet, {})
+        return add_sheet(session, stage.window(plan), sheet, {})
 
 
-def sign(stage: Stage, stored: gate.Stored, kept: gate.StoredSheet, people: Mapping[str, str] = PEOPLE) -> None:
+def sign(stage: Stage, stored: Stored, kept: StoredSheet, people: Mapping[str, str] = PEOPLE) -> None:
     """Let people sign on; an empty name of a role declines."""
     for role, person in people.items():
         shown = {
@@ -50,8 +53,8 @@ def sign(stage: Stage, stored: gate.Stored, kept: gate.StoredSheet, people: Mapp
             "asked": [person],
         }
         with stage.ledger.session() as session:
-            number = gate.add_shown(session, stage.window(stored.plan), shown, SIGNER)
-            gate.add_decision(
+            number = add_shown(session, stage.window(stored.plan), shown, SIGNER)
+            add_decision(
                 session, kept.digest, number, Decision(role, person, frozenset({role}), datetime.now(UTC)), SIGNER
             )
 
@@ -85,7 +88,7 @@ def test_one_person_is_not_two_roles_and_who_left_is_not_there(stage: Stage) -> 
     assert stage.vacuums() == {"dead": 0, "other": 0}
 
 
-def monthly_again(stage: Stage) -> gate.Stored:
+def monthly_again(stage: Stage) -> Stored:
     """Another run's plan on the same target."""
     return stage.approved(cadence="monthly", dag_id="maintenance_monthly")
 
@@ -110,9 +113,9 @@ def test_a_run_keeps_its_first_sheet_and_its_plan_beside_it(stage: Stage) -> Non
     first = ask(stage, stored)
     assert ask(stage, stored).digest == first.digest
     with stage.ledger.session() as session:
-        plan = gate.plan_of_run(session, stored.plan.run)
-        assert gate.plan_by_digest(session, first.digest) is None
-        assert gate.sheet_of_run(session, stored.plan.run, sheets.ATTEST) is None
+        plan = plan_of_run(session, stored.plan.run)
+        assert plan_by_digest(session, first.digest) is None
+        assert sheet_of_run(session, stored.plan.run, sheets.ATTEST) is None
     assert plan is not None and plan.digest == stored.digest
 
 
@@ -142,7 +145,7 @@ def test_the_tasks_role_cannot_change_or_remove_a_sheet(stage: Stage) -> None:
             pytest.raises(psycopg.errors.InsufficientPrivilege),
         ):
             tasks.execute(statement.encode(), [kept.digest])
-    assert plans.digest(sheets.canonical(kept.sheet)) == kept.digest
+    assert digest(sheets.canonical(kept.sheet)) == kept.digest
 
 
 def test_not_even_the_ledgers_owner_makes_one_person_two_roles(stage: Stage) -> None:

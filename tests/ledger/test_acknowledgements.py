@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from upkeep.exceptions import LONGEST, OpenException, State, applied, open_exceptions
-from upkeep.findings import Finding, Level
-from upkeep.settings import Acknowledgement
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.acknowledgements import LONGEST, OpenException, State, applied, open_exceptions
+from upkeep.settings.exceptions import Acknowledgement
 
 NOW = datetime(2026, 11, 25, 2, tzinfo=UTC)
 END = date(2027, 1, 31)

@@ -22,14 +22,19 @@ import sqlparse
 from psycopg import sql
 
 from sandbox.postgres import HOST, Cluster
-from tests import hostile
-from upkeep import database, ledger, migrations, queries
-from upkeep.checks.security import scan_age
-from upkeep.database import Session
-from upkeep.findings import Finding, Level, Sample
-from upkeep.ledger import Answer, Looked, StepRecord
-from upkeep.settings import ROOT, settings
-from upkeep.windows import Kind, Window
+from tests.stages import hostile
+from upkeep.areas.security.logins import scan_age
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.windows import Kind, Window
+from upkeep.ledger import read as ledger_read
+from upkeep.ledger.migrations import upgrade as migrations_upgrade
+from upkeep.ledger.migrations.upgrade import head
+from upkeep.ledger.read import earlier_samples, last_scan, latest_steps, samples, verdict_of_run
+from upkeep.ledger.write import MAX_KEY, Answer, Looked, StepRecord, add_report, add_step, open_window, window_id
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.wires import database, queries
+from upkeep.wires.database import Session
 
 CLOCKS = settings(ROOT / "config").maintenance.sql
 DUE = datetime(2026, 5, 4, 2, tzinfo=UTC)
@@ -129,7 +134,7 @@ def create(found: Ledger) -> None:
 
 def upgrade(found: Ledger) -> None:
     """What `python -m upkeep ledger upgrade` does, in this process."""
-    migrations.upgrade(lambda: psycopg.connect(found.dsn("owner")))
+    migrations_upgrade.upgrade(lambda: psycopg.connect(found.dsn("owner")))
     with psycopg.connect(found.dsn("owner")) as connection:
         grants = database.script("setup/ledger_grants", tasks=found.login("tasks"), dashboard=found.login("dashboard"))
         connection.execute(grants.encode())
@@ -204,16 +209,16 @@ def record(
 def write(book: Ledger, window: Window, *records: StepRecord) -> None:
     """Open the window and add these steps, as the tasks' role."""
     with book.session() as session:
-        ledger.open_window(session, window)
+        open_window(session, window)
     for one in records:
         with book.session() as session:
-            ledger.add_step(session, window, one)
+            add_step(session, window, one)
 
 
 def read(book: Ledger, window: Window) -> dict[str, Any]:
     """The latest tries by step, as the tasks' role."""
     with book.session() as session:
-        return {row["step"]: row for row in ledger.latest_steps(session, window)}
+        return {row["step"]: row for row in latest_steps(session, window)}
 
 
 # Migrations -----------------------------------------------------------------------------------------------------
@@ -254,7 +259,7 @@ def test_migrations_lead_from_nothing_to_the_head_and_twice_is_harmless(fresh: L
     assert tables(fresh) == expected
     assert len(identity) == 1
     assert fresh.ask(queries.load("ledger/identity")) == identity
-    assert fresh.ask(queries.load("ledger/revision")) == [(migrations.head(),)]
+    assert fresh.ask(queries.load("ledger/revision")) == [(head(),)]
     assert read(fresh, window)["a.step"]["findings"] == [finding("kept")]
 
 
@@ -262,9 +267,9 @@ def test_a_migration_that_is_refused_raises_the_drivers_own_error(fresh: Ledger)
     """A caller that knows psycopg's errors knows those of a migration: no login, and no permission."""
     dsn = psycopg.conninfo.make_conninfo(fresh.dsn("owner"), password="wrong")
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-        migrations.upgrade(lambda: psycopg.connect(dsn))
+        migrations_upgrade.upgrade(lambda: psycopg.connect(dsn))
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="permission denied for database"):
-        migrations.upgrade(lambda: psycopg.connect(fresh.dsn("tasks")))
+        migrations_upgrade.upgrade(lambda: psycopg.connect(fresh.dsn("tasks")))
     assert tables(fresh) == set()
 
 
@@ -285,7 +290,7 @@ def test_the_commands_of_a_first_installation_work_and_can_be_repeated(cluster: 
         for _ in range(2):
             done = python_m_upkeep(environment, "ledger", "upgrade")
             assert (done.returncode, done.stderr) == (0, "")
-            assert f"'upkeep_ledger_owner' is at revision {migrations.head()}." in done.stdout
+            assert f"'upkeep_ledger_owner' is at revision {head()}." in done.stdout
         with found.session() as session:
             assert session.row(queries.load("ledger/tasks_rights")) == {"inserts": True, "owns": False}
         with found.session("dashboard") as session:
@@ -323,7 +328,7 @@ def test_the_printed_grants_for_the_target_run_and_let_the_role_look(
             connection.execute("CREATE TABLE added_later (id int)")
             with psycopg.connect(cluster.dsn(name, role, password), autocommit=True) as reader:
                 reader.execute("SELECT FROM there, added_later")
-                assert reader.execute(queries.load("checks/may_see_activity").encode()).fetchone()[:2] == (True, role)
+                assert reader.execute(queries.load("database/may_see_activity").encode()).fetchone()[:2] == (True, role)
                 with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
                     reader.execute("CREATE TEMPORARY TABLE mine (id int); INSERT INTO there VALUES (1)")
                 reader.execute("SET default_transaction_read_only = off")
@@ -435,7 +440,7 @@ def test_the_dashboard_reads_everything_and_inserts_nothing(book: Ledger, window
         for table in sorted(tables(book)):
             session.rows(f"SELECT FROM upkeep.{table} LIMIT 1")
     with pytest.raises(psycopg.errors.InsufficientPrivilege), book.session("dashboard") as session:
-        ledger.open_window(session, window)
+        open_window(session, window)
 
 
 # Windows --------------------------------------------------------------------------------------------------------
@@ -444,14 +449,14 @@ def test_the_dashboard_reads_everything_and_inserts_nothing(book: Ledger, window
 def test_opening_a_window_twice_leaves_one_row_and_takes_back_its_outcome(book: Ledger, window: Window) -> None:
     """A run that is cleared, and a backfill of the same due, are the same window with the newer run."""
     with book.session() as session:
-        first = ledger.open_window(session, window)
-        ledger.add_report(session, window, level="ok", headline="h", html="", body={})
+        first = open_window(session, window)
+        add_report(session, window, level="ok", headline="h", html="", body={})
     query = "SELECT id, run_id, outcome, closed_at IS NOT NULL FROM upkeep.windows WHERE target = %s"
     assert book.ask(query, window.target) == [(first, "scheduled__1", "ok", True)]
     again = replace(window, run_id="backfill__1")
     with book.session() as session:
-        assert ledger.open_window(session, again) == first
-        assert ledger.window_id(session, again) == first
+        assert open_window(session, again) == first
+        assert window_id(session, again) == first
     assert book.ask(query, window.target) == [(first, "backfill__1", None, False)]
 
 
@@ -459,16 +464,16 @@ def test_manual_windows_of_one_moment_are_told_apart_by_their_runs(book: Ledger,
     """Two people who ask at once get two windows beside the calendar's; each finds its own."""
     runs = [replace(window, kind=Kind.MANUAL, run_id=f"manual__{number}") for number in range(2)]
     with book.session() as session:
-        ids = [ledger.open_window(session, one) for one in (window, *runs)]
+        ids = [open_window(session, one) for one in (window, *runs)]
         assert len(set(ids)) == 3
-        assert [ledger.window_id(session, one) for one in (window, *runs)] == ids
+        assert [window_id(session, one) for one in (window, *runs)] == ids
     assert book.ask("SELECT count(*) FROM upkeep.windows WHERE target = %s", window.target) == [(3,)]
 
 
 def test_a_step_of_a_window_that_was_not_opened_is_refused(book: Ledger, window: Window) -> None:
     """A step does not make up its window; the error says what it found."""
     with pytest.raises(LookupError, match="found 0 rows, expected exactly one"), book.session() as session:
-        ledger.add_step(session, window, record())
+        add_step(session, window, record())
 
 
 # Steps ----------------------------------------------------------------------------------------------------------
@@ -480,7 +485,7 @@ def test_a_step_is_written_whole_or_not_at_all(book: Ledger, window: Window) -> 
     bad = Sample("bad", None, "unit")  # type: ignore[arg-type]  # what a buggy check might hand over
     one = record(finding("lost"), samples=(Sample("good", 1.0, "unit"), bad))
     with pytest.raises(psycopg.errors.NotNullViolation), book.session() as session:
-        ledger.add_step(session, window, one)
+        add_step(session, window, one)
     assert read(book, window) == {}
     assert book.ask("SELECT count(*) FROM upkeep.findings WHERE key = 'lost'") == [(0,)]
     assert book.ask("SELECT count(*) FROM upkeep.samples WHERE metric IN ('good', 'bad')") == [(0,)]
@@ -502,7 +507,7 @@ def test_the_newest_try_of_each_step_counts(book: Ledger, window: Window) -> Non
     }
     assert found["a.step"]["findings"] == [finding("second")]
     with book.session() as session:
-        assert ledger.samples(session, found.values()) == (Sample("m", 2.0, "u"), Sample("m", 3.0, "u", "s"))
+        assert samples(session, found.values()) == (Sample("m", 2.0, "u"), Sample("m", 3.0, "u", "s"))
     assert book.ask("SELECT count(*) FROM upkeep.findings WHERE key = 'first'") == [(1,)]
 
 
@@ -536,12 +541,12 @@ def test_hostile_text_is_shown_and_not_lost(book: Ledger, window: Window, sent: 
     row = read(book, window)["a.step"]
     assert (row["reason"], row["source"]) == (kept, kept)
     (found,) = row["findings"]
-    assert found.key == kept[: ledger.MAX_KEY]
+    assert found.key == kept[:MAX_KEY]
     assert {found.subject, found.detail, found.expected, found.remedy} == {kept}
     assert found.metadata == {kept: [kept, {"k": kept}]}
     with book.session() as session:
-        (sample,) = ledger.samples(session, [row])
-    assert sample.subject == kept[: ledger.MAX_KEY]
+        (sample,) = samples(session, [row])
+    assert sample.subject == kept[:MAX_KEY]
     ((body, digest),) = book.ask("SELECT body, digest FROM upkeep.answers WHERE step_id = %s", row["id"])
     assert body == kept
     assert digest == row["digest"] == hashlib.sha256(sent.encode("utf-8", "surrogatepass")).hexdigest()
@@ -553,8 +558,8 @@ def test_a_long_subject_of_a_sample_does_not_cost_the_step_its_record(book: Ledg
     write(book, window, record(finding("kept"), samples=(Sample("errors", 1.0, "errors", subject),)))
     row = read(book, window)["a.step"]
     with book.session() as session:
-        (sample,) = ledger.samples(session, [row])
-    assert sample.subject == subject[: ledger.MAX_KEY]
+        (sample,) = samples(session, [row])
+    assert sample.subject == subject[:MAX_KEY]
 
 
 def test_metadata_of_any_type_becomes_json(book: Ledger, window: Window) -> None:
@@ -597,8 +602,8 @@ def test_metadata_of_any_type_becomes_json(book: Ledger, window: Window) -> None
 def since(book: Ledger, window: Window) -> dict[str, datetime]:
     """Since when each finding of a window's latest steps has been there."""
     with book.session() as session:
-        found = [one for row in ledger.latest_steps(session, window) for one in row["findings"]]
-        return ledger.since(session, window, found)
+        found = [one for row in latest_steps(session, window) for one in row["findings"]]
+        return ledger_read.since(session, window, found)
 
 
 def test_since_is_the_first_window_of_an_unbroken_row(book: Ledger, window: Window) -> None:
@@ -679,7 +684,7 @@ def test_earlier_samples_are_the_newest_before_the_moment(book: Ledger, window: 
 
     def values(before: datetime) -> dict[tuple[str, str], float]:
         with book.session() as session:
-            found = ledger.earlier_samples(session, window.target, "a.step", before)
+            found = earlier_samples(session, window.target, "a.step", before)
         assert all(taken_at <= before for _, taken_at in found.values())
         return {key: value for key, (value, _) in found.items()}
 
@@ -697,7 +702,7 @@ def test_the_age_of_the_last_scan_is_that_of_the_last_weekly_window_with_one(boo
 
     def level() -> Level:
         with book.session() as session:
-            return scan_age(ledger.last_scan(session, window.target), DUE + 20 * DAY).level
+            return scan_age(last_scan(session, window.target), DUE + 20 * DAY).level
 
     weekly, scan = replace(window, cadence="weekly"), "evidence.patches.npm_audit"
     write(book, later(window, 19), record(step=scan))
@@ -723,9 +728,9 @@ def test_reports_are_only_ever_added_and_the_newest_is_the_verdicts(book: Ledger
     write(book, window)
     with book.session() as session:
         with pytest.raises(LookupError, match="found 0 rows"):
-            ledger.verdict_of_run(session, window.run)
+            verdict_of_run(session, window.run)
         for level, html in (("critical", "<p>first"), ("ok", "<p>second")):
-            ledger.add_report(session, window, level=level, headline=level, html=html, body={"level": level})
+            add_report(session, window, level=level, headline=level, html=html, body={"level": level})
     pages = book.ask(
         "SELECT r.id, html, outcome FROM upkeep.reports r JOIN upkeep.windows w ON w.id = window_id "
         "WHERE r.dag_id = %s ORDER BY r.id",
@@ -733,7 +738,7 @@ def test_reports_are_only_ever_added_and_the_newest_is_the_verdicts(book: Ledger
     )
     assert [(html, outcome) for _, html, outcome in pages] == [("<p>first", "ok"), ("<p>second", "ok")]
     with book.session() as session:
-        newest = ledger.verdict_of_run(session, window.run)
+        newest = verdict_of_run(session, window.run)
     assert (newest["id"], json.loads(newest["body"]), newest["headline"]) == (pages[1][0], {"level": "ok"}, "ok")
 
 
@@ -745,7 +750,7 @@ def test_a_report_of_hostile_text_is_kept_with_the_digest_of_what_is_kept(
     write(book, window)
     with book.session() as session:
         body = {"detail": sent, "moment": DUE, "value": float("nan")}
-        number = ledger.add_report(session, window, level="ok", headline=sent, html=sent, body=body)
+        number = add_report(session, window, level="ok", headline=sent, html=sent, body=body)
     ((headline, html, text, digest),) = book.ask(
         "SELECT headline, html, body, digest FROM upkeep.reports WHERE id = %s", number
     )

@@ -11,14 +11,17 @@ from typing import Any
 
 import pytest
 
-from tests.sql import test_ledger
-from tests.sql.test_ledger import DAY, DUE, Ledger, finding, later, record, write
-from upkeep import ledger, reports
-from upkeep.checks.latencies import Timed, judge, last_called
-from upkeep.findings import Level, Sample
-from upkeep.ledger import StepRecord
-from upkeep.settings import METRICS, ROOT, settings
-from upkeep.windows import Kind, Window
+from tests.ledger import test_ledger
+from tests.ledger.test_ledger import DAY, DUE, Ledger, finding, later, record, write
+from upkeep.areas.health.latencies import Timed, judge, last_called
+from upkeep.core.findings import Level, Sample
+from upkeep.core.windows import Kind, Window
+from upkeep.ledger.read import HISTORY, earlier_samples, metric_history, months, previous_findings, remembered
+from upkeep.ledger.write import StepRecord
+from upkeep.report.changes import compare
+from upkeep.report.model import Report
+from upkeep.settings.base import METRICS, ROOT
+from upkeep.settings.load import settings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
@@ -39,7 +42,7 @@ def sampled(value: float, *, step: str = "health.system_status", metric: str = C
 def values(book: Ledger, window: Window, metric: str = CPU) -> list[tuple[int, str, float | None]]:
     """(days since the first window, kind, value) of one metric's history, oldest first."""
     with book.session() as session:
-        rows = ledger.metric_history(session, window, [metric])[metric]
+        rows = metric_history(session, window, [metric])[metric]
     return [((row["due"] - DUE).days, row["kind"], row["value"]) for row in rows]
 
 
@@ -52,7 +55,7 @@ def test_a_metric_has_a_row_for_each_window_and_none_where_it_was_not_measured(b
     expected = [(0, "calendar", 10.0), (1, "calendar", None), (2, "calendar", None), (3, "calendar", 40.0)]
     assert values(book, later(window, 3)) == expected
     with book.session() as session:
-        first = ledger.metric_history(session, window, [CPU, "never"])
+        first = metric_history(session, window, [CPU, "never"])
     assert first["never"] == [{**first[CPU][0], "metric": "never", "value": None}]
     assert (first[CPU][0]["due"], first[CPU][0]["period_start"]) == (DUE, DUE - DAY)
 
@@ -80,7 +83,7 @@ def test_the_last_thirty_windows_are_asked_and_nothing_later_or_of_another_targe
     write(book, replace(later(window, 31), target=f"other_{secrets.token_hex(4)}"), sampled(999))
     found = values(book, later(window, 31))
     assert [value for _, _, value in found] == [float(day) for day in range(2, 32)]
-    assert ledger.HISTORY == len(found) == 30
+    assert HISTORY == len(found) == 30
 
 
 def test_manual_windows_are_told_apart_and_the_window_asked_for_is_always_last(book: Ledger, window: Window) -> None:
@@ -105,7 +108,7 @@ def test_a_hostile_name_of_a_metric_is_a_name(book: Ledger, window: Window) -> N
 def previous(book: Ledger, window: Window) -> dict[str, tuple[str, int]]:
     """Key → (level, days since the first window) of what was found before a window."""
     with book.session() as session:
-        rows = ledger.previous_findings(session, window)
+        rows = previous_findings(session, window)
     assert len({(row["step"], row["key"]) for row in rows}) == len(rows)
     return {row["key"]: (row["level"].value, (row["due"] - DUE).days) for row in rows}
 
@@ -153,7 +156,7 @@ def test_ten_thousand_long_findings_come_back_short(book: Ledger, window: Window
     many = [finding(f"k:{i}", subject="s" * 400, detail="d" * 2_000) for i in range(10_000)]
     write(book, window, record(*many))
     with book.session() as session:
-        rows = ledger.previous_findings(session, later(window, 1))
+        rows = previous_findings(session, later(window, 1))
     assert len(rows) == 10_000
     assert {(len(row["subject"]), len(row["detail"])) for row in rows} == {(300, 300)}
 
@@ -161,7 +164,7 @@ def test_ten_thousand_long_findings_come_back_short(book: Ledger, window: Window
 # The report's own look, gathered as the task does ---------------------------------------------------------------
 
 
-def gather(book: Ledger, window: Window) -> reports.Report:
+def gather(book: Ledger, window: Window) -> Report:
     """What the report task puts together from the ledger, with Airflow's part played by plain values."""
     task = ReportOperator(task_id="report", target=window.target, cadence="daily")
     ti = SimpleNamespace(dag_id=window.dag_id, run_id=window.run_id, try_number=1)
@@ -192,7 +195,7 @@ def test_a_late_window_is_found_by_its_own_report_and_gone_from_the_next(
     write(book, second, replace(sampled(60), started_at=now))
     two = gather(book, replace(second, deadline=now + timedelta(hours=1)))
     assert two.own == () and two.previous == first.due
-    assert [was.key for was, _ in reports.compare(two).gone] == ["window:late"]
+    assert [was.key for was, _ in compare(two).gone] == ["window:late"]
     assert [point.value for point in two.history[-1].points] == [50.0, 60.0]
 
     by_hand = replace(later(second, 1), kind=Kind.MANUAL, run_id="manual__1")
@@ -208,7 +211,7 @@ def test_a_late_window_is_found_by_its_own_report_and_gone_from_the_next(
 def known(book: Ledger, window: Window, reach: timedelta = 30 * DAY) -> dict[str, float]:
     """Subject → value of what one step remembers before a window."""
     with book.session() as session:
-        return {subject: value for (_, subject), value in ledger.remembered(session, window, "a.step", reach).items()}
+        return {subject: value for (_, subject), value in remembered(session, window, "a.step", reach).items()}
 
 
 def seen(subject: str, value: float, **changed: Any) -> StepRecord:
@@ -268,7 +271,7 @@ def test_a_call_that_brought_a_first_time_alone_ends_the_silence(book: Ledger, w
     write(book, window, record(step=TIMES, samples=looked.samples))
     now = datetime.now(UTC) + timedelta(minutes=9)
     with book.session() as session:
-        called = last_called(ledger.earlier_samples(session, window.target, TIMES, now))
+        called = last_called(earlier_samples(session, window.target, TIMES, now))
     again = {"trust-scorer": Timed((20.0, 20.0))}
     assert judge(again, called, (), now, CONFIG).findings[0].metadata["cold"] is False
     assert judge(again, called, (), now + timedelta(minutes=2), CONFIG).findings[0].metadata["cold"] is True
@@ -292,7 +295,7 @@ def test_a_month_is_the_median_of_its_windows_and_twelve_of_them_are_asked(book:
     write(book, due_at(window, first + 3 * DAY), sampled(99, subject="part"))
     write(book, due_at(window, first + 4 * DAY), sampled(99))
     with book.session() as session:
-        found = ledger.months(session, window.target, first + 3 * DAY, [CPU, "never"])
+        found = months(session, window.target, first + 3 * DAY, [CPU, "never"])
     before = (first - DAY).replace(day=1)
     midnight = {"hour": 0, "minute": 0, "second": 0, "microsecond": 0}
     assert found == {CPU: [(before.replace(**midnight), 5.0), (first.replace(**midnight), 20.0)], "never": []}

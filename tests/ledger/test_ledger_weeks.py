@@ -10,16 +10,23 @@ from typing import Any
 
 import pytest
 
-from tests.signing import SIGNER
-from tests.sql import test_ledger
-from tests.sql.test_ledger import DAY, DUE, Ledger, later, record, write
-from upkeep import gate, ledger, plans, trends
-from upkeep.findings import Finding, Level, Sample
-from upkeep.ledger import Answer
-from upkeep.permits import Decision
-from upkeep.predictions import NOTE, Past
-from upkeep.settings import ROOT, settings
-from upkeep.windows import Kind, Window
+from tests.ledger import test_ledger
+from tests.ledger.test_ledger import DAY, DUE, Ledger, later, record, write
+from tests.stages.signing import SIGNER
+from upkeep.areas.performance import trends
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.windows import Kind, Window
+from upkeep.gate.drawn_up import Stored, add_plan
+from upkeep.gate.permits import Decision
+from upkeep.gate.permitted import Permit, Receipt, add_permit, add_receipt, past_actions
+from upkeep.gate.plans.model import Action, Plan
+from upkeep.gate.predictions import NOTE, Past
+from upkeep.gate.store import add_decision, add_shown
+from upkeep.ledger import read
+from upkeep.ledger.read import answers_of_window, metric_points
+from upkeep.ledger.write import Answer, StepRecord
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
@@ -38,7 +45,7 @@ def weekly(window: Window, weeks: int) -> Window:
     return later(first, 7 * weeks)
 
 
-def measured(value: float, metric: str = "week_errors", subject: str = "", **changed: Any) -> ledger.StepRecord:
+def measured(value: float, metric: str = "week_errors", subject: str = "", **changed: Any) -> StepRecord:
     """A step that measured one number."""
     return record(**{"step": "evidence.one", **changed}, samples=(Sample(metric, value, "errors", subject),))
 
@@ -46,7 +53,7 @@ def measured(value: float, metric: str = "week_errors", subject: str = "", **cha
 def weeks(book: Ledger, window: Window, metric: str = "week_errors") -> dict[str, dict[int, float]]:
     """Subject → weeks ago → value."""
     with book.session() as session:
-        return ledger.weeks(session, window.target, window.period_end, [metric], 12).get(metric, {})
+        return read.weeks(session, window.target, window.period_end, [metric], 12).get(metric, {})
 
 
 def test_each_week_has_the_latest_try_of_its_window_and_no_other_target_counts(book: Ledger, window: Window) -> None:
@@ -77,16 +84,16 @@ def test_points_come_in_order_from_every_window_and_end_at_the_moment(book: Ledg
     write(book, replace(window, target=f"{window.target}_other"), measured(9.0, "database_bytes"))
     with book.session() as session:
         now = session.row("SELECT clock_timestamp() AS now")["now"]
-        points = ledger.metric_points(session, window.target, "database_bytes", now - DAY, now)
+        points = metric_points(session, window.target, "database_bytes", now - DAY, now)
         middle = points[1][0]
-        some = ledger.metric_points(session, window.target, "database_bytes", points[0][0], middle)
+        some = metric_points(session, window.target, "database_bytes", points[0][0], middle)
     assert [value for _, value in points] == [0.0, 1.0, 2.0] and some == [points[1]]
 
 
 def test_answers_of_a_window_come_newest_first(book: Ledger, window: Window) -> None:
     """Of one action, from the steps of this window that ran."""
 
-    def answered(body: str, action: str = "report", **changed: Any) -> ledger.StepRecord:
+    def answered(body: str, action: str = "report", **changed: Any) -> StepRecord:
         return record(**{"step": "evidence.one", **changed}, answer=Answer("f", action, body))
 
     write(
@@ -94,8 +101,8 @@ def test_answers_of_a_window_come_newest_first(book: Ledger, window: Window) -> 
     )
     write(book, later(window, 1), answered("4"))
     with book.session() as session:
-        assert ledger.answers_of_window(session, window, "f", "report") == ["2", "1"]
-        assert ledger.answers_of_window(session, window, "f", "never") == []
+        assert answers_of_window(session, window, "f", "report") == ["2", "1"]
+        assert answers_of_window(session, window, "f", "never") == []
 
 
 # The steps as tasks carry them out ------------------------------------------------------------------------------
@@ -214,37 +221,31 @@ def test_the_weekly_report_has_the_history_of_its_own_numbers(connected: Ledger,
 # Receipts -------------------------------------------------------------------------------------------------------
 
 
-def planned(
-    book: Ledger, window: Window, *predicted: int, notes: dict[str, dict[str, Any]] | None = None
-) -> gate.Stored:
+def planned(book: Ledger, window: Window, *predicted: int, notes: dict[str, dict[str, Any]] | None = None) -> Stored:
     """A kept plan of one VACUUM for each prediction."""
     actions = tuple(
-        plans.Action(str(n), "optimise", "vacuum", "VACUUM t", "public", "t", n, "", ("dba",), "why", "lock", ms, 0)
+        Action(str(n), "optimise", "vacuum", "VACUUM t", "public", "t", n, "", ("dba",), "why", "lock", ms, 0)
         for n, ms in enumerate(predicted, 1)
     )
     moments = (window.due, "olga", "platform", window.due, datetime.now(UTC).replace(microsecond=0) + DAY, False)
-    plan = plans.Plan(
-        window.target, "weekly", window.target, window.run_id, *moments, actions, instance=window.instance
-    )
+    plan = Plan(window.target, "weekly", window.target, window.run_id, *moments, actions, instance=window.instance)
     write(book, window)
     ids = [action.id for action in actions]
     shown = {"dag_id": plan.dag_id, "run_id": plan.run_id, "task_id": "dba", "map_index": -1, "try_number": 1}
     shown |= {"role": "dba", "body_digest": "", "action_ids": ids, "asked": ["ann"]}
     with book.session() as session:
-        stored = gate.add_plan(session, window, plan, notes or {}, "")
-        number = gate.add_shown(session, window, shown | {"digest": stored.digest}, SIGNER)
-        gate.add_decision(session, stored.digest, number, Decision("dba", "ann", frozenset(ids), DUE), SIGNER)
+        stored = add_plan(session, window, plan, notes or {}, "")
+        number = add_shown(session, window, shown | {"digest": stored.digest}, SIGNER)
+        add_decision(session, stored.digest, number, Decision("dba", "ann", frozenset(ids), DUE), SIGNER)
     return stored
 
 
-def done(
-    book: Ledger, stored: gate.Stored, action: str, took: int | None, outcome: str = "done", attempt: int = 1
-) -> None:
+def done(book: Ledger, stored: Stored, action: str, took: int | None, outcome: str = "done", attempt: int = 1) -> None:
     """A permit and its receipt."""
     with book.session() as session:
-        permit = gate.add_permit(session, gate.Permit(stored.digest, action, attempt, "run", 1, {}), SIGNER)
-        receipt = gate.Receipt(outcome, "", DUE, DUE, 0, took, 0)
-        gate.add_receipt(session, permit.row_id, receipt, stored.digest, SIGNER)
+        permit = add_permit(session, Permit(stored.digest, action, attempt, "run", 1, {}), SIGNER)
+        receipt = Receipt(outcome, "", DUE, DUE, 0, took, 0)
+        add_receipt(session, permit.row_id, receipt, stored.digest, SIGNER)
 
 
 def took(past: list[Past]) -> list[tuple[str, int, int]]:
@@ -266,10 +267,10 @@ def test_past_actions_are_those_that_were_done_with_what_was_predicted_before_co
     done(book, planned(book, replace(window, target=f"{window.target}_b", run_id="b"), 7), "1", 8)
     with book.session() as session:
         now = session.row("SELECT clock_timestamp() AS now")["now"]
-        past = gate.past_actions(session, window.target, "optimise", now - DAY)
+        past = past_actions(session, window.target, "optimise", now - DAY)
         assert sorted(took(past)) == [("vacuum", 100, 170), ("vacuum", 1000, 1500)]
-        assert gate.past_actions(session, window.target, "indexes", now - DAY) == []
-        assert gate.past_actions(session, window.target, "optimise", now + timedelta(hours=1)) == []
+        assert past_actions(session, window.target, "indexes", now - DAY) == []
+        assert past_actions(session, window.target, "optimise", now + timedelta(hours=1)) == []
 
 
 def test_a_plan_that_was_changed_tells_nothing_and_the_others_do(book: Ledger, window: Window) -> None:
@@ -280,4 +281,4 @@ def test_a_plan_that_was_changed_tells_nothing_and_the_others_do(book: Ledger, w
     book.change("UPDATE upkeep.plans SET body = replace(body, 'olga', 'eve') WHERE digest = %s", first.digest)
     with book.session() as session:
         now = session.row("SELECT clock_timestamp() AS now")["now"]
-        assert took(gate.past_actions(session, window.target, "optimise", now - DAY)) == [("vacuum", 200, 220)]
+        assert took(past_actions(session, window.target, "optimise", now - DAY)) == [("vacuum", 200, 220)]

@@ -20,7 +20,7 @@ from sandbox import npm_postgres
 NOT_SQL = {"test_checks_backups.py"}
 #: A standby begins with pg_basebackup, which these builds do not have either; `make test` runs these on the wheel's 17.
 ON_A_STANDBY = [
-    f"tests/sql/test_checks_indexes.py::{test}"
+    f"tests/areas/indexes/test_indexes.py::{test}"
     for test in (
         "test_an_index_that_only_a_standby_uses_is_used",
         "test_a_standby_that_nobody_asked_stops_the_proposal",
@@ -31,9 +31,9 @@ ON_A_STANDBY = [
 ]
 #: What apply runs depends on the major too: PostgreSQL 18 reads VACUUM of a parent in another way.
 APPLIED = [
-    "tests/apply/test_optimise.py::test_an_inheritance_child_that_nobody_approved_is_left_alone",
-    "tests/apply/test_bound.py",
-    "tests/apply/test_locked.py",
+    "tests/areas/tables/test_vacuum.py::test_an_inheritance_child_that_nobody_approved_is_left_alone",
+    "tests/gate/test_bound.py",
+    "tests/gate/test_locked.py",
 ]
 TESTS = [
     *sorted(str(file) for file in Path("tests/sql").glob("test_checks_*.py") if file.name not in NOT_SQL),

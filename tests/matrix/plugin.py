@@ -15,7 +15,7 @@ _INHERIT = "it writes GRANT … WITH INHERIT, which is from 16 on; test_versions
 
 #: The first major that a test can be asked of, and why.
 FROM = {
-    "tests/sql/test_checks_database.py": {
+    "tests/areas/database/test_sizes.py": {
         "test_levels_at_the_boundaries": (16, _SMALL),
         "test_a_superusers_reserved_slots_make_more_than_all": (16, _SMALL),
         "test_states_are_counted_and_background_processes_are_not": (16, _SMALL),

@@ -13,11 +13,14 @@ import psycopg
 import pytest
 
 from sandbox.postgres import Cluster
-from tests.sql import test_checks_database as same
-from tests.sql.test_checks_database import Platform, bare, grant, login  # noqa: F401  # bare is a fixture
-from upkeep import checks, database, queries
-from upkeep.findings import Level
-from upkeep.settings import ROOT, settings
+from tests.areas.database import test_sizes as same
+from tests.areas.database.test_sizes import Platform, bare, grant, login  # noqa: F401  # bare is a fixture
+from upkeep.areas.look import Look, carry_out
+from upkeep.areas.registry import CHECKS, find
+from upkeep.core.findings import Level
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.wires import database, queries
 
 CONFIG = settings(ROOT / "config")
 CLOCKS = CONFIG.maintenance.sql
@@ -91,7 +94,7 @@ def test_every_variant_is_for_a_major_that_the_matrix_runs() -> None:
 # Checks ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", checks.CHECKS)
+@pytest.mark.parametrize("name", CHECKS)
 def test_every_check_has_an_answer_on_every_major(
     cluster: Cluster, target_dsn: str, role_passwords: dict[str, str], name: str
 ) -> None:
@@ -105,7 +108,7 @@ def test_every_check_has_an_answer_on_every_major(
             admin.execute("SELECT pg_stat_force_next_flush()")
     reader = cluster.dsn(target, "upkeep_read", role_passwords["upkeep_read"])
     with database.session(lambda: psycopg.connect(reader), CLOCKS, read_only=True) as session:
-        looked = checks.carry_out(checks.find(name), checks.Look(session, CONFIG, datetime.now(UTC)))
+        looked = carry_out(find(name), Look(session, CONFIG, datetime.now(UTC)))
     assert looked.findings
     # What only time is missing for is known later: the server has just been started. What only a superuser may read
     # stays unknown.
@@ -166,7 +169,7 @@ def test_the_maintain_grants_let_the_role_vacuum(bare: Platform, cluster: Cluste
 def test_anybody_may_ask_which_server_it_is(bare: Platform) -> None:  # noqa: F811
     """The pin is a number that fits the setting; the role needs no grant for it."""
     with database.session(lambda: psycopg.connect(bare.reader), CLOCKS, read_only=True) as session:
-        row = session.row(queries.load("checks/identity"))
+        row = session.row(queries.load("setup/identity"))
     assert row == {"id": bare.sql("SELECT system_identifier::text FROM pg_control_system()")[0][0]}
     assert row["id"].isdecimal()
 

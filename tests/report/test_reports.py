@@ -9,21 +9,24 @@ from typing import Any
 
 import pytest
 
-from upkeep import reports
-from upkeep.findings import Bands, Finding, Interval, Level, Sample
-from upkeep.reports import (
+from upkeep.core.findings import Bands, Finding, Interval, Level, Sample
+from upkeep.report.changes import compare
+from upkeep.report.document import to_json
+from upkeep.report.headline import headline, lateness_finding, verdict
+from upkeep.report.model import (
     FAILED,
     NOT_COLLECTED,
     RAN,
+    REPORT_STEP,
     SUPERSEDED,
     Earlier,
     History,
     Point,
     Report,
     StepResult,
-    lateness_finding,
-    plot,
 )
+from upkeep.report.page import HTML_LEVEL, to_html
+from upkeep.report.plots import plot
 
 DUE = datetime(2026, 7, 5, 2, tzinfo=UTC)
 RED = frozenset({Level.CRITICAL})
@@ -105,7 +108,7 @@ class Page(HTMLParser):
 
 
 def page(*steps: StepResult, **fields: Any) -> Page:
-    return Page(reports.to_html(report(*steps, **fields)))
+    return Page(to_html(report(*steps, **fields)))
 
 
 def test_findings_come_worst_first_whatever_the_order_of_the_steps() -> None:
@@ -119,7 +122,7 @@ def test_findings_come_worst_first_whatever_the_order_of_the_steps() -> None:
 
 def test_the_page_shows_findings_worst_first() -> None:
     """A reader meets the critical finding before the warning before the ok one."""
-    html = reports.to_html(
+    html = to_html(
         report(step(finding("ok", detail="fine"), finding("warning", detail="meh"), finding("critical", detail="dire")))
     )
     main = html[html.index("<main>") :]
@@ -136,7 +139,7 @@ def test_a_step_that_did_not_run_is_an_unknown_finding(state: str) -> None:
     assert state in missing.detail and "HTTP 500" in missing.detail and missing.remedy
     assert one.level is Level.UNKNOWN and one.counts[Level.UNKNOWN] == 1
     assert [s.state for s in one.not_collected] == [state]
-    text = Page(reports.to_html(one)).text
+    text = Page(to_html(one)).text
     said = "System status — HTTP 500" if state == NOT_COLLECTED else f"System status — {state}: HTTP 500"
     assert f"not collected {said}" in text
 
@@ -153,8 +156,8 @@ def test_a_superseded_step_is_listed_but_is_no_finding() -> None:
     """A late window's point-in-time looks are not collected, which is neither ok nor unknown."""
     one = report(step(finding("ok")), step(name="x", state=SUPERSEDED, reason="superseded by 2026-07-06"))
     assert one.level is Level.OK
-    assert "superseded by 2026-07-06" in Page(reports.to_html(one)).text
-    assert reports.headline(one) == "1 finding, all ok, 1 step superseded"
+    assert "superseded by 2026-07-06" in Page(to_html(one)).text
+    assert headline(one) == "1 finding, all ok, 1 step superseded"
 
 
 @pytest.mark.parametrize(
@@ -177,18 +180,18 @@ def test_a_superseded_step_is_listed_but_is_no_finding() -> None:
 )
 def test_the_verdict(steps: list[StepResult], red_on: set[Level], dry_run: bool, red: bool) -> None:
     """Red for a level in red_on, and whenever nothing ran at all, a dry run apart."""
-    assert reports.verdict(report(*steps, dry_run=dry_run), red_on)[0] is red
+    assert verdict(report(*steps, dry_run=dry_run), red_on)[0] is red
 
 
 def test_the_sentence_says_how_many_and_what() -> None:
     """One line that a person woken at night understands, the worst finding spelled out, hidden characters shown."""
     one = report(step(finding("critical", detail="71 %\n\u202ebad"), finding("ok")), step(name="x", state=FAILED))
-    _, sentence = reports.verdict(one, RED)
+    _, sentence = verdict(one, RED)
     assert sentence == "1 critical, 1 unknown of 3 findings — Overall health: 71 % ⟨U+202E⟩bad"
-    assert reports.headline(report(step(state=FAILED))).startswith("Nothing was collected: none of 1 step ran")
-    assert reports.headline(report(dry_run=True)).startswith("Dry run: nothing was collected")
-    assert reports.headline(report(step())) == "Nothing was judged: 1 step ran without a finding"
-    assert len(reports.headline(report(step(finding("critical", detail="x" * 10_000))))) < 250
+    assert headline(report(step(state=FAILED))).startswith("Nothing was collected: none of 1 step ran")
+    assert headline(report(dry_run=True)).startswith("Dry run: nothing was collected")
+    assert headline(report(step())) == "Nothing was judged: 1 step ran without a finding"
+    assert len(headline(report(step(finding("critical", detail="x" * 10_000))))) < 250
 
 
 def test_every_field_of_a_finding_and_of_its_step_is_on_the_page() -> None:
@@ -205,7 +208,7 @@ def test_every_field_of_a_finding_and_of_its_step_is_on_the_page() -> None:
     )
     one = step(
         bad,
-        source="include/sql/checks/connections.sql",
+        source="include/sql/database/connections.sql",
         digest="0123456789abcdef",
         log_url="http://localhost/log",
         started=DUE,
@@ -217,7 +220,7 @@ def test_every_field_of_a_finding_and_of_its_step_is_on_the_page() -> None:
     )
     for words in (
         *("critical", "SUBJ", "SEEN", "WANTED", "DO", "Guide G32", "META", "Key k:1", "Health / System status"),
-        *("include/sql/checks/connections.sql", "0123456789ab", "2026-07-02 02:00 UTC, for 3 days", "90.0 s"),
+        *("include/sql/database/connections.sql", "0123456789ab", "2026-07-02 02:00 UTC, for 3 days", "90.0 s"),
         *("due 2026-07-05 02:00 UTC", "Deadline 2026-07-05 02:30 UTC", "late: 2:30:00 after", "requested by alice"),
         *("period 2026-07-04 02:00 UTC to 2026-07-05 02:00 UTC", "cpu", "4.5 %"),
     ):
@@ -229,7 +232,7 @@ def test_since_is_not_taken_from_an_ok_finding() -> None:
     """An ok finding has no "since" on the page or in the JSON, and one that nobody recorded says so."""
     since = {"metric:overall_health": DUE - timedelta(days=3)}
     assert "for 3 days" not in page(step(finding("ok")), since=since).text
-    assert reports.to_json(report(step(finding("ok")), since=since))["findings"][0]["since"] is None
+    assert to_json(report(step(finding("ok")), since=since))["findings"][0]["since"] is None
     assert "not recorded before this report" in page(step(finding("warning"))).text
 
 
@@ -282,7 +285,7 @@ def test_hostile_text_is_shown_and_does_nothing() -> None:
         own=own,
         **dict.fromkeys(names, HOSTILE),
     )
-    html = reports.to_html(whole)
+    html = to_html(whole)
     seen, plain = Page(html), page(step(finding("critical")), history=(history(1.0, None),), earlier=past)
     assert {tag for tag, _ in seen.tags} <= {tag for tag, _ in plain.tags} | {"details", "summary", "pre"}
     assert not [attrs for _, attrs in seen.tags if any(name.startswith("on") for name in attrs)]
@@ -291,7 +294,7 @@ def test_hostile_text_is_shown_and_does_nothing() -> None:
         assert f"⟨U+{code}⟩" in seen.text
         assert chr(int(code, 16)) not in html
     html.encode()
-    json.dumps(reports.to_json(whole), ensure_ascii=False, allow_nan=False).encode()
+    json.dumps(to_json(whole), ensure_ascii=False, allow_nan=False).encode()
 
 
 def test_nothing_on_the_page_runs_or_loads() -> None:
@@ -299,7 +302,7 @@ def test_nothing_on_the_page_runs_or_loads() -> None:
     seen = page(step(finding("critical")))
     assert not {"script", "link", "img", "iframe", "object", "form", "base"} & {tag for tag, _ in seen.tags}
     assert not [attrs for _, attrs in seen.tags if "src" in attrs]
-    assert "url(" not in reports.to_html(report()) and "@import" not in reports.to_html(report())
+    assert "url(" not in to_html(report()) and "@import" not in to_html(report())
 
 
 def test_a_web_address_cannot_leave_its_attribute() -> None:
@@ -322,10 +325,10 @@ def test_only_web_addresses_become_links(url: str) -> None:
 def test_long_text_is_cut_on_the_page_and_whole_in_the_json() -> None:
     """2,000 characters on the page with the number left out, 100 kB in the JSON."""
     one = report(step(finding("warning", detail="x" * 52_000 + "END", expected="é" * 60_000)))
-    text = Page(reports.to_html(one)).text
+    text = Page(to_html(one)).text
     assert "END" not in text and "x" * 2_000 in text and "x" * 2_001 not in text
     assert "50,003 characters left out here" in text
-    found = reports.to_json(one)["findings"][0]
+    found = to_json(one)["findings"][0]
     assert found["detail"].endswith("xEND")
     assert found["expected"] == "é" * 50_000 + " … [20,000 bytes left out]"
 
@@ -335,14 +338,14 @@ def test_ten_thousand_findings_stay_a_page(kinds: int) -> None:
     """Less than a megabyte, capped by key group and level, every left-out finding counted."""
     many = [finding("warning", f"kind{i % kinds}:{i}", detail="slow " * 20, remedy="wait") for i in range(10_000)]
     one = report(step(*many))
-    html = reports.to_html(one)
+    html = to_html(one)
     assert len(html) < 1_000_000
     seen = Page(html)
     shown = sum(tag == "article" for tag, _ in seen.tags)
     left_out = [int(word.replace(",", "")) for word in _before(seen.text, " more warning findings of ")]
-    assert 0 < shown <= reports.HTML_LEVEL
+    assert 0 < shown <= HTML_LEVEL
     assert shown + sum(left_out) == 10_000
-    assert "10,000 warning" in seen.text and len(reports.to_json(one)["findings"]) == 10_000
+    assert "10,000 warning" in seen.text and len(to_json(one)["findings"]) == 10_000
 
 
 def _before(text: str, marker: str) -> list[str]:
@@ -363,7 +366,7 @@ def test_the_json_has_its_documented_shape() -> None:
         since={bad.key: DUE.astimezone()},
         samples=(Sample("cpu", 4.5, "%"),),
     )
-    document = reports.to_json(one)
+    document = to_json(one)
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert set(document) == {
         *("schema_version", "level", "headline", "counts", "target", "window", "run", "incident_document"),
@@ -413,14 +416,14 @@ def test_a_finding_first_seen_by_this_windows_own_look_is_new() -> None:
     now, before = DUE + timedelta(seconds=5), DUE - DAY
     found = [finding("warning", key, subject=key) for key in ("fresh", "old", "unrecorded")]
     one = report(looked(*found, finding("ok", "fine")), since={"fresh": now, "old": before, "fine": now})
-    assert [f.key for f in reports.compare(one).new] == ["fresh"]
-    assert {f["key"]: f["new"] for f in reports.to_json(one)["findings"]} == {
+    assert [f.key for f in compare(one).new] == ["fresh"]
+    assert {f["key"]: f["new"] for f in to_json(one)["findings"]} == {
         "fresh": True,
         "old": False,
         "unrecorded": False,
         "fine": False,
     }
-    text = Page(reports.to_html(one)).text
+    text = Page(to_html(one)).text
     assert "warning new fresh" in text and "warning new old" not in text and "New 1 warning · fresh" in text
 
 
@@ -441,7 +444,7 @@ def test_what_is_no_longer_there_or_better_is_listed_with_its_old_level() -> Non
             earlier("up", "advisory"),
         ),
     )
-    changes = reports.compare(one)
+    changes = compare(one)
     assert [(was.key, was.level.value, now and now.level.value) for was, now in changes.gone] == [
         ("mended", "critical", "ok"),
         ("away", "warning", None),
@@ -449,10 +452,10 @@ def test_what_is_no_longer_there_or_better_is_listed_with_its_old_level() -> Non
     ]
     assert [(f.key, was.value) for f, was in changes.worse] == [("up", "advisory")]
     assert changes.not_looked_at == ()
-    text = Page(reports.to_html(one)).text
+    text = Page(to_html(one)).text
     assert "Gone since 2026-07-04 02:00 UTC, or better 3" in text and "gone · was warning Away 88 %" in text
     assert "critical was advisory Overall health" in text and "critical, was advisory" in text
-    document = reports.to_json(one)
+    document = to_json(one)
     assert [(was["key"], was["now"]) for was in document["gone"]] == [
         ("mended", "ok"),
         ("away", None),
@@ -467,10 +470,10 @@ def test_unknown_is_neither_better_nor_worse_than_what_is_known() -> None:
         looked(finding("unknown", "a"), finding("warning", "b"), finding("ok", "c")),
         earlier=(earlier("a", "critical"), earlier("b", "unknown"), earlier("c", "unknown")),
     )
-    changes = reports.compare(one)
+    changes = compare(one)
     assert [was.key for was, _ in changes.gone] == ["c"]
     assert (changes.worse, changes.not_looked_at) == ((), ())
-    assert "unknown was critical" in Page(reports.to_html(one)).text
+    assert "unknown was critical" in Page(to_html(one)).text
 
 
 @pytest.mark.parametrize("state", [FAILED, NOT_COLLECTED, SUPERSEDED])
@@ -479,18 +482,18 @@ def test_what_a_step_saw_before_is_not_gone_while_it_does_not_run(state: str) ->
     was = earlier("away", "critical", subject="Away")
     for steps in ([step(state=state)], [], [looked(name="another")]):
         one = report(*steps, earlier=(was,))
-        assert reports.compare(one).gone == ()
-        assert reports.compare(one).not_looked_at == (was,)
-        text = Page(reports.to_html(one)).text
+        assert compare(one).gone == ()
+        assert compare(one).not_looked_at == (was,)
+        text = Page(to_html(one)).text
         assert "Not looked at this time 1" in text and "Gone since" not in text
-        assert [found["key"] for found in reports.to_json(one)["not_looked_at"]] == ["away"]
-    assert reports.compare(report(looked(), earlier=(was,))).not_looked_at == ()
+        assert [found["key"] for found in to_json(one)["not_looked_at"]] == ["away"]
+    assert compare(report(looked(), earlier=(was,))).not_looked_at == ()
 
 
 def test_a_check_that_ran_but_could_not_see_its_kind_of_finding_makes_none_of_them_gone() -> None:
     """A log that is hidden now is UNKNOWN under the same beginning of the key."""
     was = (earlier("failed_logins:address:192.0.2.1", "warning"), earlier("rate_limits:events", "warning"))
-    changes = reports.compare(report(looked(finding("unknown", "failed_logins")), earlier=was))
+    changes = compare(report(looked(finding("unknown", "failed_logins")), earlier=was))
     assert [one.key for one in changes.not_looked_at] == ["failed_logins:address:192.0.2.1"]
     assert [one.key for one, _ in changes.gone] == ["rate_limits:events"]
 
@@ -598,7 +601,7 @@ def test_a_value_far_out_does_not_flatten_the_rest(metric: str, value: float, of
     drawn = plot(history(99.0 if metric == "overall_health" else 0.3, value, metric=metric))
     assert (drawn.marks[-1].off, drawn.marks[-1].level.value) == (off, level)
     assert all(height > 3 for _, _, height in drawn.bands)
-    assert reports.to_html(report(looked(finding("ok")), history=(history(value, metric=metric),)))
+    assert to_html(report(looked(finding("ok")), history=(history(value, metric=metric),)))
 
 
 def test_a_number_that_is_none_is_no_sample() -> None:
@@ -616,7 +619,7 @@ def test_the_page_shows_the_plots_in_words_too() -> None:
         "now 3 %, critical; 0.1 to 3 %; 1 window critical."
     )
     assert len(labels) == 2 and "3 % critical" in seen.text and "ok below 0.5 %, critical above 2 %" in seen.text
-    document = reports.to_json(report(history=(history(0.1, None),)))
+    document = to_json(report(history=(history(0.1, None),)))
     assert document["history"] == [
         {
             **{"metric": "error_rate", "title": "Error rate", "guide": "G34", "unit": "%"},
@@ -646,9 +649,9 @@ def test_a_metric_without_bands_is_drawn_without_any_and_judged_by_nobody() -> N
     assert "now 150 requests; 100 to 200 requests; 1 window without a sample" in drawn.words
     assert plot(unjudged(0.0)).marks and plot(unjudged(None)).last == "not collected"
     one = report(looked(finding("ok")), cadence="weekly", history=(unjudged(100.0), history(0.1)))
-    seen = Page(reports.to_html(one))
+    seen = Page(to_html(one))
     assert "Week against week" in seen.text and "Six metrics" not in seen.text and "None" not in seen.text
-    (told, _) = reports.to_json(one)["history"]
+    (told, _) = to_json(one)["history"]
     assert (told["ok"], told["warning"], told["critical"], told["unit"]) == (None, None, None, "requests")
 
 
@@ -688,8 +691,8 @@ def test_a_metric_that_is_unknown_is_named_with_its_reason() -> None:
 def rows(*steps: StepResult, **fields: Any) -> dict[str, tuple[str, str]]:
     """The checklist's state and evidence by guide id, the same on the page and in the JSON."""
     one = report(*steps, **fields)
-    found = reports.to_json(one)["checklist"]
-    text = Page(reports.to_html(one)).text
+    found = to_json(one)["checklist"]
+    text = Page(to_html(one)).text
     for row in found:
         assert f"{row['title']} {row['guide']} {row['state']} {row['evidence']}".rstrip() in text
         assert row["acknowledged"] is None
@@ -787,7 +790,7 @@ def test_rows_that_no_machine_can_fill_say_so() -> None:
 def test_the_checklist_blocks_nothing() -> None:
     """Rows without evidence change neither level nor verdict."""
     one = report(looked(finding("ok", "other")))
-    assert one.level is Level.OK and reports.verdict(one, set(Level) - {Level.OK})[0] is False
+    assert one.level is Level.OK and verdict(one, set(Level) - {Level.OK})[0] is False
 
 
 def late(started: float, made: float) -> Finding | None:
@@ -823,26 +826,26 @@ def test_the_reports_own_finding_is_one_of_its_findings_but_no_step() -> None:
     made = DUE + timedelta(minutes=33)
     one = report(looked(finding("ok")), own=(found,), made_at=made, since={"window:late": made})
     assert one.level is Level.ADVISORY and one.counts[Level.ADVISORY] == 1
-    assert reports.headline(one).startswith("1 advisory of 2 findings — The window is late: it ended 3 min")
-    assert [f.key for f in reports.compare(one).new] == ["window:late"]
-    assert "window / report" in Page(reports.to_html(one)).text and len(reports.to_json(one)["steps"]) == 1
+    assert headline(one).startswith("1 advisory of 2 findings — The window is late: it ended 3 min")
+    assert [f.key for f in compare(one).new] == ["window:late"]
+    assert "window / report" in Page(to_html(one)).text and len(to_json(one)["steps"]) == 1
     nothing = report(step(), own=(found,))
-    assert nothing.level is Level.UNKNOWN and reports.headline(nothing).startswith("Nothing was judged")
-    assert reports.verdict(report(own=(found,)), set())[0] is True
+    assert nothing.level is Level.UNKNOWN and headline(nothing).startswith("Nothing was judged")
+    assert verdict(report(own=(found,)), set())[0] is True
 
 
 @pytest.mark.guide("G1", "silent")
 def test_a_late_window_is_gone_with_the_next_one_in_time() -> None:
     """A manual window is never late, so it says nothing about the last one."""
-    was = earlier("window:late", "advisory", reports.REPORT_STEP)
-    assert [one.key for one, _ in reports.compare(report(looked(), earlier=(was,))).gone] == ["window:late"]
-    assert reports.compare(report(looked(), earlier=(was,), kind="manual")).not_looked_at == (was,)
+    was = earlier("window:late", "advisory", REPORT_STEP)
+    assert [one.key for one, _ in compare(report(looked(), earlier=(was,))).gone] == ["window:late"]
+    assert compare(report(looked(), earlier=(was,), kind="manual")).not_looked_at == (was,)
 
 
 def test_what_to_do_first_stands_at_the_top() -> None:
     """The worst finding's remedy, short; without one where to look; nothing when all is well."""
     bad = finding("critical", remedy="Pool them.\u202e " + "x" * 500)
-    html = reports.to_html(report(step(finding("ok"), bad)))
+    html = to_html(report(step(finding("ok"), bad)))
     text = Page(html[html.index("<header") : html.index("<main>")]).text
     assert "Do first: Pool them.⟨U+202E⟩ xxx" in text and "x" * 161 not in text
     assert text.index("Do first") < text.index("Agentic Ecosystem")
@@ -855,6 +858,6 @@ def test_the_report_names_the_thresholds_it_was_judged_by() -> None:
     """Their version and its people stand in the page and in the JSON; without one the page says nothing of it."""
     said = "version 2, approved by lena and <b>omar</b> on 2026-07-05 04:12 UTC"
     one = report(step(finding("ok")), thresholds=said)
-    assert reports.to_json(one)["thresholds"] == said
-    assert '<dt>Thresholds</dt><dd class="free">version 2, approved by lena and &lt;b&gt;omar' in reports.to_html(one)
-    assert "Thresholds" not in reports.to_html(report(step(finding("ok"))))
+    assert to_json(one)["thresholds"] == said
+    assert '<dt>Thresholds</dt><dd class="free">version 2, approved by lena and &lt;b&gt;omar' in to_html(one)
+    assert "Thresholds" not in to_html(report(step(finding("ok"))))

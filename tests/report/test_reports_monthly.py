@@ -7,14 +7,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.unit.test_reports import Page, finding
-from tests.unit.test_reports_weekly import step
-from tests.unit.test_reports_weekly import weekly as weekly_report
-from upkeep import exceptions, reports
-from upkeep.findings import Level
-from upkeep.reports import NOT_COLLECTED, Report, Signing, Task, signing_findings
+from tests.report.test_reports import Page, finding
+from tests.report.test_reports_weekly import step
+from tests.report.test_reports_weekly import weekly as weekly_report
+from upkeep.core.findings import Level
+from upkeep.gate.sheets import DECLINED, NO_ANSWER, SIGNED, VOID, Item, Signature
+from upkeep.ledger import acknowledgements
+from upkeep.report.checklist import checklist
+from upkeep.report.document import to_json
+from upkeep.report.headline import headline
+from upkeep.report.model import NOT_COLLECTED, Report, StepResult
+from upkeep.report.page import to_html
+from upkeep.report.signing import Signing, Task, signing_findings
 from upkeep.settings.exceptions import Acknowledgement
-from upkeep.sheets import DECLINED, NO_ANSWER, SIGNED, VOID, Item, Signature
 
 DUE = datetime(2026, 12, 6, 2, tzinfo=UTC)
 AT = DUE + timedelta(minutes=10)
@@ -38,7 +43,7 @@ def signing(*tasks: Task, sign_off: Signature | None = None) -> Signing:
     return Signing((signature("dba"), signature("lead", person="lena")), tasks, sign_off, "dd", (("1", "done"),))
 
 
-def monthly(one: Signing, *steps: reports.StepResult) -> Report:
+def monthly(one: Signing, *steps: StepResult) -> Report:
     """The report of a December window."""
     own = signing_findings(one)
     return replace(weekly_report(*steps), cadence="monthly", due=DUE, made_at=AT, signing=one, own=own, last_due=None)
@@ -72,7 +77,7 @@ def test_why_somebody_declined_is_told() -> None:
 def test_the_page_shows_each_task_with_its_verdict_its_owner_and_whose_name_stands_under_it() -> None:
     """State in words, person, time, digest; a task without evidence says not collected."""
     one = signing(task("audit", signature("audit"), Level.CRITICAL, "aa11" * 16), task("recovery", None, None, ""))
-    page = Page(reports.to_html(monthly(one, step("evidence.audit.audit", finding("critical", "audit:x")))))
+    page = Page(to_html(monthly(one, step("evidence.audit.audit", finding("critical", "audit:x")))))
     for words in ("The audit", "G24 · Security Engineer", "signed", "sana", "2026-12-06 02:10 UTC", "aa11aa11aa11"):
         assert words in page.text
     assert "not collected" in page.text and "nobody was asked" in page.text
@@ -82,7 +87,7 @@ def test_the_page_shows_each_task_with_its_verdict_its_owner_and_whose_name_stan
 def test_the_signed_page_says_what_was_signed_and_by_whom() -> None:
     """The sign-off names the report and the digest; hostile text does nothing."""
     hostile = signature("window", person="<b>lena</b>", comment="<script>alert(1)</script>")
-    page = reports.to_html(monthly(signing(task(one=signature("audit")), sign_off=hostile)))
+    page = to_html(monthly(signing(task(one=signature("audit")), sign_off=hostile)))
     assert "<script" not in page and "<b>lena</b>" not in page
     assert "&lt;b&gt;lena&lt;/b&gt;" in page
 
@@ -91,15 +96,15 @@ def test_the_headline_counts_names() -> None:
     """How many signed on, how many tasks are attested, and that it was signed off."""
     one = signing(task("audit", signature("audit")), task("cost", signature("cost", NO_ANSWER)))
     step_of = step("evidence.audit.audit", finding("ok", "audit:x"))
-    assert reports.headline(monthly(one, step_of)).startswith("2 of 2 roles signed on, 1 of 2 tasks attested; ")
+    assert headline(monthly(one, step_of)).startswith("2 of 2 roles signed on, 1 of 2 tasks attested; ")
     done = signing(task("audit", signature("audit")), sign_off=signature("window"))
-    assert "1 of 1 task attested, signed off" in reports.headline(monthly(done, step_of))
+    assert "1 of 1 task attested, signed off" in headline(monthly(done, step_of))
 
 
 def test_the_json_holds_every_name() -> None:
     """Roles, people, times, digests, and the digest that a sign-off is about."""
     one = signing(task("audit", signature("audit")), sign_off=signature("window", person="lena"))
-    told = reports.to_json(monthly(one))["signing"]
+    told = to_json(monthly(one))["signing"]
     assert [row["person"] for row in told["sign_on"]] == ["sana", "lena"]
     (row,) = told["tasks"]
     assert (row["name"], row["state"], row["person"], row["evidence"]) == ("audit", "signed", "sana", "aa11")
@@ -133,7 +138,7 @@ def test_a_row_of_the_monthly_checklist_follows_its_evidence_and_its_owner(guide
         gone = {"state": NOT_COLLECTED, "reason": "no wire"} if state != "ran" else {}
         one = step(f"evidence.{name}.look", *([finding(level, "x:y")] if state == "ran" else []), **gone)
         report = monthly(signing(task(name, signature(name, signed))), one)
-        (found,) = (item for item in reports.checklist(report) if item.guide == guide)
+        (found,) = (item for item in checklist(report) if item.guide == guide)
         return found.state, found.reviewed
 
     assert row("warning") == ("look at it", ("sana",))
@@ -148,15 +153,15 @@ def test_what_is_acknowledged_stands_in_the_report_with_its_end() -> None:
         key="audit:rls_off:public.*", reason="<script>until June</script>", by="Ann", expires=AT.date()
     )
     found = finding("warning", "audit:rls_off:public.a")
-    open_ones = exceptions.open_exceptions([found], [entry], AT)
+    open_ones = acknowledgements.open_exceptions([found], [entry], AT)
     report = replace(monthly(signing()), exceptions=open_ones)
-    page = reports.to_html(report)
+    page = to_html(report)
     assert "<script" not in page
     for words in ("Acknowledged, and until when", "audit:rls_off:public.*", "Ann", "2026-12-06", "in force", "1 now"):
         assert words in Page(page).text
-    (row,) = reports.to_json(report)["exceptions"]
+    (row,) = to_json(report)["exceptions"]
     assert (row["by"], row["state"], row["findings"]) == ("Ann", "in force", 1)
-    assert "Acknowledged, and until when" not in reports.to_html(monthly(signing()))
+    assert "Acknowledged, and until when" not in to_html(monthly(signing()))
 
 
 def test_last_months_forecasts_stand_beside_what_came() -> None:
@@ -164,6 +169,6 @@ def test_last_months_forecasts_stand_beside_what_came() -> None:
     row = {"metric": "database_bytes", "days": 30, "said": 2.0**30, "low": 2.0**29, "high": 2.0**31, "came": 2.0**32}
     tests = [row | {"unit": "bytes", "error_percent": -75.0, "inside": False}]
     one = step("evidence.capacity.scaling", finding("advisory", "scaling:backtest", metadata={"tests": tests}))
-    page = Page(reports.to_html(monthly(signing(), one))).text
+    page = Page(to_html(monthly(signing(), one))).text
     for words in ("database bytes", "30 days ago", "1.0 GB", "512 MB to 2.0 GB", "4.0 GB", "outside", "-75 %"):
         assert words in page

@@ -8,28 +8,19 @@ from typing import Any
 
 import pytest
 
-from tests.unit.test_reports import Page, finding
-from tests.unit.test_reports import earlier as earlier_finding
-from tests.unit.test_reports import report as daily_report
-from upkeep import plans, reports
-from upkeep.findings import Finding, Level, Sample
-from upkeep.permits import Decision
-from upkeep.reports import (
-    FROZEN,
-    RAN,
-    SUPERSEDED,
-    Answer,
-    Attempt,
-    Gate,
-    Outcome,
-    Report,
-    StepResult,
-    Told,
-    held_slot_finding,
-    lateness_finding,
-    pairs,
-    what_became,
-)
+from tests.report.test_reports import Page, finding
+from tests.report.test_reports import earlier as earlier_finding
+from tests.report.test_reports import report as daily_report
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.gate.permits import Decision
+from upkeep.gate.plans.model import SCHEDULE, Action, Plan
+from upkeep.report.again import pairs
+from upkeep.report.changes import compare
+from upkeep.report.document import to_json
+from upkeep.report.gate import Answer, Attempt, Gate, Outcome, Told, what_became
+from upkeep.report.headline import headline, held_slot_finding, lateness_finding, verdict
+from upkeep.report.model import FROZEN, RAN, SUPERSEDED, Report, StepResult
+from upkeep.report.page import to_html
 
 DUE = datetime(2026, 11, 22, 3, tzinfo=UTC)
 END = DUE + timedelta(hours=2)
@@ -39,7 +30,7 @@ TITLES = {"dba": "Database Administrator", "devops": "DevOps Engineer"}
 RED = {Level.CRITICAL}
 
 
-def action(number: int, table: str = "", **fields: Any) -> plans.Action:
+def action(number: int, table: str = "", **fields: Any) -> Action:
     name = table or f"t{number}"
     values = {
         "id": str(number),
@@ -56,23 +47,23 @@ def action(number: int, table: str = "", **fields: Any) -> plans.Action:
         "predicted_ms": 2000,
         "predicted_bytes": 0,
     }
-    return plans.Action(**{**values, **fields})
+    return Action(**{**values, **fields})
 
 
-def plan(*actions: plans.Action, **fields: Any) -> plans.Plan:
+def plan(*actions: Action, **fields: Any) -> Plan:
     values = {
         "target": "primary",
         "cadence": "weekly",
         "dag_id": "maintenance_weekly",
         "run_id": "scheduled__x",
         "due": DUE,
-        "requested_by": plans.SCHEDULE,
+        "requested_by": SCHEDULE,
         "database": "platform",
         "not_before": DUE,
         "not_after": END,
         "outside": False,
     }
-    return plans.Plan(actions=actions, **{**values, **fields})
+    return Plan(actions=actions, **{**values, **fields})
 
 
 def decision(role: str, person: str, approved: str, comment: str = "") -> Decision:
@@ -93,7 +84,7 @@ def attempt(number: int = 1, outcome: str | None = "done", **fields: Any) -> Att
 BOTH = (decision("dba", "dora", "1 2 3"), decision("devops", "omar", "1 2 3"))
 
 
-def gate(one: plans.Plan, told: Told | None = None, now: datetime = NOW, **fields: Any) -> Gate:
+def gate(one: Plan, told: Told | None = None, now: datetime = NOW, **fields: Any) -> Gate:
     return what_became(one, "ab12" * 16, DUE, told or Told(**{"titles": TITLES, **fields}), now)
 
 
@@ -126,7 +117,7 @@ def whole(one: Gate, **fields: Any) -> Report:
 
 
 def text(one: Report) -> str:
-    return Page(reports.to_html(one)).text
+    return Page(to_html(one)).text
 
 
 def section(one: Report) -> str:
@@ -194,7 +185,7 @@ def test_what_was_measured_stands_beside_what_was_predicted() -> None:
         "WAL of the whole server meanwhile 12 MB",
     ):
         assert words in section(one)
-    (found,) = reports.to_json(one)["gate"]["actions"]
+    (found,) = to_json(one)["gate"]["actions"]
     assert (found["duration_ms"], found["predicted_ms"], found["ratio"]) == (3140, 2000, 1.57)
     assert (found["lock_wait_ms"], found["wal_bytes_of_server"], found["attempts"]) == (12, 12_345_678, 2)
     assert found["before"] == {
@@ -211,14 +202,14 @@ def test_what_was_not_measured_is_not_made_up(fields: Mapping[str, Any]) -> None
     told = Told(BOTH, {"1": (attempt(**{**nothing, "duration_ms": None, **fields}),)}, titles=TITLES)
     one = whole(gate(plan(action(1)), told))
     assert "Took not measured" in section(one) and "WAL of the whole server meanwhile not measured" in section(one)
-    assert reports.to_json(one)["gate"]["actions"][0]["ratio"] is None
+    assert to_json(one)["gate"]["actions"][0]["ratio"] is None
     assert "None" not in section(one) and "Undefined" not in section(one)
 
 
 HOSTILE_INDEX = "<script>alert(1)</script>"
 
 
-def drop(**fields: Any) -> plans.Action:
+def drop(**fields: Any) -> Action:
     """The drop of an index with a hostile name."""
     values = {
         "kind": "indexes",
@@ -238,8 +229,8 @@ def test_a_drop_shows_what_it_freed_and_the_way_back() -> None:
     assert "Freed 700 MB" in said
     assert "Takes it back: CREATE INDEX CONCURRENTLY" in said and "USING btree (a)" in said
     assert "Dead rows" not in said and "Size with indexes" not in said
-    assert HOSTILE_INDEX not in reports.to_html(one)
-    (found,) = reports.to_json(one)["gate"]["actions"]
+    assert HOSTILE_INDEX not in to_html(one)
+    (found,) = to_json(one)["gate"]["actions"]
     assert (found["freed_bytes"], found["undo"]) == (734_003_200, drop().undo)
 
 
@@ -258,7 +249,7 @@ def test_a_drop_that_freed_nothing_known_says_no_number(tried: tuple[Attempt, ..
     one = whole(gate(plan(drop()), Told(BOTH, {"1": tried} if tried else {}, titles=TITLES)))
     said = section(one)
     assert "Freed" not in said and "None" not in said and "Takes it back" in said
-    assert reports.to_json(one)["gate"]["actions"][0]["freed_bytes"] is None
+    assert to_json(one)["gate"]["actions"][0]["freed_bytes"] is None
 
 
 # Who decided ----------------------------------------------------------------------------------------------------
@@ -274,8 +265,8 @@ def test_each_role_is_told_with_person_time_and_comment() -> None:
     assert "approved 1 of 2 · DevOps Engineer · omar" in said
     assert "refused 1 action omar as DevOps Engineer did not approve it Action 1" in said
     assert "approved by dora (Database Administrator) left out by omar (DevOps Engineer)" in said
-    assert reports.headline(one).startswith("1 action done, 1 refused (not approved by DevOps Engineer); ")
-    found = reports.to_json(one)["gate"]
+    assert headline(one).startswith("1 action done, 1 refused (not approved by DevOps Engineer); ")
+    found = to_json(one)["gate"]
     assert [answer["approved"] for answer in found["answers"]] == [2, 1]
     assert found["actions"][0]["answers"] == [
         {"role": "dba", "person": "dora", "state": "approved"},
@@ -289,11 +280,9 @@ def test_a_rejection_is_told_with_its_reason() -> None:
     outcomes = dict.fromkeys("12", Outcome("refused", "dora as dba did not approve it"))
     one = whole(gate(plan(action(1), action(2)), Told(decisions, {}, outcomes, titles=TITLES)))
     assert "rejected all 2 · Database Administrator · dora, 2026-11-22 03:05 UTC Not this week" in section(one)
-    assert reports.headline(one) == (
-        "2 actions refused (not approved by Database Administrator); 1 other finding, all ok"
-    )
-    assert "next window" in reports.to_json(one)["do_first"]
-    assert reports.verdict(one, RED)[0] is False
+    assert headline(one) == ("2 actions refused (not approved by Database Administrator); 1 other finding, all ok")
+    assert "next window" in to_json(one)["do_first"]
+    assert verdict(one, RED)[0] is False
 
 
 def test_no_answer_is_no_decision() -> None:
@@ -310,9 +299,9 @@ def test_no_answer_is_no_decision() -> None:
     said = section(one)
     assert "no answer · Database Administrator asked until 2026-11-22 05:00 UTC; Airflow's state of task" in said
     assert "no answer from Database Administrator by 2026-11-22 05:00 UTC" in said
-    assert "http://localhost/log" in Page(reports.to_html(one)).links
-    assert reports.headline(one).startswith("1 action refused (no answer from Database Administrator)")
-    assert reports.to_json(one)["do_first"].startswith("Ask why no answer came from Database Administrator")
+    assert "http://localhost/log" in Page(to_html(one)).links
+    assert headline(one).startswith("1 action refused (no answer from Database Administrator)")
+    assert to_json(one)["do_first"].startswith("Ask why no answer came from Database Administrator")
     (answer, _) = gate(plan(action(1), requested_by="olga", not_before=DUE + DAY, not_after=END + DAY)).answers
     assert answer.note == "asked until 2026-11-23 03:00 UTC"
 
@@ -338,7 +327,7 @@ def mixed() -> Gate:
 def test_the_headline_counts_what_became_of_the_actions_and_then_the_other_findings() -> None:
     """Plain words, each action once, the worst other finding only when it is worse than an advisory."""
     one = whole(mixed())
-    assert reports.headline(one) == (
+    assert headline(one) == (
         "1 action done, 1 refused (no answer from Database Administrator), 1 left undone, 1 not applied yet, "
         "1 unknown (nobody knows yet whether it ran); 1 other finding, all ok"
     )
@@ -346,17 +335,17 @@ def test_the_headline_counts_what_became_of_the_actions_and_then_the_other_findi
         ("unknown", "not done", "refused", "not applied yet", "done"), 1
     )
     bad = replace(one, steps=(*one.steps, step("x", finding("critical", detail="71 %"))))
-    assert reports.headline(bad).endswith("; 1 critical of 2 other findings — Overall health: 71 %")
-    assert reports.to_json(bad)["do_first"] == "Look at “Overall health” below."
+    assert headline(bad).endswith("; 1 critical of 2 other findings — Overall health: 71 %")
+    assert to_json(bad)["do_first"] == "Look at “Overall health” below."
 
 
 def test_an_action_is_not_told_twice() -> None:
     """It has no card among the findings; a finding of apply about itself keeps its own."""
     one = whole(mixed())
-    cards = reports.to_html(one).partition('id="findings"')[2]
+    cards = to_html(one).partition('id="findings"')[2]
     assert "Key apply:" not in cards and "Key dead_rows" in cards
     broken = step("apply", finding("unknown", "step:apply", detail="no Connection"), state="failed")
-    assert "Key step:apply" in reports.to_html(weekly(step("plan"), broken, gate=mixed()))
+    assert "Key step:apply" in to_html(weekly(step("plan"), broken, gate=mixed()))
 
 
 def test_what_needs_a_reader_most_comes_first() -> None:
@@ -379,7 +368,7 @@ def test_what_needs_a_reader_most_comes_first() -> None:
 )
 def test_what_to_do_first_follows_what_became_of_the_plan(told: Told, first: str) -> None:
     """One sentence for the worst of the states; nothing when all is done."""
-    found = reports.to_json(whole(gate(plan(action(1)), told)))["do_first"]
+    found = to_json(whole(gate(plan(action(1)), told)))["do_first"]
     assert found.startswith(first) and bool(found) == bool(first)
 
 
@@ -388,11 +377,11 @@ def test_refusals_for_several_reasons_are_not_given_one() -> None:
     outcomes = {"1": Outcome("refused", "omar as devops did not approve it"), "2": Outcome("refused", "x")}
     decisions = (decision("dba", "dora", "1 2"), decision("devops", "omar", "2"))
     one = whole(gate(plan(action(1), action(2)), Told(decisions, {}, outcomes, titles=TITLES)))
-    assert reports.headline(one).startswith("2 actions refused (for several reasons); ")
+    assert headline(one).startswith("2 actions refused (for several reasons); ")
     frozen = dict.fromkeys("12", Outcome("refused", "frozen: Holidays"))
     approved = (decision("dba", "dora", "1 2"), decision("devops", "omar", "1 2"))
     one = whole(gate(plan(action(1), action(2)), Told(approved, {}, frozen, titles=TITLES)))
-    assert reports.headline(one).startswith("2 actions refused; ")
+    assert headline(one).startswith("2 actions refused; ")
     assert "refused 2 actions frozen: Holidays" in section(one)
 
 
@@ -402,7 +391,7 @@ def test_outside_the_calendar_is_told_as_the_form_told_it() -> None:
     said = section(whole(gate(one, Told(BOTH, {"1": (attempt(),)}, titles=TITLES))))
     assert "When OUTSIDE THE CALENDAR — would run until Sunday 2026-11-22 05:00 UTC" in said
     assert "Asked for by olga" in said and "9,800 more candidates wait for the next window" in said
-    found = reports.to_json(whole(gate(one)))["gate"]["plan"]
+    found = to_json(whole(gate(one)))["gate"]["plan"]
     assert found["outside"] is True and found["when"].startswith("OUTSIDE") and found["left_out"] == 9_800
     assert (found["not_before"], found["not_after"]) == ("2026-11-22T03:00:00+00:00", "2026-11-22T05:00:00+00:00")
 
@@ -427,7 +416,7 @@ def test_hostile_names_people_and_comments_are_shown_and_do_nothing() -> None:
     bad = finding("advisory", f"dead_rows:{HOSTILE}", detail=HOSTILE)
     both = step("evidence.dead_rows", bad), step("after.dead_rows", replace(bad, detail=HOSTILE + "2"))
     found = weekly(*both, step("plan"), step("apply"), gate=one)
-    html = reports.to_html(found)
+    html = to_html(found)
     seen = Page(html)
     assert not {"script", "img", "iframe"} & {tag for tag, _ in seen.tags}
     assert "javascript:alert(1)" not in seen.links
@@ -435,7 +424,7 @@ def test_hostile_names_people_and_comments_are_shown_and_do_nothing() -> None:
     for code in ("202E", "200B", "3164", "000A"):
         assert f"⟨U+{code}⟩" in seen.text
     assert not {"\u202e", "\u200b", "\u3164"} & set(html)
-    document = json.loads(json.dumps(reports.to_json(found), allow_nan=False))
+    document = json.loads(json.dumps(to_json(found), allow_nan=False))
     assert document["gate"]["actions"][0]["statement"] == hostile.statement
 
 
@@ -452,11 +441,11 @@ def test_two_hundred_actions_stay_a_page(done: bool) -> None:
         titles=TITLES,
     )
     one = whole(gate(plan(*actions), told))
-    html = reports.to_html(one)
+    html = to_html(one)
     assert len(html) < 600_000 and html.count('<code class="statement">') == 200
     assert "190 more" in section(one)
-    assert reports.headline(one).startswith("200 actions done" if done else "200 actions refused (no answer")
-    assert len(reports.to_json(one)["gate"]["actions"]) == 200
+    assert headline(one).startswith("200 actions done" if done else "200 actions refused (no answer")
+    assert len(to_json(one)["gate"]["actions"]) == 200
 
 
 # No plan, an empty one, superseded, frozen ----------------------------------------------------------------------
@@ -465,21 +454,21 @@ def test_two_hundred_actions_stay_a_page(done: bool) -> None:
 def test_a_window_without_a_plan_has_no_section_of_it() -> None:
     """The daily window says nothing of plans; a weekly one says that none was drawn up."""
     daily = daily_report(step("health.x", finding("ok")))
-    assert "Plan and what became of it" not in text(daily) and "plan" not in reports.headline(daily)
-    assert reports.to_json(daily)["gate"] is None and reports.to_json(daily)["looks"] == []
+    assert "Plan and what became of it" not in text(daily) and "plan" not in headline(daily)
+    assert to_json(daily)["gate"] is None and to_json(daily)["looks"] == []
     broken = weekly(step("evidence.dead_rows", finding("ok")), step("plan", state="failed", reason="no target"))
-    assert reports.headline(broken).startswith("No plan was drawn up, nothing was changed; 1 unknown of 2 findings")
+    assert headline(broken).startswith("No plan was drawn up, nothing was changed; 1 unknown of 2 findings")
     dry = weekly(step("plan", state="not collected", reason="dry run"), dry_run=True)
-    assert reports.headline(dry) == "Dry run: nothing was collected: none of 1 step ran"
+    assert headline(dry) == "Dry run: nothing was collected: none of 1 step ran"
 
 
 def test_an_empty_plan_says_that_nothing_had_to_be_changed() -> None:
     """Calm, and nobody was asked."""
     one = whole(gate(plan()))
-    assert reports.headline(one) == "The plan is empty: nothing had to be changed; 1 finding, all ok"
+    assert headline(one) == "The plan is empty: nothing had to be changed; 1 finding, all ok"
     assert "The plan is empty: nothing had to be changed, so nobody was asked." in section(one)
     assert "Who was asked" not in section(one) and one.level is Level.OK
-    assert reports.to_json(one)["do_first"] == ""
+    assert to_json(one)["do_first"] == ""
 
 
 def test_a_superseded_window_says_so_calmly() -> None:
@@ -490,8 +479,8 @@ def test_a_superseded_window_says_so_calmly() -> None:
     assert late
     names = ("after.dead_rows", "apply", "evidence.dead_rows", "plan")
     one = weekly(*(step(name, state=SUPERSEDED, reason=why) for name in names), own=(late,), made_at=made)
-    assert reports.headline(one) == "Superseded by the window of 2026-11-29 03:00 UTC: nothing was to be done"
-    assert reports.verdict(one, {Level.CRITICAL, Level.UNKNOWN}) == (False, reports.headline(one))
+    assert headline(one) == "Superseded by the window of 2026-11-29 03:00 UTC: nothing was to be done"
+    assert verdict(one, {Level.CRITICAL, Level.UNKNOWN}) == (False, headline(one))
     assert (one.level, one.counts[Level.UNKNOWN]) == (Level.ADVISORY, 0)
     said = text(one)
     assert "Nothing needs to be done." in said and "Nothing was looked at in this window." in said
@@ -502,7 +491,7 @@ def test_a_window_that_could_not_look_is_not_called_superseded() -> None:
     """One step that failed, or a daily window without a plan, is told as before: red."""
     gone = step("apply", state=SUPERSEDED)
     for one in (weekly(gone), weekly(gone, step("plan", state="failed", reason="x"))):
-        assert "Superseded by" not in reports.headline(one) and reports.verdict(one, set())[0] is True
+        assert "Superseded by" not in headline(one) and verdict(one, set())[0] is True
 
 
 def test_the_monthly_window_that_covers_it_is_named() -> None:
@@ -510,7 +499,7 @@ def test_the_monthly_window_that_covers_it_is_named() -> None:
     why = "the monthly window of 2026-11-01 02:00 UTC covers it"
     steps = [step(name, state=SUPERSEDED, reason=why) for name in ("plan", "apply")]
     one = weekly(step("evidence.dead_rows", finding("ok")), *steps)
-    assert reports.headline(one) == (
+    assert headline(one) == (
         "Superseded by the monthly window of 2026-11-01 02:00 UTC: nothing was to be changed; "
         "1 finding, all ok, 2 steps superseded"
     )
@@ -521,7 +510,7 @@ def test_a_freeze_is_intended() -> None:
     why = "Holidays (until 2027-01-02 00:00 UTC)"
     steps = [step(name, state=FROZEN, reason=why) for name in ("plan", "apply")]
     one = weekly(step("evidence.dead_rows", finding("ok")), *steps, step("after.dead_rows", finding("ok")))
-    assert reports.headline(one) == f"Frozen, nothing was changed: {why}; 1 finding, all ok"
+    assert headline(one) == f"Frozen, nothing was changed: {why}; 1 finding, all ok"
     assert one.level is Level.OK and "unknown" not in [found.level.value for found in one.findings]
     assert f"frozen plan — {why}" in text(one) and "not collected plan" not in text(one)
 
@@ -544,7 +533,7 @@ def test_what_was_found_before_is_still_there_or_gone_after() -> None:
     ]
     said = text(one)
     assert "still there · b before and after: b is dirty" in said and "gone · a before: a is dirty" in said
-    assert reports.to_json(one)["looks"][2] == {"name": "a", "state": "gone", "before": "a is dirty", "after": None}
+    assert to_json(one)["looks"][2] == {"name": "a", "state": "gone", "before": "a is dirty", "after": None}
 
 
 @pytest.mark.parametrize(
@@ -568,10 +557,10 @@ def test_the_second_look_says_how_things_are() -> None:
     )
     one = weekly(first, replace(second, started=NOW), earlier=last_week, since={"dead_rows:b": DUE})
     assert [found.key for found in one.findings] == ["dead_rows:b"]
-    changes = reports.compare(one)
+    changes = compare(one)
     assert [was.key for was, _ in changes.gone] == ["dead_rows:c"]
     assert [found.key for found in changes.new] == ["dead_rows:b"]
-    assert reports.compare(replace(one, since={"dead_rows:b": DUE - DAY})).new == ()
+    assert compare(replace(one, since={"dead_rows:b": DUE - DAY})).new == ()
 
 
 def test_a_weekly_report_without_metrics_shows_none() -> None:
@@ -595,7 +584,7 @@ def test_a_run_by_hand_that_holds_a_slot_is_a_warning_with_what_to_do() -> None:
     assert before.remedy.startswith("Delete this run before then: Airflow skips the scheduled run")
     assert "then backfill that date" in after.remedy
     one = daily_report(step("health.x", finding("ok")), kind="manual", own=(after,))
-    assert one.level is Level.WARNING and "A run by hand holds the calendar's slot" in reports.headline(one)
+    assert one.level is Level.WARNING and "A run by hand holds the calendar's slot" in headline(one)
 
 
 def test_the_checklist_claims_no_review_that_nobody_could_give() -> None:

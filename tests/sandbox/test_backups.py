@@ -16,8 +16,8 @@ import pytest
 from sandbox import backups, postgres
 from sandbox.backups import BackupFailedError, Store
 from sandbox.postgres import Cluster
-from upkeep import backups as product
-from upkeep.findings import Level
+from upkeep.areas.backups import files as product
+from upkeep.core.findings import Level
 
 
 @contextmanager

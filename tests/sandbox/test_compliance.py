@@ -11,11 +11,14 @@ import pytest
 from sandbox.postgres import Cluster
 from tests.sandbox import test_twin
 from tests.sandbox.test_twin import LEGACY, LONG_AGO, Twin, add_consent
-from upkeep import checks, database
-from upkeep.checks import answers
-from upkeep.findings import Finding, Level
-from upkeep.functions import contract
-from upkeep.settings import ROOT, settings
+from upkeep.areas import answers
+from upkeep.areas.look import Look, carry_out
+from upkeep.areas.registry import find
+from upkeep.core.findings import Finding, Level
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.wires import database
+from upkeep.wires.functions import contract
 
 platform, twin_dsn, twin, target = test_twin.platform, test_twin.twin_dsn, test_twin.twin, test_twin.target
 
@@ -30,8 +33,8 @@ def both(twin: Twin, dsn: str, period: tuple[datetime, datetime]) -> dict[str, F
     told = answers.read(*CALL, answer.model_dump(mode="json"), SHIPPED, {})
     answered = {(sample.metric, sample.subject): sample.value for sample in told.samples}
     with database.session(lambda: psycopg.connect(dsn), SHIPPED.maintenance.sql, read_only=True) as session:
-        look = checks.Look(session, SHIPPED, datetime.now(UTC), answered=answered, about=period)
-        ours = checks.carry_out(checks.find("consents"), look)
+        look = Look(session, SHIPPED, datetime.now(UTC), answered=answered, about=period)
+        ours = carry_out(find("consents"), look)
     return {finding.key: finding for finding in told.findings + ours.findings}
 
 

@@ -22,10 +22,11 @@ from sandbox.config import (
 from sandbox.ports import PORTS
 from sandbox.processes import SandboxError
 from sandbox.stack import HOLDERS, LOGINS, USERS, Sandbox, open_sandbox
-from upkeep import documents, migrations
-from upkeep.checks import documents as judging
-from upkeep.findings import Level
-from upkeep.settings import Settings, settings
+from upkeep.areas.documents import look as judging
+from upkeep.areas.documents.reading import look_at_all
+from upkeep.core.findings import Level
+from upkeep.ledger.migrations.upgrade import upgrade
+from upkeep.settings.load import Settings, settings
 
 WEEKLY, WEEKLY_MINUTES = window_variables("weekly")
 
@@ -64,7 +65,7 @@ def test_its_documents_have_something_to_be_found(sandbox: Sandbox) -> None:
     """A guide whose review is overdue, with a dead link of each kind; its runbook's one link leads somewhere."""
     write_config(sandbox, pinned=False)
     config = read(sandbox).maintenance
-    readings = documents.look_at_all(config.documents, config.http, 20.0)
+    readings = look_at_all(config.documents, config.http, 20.0)
     found = judging.judge(readings, config.documents.review_days, date(2026, 11, 25)).findings
     guide, runbook = (document.path for document in config.documents.reviewed)
     assert [(one.key.removeprefix(f"document:{guide}"), one.level) for one in found if guide in one.key] == [
@@ -147,7 +148,7 @@ def served(sandbox: Sandbox) -> Iterator[Sandbox]:
         with psycopg.connect(sandbox.cluster.dsn("postgres"), autocommit=True) as opened:
             opened.execute("CREATE DATABASE platform")
             opened.execute("CREATE DATABASE upkeep")
-        migrations.upgrade(lambda: psycopg.connect(sandbox.cluster.dsn("upkeep")))
+        upgrade(lambda: psycopg.connect(sandbox.cluster.dsn("upkeep")))
         yield sandbox
     finally:
         sandbox.cluster.stop(server)

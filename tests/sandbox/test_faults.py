@@ -8,9 +8,13 @@ import psycopg
 
 from sandbox import faults
 from sandbox.stack import Sandbox
-from upkeep import checks, database, optimise
-from upkeep.findings import Finding, Level
-from upkeep.settings import ROOT, settings
+from upkeep.areas.look import Look, carry_out
+from upkeep.areas.registry import find
+from upkeep.areas.tables import vacuum
+from upkeep.core.findings import Finding, Level
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.wires import database
 
 CONFIG = settings(ROOT / "config").maintenance
 
@@ -20,7 +24,7 @@ def test_bloat_is_what_the_shipped_configuration_would_vacuum(target_dsn: str) -
 
     def proposed() -> list[dict[str, Any]]:
         with database.session(lambda: psycopg.connect(target_dsn), CONFIG.sql, read_only=True) as session:
-            return [row for row in optimise.candidates(session, CONFIG.optimise, []) if row["vacuum"]]
+            return [row for row in vacuum.candidates(session, CONFIG.optimise, []) if row["vacuum"]]
 
     fault = faults.FAULTS["bloat"]
     sandbox = cast("Sandbox", SimpleNamespace(cluster=SimpleNamespace(dsn=lambda _: target_dsn)))
@@ -42,8 +46,8 @@ def found(dsn: str, name: str) -> dict[str, Finding]:
     limits = shipped.maintenance.reindex.model_copy(update={"min_bytes": 100_000})
     config = shipped.model_copy(update={"maintenance": shipped.maintenance.model_copy(update={"reindex": limits})})
     with database.session(lambda: psycopg.connect(dsn), CONFIG.sql, read_only=True) as session:
-        one = checks.Look(session, config, datetime.now(UTC), target="primary")
-        return {finding.key: finding for finding in checks.carry_out(checks.find(name), one).findings}
+        one = Look(session, config, datetime.now(UTC), target="primary")
+        return {finding.key: finding for finding in carry_out(find(name), one).findings}
 
 
 def test_index_bloat_is_what_the_shipped_configuration_would_rebuild(target_dsn: str) -> None:

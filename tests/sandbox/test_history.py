@@ -10,9 +10,11 @@ import pytest
 
 from sandbox import history
 from sandbox.postgres import Cluster
-from tests.sql.test_ledger import Ledger, create, drawn, upgrade
-from upkeep import baselines, thresholds
-from upkeep.settings import ROOT, settings
+from tests.ledger.test_ledger import Ledger, create, drawn, upgrade
+from upkeep.areas.baselines.propose import proposals_from_ledger
+from upkeep.areas.thresholds.propose import proposals_from_ledger as propose_proposals_from_ledger
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
 
 CONFIG = settings(ROOT / "config")
 
@@ -86,8 +88,8 @@ def test_thresholds_and_baselines_have_enough_to_learn_from(book: Ledger, target
     def proposed() -> list[tuple[str, str]]:
         with book.session() as session:
             found = [
-                *thresholds.proposals_from_ledger(session, history.TARGET, CONFIG, (), now),
-                *baselines.proposals_from_ledger(session, history.TARGET, CONFIG, (), now),
+                *propose_proposals_from_ledger(session, history.TARGET, CONFIG, (), now),
+                *proposals_from_ledger(session, history.TARGET, CONFIG, (), now),
             ]
         return [(one.action.kind, one.action.table) for one in found]
 

@@ -16,8 +16,8 @@ import yaml
 
 from sandbox import target
 from sandbox.postgres import HOST, Cluster, bin_dir
-from tests.flow.test_cli_check import LEGACY_KEY, twin
-from upkeep.settings import ROOT
+from tests.cli.test_check import LEGACY_KEY, twin
+from upkeep.settings.base import ROOT
 
 PAGE = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
 

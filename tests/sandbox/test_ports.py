@@ -18,7 +18,7 @@ from sandbox.ports import CLAIMS, PORTS, SHIFT, reserved
 from sandbox.postgres import HOST, Cluster
 from sandbox.stack import Sandbox, open_sandbox
 from tests.conftest import free_port
-from upkeep.settings import ROOT
+from upkeep.settings.base import ROOT
 
 #: Draws up a sandbox as soon as the test says so.
 DRAW = """

@@ -19,8 +19,8 @@ from sandbox import npm
 from sandbox.config import write_config
 from sandbox.registry import ADVISORIES, BULK, PORT
 from sandbox.stack import PROGRAMS, ROOT, open_sandbox
-from upkeep.patches import read_files
-from upkeep.settings import settings
+from upkeep.areas.patches.files import read_files
+from upkeep.settings.load import settings
 
 
 @pytest.fixture

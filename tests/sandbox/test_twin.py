@@ -24,8 +24,8 @@ from psycopg import sql
 from sandbox.postgres import Cluster
 from sandbox.twin import keys, openapi
 from sandbox.twin.answers import HOST
-from upkeep.functions import contract, database_models, models
-from upkeep.settings import ROOT
+from upkeep.settings.base import ROOT
+from upkeep.wires.functions import contract, database_models, models
 
 SECRET = "a-secret-of-the-tests-that-is-at-least-32-bytes-long"
 SECRET_KEY = keys.secret_key()

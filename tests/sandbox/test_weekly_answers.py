@@ -10,15 +10,17 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.ledger import test_ledger, test_ledger_weeks
 from tests.sandbox import test_twin
 from tests.sandbox.test_twin import LEGACY, Twin, add_requests, delete_requests
-from tests.sql import test_ledger, test_ledger_weeks
-from upkeep.checks import answers, capacity
-from upkeep.findings import Finding, Level
-from upkeep.functions import contract
-from upkeep.ledger import Looked
-from upkeep.settings import ROOT, settings
-from upkeep.windows import Kind, Window
+from upkeep.areas import answers
+from upkeep.areas.capacity import look
+from upkeep.core.findings import Finding, Level
+from upkeep.core.windows import Kind, Window
+from upkeep.ledger.write import Looked
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.wires.functions import contract
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
@@ -96,9 +98,7 @@ def performance(twin: Twin) -> Finding:
 def triggers(twin: Twin) -> dict[str, Finding]:
     """The capacity step's findings from the real report."""
     told = body(twin, "database-scalability", "scalability_report", report_scope="capacity").decode()
-    looked = capacity.look(
-        capacity.report_of([told]), [], "targets.primary.storage_bytes", None, SHIPPED, datetime.now(UTC)
-    )
+    looked = look.look(look.report_of([told]), [], "targets.primary.storage_bytes", None, SHIPPED, datetime.now(UTC))
     return {finding.key: finding for finding in looked.findings}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from upkeep.settings import ROOT
+from upkeep.settings.base import ROOT
 
 #: In two halves, for this file is searched too.
 REF = "etretluugv" + "clmydzlfte"

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from upkeep.findings import Level
-from upkeep.settings import METRICS, ROOT, ConfigError, Maintenance, config_folder, reread, settings
+from upkeep.core.findings import Level
 from upkeep.settings.approval import KINDS
 from upkeep.settings.audit import RULES
+from upkeep.settings.base import METRICS, ROOT, ConfigError
+from upkeep.settings.load import config_folder, reread, settings
+from upkeep.settings.maintenance import Maintenance
 
 MAIN, BANDS, EXCEPTIONS = "maintenance.yaml", "thresholds.yaml", "exceptions.yaml"
 #: An entry of the last one, as a test spoils it.

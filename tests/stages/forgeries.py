@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from psycopg import sql
 
-from upkeep.database import Row, Session
-from upkeep.queries import load
-from upkeep.signatures import chain
-from upkeep.signatures.keys import Signer
+from upkeep.gate.signatures import chain
+from upkeep.gate.signatures.keys import Signer
+from upkeep.wires.database import Row, Session
+from upkeep.wires.queries import load
 
 TABLES = ("shown", "decisions", "permits", "receipts")
 EVIL = Ed25519PrivateKey.from_private_bytes(b"a key that nobody pins anywhere1")
@@ -206,7 +206,7 @@ class Forger:
         key_id = self.dice.choice(["tests", "evil"])
         self.session.rows("UPDATE upkeep.signatures SET key_id = %(key_id)s WHERE entry = %(entry)s",
                           {"key_id": key_id, "entry": entry["entry"]})  # fmt: skip
-        line = self.session.rows(load("ledger/entries_from"), {"first": entry["entry"]})[0]
+        line = self.session.rows(load("gate/signatures/entries_from"), {"first": entry["entry"]})[0]
         if line["content"] is not None:
             given = (line["ledger"], line["place"], line["sealed"], line["follows"] or "", line["content"])
             self.sign(entry, Signer("evil", EVIL).sign(chain._message(*given)), key_id)

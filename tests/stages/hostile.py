@@ -1,7 +1,7 @@
 """Defaults of a database and of a role that break whoever rests on the usual ones.
 
 ``make hostile`` runs the tests of SQL and of apply with them: what the product opens has them, what a test opens for
-itself does not, for a test may read as it likes. ``tests/apply/test_hostile_defaults.py`` is the sample of every day.
+itself does not, for a test may read as it likes. ``tests/areas/test_hostile_defaults.py`` is the sample of every day.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A process of its own that applies a plan, so that a test can kill it: ``python -m tests.apply.process JOB``."""
+"""A process of its own that applies a plan, so that a test can kill it: ``python -m tests.stages.process JOB``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import psycopg
 
-from tests.signing import SIGNER
-from upkeep.apply import Applying, Places
+from tests.stages.signing import SIGNER
+from upkeep.gate.apply.run import Applying, Places
 
 
 def say(text: str) -> None:

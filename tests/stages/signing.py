@@ -10,11 +10,13 @@ from pathlib import Path
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from upkeep import queries
-from upkeep.database import Session
-from upkeep.settings import ROOT, Maintenance, Signing, SigningKey
-from upkeep.signatures import chain
-from upkeep.signatures.keys import Signer, public_of
+from upkeep.gate.signatures import chain
+from upkeep.gate.signatures.keys import Signer, public_of
+from upkeep.settings.base import ROOT
+from upkeep.settings.maintenance import Maintenance
+from upkeep.settings.signing import Signing, SigningKey
+from upkeep.wires import queries
+from upkeep.wires.database import Session
 
 PRIVATE = Ed25519PrivateKey.from_private_bytes(b"the key of the tests of Upkeep 1")
 SECRET = base64.b64encode(PRIVATE.private_bytes_raw()).decode()
@@ -46,11 +48,11 @@ def sign_again(dsn: str) -> None:
     """
     with psycopg.connect(dsn) as connection:
         session = Session(connection)
-        lines = session.rows(queries.load("ledger/entries_from"), {"first": 0})
+        lines = session.rows(queries.load("gate/signatures/entries_from"), {"first": 0})
         session.rows("DELETE FROM upkeep.signatures")
         kept, follows = [line for line in lines if line["content"] is not None], ""
         for entry, line in enumerate(kept, 1):
             sealed = json.loads(line["sealed"]) | {"entry": entry, "key_id": SIGNER.key_id}
             said = chain._message(line["ledger"], line["place"], json.dumps(sealed), follows, line["content"])
             follows = SIGNER.sign(said)
-            session.rows(queries.load("ledger/add_signature"), sealed | {"signature": follows})
+            session.rows(queries.load("gate/signatures/add_signature"), sealed | {"signature": follows})

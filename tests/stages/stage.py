@@ -20,17 +20,25 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from tests.signing import SIGNER, pinned
-from tests.sql.test_database import running, to, until
-from tests.sql.test_ledger import Ledger
-from upkeep import database, gate, ledger, optimise, plans
-from upkeep.apply import Applying, Places
-from upkeep.apply.outcomes import Outcome
-from upkeep.database import Row, Session
-from upkeep.permits import Decision
-from upkeep.settings import ROOT, Maintenance, settings
+from tests.ledger.test_ledger import Ledger
+from tests.stages.signing import SIGNER, pinned
+from tests.wires.test_database import running, to, until
+from upkeep.areas.tables import vacuum
+from upkeep.core.windows import Kind, Window
+from upkeep.gate.apply.outcomes import Outcome
+from upkeep.gate.apply.run import Applying, Places
+from upkeep.gate.drawn_up import Stored, add_plan
+from upkeep.gate.permits import Decision
+from upkeep.gate.permitted import permits_of_plan
+from upkeep.gate.plans.model import MOST_ACTIONS, SCHEDULE, Plan, numbered
+from upkeep.gate.store import add_decision, add_shown
+from upkeep.ledger.write import open_window
 from upkeep.settings.approval import Person, Role
-from upkeep.windows import Kind, Window
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.settings.maintenance import Maintenance
+from upkeep.wires import database
+from upkeep.wires.database import Row, Session
 
 HOUR = timedelta(hours=1)
 BOTH = {"dba": "ann", "devops": "bob"}
@@ -112,7 +120,7 @@ class Stage:
     def candidates(self) -> list[Row]:
         """What a plan would hold now."""
         with self.session() as session:
-            return optimise.candidates(session, self.config.optimise, [])
+            return vacuum.candidates(session, self.config.optimise, [])
 
     def session(self) -> AbstractContextManager[Session]:
         """A session for looking, as the plan's task has it."""
@@ -125,16 +133,16 @@ class Stage:
 
     # The plan ---------------------------------------------------------------------------------------------------
 
-    def plan(self, **fields: Any) -> gate.Stored:
+    def plan(self, **fields: Any) -> Stored:
         """Draw up and keep a plan of all candidates that may run from now on for an hour.
 
         Actions may be given instead, with what was ``measured`` for them.
         """
         now = datetime.now(UTC).replace(microsecond=0)
-        rows = sorted(self.candidates()[: plans.MOST_ACTIONS], key=lambda row: str(row["table"]))
+        rows = sorted(self.candidates()[:MOST_ACTIONS], key=lambda row: str(row["table"]))
         with self.session() as session:
-            proposals = optimise.propose(rows, self.config.optimise, ("dba", "devops"), session.version)
-        actions, measured = plans.numbered(proposals)
+            proposals = vacuum.propose(rows, self.config.optimise, ("dba", "devops"), session.version)
+        actions, measured = numbered(proposals)
         measured = fields.pop("measured", {} if "actions" in fields else measured)
         about: dict[str, Any] = {
             "target": self.name,
@@ -142,7 +150,7 @@ class Stage:
             "dag_id": "maintenance_weekly",
             "run_id": f"run_{secrets.token_hex(4)}",
             "due": now - timedelta(minutes=1),
-            "requested_by": plans.SCHEDULE,
+            "requested_by": SCHEDULE,
             "database": psycopg.conninfo.conninfo_to_dict(self.dsn)["dbname"],
             "not_before": now - timedelta(minutes=1),
             "not_after": now + HOUR,
@@ -151,13 +159,13 @@ class Stage:
             "instance": "1",
         }
         about |= fields
-        plan = plans.Plan(**(about | {"due": min(about["due"], about["not_before"])}))
+        plan = Plan(**(about | {"due": min(about["due"], about["not_before"])}))
         window = self.window(plan)
         with self.ledger.session() as session:
-            ledger.open_window(session, window)
-            return gate.add_plan(session, window, plan, measured)
+            open_window(session, window)
+            return add_plan(session, window, plan, measured)
 
-    def window(self, plan: plans.Plan) -> Window:
+    def window(self, plan: Plan) -> Window:
         """The plan's window."""
         return Window(
             plan.target,
@@ -174,11 +182,11 @@ class Stage:
 
     def decide(
         self,
-        stored: gate.Stored,
+        stored: Stored,
         people: Mapping[str, str] = BOTH,
         ids: set[str] | None = None,
         at: datetime | None = None,
-    ) -> gate.Stored:
+    ) -> Stored:
         """Let each role's person approve the actions (all, or some ids; an empty set rejects)."""
         approved = frozenset(action.id for action in stored.plan.actions) if ids is None else frozenset(ids)
         for role, person in people.items():
@@ -193,12 +201,12 @@ class Stage:
                 "asked": [person],
             }
             with self.ledger.session() as session:
-                number = gate.add_shown(session, self.window(stored.plan), shown, SIGNER)
+                number = add_shown(session, self.window(stored.plan), shown, SIGNER)
                 decision = Decision(role, person, approved, at or datetime.now(UTC))
-                gate.add_decision(session, stored.digest, number, decision, SIGNER)
+                add_decision(session, stored.digest, number, decision, SIGNER)
         return stored
 
-    def approved(self, **fields: Any) -> gate.Stored:
+    def approved(self, **fields: Any) -> Stored:
         """A plan of all candidates that both roles approved."""
         return self.decide(self.plan(**fields))
 
@@ -209,28 +217,28 @@ class Stage:
         given = {"ledger": self.ledger.dsn("tasks"), "maintain": self.dsn, "watch": self.dsn} | others
         return Places(**{key: to(value) if isinstance(value, str) else value for key, value in given.items()})
 
-    def applying(self, stored: gate.Stored, **others: Any) -> Applying:
+    def applying(self, stored: Stored, **others: Any) -> Applying:
         """One go at a plan; ``places``, ``clock``, ``config`` and ``reread`` can be replaced."""
         given = {"places": self.places(), "config": self.config, "run_id": stored.plan.run_id, "say": self.said.append}
         given |= {"requested_by": stored.plan.requested_by, "signer": SIGNER} | others
         return Applying(stored=stored, **({"reread": lambda: given["config"]} | given))
 
-    def apply(self, stored: gate.Stored, **others: Any) -> dict[str, Outcome]:
+    def apply(self, stored: Stored, **others: Any) -> dict[str, Outcome]:
         """Apply it; table → outcome."""
         return {outcome.action.table: outcome for outcome in self.applying(stored, **others).run()}
 
-    def permits(self, stored: gate.Stored) -> list[tuple[str, int, str | None]]:
+    def permits(self, stored: Stored) -> list[tuple[str, int, str | None]]:
         """(table, attempt, outcome) of every permit, in the order they were given."""
         tables = {action.id: action.table for action in stored.plan.actions}
         return [(tables[row["action_id"]], row["attempt"], row["outcome"]) for row in self.receipts(stored)]
 
-    def receipts(self, stored: gate.Stored) -> list[Row]:
+    def receipts(self, stored: Stored) -> list[Row]:
         """Every permit with its receipt, as the tasks' role reads them."""
         with self.ledger.session() as session:
-            return gate.permits_of_plan(session, stored.digest, self.config.ledger.signing)
+            return permits_of_plan(session, stored.digest, self.config.ledger.signing)
 
     def process(
-        self, stored: gate.Stored, folder: Path, config: Maintenance | None = None, *, dies_with_permit: bool = False
+        self, stored: Stored, folder: Path, config: Maintenance | None = None, *, dies_with_permit: bool = False
     ) -> subprocess.Popen[bytes]:
         """A real process that applies the plan, and may kill itself as soon as a permit is there; its log is `log`."""
         folder.mkdir(exist_ok=True)
@@ -239,7 +247,7 @@ class Stage:
             pickle.dumps((self.ledger.dsn("tasks"), self.dsn, config or self.config, stored, dies_with_permit))
         )
         environment = os.environ | {"PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}"}
-        argv = [sys.executable, "-m", "tests.apply.process", str(job)]
+        argv = [sys.executable, "-m", "tests.stages.process", str(job)]
         with (folder / "log").open("wb") as log:
             return subprocess.Popen(argv, env=environment, cwd=ROOT, stdout=log, stderr=log)
 

@@ -9,15 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from upkeep.functions.contract import (
-    FUNCTIONS,
-    ContractError,
-    echoed,
-    metric,
-    parse_answer,
-    request_body,
-)
-from upkeep.settings import ROOT
+from upkeep.settings.base import ROOT
+from upkeep.wires.functions.contract import FUNCTIONS, ContractError, echoed, metric, parse_answer, request_body
 
 PERIOD = datetime(2025, 1, 5, 2, tzinfo=UTC), datetime(2025, 1, 6, 2, tzinfo=UTC)
 ECHO = {"start": "2025-01-05T02:00:00Z", "end": "2025-01-06T02:00:00Z"}

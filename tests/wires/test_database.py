@@ -20,12 +20,15 @@ import pytest
 from psycopg import sql
 
 from sandbox.postgres import Cluster
-from tests import hostile
-from upkeep import checks, database
-from upkeep.database import Connect, Notice
-from upkeep.findings import Finding, Level
-from upkeep.ledger import Looked
-from upkeep.settings import ROOT, Sql, settings
+from tests.stages import hostile
+from upkeep.areas.look import Check, Look, carry_out
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import Looked
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.settings.maintenance import Sql
+from upkeep.wires import database
+from upkeep.wires.database import Connect, Notice
 
 T = TypeVar("T")
 CONFIG = settings(ROOT / "config")
@@ -242,13 +245,13 @@ def test_a_session_that_writes_commits_at_its_end_and_only_then(empty_database: 
 # Notices (X10) --------------------------------------------------------------------------------------------------
 
 
-def analyze(look: checks.Look) -> Looked:
+def analyze(look: Look) -> Looked:
     """A look that runs ANALYZE, as a later check will."""
     look.session.rows("ANALYZE public.owned")
     return Looked((Finding("analyzed", Level.OK, "ANALYZE", "done"),))
 
 
-ANALYZE = checks.Check("analyze", "G52", "Statistics", analyze)
+ANALYZE = Check("analyze", "G52", "Statistics", analyze)
 
 
 @pytest.mark.guide("X10", "fires", "silent")
@@ -259,7 +262,7 @@ def test_a_statement_that_only_warned_becomes_a_finding_until_the_owner_runs_it(
 
     def analyzed(dsn: str) -> tuple[list[Notice], tuple[Finding, ...]]:
         with database.session(to(dsn), CLOCKS, read_only=False) as session:
-            looked = checks.carry_out(ANALYZE, checks.Look(session, CONFIG, datetime.now(UTC)))
+            looked = carry_out(ANALYZE, Look(session, CONFIG, datetime.now(UTC)))
             return session.notices, looked.findings
 
     with psycopg.connect(empty_database) as connection:
@@ -278,11 +281,11 @@ def test_a_statement_that_only_warned_becomes_a_finding_until_the_owner_runs_it(
 @pytest.mark.guide("X10", "silent")
 def test_a_notice_that_is_no_warning_is_kept_and_no_finding(empty_database: str) -> None:
     """DROP … IF EXISTS of nothing is told as a NOTICE; it stays with the session and alarms nobody."""
-    check = checks.Check(
+    check = Check(
         "drop", "G0", "Drop", lambda look: Looked(tuple(look.session.rows("DROP TABLE IF EXISTS public.nothing")))
     )
     with database.session(to(empty_database), CLOCKS, read_only=False) as session:
-        looked = checks.carry_out(check, checks.Look(session, CONFIG, datetime.now(UTC)))
+        looked = carry_out(check, Look(session, CONFIG, datetime.now(UTC)))
         assert session.notices == [Notice("NOTICE", 'table "nothing" does not exist, skipping')]
     assert looked.findings == ()
 

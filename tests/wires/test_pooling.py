@@ -13,12 +13,15 @@ import psycopg
 import pytest
 
 from sandbox.postgres import Cluster
+from tests.areas.database.test_sizes import until
 from tests.conftest import free_port
-from tests.sql.pgbouncer import pooler, program, through
-from tests.sql.test_checks_database import until
-from upkeep import checks, database, pooling
-from upkeep.findings import Finding
-from upkeep.settings import ROOT, settings
+from tests.stages.pgbouncer import pooler, program, through
+from upkeep.areas.look import Look, carry_out
+from upkeep.areas.registry import CHECKS
+from upkeep.core.findings import Finding
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.wires import database, pooling
 
 CONFIG = settings(ROOT / "config")
 CLOCKS = CONFIG.maintenance.sql
@@ -134,9 +137,9 @@ def test_detection_leaves_nothing_behind(pooled: Pooled) -> None:
 def found_by_all(dsn: str, now: datetime) -> dict[str, list[Finding]]:
     """The findings of every check, without what changes from one moment to the next."""
     found = {}
-    for name, check in checks.CHECKS.items():
+    for name, check in CHECKS.items():
         with database.session(to(dsn), CLOCKS, read_only=True) as session:
-            findings = checks.carry_out(check, checks.Look(session, CONFIG, now)).findings
+            findings = carry_out(check, Look(session, CONFIG, now)).findings
         found[name] = [_steady(finding) for finding in findings]
     return found
 

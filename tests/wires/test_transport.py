@@ -24,12 +24,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.wire.server import HOST, MANY, PATIENCE, Answer, Server, answer, endless, raw, silence, trickling
-from upkeep.checks import answers
-from upkeep.findings import Level
-from upkeep.functions.contract import ContractError, parse_answer
-from upkeep.functions.transport import Call, WireError, post
-from upkeep.settings import ROOT, ConfigError, Http, settings
+from tests.stages.server import HOST, MANY, PATIENCE, Answer, Server, answer, endless, raw, silence, trickling
+from upkeep.areas import answers
+from upkeep.core.findings import Level
+from upkeep.settings.base import ROOT, ConfigError
+from upkeep.settings.load import settings
+from upkeep.settings.maintenance import Http
+from upkeep.wires.functions.contract import ContractError, parse_answer
+from upkeep.wires.functions.transport import Call, WireError, post
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from upkeep.checks import compliance, expectations, weekly_answers
-from upkeep.checks.database import redact
-from upkeep.checks.slow import EXPLAIN
-from upkeep.checks.weekly_answers import as_number
-from upkeep.findings import Bands, Finding, Level, Sample
-from upkeep.functions.contract import ContractError, metric
-from upkeep.ledger import Looked
-from upkeep.settings import Settings
+from upkeep.areas.compliance import report
+from upkeep.areas.database import expectations
+from upkeep.areas.database.sizes import redact
+from upkeep.areas.performance import weekly_answers
+from upkeep.areas.performance.slow_queries import EXPLAIN
+from upkeep.areas.performance.weekly_answers import as_number
+from upkeep.core.findings import Bands, Finding, Level, Sample
+from upkeep.ledger.write import Looked
+from upkeep.settings.load import Settings
+from upkeep.wires.functions.contract import ContractError, metric
 
 Body = Mapping[str, Any]
 
@@ -185,7 +187,7 @@ ANALYTICS = ("error-tracking", "get_error_analytics")
 READERS: Mapping[tuple[str, str], Callable[[Body], Looked]] = {
     ("error-tracking", "get_errors"): authentication_errors,
     ("database-scalability", "performance_analysis"): performance_analysis,
-    ("gdpr-compliance", "compliance_report"): compliance.compliance_report,
+    ("gdpr-compliance", "compliance_report"): report.compliance_report,
 }
 
 

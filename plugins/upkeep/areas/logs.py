@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from upkeep import database, queries
-from upkeep.checks.look import Look
-from upkeep.database import Row
-from upkeep.findings import Finding, Level, Sample
-from upkeep.settings import Network
+from upkeep.areas.look import Look
+from upkeep.core.findings import Finding, Level, Sample
 from upkeep.settings.logs import Readable
+from upkeep.settings.values import Network
+from upkeep.wires import database, queries
+from upkeep.wires.database import Row
 
 #: Bytes of a table that is read even without an index on its time.
 SMALL = 16 * 1024 * 1024
@@ -75,7 +75,7 @@ class Log:
         """Why the log cannot be read whole, if it cannot. From here on it is read by its index only."""
         row = self._table()
         if row and row["indexed"] and not self._obstacle(row):
-            self.look.session.rows(queries.load("checks/by_index_only"))
+            self.look.session.rows(queries.load("logs/by_index_only"))
             return None
         return self._refused(row)
 
@@ -86,7 +86,7 @@ class Log:
     def _table(self) -> Row | None:
         schema, table = self.config.table
         parameters = {"schema": schema, "table": table, "columns": list(self.columns.values())}
-        statement = queries.load("checks/log_table")
+        statement = queries.load("logs/log_table")
         rows = self.look.session.rows(statement, {**parameters, "time": self.columns.get("time")})
         return rows[0] if rows else None
 

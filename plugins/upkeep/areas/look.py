@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from upkeep.database import Connect, Session
-from upkeep.findings import Finding, Level
-from upkeep.ledger import Looked
-from upkeep.settings import Settings
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import Looked
+from upkeep.settings.load import Settings
+from upkeep.wires.database import Connect, Session
 
 
 @dataclass(frozen=True)

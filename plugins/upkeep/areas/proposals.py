@@ -15,24 +15,24 @@ from typing import NamedTuple
 
 import psycopg
 
-from upkeep import (
-    baselines,
-    constraints,
-    database,
-    gate,
-    indexes,
-    ledger,
-    optimise,
-    plans,
-    predictions,
-    reindex,
-    thresholds,
-)
-from upkeep.database import Connect, Session
-from upkeep.findings import Finding, Level
-from upkeep.plans import Action, Plan, Proposal
-from upkeep.predictions import Learned
-from upkeep.settings import Reindex, Settings
+from upkeep.areas.baselines.force import KIND
+from upkeep.areas.baselines.propose import proposals_from_ledger
+from upkeep.areas.indexes import propose as indexes
+from upkeep.areas.indexes import reindex
+from upkeep.areas.tables import constraints, vacuum
+from upkeep.areas.thresholds.force import KIND as THRESHOLDS_KIND
+from upkeep.areas.thresholds.propose import proposals_from_ledger as propose_proposals_from_ledger
+from upkeep.core.findings import Finding, Level
+from upkeep.core.text import visible
+from upkeep.gate import predictions
+from upkeep.gate.permitted import past_actions
+from upkeep.gate.plans.model import MOST_ACTIONS, Action, Plan, Proposal
+from upkeep.gate.predictions import Learned
+from upkeep.ledger.read import newest_snapshot
+from upkeep.settings.load import Settings
+from upkeep.settings.reindex import Reindex
+from upkeep.wires import database
+from upkeep.wires.database import Connect, Session
 
 #: Signs of a reason that a plan keeps.
 MOST_SIGNS = 500
@@ -88,7 +88,7 @@ class Sources:
     def learned(self, kind: str) -> Learned:
         """What predictions of a kind are corrected by."""
         with self.remembering() as session:
-            past = gate.past_actions(session, self.name, kind, self.now - predictions.REACH)
+            past = past_actions(session, self.name, kind, self.now - predictions.REACH)
         return predictions.learned(past, self.settings.maintenance.optimise.least_receipts)
 
 
@@ -107,20 +107,20 @@ Found = tuple[list[Proposal], int]
 
 def _baselines(sources: Sources) -> Found:
     with sources.remembering() as session:
-        found = baselines.proposals_from_ledger(session, sources.name, sources.settings, sources.taken, sources.now)
+        found = proposals_from_ledger(session, sources.name, sources.settings, sources.taken, sources.now)
     return found, len(found)
 
 
 def _thresholds(sources: Sources) -> Found:
     with sources.remembering() as session:
-        found = thresholds.proposals_from_ledger(session, sources.name, sources.settings, sources.taken, sources.now)
+        found = propose_proposals_from_ledger(session, sources.name, sources.settings, sources.taken, sources.now)
     return found, len(found)
 
 
 def _indexes(sources: Sources) -> Found:
     config, taken = sources.settings.maintenance, sources.taken_of(indexes.KIND)
     with sources.remembering() as session:
-        known = indexes.known_since(ledger.newest_snapshot(session, sources.name, indexes.AGES))
+        known = indexes.known_since(newest_snapshot(session, sources.name, indexes.AGES))
     with sources.reading() as target:
         seen = indexes.usage(target, config.indexes, sources.replicas, config.sql, sources.now)
         rows = indexes.candidates(target, config, seen, known, sources.now, taken)
@@ -128,11 +128,11 @@ def _indexes(sources: Sources) -> Found:
 
 
 def _optimise(sources: Sources) -> Found:
-    main, known = sources.settings.maintenance, sources.learned(optimise.KIND)
-    config, taken = main.optimise, sources.taken_of(optimise.KIND)
+    main, known = sources.settings.maintenance, sources.learned(vacuum.KIND)
+    config, taken = main.optimise, sources.taken_of(vacuum.KIND)
     with sources.reading() as target:
-        rows = optimise.candidates(target, config, taken, _measured_rows(target, main.reindex))
-        proposals = optimise.propose(rows, config, sources.roles(optimise.KIND), target.version, known)
+        rows = vacuum.candidates(target, config, taken, _measured_rows(target, main.reindex))
+        proposals = vacuum.propose(rows, config, sources.roles(vacuum.KIND), target.version, known)
     return proposals, rows[0]["candidates"] if rows else 0
 
 
@@ -162,17 +162,17 @@ def _reindex(sources: Sources) -> Found:
 
 Kinds = tuple[tuple[str, Callable[[Sources], Found]], ...]
 
-_WEEKLY: Kinds = ((thresholds.KIND, _thresholds), (indexes.KIND, _indexes), (optimise.KIND, _optimise))
+_WEEKLY: Kinds = ((THRESHOLDS_KIND, _thresholds), (indexes.KIND, _indexes), (vacuum.KIND, _optimise))
 #: By cadence; few and quick first: an index that goes need not be vacuumed, and one is rebuilt after VACUUM has emptied
 #: it.
 _KINDS: Mapping[str, Kinds] = {
     "weekly": _WEEKLY,
     "monthly": (
-        (baselines.KIND, _baselines),
-        (thresholds.KIND, _thresholds),
+        (KIND, _baselines),
+        (THRESHOLDS_KIND, _thresholds),
         (indexes.KIND, _indexes),
         (constraints.KIND, _validate),
-        (optimise.KIND, _optimise),
+        (vacuum.KIND, _optimise),
         (reindex.KIND, _reindex),
     ),
 }
@@ -201,13 +201,13 @@ def collect(sources: Sources) -> Collected:
             continue
         found += mine
         candidates += total
-    proposals = found[: plans.MOST_ACTIONS]
+    proposals = found[:MOST_ACTIONS]
     return Collected(proposals, candidates - len(proposals), tuple(failed))
 
 
 def _why(error: Exception) -> str:
     said = str(error) if isinstance(error, NotAsked) else f"{type(error).__name__}: {error}"
-    return plans.visible(" ".join(said.split()))[:MOST_SIGNS]
+    return visible(" ".join(said.split()))[:MOST_SIGNS]
 
 
 def unknowns(plan: Plan) -> tuple[Finding, ...]:

@@ -6,42 +6,34 @@ connects, writes or knows Airflow.
 
 from __future__ import annotations
 
-from upkeep.checks import (
-    access,
-    access_review,
-    alerts,
-    audit,
-    consents,
-    database,
-    expectations,
-    indexes,
-    maintenance,
-    patches,
-    permissions,
-    security,
-    server,
-    slow,
-    tables,
-)
-from upkeep.checks.database import GROWTH_BASE
-from upkeep.checks.look import Check, Look, carry_out
+from upkeep.areas.compliance import consents
+from upkeep.areas.database import expectations, sizes
+from upkeep.areas.database.sizes import GROWTH_BASE
+from upkeep.areas.health import overnight_alerts, server
+from upkeep.areas.indexes import look
+from upkeep.areas.look import Check, Look, carry_out
+from upkeep.areas.patches import versions
+from upkeep.areas.performance import slow_queries
+from upkeep.areas.security import access, access_review, logins, permissions
+from upkeep.areas.security.audit import checks as audit
+from upkeep.areas.tables import bloat, dead_rows
 
 _MODULES = (
-    database,
+    sizes,
     expectations,
-    alerts,
-    security,
-    tables,
+    overnight_alerts,
+    logins,
+    dead_rows,
     server,
-    indexes,
+    look,
     access,
     permissions,
-    patches,
+    versions,
     access_review,
     consents,
-    slow,
+    slow_queries,
     audit,
-    maintenance,
+    bloat,
 )
 CHECKS: dict[str, Check] = {check.name: check for module in _MODULES for check in module.CHECKS}
 

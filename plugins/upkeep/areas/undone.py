@@ -7,13 +7,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from upkeep import gate, optimise, queries
-from upkeep.database import Session
-from upkeep.findings import Finding, Level
-from upkeep.permits import Decision
-from upkeep.plans import Action, Plan
-from upkeep.settings import Signing
-from upkeep.signatures import chain
+from upkeep.areas.tables import vacuum
+from upkeep.core.findings import Finding, Level
+from upkeep.gate.drawn_up import Stored, plan_by_digest
+from upkeep.gate.permits import Decision
+from upkeep.gate.permitted import permits_in
+from upkeep.gate.plans.model import Action, Plan
+from upkeep.gate.signatures import chain
+from upkeep.gate.store import decisions_in
+from upkeep.settings.signing import Signing
+from upkeep.wires import queries
+from upkeep.wires.database import Session
 
 #: How the server says that a right is missing, over its versions: of VACUUM, of DDL, of a schema.
 _RIGHTS = re.compile(r"permission denied|must be owner|only (?:table or database owner|superuser)", re.IGNORECASE)
@@ -23,13 +27,13 @@ MOST_REASONS = 3
 NEVER_TRIED = "it was not tried; that plan's report says why"
 
 
-def before(session: Session, stored: gate.Stored, signing: Signing) -> Finding | None:
+def before(session: Session, stored: Stored, signing: Signing) -> Finding | None:
     """What the target's last approved plan left undone, if anything. Raises ValueError when that was changed."""
     parameters = {"target": stored.plan.target, "digest": stored.digest, "planned_at": stored.planned_at}
-    for row in session.rows(queries.load("ledger/last_approved_plan"), parameters):
-        if plan := gate.plan_by_digest(session, row["digest"]):
+    for row in session.rows(queries.load("gate/last_approved_plan"), parameters):
+        if plan := plan_by_digest(session, row["digest"]):
             entries = chain.of_plan(session, row["digest"], signing)
-            return undone(plan, gate.decisions_in(entries), gate.permits_in(entries))
+            return undone(plan, decisions_in(entries), permits_in(entries))
     return None
 
 
@@ -76,7 +80,7 @@ def _reason(permit: Mapping[str, Any] | None) -> str:
 
 def _remedy(missing: Iterable[tuple[Action, str]]) -> str:
     """The grants that would have let them run; else where each is told."""
-    denied = {action.kind == optimise.KIND for action, reason in missing if _RIGHTS.search(reason)}
+    denied = {action.kind == vacuum.KIND for action, reason in missing if _RIGHTS.search(reason)}
     grants = [f"`python -m upkeep grants {what}`" for what in (["maintain"] * (True in denied))]
     grants += ["`python -m upkeep grants indexes`"] * (False in denied)
     if grants:

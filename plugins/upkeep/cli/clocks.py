@@ -7,12 +7,12 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from upkeep.clocks import Reading
+from upkeep.wires.clocks import Reading
 
 if TYPE_CHECKING:
     import requests
 
-    from upkeep.functions.transport import Send
+    from upkeep.wires.functions.transport import Send
 
 
 def dated(send: Send, readings: list[Reading]) -> Send:

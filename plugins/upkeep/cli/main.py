@@ -6,8 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from upkeep.cli import check, setup, signatures
-from upkeep.settings import ConfigError
+from upkeep.cli import setup, signatures
+from upkeep.cli.check.command import run
+from upkeep.settings.base import ConfigError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     look.add_argument(
         "--print-identity", action="store_true", help="print which servers these are, for config to pin them"
     )
-    look.set_defaults(run=check.run)
+    look.set_defaults(run=run)
 
     grants = commands.add_parser("grants", help="print the SQL that a DBA runs once for the roles")
     grants.add_argument("database", choices=("target", "maintain", "indexes", "ledger"))

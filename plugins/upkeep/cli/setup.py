@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 import psycopg
 
-from upkeep import migrations, queries
-from upkeep.database import Row, explain, script, session
+from upkeep.core.text import visible
 from upkeep.flow.connections import NoConnectionError, connection, postgres
-from upkeep.plans import visible
-from upkeep.settings import ConfigError, Settings, settings
+from upkeep.ledger.migrations.upgrade import head, upgrade
+from upkeep.settings.base import ConfigError
+from upkeep.settings.load import Settings, settings
+from upkeep.wires import queries
+from upkeep.wires.database import Row, explain, script, session
 
 #: The majors of PostgreSQL whose grants are printed when no server can be asked.
 OLDEST_MAJOR, NEWEST_MAJOR = 14, 18
@@ -160,11 +162,11 @@ def upgrade_ledger(arguments: argparse.Namespace) -> int:
     tasks, dashboard = _login(config.ledger.tasks), _login(config.ledger.dashboard)
     connect = postgres(config.ledger.owner)
     try:
-        migrations.upgrade(connect)
+        upgrade(connect)
         with session(connect, config.sql, read_only=False) as opened:
             opened.rows(script("setup/ledger_grants", tasks=tasks, dashboard=dashboard))
     except psycopg.Error as error:
         print(explain(error, config.ledger.owner), file=sys.stderr)
         return 1
-    print(f"The ledger behind Connection {config.ledger.owner!r} is at revision {migrations.head()}.")
+    print(f"The ledger behind Connection {config.ledger.owner!r} is at revision {head()}.")
     return 0

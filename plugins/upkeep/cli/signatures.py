@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from upkeep.database import explain, session
 from upkeep.flow.connections import trusted
-from upkeep.gate import identity
-from upkeep.settings import settings
-from upkeep.signatures import chain, keys
+from upkeep.gate.signatures import chain, keys
+from upkeep.gate.store import identity
+from upkeep.settings.load import settings
+from upkeep.wires.database import explain, session
 
 
 def make_key(arguments: argparse.Namespace) -> int:

@@ -20,8 +20,10 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from jinja2 import Environment
 from starlette.exceptions import HTTPException
 
-from upkeep import database, queries, reports
-from upkeep.settings import Sql
+from upkeep.core.units import visible
+from upkeep.report.page import TEMPLATES
+from upkeep.settings.maintenance import Sql
+from upkeep.wires import database, queries
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ LISTED = 200  # reports on the list; the statement fetches one more
 CLOCKS = Sql(connect_timeout_seconds=5, statement_timeout_seconds=10, lock_timeout_seconds=2)  # a person is waiting
 
 _templates = Environment(autoescape=True)
-_templates.filters["visible"] = lambda value: reports.visible(str(value))
+_templates.filters["visible"] = lambda value: visible(str(value))
 _FRAME = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{ title|visible }}</title><style>{{ css|safe }}</style></head><body>
@@ -181,7 +183,7 @@ def _message(request: Request, status: int, message: str, headers: Any = None) -
 
 
 def _css() -> str:
-    return (reports.TEMPLATES / "report.css").read_text(encoding="utf-8")
+    return (TEMPLATES / "report.css").read_text(encoding="utf-8")
 
 
 def _http_error(request: Request, error: Exception) -> Response:

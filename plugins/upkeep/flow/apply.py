@@ -10,20 +10,21 @@ from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
 
-from upkeep import windows
-from upkeep.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY
-from upkeep.findings import Finding, Level
+from upkeep.core import windows
+from upkeep.core.findings import Finding, Level
 from upkeep.flow.connections import signer, trusted
 from upkeep.flow.runs import requester, run_of
 from upkeep.flow.step import Frozen, NotCollected, Step, Superseded
-from upkeep.settings import ConfigError, reread, settings
+from upkeep.gate.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY
+from upkeep.settings.base import ConfigError
+from upkeep.settings.load import reread, settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from upkeep.apply.outcomes import Outcome
-    from upkeep.gate import Stored
-    from upkeep.ledger import Looked
+    from upkeep.gate.apply.outcomes import Outcome
+    from upkeep.gate.drawn_up import Stored
+    from upkeep.ledger.write import Looked
 
 #: Longer than any authority: the server's own clock ends a statement (T), this only a task that hangs.
 _LONGEST = timedelta(hours=12)
@@ -39,19 +40,21 @@ class WaitForWindow(BaseOperator):
         self.target = target
 
     def execute(self, context: Context) -> str:
-        from upkeep import database, gate
-        from upkeep.apply.judging import circumstances
-        from upkeep.permits import refusal
-        from upkeep.signatures.chain import Tampered
+        from upkeep.gate import store
+        from upkeep.gate.apply.judging import circumstances
+        from upkeep.gate.drawn_up import plan_of_run
+        from upkeep.gate.permits import refusal
+        from upkeep.gate.signatures.chain import Tampered
+        from upkeep.wires import database
 
         config, now = settings().maintenance, datetime.now(UTC)
         with database.session(trusted(config.ledger.tasks), config.sql, read_only=True) as session:
-            stored = gate.plan_of_run(session, run_of(context))
+            stored = plan_of_run(session, run_of(context))
             try:
-                decisions = gate.decisions(session, stored.digest, config.ledger.signing) if stored else ()
+                decisions = store.decisions(session, stored.digest, config.ledger.signing) if stored else ()
             except Tampered as why:
                 return self._say(f"nothing can be applied, so there is nothing to wait for: {why}")
-            absent = gate.absent(session, stored.plan, config) if stored else ""
+            absent = store.absent(session, stored.plan, config) if stored else ""
         if stored is None or now >= stored.plan.not_before:
             return self._say("nothing to wait for")
         plan = stored.plan
@@ -93,13 +96,13 @@ class ApplyOperator(Step):
         """Whatever the calendar says by now, the plan's own times decide."""
 
     def _look(self, window: windows.Window, requested_by: str) -> Looked:
-        from upkeep import ledger
-        from upkeep.apply import Applying, Places
+        from upkeep.gate.apply.run import Applying, Places
+        from upkeep.ledger import write
 
         config = settings().maintenance
         stored = self._stored(window)
         if not stored.plan.actions:
-            return ledger.Looked((_nothing(),))
+            return write.Looked((_nothing(),))
         maintain = config.targets[self.target].connections.maintain
         if why := _forbidden(maintain):
             raise ConfigError(why)
@@ -111,29 +114,32 @@ class ApplyOperator(Step):
         applying = Applying(places, config, reread, stored, window.run_id, signer(), say, requested_by)
         found = tuple(_finding(outcome) for outcome in applying.run())
         say(f"The ledger's chain of signed rows reached entry {applying.seen}")
-        return ledger.Looked(found)
+        return write.Looked(found)
 
     def _stored(self, window: windows.Window) -> Stored:
         """The run's plan; without one, why the plan's step had none."""
-        from upkeep import database, gate, ledger
+        from upkeep.gate.drawn_up import plan_of_run
+        from upkeep.ledger.read import latest_steps
+        from upkeep.wires import database
 
         config = settings().maintenance
         with database.session(trusted(config.ledger.tasks), config.sql, read_only=True) as session:
-            stored = gate.plan_of_run(session, window.run)
+            stored = plan_of_run(session, window.run)
             if stored is not None:
                 return stored
-            step = next((row for row in ledger.latest_steps(session, window) if row["step"] == "plan"), None)
+            step = next((row for row in latest_steps(session, window) if row["step"] == "plan"), None)
         for kind in (Superseded, Frozen):
             if step is not None and step["state"] == kind.state:
                 raise kind(step["reason"])
         raise NotCollected("no plan was drawn up" + (f": {step['reason']}" if step is not None else ""))
 
     def _right_ledger(self) -> None:
-        from upkeep import database, gate
+        from upkeep.gate.store import identity
+        from upkeep.wires import database
 
         config = settings().maintenance
         with database.session(trusted(config.ledger.tasks), config.sql, read_only=True) as session:
-            found = gate.identity(session)
+            found = identity(session)
         if config.ledger.identity != found:
             raise ConfigError(
                 f"config/maintenance.yaml: ledger.identity: found {config.ledger.identity or 'nothing'}, expected that "
@@ -186,16 +192,16 @@ _REMEDIES = {
 
 def _finding(outcome: Outcome) -> Finding:
     """One action's outcome, with what was predicted and what was measured."""
-    from upkeep import plans
+    from upkeep.core.text import seconds, visible
 
     action, receipt = outcome.action, outcome.receipt
-    took = f" in {plans.seconds(receipt.duration_ms or 0)}" if receipt and receipt.outcome == DONE else ""
+    took = f" in {seconds(receipt.duration_ms or 0)}" if receipt and receipt.outcome == DONE else ""
     return Finding(
         key=f"apply:{action.verb}:{action.schema}.{action.table}",
         level=_LEVELS[outcome.state],
-        subject=f"{action.verb.upper()} {plans.visible(action.schema)}.{plans.visible(action.table)}",
+        subject=f"{action.verb.upper()} {visible(action.schema)}.{visible(action.table)}",
         detail=f"{outcome.state}{took}" + (f": {outcome.reason}" if outcome.reason else ""),
-        expected=f"done in about {plans.seconds(action.predicted_ms)}",
+        expected=f"done in about {seconds(action.predicted_ms)}",
         remedy=_REMEDIES.get(outcome.state, _AGAIN),
         guide=_GUIDE.get(action.kind, "G59"),
         metadata={

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from upkeep.flow.asking import AskingSensor, Matter
 from upkeep.flow.runs import run_of
-from upkeep.permits import APPROVE, REJECT
+from upkeep.gate.permits import APPROVE, REJECT
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from upkeep.apply.book import Book
+    from upkeep.gate.apply.book import Book
 
 
 class ManualApprovalSensor(AskingSensor):
@@ -22,10 +22,11 @@ class ManualApprovalSensor(AskingSensor):
 
     def matter(self, book: Book, context: Context) -> Matter | str:
         """The plan's actions that need this role, until the shortest of them could still begin in time."""
-        from upkeep import gate, plans
-        from upkeep.permits import PLAN, asked_until
+        from upkeep.gate.drawn_up import plan_of_run
+        from upkeep.gate.permits import PLAN, asked_until
+        from upkeep.gate.plans.form import body, subject
 
-        stored = book.patiently(lambda ledger: gate.plan_of_run(ledger, run_of(context)))
+        stored = book.patiently(lambda ledger: plan_of_run(ledger, run_of(context)))
         if stored is None:
             return "no plan"
         ids = stored.plan.ids_for(self.role)
@@ -34,8 +35,8 @@ class ManualApprovalSensor(AskingSensor):
         return Matter(
             digest=stored.digest,
             ids=ids,
-            subject=plans.subject(stored.plan, self._title()),
-            body=plans.body(stored.plan, self.role, stored.measured, self.people, stored.checklist),
+            subject=subject(stored.plan, self._title()),
+            body=body(stored.plan, self.role, stored.measured, self.people, stored.checklist),
             until=asked_until(stored.plan) - stored.plan.shortest,
             not_after=stored.plan.not_after,
             words=PLAN,

@@ -25,16 +25,16 @@ from upkeep.flow.connections import signer, trusted
 from upkeep.flow.notify import answer_url, phone_url, tell
 from upkeep.flow.runs import run_of
 from upkeep.flow.step import window_of
-from upkeep.settings import settings
+from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow.sdk import Context
 
-    from upkeep.apply.book import Book
-    from upkeep.permits import Decision, Words
-    from upkeep.windows import Run
+    from upkeep.core.windows import Run
+    from upkeep.gate.apply.book import Book
+    from upkeep.gate.permits import Decision, Words
 
 #: Tries for what Airflow or the ledger loses; no answer uses one up.
 RETRIES = 20
@@ -85,7 +85,7 @@ class AskingSensor(HITLOperator):
 
     def execute(self, context: Context) -> str:
         """Show the matter and wait, unless there is nothing to ask or an answer already."""
-        from upkeep.signatures.chain import Tampered
+        from upkeep.gate.signatures.chain import Tampered
 
         try:
             return self._show(context)
@@ -93,7 +93,7 @@ class AskingSensor(HITLOperator):
             raise AirflowFailException(f"nobody is asked: {why}") from None
 
     def _show(self, context: Context) -> str:
-        from upkeep import gate
+        from upkeep.gate.store import shown_of_task
 
         signer()  # without a key nobody is asked
         signing = settings().maintenance.ledger.signing
@@ -106,7 +106,7 @@ class AskingSensor(HITLOperator):
             if not self.people:
                 return self._say(f"nobody is asked: role {self.role} has no user")
             task = self._task(context, matter)
-            lost = book.patiently(lambda ledger: gate.shown_of_task(ledger, task, signing)) is not None
+            lost = book.patiently(lambda ledger: shown_of_task(ledger, task, signing)) is not None
             return self._question(book, context, matter, {}, lost)
 
     def _question(
@@ -116,7 +116,7 @@ class AskingSensor(HITLOperator):
 
         Once it is shown, no answer to an earlier try is kept any more: only then it is said that those do not count.
         """
-        from upkeep import gate
+        from upkeep.gate.store import add_shown
 
         left = matter.until - datetime.now(UTC)
         if left <= timedelta(0):
@@ -129,7 +129,7 @@ class AskingSensor(HITLOperator):
             "asked": [user["name"] for user in assigned],
         }
         window = window_of(context, self.target, self.cadence)
-        book.patiently(lambda ledger: gate.add_shown(ledger, window, row, signer()))
+        book.patiently(lambda ledger: add_shown(ledger, window, row, signer()))
         if answered := self._answer(book, matter):
             return self._say(f"already answered: {_told(answered, matter.words)}")
         if lost:
@@ -153,7 +153,7 @@ class AskingSensor(HITLOperator):
         """
         from psycopg import OperationalError
 
-        from upkeep.signatures.chain import Tampered
+        from upkeep.gate.signatures.chain import Tampered
 
         try:
             with self._book() as book:
@@ -170,8 +170,8 @@ class AskingSensor(HITLOperator):
 
     def _complete(self, book: Book, context: Context, event: dict[str, Any], invalid: dict[str, int]) -> str:
         """What became of the question. Every look at the ledger is patient: this answer comes only once (rule 2)."""
-        from upkeep import gate
-        from upkeep.permits import InvalidAnswer
+        from upkeep.gate.permits import InvalidAnswer
+        from upkeep.gate.store import add_decision
 
         matter = self.matter(book, context)
         if isinstance(matter, str):
@@ -181,7 +181,7 @@ class AskingSensor(HITLOperator):
         shown, key = self._shown(book, context, matter), signer()
         try:
             decision = self._decision(book, matter, shown, event, run_of(context))
-            book.patiently(lambda ledger: gate.add_decision(ledger, matter.digest, shown["id"], decision, key))
+            book.patiently(lambda ledger: add_decision(ledger, matter.digest, shown["id"], decision, key))
             kept = self._answer(book, matter)  # the first answer of a role stays, and may be another's
             if kept is None:
                 self._shown(book, context, matter)  # a later try has asked in this very moment; or
@@ -193,10 +193,10 @@ class AskingSensor(HITLOperator):
 
     def _shown(self, book: Book, context: Context, matter: Matter) -> Mapping[str, Any]:
         """What this try showed. Fails where a later one has asked anew, which said that this answer does not count."""
-        from upkeep import gate
+        from upkeep.gate.store import shown_of_task
 
         task, signing = self._task(context, matter), settings().maintenance.ledger.signing
-        shown = book.patiently(lambda ledger: gate.shown_of_task(ledger, task, signing))
+        shown = book.patiently(lambda ledger: shown_of_task(ledger, task, signing))
         if shown is None:
             raise AirflowFailException("the ledger does not know that this was shown: start a new run")
         if shown["try_number"] != context["ti"].try_number:
@@ -250,8 +250,8 @@ class AskingSensor(HITLOperator):
         self, book: Book, matter: Matter, shown: Mapping[str, Any], event: dict[str, Any], run: Run
     ) -> Decision:
         """The decision of an answer. Raises InvalidAnswer when it decides nothing."""
-        from upkeep import gate
-        from upkeep.permits import Decision, InvalidAnswer, approved_ids, comment_of, reviewed_of
+        from upkeep.gate.permits import Decision, InvalidAnswer, approved_ids, comment_of, reviewed_of
+        from upkeep.gate.store import said_yes
 
         config, user = settings().maintenance, event.get("responded_by_user")
         person = config.person_by_id(str(user["id"])) if user else None
@@ -267,7 +267,7 @@ class AskingSensor(HITLOperator):
         approved = approved_ids(
             options[0] if len(options) == 1 else str(options), params, shown["action_ids"], matter.words
         )
-        given = book.patiently(lambda ledger: gate.said_yes(ledger, run))
+        given = book.patiently(lambda ledger: said_yes(ledger, run))
         if approved and any(other == person and role != self.role for other, role in given):
             raise InvalidAnswer(
                 f"found a second yes by {person}, who said it for another role, expected another person"
@@ -276,16 +276,16 @@ class AskingSensor(HITLOperator):
         return Decision(self.role, person, approved, responded, comment_of(params), reviewed)
 
     def _answer(self, book: Book, matter: Matter) -> Decision | None:
-        from upkeep import gate
+        from upkeep.gate import store
 
         signing = settings().maintenance.ledger.signing
-        decisions = book.patiently(lambda ledger: gate.decisions(ledger, matter.digest, signing))
+        decisions = book.patiently(lambda ledger: store.decisions(ledger, matter.digest, signing))
         return next((decision for decision in decisions if decision.role == self.role), None)
 
     # Small things ---------------------------------------------------------------------------------------------
 
     def _book(self) -> Book:
-        from upkeep.apply.book import Book
+        from upkeep.gate.apply.book import Book
 
         config = settings().maintenance
         return Book(trusted(config.ledger.tasks), config.sql, config.ledger.patience_seconds)

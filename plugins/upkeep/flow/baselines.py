@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from upkeep import windows
+from upkeep.core import windows
 from upkeep.flow.connections import postgres
 from upkeep.flow.in_force import baselines_in_force
 from upkeep.flow.step import Step
-from upkeep.settings import settings
+from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from upkeep.ledger import Looked
+    from upkeep.ledger.write import Looked
 
 
 class BaselinesOperator(Step):
@@ -34,13 +34,16 @@ class BaselinesOperator(Step):
         return self.carry_out(context, self._look)
 
     def _look(self, window: windows.Window) -> Looked:
-        from upkeep import baselines, database, ledger
+        from upkeep.areas.baselines.look import drift_since, found
+        from upkeep.areas.baselines.propose import history
+        from upkeep.ledger import write
+        from upkeep.wires import database
 
         config, now = settings(), datetime.now(UTC)
-        since = baselines.drift_since(config.thresholds, now)
+        since = drift_since(config.thresholds, now)
         with database.session(
             postgres(config.maintenance.ledger.tasks), config.maintenance.sql, read_only=True
         ) as session:
             standing = baselines_in_force(session, window.target, since)
-            values = baselines.history(session, window.target, config.thresholds, now)
-        return ledger.Looked(baselines.found(values, standing, config.thresholds, now))
+            values = history(session, window.target, config.thresholds, now)
+        return write.Looked(found(values, standing, config.thresholds, now))

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.sdk.bases.hook import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from upkeep.settings import ConfigError, settings
+from upkeep.settings.base import ConfigError
+from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
     import psycopg
     from airflow.sdk import Connection
 
-    from upkeep.functions.transport import Send
-    from upkeep.signatures.keys import Signer
+    from upkeep.gate.signatures.keys import Signer
+    from upkeep.wires.functions.transport import Send
 
 
 #: Secrets backends that answer from Airflow's own store.
@@ -73,7 +74,7 @@ def trusted(connection_id: str) -> Callable[[], psycopg.Connection[Any]]:
 
 def signer() -> Signer:
     """The key that this deployment signs the ledger's rows with (APPROVAL.md, rule 11). Raises ConfigError."""
-    from upkeep.signatures import keys
+    from upkeep.gate.signatures import keys
 
     signing = settings().maintenance.ledger.signing
     keys.pinned(signing)

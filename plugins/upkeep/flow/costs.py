@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from upkeep import windows
+from upkeep.core import windows
 from upkeep.flow.connections import postgres, replicas
 from upkeep.flow.step import NotCollected, Step
-from upkeep.settings import settings
+from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from upkeep.costs import Saving
-    from upkeep.ledger import Looked
-    from upkeep.settings import Cost
+    from upkeep.areas.costs.prices import Saving
+    from upkeep.ledger.write import Looked
+    from upkeep.settings.cost import Cost
 
 
 class CostOperator(Step):
@@ -34,24 +34,30 @@ class CostOperator(Step):
         return self.carry_out(context, self._look)
 
     def _look(self, window: windows.Window) -> Looked:
-        from upkeep import costs, database, ledger, trends
-        from upkeep.checks.capacity import SIZE
+        from upkeep.areas.capacity.look import SIZE
+        from upkeep.areas.costs import prices
+        from upkeep.areas.performance import trends
+        from upkeep.ledger import read as ledger_read
+        from upkeep.ledger import write
+        from upkeep.ledger.read import metric_points
+        from upkeep.wires import database
 
         config, now = settings().maintenance, datetime.now(UTC)
         if config.cost is None:
             raise NotCollected("no prices are configured (config/maintenance.yaml: cost)")
         with database.session(postgres(config.ledger.tasks), config.sql, read_only=True) as session:
-            sizes = ledger.metric_points(session, window.target, SIZE, now - costs.STALE, now)
+            sizes = metric_points(session, window.target, SIZE, now - prices.STALE, now)
             calls = "week_requests"
-            weeks = ledger.weeks(session, window.target, window.period_end, [calls], trends.WEEKS).get(calls, {})
-        use = costs.used([value for _, value in sizes], weeks)
-        savings = [*self._on_disk(config.cost, now), *costs.idle_savings(config.cost, weeks)]
-        findings, samples = costs.findings(config.cost, use, savings)
-        return ledger.Looked(tuple(findings), tuple(samples))
+            weeks = ledger_read.weeks(session, window.target, window.period_end, [calls], trends.WEEKS).get(calls, {})
+        use = prices.used([value for _, value in sizes], weeks)
+        savings = [*self._on_disk(config.cost, now), *prices.idle_savings(config.cost, weeks)]
+        findings, samples = prices.findings(config.cost, use, savings)
+        return write.Looked(tuple(findings), tuple(samples))
 
     def _on_disk(self, cost: Cost, now: datetime) -> list[Saving]:
-        from upkeep import database
-        from upkeep.checks import Look, costs
+        from upkeep.areas.costs import look as costs
+        from upkeep.areas.look import Look
+        from upkeep.wires import database
 
         config = settings()
         read = config.target(self.target).connections.read

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Param
 
-from upkeep import sheets
+from upkeep.core.windows import When
 from upkeep.flow.apply import ApplyOperator, WaitForWindow
 from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.baselines import BaselinesOperator
@@ -21,14 +21,21 @@ from upkeep.flow.keys import KeysOperator
 from upkeep.flow.operators import CallOperator, CheckOperator
 from upkeep.flow.patches import LONGER, NpmOperator
 from upkeep.flow.plan import PlanOperator
-from upkeep.flow.probes import LATENCY_SECONDS, BackupsOperator, LatencyOperator, LaterOperator, ScanAgeOperator
+from upkeep.flow.probes import (
+    LATENCY_SECONDS,
+    BackupsOperator,
+    LatencyOperator,
+    LaterOperator,
+    ScanAgeOperator,
+)
 from upkeep.flow.scaling import ScalingOperator
 from upkeep.flow.signing import SealOperator, SignatureSensor, SignOffOperator, SignOnOperator
 from upkeep.flow.step import Step
 from upkeep.flow.thresholds import ThresholdsOperator
-from upkeep.settings import ConfigError, settings
+from upkeep.gate import sheets
+from upkeep.settings.base import ConfigError
+from upkeep.settings.load import settings
 from upkeep.settings.values import is_web
-from upkeep.windows import When
 
 #: A step that dies (its worker is killed, the ledger is away) is tried once more; one that has an answer is not.
 DEFAULTS: dict[str, Any] = {

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from upkeep import windows
+from upkeep.core import windows
 from upkeep.flow.connections import postgres
 from upkeep.flow.step import Step
-from upkeep.settings import settings
+from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from upkeep.ledger import Looked
+    from upkeep.ledger.write import Looked
 
 
 #: Seconds in which links to the web are tried.
@@ -37,13 +37,16 @@ class DocumentsOperator(Step):
         return self.carry_out(context, self._look)
 
     def _look(self, window: windows.Window) -> Looked:
-        from upkeep import database, documents, ledger
-        from upkeep.checks import documents as judging
+        from upkeep.areas.documents import look as judging
+        from upkeep.areas.documents.reading import look_at_all
+        from upkeep.areas.documents.results import guide_results
+        from upkeep.ledger import write
+        from upkeep.wires import database
 
         config = settings().maintenance
         with database.session(postgres(config.ledger.tasks), config.sql, read_only=True) as session:
-            rows = documents.guide_results(session, window.target, window.period)
-        readings = documents.look_at_all(config.documents, config.http, LINK_SECONDS)
+            rows = guide_results(session, window.target, window.period)
+        readings = look_at_all(config.documents, config.http, LINK_SECONDS)
         read = judging.judge(readings, config.documents.review_days, datetime.now(UTC).date())
         items = judging.guide_items(rows, window.period)
-        return ledger.Looked(read.findings + items.findings, read.samples + items.samples)
+        return write.Looked(read.findings + items.findings, read.samples + items.samples)

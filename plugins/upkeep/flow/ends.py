@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowFailException
 
-from upkeep import windows
+from upkeep.core import windows
 from upkeep.flow import told
 from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.connections import postgres
@@ -16,15 +16,15 @@ from upkeep.flow.in_force import in_force
 from upkeep.flow.runs import run_of
 from upkeep.flow.step import Step, window_of
 from upkeep.flow.told import run_url
-from upkeep.settings import settings
+from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow.sdk import Context
 
-    from upkeep.findings import Finding
-    from upkeep.reports import Report, StepResult
+    from upkeep.core.findings import Finding
+    from upkeep.report.model import Report, StepResult
 
 
 class ReportLink(BaseOperatorLink):
@@ -46,7 +46,7 @@ class _End(BaseOperator):
 
     def ledger(self, *, read_only: bool = False) -> Any:
         """A session on the ledger as the tasks' role."""
-        from upkeep import database
+        from upkeep.wires import database
 
         config = settings().maintenance
         return database.session(postgres(config.ledger.tasks), config.sql, read_only=read_only)
@@ -56,11 +56,11 @@ class OpenWindowOperator(_End):
     """Write the window's row: due, deadline, period, who asked."""
 
     def execute(self, context: Context) -> dict[str, str]:
-        from upkeep import ledger
+        from upkeep.ledger.write import open_window
 
         window = window_of(context, self.target, self.cadence)
         with self.ledger() as session:
-            number = ledger.open_window(session, window)
+            number = open_window(session, window)
         self.log.info("Window %s: %s", number, window)
         return {"due": window.due.isoformat(), "period_start": window.period_start.isoformat()}
 
@@ -71,20 +71,23 @@ class ReportOperator(_End):
     operator_extra_links = (ReportLink(),)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from upkeep import ledger, reports
+        from upkeep.ledger.write import add_report
+        from upkeep.report.document import to_json
+        from upkeep.report.headline import verdict
+        from upkeep.report.page import to_html
 
         window = window_of(context, self.target, self.cadence)
         states = self._states(context)
         with self.ledger() as session:
             report = self._gather(session, context, window, states)
-            red, sentence = reports.verdict(report, settings().maintenance.verdict.red_on)
-            number = ledger.add_report(
+            red, sentence = verdict(report, settings().maintenance.verdict.red_on)
+            number = add_report(
                 session,
                 window,
                 level=report.level.value,
                 headline=sentence,
-                html=reports.to_html(report),
-                body={**reports.to_json(report), "red": red},
+                html=to_html(report),
+                body={**to_json(report), "red": red},
             )
         self.log.info("Report %s: %s", number, ReportLink().get_link(self, ti_key=context["ti"]))
         self.log.info("%s", sentence)
@@ -100,9 +103,12 @@ class ReportOperator(_End):
     def _gather(
         self, session: Any, context: Context, window: windows.Window, states: Mapping[str, str | None]
     ) -> Report:
-        from upkeep import exceptions, ledger, reports
+        from upkeep.ledger import acknowledgements
+        from upkeep.ledger.read import latest_steps, previous_findings, since
+        from upkeep.report import model
+        from upkeep.report.model import Earlier
 
-        rows = [row for row in ledger.latest_steps(session, window) if row["step"] in states]
+        rows = [row for row in latest_steps(session, window) if row["step"] in states]
         recorded = {row["step"]: row for row in rows}
         steps = tuple(told.result(context, step, state, recorded.get(step)) for step, state in states.items())
         now = datetime.now(UTC)
@@ -113,7 +119,7 @@ class ReportOperator(_End):
         judged_by = in_force(session, window.target)
         history = told.history(session, window, judged_by.thresholds.metrics)
         judged = [*own, *(finding for step in steps for finding in step.findings)]
-        return reports.Report(
+        return model.Report(
             target=window.target,
             target_title=settings().target(window.target).title,
             cadence=window.cadence,
@@ -129,15 +135,15 @@ class ReportOperator(_End):
             dry_run=bool(context["params"]["dry_run"]),
             late=windows.lateness(window, ended),
             steps=steps,
-            since=ledger.since(session, window, judged),
+            since=since(session, window, judged),
             samples=told.samples(session, rows),
             incident_document=settings().maintenance.documents.incident_response,
             history=told.worth_showing(history, self.cadence),
-            earlier=tuple(reports.Earlier(**row) for row in ledger.previous_findings(session, window)),
+            earlier=tuple(Earlier(**row) for row in previous_findings(session, window)),
             own=own,
             gate=plan,
             signing=signing,
-            exceptions=exceptions.open_exceptions(judged, settings().exceptions, now),
+            exceptions=acknowledgements.open_exceptions(judged, settings().exceptions, now),
             thresholds=judged_by.words,
             last_due=told.previous_due(session, window),
         )
@@ -160,27 +166,29 @@ class ReportOperator(_End):
 
         Recorded like a step's look, so that it is known since when; a manual window with nothing to say says nothing.
         """
-        from upkeep import ledger, reports
+        from upkeep.ledger.write import Looked, StepRecord, add_step
+        from upkeep.report.headline import held_slot_finding, lateness_finding
+        from upkeep.report.model import RAN, REPORT_STEP
 
         if window.kind is windows.Kind.MANUAL:
             run: Any = context.get("dag_run")
             slot = windows.held_slot(settings().maintenance.windows[self.cadence], run and run.logical_date)
-            found = reports.held_slot_finding(slot, ended) if slot else None
+            found = held_slot_finding(slot, ended) if slot else None
         else:
-            found = reports.lateness_finding(window.due, window.deadline, steps, ended)
+            found = lateness_finding(window.due, window.deadline, steps, ended)
         own = (*said, *((found,) if found else ()))
         if window.kind is windows.Kind.MANUAL and not own:
             return ()
-        record = ledger.StepRecord(
-            step=reports.REPORT_STEP,
-            state=reports.RAN,
+        record = StepRecord(
+            step=REPORT_STEP,
+            state=RAN,
             reason="",
             source="the window's calendar and plan",
             started_at=datetime.now(UTC),
             try_number=context["ti"].try_number,
-            looked=ledger.Looked(own),
+            looked=Looked(own),
         )
-        ledger.add_step(session, window, record)
+        add_step(session, window, record)
         return own
 
 
@@ -192,11 +200,11 @@ class VerdictOperator(_End):
     def execute(self, context: Context) -> str:
         import json
 
-        from upkeep import ledger
+        from upkeep.ledger.read import verdict_of_run
 
         ti: Any = context["ti"]
         with self.ledger(read_only=True) as session:
-            row = ledger.verdict_of_run(session, run_of(context))
+            row = verdict_of_run(session, run_of(context))
         if json.loads(row["body"])["red"]:
             raise AirflowFailException(f"{row['headline']}. Read {ReportLink().get_link(self, ti_key=ti)}")
         self.log.info("%s", row["headline"])

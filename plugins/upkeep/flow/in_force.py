@@ -9,31 +9,32 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from upkeep.settings import ConfigError, Settings, settings
+from upkeep.settings.base import ConfigError
+from upkeep.settings.load import Settings, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from upkeep.baselines import InForce as Baselines
-    from upkeep.database import Session
-    from upkeep.thresholds import InForce
+    from upkeep.areas.baselines.force import InForce as Baselines
+    from upkeep.areas.thresholds.force import InForce
+    from upkeep.wires.database import Session
 
 
 def in_force(session: Session, target: str) -> InForce:
     """The thresholds that a target is judged by now, with their version and where it comes from."""
-    from upkeep import thresholds
+    from upkeep.areas.thresholds import force
 
     with _of_this_version("upkeep.thresholds"):
-        return thresholds.in_force(session, settings().thresholds, target)
+        return force.in_force(session, settings().thresholds, target)
 
 
 def baselines_in_force(session: Session, target: str, back_to: datetime | None = None) -> Baselines:
     """The baselines that a target is judged by now; with ``back_to`` also the versions from then on."""
-    from upkeep import baselines
+    from upkeep.areas.baselines import force as baselines_force
 
     with _of_this_version("upkeep.baselines"):
-        return baselines.in_force(session, settings().thresholds, target, back_to)
+        return baselines_force.in_force(session, settings().thresholds, target, back_to)
 
 
 @contextmanager

@@ -5,16 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from upkeep import windows
+from upkeep.core import windows
 from upkeep.flow.connections import connection, functions, postgres
 from upkeep.flow.step import Step
-from upkeep.settings import ConfigError, settings
+from upkeep.settings.base import ConfigError
+from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from upkeep.integrations import Integration, Named
-    from upkeep.ledger import Looked
+    from upkeep.areas.integrations.listing import Named
+    from upkeep.ledger.write import Looked
+    from upkeep.wires.net.address import Integration
 
 
 class IntegrationsOperator(Step):
@@ -33,24 +35,28 @@ class IntegrationsOperator(Step):
         return self.carry_out(context, self._look)
 
     def _look(self, window: windows.Window) -> Looked:
-        from upkeep import database, integrations, ledger
-        from upkeep.checks import integrations as judging
+        from upkeep.areas.integrations import look as judging
+        from upkeep.areas.integrations.listing import connections, endpoints
+        from upkeep.areas.integrations.probes import Patience, look_at_all
+        from upkeep.areas.integrations.use import last_use
+        from upkeep.ledger.read import earlier_samples
+        from upkeep.wires import database
 
         config, now = settings().maintenance, datetime.now(UTC)
         with database.session(postgres(config.ledger.tasks), config.sql, read_only=True) as session:
-            earlier = ledger.earlier_samples(session, window.target, self.task_id, now)
-            used = integrations.last_use(session, window.target, now - judging.REACH)
-        named = [_integration(one) for one in integrations.connections(config, window.target)]
-        every = [*named, *self._functions(), *integrations.endpoints(config, window.target)]
-        seen = integrations.look_at_all(every, integrations.Patience(config.http, config.sql))
+            earlier = earlier_samples(session, window.target, self.task_id, now)
+            used = last_use(session, window.target, now - judging.REACH)
+        named = [_integration(one) for one in connections(config, window.target)]
+        every = [*named, *self._functions(), *endpoints(config, window.target)]
+        seen = look_at_all(every, Patience(config.http, config.sql))
         reached = {subject: at for (metric, subject), (_, at) in earlier.items() if metric == judging.REACHED}
         pairs = [(one, seen[one.name]) for one in every]
         return judging.judge(pairs, reached, used, config.integrations, datetime.now(UTC))
 
     def _functions(self) -> list[Integration]:
         """Each function behind the functions Connection, or why none can be asked."""
-        from upkeep.integrations import Integration, Kind
-        from upkeep.integrations import functions as of_functions
+        from upkeep.areas.integrations.functions import functions as of_functions
+        from upkeep.wires.net.address import Integration, Kind
 
         config = settings()
         connection_id = config.target(self.target).connections.functions
@@ -64,7 +70,8 @@ class IntegrationsOperator(Step):
 
 def _integration(named: Named) -> Integration:
     """A Connection as an integration; one that cannot be read is broken, without a word of what it holds."""
-    from upkeep.integrations import Integration, Kind, of_fields
+    from upkeep.areas.integrations.listing import of_fields
+    from upkeep.wires.net.address import Integration, Kind
 
     try:
         found = connection(named.connection_id, named.type)

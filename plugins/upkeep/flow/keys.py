@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from upkeep.flow.connections import functions
 from upkeep.flow.step import Step
-from upkeep.settings import settings
+from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from upkeep import windows
-    from upkeep.ledger import Looked
+    from upkeep.core import windows
+    from upkeep.ledger.write import Looked
 
 
 class KeysOperator(Step):
@@ -36,8 +36,8 @@ class KeysOperator(Step):
         return settings().target(self.target).connections.functions
 
     def _look(self, window: windows.Window) -> Looked:
-        from upkeep import keys
-        from upkeep.ledger import Looked
+        from upkeep.areas.security import keys
+        from upkeep.ledger.write import Looked
 
         _, key = functions(self._connection_id)
         return Looked(*keys.judged(self._connection_id, key, settings().maintenance.keys, datetime.now(UTC)))

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from airflow.sdk.configuration import conf
 
-from upkeep.settings import settings
+from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.providers.http.operators.http import HttpOperator
 
-from upkeep import windows
+from upkeep.core import windows
 from upkeep.flow.connections import functions, postgres, replicas
 from upkeep.flow.in_force import settings_for
 from upkeep.flow.step import NotCollected, Step, window_of
-from upkeep.settings import settings
+from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from upkeep.database import Session
-    from upkeep.ledger import Looked
+    from upkeep.ledger.write import Looked
+    from upkeep.wires.database import Session
 
 
 class CheckOperator(Step, SQLExecuteQueryOperator):
@@ -48,27 +48,32 @@ class CheckOperator(Step, SQLExecuteQueryOperator):
         return self.carry_out(context, self._look)
 
     def _look(self, window: windows.Window) -> Looked:
-        from upkeep import checks, database, ledger
+        from upkeep.areas.database.sizes import GROWTH_BASE
+        from upkeep.areas.look import Look, carry_out
+        from upkeep.areas.registry import find
+        from upkeep.ledger import read
+        from upkeep.ledger.read import earlier_samples, newest_snapshot, previous_snapshot, window_samples
+        from upkeep.wires import database
 
-        check, config, now = checks.find(self.check), settings(), datetime.now(UTC)
+        check, config, now = find(self.check), settings(), datetime.now(UTC)
         clocks = config.maintenance.sql
         with database.session(postgres(config.maintenance.ledger.tasks), clocks, read_only=True) as session:
-            earlier = ledger.earlier_samples(session, window.target, self.task_id, now - checks.GROWTH_BASE)
-            answered = ledger.window_samples(session, window)
+            earlier = earlier_samples(session, window.target, self.task_id, now - GROWTH_BASE)
+            answered = window_samples(session, window)
             reach = check.remembers(config) if check.remembers else timedelta(0)
-            remembered = ledger.remembered(session, window, self.task_id, reach)
+            remembered = read.remembered(session, window, self.task_id, reach)
             previous = (
-                ledger.newest_snapshot(session, window.target, check.name)
+                newest_snapshot(session, window.target, check.name)
                 if check.continues
-                else ledger.previous_snapshot(session, window, self.task_id)
+                else previous_snapshot(session, window, self.task_id)
             )
             config = settings_for(session, window.target)
         with database.session(postgres(str(self.conn_id)), clocks, read_only=True) as session:
             self._session = session
             now = datetime.now(UTC)  # not before it was connected: a check may hold the server's clock against it
             standbys = replicas(self.target)
-            look = checks.Look(session, config, now, earlier, answered, window.period, remembered, previous, standbys)
-            return checks.carry_out(check, replace(look, target=self.target))
+            look = Look(session, config, now, earlier, answered, window.period, remembered, previous, standbys)
+            return carry_out(check, replace(look, target=self.target))
 
     def on_kill(self) -> None:
         """A task that is ended does not end its query: cancel it on the server (X11)."""
@@ -98,7 +103,7 @@ class CallOperator(Step, HttpOperator):
 
     @property
     def asks_about_period(self) -> bool:  # type: ignore[override]
-        from upkeep.functions.contract import FUNCTIONS
+        from upkeep.wires.functions.contract import FUNCTIONS
 
         return FUNCTIONS[self.function][self.action].echoes_period
 
@@ -110,16 +115,16 @@ class CallOperator(Step, HttpOperator):
         return self.carry_out(context, self._look)
 
     def _body(self, window: windows.Window) -> str:
-        from upkeep.functions.contract import request_body
+        from upkeep.wires.functions.contract import request_body
 
         return request_body(self.function, self.action, period=window.period, **self.arguments)
 
     def _look(self, window: windows.Window) -> Looked:
-        from upkeep import database
-        from upkeep.checks import answers
-        from upkeep.functions.contract import echoed, parse_answer
-        from upkeep.functions.transport import Call, post
-        from upkeep.ledger import Answer, Looked
+        from upkeep.areas import answers
+        from upkeep.ledger.write import Answer, Looked
+        from upkeep.wires import database
+        from upkeep.wires.functions.contract import echoed, parse_answer
+        from upkeep.wires.functions.transport import Call, post
 
         shipped = settings().maintenance
         with database.session(postgres(shipped.ledger.tasks), shipped.sql, read_only=True) as session:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from upkeep import windows
+from upkeep.core import windows
 from upkeep.flow.step import NotCollected, Step
-from upkeep.settings import settings
+from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from upkeep.ledger import Looked
-    from upkeep.patches import Npm
+    from upkeep.areas.patches.run import Npm
+    from upkeep.ledger.write import Looked
 
 #: What the task has beyond npm's own time: npm is ended by its own limit, whose reason is then in the report.
 LONGER = timedelta(minutes=2)
@@ -41,8 +41,8 @@ class NpmOperator(Step):
         return self.carry_out(context, self._look)
 
     def _look(self, window: windows.Window) -> Looked:
-        from upkeep.checks import npm
-        from upkeep.patches import Npm
+        from upkeep.areas.patches import npm
+        from upkeep.areas.patches.run import Npm
 
         checkout = settings().target(self.target).checkout
         if checkout is None:

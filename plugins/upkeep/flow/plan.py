@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from upkeep import windows
-from upkeep.findings import Finding, Level
+from upkeep.core import windows
+from upkeep.core.findings import Finding, Level
 from upkeep.flow import told
 from upkeep.flow.connections import connection, postgres, replicas, trusted
 from upkeep.flow.runs import alive, requester
 from upkeep.flow.step import Frozen, Step, Superseded
-from upkeep.settings import settings
+from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from upkeep.database import Session
-    from upkeep.gate import Stored
-    from upkeep.ledger import Looked
-    from upkeep.plans import Action, Plan
+    from upkeep.gate.drawn_up import Stored
+    from upkeep.gate.plans.model import Action, Plan
+    from upkeep.ledger.write import Looked
+    from upkeep.wires.database import Session
 
 
 class PlanOperator(Step):
@@ -42,19 +42,21 @@ class PlanOperator(Step):
         return self.carry_out(context, lambda window: self._look(context, window))
 
     def _look(self, context: Context, window: windows.Window) -> Looked:
-        from upkeep import database, gate, ledger
+        from upkeep.gate.drawn_up import add_plan, plan_of_run
+        from upkeep.ledger import write
+        from upkeep.wires import database
 
         config, now = settings().maintenance, datetime.now(UTC)
         with database.session(trusted(config.ledger.tasks), config.sql, read_only=False) as session:
-            stored = gate.plan_of_run(session, window.run)
+            stored = plan_of_run(session, window.run)
         if stored is None:
             allowed = self._authority(context, window, now)
             plan, measured = self._draw_up(context, window, allowed)
             # Not the first session: left idle while the target is asked, it would be ended by its own clock.
             with database.session(trusted(config.ledger.tasks), config.sql, read_only=False) as session:
-                stored = gate.add_plan(session, window, plan, measured, told.checklist_so_far(session, window))
+                stored = add_plan(session, window, plan, measured, told.checklist_so_far(session, window))
         self.log.info("Plan %s:\n%s", stored.digest, _listed(stored))
-        return ledger.Looked((*_left_undone(stored), *_findings(stored)))
+        return write.Looked((*_left_undone(stored), *_findings(stored)))
 
     def _authority(self, context: Context, window: windows.Window, now: datetime) -> windows.Authority:
         """When it may run. Raises Frozen or Superseded when nothing may be changed then."""
@@ -77,7 +79,10 @@ class PlanOperator(Step):
     def _draw_up(
         self, context: Context, window: windows.Window, allowed: windows.Authority
     ) -> tuple[Plan, dict[str, dict[str, Any]]]:
-        from upkeep import database, plans, proposals
+        from upkeep.areas import proposals
+        from upkeep.gate.plans import model
+        from upkeep.gate.plans.model import numbered
+        from upkeep.wires import database
 
         config, now = settings().maintenance, datetime.now(UTC)
         read = config.targets[self.target].connections.read
@@ -88,8 +93,8 @@ class PlanOperator(Step):
         known = replicas(self.target)
         sources = proposals.Sources(self.target, self.cadence, open_target, open_ledger, settings(), now, taken, known)
         collected = proposals.collect(sources)
-        actions, measured = plans.numbered(collected.proposals)
-        plan = plans.Plan(
+        actions, measured = numbered(collected.proposals)
+        plan = model.Plan(
             target=window.target,
             cadence=window.cadence,
             dag_id=window.dag_id,
@@ -125,27 +130,30 @@ def _approved_elsewhere(session: Session, window: windows.Window, now: datetime)
     What is done is not among them: the catalogue says by itself whether it is needed again. Nor is what a run asked
     that has ended or was deleted: nobody will do it.
     """
-    from upkeep import gate
-    from upkeep.apply.judging import circumstances
-    from upkeep.permits import refusal
-    from upkeep.signatures import chain
+    from upkeep.gate.apply.judging import circumstances
+    from upkeep.gate.drawn_up import plans_in_force
+    from upkeep.gate.permits import refusal
+    from upkeep.gate.permitted import permits_in
+    from upkeep.gate.signatures import chain
+    from upkeep.gate.store import absent, decisions_in
 
     config = settings().maintenance
-    for digest, plan in gate.plans_in_force(session, window.target, now, window.run, alive):
+    for digest, plan in plans_in_force(session, window.target, now, window.run, alive):
         try:
             entries = chain.of_plan(session, digest, config.ledger.signing)
         except chain.Tampered:  # apply refuses it, and its report says why
             continue
-        decisions = gate.decisions_in(entries)
-        done = {row["action_id"] for row in gate.permits_in(entries) if row["outcome"] == "done"}
-        at = circumstances(config, plan, max(now, plan.not_before), absent=gate.absent(session, plan, config))
+        decisions = decisions_in(entries)
+        done = {row["action_id"] for row in permits_in(entries) if row["outcome"] == "done"}
+        at = circumstances(config, plan, max(now, plan.not_before), absent=absent(session, plan, config))
         open_actions = (action for action in plan.actions if action.id not in done)
         yield from (action for action in open_actions if not refusal(plan, action, decisions, at))
 
 
 def _left_undone(stored: Stored) -> Iterator[Finding]:
     """What people approved before this plan and was not done; a plan that was changed since is its own finding."""
-    from upkeep import database, undone
+    from upkeep.areas import undone
+    from upkeep.wires import database
 
     config = settings().maintenance
     with database.session(trusted(config.ledger.tasks), config.sql, read_only=True) as session:
@@ -158,7 +166,9 @@ def _left_undone(stored: Stored) -> Iterator[Finding]:
 
 
 def _findings(stored: Stored) -> Iterator[Finding]:
-    from upkeep import plans, proposals
+    from upkeep.areas import proposals
+    from upkeep.gate.plans.form import when
+    from upkeep.gate.plans.model import MOST_ACTIONS
 
     plan, config = stored.plan, settings().maintenance
     verbs = [action.verb.upper() for action in plan.actions]
@@ -169,8 +179,8 @@ def _findings(stored: Stored) -> Iterator[Finding]:
         key="plan",
         level=Level.ADVISORY if plan.left_out else Level.OK,
         subject="Plan",
-        detail=f"{counted or nothing}{more}; {plans.when(plan)}",
-        expected=f"at most {plans.MOST_ACTIONS} actions",
+        detail=f"{counted or nothing}{more}; {when(plan)}",
+        expected=f"at most {MOST_ACTIONS} actions",
         remedy="The worst come first; a window a week catches up, or run one by hand." if more else "",
         guide="G52",
         metadata={"digest": stored.digest},

@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from upkeep import windows
+from upkeep.core import windows
 from upkeep.flow.connections import functions, postgres
 from upkeep.flow.in_force import baselines_in_force
 from upkeep.flow.operators import CallOperator
 from upkeep.flow.step import NotCollected, Step
-from upkeep.settings import settings
+from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from upkeep.ledger import Looked
+    from upkeep.ledger.write import Looked
 
 
 #: Seconds in which response times are taken; a call that has begun by then may take its own patience still.
@@ -40,10 +40,11 @@ class LatencyOperator(Step):
         return self.carry_out(context, self._look)
 
     def _look(self, window: windows.Window) -> Looked:
-        from upkeep import database, ledger
-        from upkeep.checks import latencies
-        from upkeep.functions.contract import parse_answer, request_body
-        from upkeep.functions.transport import Call, post
+        from upkeep.areas.health import latencies
+        from upkeep.ledger.read import earlier_samples
+        from upkeep.wires import database
+        from upkeep.wires.functions.contract import parse_answer, request_body
+        from upkeep.wires.functions.transport import Call, post
 
         config, now = settings(), datetime.now(UTC)
         connection_id = config.target(self.target).connections.functions
@@ -56,7 +57,7 @@ class LatencyOperator(Step):
 
         ledger_id, clocks = config.maintenance.ledger.tasks, config.maintenance.sql
         with database.session(postgres(ledger_id), clocks, read_only=True) as session:
-            earlier = ledger.earlier_samples(session, window.target, self.task_id, now)
+            earlier = earlier_samples(session, window.target, self.task_id, now)
             standing = baselines_in_force(session, window.target)
         names, calls = list(config.thresholds.latencies), config.maintenance.checks.latency_samples
         timed = latencies.measure(call, names, calls, LATENCY_SECONDS)
@@ -86,7 +87,7 @@ class BackupsOperator(Step):
         return settings().target(self.target).backups
 
     def _look(self, window: windows.Window) -> Looked:
-        from upkeep.checks.backups import look_at_backups
+        from upkeep.areas.backups.look import look_at_backups
 
         if self._config() is None:
             raise NotCollected(
@@ -112,13 +113,15 @@ class ScanAgeOperator(Step):
         return self.carry_out(context, self._look)
 
     def _look(self, window: windows.Window) -> Looked:
-        from upkeep import database, ledger
-        from upkeep.checks.security import scan_age
+        from upkeep.areas.security.logins import scan_age
+        from upkeep.ledger import write
+        from upkeep.ledger.read import last_scan
+        from upkeep.wires import database
 
         config = settings().maintenance
         with database.session(postgres(config.ledger.tasks), config.sql, read_only=True) as session:
-            last = ledger.last_scan(session, window.target)
-        return ledger.Looked((scan_age(last, datetime.now(UTC)),))
+            last = last_scan(session, window.target)
+        return write.Looked((scan_age(last, datetime.now(UTC)),))
 
 
 class LaterOperator(Step):

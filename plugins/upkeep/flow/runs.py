@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from upkeep import windows
+from upkeep.core import windows
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -35,7 +35,7 @@ def stamped(run: Any) -> str:
 
 def requester(run: Any) -> str:
     """Airflow's name for who asked; only the scheduler's own runs count as asked by nobody."""
-    from upkeep.plans import SCHEDULE
+    from upkeep.gate.plans.model import SCHEDULE
 
     name = getattr(run, "triggering_user_name", None)
     if run.run_type == "scheduled" and not name:

@@ -9,10 +9,10 @@ from upkeep.flow.history import CapacityOperator
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from upkeep import windows
-    from upkeep.functions.database_models import ScalabilityReport
-    from upkeep.ledger import Looked
-    from upkeep.outlook import Point
+    from upkeep.core import windows
+    from upkeep.core.forecast import Point
+    from upkeep.ledger.write import Looked
+    from upkeep.wires.functions.database_models import ScalabilityReport
 
 
 class ScalingOperator(CapacityOperator):
@@ -22,11 +22,11 @@ class ScalingOperator(CapacityOperator):
         return f"size, connections, response time and errors of {self.target} over time, and forecasts of last months"
 
     def wanted(self) -> Collection[str]:
-        from upkeep.checks import scaling
+        from upkeep.areas.capacity import scaling
 
         return scaling.WANTED
 
     def judge(self, report: ScalabilityReport | None, histories: Mapping[str, Sequence[Point]], *known: Any) -> Looked:
-        from upkeep.checks import scaling
+        from upkeep.areas.capacity import scaling
 
         return scaling.look(report, histories, *known)

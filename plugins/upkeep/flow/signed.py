@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from upkeep import sheets
-from upkeep.settings import MONTHLY_TASKS, settings
+from upkeep.gate import sheets
+from upkeep.settings.load import settings
+from upkeep.settings.monthly import MONTHLY_TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from upkeep import windows
-    from upkeep.database import Session
-    from upkeep.evidence import Evidence
-    from upkeep.reports import Signing as Signed
-    from upkeep.reports import Task
-    from upkeep.settings import Signing
-    from upkeep.sheets import Signature
+    from upkeep.core import windows
+    from upkeep.gate.sheets import Signature
+    from upkeep.report.evidence import Evidence
+    from upkeep.report.signing import Signing as Signed
+    from upkeep.report.signing import Task
+    from upkeep.settings.signing import Signing
+    from upkeep.wires.database import Session
 
 
 def signing_of_run(session: Session, window: windows.Window) -> Signed | None:
@@ -25,10 +26,11 @@ def signing_of_run(session: Session, window: windows.Window) -> Signed | None:
 
     Raises ValueError when a sheet or the plan was changed in the ledger.
     """
-    from upkeep import evidence, ledger, reports
+    from upkeep.ledger.read import latest_steps
+    from upkeep.report import evidence, signing
 
     sign_on = _signatures(session, window, sheets.SIGN_ON)
-    steps = ledger.latest_steps(session, window)
+    steps = latest_steps(session, window)
     found = evidence.by_task(steps)
     digests = {task: one.digest for task, one in found.items()}
     attestations = _signatures(session, window, sheets.ATTEST, digests)
@@ -36,7 +38,7 @@ def signing_of_run(session: Session, window: windows.Window) -> Signed | None:
         return None
     sign_on, attested = sign_on or (), {one.item.id: one for one in attestations or ()}
     tasks = tuple(_task(one, attested.get(task)) for task, one in found.items())
-    so_far = reports.Signing(sign_on, tasks, None, *_plan(session, window), evidence.again(steps))
+    so_far = signing.Signing(sign_on, tasks, None, *_plan(session, window), evidence.again(steps))
     sign_off = _signatures(session, window, sheets.SIGN_OFF, {sheets.WINDOW: so_far.digest})
     return replace(so_far, sign_off=sign_off[0] if sign_off else None)
 
@@ -44,12 +46,13 @@ def signing_of_run(session: Session, window: windows.Window) -> Signed | None:
 def _signatures(
     session: Session, window: windows.Window, purpose: str, evidence: Mapping[str, str] | None = None
 ) -> tuple[Signature, ...] | None:
-    from upkeep import gate
+    from upkeep.gate.drawn_up import sheet_of_run
+    from upkeep.gate.store import decisions
 
-    stored = gate.sheet_of_run(session, window.run, purpose)
+    stored = sheet_of_run(session, window.run, purpose)
     if stored is None:
         return None
-    return sheets.signatures(stored.sheet, gate.decisions(session, stored.digest, _signing()), evidence)
+    return sheets.signatures(stored.sheet, decisions(session, stored.digest, _signing()), evidence)
 
 
 def _signing() -> Signing:
@@ -57,12 +60,12 @@ def _signing() -> Signing:
 
 
 def _task(found: Evidence, signature: Signature | None) -> Task:
-    from upkeep import reports
+    from upkeep.report import signing
 
     guide, title = MONTHLY_TASKS[found.task]
     config = settings().maintenance
     reasons = sorted({step["reason"] for step in found.steps if step["reason"]})
-    return reports.Task(
+    return signing.Task(
         name=found.task,
         guide=guide,
         title=title,
@@ -76,13 +79,14 @@ def _task(found: Evidence, signature: Signature | None) -> Task:
 
 def _plan(session: Session, window: windows.Window) -> tuple[str, tuple[tuple[str, str], ...]]:
     """The plan's digest, and what the ledger's permits and receipts say of each of its actions by id."""
-    from upkeep import gate
+    from upkeep.gate.drawn_up import plan_of_run
+    from upkeep.gate.permitted import permits_of_plan
 
-    stored = gate.plan_of_run(session, window.run)
+    stored = plan_of_run(session, window.run)
     if stored is None:
         return "", ()
     became: dict[str, str] = {}
-    for row in gate.permits_of_plan(session, stored.digest, _signing()):
+    for row in permits_of_plan(session, stored.digest, _signing()):
         if became.get(row["action_id"]) != "done":
             became[row["action_id"]] = row["outcome"] or "unknown"
     states = tuple((action.id, became.get(action.id, "not tried")) for action in stored.plan.actions)

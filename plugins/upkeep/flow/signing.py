@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from upkeep import sheets
-from upkeep.findings import Finding, Level
+from upkeep.core.findings import Finding, Level
 from upkeep.flow.asking import AskingSensor, Matter
 from upkeep.flow.connections import trusted
 from upkeep.flow.notify import tell
@@ -14,19 +13,20 @@ from upkeep.flow.runs import run_of
 from upkeep.flow.signed import signing_of_run
 from upkeep.flow.step import Step
 from upkeep.flow.told import run_url
-from upkeep.settings import settings
+from upkeep.gate import sheets
+from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from airflow.sdk import Context
 
-    from upkeep import windows
-    from upkeep.apply.book import Book
-    from upkeep.database import Session
-    from upkeep.gate import StoredSheet
-    from upkeep.ledger import Looked
-    from upkeep.sheets import Item
+    from upkeep.core import windows
+    from upkeep.gate.apply.book import Book
+    from upkeep.gate.drawn_up import StoredSheet
+    from upkeep.gate.sheets import Item
+    from upkeep.ledger.write import Looked
+    from upkeep.wires.database import Session
 
 
 class SignatureSensor(AskingSensor):
@@ -41,9 +41,9 @@ class SignatureSensor(AskingSensor):
 
     def matter(self, book: Book, context: Context) -> Matter | str:
         """The sheet's items that this role has to sign."""
-        from upkeep import gate
+        from upkeep.gate.drawn_up import sheet_of_run
 
-        stored = book.patiently(lambda ledger: gate.sheet_of_run(ledger, run_of(context), self.purpose))
+        stored = book.patiently(lambda ledger: sheet_of_run(ledger, run_of(context), self.purpose))
         if stored is None:
             return f"no {self.purpose} sheet"
         ids = stored.sheet.ids_for(self.role)
@@ -78,11 +78,13 @@ class SheetOperator(Step):
         return self.carry_out(context, lambda window: self._look(context, window))
 
     def _look(self, context: Context, window: windows.Window) -> Looked:
-        from upkeep import database, gate, ledger
+        from upkeep.gate.drawn_up import add_sheet, sheet_of_run
+        from upkeep.ledger import write
+        from upkeep.wires import database
 
         config = settings().maintenance
         with database.session(trusted(config.ledger.tasks), config.sql, read_only=False) as session:
-            stored = gate.sheet_of_run(session, window.run, self.purpose)
+            stored = sheet_of_run(session, window.run, self.purpose)
             if stored is None:
                 items, details = self._items(session, context, window)
                 sheet = sheets.Sheet(
@@ -96,9 +98,9 @@ class SheetOperator(Step):
                     items=items,
                     instance=window.instance,
                 )
-                stored = gate.add_sheet(session, window, sheet, details)
+                stored = add_sheet(session, window, sheet, details)
         self.log.info("Sheet %s: %s", stored.digest, ", ".join(item.id for item in stored.sheet.items) or "nothing")
-        return ledger.Looked(tuple(self._findings(context, stored)))
+        return write.Looked(tuple(self._findings(context, stored)))
 
     def _items(
         self, session: Session, context: Context, window: windows.Window
@@ -158,9 +160,10 @@ class SealOperator(SheetOperator):
     def _items(
         self, session: Session, context: Context, window: windows.Window
     ) -> tuple[tuple[Item, ...], dict[str, list[str]]]:
-        from upkeep import evidence, ledger
+        from upkeep.ledger.read import latest_steps
+        from upkeep.report import evidence
 
-        found = evidence.by_task(ledger.latest_steps(session, window))
+        found = evidence.by_task(latest_steps(session, window))
         items = evidence.items(found, settings().maintenance.monthly.tasks)
         return items, {item.id: found[item.id].lines for item in items}
 
@@ -177,12 +180,12 @@ class SignOffOperator(SheetOperator):
     def _items(
         self, session: Session, context: Context, window: windows.Window
     ) -> tuple[tuple[Item, ...], dict[str, list[str]]]:
-        from upkeep import ledger
+        from upkeep.ledger.read import verdict_of_run
 
         signing = signing_of_run(session, window)
         if signing is None:
             raise LookupError("neither a sign-on nor an attestation sheet was drawn up: there is nothing to sign off")
-        report = ledger.verdict_of_run(session, window.run)
+        report = verdict_of_run(session, window.run)
         says = f"{report['headline']} (report {report['id']}, SHA-256 {report['digest']})"
         role = settings().maintenance.monthly.sign_off
         item = sheets.Item(sheets.WINDOW, role, "The whole window", "G23", signing.digest, says)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from upkeep import windows
+from upkeep.core import windows
 from upkeep.flow.runs import TAG
 
 #: How far a client's clock may be ahead of ours: Airflow's form fills in the browser's time.

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from upkeep import exceptions, windows
-from upkeep.findings import worst
+from upkeep.core import windows
+from upkeep.core.findings import worst
 from upkeep.flow.connections import postgres
 from upkeep.flow.runs import stamped
-from upkeep.settings import ConfigError, settings
+from upkeep.ledger import acknowledgements
+from upkeep.settings.base import ConfigError
+from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from upkeep.ledger import Looked, StepRecord
+    from upkeep.ledger.write import Looked, StepRecord
 
 #: Run types whose due time is the calendar's.
 _CALENDAR = ("scheduled", "backfill")
@@ -100,9 +102,9 @@ class Step(BaseOperator):
         """Look, record, and hand on a small value; a look that fails is recorded as failed and fails the task."""
         from psycopg import Error
 
-        from upkeep.database import explain
-        from upkeep.functions.contract import ContractError
-        from upkeep.functions.transport import WireError
+        from upkeep.wires.database import explain
+        from upkeep.wires.functions.contract import ContractError
+        from upkeep.wires.functions.transport import WireError
 
         window = window_of(context, self.target, self.cadence)
         started = datetime.now(UTC)
@@ -117,7 +119,7 @@ class Step(BaseOperator):
         except Error as error:
             message = explain(error, settings().target(self.target).connections.read)
         else:
-            accepted = exceptions.applied(looked.findings, settings().exceptions, datetime.now(UTC))
+            accepted = acknowledgements.applied(looked.findings, settings().exceptions, datetime.now(UTC))
             looked = replace(looked, findings=accepted)
             self._record(context, window, started, "ran", "", looked)
             return _summary(looked)
@@ -138,8 +140,8 @@ class Step(BaseOperator):
 
     def _unknown(self, reason: str) -> Looked:
         """A step that could not look is a finding too, so that it is known since when."""
-        from upkeep.ledger import Looked
-        from upkeep.reports import FAILED, StepResult, missing_step
+        from upkeep.ledger.write import Looked
+        from upkeep.report.model import FAILED, StepResult, missing_step
 
         step = StepResult(self.task_id, self.task_id.partition(".")[0], self.source, FAILED, reason)
         return Looked((replace(missing_step(step), guide=self.guide),))
@@ -153,20 +155,22 @@ class Step(BaseOperator):
         reason: str,
         looked: Looked | None = None,
     ) -> None:
-        from upkeep import database, ledger
+        from upkeep.ledger import write
+        from upkeep.ledger.write import add_step
+        from upkeep.wires import database
 
-        record: StepRecord = ledger.StepRecord(
+        record: StepRecord = write.StepRecord(
             step=self.task_id,
             state=state,
             reason=reason,
             source=self.source,
             started_at=started,
             try_number=context["ti"].try_number,
-            looked=looked or ledger.Looked(()),
+            looked=looked or write.Looked(()),
         )
         config = settings().maintenance
         with database.session(postgres(config.ledger.tasks), config.sql, read_only=False) as session:
-            ledger.add_step(session, window, record)
+            add_step(session, window, record)
 
 
 def _summary(looked: Looked) -> dict[str, Any]:

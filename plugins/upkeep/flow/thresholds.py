@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from upkeep import windows
+from upkeep.core import windows
 from upkeep.flow.connections import postgres
 from upkeep.flow.in_force import in_force
 from upkeep.flow.step import Step
-from upkeep.settings import settings
+from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from upkeep.ledger import Looked
+    from upkeep.ledger.write import Looked
 
 
 class ThresholdsOperator(Step):
@@ -34,12 +34,14 @@ class ThresholdsOperator(Step):
         return self.carry_out(context, self._look)
 
     def _look(self, window: windows.Window) -> Looked:
-        from upkeep import database, ledger, thresholds
+        from upkeep.areas.thresholds.propose import found, history
+        from upkeep.ledger import write
+        from upkeep.wires import database
 
         config = settings()
         with database.session(
             postgres(config.maintenance.ledger.tasks), config.maintenance.sql, read_only=True
         ) as session:
             now = in_force(session, window.target)
-            values = thresholds.history(session, window.target, config.thresholds, datetime.now(UTC))
-        return ledger.Looked(thresholds.found(values, now, config.thresholds))
+            values = history(session, window.target, config.thresholds, datetime.now(UTC))
+        return write.Looked(found(values, now, config.thresholds))

@@ -8,9 +8,10 @@ from urllib.parse import quote
 
 from airflow.sdk.configuration import conf
 
-from upkeep.findings import Finding, Level
+from upkeep.core.findings import Finding, Level
 from upkeep.flow.signed import signing_of_run
-from upkeep.settings import METRICS, settings
+from upkeep.settings.base import METRICS
+from upkeep.settings.load import settings
 
 #: What the daily window calls the database's size.
 SIZE = "database_bytes"
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from upkeep import windows
-    from upkeep.database import Row, Session
-    from upkeep.findings import Bands, Sample
-    from upkeep.reports import Attempt, Gate, History, Outcome, Signing, StepResult
+    from upkeep.core import windows
+    from upkeep.core.findings import Bands, Sample
+    from upkeep.report.gate import Attempt, Gate, Outcome
+    from upkeep.report.model import History, StepResult
+    from upkeep.report.signing import Signing
+    from upkeep.wires.database import Row, Session
 
 
 def run_url(dag_id: str, run_id: str, *, pages: str = "") -> str:
@@ -52,21 +55,25 @@ def gate_of_run(
 
     ``sensors`` is the task that asks each role.
     """
-    from upkeep import gate, reports
+    from upkeep.gate import store
+    from upkeep.gate.drawn_up import plan_of_run
+    from upkeep.gate.permitted import permits_of_plan
+    from upkeep.report.gate import Told, what_became
+    from upkeep.report.model import APPLY_STEP, RAN
 
     signing = settings().maintenance.ledger.signing
     try:
-        stored = gate.plan_of_run(session, window.run)
-        decisions = gate.decisions(session, stored.digest, signing) if stored else ()
-        permits = gate.permits_of_plan(session, stored.digest, signing) if stored else []
+        stored = plan_of_run(session, window.run)
+        decisions = store.decisions(session, stored.digest, signing) if stored else ()
+        permits = permits_of_plan(session, stored.digest, signing) if stored else []
     except ValueError as why:
         return None, (changed(why),)
     if stored is None:
         return None, ()
     states = airflow_says(context, sorted(sensors.values()))
-    apply = next((step for step in steps if step.step == reports.APPLY_STEP), None)
+    apply = next((step for step in steps if step.step == APPLY_STEP), None)
     roles = settings().maintenance.roles
-    told = reports.Told(
+    told = Told(
         decisions=decisions,
         attempts=_attempts(permits),
         outcomes=_outcomes(apply),
@@ -74,28 +81,28 @@ def gate_of_run(
         titles={role: roles[role].title for role in stored.plan.roles if role in roles},
         notes={role: _note(task, states[task]) for role, task in sensors.items()},
         log_urls={role: _log_url(context, task) for role, task in sensors.items()},
-        undecided=f"the apply step {apply.state}: {apply.reason}" if apply and apply.state != reports.RAN else "",
+        undecided=f"the apply step {apply.state}: {apply.reason}" if apply and apply.state != RAN else "",
     )
-    return reports.what_became(stored.plan, stored.digest, stored.planned_at, told, now), ()
+    return what_became(stored.plan, stored.digest, stored.planned_at, told, now), ()
 
 
 def history(session: Session, window: windows.Window, bands: Mapping[str, Bands]) -> tuple[History, ...]:
     """The six metrics over the last windows, with the bands in force now; weekly its own numbers, monthly by month."""
-    from upkeep import ledger, reports
+    from upkeep.ledger.read import metric_history
+    from upkeep.report import model
+    from upkeep.report.model import Point
 
     if window.cadence == "weekly":
         return _weekly(session, window, bands)
     if window.cadence == "monthly":
         return _monthly(session, window, bands)
-    rows = ledger.metric_history(session, window, METRICS)
+    rows = metric_history(session, window, METRICS)
     return tuple(
-        reports.History(
+        model.History(
             metric=name,
             title=_metric_title(name),
             bands=bands[name],
-            points=tuple(
-                reports.Point(row["due"], row["period_start"], row["kind"], row["value"]) for row in rows[name]
-            ),
+            points=tuple(Point(row["due"], row["period_start"], row["kind"], row["value"]) for row in rows[name]),
         )
         for name in METRICS
     )
@@ -103,17 +110,20 @@ def history(session: Session, window: windows.Window, bands: Mapping[str, Bands]
 
 def _weekly(session: Session, window: windows.Window, in_force: Mapping[str, Bands]) -> tuple[History, ...]:
     """What is compared week against week, with the bands in force where it is one of the six metrics."""
-    from upkeep import ledger, reports, trends
+    from upkeep.areas.performance import trends
+    from upkeep.ledger.read import metric_history
+    from upkeep.report import model
+    from upkeep.report.model import Point
 
-    rows = ledger.metric_history(session, window, [metric.name for metric in trends.PLOTTED])
+    rows = metric_history(session, window, [metric.name for metric in trends.PLOTTED])
     judged = {f"week_{name}": bands for name, bands in in_force.items()}
     return tuple(
-        reports.History(
+        model.History(
             metric=metric.name,
             title=metric.title,
             bands=judged.get(metric.name),
             points=tuple(
-                reports.Point(row["due"], row["period_start"], row["kind"], row["value"]) for row in rows[metric.name]
+                Point(row["due"], row["period_start"], row["kind"], row["value"]) for row in rows[metric.name]
             ),
             own_unit=metric.unit,
             own_guide=metric.guide,
@@ -128,15 +138,17 @@ def _metric_title(name: str) -> str:
 
 def _monthly(session: Session, window: windows.Window, in_force: Mapping[str, Bands]) -> tuple[History, ...]:
     """The six metrics and the database's size by calendar month, whatever window measured them."""
-    from upkeep import ledger, reports
+    from upkeep.ledger.read import months
+    from upkeep.report import model
+    from upkeep.report.model import Point
 
-    rows = ledger.months(session, window.target, window.due, [*METRICS, SIZE])
+    rows = months(session, window.target, window.due, [*METRICS, SIZE])
     return tuple(
-        reports.History(
+        model.History(
             metric=name,
             title=_metric_title(name),
             bands=in_force.get(name),
-            points=tuple(reports.Point(month, month, "calendar", value) for month, value in found),
+            points=tuple(Point(month, month, "calendar", value) for month, value in found),
             own_unit="bytes",
             own_guide="G93",
         )
@@ -146,9 +158,9 @@ def _monthly(session: Session, window: windows.Window, in_force: Mapping[str, Ba
 
 def previous_due(session: Session, window: windows.Window) -> datetime | None:
     """When the cadence's window before this one was due, None when the ledger knows of none."""
-    from upkeep import ledger
+    from upkeep.ledger.read import metric_history
 
-    rows = ledger.metric_history(session, window, METRICS[:1])[METRICS[0]]
+    rows = metric_history(session, window, METRICS[:1])[METRICS[0]]
     return max((row["due"] for row in rows if row["due"] < window.due), default=None)
 
 
@@ -159,34 +171,36 @@ def worth_showing(history: tuple[History, ...], cadence: str) -> tuple[History, 
 
 def samples(session: Session, rows: list[Row]) -> tuple[Sample, ...]:
     """The samples of the steps that ran; those of a look that is repeated say that they are the second ones."""
-    from upkeep import ledger, reports
+    from upkeep.ledger import read
+    from upkeep.report.model import AFTER, RAN
 
-    again = f"{reports.AFTER}."
-    ran = [row for row in rows if row["state"] == reports.RAN]
-    first = ledger.samples(session, [row for row in ran if not row["step"].startswith(again)])
-    second = ledger.samples(session, [row for row in ran if row["step"].startswith(again)])
+    again = f"{AFTER}."
+    ran = [row for row in rows if row["state"] == RAN]
+    first = read.samples(session, [row for row in ran if not row["step"].startswith(again)])
+    second = read.samples(session, [row for row in ran if row["step"].startswith(again)])
     return (*first, *(replace(one, subject=f"{one.subject} after the plan".strip()) for one in second))
 
 
 def _attempts(permits: list[Row]) -> dict[str, tuple[Attempt, ...]]:
     """Every permit of a plan with its receipt, by action."""
-    from upkeep import gate, reports
+    from upkeep.gate.permitted import Receipt
+    from upkeep.report import gate as report_gate
 
     found: dict[str, tuple[Attempt, ...]] = {}
     for row in permits:
-        receipt = {name: row[name] for name in gate.Receipt.__dataclass_fields__ if row[name] is not None}
-        one = reports.Attempt(number=row["attempt"], **{"outcome": None, **receipt})
+        receipt = {name: row[name] for name in Receipt.__dataclass_fields__ if row[name] is not None}
+        one = report_gate.Attempt(number=row["attempt"], **{"outcome": None, **receipt})
         found[row["action_id"]] = (*found.get(row["action_id"], ()), one)
     return found
 
 
 def _outcomes(apply: StepResult | None) -> dict[str, Outcome]:
     """What the apply step said of each action, from the metadata of its findings."""
-    from upkeep import reports
+    from upkeep.report import gate as report_gate
 
     findings = apply.findings if apply else ()
     return {
-        finding.metadata["action"]: reports.Outcome(finding.metadata["outcome"], finding.metadata["reason"])
+        finding.metadata["action"]: report_gate.Outcome(finding.metadata["outcome"], finding.metadata["reason"])
         for finding in findings
         if {"action", "outcome"} <= set(finding.metadata)
     }
@@ -199,7 +213,7 @@ def _note(task: str, state: str | None) -> str:
 
 def signing_of(session: Session, window: windows.Window) -> tuple[Signing | None, tuple[Finding, ...]]:
     """Who signed what and whose name is missing; a finding when a sheet in the ledger was changed."""
-    from upkeep import reports
+    from upkeep.report.signing import signing_findings
 
     if window.cadence != "monthly":
         return None, ()
@@ -207,15 +221,16 @@ def signing_of(session: Session, window: windows.Window) -> tuple[Signing | None
         signing = signing_of_run(session, window)
     except ValueError as why:
         return None, (changed(why),)
-    return signing, reports.signing_findings(signing) if signing else ()
+    return signing, signing_findings(signing) if signing else ()
 
 
 def ended(session: Session, window: windows.Window) -> datetime | None:
     """When the window's work was over, None where that is now: waiting for the sign-off does not make it late."""
-    from upkeep import gate, sheets
+    from upkeep.gate import sheets
+    from upkeep.gate.drawn_up import sheet_of_run
 
     try:
-        sheet = gate.sheet_of_run(session, window.run, sheets.SIGN_OFF)
+        sheet = sheet_of_run(session, window.run, sheets.SIGN_OFF)
     except ValueError:  # the sheet was changed, which is a finding already
         return None
     return sheet.drawn_up_at if sheet else None
@@ -241,18 +256,21 @@ def _log_url(context: Context, step: str) -> str:
 
 def checklist_so_far(session: Session, window: windows.Window) -> list[dict[str, Any]]:
     """The rows of the checklist with the evidence that this window has collected before its plan."""
-    from upkeep import ledger, reports
+    from upkeep.ledger.read import latest_steps
+    from upkeep.report import model
+    from upkeep.report.checklist import for_form, rows_of
+    from upkeep.report.model import RAN
 
     steps = [
-        reports.StepResult(
+        model.StepResult(
             row["step"], "", _title(row["step"]), row["state"], row["reason"], findings=tuple(row["findings"])
         )
-        for row in ledger.latest_steps(session, window)
+        for row in latest_steps(session, window)
     ]
     placed = [(finding, step) for step in steps for finding in step.findings]
     placed.sort(key=lambda pair: pair[0].level.rank)
-    gaps = [step for step in steps if step.state != reports.RAN]
-    return reports.for_form(reports.rows_of(window.cadence, placed, gaps))
+    gaps = [step for step in steps if step.state != RAN]
+    return for_form(rows_of(window.cadence, placed, gaps))
 
 
 def _title(step: str) -> str:
@@ -261,18 +279,19 @@ def _title(step: str) -> str:
 
 def result(context: Context, step: str, state: str | None, row: Row | None) -> StepResult:
     """What the ledger knows of a step; where Airflow knows better (the task died), its state counts."""
-    from upkeep import reports
+    from upkeep.report import model
+    from upkeep.report.model import AFTER, FAILED, RAN
 
     group, name = step.partition(".")[0], _title(step)
-    found = reports.StepResult(
+    found = model.StepResult(
         step=step,
         group=group,
-        title=f"{name}, after the plan" if group == reports.AFTER else name,
-        state=reports.FAILED,
+        title=f"{name}, after the plan" if group == AFTER else name,
+        state=FAILED,
         reason=f"it left no record; Airflow's state of the task is {state or 'none'}",
         log_url=_log_url(context, step),
     )
-    if row is None or (state in ("failed", "upstream_failed") and row["state"] == reports.RAN):
+    if row is None or (state in ("failed", "upstream_failed") and row["state"] == RAN):
         return found
     return replace(
         found,

@@ -9,17 +9,21 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from upkeep import ledger, plans, queries, sheets
-from upkeep.database import Row, Session
-from upkeep.sheets import Sheet
-from upkeep.windows import Run, Window
+from upkeep.core.windows import Run, Window
+from upkeep.gate import sheets
+from upkeep.gate.plans import model
+from upkeep.gate.plans.model import Plan, canonical, parse
+from upkeep.gate.sheets import Sheet
+from upkeep.ledger.write import clean, window_id
+from upkeep.wires import queries
+from upkeep.wires.database import Row, Session
 
 
 @dataclass(frozen=True)
 class Stored:
     """A plan as the ledger has it; ``checklist`` are the rows that its form shows beside it."""
 
-    plan: plans.Plan
+    plan: Plan
     digest: str
     measured: Mapping[str, Mapping[str, Any]]
     checklist: list[dict[str, Any]]
@@ -29,7 +33,7 @@ class Stored:
 def add_plan(
     session: Session,
     window: Window,
-    plan: plans.Plan,
+    plan: Plan,
     measured: Mapping[str, Mapping[str, Any]],
     checklist: Iterable[Mapping[str, Any]] = (),
 ) -> Stored:
@@ -37,19 +41,19 @@ def add_plan(
 
     Raises ValueError for a run that does not say which one of its id it is.
     """
-    text = plans.canonical(plan)
+    text = canonical(plan)
     row = {
-        "window_id": ledger.window_id(session, window),
+        "window_id": window_id(session, window),
         "target": plan.target,
         **asdict(named(plan.run)),
         "purpose": "plan",
-        "digest": plans.digest(text),
+        "digest": model.digest(text),
         "body": text,
         "measured": Jsonb(measured),
-        "checklist": Jsonb(ledger.clean(list(checklist))),
+        "checklist": Jsonb(clean(list(checklist))),
         "not_after": plan.not_after,
     }
-    session.rows(queries.load("ledger/add_plan"), row)
+    session.rows(queries.load("gate/add_plan"), row)
     stored = plan_of_run(session, plan.run)
     if stored is None:
         raise LookupError(f"the plan of {plan.run_id} was not kept")
@@ -94,30 +98,30 @@ def _same_run(found: Run, run: Run, digest: str) -> None:
         )
 
 
-def plan_by_digest(session: Session, digest: str) -> plans.Plan | None:
+def plan_by_digest(session: Session, digest: str) -> Plan | None:
     """The plan with a digest, None when there is none. Raises ValueError when its text does not give it."""
-    rows = session.rows(queries.load("ledger/plan_by_digest"), {"digest": digest})
+    rows = session.rows(queries.load("gate/plan_by_digest"), {"digest": digest})
     return parsed(rows[0]) if rows else None
 
 
-def parsed(row: Row) -> plans.Plan:
+def parsed(row: Row) -> Plan:
     """The plan of a row with ``body`` and ``digest``. Raises ValueError when they do not belong together."""
-    if plans.digest(row["body"]) != row["digest"]:
+    if model.digest(row["body"]) != row["digest"]:
         raise ValueError(
             f"found a plan whose text does not give its digest {row['digest']}: it was changed in the ledger"
         )
-    return plans.parse(row["body"])
+    return parse(row["body"])
 
 
 def plans_in_force(
     session: Session, target: str, now: datetime, run: Run, alive: Callable[[Run], bool]
-) -> list[tuple[str, plans.Plan]]:
+) -> list[tuple[str, Plan]]:
     """(digest, plan) of other runs on this target whose time is not over and that are still ``alive``.
 
     Who deletes or ends a run withdraws what it asked; Airflow alone knows, and is asked through ``alive``.
     """
     parameters = {"target": target, "now": now, **asdict(run)}
-    rows = session.rows(queries.load("ledger/plans_in_force"), parameters)
+    rows = session.rows(queries.load("gate/plans_in_force"), parameters)
     found = [(row["digest"], parsed(row)) for row in rows]
     return [(digest, plan) for digest, plan in found if plan.instance and alive(plan.run)]
 
@@ -139,17 +143,17 @@ def add_sheet(session: Session, window: Window, sheet: Sheet, details: Mapping[s
     """
     text = sheets.canonical(sheet)
     row = {
-        "window_id": ledger.window_id(session, window),
+        "window_id": window_id(session, window),
         "target": sheet.target,
         **asdict(named(sheet.run)),
         "purpose": sheet.purpose,
-        "digest": plans.digest(text),
+        "digest": model.digest(text),
         "body": text,
-        "measured": Jsonb({key: ledger.clean(list(lines)) for key, lines in details.items()}),
+        "measured": Jsonb({key: clean(list(lines)) for key, lines in details.items()}),
         "checklist": Jsonb([]),
         "not_after": sheet.not_after,
     }
-    session.rows(queries.load("ledger/add_plan"), row)
+    session.rows(queries.load("gate/add_plan"), row)
     stored = sheet_of_run(session, sheet.run, sheet.purpose)
     if stored is None:
         raise LookupError(f"the {sheet.purpose} sheet of {sheet.run_id} was not kept")
@@ -161,7 +165,7 @@ def sheet_of_run(session: Session, run: Run, purpose: str) -> StoredSheet | None
     row = _own(session, "sheet_of_run", run, purpose)
     if row is None:
         return None
-    if plans.digest(row["body"]) != row["digest"]:
+    if model.digest(row["body"]) != row["digest"]:
         raise ValueError(f"found a {purpose} sheet whose text does not give its digest {row['digest']}: it was changed")
     sheet = sheets.parse(row["body"])
     _same_run(sheet.run, run, row["digest"])

@@ -6,11 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from upkeep import baselines, constraints, drops, indexes, optimise, reindex, thresholds
-from upkeep.attempts import Leftover
-from upkeep.database import Row, Session
-from upkeep.plans import Action
-from upkeep.settings import Maintenance
+from upkeep.areas.baselines import change
+from upkeep.areas.baselines.force import KIND
+from upkeep.areas.indexes import drop, propose, reindex
+from upkeep.areas.tables import constraints, vacuum
+from upkeep.areas.thresholds import change as thresholds_change
+from upkeep.areas.thresholds.force import KIND as THRESHOLDS_KIND
+from upkeep.gate.attempts import Leftover
+from upkeep.gate.plans.model import Action
+from upkeep.settings.maintenance import Maintenance
+from upkeep.wires.database import Row, Session
 
 
 @dataclass(frozen=True)
@@ -44,25 +49,25 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    baselines.KIND: Kind(baselines.state, baselines.obstacle, baselines.was_done, baselines.write),
+    KIND: Kind(change.state, change.obstacle, change.was_done, change.write),
     constraints.KIND: Kind(constraints.state, constraints.obstacle, constraints.was_done, run=constraints.run),
-    indexes.KIND: Kind(
-        drops.state,
-        drops.obstacle,
-        drops.was_done,
-        run=drops.run,
-        note=drops.note,
-        leftovers=drops.leftovers,
-        partly=drops.partly,
+    propose.KIND: Kind(
+        drop.state,
+        drop.obstacle,
+        drop.was_done,
+        run=drop.run,
+        note=drop.note,
+        leftovers=drop.leftovers,
+        partly=drop.partly,
     ),
-    optimise.KIND: Kind(
-        optimise.state,
-        optimise.obstacle,
-        optimise.was_done,
-        run=optimise.run,
-        note=optimise.note,
-        partly=optimise.partly,
-        elsewhere=optimise.elsewhere,
+    vacuum.KIND: Kind(
+        vacuum.state,
+        vacuum.obstacle,
+        vacuum.was_done,
+        run=vacuum.run,
+        note=vacuum.note,
+        partly=vacuum.partly,
+        elsewhere=vacuum.elsewhere,
     ),
     reindex.KIND: Kind(
         reindex.state,
@@ -72,7 +77,9 @@ KINDS: Mapping[str, Kind] = {
         leftovers=reindex.leftovers,
         elsewhere=reindex.elsewhere,
     ),
-    thresholds.KIND: Kind(thresholds.state, thresholds.obstacle, thresholds.was_done, thresholds.write),
+    THRESHOLDS_KIND: Kind(
+        thresholds_change.state, thresholds_change.obstacle, thresholds_change.was_done, thresholds_change.write
+    ),
 }
 
 

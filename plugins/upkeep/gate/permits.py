@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from upkeep.plans import SCHEDULE, Action, Plan
-from upkeep.windows import fits
+from upkeep.core.windows import fits
+from upkeep.gate.plans.model import SCHEDULE, Action, Plan
 
 APPROVE, REJECT = "Approve", "Reject"
 

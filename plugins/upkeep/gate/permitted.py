@@ -9,14 +9,17 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from upkeep import ledger, predictions, queries, redaction
-from upkeep.database import Row, Session
+from upkeep.core import redaction
+from upkeep.gate import predictions
 from upkeep.gate.drawn_up import parsed
-from upkeep.predictions import Past
-from upkeep.settings import Signing
-from upkeep.signatures import chain
-from upkeep.signatures.chain import Entry
-from upkeep.signatures.keys import Signer
+from upkeep.gate.predictions import Past
+from upkeep.gate.signatures import chain
+from upkeep.gate.signatures.chain import Entry
+from upkeep.gate.signatures.keys import Signer
+from upkeep.ledger.write import clean, plain
+from upkeep.settings.signing import Signing
+from upkeep.wires import queries
+from upkeep.wires.database import Row, Session
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,8 @@ def add_permit(session: Session, permit: Permit, signer: Signer) -> chain.Added:
     Raises psycopg.errors.UniqueViolation when somebody was faster, psycopg.errors.CheckViolation when the ledger itself
     finds no quorum for it, or not its time.
     """
-    row = asdict(permit) | {"before": Jsonb(ledger.plain(dict(permit.before)))}
-    added = chain.append(session, signer, "permits", permit.digest, "ledger/add_permit", row)
+    row = asdict(permit) | {"before": Jsonb(plain(dict(permit.before)))}
+    added = chain.append(session, signer, "permits", permit.digest, "gate/add_permit", row)
     if added is None:
         raise LookupError(f"the permit for {permit.action_id} was not kept")
     return added
@@ -63,11 +66,11 @@ def add_receipt(session: Session, permit_id: int, receipt: Receipt, digest: str,
     """Keep what was done under a permit of the plan with this digest; the first receipt stays, and this is None."""
     row = asdict(receipt) | {
         "permit_id": permit_id,
-        "reason": ledger.clean(receipt.reason, redaction.people),
-        "before": Jsonb(ledger.plain(dict(receipt.before))),
-        "after": Jsonb(ledger.plain(dict(receipt.after))),
+        "reason": clean(receipt.reason, redaction.people),
+        "before": Jsonb(plain(dict(receipt.before))),
+        "after": Jsonb(plain(dict(receipt.after))),
     }
-    return chain.append(session, signer, "receipts", digest, "ledger/add_receipt", row)
+    return chain.append(session, signer, "receipts", digest, "gate/add_receipt", row)
 
 
 def permits_of_plan(session: Session, digest: str, signing: Signing) -> list[Row]:
@@ -102,7 +105,7 @@ def unknown_permits(session: Session, target: str, signing: Signing) -> list[Row
     Raises ValueError for a changed plan, Tampered for a changed row.
     """
     found = []
-    for row in session.rows(queries.load("ledger/unknown_permits"), {"target": target}):
+    for row in session.rows(queries.load("gate/unknown_permits"), {"target": target}):
         plan, entries = parsed(row), chain.of_plan(session, row["digest"], signing)
         open_ids = {permit["id"] for permit in permits_in(entries) if permit["outcome"] is None}
         found += [
@@ -118,7 +121,7 @@ def past_actions(session: Session, target: str, kind: str, since: datetime) -> l
     """
     found = []
     parameters = {"target": target, "since": since}
-    for row in session.rows(queries.load("ledger/receipts_of_kind"), parameters):
+    for row in session.rows(queries.load("gate/receipts_of_kind"), parameters):
         try:
             actions = parsed(row).actions
         except ValueError:

@@ -11,11 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from upkeep import gate, permits
-from upkeep.database import Row, Session
-from upkeep.plans import Action, Plan
-from upkeep.settings import settings
-from upkeep.signatures import chain
+from upkeep.gate import permits
+from upkeep.gate.drawn_up import plan_by_digest
+from upkeep.gate.permitted import permits_in
+from upkeep.gate.plans.model import Action, Plan
+from upkeep.gate.signatures import chain
+from upkeep.gate.store import Answered, answers_in
+from upkeep.settings.load import settings
+from upkeep.wires.database import Row, Session
 
 Decisions = tuple[permits.Decision, ...]
 
@@ -35,7 +38,7 @@ def decisions_behind(session: Session, row: Row, claim: Claim) -> Decisions:
 
     Raises ValueError saying why the row does not verify.
     """
-    plan = gate.plan_by_digest(session, row["digest"])
+    plan = plan_by_digest(session, row["digest"])
     if plan is None:
         raise ValueError(f"found no plan {row['digest']}, expected the one that it was approved in")
     action = next((action for action in plan.actions if action.id == row["action_id"]), None)
@@ -46,14 +49,14 @@ def decisions_behind(session: Session, row: Row, claim: Claim) -> Decisions:
         raise ValueError(f"found {claim.subject} of target {plan.target!r}, expected it of {claim.target!r}")
     entries = chain.of_plan(session, row["digest"], settings().maintenance.ledger.signing)
     decisions = _decisions(entries, plan, action)
-    if (action.id, "done") not in {(row["action_id"], row["outcome"]) for row in gate.permits_in(entries)}:
+    if (action.id, "done") not in {(row["action_id"], row["outcome"]) for row in permits_in(entries)}:
         raise ValueError("found no receipt that says it was done under a permit, expected one")
     return decisions
 
 
 def _decisions(entries: tuple[chain.Entry, ...], plan: Plan, action: Action) -> Decisions:
     """The decisions that let the action run, one for each of its roles. Raises ValueError when they do not suffice."""
-    answered = [one for one in gate.answers_in(entries) if one.decision.role in action.roles]
+    answered = [one for one in answers_in(entries) if one.decision.role in action.roles]
     if why := next(_not_asked(answered, action), ""):
         raise ValueError(why)
     asked = {one.decision.role: one.asked for one in answered}
@@ -69,7 +72,7 @@ def _decisions(entries: tuple[chain.Entry, ...], plan: Plan, action: Action) -> 
     return tuple(first[role] for role in action.roles)
 
 
-def _not_asked(answered: list[gate.Answered], action: Action) -> Iterator[str]:
+def _not_asked(answered: list[Answered], action: Action) -> Iterator[str]:
     for one in answered:
         if one.decision.person not in one.asked or action.id not in one.shown:
             yield f"found an answer of {one.decision.person} as {one.decision.role} to what was not asked of them"

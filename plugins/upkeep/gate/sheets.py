@@ -15,9 +15,11 @@ from typing import Any
 
 import rfc8785
 
-from upkeep import plans
-from upkeep.permits import Decision, Words
-from upkeep.windows import Run
+from upkeep.core.text import code, prose
+from upkeep.core.windows import Run
+from upkeep.gate.permits import Decision, Words
+from upkeep.gate.plans import model
+from upkeep.gate.plans.form import may_answer
 
 SIGN_ON, ATTEST, SIGN_OFF = "sign-on", "attestation", "sign-off"
 
@@ -205,14 +207,12 @@ def subject(sheet: Sheet, role_title: str) -> str:
 def body(sheet: Sheet, role: str, details: Mapping[str, Iterable[str]], people: Iterable[str]) -> str:
     """The form's Markdown for one role; ``details`` are lines about an item, by id, ``people`` those who may answer."""
     lines = [f"**{sheet.due.astimezone(UTC):%A %Y-%m-%d %H:%M} UTC**", ""]
-    lines += [*plans.may_answer(people), _ABOUT[sheet.purpose], ""]
+    lines += [*may_answer(people), _ABOUT[sheet.purpose], ""]
     for item in sheet.items:
         if item.role != role:
             continue
-        digest = f" · evidence {plans.code(item.evidence[:12])}" if item.evidence else ""
-        guide = f" ({plans.prose(item.guide)})" if item.guide else ""
-        lines.append(
-            f"- **{plans.prose(item.id)}** · {plans.prose(item.title)}{guide}: {plans.code(item.says)}{digest}"
-        )
-        lines += [f"  - {plans.code(detail)}" for detail in details.get(item.id, ())]
-    return "\n".join([*lines, "", f"Sheet {plans.code(plans.digest(canonical(sheet))[:12])}"])
+        digest = f" · evidence {code(item.evidence[:12])}" if item.evidence else ""
+        guide = f" ({prose(item.guide)})" if item.guide else ""
+        lines.append(f"- **{prose(item.id)}** · {prose(item.title)}{guide}: {code(item.says)}{digest}")
+        lines += [f"  - {code(detail)}" for detail in details.get(item.id, ())]
+    return "\n".join([*lines, "", f"Sheet {code(model.digest(canonical(sheet))[:12])}"])

@@ -6,15 +6,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from upkeep import ledger, plans, queries, sheets
-from upkeep.database import Session
+from upkeep.core.windows import Run, Window
+from upkeep.gate import sheets
 from upkeep.gate.drawn_up import named, sheet_of_run
-from upkeep.permits import Decision
-from upkeep.settings import Maintenance, Signing
-from upkeep.signatures import chain
-from upkeep.signatures.chain import Entry
-from upkeep.signatures.keys import Signer
-from upkeep.windows import Run, Window
+from upkeep.gate.permits import Decision
+from upkeep.gate.plans.model import Plan
+from upkeep.gate.signatures import chain
+from upkeep.gate.signatures.chain import Entry
+from upkeep.gate.signatures.keys import Signer
+from upkeep.ledger.write import clean, window_id
+from upkeep.settings.maintenance import Maintenance
+from upkeep.settings.signing import Signing
+from upkeep.wires import queries
+from upkeep.wires.database import Session
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ def identity(session: Session) -> str:
     return str(session.row(queries.load("ledger/identity"))["id"])
 
 
-def absent(session: Session, plan: plans.Plan, config: Maintenance) -> str:
+def absent(session: Session, plan: Plan, config: Maintenance) -> str:
     """Who has not signed on for a plan's window, as a refusal; empty where nobody is missing or has to."""
     if plan.cadence != "monthly":
         return ""
@@ -46,8 +50,8 @@ def absent(session: Session, plan: plans.Plan, config: Maintenance) -> str:
 
 def add_shown(session: Session, window: Window, shown: Mapping[str, Any], signer: Signer) -> int:
     """Note what a role is about to be asked; returns the row's id."""
-    row = {**shown, **asdict(named(window.run)), "window_id": ledger.window_id(session, window)}
-    added = chain.append(session, signer, "shown", shown["digest"], "ledger/add_shown", row)
+    row = {**shown, **asdict(named(window.run)), "window_id": window_id(session, window)}
+    added = chain.append(session, signer, "shown", shown["digest"], "gate/add_shown", row)
     if added is None:
         raise LookupError(f"what {shown['role']} is asked was not kept")
     return added.row_id
@@ -70,15 +74,15 @@ def add_decision(session: Session, digest: str, shown_id: int, decision: Decisio
         "person": decision.person,
         "action_ids": sorted(decision.approved),
         "reviewed": sorted(decision.reviewed),
-        "comment": ledger.clean(decision.comment),
+        "comment": clean(decision.comment),
         "responded_at": decision.responded_at,
     }
-    chain.append(session, signer, "decisions", digest, "ledger/add_decision", row)
+    chain.append(session, signer, "decisions", digest, "gate/add_decision", row)
 
 
 def said_yes(session: Session, run: Run) -> set[tuple[str, str]]:
     """(person, role) of every yes in a run, to its plan or to a sheet."""
-    rows = session.rows(queries.load("ledger/yes_in_run"), asdict(run))
+    rows = session.rows(queries.load("gate/yes_in_run"), asdict(run))
     return {(row["person"], row["role"]) for row in rows}
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
-from upkeep.findings import Finding, Level
+from upkeep.core.findings import Finding, Level
 from upkeep.settings.exceptions import Acknowledgement
 
 #: An acknowledgement is looked at again within about a year; one that ends later than this is not in force.

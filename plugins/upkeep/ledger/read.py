@@ -7,11 +7,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from upkeep import queries
-from upkeep.database import Row, Session
-from upkeep.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.windows import Run, Window
 from upkeep.ledger.write import key_of, window_id
-from upkeep.windows import Run, Window
+from upkeep.wires import queries
+from upkeep.wires.database import Row, Session
 
 #: Windows that a report looks back on.
 HISTORY = 30

@@ -11,10 +11,11 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from upkeep import queries, redaction
-from upkeep.database import Session
-from upkeep.findings import Finding, Sample
-from upkeep.windows import Kind, Window
+from upkeep.core import redaction
+from upkeep.core.findings import Finding, Sample
+from upkeep.core.windows import Kind, Window
+from upkeep.wires import queries
+from upkeep.wires.database import Session
 
 #: Characters of a finding's key and of a sample's subject; an index row of PostgreSQL holds 2704 bytes.
 MAX_KEY = 500

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from upkeep.findings import Finding, Level
-from upkeep.reports.model import RAN, Report
+from upkeep.core.findings import Finding, Level
+from upkeep.report.model import RAN, Report
 
 #: What the second look says of the first one's finding.
 STILL, NEW, NOT_LOOKED, GONE = "still there", "new", "not looked at again", "gone"

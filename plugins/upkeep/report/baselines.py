@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from upkeep.findings import Finding, Level
-from upkeep.reports.plots import BOTTOM, LEFT, RIGHT, TOP
-from upkeep.reports.text import count, number
+from upkeep.core.findings import Finding, Level
+from upkeep.core.units import count, number
+from upkeep.report.plots import BOTTOM, LEFT, RIGHT, TOP
 
 #: How the keys of the findings that are drawn begin; drift and rows have no history.
 PREFIX = "baseline:"

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from upkeep.findings import Finding, Level
-from upkeep.reports.model import RAN, Earlier, Report, StepResult
+from upkeep.core.findings import Finding, Level
+from upkeep.report.model import RAN, Earlier, Report, StepResult
 
 #: Levels that compare with each other; "unknown" is neither better nor worse than what is known.
 _KNOWN = (Level.CRITICAL, Level.WARNING, Level.ADVISORY, Level.OK)

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from upkeep.findings import Finding, Level
-from upkeep.reports.model import Report, StepResult
-from upkeep.reports.signing import Signing
-from upkeep.reports.text import brief, count
-from upkeep.sheets import SIGNED
+from upkeep.core.findings import Finding, Level
+from upkeep.core.units import brief, count
+from upkeep.gate.sheets import SIGNED
+from upkeep.report.model import Report, StepResult
+from upkeep.report.signing import Signing
 
 #: What the evidence says of a row.
 EVIDENCE_OK, LOOK, MISSING = "evidence ok", "look at it", "not collected"

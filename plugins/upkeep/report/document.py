@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from upkeep.findings import Level
-from upkeep.reports.again import Pair, pairs
-from upkeep.reports.changes import before, compare
-from upkeep.reports.checklist import checklist
-from upkeep.reports.gate import Became, Gate
-from upkeep.reports.headline import do_first, headline
-from upkeep.reports.model import Earlier, History, Report
-from upkeep.reports.signing import Signing
-from upkeep.sheets import Signature
+from upkeep.core.findings import Level
+from upkeep.gate.sheets import Signature
+from upkeep.report.again import Pair, pairs
+from upkeep.report.changes import before, compare
+from upkeep.report.checklist import checklist
+from upkeep.report.gate import Became, Gate
+from upkeep.report.headline import do_first, headline
+from upkeep.report.model import Earlier, History, Report
+from upkeep.report.signing import Signing
 
 JSON_TEXT = 100_000  # bytes of one text in the JSON, as UTF-8
 

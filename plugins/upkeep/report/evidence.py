@@ -7,13 +7,13 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from upkeep.database import Row
-from upkeep.findings import Finding, Level
-from upkeep.ledger import plain
-from upkeep.reports.model import AFTER, BEFORE, RAN
-from upkeep.reports.text import brief, count
-from upkeep.settings import MONTHLY_TASKS
-from upkeep.sheets import Item
+from upkeep.core.findings import Finding, Level
+from upkeep.core.units import brief, count
+from upkeep.gate.sheets import Item
+from upkeep.ledger.write import plain
+from upkeep.report.model import AFTER, BEFORE, RAN
+from upkeep.settings.monthly import MONTHLY_TASKS
+from upkeep.wires.database import Row
 
 #: Findings of one task that a form shows, the worst; the report has all.
 SHOWN = 12

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from upkeep.reports.plots import BOTTOM, LEFT, RIGHT, TOP
-from upkeep.reports.text import size
+from upkeep.core.units import size
+from upkeep.report.plots import BOTTOM, LEFT, RIGHT, TOP
 
 #: The key of the finding that is drawn, and what of its metadata.
 KEY = "capacity:forecast"

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from upkeep import plans
-from upkeep.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY
-from upkeep.findings import Level
-from upkeep.permits import Decision, asked_until
-from upkeep.plans import Action, Plan
-from upkeep.reports.text import utc
+from upkeep.core.findings import Level
+from upkeep.core.units import utc
+from upkeep.gate.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY
+from upkeep.gate.permits import Decision, asked_until
+from upkeep.gate.plans import form
+from upkeep.gate.plans.model import Action, Plan
 
 #: What can have become of an action.
 REFUSED, UNKNOWN, NOT_YET = "refused", "unknown", "not applied yet"
@@ -138,7 +138,7 @@ class Gate:
     @property
     def when(self) -> str:
         """When the plan may run, as the form said it."""
-        return plans.when(self.plan)
+        return form.when(self.plan)
 
     @property
     def counts(self) -> dict[str, int]:

@@ -6,10 +6,10 @@ import re
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
-from upkeep.findings import Finding, Level
-from upkeep.reports import gate
-from upkeep.reports.model import APPLY_STEP, FROZEN, RAN, SUPERSEDED, Report, StepResult
-from upkeep.reports.text import brief, count, span, utc
+from upkeep.core.findings import Finding, Level
+from upkeep.core.units import brief, count, span, utc
+from upkeep.report import gate
+from upkeep.report.model import APPLY_STEP, FROZEN, RAN, SUPERSEDED, Report, StepResult
 
 #: A window's first step may begin so long after it is due: the scheduler's own pace and a busy worker.
 START_TOLERANCE = timedelta(minutes=5)

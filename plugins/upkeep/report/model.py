@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from upkeep.exceptions import OpenException
-from upkeep.findings import Bands, Finding, Level, Sample, worst
-from upkeep.reports.gate import Gate
-from upkeep.reports.signing import Signing
+from upkeep.core.findings import Bands, Finding, Level, Sample, worst
+from upkeep.ledger.acknowledgements import OpenException
+from upkeep.report.gate import Gate
+from upkeep.report.signing import Signing
 
 #: States of a step. Any state but the first three leaves evidence missing and so makes an UNKNOWN finding.
 RAN, SUPERSEDED, FROZEN, FAILED, NOT_COLLECTED = "ran", "superseded", "frozen", "failed", "not collected"

@@ -12,22 +12,22 @@ from typing import NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from upkeep import plans
-from upkeep.findings import Finding, Level
-from upkeep.reports import text
-from upkeep.reports.again import pairs as looked_twice
-from upkeep.reports.baselines import drawn as drawn_baselines
-from upkeep.reports.changes import before, compare
-from upkeep.reports.checklist import checklist
-from upkeep.reports.document import plain
-from upkeep.reports.forecasts import KEY, forecast
-from upkeep.reports.gate import STATES, Became, Gate
-from upkeep.reports.headline import do_first, headline
-from upkeep.reports.model import APPLY_STEP, Report, StepResult
-from upkeep.reports.plots import HEIGHT, LEFT, RIGHT, WIDTH, plot
-from upkeep.reports.signing import LOOKS, in_words
+from upkeep.core import units
+from upkeep.core.findings import Finding, Level
+from upkeep.core.text import visible
+from upkeep.report.again import pairs as looked_twice
+from upkeep.report.baselines import drawn as drawn_baselines
+from upkeep.report.changes import before, compare
+from upkeep.report.checklist import checklist
+from upkeep.report.document import plain
+from upkeep.report.forecasts import KEY, forecast
+from upkeep.report.gate import STATES, Became, Gate
+from upkeep.report.headline import do_first, headline
+from upkeep.report.model import APPLY_STEP, Report, StepResult
+from upkeep.report.plots import HEIGHT, LEFT, RIGHT, WIDTH, plot
+from upkeep.report.signing import LOOKS, in_words
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 
 HTML_TEXT = 2_000  # characters of one text on the page
 HTML_GROUP = 20  # findings on the page with one level and one key group (the key up to its first colon)
@@ -123,15 +123,15 @@ def _page() -> Template:
     )
     environment.filters |= {
         "text": _text,
-        "times": lambda ratio: text.number(round(ratio, 2 if ratio < 1 else 1)),
-        "sql": lambda value: _text(plans.visible(str(value))),
-        "size": lambda octets: "not measured" if octets is None else text.size(octets),
-        "ms": lambda length: "not measured" if length is None else text.span(timedelta(milliseconds=length)),
-        "brief": lambda value: text.brief(str(value), HTML_BRIEF),
-        "utc": text.utc,
-        "span": text.span,
-        "number": text.number,
-        "amount": lambda value, unit: text.size(value) if unit == "bytes" else f"{text.number(value)} {unit}",
+        "times": lambda ratio: units.number(round(ratio, 2 if ratio < 1 else 1)),
+        "sql": lambda value: _text(visible(str(value))),
+        "size": lambda octets: "not measured" if octets is None else units.size(octets),
+        "ms": lambda length: "not measured" if length is None else units.span(timedelta(milliseconds=length)),
+        "brief": lambda value: units.brief(str(value), HTML_BRIEF),
+        "utc": units.utc,
+        "span": units.span,
+        "number": units.number,
+        "amount": lambda value, unit: units.size(value) if unit == "bytes" else f"{units.number(value)} {unit}",
         "link": lambda url: url if re.match(r"https?://[^/\\\s]", url, re.IGNORECASE) else "",
         "pretty": lambda metadata: json.dumps(plain(metadata), ensure_ascii=False, indent=1),
     }
@@ -140,6 +140,6 @@ def _page() -> Template:
 
 def _text(value: object) -> Markup:
     whole = str(value)
-    shown = escape(text.visible(whole[:HTML_TEXT]))
+    shown = escape(units.visible(whole[:HTML_TEXT]))
     cut = Markup(' <span class="cut">… {:,} characters left out here, see the JSON</span>')
     return shown + cut.format(len(whole) - HTML_TEXT) if len(whole) > HTML_TEXT else shown

@@ -10,9 +10,9 @@ import itertools
 import math
 from dataclasses import dataclass
 
-from upkeep.findings import Bands, Interval, Level
-from upkeep.reports.model import History, Point
-from upkeep.reports.text import count, number, size, utc
+from upkeep.core.findings import Bands, Interval, Level
+from upkeep.core.units import count, number, size, utc
+from upkeep.report.model import History, Point
 
 WIDTH, HEIGHT = 320, 92  # of the viewBox; on a phone about one unit per pixel
 LEFT, RIGHT, TOP, BOTTOM = 6, 284, 6, 82  # of the area that is plotted in; right of it stand the thresholds

@@ -6,9 +6,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from upkeep.findings import Finding, Level
-from upkeep.reports.text import count, utc
-from upkeep.sheets import DECLINED, NO_ANSWER, NOT_ASKED, SIGNED, VOID, Signature
+from upkeep.core.findings import Finding, Level
+from upkeep.core.units import count, utc
+from upkeep.gate.sheets import DECLINED, NO_ANSWER, NOT_ASKED, SIGNED, VOID, Signature
 
 #: The level that a signature's state looks like.
 LOOKS = {

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from upkeep.settings.base import Frozen
 from upkeep.settings.values import Identifier
 
-#: Every rule of the audit, each a file of ``include/sql/audit/`` and a section of ``docs/audit.md``.
+#: Every rule of the audit, each a file of ``include/sql/security/audit/`` and a section of ``docs/audit.md``.
 RULES = (
     "configured_names",
     "rls_off",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, field_validator
 
-from upkeep.findings import Level
+from upkeep.core.findings import Level
 from upkeep.settings.base import Frozen
 
 #: Characters of a reason and of a name: both stand in the detail of each finding that is acknowledged.

@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from upkeep.findings import Level
+from upkeep.core.findings import Level
+from upkeep.core.windows import Cadence
 from upkeep.settings.approval import Approval, Freeze, Guards, Indexes, Optimise, Person, Role
 from upkeep.settings.audit import Audit
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, Frozen, Name, exactly
@@ -23,7 +24,6 @@ from upkeep.settings.reindex import Reindex
 from upkeep.settings.signing import Signing
 from upkeep.settings.trends import Capacity, Trends
 from upkeep.settings.values import Folder, Identifier
-from upkeep.windows import Cadence
 
 
 class TargetConnections(Frozen):

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from upkeep.findings import Bands
+from upkeep.core.findings import Bands
 from upkeep.settings.base import ConfigError
 from upkeep.settings.thresholds import BandsFields
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, GetPydanticSchema, ValidationInfo, field_validator
 from pydantic_core import core_schema
 
-from upkeep.findings import Bands, Expectation, Interval
+from upkeep.core.findings import Bands, Expectation, Interval
 from upkeep.settings.base import EXPECTATIONS, METRICS, Frozen, exactly
 from upkeep.settings.baselines import Baselines
 from upkeep.settings.values import Range

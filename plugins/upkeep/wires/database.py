@@ -18,8 +18,8 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from upkeep import queries
-from upkeep.settings import Sql
+from upkeep.settings.maintenance import Sql
+from upkeep.wires import queries
 
 Row = dict[str, Any]
 Connect = Callable[[], psycopg.Connection[Any]]
@@ -183,7 +183,7 @@ def pinned(connect: Connect) -> Connect:
 
 
 def _pin(opened: Session, settings: Mapping[str, str], *, local: bool) -> None:
-    opened.rows(queries.load("session/pin"), {"settings": json.dumps(settings), "local": local})
+    opened.rows(queries.load("wires/pin"), {"settings": json.dumps(settings), "local": local})
 
 
 def _milliseconds(seconds: float) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from upkeep.database import Row, Session
+from upkeep.wires.database import Row, Session
 
 
 def with_shapes(session: Session, rows: Iterable[Row]) -> list[Row]:
     """Rows of indexes with the ``shape`` that each one has; what is gone by now is left out."""
     kept = list(rows)
-    found = session.rows(session.load("indexes/shape"), {"oids": [row["oid"] for row in kept]})
+    found = session.rows(session.load("wires/shape"), {"oids": [row["oid"] for row in kept]})
     shapes = {row["oid"]: row["shape"] for row in found}
     return [row | {"shape": shapes[row["oid"]]} for row in kept if row["oid"] in shapes]

@@ -19,8 +19,8 @@ from typing import Any, Literal
 import psycopg
 from psycopg.rows import dict_row
 
-from upkeep import queries
-from upkeep.database import Connect, Row
+from upkeep.wires import queries
+from upkeep.wires.database import Connect, Row
 
 #: How often each of the two clients asks.
 ROUNDS = 4

@@ -1,4 +1,4 @@
-"""The SQL statements of ``include/sql``, by name: ``load("checks/connections")``.
+"""The SQL statements of ``include/sql``, by name: ``load("database/connections")``.
 
 A statement that must read differently on some majors of PostgreSQL has a variant beside it: ``connections.pg16.sql``
 is for 16 and later, until a newer variant takes over. Without one that fits, the plain file is taken.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from upkeep.settings import ROOT
+from upkeep.settings.base import ROOT
 
 FOLDER = ROOT / "include" / "sql"
 

@@ -18,12 +18,14 @@ from sandbox.backups import Store
 from sandbox.postgres import Cluster, bin_dir
 from tests.conftest import free_port
 from tests.sandbox.test_backups import switch
-from upkeep import backups
-from upkeep.backups import BackupError, Label, Segment
-from upkeep.checks.backups import look_at_backups
-from upkeep.findings import Finding, Level
-from upkeep.ledger import Looked
-from upkeep.settings import ROOT, Backups, settings
+from upkeep.areas.backups import files
+from upkeep.areas.backups.files import BackupError, Label, Segment
+from upkeep.areas.backups.look import look_at_backups
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import Looked
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.settings.maintenance import Backups
 
 VERIFY = str(bin_dir() / "pg_verifybackup")
 OK, WARNING, CRITICAL, UNKNOWN = Level.OK, Level.WARNING, Level.CRITICAL, Level.UNKNOWN
@@ -139,7 +141,7 @@ def test_each_fault_is_found_and_gone_once_healed(
 @pytest.mark.guide("G99", "fires", "silent")
 def test_the_age_at_its_boundaries(store: Store) -> None:
     """26 h are ok and more warns, 50 h still warn and more is critical; a clock that is behind is UNKNOWN."""
-    begun = backups.read_label(store.newest()).started_at
+    begun = files.read_label(store.newest()).started_at
     assert begun is not None
     for hours, expected in ((26, OK), (26.01, WARNING), (50, WARNING), (50.01, CRITICAL), (-0.05, OK), (-0.2, UNKNOWN)):
         assert found(look(store, begun + timedelta(hours=hours)), "age").level is expected, hours
@@ -149,7 +151,7 @@ def test_a_start_time_that_was_rewritten_is_caught_twice(copied: Store) -> None:
     """An older label is believed and its checksum is wrong; a younger one is not believed: the manifest is older."""
     label = copied.newest() / "backup_label"
     text = label.read_text()
-    begun = backups.read_label(copied.newest()).started_at
+    begun = files.read_label(copied.newest()).started_at
     assert begun is not None
     for name in sorted(copied.base.iterdir())[:1]:
         shutil.rmtree(name)
@@ -163,7 +165,7 @@ def test_a_label_in_another_time_zone_leaves_the_age_to_the_manifest(copied: Sto
     """CEST says nothing certain; the manifest's own time is in GMT."""
     label = copied.newest() / "backup_label"
     label.write_text(label.read_text().replace(" UTC\n", " CEST\n"))
-    assert backups.read_label(copied.newest()).started_at is None
+    assert files.read_label(copied.newest()).started_at is None
     assert found(look(copied), "age").level is OK
     assert found(look(copied, datetime.now(UTC) + timedelta(hours=27)), "age").level is WARNING
 
@@ -197,7 +199,7 @@ def test_a_backup_without_its_version_is_critical(copied: Store) -> None:
 
 def test_file_times_do_not_make_a_backup_young(store: Store) -> None:
     """Touched or copied files change nothing about when it began."""
-    begun = backups.read_label(store.newest()).started_at
+    begun = files.read_label(store.newest()).started_at
     assert begun is not None
     before = store.newest().stat()
     os.utime(store.newest(), (2_000_000_000, 2_000_000_000))
@@ -277,14 +279,14 @@ def test_the_program_is_missing_of_another_major_or_too_slow(store: Store, tmp_p
     assert "did not end within 0.5 s" in instead(f"{version}\nexec sleep 60").detail
     assert "ended with -9" in instead(f"{version}\nkill -9 $$").detail
     loud = instead(f"{version}\nhead -c 5000000 /dev/zero | tr '\\0' x\nexit 1")
-    assert (loud.level, len(loud.detail)) == (CRITICAL, backups.MAX_OUTPUT + 1)
+    assert (loud.level, len(loud.detail)) == (CRITICAL, files.MAX_OUTPUT + 1)
 
 
 @pytest.mark.guide("G100", "fires", "silent")
 def test_gaps_in_the_archive(copied: Store) -> None:
     """A gap in the middle, two of them, an archive that ends before the backup does, an empty and an absent one."""
     names = sorted(file.name for file in copied.wal.iterdir() if len(file.name) == 24)
-    needed = [name for name in names if name >= backups.read_label(copied.newest()).start.name(2**24)]
+    needed = [name for name in names if name >= files.read_label(copied.newest()).start.name(2**24)]
 
     def without(*gone: str) -> Finding:
         for name in gone:
@@ -327,10 +329,10 @@ def test_a_segment_of_an_older_timeline_fills_no_gap(tmp_path: Path) -> None:
     """The history before a promotion has a segment of the same number, and other contents."""
     now = datetime.now(UTC)
     wal = archived(tmp_path / "wal", *(Segment(2, number) for number in (7, 9)), Segment(1, 8))
-    seen = backups.read_archive(wal, BEGUN, NEEDED, now)
+    seen = files.read_archive(wal, BEGUN, NEEDED, now)
     assert (seen.segments, seen.missing) == (2, [(Segment(2, 8), Segment(2, 8))])
     archived(wal, Segment(2, 8))
-    assert backups.read_archive(wal, BEGUN, NEEDED, now).missing == []
+    assert files.read_archive(wal, BEGUN, NEEDED, now).missing == []
 
 
 @pytest.mark.guide("G100", "fires", "silent")
@@ -338,12 +340,12 @@ def test_wal_must_reach_the_backups_end(tmp_path: Path) -> None:
     """Without a gap from its first segment on, an archive that ends before the backup does cannot restore it."""
     now = datetime.now(UTC)
     wal = archived(tmp_path / "wal", Segment(2, 7))
-    assert backups.read_archive(wal, BEGUN, NEEDED, now).missing == [(Segment(2, 8), Segment(2, 9))]
+    assert files.read_archive(wal, BEGUN, NEEDED, now).missing == [(Segment(2, 8), Segment(2, 9))]
     archived(wal, Segment(2, 8))
-    assert backups.read_archive(wal, BEGUN, NEEDED, now).missing == [(Segment(2, 9), Segment(2, 9))]
-    assert backups.read_archive(wal, BEGUN, NEEDED + 1, now).missing == [(Segment(2, 9), Segment(2, 10))]
+    assert files.read_archive(wal, BEGUN, NEEDED, now).missing == [(Segment(2, 9), Segment(2, 9))]
+    assert files.read_archive(wal, BEGUN, NEEDED + 1, now).missing == [(Segment(2, 9), Segment(2, 10))]
     archived(wal, Segment(2, 9))
-    assert backups.read_archive(wal, BEGUN, NEEDED, now).missing == []
+    assert files.read_archive(wal, BEGUN, NEEDED, now).missing == []
 
 
 @pytest.mark.guide("G100", "fires", "silent")
@@ -357,7 +359,7 @@ def test_an_archive_that_stopped_is_found(copied: Store) -> None:
     assert "archive_command" in stopped.remedy
     assert found(look(copied, now + timedelta(hours=3), max_wal_age_hours=3.5), "wal").level is OK
     assert found(look(copied, now + timedelta(hours=3)), "wal").level is OK
-    (copied.wal / backups.read_label(copied.newest()).start.name(2**24)).unlink()
+    (copied.wal / files.read_label(copied.newest()).start.name(2**24)).unlink()
     assert found(look(copied, now + timedelta(hours=3), max_wal_age_hours=2), "wal").level is CRITICAL
 
 
@@ -408,7 +410,7 @@ def test_a_backup_without_wal_of_its_own_is_verified_with_the_archive(copied: St
     for file in (copied.newest() / "pg_wal").iterdir():
         file.unlink() if file.is_file() else shutil.rmtree(file)
     assert levels(look(copied)) == ALL_OK
-    label = backups.read_label(copied.newest())
+    label = files.read_label(copied.newest())
     (copied.wal / label.start.name(label.segment_bytes)).unlink()
     assert levels(look(copied)) == ALL_OK | {"wal": CRITICAL, "integrity": CRITICAL}
 
@@ -438,13 +440,13 @@ def test_a_hostile_manifest_is_not_followed(copied: Store) -> None:
     for content in contents:
         manifest.write_text(content)
         with pytest.raises(BackupError, match="backup_manifest is not what pg_basebackup writes"):
-            backups.read_manifest(copied.newest())
+            files.read_manifest(copied.newest())
     assert levels(look(copied))["completion"] is CRITICAL
 
 
 def test_the_manifest_of_an_older_server_is_read(tmp_path: Path) -> None:
     """Up to PostgreSQL 16 it is version 1, without a system identifier; a name that is no UTF-8 is written in hex."""
-    manifest = backups.read_manifest(Path(__file__).parent / "manifest_v1")
+    manifest = files.read_manifest(Path(__file__).parent / "manifest_v1")
     strange = os.fsdecode("base/1/größe".encode("latin-1"))
     assert manifest.files == {"backup_label": 225, "global/pg_control": 8192, "base/1/PG_VERSION": 3, strange: 5}
     assert manifest.begun_at == datetime(2023, 11, 20, 2, 0, 4, tzinfo=UTC)
@@ -452,9 +454,9 @@ def test_the_manifest_of_an_older_server_is_read(tmp_path: Path) -> None:
     for path, size in manifest.files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(b"x" * size)
-    assert backups.differing(tmp_path, manifest) == ([], 8425)
+    assert files.differing(tmp_path, manifest) == ([], 8425)
     (tmp_path / strange).unlink()
-    assert backups.differing(tmp_path, manifest) == ([f"{strange}: No such file or directory"], 8420)
+    assert files.differing(tmp_path, manifest) == ([f"{strange}: No such file or directory"], 8420)
 
 
 @pytest.mark.parametrize("power", range(20, 31))
@@ -464,7 +466,7 @@ def test_the_segment_size_is_read_from_the_label(tmp_path: Path, power: int) -> 
         lsn = number * 2**power + 40
         name = Segment(3, number).name(2**power)
         (tmp_path / "backup_label").write_text(f"START WAL LOCATION: {lsn >> 32:X}/{lsn % 2**32:X} (file {name})\n")
-        label = backups.read_label(tmp_path)
+        label = files.read_label(tmp_path)
         if lsn % 2**32 >= 2**power:  # in a log's first segment every size fits
             assert (label.segment_bytes, label.start.name(label.segment_bytes)) == (2**power, name)
 

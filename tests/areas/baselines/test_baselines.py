@@ -11,16 +11,27 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.apply.stage import Stage
-from tests.apply.test_thresholds import LATE, ROLES, day, done_by_hand, in_ledger
-from tests.signing import SIGNER, config_folder
-from upkeep import baselines, gate, ledger, plans, proposals
-from upkeep.baselines import InForce
-from upkeep.checks.latencies import Timed, judge
-from upkeep.findings import Finding, Level, Sample
-from upkeep.ledger import Looked, StepRecord
-from upkeep.settings import ROOT, ConfigError, Thresholds, settings
-from upkeep.windows import Kind, Window
+from tests.areas.thresholds.test_thresholds import LATE, ROLES, day, done_by_hand, in_ledger
+from tests.stages.signing import SIGNER, config_folder
+from tests.stages.stage import Stage
+from upkeep.areas import proposals
+from upkeep.areas.baselines import change, force
+from upkeep.areas.baselines import look as baselines_look
+from upkeep.areas.baselines.change import write
+from upkeep.areas.baselines.force import KIND, InForce
+from upkeep.areas.baselines.look import drift_since
+from upkeep.areas.baselines.propose import history, proposals_from_ledger
+from upkeep.areas.baselines.subjects import subjects
+from upkeep.areas.health.latencies import Timed, judge
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.windows import Kind, Window
+from upkeep.gate.drawn_up import Stored
+from upkeep.gate.permitted import Permit, add_permit
+from upkeep.gate.plans.model import Action, Proposal, numbered
+from upkeep.ledger.write import Looked, StepRecord, add_step, open_window
+from upkeep.settings.base import ROOT, ConfigError
+from upkeep.settings.load import settings
+from upkeep.settings.thresholds import Thresholds
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
@@ -50,9 +61,9 @@ def shipped_configuration(tmp_path_factory: pytest.TempPathFactory, monkeypatch:
 def measured(stage: Stage, window: Window, *samples: Sample, state: str = "ran") -> None:
     """One try of a step of a window with these samples."""
     with stage.ledger.session() as session:
-        ledger.open_window(session, window)
+        open_window(session, window)
         record = StepRecord("performance.times", state, "", "source", window.due, looked=Looked((), samples))
-        ledger.add_step(session, window, record)
+        add_step(session, window, record)
 
 
 def timed(stage: Stage, values: list[float], first: int = 1, function: str = "trust-scorer") -> None:
@@ -61,18 +72,18 @@ def timed(stage: Stage, values: list[float], first: int = 1, function: str = "tr
         measured(stage, day(stage, ago), Sample("latency", value, "ms", function))
 
 
-def proposed(stage: Stage, taken: tuple[plans.Action, ...] = ()) -> list[plans.Proposal]:
+def proposed(stage: Stage, taken: tuple[Action, ...] = ()) -> list[Proposal]:
     """What the plan of a window would propose now; both roles of the tests' config must agree."""
-    roles = {**SHIPPED.maintenance.approval.roles, baselines.KIND: ROLES}
+    roles = {**SHIPPED.maintenance.approval.roles, KIND: ROLES}
     approval = SHIPPED.maintenance.approval.model_copy(update={"roles": roles})
     asked = SHIPPED.model_copy(update={"maintenance": SHIPPED.maintenance.model_copy(update={"approval": approval})})
     with stage.ledger.session() as session:
-        return baselines.proposals_from_ledger(session, stage.name, asked, taken, datetime.now(UTC))
+        return proposals_from_ledger(session, stage.name, asked, taken, datetime.now(UTC))
 
 
-def planned(stage: Stage, found: list[plans.Proposal] | None = None) -> gate.Stored:
+def planned(stage: Stage, found: list[Proposal] | None = None) -> Stored:
     """A monthly plan of what is proposed."""
-    actions, _ = plans.numbered(proposed(stage) if found is None else found)
+    actions, _ = numbered(proposed(stage) if found is None else found)
     assert actions
     return stage.plan(actions=actions, cadence="monthly", dag_id="maintenance_monthly")
 
@@ -80,16 +91,16 @@ def planned(stage: Stage, found: list[plans.Proposal] | None = None) -> gate.Sto
 def in_force(stage: Stage, config: Thresholds = CONFIG, back_to: datetime | None = None) -> InForce:
     """The baselines of the stage's target, as the tasks' role reads them."""
     with stage.ledger.session() as session:
-        return baselines.in_force(session, config, stage.name, back_to)
+        return force.in_force(session, config, stage.name, back_to)
 
 
 def told(stage: Stage, config: Thresholds = CONFIG) -> dict[str, Finding]:
     """The monthly look's findings that are not ok, by key; without those of what was never measured."""
     now = datetime.now(UTC)
-    standing = in_force(stage, config, baselines.drift_since(config, now))
+    standing = in_force(stage, config, drift_since(config, now))
     with stage.ledger.session() as session:
-        values = baselines.history(session, stage.name, config, now)
-    found = {finding.key: finding for finding in baselines.found(values, standing, config, now)}
+        values = history(session, stage.name, config, now)
+    found = {finding.key: finding for finding in baselines_look.found(values, standing, config, now)}
     empty = {f"baseline:{name}" for name in values if not values[name]}
     return {key: one for key, one in found.items() if one.level is not Level.OK and key not in empty}
 
@@ -101,7 +112,7 @@ def judged_at(stage: Stage, milliseconds: float, at: datetime | None = None) -> 
     return finding
 
 
-def approved(stage: Stage, values: list[float] = QUIET) -> gate.Stored:
+def approved(stage: Stage, values: list[float] = QUIET) -> Stored:
     """History, plan, both approvals, apply: the next version of trust-scorer's baseline."""
     timed(stage, values)
     stored = stage.decide(planned(stage))
@@ -128,7 +139,7 @@ def test_what_people_approve_is_in_force_and_judges(stage: Stage) -> None:
     version = in_force(stage).of(TRUST)
     assert version is not None
     assert (version.number, version.people) == (1, ("ann", "bob"))
-    assert baselines.statement(version.baseline, baselines.subjects(CONFIG)[TRUST]) == PROPOSED
+    assert force.statement(version.baseline, subjects(CONFIG)[TRUST]) == PROPOSED
     assert [judged_at(stage, value).level for value in (160, 174)] == [Level.OK, Level.WARNING]
     assert "by its baseline, version 1, approved by ann and bob on 20" in judged_at(stage, 160).expected
     assert told(stage) == {} and proposed(stage) == []
@@ -190,7 +201,7 @@ def test_the_monthly_plan_holds_them_first(stage: Stage) -> None:
             stage, day(stage, ago), Sample("error_rate", 0.1, "%"), Sample("latency", 112.0, "ms", "vibe-analyzer")
         )
 
-    def kinds(cadence: str, taken: tuple[plans.Action, ...] = ()) -> list[tuple[str, str]]:
+    def kinds(cadence: str, taken: tuple[Action, ...] = ()) -> list[tuple[str, str]]:
         about = (stage.name, cadence, stage.session, stage.ledger.session, SHIPPED, datetime.now(UTC), taken)
         found, left_out, failed = proposals.collect(proposals.Sources(*about))
         assert (left_out, failed) == (0, ())
@@ -222,7 +233,7 @@ def test_history_is_one_value_a_calendar_window(stage: Stage) -> None:
     measured(stage, day(stage, CONFIG.baselines.history_days + 1), replace(one, value=9.0))
     measured(stage, day(stage, 4), replace(one, value=9.0, subject="vibe-analyzer"))
     with stage.ledger.session() as session:
-        found = baselines.history(session, stage.name, CONFIG, datetime.now(UTC))
+        found = history(session, stage.name, CONFIG, datetime.now(UTC))
     assert found[TRUST] == [(day(stage, 3).due, 1.0), (day(stage, 2).due, 3.0)]
 
 
@@ -288,7 +299,7 @@ def test_an_approved_statement_outside_the_bounds_is_refused(stage: Stage, state
     """Two people approved it, and config's hard bounds still say no: nothing is written."""
     timed(stage, QUIET)
     (one,) = proposed(stage)
-    stored = stage.decide(planned(stage, [plans.Proposal(replace(one.action, statement=statement))]))
+    stored = stage.decide(planned(stage, [Proposal(replace(one.action, statement=statement))]))
     outcome = stage.apply(stored)[TRUST]
     assert outcome.state == "refused"
     assert why in outcome.reason
@@ -306,12 +317,12 @@ def test_one_role_alone_puts_nothing_in_force(stage: Stage) -> None:
 # Rows that do not verify -------------------------------------------------------------------------------------------
 
 
-def changed(statement: str) -> Callable[[Stage, gate.Stored], None]:
+def changed(statement: str) -> Callable[[Stage, Stored], None]:
     """Change rows of a plan."""
     return lambda stage, stored: in_ledger(stage, statement, stored.digest)
 
 
-ALTERED: Mapping[str, tuple[Callable[[Stage, gate.Stored], None], str]] = {
+ALTERED: Mapping[str, tuple[Callable[[Stage, Stored], None], str]] = {
     "a slower one": (
         changed("UPDATE upkeep.baselines SET statement = replace(statement, '139', '230') WHERE digest = %s"),
         "found no such action '1' in its plan",
@@ -346,7 +357,7 @@ ALTERED: Mapping[str, tuple[Callable[[Stage, gate.Stored], None], str]] = {
 @pytest.mark.guide("G26", "fires", "silent", "holds")
 @pytest.mark.parametrize(("alter", "why"), ALTERED.values(), ids=ALTERED.keys())
 def test_a_row_that_does_not_verify_is_ignored_and_told(
-    stage: Stage, alter: Callable[[Stage, gate.Stored], None], why: str
+    stage: Stage, alter: Callable[[Stage, Stored], None], why: str
 ) -> None:
     """Content with version 1; after the change the guide judges again, and the monthly look is critical about it."""
     stored = approved(stage)
@@ -364,8 +375,8 @@ def test_a_row_written_by_hand_does_not_hide_the_one_that_verifies(stage: Stage)
     forged = replace(stored.plan.actions[0], statement=PROPOSED.replace("139", "230"), id="1")
     nobodys = stage.plan(actions=(forged,))
     with stage.ledger.session() as session:
-        baselines.write(session, forged, nobodys.digest)
-        baselines.write(session, forged, nobodys.digest)
+        write(session, forged, nobodys.digest)
+        write(session, forged, nobodys.digest)
     version = in_force(stage).of(TRUST)
     assert version is not None and version.number == 1
     assert "no answer from dba" in told(stage)[f"baseline:row:{TRUST}:2"].detail
@@ -382,7 +393,7 @@ def test_the_receipt_of_another_action_of_the_plan_is_none(stage: Stage) -> None
     stored = stage.decide(stage.plan(actions=(late, second)))
     assert [outcome.state for outcome in stage.apply(stored).values()] == ["refused", "done"]
     with stage.ledger.session() as session:
-        baselines.write(session, late, stored.digest)
+        write(session, late, stored.digest)
     now = in_force(stage)
     assert {subject: mine[0].number for subject, mine in now.versions.items()} == {second.table: 1}
     assert [(row.subject, row.why) for row in now.ignored] == [
@@ -398,7 +409,7 @@ def test_a_baseline_of_another_subject_is_not_that_of_the_row(stage: Stage) -> N
     stored = stage.decide(stage.plan(actions=(crossed,)))
     done_by_hand(stage, stored, crossed.id)
     with stage.ledger.session() as session:
-        baselines.write(session, crossed, stored.digest)
+        write(session, crossed, stored.digest)
     now = in_force(stage)
     assert now.versions == {}
     assert [row.why for row in now.ignored] == [f"found a baseline of {TRUST}, expected one of vibe-analyzer latency"]
@@ -451,11 +462,11 @@ def test_a_permit_without_receipt_is_settled_by_what_the_ledger_shows(stage: Sta
     stored = stage.decide(planned(stage))
     (action,) = stored.plan.actions
     with stage.ledger.session() as session:
-        before = baselines.state(session, action)
-        gate.add_permit(session, gate.Permit(stored.digest, action.id, 1, "a run that died", 1, before), SIGNER)
+        before = change.state(session, action)
+        add_permit(session, Permit(stored.digest, action.id, 1, "a run that died", 1, before), SIGNER)
     if wrote:
         with stage.ledger.session() as session:
-            baselines.write(session, action, stored.digest)
+            write(session, action, stored.digest)
         assert in_force(stage).versions == {}, "without its receipt it does not count"
     assert stage.apply(stored)[TRUST].state == "done"
     expected = [(TRUST, 1, "done")] if wrote else [(TRUST, 1, "not done"), (TRUST, 2, "done")]

@@ -12,18 +12,24 @@ from typing import Any
 
 import pytest
 
-from tests.unit.test_reports_weekly import step as ran
-from tests.unit.test_reports_weekly import weekly
-from upkeep import baselines, plans, robust
-from upkeep.baselines import Baseline, InForce, Usual, Version
-from upkeep.baselines.force import Ignored
-from upkeep.checks import capacity
-from upkeep.checks.latencies import Timed, judge
-from upkeep.findings import Finding, Level
-from upkeep.functions.database_models import ScalabilityReport
-from upkeep.reports import to_html
-from upkeep.reports.baselines import drawn
-from upkeep.settings import ROOT, Settings, Thresholds, settings
+from tests.report.test_reports_weekly import step as ran
+from tests.report.test_reports_weekly import weekly
+from upkeep.areas.baselines import force, look
+from upkeep.areas.baselines.force import Baseline, Ignored, InForce, Usual, Version, parse, statement
+from upkeep.areas.baselines.judged import Held, latency_limit, response_time
+from upkeep.areas.baselines.propose import propose
+from upkeep.areas.baselines.subjects import subjects
+from upkeep.areas.capacity import look as capacity_look
+from upkeep.areas.health.latencies import Timed, judge
+from upkeep.core import statistics
+from upkeep.core.findings import Finding, Level
+from upkeep.core.text import prose
+from upkeep.report.baselines import drawn
+from upkeep.report.page import to_html
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import Settings, settings
+from upkeep.settings.thresholds import Thresholds
+from upkeep.wires.functions.database_models import ScalabilityReport
 
 SHIPPED = settings(ROOT / "config")
 CONFIG = SHIPPED.thresholds
@@ -49,7 +55,7 @@ def days(values: list[float]) -> list[tuple[datetime, float]]:
 def version(text: str, number: int = 1, ago: float = 0, known: Thresholds = CONFIG) -> Version:
     """A version that was put in force so many days ago."""
     since = NOW - ago * DAY
-    return Version(number, baselines.parse(text, known), since, ("lena", "bob"), since)
+    return Version(number, parse(text, known), since, ("lena", "bob"), since)
 
 
 def standing(*versions: Version, ignored: tuple[Ignored, ...] = ()) -> InForce:
@@ -59,7 +65,7 @@ def standing(*versions: Version, ignored: tuple[Ignored, ...] = ()) -> InForce:
 
 def proposed(values: list[float], subject: str = TRUST, now: InForce | None = None, known: Thresholds = CONFIG) -> str:
     """What is proposed for one subject from these values; empty when nothing is."""
-    found = baselines.propose({subject: days(values)}, now or standing(), known, ("lead",))
+    found = propose({subject: days(values)}, now or standing(), known, ("lead",))
     return "".join(one.action.statement for one in found)
 
 
@@ -67,8 +73,8 @@ def told(
     values: list[float], subject: str = TRUST, now: InForce | None = None, known: Thresholds = CONFIG
 ) -> dict[str, Finding]:
     """What the monthly look says of one subject, its drift, and the rows; by key without the beginning."""
-    found = baselines.found({subject: days(values)}, now or standing(), known, NOW)
-    others = {f"baseline:{name}" for name in baselines.subjects(known) if name != subject}
+    found = look.found({subject: days(values)}, now or standing(), known, NOW)
+    others = {f"baseline:{name}" for name in subjects(known) if name != subject}
     assert {finding.key for finding in found} >= others
     return {one.key.removeprefix("baseline:"): one for one in found if one.key not in others}
 
@@ -103,7 +109,7 @@ def test_no_end_lies_beyond_what_can_be() -> None:
     assert wild.endswith("(median of 40 windows, upper 100 %)"), wild
     falling = proposed([40.0, 96.0, 100.0] * 20, "cache_hit_ratio")
     assert falling.endswith("(median of 60 windows, lower 40 %)"), falling
-    assert baselines.subjects(CONFIG)[HEALTH].value(101) == 0
+    assert subjects(CONFIG)[HEALTH].value(101) == 0
 
 
 @pytest.mark.guide("G26", "holds")
@@ -118,7 +124,7 @@ def test_weekdays_get_values_of_their_own_where_they_differ() -> None:
         r"Saturday [56]\d(\.\d)? \(upper \d\d(\.\d)?\), Sunday [56]\d(\.\d)? \(upper \d\d(\.\d)?\)",
         text,
     ), text
-    baseline = baselines.parse(text, CONFIG)
+    baseline = parse(text, CONFIG)
     assert baseline.at(NOW) == baseline.weekdays[6] != baseline.at(NOW + DAY) == baseline.weekdays[0]
     now = standing(version(text))
     sunday, monday = (judged(70, at=at, now=now) for at in (NOW, NOW + DAY))
@@ -144,15 +150,15 @@ def test_there_is_no_profile_of_weekdays_from_noise_or_too_few_weeks() -> None:
 
 def test_weekdays_that_differ_by_little_have_one_value() -> None:
     """One percent is significant after a quarter of a year, and no news."""
-    assert robust.weekdays_differ([[100.0 + (day > 4) + week / 1000 for week in range(12)] for day in range(7)])
+    assert statistics.weekdays_differ([[100.0 + (day > 4) + week / 1000 for week in range(12)] for day in range(7)])
     assert ";" not in proposed([100.0 + (day % 7 > 4) + day / 10_000 for day in range(84)])
 
 
 def test_the_test_of_weekdays_by_hand() -> None:
     """All the same, or each with the same ranks: no difference. H of perfectly ordered weekdays is the textbook's."""
-    assert not robust.weekdays_differ([[5.0] * 8] * 7)
-    assert not robust.weekdays_differ([[1.0, 2.0, 3.0]] * 7)
-    assert robust.weekdays_differ([[10.0 * day + week for week in range(4)] for day in range(7)])
+    assert not statistics.weekdays_differ([[5.0] * 8] * 7)
+    assert not statistics.weekdays_differ([[1.0, 2.0, 3.0]] * 7)
+    assert statistics.weekdays_differ([[10.0 * day + week for week in range(4)] for day in range(7)])
 
 
 def test_the_order_of_the_days_does_not_matter() -> None:
@@ -165,14 +171,14 @@ def test_the_order_of_the_days_does_not_matter() -> None:
 # The statement --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", list(baselines.subjects(CONFIG)))
+@pytest.mark.parametrize("name", list(subjects(CONFIG)))
 def test_a_statement_is_read_back_as_it_was_written(name: str) -> None:
     """Whatever is measured: the text that people approve is the text that is applied."""
-    subject = baselines.subjects(CONFIG)[name]
+    subject = subjects(CONFIG)[name]
     values = [subject.value(abs(subject.good - subject.best) * share / 100) for share in range(10, 50)]
     text = proposed(values, name)
     assert text.startswith(f"baseline of {name}: ")
-    assert baselines.statement(baselines.parse(text, CONFIG), subject) == text
+    assert statement(parse(text, CONFIG), subject) == text
 
 
 @pytest.mark.guide("G26", "holds")
@@ -211,15 +217,15 @@ def test_a_statement_is_read_back_as_it_was_written(name: str) -> None:
 def test_a_statement_that_config_does_not_allow_is_refused(text: str, why: str) -> None:
     """Outside the bounds, impossible, or written in another way than the one that is hashed."""
     with pytest.raises(ValueError, match=re.escape(why)):
-        baselines.parse(text, CONFIG)
+        parse(text, CONFIG)
 
 
 def test_one_weekday_beyond_the_bounds_refuses_the_whole() -> None:
     """A profile is no way around the limit."""
-    days_of = ", ".join(f"{name} 112 (upper {139 if name != 'Friday' else 250})" for name in baselines.force.WEEKDAYS)
+    days_of = ", ".join(f"{name} 112 (upper {139 if name != 'Friday' else 250})" for name in force.WEEKDAYS)
     with pytest.raises(ValueError, match="found an upper end of 250 ms"):
-        baselines.parse(f"{PROPOSED}; {days_of}", CONFIG)
-    assert len(baselines.parse(f"{PROPOSED}; {days_of.replace('250', '150')}", CONFIG).weekdays) == 7
+        parse(f"{PROPOSED}; {days_of}", CONFIG)
+    assert len(parse(f"{PROPOSED}; {days_of.replace('250', '150')}", CONFIG).weekdays) == 7
 
 
 # What is not proposed -------------------------------------------------------------------------------------------
@@ -298,15 +304,15 @@ def test_what_is_slower_than_the_bounds_allow_is_not_proposed() -> None:
 def test_the_action_says_what_people_approve() -> None:
     """Target, subject, version and statement in force are its preconditions; the old statement takes it back."""
     now = standing(version(PROPOSED, number=3))
-    (one,) = baselines.propose({TRUST: days([value + 20 for value in QUIET])}, now, CONFIG, ("lead", "devops"))
+    (one,) = propose({TRUST: days([value + 20 for value in QUIET])}, now, CONFIG, ("lead", "devops"))
     action = one.action
     assert (action.kind, action.verb, action.schema, action.table) == ("baselines", "set", "primary", TRUST)
     assert (action.oid, action.shape, action.undo, action.roles) == (3, PROPOSED, PROPOSED, ("lead", "devops"))
-    assert plans.prose(action.because) == action.because
+    assert prose(action.because) == action.because
     assert one.measured == {"windows": 28, "MAD": 6.0, "percent worse than what is in force": 17.9}
-    (first,) = baselines.propose({TRUST: days(QUIET)}, standing(), CONFIG, ("lead",))
+    (first,) = propose({TRUST: days(QUIET)}, standing(), CONFIG, ("lead",))
     assert (first.action.oid, first.action.shape, first.action.undo) == (0, "", "")
-    assert {plans.prose(name) for name in one.measured} == set(one.measured)
+    assert {prose(name) for name in one.measured} == set(one.measured)
 
 
 def test_what_a_report_draws() -> None:
@@ -368,17 +374,17 @@ def test_a_quiet_month_makes_no_limit_below_the_lowest() -> None:
     assert [judged(value, now).level for value in (8, 39.9, 40)] == [Level.OK, Level.OK, Level.WARNING]
 
 
-def held(value: float | None, text: str = "", *, age: timedelta = DAY) -> baselines.Held | None:
+def held(value: float | None, text: str = "", *, age: timedelta = DAY) -> Held | None:
     """The response time of a day ago beside a baseline."""
     text = text or "baseline of response_time: 200 ms (median of 40 windows, upper 300 ms)"
     points = [] if value is None else [(NOW - age, value)]
-    return baselines.response_time(standing(version(text)), points, CONFIG, NOW - capacity.FRESH)
+    return response_time(standing(version(text)), points, CONFIG, NOW - capacity_look.FRESH)
 
 
-def scaled(own: baselines.Held | None, by_function: float | None = 20.0, known: Settings = SHIPPED) -> Finding:
+def scaled(own: Held | None, by_function: float | None = 20.0, known: Settings = SHIPPED) -> Finding:
     """The scaling trigger for response times."""
     report = ScalabilityReport.model_validate({"response_time_percent_of_baseline": by_function})
-    looked = capacity.look(report, [], "targets.primary.storage_bytes", None, known, NOW, own)
+    looked = capacity_look.look(report, [], "targets.primary.storage_bytes", None, known, NOW, own)
     (finding,) = [one for one in looked.findings if one.key == "capacity:response_time"]
     return finding
 
@@ -400,7 +406,7 @@ def test_the_scaling_trigger_asks_our_baseline_first_and_says_so() -> None:
 @pytest.mark.guide("G96", "holds")
 def test_without_a_baseline_of_ours_the_functions_own_number_counts_and_is_called_that() -> None:
     """None in force, none fresh to hold beside it, or one of nothing: the function's number, with the reason."""
-    none = baselines.response_time(standing(), [(NOW, 900.0)], CONFIG, NOW - DAY)
+    none = response_time(standing(), [(NOW, 900.0)], CONFIG, NOW - DAY)
     assert none is None
     assert (scaled(none, 151).level, scaled(none, 150).level) == (Level.WARNING, Level.OK)
     own = "150 % of the baseline; by the function's own: "
@@ -489,10 +495,10 @@ def test_a_function_that_is_gone_from_config_has_no_baseline() -> None:
     """Its statement names what config does not know; nobody is judged by it, and no limit is asked for."""
     one = version(PROPOSED)
     less = CONFIG.model_copy(update={"latencies": {k: v for k, v in CONFIG.latencies.items() if k != "trust-scorer"}})
-    with pytest.raises(baselines.force.Gone, match="found a baseline of 'trust-scorer latency'"):
-        baselines.parse(PROPOSED, less)
-    assert baselines.latency_limit(standing(one), "trust-scorer", less, NOW) is None
-    assert TRUST not in baselines.subjects(less)
+    with pytest.raises(force.Gone, match="found a baseline of 'trust-scorer latency'"):
+        parse(PROPOSED, less)
+    assert latency_limit(standing(one), "trust-scorer", less, NOW) is None
+    assert TRUST not in subjects(less)
 
 
 def test_a_baseline_is_what_it_says() -> None:
@@ -514,9 +520,7 @@ def corners(line: str) -> list[tuple[float, float]]:
 def test_a_proposal_is_drawn_over_its_history_beside_what_is_in_force() -> None:
     """What is slower lies higher; the band reaches from the value to its end; a proposal stands before the others."""
     now = standing(version(PROPOSED))
-    findings = baselines.found(
-        {TRUST: days([value + 20 for value in QUIET]), TIMES: days([200.0] * 30)}, now, CONFIG, NOW
-    )
+    findings = look.found({TRUST: days([value + 20 for value in QUIET]), TIMES: days([200.0] * 30)}, now, CONFIG, NOW)
     stored = [replace(one, metadata=json.loads(json.dumps(dict(one.metadata)))) for one in findings[::-1]]
     times, trust = drawn(stored)
     assert (times.title, trust.title) == ("Baseline of response time", "Baseline of trust-scorer latency")

@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
-from upkeep import capacity
-from upkeep.capacity import Forecast, NotEnough
-from upkeep.checks import capacity as checks
-from upkeep.findings import Finding, Level
-from upkeep.functions.database_models import ScalabilityReport
-from upkeep.outlook import Point
-from upkeep.reports import forecasts
-from upkeep.settings import ROOT, Settings, settings
+from upkeep.areas.capacity import growth
+from upkeep.areas.capacity import look as checks
+from upkeep.areas.capacity.growth import Forecast, NotEnough
+from upkeep.core.findings import Finding, Level
+from upkeep.core.forecast import Point
+from upkeep.report import forecasts
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import Settings, settings
+from upkeep.wires.functions.database_models import ScalabilityReport
 
 SHIPPED = settings(ROOT / "config")
 NOW = datetime(2026, 5, 31, 3, tzinfo=UTC)
@@ -35,14 +36,14 @@ def history(days: int, per_day: float, *, start: float = GB, noise: float = 0.0,
 
 def made(points: list[Point], room: float | None = 10 * GB, **limits: Any) -> Forecast:
     """The forecast of a history that is long enough."""
-    found = capacity.forecast(points, room, NOW, **{"least_days": 14, "least_points": 8, **limits})
+    found = growth.forecast(points, room, NOW, **{"least_days": 14, "least_points": 8, **limits})
     assert isinstance(found, Forecast), found
     return found
 
 
 def refused(points: list[Point]) -> str:
     """Why nothing is forecast."""
-    found = capacity.forecast(points, 10 * GB, NOW, least_days=14, least_points=8)
+    found = growth.forecast(points, 10 * GB, NOW, least_days=14, least_points=8)
     assert isinstance(found, NotEnough), found
     return found.reason
 
@@ -124,7 +125,7 @@ def test_too_little_history_is_refused_with_its_reason() -> None:
     assert refused([(at - 8 * DAY, size) for at, size in history(60, MB)]).startswith("the newest sample is 8 days old")
     assert refused([(at, math.nan) for at, _ in history(60, MB)]).startswith("0 samples")
     assert refused([(at + 90 * DAY, size) for at, size in history(60, MB)]).startswith("0 samples")
-    assert isinstance(capacity.forecast(history(14, MB), GB, NOW, least_days=14, least_points=8), Forecast)
+    assert isinstance(growth.forecast(history(14, MB), GB, NOW, least_days=14, least_points=8), Forecast)
 
 
 def test_growth_is_known_without_room() -> None:
@@ -253,8 +254,8 @@ def test_the_forecast_is_drawn_with_its_limit_and_its_interval() -> None:
     assert measured[-1] == ahead[0] and measured[-1][0] == pytest.approx(drawn.now, abs=0.2)
     assert measured[0][1] > measured[-1][1] > ahead[1][1] > 0
     start, *ends = (tuple(map(float, p.split(","))) for p in drawn.wedge.split())
-    highs, lows = ends[: capacity.STEPS], ends[: capacity.STEPS - 1 : -1]
-    assert start == ahead[0] and len(highs) == len(lows) == len(ahead) - 1 == capacity.STEPS
+    highs, lows = ends[: growth.STEPS], ends[: growth.STEPS - 1 : -1]
+    assert start == ahead[0] and len(highs) == len(lows) == len(ahead) - 1 == growth.STEPS
     assert all(high[1] <= middle[1] <= low[1] for high, middle, low in zip(highs, ahead[1:], lows, strict=True))
     old = {name: value for name, value in found.metadata.items() if name != "ahead"}
     assert len(getattr(forecasts.forecast(old), "wedge", "").split()) == 3

@@ -11,13 +11,16 @@ import psycopg
 import pytest
 
 from sandbox.postgres import Cluster
-from tests.sql.test_checks_database import Platform, grant, login
-from tests.sql.test_checks_security import SCHEMA
-from upkeep import checks, database
-from upkeep.checks import compliance
-from upkeep.findings import Finding, Level
-from upkeep.ledger import Looked
-from upkeep.settings import ROOT, Settings, settings
+from tests.areas.database.test_sizes import Platform, grant, login
+from tests.areas.security.test_logins import SCHEMA
+from upkeep.areas.compliance import report
+from upkeep.areas.look import Look, carry_out
+from upkeep.areas.registry import find
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import Looked
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import Settings, settings
+from upkeep.wires import database
 
 CONFIG = settings(ROOT / "config")
 END = datetime(2026, 5, 3, 2, tzinfo=UTC)
@@ -85,8 +88,8 @@ def look(
 ) -> Looked:
     """Carry out the check as the reader, at the period's end."""
     with database.session(lambda: psycopg.connect(platform.reader), config.maintenance.sql, read_only=True) as session:
-        one = checks.Look(session, config, END, about=PERIOD, answered=answered or {})
-        return checks.carry_out(checks.find("consents"), one)
+        one = Look(session, config, END, about=PERIOD, answered=answered or {})
+        return carry_out(find("consents"), one)
 
 
 def found(platform: Platform, config: Settings = CONFIG, **answered: Any) -> dict[str, Finding]:
@@ -298,10 +301,10 @@ def test_processing_older_than_its_retention_is_due(platform: Platform) -> None:
 
 #: What the function would tell of the platform's one consent and one record.
 TOLD = {
-    (compliance.GRANTED, "processing"): 0.0,
-    (compliance.WITHDRAWN, "processing"): 0.0,
-    (compliance.RECORDS, ""): 1.0,
-    (compliance.WITHOUT_BASIS, ""): 0.0,
+    (report.GRANTED, "processing"): 0.0,
+    (report.WITHDRAWN, "processing"): 0.0,
+    (report.RECORDS, ""): 1.0,
+    (report.WITHOUT_BASIS, ""): 0.0,
 }
 
 
@@ -309,11 +312,11 @@ TOLD = {
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ((compliance.GRANTED, "processing"), 3.0, "consents granted processing 0 by SQL, 3 by the function"),
-        ((compliance.WITHDRAWN, "processing"), 1.0, "consents withdrawn processing 0 by SQL, 1 by the function"),
-        ((compliance.GRANTED, "marketing"), 7.0, "consents granted marketing 0 by SQL, 7 by the function"),
-        ((compliance.RECORDS, ""), 2.0, "processing records 1 by SQL, 2 by the function"),
-        ((compliance.WITHOUT_BASIS, ""), 4.0, "processing without basis 0 by SQL, 4 by the function"),
+        ((report.GRANTED, "processing"), 3.0, "consents granted processing 0 by SQL, 3 by the function"),
+        ((report.WITHDRAWN, "processing"), 1.0, "consents withdrawn processing 0 by SQL, 1 by the function"),
+        ((report.GRANTED, "marketing"), 7.0, "consents granted marketing 0 by SQL, 7 by the function"),
+        ((report.RECORDS, ""), 2.0, "processing records 1 by SQL, 2 by the function"),
+        ((report.WITHOUT_BASIS, ""), 4.0, "processing without basis 0 by SQL, 4 by the function"),
     ],
 )
 def test_a_function_that_counts_otherwise_is_found(
@@ -349,8 +352,8 @@ def test_agreement_on_no_number_is_unknown(platform: Platform) -> None:
 def test_a_small_difference_is_none(platform: Platform) -> None:
     """As many percent as config says: a row that came while the function counted is no disagreement."""
     process(platform, 1, 199)
-    assert levels(found(platform, answered=TOLD | {(compliance.RECORDS, ""): 198.0})) == {}
-    assert set(levels(found(platform, answered=TOLD | {(compliance.RECORDS, ""): 197.0}))) == {"disagreement"}
+    assert levels(found(platform, answered=TOLD | {(report.RECORDS, ""): 198.0})) == {}
+    assert set(levels(found(platform, answered=TOLD | {(report.RECORDS, ""): 197.0}))) == {"disagreement"}
 
 
 @pytest.mark.guide("G83", "fires")
@@ -391,7 +394,7 @@ def test_a_log_is_read_by_its_time_index_and_each_table_once(platform: Platform)
             return execute(statement, parameters)
 
         session.rows = noted  # type: ignore[method-assign]
-        looked = checks.find("consents").look(checks.Look(session, CONFIG, END, about=PERIOD))
+        looked = find("consents").look(Look(session, CONFIG, END, about=PERIOD))
     assert {finding.level for finding in looked.findings} == {Level.OK}
     plan = "\n".join(statements)
     assert "Bitmap Index Scan on data_processing_logs_created_at_idx" in plan

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from upkeep.checks import answers, compliance
-from upkeep.findings import Finding, Level
-from upkeep.functions.contract import parse_answer
-from upkeep.ledger import Looked
-from upkeep.settings import ROOT, settings
+from upkeep.areas import answers
+from upkeep.areas.compliance import report
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import Looked
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.wires.functions.contract import parse_answer
 
 SHIPPED = settings(ROOT / "config")
 CALL = "gdpr-compliance", "compliance_report"
@@ -55,12 +57,12 @@ def test_a_report_without_a_broken_rule_is_one_ok_with_its_numbers() -> None:
     )
     assert finding.metadata["oldest_rows"]["public.error_logs"] is None
     assert {(sample.metric, sample.subject): sample.value for sample in one.samples} == {
-        (compliance.WITHOUT_BASIS, ""): 0,
-        (compliance.RECORDS, ""): 2688,
-        (compliance.GRANTED, "marketing"): 1300,
-        (compliance.WITHDRAWN, "marketing"): 21,
-        (compliance.GRANTED, "analytics"): 4,
-        (compliance.WITHDRAWN, "analytics"): 0,
+        (report.WITHOUT_BASIS, ""): 0,
+        (report.RECORDS, ""): 2688,
+        (report.GRANTED, "marketing"): 1300,
+        (report.WITHDRAWN, "marketing"): 21,
+        (report.GRANTED, "analytics"): 4,
+        (report.WITHDRAWN, "analytics"): 0,
     }
 
 
@@ -106,9 +108,9 @@ def test_a_report_of_hundreds_of_rules_and_types_stays_readable() -> None:
     many = [(f"rule {number} {'x' * 999}", number) for number in range(1, 101)]
     types = {f"type {number:03}": {"granted": 1, "withdrawn": 0} for number in range(200)}
     one = looked(findings=broken(*many), consents=types, processing_records=None)
-    assert len(one.findings) == 1 + compliance.MOST_RULES + 1
+    assert len(one.findings) == 1 + report.MOST_RULES + 1
     assert one.findings[1].subject.startswith("Compliance by the function: rule 100 ")
     assert one.findings[-1].detail == "80 more rules are broken; the 20 with most rows are shown"
     assert "; and 190 more types; 0 records of processing" in one.findings[0].detail
     assert all(len(finding.key) < 400 and len(finding.detail) < 4000 for finding in one.findings)
-    assert len(one.samples) == 1 + 2 * compliance.MOST_TYPES
+    assert len(one.samples) == 1 + 2 * report.MOST_TYPES

@@ -15,17 +15,20 @@ import psycopg
 import pytest
 import yaml
 
-from tests.sql import test_ledger, test_ledger_weeks
-from tests.sql.test_checks_database import Platform
-from tests.sql.test_checks_security import platform as platform  # noqa: PLC0414  # the fixture
-from tests.sql.test_ledger import Ledger, record, write
-from tests.sql.test_ledger_weeks import measured, weekly
-from upkeep import checks, database
-from upkeep.checks import costs as looks
-from upkeep.costs import Saving
-from upkeep.findings import Finding, Level, Sample
-from upkeep.settings import ROOT, Kept, settings
-from upkeep.windows import Window
+from tests.areas.database.test_sizes import Platform
+from tests.areas.security.test_logins import platform as platform  # noqa: PLC0414  # the fixture
+from tests.ledger import test_ledger, test_ledger_weeks
+from tests.ledger.test_ledger import Ledger, record, write
+from tests.ledger.test_ledger_weeks import measured, weekly
+from upkeep.areas.costs import look as looks
+from upkeep.areas.costs.prices import Saving
+from upkeep.areas.look import Look
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.windows import Window
+from upkeep.settings.base import ROOT
+from upkeep.settings.cost import Kept
+from upkeep.settings.load import settings
+from upkeep.wires import database
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
@@ -47,7 +50,7 @@ LOG = Kept(table="public.application_logs", time="created_at", days=30)  # type:
 def old_logs(platform: Platform, *logs: Kept, least: float = 1) -> list[Saving]:
     """What the reader finds of these logs."""
     with database.session(lambda: psycopg.connect(platform.reader), MAIN.sql, read_only=True) as session:
-        look = checks.Look(session, CONFIG.model_copy(update={"maintenance": MAIN}), NOW)
+        look = Look(session, CONFIG.model_copy(update={"maintenance": MAIN}), NOW)
         return list(looks.old_logs(look, logs or (LOG,), least))
 
 
@@ -147,7 +150,7 @@ def unused(platform: Platform, **changed: Any) -> Saving | None:
     """The unused indexes as the reader finds them."""
     config = MAIN.model_copy(update={"indexes": YOUNG.model_copy(update=changed)})
     with database.session(lambda: psycopg.connect(platform.reader), MAIN.sql, read_only=True) as session:
-        look = checks.Look(session, CONFIG.model_copy(update={"maintenance": config}), datetime.now(UTC))
+        look = Look(session, CONFIG.model_copy(update={"maintenance": config}), datetime.now(UTC))
         return looks.unused(look)
 
 

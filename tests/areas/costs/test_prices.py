@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.test_settings import MAIN, refusal
-from tests.unit.test_settings import config as config  # noqa: PLC0414  # the fixture
-from upkeep import costs
-from upkeep.costs import GB, MONTH, Saving, Used
-from upkeep.findings import Finding, Level
-from upkeep.settings import Cost, settings
+from tests.settings.test_settings import MAIN, refusal
+from tests.settings.test_settings import config as config  # noqa: PLC0414  # the fixture
+from upkeep.areas.costs import prices
+from upkeep.areas.costs.prices import GB, MONTH, Saving, Used
+from upkeep.core.findings import Finding, Level
+from upkeep.settings.cost import Cost
+from upkeep.settings.load import settings
 
 PRICES: dict[str, Any] = {
     "currency": "EUR",
@@ -35,7 +36,7 @@ def priced(**changed: Any) -> Cost:
 
 def found(cost: Cost, use: Used = USE, *savings: Saving) -> dict[str, Finding]:
     """The findings by key, each once."""
-    findings, _ = costs.findings(cost, use, savings)
+    findings, _ = prices.findings(cost, use, savings)
     by_key = {finding.key: finding for finding in findings}
     assert len(by_key) == len(findings) == 2 + len(savings)
     assert {finding.guide for finding in findings} == {"G30"}
@@ -97,7 +98,7 @@ def test_a_saving_is_what_the_month_would_cost_less() -> None:
 def test_savings_together_are_not_their_sum() -> None:
     """Three gigabytes in two places, of which two are paid for; the samples say the same in the currency."""
     logs = Saving("cost:saving:log:public.l", "Log", "2 GB", "", bytes=2 * GB)
-    findings, samples = costs.findings(priced(), USE, [INDEXES, logs])
+    findings, samples = prices.findings(priced(), USE, [INDEXES, logs])
     assert "2 found, together 1.00 EUR a month" in findings[-1].detail
     assert [finding.metadata["amount"] for finding in findings[1:3]] == [pytest.approx(0.5), pytest.approx(1.0)]
     assert [(one.metric, one.value, one.unit) for one in samples] == [
@@ -139,24 +140,24 @@ def test_functions_that_nobody_measured_are_not_in_use() -> None:
 def test_a_function_that_is_gone_is_idle_and_one_that_was_called_is_not() -> None:
     """Called seven weeks ago and never since; zero calls count as none; a silent ledger says nothing."""
     weeks = {"": {0: 10.0, 1: 10.0}, "gone": {7: 5.0, 9: 5.0}, "zero": {0: 0.0, 6: 3.0}, "used": {1: 1.0, 8: 4.0}}
-    assert costs.idle_functions(weeks) == [("gone", 7), ("zero", 6)]
-    assert costs.idle_functions({"": {0: 10.0}, "gone": {7: 5.0}}) == []
-    assert costs.idle_functions({}) == []
-    savings = list(costs.idle_savings(priced(function_month=3.0), weeks))
+    assert prices.idle_functions(weeks) == [("gone", 7), ("zero", 6)]
+    assert prices.idle_functions({"": {0: 10.0}, "gone": {7: 5.0}}) == []
+    assert prices.idle_functions({}) == []
+    savings = list(prices.idle_savings(priced(function_month=3.0), weeks))
     finding = found(priced(), USE, *savings)["cost:saving:function:gone"]
     assert finding.level is Level.ADVISORY
     assert finding.detail == "its last call was 7 weeks ago: saves 3.00 EUR a month"
     never = {"": {0: 10.0}, "never": {0: 0.0}}
-    assert costs.idle_functions(never) == []
+    assert prices.idle_functions(never) == []
 
 
 @pytest.mark.guide("G30", "holds")
 def test_one_week_of_history_is_a_month_that_says_so() -> None:
     """Its calls times the weeks of a month, its sizes' mean; without any, nothing."""
-    use = costs.used([GB, 3 * GB], {"": {0: 700.0, 8: 9e9}, "f": {0: 1.0}})
+    use = prices.used([GB, 3 * GB], {"": {0: 700.0, 8: 9e9}, "f": {0: 1.0}})
     assert use.database_bytes == 2 * GB and use.invocations == pytest.approx(100 * MONTH)
     assert (use.bytes_of, use.calls_of) == ("the mean of 2 samples", "from 1 of 5 weeks")
-    assert costs.used([], {}).database_bytes is None and costs.used([], {}).invocations is None
+    assert prices.used([], {}).database_bytes is None and prices.used([], {}).invocations is None
 
 
 # Config ---------------------------------------------------------------------------------------------------------

@@ -10,9 +10,11 @@ import psycopg
 import pytest
 
 from sandbox.postgres import Cluster
-from upkeep import checks, database
-from upkeep.findings import Finding, Level
-from upkeep.settings import Settings, settings
+from upkeep.areas.look import Look, carry_out
+from upkeep.areas.registry import find
+from upkeep.core.findings import Finding, Level
+from upkeep.settings.load import Settings, settings
+from upkeep.wires import database
 
 NOW = datetime(2026, 1, 4, 2, tzinfo=UTC)
 
@@ -36,8 +38,8 @@ def look(cluster: Cluster, role_passwords: dict[str, str], admin: psycopg.Connec
     def at(answered: Mapping[tuple[str, str], float] | None = None, **limits: Any) -> dict[str, Finding]:
         config = limited(**limits)
         with database.session(lambda: psycopg.connect(reader), config.maintenance.sql, read_only=True) as session:
-            one = checks.Look(session, config, NOW, answered=answered or {})
-            found = checks.carry_out(checks.find("database_expectations"), one)
+            one = Look(session, config, NOW, answered=answered or {})
+            found = carry_out(find("database_expectations"), one)
         return {finding.key: finding for finding in found.findings}
 
     return at

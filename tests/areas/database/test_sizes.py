@@ -15,12 +15,15 @@ import pytest
 from psycopg import sql
 
 from sandbox.postgres import Cluster
-from tests import hostile
-from upkeep import checks, database
-from upkeep.checks import database as database_checks
-from upkeep.findings import Finding, Level
-from upkeep.ledger import Looked
-from upkeep.settings import ROOT, Settings, settings
+from tests.stages import hostile
+from upkeep.areas.database import sizes as database_checks
+from upkeep.areas.look import Look, carry_out
+from upkeep.areas.registry import CHECKS, find
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import Looked
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import Settings, settings
+from upkeep.wires import database
 
 T = TypeVar("T")
 CONFIG = settings(ROOT / "config")
@@ -53,7 +56,7 @@ class Platform:
         """Carry out one check as the reader, with these limits in place of config's."""
         config = limited(**limits)
         with database.session(lambda: psycopg.connect(self.reader), config.maintenance.sql, read_only=True) as session:
-            return checks.carry_out(checks.find(name), checks.Look(session, config, NOW, earlier or {}))
+            return carry_out(find(name), Look(session, config, NOW, earlier or {}))
 
     def long_queries(self, seconds: float) -> dict[int, Finding]:
         """The long-running queries by PID; empty when the check says that there are none."""
@@ -219,7 +222,7 @@ def test_neither_idle_sessions_nor_our_own_are_found(platform: Platform) -> None
         config = limited(long_query_minutes=1e-9)
         connect = database.session(lambda: psycopg.connect(platform.reader), config.maintenance.sql, read_only=True)
         with connect as session:
-            looked = checks.carry_out(checks.find("long_running_queries"), checks.Look(session, config, NOW))
+            looked = carry_out(find("long_running_queries"), Look(session, config, NOW))
             own = session.connection.info.backend_pid
         found = {finding.metadata["pid"] for finding in looked.findings}
         assert forgetful.info.backend_pid in found
@@ -603,7 +606,7 @@ def test_a_table_that_is_dropped_meanwhile_is_left_out(platform: Platform) -> No
         session.row("SELECT 1 AS snapshot")
         platform.sql("DROP TABLE dropped")
         assert session.row("SELECT count(*) AS n FROM pg_class WHERE relname = 'dropped'")["n"] == 1
-        looked = checks.carry_out(checks.find("table_sizes"), checks.Look(session, CONFIG, NOW))
+        looked = carry_out(find("table_sizes"), Look(session, CONFIG, NOW))
     assert list(sizes(looked)) == ["public.kept"]
 
 
@@ -621,7 +624,7 @@ def test_a_table_locked_for_good_ends_the_look_in_time(platform: Platform) -> No
 
 def test_every_check_is_found_by_name_and_an_unknown_one_is_not() -> None:
     """The registry names what it has when it is asked for something else; each source is a file."""
-    assert set(checks.CHECKS) == {
+    assert set(CHECKS) == {
         "access_patterns",
         "access_review",
         "audit",
@@ -649,9 +652,9 @@ def test_every_check_is_found_by_name_and_an_unknown_one_is_not() -> None:
         "missing_indexes",
         "freeze_age",
     }
-    assert all((ROOT / check.source).is_file() for check in checks.CHECKS.values())
+    assert all((ROOT / check.source).is_file() for check in CHECKS.values())
     with pytest.raises(LookupError, match=r"'no_such', expected one of: access_patterns, access_review, audit, "):
-        checks.find("no_such")
+        find("no_such")
 
 
 @pytest.mark.guide("G50", "fires", "silent")

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from upkeep import documents
-from upkeep.checks import documents as judging
-from upkeep.documents import Declared, Refused
-from upkeep.documents.files import text_of
-from upkeep.findings import Finding, Level
-from upkeep.ledger import Looked
-from upkeep.settings import ROOT, Document, settings
+from upkeep.areas.documents import look as judging
+from upkeep.areas.documents.markdown import Declared, declared, links
+from upkeep.areas.documents.reading import look_at_all
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import Looked
+from upkeep.settings.base import ROOT
+from upkeep.settings.documents import Document
+from upkeep.settings.load import settings
+from upkeep.wires.net.files import Refused, read_file, text_of
 
 CONFIG = settings(ROOT / "config").maintenance
 TODAY = date(2026, 11, 25)
@@ -37,7 +39,7 @@ def look(file: Path, content: str | bytes | None = None, today: date = TODAY, **
     if content is not None:
         file.write_bytes(content.encode() if isinstance(content, str) else content)
     config = CONFIG.documents.model_copy(update={"guide": Document(path=str(file), **fields)})
-    return judging.judge(documents.look_at_all(config, CONFIG.http, 5.0), config.review_days, today)
+    return judging.judge(look_at_all(config, CONFIG.http, 5.0), config.review_days, today)
 
 
 def levels(looked: Looked, file: Path) -> dict[str, Level]:
@@ -103,17 +105,17 @@ def test_a_document_without_a_date_is_a_finding_unless_config_knows_better(file:
 
 def test_what_the_guides_own_end_says_is_understood() -> None:
     """Bold labels, two spaces at the end; plain ones, a list, front matter; the last of several counts."""
-    assert documents.declared(GUIDE) == Declared(date(2026, 11, 2), "Monthly", None, "DevOps Team")
+    assert declared(GUIDE) == Declared(date(2026, 11, 2), "Monthly", None, "DevOps Team")
     plain = "---\nlast_updated: 2026-01-01\nowner: A\n---\n- Last updated: 2026-02-02\n- Next review: 2026-03-03\r\n"
-    assert documents.declared(plain) == Declared(date(2026, 2, 2), "2026-03-03", date(2026, 3, 3), "A")
-    assert documents.declared("| Last Reviewed | 2026-04-04 |\n| Owner | B |") == Declared(date(2026, 4, 4), owner="B")
+    assert declared(plain) == Declared(date(2026, 2, 2), "2026-03-03", date(2026, 3, 3), "A")
+    assert declared("| Last Reviewed | 2026-04-04 |\n| Owner | B |") == Declared(date(2026, 4, 4), owner="B")
 
 
 @pytest.mark.guide("G138", "fires")
 def test_without_a_document_it_is_not_collected_and_the_setting_is_named() -> None:
     """What is shipped: unknown, never ok."""
     assert CONFIG.documents.reviewed == ()
-    (found,) = judging.judge(documents.look_at_all(CONFIG.documents, CONFIG.http, 5.0), 31, TODAY).findings
+    (found,) = judging.judge(look_at_all(CONFIG.documents, CONFIG.http, 5.0), 31, TODAY).findings
     assert (found.level, found.guide) == (Level.UNKNOWN, "G138")
     assert "documents.guide" in found.detail
 
@@ -256,7 +258,7 @@ def test_what_is_no_document_is_refused_with_the_reason(file: Path, case: str) -
     assert words in said(found, file).detail
     assert "root:" not in repr(found)
     with pytest.raises(Refused):
-        documents.links(text_of(documents.read_file(file)))
+        links(text_of(read_file(file)))
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.wire.server import HOST, Answer, Server, answer, endless, raw, silence, trickling
-from upkeep import documents
-from upkeep.checks import documents as judging
-from upkeep.findings import Level
-from upkeep.ledger import Looked
-from upkeep.settings import ROOT, Document, settings
+from tests.stages.server import HOST, Answer, Server, answer, endless, raw, silence, trickling
+from upkeep.areas.documents import look as judging
+from upkeep.areas.documents.reading import look_at_all
+from upkeep.core.findings import Level
+from upkeep.ledger.write import Looked
+from upkeep.settings.base import ROOT
+from upkeep.settings.documents import Document
+from upkeep.settings.load import settings
 
 CONFIG = settings(ROOT / "config").maintenance
 QUICK = CONFIG.http.model_copy(
@@ -27,7 +29,7 @@ HEARD = ("HEAD", "GET")
 def look(path: Path | str, seconds: float = 20.0, **fields: Any) -> Looked:
     """One document, its links to the web tried."""
     config = CONFIG.documents.model_copy(update={"guide": Document(path=str(path)), "check_links": True, **fields})
-    return judging.judge(documents.look_at_all(config, QUICK, seconds), 31, TODAY)
+    return judging.judge(look_at_all(config, QUICK, seconds), 31, TODAY)
 
 
 def links(file: Path, *targets: str, seconds: float = 20.0) -> tuple[list[str], str]:

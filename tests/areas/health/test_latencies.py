@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from upkeep.checks.latencies import Timed, judge, last_called, measure
-from upkeep.findings import Finding, Level
-from upkeep.functions.transport import WireError
-from upkeep.settings import settings
+from upkeep.areas.health.latencies import Timed, judge, last_called, measure
+from upkeep.core.findings import Finding, Level
+from upkeep.settings.load import settings
+from upkeep.wires.functions.transport import WireError
 
 NOW = datetime(2026, 1, 4, 2, tzinfo=UTC)
 

@@ -8,10 +8,10 @@ import psycopg
 import pytest
 
 from sandbox.postgres import Cluster
-from tests.sql.test_checks_database import Platform
-from tests.sql.test_checks_security import NOON, look, one
-from tests.sql.test_checks_security import platform as platform  # noqa: PLC0414  # the fixture
-from upkeep.findings import Level
+from tests.areas.database.test_sizes import Platform
+from tests.areas.security.test_logins import NOON, look, one
+from tests.areas.security.test_logins import platform as platform  # noqa: PLC0414  # the fixture
+from upkeep.core.findings import Level
 
 BEFORE = NOON - timedelta(days=3)
 

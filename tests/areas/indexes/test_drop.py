@@ -10,13 +10,22 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.apply.stage import Go, Stage, changed, states
-from tests.sql.test_checks_database import login
-from tests.sql.test_database import until
-from upkeep import database, gate, indexes, ledger, optimise, plans, proposals
-from upkeep.plans import Action, Proposal
-from upkeep.settings import ROOT, Maintenance, settings
-from upkeep.windows import Kind, Window
+from tests.areas.database.test_sizes import login
+from tests.stages.stage import Go, Stage, changed, states
+from tests.wires.test_database import until
+from upkeep.areas import proposals
+from upkeep.areas.indexes import propose
+from upkeep.areas.tables import vacuum
+from upkeep.core.text import visible
+from upkeep.core.windows import Kind, Window
+from upkeep.gate.drawn_up import Stored
+from upkeep.gate.plans.form import body
+from upkeep.gate.plans.model import Action, Proposal, numbered
+from upkeep.ledger.write import Looked, StepRecord, add_step, open_window
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.settings.maintenance import Maintenance
+from upkeep.wires import database
 
 SHIPPED = settings(ROOT / "config")
 
@@ -39,14 +48,14 @@ def collected(stage: Stage, *taken: Action, **given: Any) -> tuple[list[Proposal
     return found, left_out
 
 
-def planned(stage: Stage) -> gate.Stored:
+def planned(stage: Stage) -> Stored:
     """A plan of all proposals, not decided yet."""
-    actions, measured = plans.numbered(collected(stage)[0])
+    actions, measured = numbered(collected(stage)[0])
     assert set(measured) == {action.id for action in actions}
     return stage.plan(actions=actions, measured=measured)
 
 
-def approved(stage: Stage) -> gate.Stored:
+def approved(stage: Stage) -> Stored:
     """A plan of all proposals that both roles approved."""
     return stage.decide(planned(stage))
 
@@ -95,7 +104,7 @@ def test_an_unused_index_is_dropped_and_can_be_made_again(stage: Stage, statemen
     stored = approved(stage)
     (action,) = stored.plan.actions
     assert action.statement == 'DROP INDEX CONCURRENTLY "public"."Idle"'
-    assert (action.because, action.lock, action.verb) == (indexes.UNUSED, "SHARE UPDATE EXCLUSIVE", "drop")
+    assert (action.because, action.lock, action.verb) == (propose.UNUSED, "SHARE UPDATE EXCLUSIVE", "drop")
     outcome = stage.apply(stored)["Idle"]
     assert (outcome.state, outcome.reason) == ("done", "")
     assert outcome.receipt is not None
@@ -136,8 +145,8 @@ def test_an_index_of_any_name_is_dropped_and_made_again(stage: Stage, name: str)
     before = definitions(stage)
     stored = planned(stage)
     (chosen,) = [action for action in stored.plan.actions if action.table == name]
-    form = plans.body(stored.plan, "dba", {}, ["ann"])
-    assert plans.visible(chosen.undo) in form.replace("⟨U+0060⟩", "`")
+    form = body(stored.plan, "dba", {}, ["ann"])
+    assert visible(chosen.undo) in form.replace("⟨U+0060⟩", "`")
     assert stage.apply(stage.decide(stored, ids={chosen.id}))[name].state == "done"
     assert names(stage) == {"bystander"}
     assert not any("\n" in text for text in stage.said)
@@ -150,7 +159,7 @@ def test_a_duplicate_goes_and_the_other_one_stays(stage: Stage) -> None:
     table(stage, "CREATE UNIQUE INDEX kept ON t (a)", "CREATE INDEX twin ON t (a)")
     stored = approved(stage)
     (action,) = stored.plan.actions
-    assert action.because == f"{indexes.DUPLICATE}, kept"
+    assert action.because == f"{propose.DUPLICATE}, kept"
     assert states(stage.apply(stored)) == {"twin": "done"}
     assert names(stage) == {"kept"}
 
@@ -161,7 +170,7 @@ def test_an_invalid_leftover_goes(stage: Stage) -> None:
     with pytest.raises(psycopg.errors.UniqueViolation):
         stage.do("CREATE UNIQUE INDEX CONCURRENTLY half ON t (a)")
     stored = approved(stage)
-    assert [action.because for action in stored.plan.actions if action.kind == "indexes"] == [indexes.INVALID]
+    assert [action.because for action in stored.plan.actions if action.kind == "indexes"] == [propose.INVALID]
     assert stage.apply(stored)["half"].state == "done"
     assert names(stage) == set()
 
@@ -261,7 +270,7 @@ def test_a_drop_that_never_got_its_lock_is_proposed_again_as_a_leftover(stage: S
         reader.execute("SELECT FROM t")
         assert states(stage.apply(approved(stage))) == {"idle": "partly done"}
     stored = approved(stage)
-    assert [action.because for action in stored.plan.actions] == [indexes.INVALID]
+    assert [action.because for action in stored.plan.actions] == [propose.INVALID]
     assert states(stage.apply(stored)) == {"idle": "done"}
 
 
@@ -354,10 +363,10 @@ def note(stage: Stage, due: datetime, step: str, snapshot: dict[str, Any]) -> No
     run = secrets.token_hex(4)
     week, hour = timedelta(days=7), timedelta(hours=1)
     window = Window(stage.name, "weekly", Kind.MANUAL, due, due + hour, due - week, due, run, "maintenance_weekly")
-    record = ledger.StepRecord(step, "ran", "", "a test", due, looked=ledger.Looked((), snapshot=snapshot))
+    record = StepRecord(step, "ran", "", "a test", due, looked=Looked((), snapshot=snapshot))
     with stage.ledger.session() as session:
-        ledger.open_window(session, window)
-        ledger.add_step(session, window, record)
+        open_window(session, window)
+        add_step(session, window, record)
 
 
 def test_what_is_approved_elsewhere_is_left_out_by_kind_and_oid(stage: Stage) -> None:
@@ -365,33 +374,33 @@ def test_what_is_approved_elsewhere_is_left_out_by_kind_and_oid(stage: Stage) ->
     table(stage, "CREATE INDEX idle ON t (a)")
     ((proposal,), _) = collected(stage)
     assert collected(stage, proposal.action) == ([], 0)
-    other = Action(**{**vars(proposal.action), "kind": optimise.KIND})
+    other = Action(**{**vars(proposal.action), "kind": vacuum.KIND})
     assert len(collected(stage, other)[0]) == 1
 
 
 def test_the_form_shows_size_rule_and_the_way_back(stage: Stage) -> None:
     """What people decide by: table, bytes, scans, since when, and the statement that takes it back."""
     table(stage, "CREATE INDEX idle ON t (a)")
-    actions, measured = plans.numbered(collected(stage)[0])
+    actions, measured = numbered(collected(stage)[0])
     assert {key: value for key, value in measured["1"].items() if key != "statistics since"} == {
         "table": "public.t",
         "bytes": 16384,
         "scans": 0,
         "known since": f"{datetime.now(UTC):%Y-%m-%d}",
     }
-    form = plans.body(stage.plan(actions=actions).plan, "dba", measured, ["ann"])
+    form = body(stage.plan(actions=actions).plan, "dba", measured, ["ann"])
     assert "takes it back: `CREATE INDEX CONCURRENTLY idle ON public.t USING btree (a)`" in form
-    assert indexes.UNUSED in form
+    assert propose.UNUSED in form
 
 
 Row = dict[str, Any]
-ROW: Row = {"schema": "s", "index": "i", "table": "t", "oid": 1, "shape": "x", "bytes": 1, "because": indexes.UNUSED}
+ROW: Row = {"schema": "s", "index": "i", "table": "t", "oid": 1, "shape": "x", "bytes": 1, "because": propose.UNUSED}
 
 
 def test_a_tablespace_comes_back_too() -> None:
     """The catalogue's definition leaves it out, so a second statement moves the index there."""
     row = ROW | {"definition": "CREATE UNIQUE INDEX i ON s.t USING btree (a)", "tablespace": 'Fast "disk"'}
-    assert indexes.recreate(row) == (
+    assert propose.recreate(row) == (
         'CREATE UNIQUE INDEX CONCURRENTLY i ON s.t USING btree (a); ALTER INDEX "s"."i" SET TABLESPACE "Fast ""disk"""'
     )
 
@@ -399,4 +408,4 @@ def test_a_tablespace_comes_back_too() -> None:
 def test_a_definition_that_is_none_is_refused() -> None:
     """Nothing is made of a text that does not begin as a definition does."""
     with pytest.raises(ValueError, match="found the definition 'DROP TABLE t', expected one that begins with"):
-        indexes.recreate(ROW | {"definition": "DROP TABLE t", "tablespace": None})
+        propose.recreate(ROW | {"definition": "DROP TABLE t", "tablespace": None})

@@ -14,16 +14,20 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from sandbox.postgres import Cluster
-from tests.sql.standby import standby
-from tests.sql.test_checks_database import Platform, grant, until
-from tests.sql.test_checks_database import bare as bare  # noqa: PLC0414  # a fixture of the next one
-from tests.sql.test_checks_database import platform as platform  # noqa: PLC0414  # the fixture
-from tests.sql.test_database import to
-from upkeep import checks, database, indexes
-from upkeep.database import Connect
-from upkeep.findings import Finding, Level
-from upkeep.ledger import Looked
-from upkeep.settings import ROOT, Settings, settings
+from tests.areas.database.test_sizes import Platform, grant, until
+from tests.areas.database.test_sizes import bare as bare  # noqa: PLC0414  # a fixture of the next one
+from tests.areas.database.test_sizes import platform as platform  # noqa: PLC0414  # the fixture
+from tests.stages.standby import standby
+from tests.wires.test_database import to
+from upkeep.areas.indexes import propose
+from upkeep.areas.look import Look, carry_out
+from upkeep.areas.registry import find
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import Looked
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import Settings, settings
+from upkeep.wires import database
+from upkeep.wires.database import Connect
 
 CONFIG = settings(ROOT / "config")
 SMALL: dict[str, Any] = {"statistics_days": 0.0, "min_bytes": 0}
@@ -61,8 +65,8 @@ def carried_out(
 ) -> Looked:
     """All that one look brings, after the one that left a snapshot."""
     with database.session(to(platform.reader), config.maintenance.sql, read_only=True) as session:
-        one = checks.Look(session, config, now, replicas=replicas or {}, previous=previous)
-        return checks.carry_out(checks.find(name), one)
+        one = Look(session, config, now, replicas=replicas or {}, previous=previous)
+        return carry_out(find(name), one)
 
 
 def proposed(
@@ -75,9 +79,9 @@ def proposed(
     """Names of the indexes that a plan would drop."""
     main, at = (config or limited()).maintenance, now or datetime.now(UTC)
     with database.session(to(platform.reader), main.sql, read_only=True) as session:
-        seen = indexes.usage(session, main.indexes, replicas or {}, main.sql, at)
-        known = indexes.known_since(previous)
-        return {row["index"] for row in indexes.candidates(session, main, seen, known, at, ())}
+        seen = propose.usage(session, main.indexes, replicas or {}, main.sql, at)
+        known = propose.known_since(previous)
+        return {row["index"] for row in propose.candidates(session, main, seen, known, at, ())}
 
 
 def use(dsn: str, query: str) -> None:
@@ -513,7 +517,7 @@ def test_a_left_prefix_is_advice_and_no_action(platform: Platform) -> None:
     assert (finding.subject, "Advice only" in finding.remedy) == ("public.short may be needless", True)
     assert "the first ones of long" in finding.detail
     with database.session(to(platform.reader), CONFIG.maintenance.sql, read_only=True) as session:
-        assert indexes.duplicates(session) == []
+        assert propose.duplicates(session) == []
     platform.sql("DROP INDEX long")
     assert list(look(platform, "duplicate_indexes")) == ["duplicate_indexes"]
 

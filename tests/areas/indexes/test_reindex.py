@@ -15,14 +15,21 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.apply.stage import Go, Stage, changed, states
-from tests.apply.test_killed import LOCK_HELD, kill, patient
-from tests.sql.test_checks_database import login
-from tests.sql.test_database import running, until
-from upkeep import database, gate, indexes, plans, predictions, proposals, reindex
-from upkeep.apply.target import LOCK
-from upkeep.plans import Action, Proposal
-from upkeep.settings import ROOT, Maintenance, TableName, settings
+from tests.areas.database.test_sizes import login
+from tests.gate.test_killed import LOCK_HELD, kill, patient
+from tests.stages.stage import Go, Stage, changed, states
+from tests.wires.test_database import running, until
+from upkeep.areas import proposals
+from upkeep.areas.indexes import propose, reindex
+from upkeep.gate import predictions
+from upkeep.gate.apply.target import LOCK
+from upkeep.gate.drawn_up import Stored
+from upkeep.gate.plans.model import Action, Proposal, numbered
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.settings.maintenance import Maintenance
+from upkeep.settings.values import TableName
+from upkeep.wires import database
 
 SHIPPED = settings(ROOT / "config")
 PKEY = "worn_pkey"
@@ -71,13 +78,13 @@ def rebuilds(stage: Stage, *taken: Action) -> list[Proposal]:
     return [one for one in collected(stage, *taken)[0] if one.action.kind == reindex.KIND]
 
 
-def planned(stage: Stage) -> gate.Stored:
+def planned(stage: Stage) -> Stored:
     """A plan of the rebuilds, not decided yet."""
-    actions, measured = plans.numbered(rebuilds(stage))
+    actions, measured = numbered(rebuilds(stage))
     return stage.plan(actions=actions, measured=measured, cadence="monthly")
 
 
-def approved(stage: Stage) -> gate.Stored:
+def approved(stage: Stage) -> Stored:
     """A plan of the rebuilds that both roles approved."""
     return stage.decide(planned(stage))
 
@@ -170,7 +177,7 @@ def test_what_is_approved_elsewhere_is_left_out(worn: Stage) -> None:
     """By OID, whether it is to be rebuilt there or dropped."""
     (proposal,) = rebuilds(worn)
     assert rebuilds(worn, proposal.action) == []
-    dropped = Action(**{**vars(proposal.action), "kind": indexes.KIND})
+    dropped = Action(**{**vars(proposal.action), "kind": propose.KIND})
     assert rebuilds(worn, dropped) == []
 
 
@@ -338,7 +345,7 @@ def test_a_copy_that_cannot_be_removed_is_told_and_the_next_plan_drops_it(worn: 
     found = [proposal.action for proposal in collected(worn)[0]]
     kinds = [(action.kind, action.table) for action in found if action.kind != "optimise"]
     assert kinds == [("indexes", "worn_pkey_ccnew"), ("reindex", PKEY)]
-    again = worn.decide(worn.plan(actions=plans.numbered(map(Proposal, found))[0], cadence="monthly"))
+    again = worn.decide(worn.plan(actions=numbered(map(Proposal, found))[0], cadence="monthly"))
     assert set(states(worn.apply(again)).values()) == {"done"}
     assert list(there(worn)) == [PKEY]
 
@@ -391,7 +398,7 @@ def test_a_build_under_way_is_nobodys_leftover(worn: Stage) -> None:
 # Killed ---------------------------------------------------------------------------------------------------------
 
 
-def finish(stage: Stage, stored: gate.Stored) -> str:
+def finish(stage: Stage, stored: Stored) -> str:
     """The next run; why its one action is done, with the lock free and nothing left at the end."""
     outcome = stage.apply(stored, run_id="the next run")[PKEY]
     until(lambda: not stage.look(LOCK_HELD, LOCK))  # a session ends a moment after its client has gone

@@ -5,8 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from upkeep import indexes
-from upkeep.database import Session
+from upkeep.areas.indexes import propose
+from upkeep.wires.database import Session
 
 TABLES = (
     "CREATE TABLE referenced (a int, b int, PRIMARY KEY (a, b))",
@@ -43,5 +43,5 @@ def test_an_index_that_a_foreign_key_is_looked_up_by(empty_database: str, where:
         (oid,) = reader.execute("SELECT 'i'::regclass::oid::bigint").fetchone() or ()
         with owner.transaction():
             owner.execute("LOCK TABLE t, referenced")
-            found = indexes.supporting(Session(reader), [oid])
+            found = propose.supporting(Session(reader), [oid])
     assert found == ({oid: ["key"]} if supports else {})

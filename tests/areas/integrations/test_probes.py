@@ -21,14 +21,19 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from sandbox.postgres import HOST as POSTGRES_HOST
 from sandbox.postgres import Cluster
-from tests.wire.certificates import Issued, authority, issued, self_signed
-from tests.wire.server import HOST, Answer, Server, answer, raw, silence, trickling
-from upkeep.checks import integrations as judging
-from upkeep.findings import Finding, Level
-from upkeep.functions.contract import FUNCTIONS
-from upkeep.integrations import Integration, Kind, Named, Patience, address, functions, look_at_all, of_fields, parallel
-from upkeep.ledger import Looked
-from upkeep.settings import ROOT, settings
+from tests.stages.certificates import Issued, authority, issued, self_signed
+from tests.stages.server import HOST, Answer, Server, answer, raw, silence, trickling
+from upkeep.areas.integrations import look as judging
+from upkeep.areas.integrations.functions import functions
+from upkeep.areas.integrations.listing import Named, of_fields
+from upkeep.areas.integrations.probes import Patience, look_at_all
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import Looked
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.wires.functions.contract import FUNCTIONS
+from upkeep.wires.net import parallel
+from upkeep.wires.net.address import Integration, Kind, address
 
 CONFIG = settings(ROOT / "config").maintenance
 LIMITS = CONFIG.integrations

@@ -13,16 +13,18 @@ import pytest
 import yaml
 
 from sandbox.postgres import HOST
-from tests.sql import test_ledger
-from tests.sql.test_ledger import DAY, DUE, Ledger, finding, later, record, write
-from tests.wire.server import Server, answer
-from upkeep import documents, integrations
-from upkeep.checks import integrations as judging
-from upkeep.findings import Level, Sample
-from upkeep.functions.contract import FUNCTIONS
-from upkeep.ledger import Answer, Looked, StepRecord
-from upkeep.settings import ROOT, settings
-from upkeep.windows import Window
+from tests.ledger import test_ledger
+from tests.ledger.test_ledger import DAY, DUE, Ledger, finding, later, record, write
+from tests.stages.server import Server, answer
+from upkeep.areas.documents.results import guide_results
+from upkeep.areas.integrations import look as judging
+from upkeep.areas.integrations.use import last_use
+from upkeep.core.findings import Level, Sample
+from upkeep.core.windows import Window
+from upkeep.ledger.write import Answer, Looked, StepRecord
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.wires.functions.contract import FUNCTIONS
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
@@ -38,7 +40,7 @@ PERIOD = (DUE - 28 * DAY, DUE)
 def used(book: Ledger, window: Window) -> set[str]:
     """The kinds of Connection that the target's steps have used."""
     with book.session() as session:
-        found = integrations.last_use(session, window.target, DUE - judging.REACH)
+        found = last_use(session, window.target, DUE - judging.REACH)
     assert all(isinstance(at, datetime) for at in found.values())
     return set(found)
 
@@ -53,7 +55,7 @@ def stepped(source: str, *findings: Any, state: str = "ran", answered: bool = Fa
 @pytest.mark.parametrize(
     ("step", "kinds"),
     [
-        (stepped("include/sql/checks/connections.sql"), {"read"}),
+        (stepped("include/sql/database/connections.sql"), {"read"}),
         (stepped("include/sql/ledger/weeks.sql"), set()),
         (stepped("production-monitoring system_status", answered=True), {"functions"}),
         (stepped("production-monitoring system_status"), set()),
@@ -104,7 +106,7 @@ def test_a_receipt_is_a_use_of_the_connection_that_maintains(book: Ledger, windo
 def items(book: Ledger, window: Window) -> dict[str, tuple[int, bool]]:
     """Item → (days from the period's end to its last window, whether the period had a result)."""
     with book.session() as session:
-        rows = documents.guide_results(session, window.target, PERIOD)
+        rows = guide_results(session, window.target, PERIOD)
     return {row["guide"]: ((row["last"] - DUE).days, row["inside"]) for row in rows}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from upkeep.settings import ROOT
+from upkeep.settings.base import ROOT
 
 LOOK = """
 import json

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from sandbox.registry import Registry
-from tests.wire.npm import program
-from tests.wire.server import Server
-from upkeep.checks import npm
-from upkeep.findings import Level
-from upkeep.ledger import Looked
-from upkeep.patches import Npm
-from upkeep.settings import ROOT, Checkout
+from tests.stages.npm import program
+from tests.stages.server import Server
+from upkeep.areas.patches import npm
+from upkeep.areas.patches.run import Npm
+from upkeep.core.findings import Level
+from upkeep.ledger.write import Looked
+from upkeep.settings.base import ROOT
+from upkeep.settings.patches import Checkout
 
 
 @pytest.fixture

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from upkeep import patches
-from upkeep.checks import npm
-from upkeep.findings import Finding, Level
-from upkeep.patches import MOST_BYTES, NotRun, Npm, read_audit, read_files, read_outdated
-from upkeep.settings import Checkout
+from upkeep.areas.patches import npm
+from upkeep.areas.patches.answers import Audit, read_audit, read_outdated
+from upkeep.areas.patches.base import MOST_BYTES, NotRun
+from upkeep.areas.patches.files import read_files
+from upkeep.areas.patches.run import Npm
+from upkeep.core.findings import Finding, Level
+from upkeep.settings.patches import Checkout
 
 #: What npm 11 says, as recorded, cut to what matters.
 COUNTS = {"info": 0, "low": 0, "moderate": 0, "high": 1, "critical": 1, "total": 2}
@@ -68,7 +70,7 @@ def test_vulnerable_is_read_the_worst_first() -> None:
 
 def test_clean_is_read() -> None:
     """An answer with counts of nothing, of so many packages."""
-    assert read_audit(json.dumps(CLEAN)) == patches.Audit((), 2)
+    assert read_audit(json.dumps(CLEAN)) == Audit((), 2)
 
 
 @pytest.mark.parametrize(

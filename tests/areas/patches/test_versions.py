@@ -7,9 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 import psycopg
 import pytest
 
-from upkeep import checks, database
-from upkeep.findings import Finding, Level
-from upkeep.settings import ROOT, Patches, Settings, settings
+from upkeep.areas.look import Look, carry_out
+from upkeep.areas.registry import find
+from upkeep.core.findings import Finding, Level
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import Settings, settings
+from upkeep.settings.patches import Patches
+from upkeep.wires import database
 
 CONFIG = settings(ROOT / "config")
 AS_OF = date(2026, 5, 14)
@@ -25,7 +29,7 @@ def known(minors: dict[int, int], as_of: date = AS_OF) -> Settings:
 def look(dsn: str, config: Settings, now: datetime = NOW) -> dict[str, Finding]:
     """Carry out the check: key → finding."""
     with database.session(lambda: psycopg.connect(dsn), config.maintenance.sql, read_only=True) as session:
-        looked = checks.carry_out(checks.find("version_lag"), checks.Look(session, config, now))
+        looked = carry_out(find("version_lag"), Look(session, config, now))
     return {finding.key: finding for finding in looked.findings}
 
 

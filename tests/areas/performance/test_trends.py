@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from upkeep import trends
-from upkeep.findings import Finding, Level
-from upkeep.trends import METRICS, Metric
+from upkeep.areas.performance import trends
+from upkeep.areas.performance.trends import METRICS, Metric
+from upkeep.core.findings import Finding, Level
 
 BY_NAME = {metric.name: metric for metric in METRICS}
 RESPONSE = BY_NAME["week_response_time"]

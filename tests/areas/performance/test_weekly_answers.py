@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from upkeep.checks import answers
-from upkeep.findings import Finding, Level
-from upkeep.functions.contract import ContractError, parse_answer
-from upkeep.ledger import Looked
-from upkeep.settings import ROOT, settings
+from upkeep.areas import answers
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import Looked
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.wires.functions.contract import ContractError, parse_answer
 
 SHIPPED = settings(ROOT / "config")
 PERFORMANCE = ("production-monitoring", "performance_report")

@@ -13,14 +13,17 @@ import psycopg
 import pytest
 
 from sandbox.postgres import Cluster
-from tests.sql.test_checks_database import Platform, bare, grant, login, until  # noqa: F401  # bare is a fixture
-from tests.sql.test_checks_security import SCHEMA, configured, request
-from upkeep import checks, database, ledger
-from upkeep.checks import access
-from upkeep.checks import slow as slow_statements
-from upkeep.findings import Finding, Level
-from upkeep.ledger import Looked
-from upkeep.settings import ROOT, Settings, settings
+from tests.areas.database.test_sizes import Platform, bare, grant, login, until  # noqa: F401  # bare is a fixture
+from tests.areas.security.test_logins import SCHEMA, configured, request
+from upkeep.areas.look import Look, carry_out
+from upkeep.areas.performance import slow_queries as slow_statements
+from upkeep.areas.registry import find
+from upkeep.areas.security import access
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import Looked, plain
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import Settings, settings
+from upkeep.wires import database
 
 CONFIG = settings(ROOT / "config")
 END = datetime(2026, 5, 10, 3, tzinfo=UTC)
@@ -51,9 +54,9 @@ def look(
 ) -> Looked:
     """Carry out one check as the reader, with a snapshot as the ledger would give it back."""
     with database.session(lambda: psycopg.connect(platform.reader), CONFIG.maintenance.sql, read_only=True) as session:
-        one = checks.Look(session, config, datetime.now(UTC), about=about, previous=previous)
-        looked = checks.carry_out(checks.find(name), one)
-    return Looked(looked.findings, looked.samples, None, json.loads(json.dumps(ledger.plain(looked.snapshot))))
+        one = Look(session, config, datetime.now(UTC), about=about, previous=previous)
+        looked = carry_out(find(name), one)
+    return Looked(looked.findings, looked.samples, None, json.loads(json.dumps(plain(looked.snapshot))))
 
 
 def by_key(looked: Looked) -> dict[str, Finding]:
@@ -191,9 +194,9 @@ def test_the_log_is_read_by_its_time_index(busy: Platform) -> None:
     """The plan of the statement with the guard in force has no sequential scan of the log."""
     busy.sql("ANALYZE application_logs")
     names = {**CONFIG.maintenance.logs.application.model_dump(exclude={"table"})}
-    text = database.statement("checks/access_patterns", schema="public", table="application_logs", **names)
+    text = database.statement("security/access_patterns", schema="public", table="application_logs", **names)
     with database.session(lambda: psycopg.connect(busy.reader), CONFIG.maintenance.sql, read_only=True) as session:
-        session.rows(session.load("checks/by_index_only"))
+        session.rows(session.load("logs/by_index_only"))
         plan = session.rows(f"EXPLAIN {text}", {"start": PERIOD[0], "end": PERIOD[1], "most": 5})
     said = "\n".join(row["QUERY PLAN"] for row in plan)
     assert "application_logs_created_at_idx" in said

@@ -13,12 +13,16 @@ import psycopg
 import pytest
 
 from sandbox.postgres import Cluster
-from tests.sql.test_checks_database import Platform, grant, login, until
-from tests.sql.test_checks_security import SCHEMA, configured, log_in, request
-from upkeep import checks, database, ledger
-from upkeep.findings import Finding, Level
-from upkeep.ledger import Looked
-from upkeep.settings import ROOT, Hours, Settings, settings
+from tests.areas.database.test_sizes import Platform, grant, login, until
+from tests.areas.security.test_logins import SCHEMA, configured, log_in, request
+from upkeep.areas.look import Look, carry_out
+from upkeep.areas.registry import find
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import Looked, clean, plain
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import Settings, settings
+from upkeep.settings.values import Hours
+from upkeep.wires import database
 
 CONFIG = settings(ROOT / "config")
 END = datetime(2026, 12, 6, 2, tzinfo=UTC)
@@ -53,9 +57,9 @@ def look(
 ) -> Looked:
     """Carry out the review as the reader, with a snapshot as the ledger would give it back."""
     with database.session(lambda: psycopg.connect(platform.reader), config.maintenance.sql, read_only=True) as session:
-        one = checks.Look(session, config, about[1], about=about, previous=previous)
-        looked = checks.carry_out(checks.find("access_review"), one)
-    snapshot = json.loads(json.dumps(ledger.clean(ledger.plain(looked.snapshot))))
+        one = Look(session, config, about[1], about=about, previous=previous)
+        looked = carry_out(find("access_review"), one)
+    snapshot = json.loads(json.dumps(clean(plain(looked.snapshot))))
     return Looked(looked.findings, looked.samples, None, snapshot)
 
 
@@ -245,8 +249,8 @@ def test_a_session_with_an_expired_password_is_found(platform: Platform) -> None
     past = "ALTER ROLE {role} VALID UNTIL '2020-01-01'"
     with database.session(lambda: psycopg.connect(platform.reader), CONFIG.maintenance.sql, read_only=True) as session:
         platform.sql(past, role=platform.role)
-        one = checks.Look(session, CONFIG, END, about=PERIOD)
-        (sessions,) = [f for f in checks.find("access_review").look(one).findings if f.key == "access_review:sessions"]
+        one = Look(session, CONFIG, END, about=PERIOD)
+        (sessions,) = [f for f in find("access_review").look(one).findings if f.key == "access_review:sessions"]
         assert sessions.level is Level.ADVISORY
         assert f"{platform.role} (password expired) with 1 from " in sessions.detail
     platform.sql("ALTER ROLE {role} VALID UNTIL 'infinity'", role=platform.role)
@@ -313,7 +317,7 @@ def test_the_logs_are_read_by_their_time_index_and_of_requests_the_odd_hours_alo
             return execute(statement, parameters)
 
         session.rows = explained  # type: ignore[method-assign]
-        looked = checks.find("access_review").look(checks.Look(session, CONFIG, END, about=PERIOD))
+        looked = find("access_review").look(Look(session, CONFIG, END, about=PERIOD))
     of_logins, of_names, of_requests = plans
     assert "security_logs_created_at" in of_names and "Seq Scan" not in of_names
     assert "Bitmap Index Scan on security_logs_created_at_idx" in of_logins

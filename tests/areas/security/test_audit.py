@@ -21,13 +21,17 @@ from cryptography.x509.oid import NameOID
 from psycopg import sql
 
 from sandbox.postgres import Cluster, identity
-from tests.sql.test_checks_database import Platform, bare, login, platform, until  # noqa: F401  # two are fixtures
-from upkeep import checks, database, queries
-from upkeep.checks.audit.ask import MAX_DETAIL, SHOWN
-from upkeep.checks.audit.rules import RULES
-from upkeep.findings import Finding, Level
-from upkeep.ledger import Looked
-from upkeep.settings import ROOT, Audit, settings
+from tests.areas.database.test_sizes import Platform, bare, login, platform, until  # noqa: F401  # two are fixtures
+from upkeep.areas.look import Look, carry_out
+from upkeep.areas.registry import find
+from upkeep.areas.security.audit.ask import MAX_DETAIL, SHOWN
+from upkeep.areas.security.audit.rules import RULES
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import Looked
+from upkeep.settings.audit import Audit
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.wires import database, queries
 
 CONFIG = settings(ROOT / "config")
 SCHEMA = 'Api "S" 🦔%s'
@@ -74,7 +78,7 @@ def look(dsn: str, audit: Audit) -> Looked:
     """Carry out the audit over this connection, with this section in config's place."""
     config = CONFIG.model_copy(update={"maintenance": CONFIG.maintenance.model_copy(update={"audit": audit})})
     with database.session(lambda: psycopg.connect(dsn), config.maintenance.sql, read_only=True) as session:
-        return checks.carry_out(checks.find("audit"), checks.Look(session, config, datetime.now(UTC)))
+        return carry_out(find("audit"), Look(session, config, datetime.now(UTC)))
 
 
 @pytest.fixture
@@ -586,7 +590,7 @@ def test_a_membership_that_allows_nothing_is_none(estate: Estate) -> None:
     """From 16 on a grant may give neither the rights nor the way to them; the right to grant it on is a way."""
     with psycopg.connect(estate.platform.admin) as connection:
         if connection.info.server_version < 160_000:
-            older, plain = (queries.path("audit/powerful_memberships", version) for version in (150_000, None))
+            older, plain = (queries.path("security/audit/powerful_memberships", version) for version in (150_000, None))
             assert older == plain
             return
     key = f"powerful_memberships:{quoted(estate.other)} in pg_write_server_files"
@@ -625,7 +629,7 @@ def test_what_only_a_superuser_may_read_is_unknown(estate: Estate) -> None:
     found = estate.found()
     for name, said in (("password_md5", "table pg_authid"), ("pg_hba", "view pg_hba_file_rules")):
         assert (found[name].level, found[name].detail) == (Level.UNKNOWN, f"not readable: permission denied for {said}")
-        assert f"include/sql/audit/{name}.sql" in found[name].remedy
+        assert f"include/sql/security/audit/{name}.sql" in found[name].remedy
     assert {key.partition(":")[0] for key in found} == {rule.name for rule in RULES}
     reader = quoted(estate.platform.role)
     estate.sql(f"GRANT SELECT ON pg_catalog.pg_hba_file_rules TO {reader}")
@@ -883,7 +887,7 @@ def test_settings_of_the_server(server: Cluster, plain: Callable[[], dict[str, F
 
 def test_its_source_is_a_file() -> None:
     """What a report names can be opened."""
-    assert Path(ROOT / checks.find("audit").source).is_file()
+    assert Path(ROOT / find("audit").source).is_file()
 
 
 def test_a_password_that_was_never_valid_is_told(estate: Estate) -> None:

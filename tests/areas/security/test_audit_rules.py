@@ -6,11 +6,12 @@ import re
 
 import pytest
 
-from upkeep.checks.audit.ask import MAX_DETAIL, SHOWN, judged
-from upkeep.checks.audit.rules import RULES
-from upkeep.findings import Level
-from upkeep.settings import ROOT, settings
+from upkeep.areas.security.audit.ask import MAX_DETAIL, SHOWN, judged
+from upkeep.areas.security.audit.rules import RULES
+from upkeep.core.findings import Level
 from upkeep.settings.audit import RULES as NAMES
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
 
 CONFIG = settings(ROOT / "config").maintenance.audit
 DOCUMENT = (ROOT / "docs" / "audit.md").read_text(encoding="utf-8")

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from sandbox.twin.keys import legacy_key, secret_key
-from upkeep.findings import Finding, Level, Sample
-from upkeep.keys import judged
-from upkeep.settings import ROOT, settings
+from upkeep.areas.security.keys import judged
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.settings.base import ROOT
 from upkeep.settings.keys import Keys
+from upkeep.settings.load import settings
 
 NOW = datetime(2026, 12, 6, 2, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -15,12 +15,17 @@ import pytest
 from psycopg import sql
 
 from sandbox.postgres import Cluster
-from tests.sql.test_checks_database import Platform, grant, login
-from upkeep import checks, database
-from upkeep.checks import logs, security
-from upkeep.findings import Finding, Level
-from upkeep.ledger import Looked
-from upkeep.settings import ROOT, Hours, Settings, TableName, settings
+from tests.areas.database.test_sizes import Platform, grant, login
+from upkeep.areas import logs
+from upkeep.areas.look import Look, carry_out
+from upkeep.areas.registry import find
+from upkeep.areas.security import logins
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import Looked
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import Settings, settings
+from upkeep.settings.values import Hours, TableName
+from upkeep.wires import database
 
 CONFIG = settings(ROOT / "config")
 END = datetime(2026, 5, 4, 2, tzinfo=UTC)
@@ -64,8 +69,8 @@ def look(
 ) -> Looked:
     """Carry out one check as the reader, at the period's end."""
     with database.session(lambda: psycopg.connect(platform.reader), config.maintenance.sql, read_only=True) as session:
-        one = checks.Look(session, config, about[1], about=about, remembered=remembered or {})
-        return checks.carry_out(checks.find(name), one)
+        one = Look(session, config, about[1], about=about, remembered=remembered or {})
+        return carry_out(find(name), one)
 
 
 def one(looked: Looked) -> Finding:
@@ -258,7 +263,7 @@ def test_many_new_addresses_are_one_finding(platform: Platform) -> None:
     finding = one(look(platform, "new_addresses"))
     assert finding.detail.startswith("60 of 60 addresses with a login are new: 10.0.0.1 (<b>")
     assert "and 55 more" in finding.detail
-    assert len(finding.metadata["addresses"]) == security.SHOWN
+    assert len(finding.metadata["addresses"]) == logins.SHOWN
     assert len(finding.detail) < 2000
 
 
@@ -497,12 +502,12 @@ def test_once_servers_are_named_all_others_are_strangers(platform: Platform) -> 
 @pytest.mark.guide("G6", "fires", "silent")
 def test_the_age_of_the_last_scan() -> None:
     """None yet is UNKNOWN, eight days are ok and more a warning, the future is UNKNOWN."""
-    unseen = security.scan_age(None, END)
+    unseen = logins.scan_age(None, END)
     assert unseen.level is Level.UNKNOWN and "not collected: no weekly scan has been recorded yet" in unseen.detail
-    assert "no weekly scan has been recorded yet" in security.scan_age(None, END).detail
-    assert security.scan_age(END - timedelta(days=8), END).level is Level.OK
-    assert security.scan_age(END - timedelta(days=8, seconds=1), END).level is Level.WARNING
-    unseen = security.scan_age(END + timedelta(hours=1), END)
+    assert "no weekly scan has been recorded yet" in logins.scan_age(None, END).detail
+    assert logins.scan_age(END - timedelta(days=8), END).level is Level.OK
+    assert logins.scan_age(END - timedelta(days=8, seconds=1), END).level is Level.WARNING
+    unseen = logins.scan_age(END + timedelta(hours=1), END)
     assert (
         unseen.level is Level.UNKNOWN
         and "the last weekly scan is of 2026-05-04 03:00 UTC, which is still to come" in unseen.detail
@@ -739,7 +744,7 @@ def test_a_big_log_is_read_by_its_time_index_only(platform: Platform) -> None:
             with database.session(lambda: psycopg.connect(platform.reader), clocks, read_only=True) as opened:
                 session = Explaining(opened.connection)
                 session.plans = {}
-                checks.find(name).look(checks.Look(session, CONFIG, END, about=about))
+                find(name).look(Look(session, CONFIG, END, about=about))
             assert session.plans
             for statement, plan in session.plans.items():
                 assert "Seq Scan" not in plan, statement
@@ -748,8 +753,8 @@ def test_a_big_log_is_read_by_its_time_index_only(platform: Platform) -> None:
 
 def test_every_check_has_its_statement() -> None:
     """The source that a report names is a file."""
-    assert tuple(check.name for check in security.CHECKS) == ALL
-    assert all(Path(ROOT / check.source).is_file() for check in security.CHECKS)
+    assert tuple(check.name for check in logins.CHECKS) == ALL
+    assert all(Path(ROOT / check.source).is_file() for check in logins.CHECKS)
 
 
 # Configuration ----------------------------------------------------------------------------------------------------

@@ -13,12 +13,15 @@ import psycopg
 import pytest
 
 from sandbox.postgres import Cluster
-from tests.sql.test_checks_database import Platform, bare, login, platform  # noqa: F401  # two are fixtures
-from upkeep import checks, database, ledger, queries
-from upkeep.checks.permissions import SHOWN, Change, diff
-from upkeep.findings import Finding, Level
-from upkeep.ledger import Looked
-from upkeep.settings import ROOT, settings
+from tests.areas.database.test_sizes import Platform, bare, login, platform  # noqa: F401  # two are fixtures
+from upkeep.areas.look import Look, carry_out
+from upkeep.areas.registry import find
+from upkeep.areas.security.permissions import SHOWN, Change, diff
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import Looked, clean, plain
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.wires import database, queries
 
 CONFIG = settings(ROOT / "config")
 DUE = datetime(2026, 5, 3, 3, tzinfo=UTC)
@@ -30,10 +33,8 @@ def look(platform: Platform, before: Any = None) -> Looked:  # noqa: F811
     """Carry out the check as the reader, held against a snapshot as the ledger would give it back."""
     with database.session(lambda: psycopg.connect(platform.reader), CONFIG.maintenance.sql, read_only=True) as session:
         previous = None if before is None else (DUE, before)
-        looked = checks.carry_out(
-            checks.find("permissions"), checks.Look(session, CONFIG, datetime.now(UTC), previous=previous)
-        )
-    return Looked(looked.findings, snapshot=json.loads(json.dumps(ledger.clean(ledger.plain(looked.snapshot)))))
+        looked = carry_out(find("permissions"), Look(session, CONFIG, datetime.now(UTC), previous=previous))
+    return Looked(looked.findings, snapshot=json.loads(json.dumps(clean(plain(looked.snapshot)))))
 
 
 def found(platform: Platform, before: Any) -> dict[str, Finding]:  # noqa: F811
@@ -320,7 +321,7 @@ def test_an_upgrade_from_before_16_changes_no_membership(estate: Platform) -> No
     estate.sql("GRANT pg_monitor TO {role}", role=ROLE)
     with psycopg.connect(estate.reader) as connection:
         older, newer = (
-            connection.execute(queries.load("security/memberships", version).encode()).fetchall()
+            connection.execute(queries.load("security/permissions/memberships", version).encode()).fetchall()
             for version in (150_000, connection.info.server_version)
         )
     assert sorted(older) == sorted(newer)
@@ -348,4 +349,4 @@ def test_what_is_alarming(change: Change, alarming: bool) -> None:
 
 def test_its_source_is_a_file() -> None:
     """What a report names can be opened."""
-    assert Path(ROOT / checks.find("permissions").source).is_file()
+    assert Path(ROOT / find("permissions").source).is_file()

@@ -9,13 +9,19 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.sql.test_checks_database import Platform
-from tests.sql.test_checks_database import bare as bare  # noqa: PLC0414  # a fixture of the next one
-from tests.sql.test_checks_database import platform as platform  # noqa: PLC0414  # the fixture
-from tests.sql.test_database import to
-from upkeep import checks, constraints, database, reindex
-from upkeep.findings import Finding, Level
-from upkeep.settings import ROOT, Settings, TableName, settings
+from tests.areas.database.test_sizes import Platform
+from tests.areas.database.test_sizes import bare as bare  # noqa: PLC0414  # a fixture of the next one
+from tests.areas.database.test_sizes import platform as platform  # noqa: PLC0414  # the fixture
+from tests.wires.test_database import to
+from upkeep.areas.indexes import reindex
+from upkeep.areas.look import Look, carry_out
+from upkeep.areas.registry import find
+from upkeep.areas.tables import constraints
+from upkeep.core.findings import Finding, Level
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import Settings, settings
+from upkeep.settings.values import TableName
+from upkeep.wires import database
 
 CONFIG = settings(ROOT / "config")
 TARGET = "primary"
@@ -51,8 +57,8 @@ def look(platform: Platform, name: str, config: Settings | None = None) -> dict[
     """The findings of one check as the reader carries it out, by key."""
     config = config or limited()
     with database.session(to(platform.reader), config.maintenance.sql, read_only=True) as session:
-        one = checks.Look(session, config, datetime.now(UTC), target=TARGET)
-        return {finding.key: finding for finding in checks.carry_out(checks.find(name), one).findings}
+        one = Look(session, config, datetime.now(UTC), target=TARGET)
+        return {finding.key: finding for finding in carry_out(find(name), one).findings}
 
 
 def proposed(platform: Platform, config: Settings | None = None, *taken: int) -> list[str]:

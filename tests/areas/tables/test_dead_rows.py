@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from tests.sql.test_checks_database import Platform
-from tests.sql.test_checks_security import look
-from tests.sql.test_checks_security import platform as platform  # noqa: PLC0414  # the fixture
-from upkeep.findings import Finding, Level
+from tests.areas.database.test_sizes import Platform
+from tests.areas.security.test_logins import look
+from tests.areas.security.test_logins import platform as platform  # noqa: PLC0414  # the fixture
+from upkeep.core.findings import Finding, Level
 
 
 def of(platform: Platform, table: str) -> Finding | None:

@@ -7,12 +7,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.apply.stage import HOUR, Go, Stage, changed, states
-from tests.apply.test_killed import kill
-from tests.sql.test_database import running, until
-from upkeep import gate
-from upkeep.gate import Stored
-from upkeep.settings import Maintenance
+from tests.gate.test_killed import kill
+from tests.stages.stage import HOUR, Go, Stage, changed, states
+from tests.wires.test_database import running, until
+from upkeep.gate.drawn_up import Stored
+from upkeep.gate.permitted import past_actions
+from upkeep.settings.maintenance import Maintenance
 
 KEY = 1
 #: ANALYZE evaluates an index's expression and VACUUM does not, so that it alone waits here.
@@ -60,7 +60,7 @@ def test_killed_between_its_halves(stage: Stage, halved: Stored, tmp_path: Path)
     assert first["reason"].startswith("vacuumed, not analysed; the process that had the permit ended")
     assert counters(stage) == (1, 1)
     with stage.ledger.session() as session:
-        assert gate.past_actions(session, stage.name, "optimise", halved.planned_at - HOUR) == []
+        assert past_actions(session, stage.name, "optimise", halved.planned_at - HOUR) == []
 
 
 def test_cancelled_between_its_halves(stage: Stage, halved: Stored) -> None:

@@ -9,10 +9,14 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.apply.stage import Stage, changed, configured, states
-from tests.sql.test_database import until
-from upkeep import gate, optimise, plans, predictions
-from upkeep.settings import Optimise
+from tests.stages.stage import Stage, changed, configured, states
+from tests.wires.test_database import until
+from upkeep.areas.tables import vacuum as optimise
+from upkeep.gate import predictions
+from upkeep.gate.permitted import past_actions
+from upkeep.gate.plans.form import body
+from upkeep.gate.plans.model import MOST_ACTIONS, numbered
+from upkeep.settings.approval import Optimise
 
 VERSION = 170_000
 SEEN = {"live_rows": 1, "dead_rows": 1, "changed_rows": 1, "table_bytes": 0, "index_bytes": 0, "visible_pages": 0}
@@ -22,7 +26,7 @@ ROW = {"vacuum": True, "oid": 1, "schema": "public", "table": "t", "shape": "s",
 
 def verbs(stage: Stage) -> dict[str, str]:
     """table → verb of what would be planned."""
-    actions, _ = plans.numbered(optimise.propose(stage.candidates(), stage.config.optimise, ("dba",), VERSION))
+    actions, _ = numbered(optimise.propose(stage.candidates(), stage.config.optimise, ("dba",), VERSION))
     return {action.table: action.verb for action in actions}
 
 
@@ -193,10 +197,10 @@ def test_ten_thousand_candidates_make_two_hundred_actions(stage: Stage) -> None:
             )
     stage.config = changed(stage.config, optimise={"dead_rows": 1})
     rows = until(stage.candidates, lambda found: found and found[0]["candidates"] == 10_000)
-    assert len(rows) == plans.MOST_ACTIONS + 1
-    stored = stage.plan(left_out=rows[0]["candidates"] - plans.MOST_ACTIONS)
+    assert len(rows) == MOST_ACTIONS + 1
+    stored = stage.plan(left_out=rows[0]["candidates"] - MOST_ACTIONS)
     assert (len(stored.plan.actions), stored.plan.left_out) == (200, 9_800)
-    form = plans.body(stored.plan, "dba", stored.measured, ["ann"])
+    form = body(stored.plan, "dba", stored.measured, ["ann"])
     assert "9800 more candidates wait for the next window" in form
 
 
@@ -274,7 +278,7 @@ def test_hot_updates_since_the_last_receipt_lower_the_prediction(stage: Stage) -
     (row,) = until(stage.candidates)
     assert (row["updates"], row["hot_updates"], row["deletes"]) == (10_000, 10_000, 10_000)
     with stage.ledger.session() as session:
-        past = gate.past_actions(session, stage.name, optimise.KIND, datetime.now(UTC) - timedelta(hours=1))
+        past = past_actions(session, stage.name, optimise.KIND, datetime.now(UTC) - timedelta(hours=1))
     last = predictions.learned(past, 5).after["vacuum", row["oid"]]
     assert (last["updates"], last["deletes"]) == (0, 10_000)
     config = stage.config.optimise

@@ -10,13 +10,17 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.apply.stage import Go, Stage, changed, states
-from tests.apply.test_killed import kill, patient
-from tests.sql.test_checks_database import login
-from tests.sql.test_database import running, until
-from upkeep import constraints, database, gate, plans, proposals
-from upkeep.plans import Action, Proposal
-from upkeep.settings import ROOT, settings
+from tests.areas.database.test_sizes import login
+from tests.gate.test_killed import kill, patient
+from tests.stages.stage import Go, Stage, changed, states
+from tests.wires.test_database import running, until
+from upkeep.areas import proposals
+from upkeep.areas.tables import constraints
+from upkeep.gate.drawn_up import Stored
+from upkeep.gate.plans.model import Action, Proposal, numbered
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.wires import database
 
 SHIPPED = settings(ROOT / "config")
 NAME = "t.positive"
@@ -42,9 +46,9 @@ def collected(stage: Stage, *taken: Action, cadence: str = "monthly") -> list[Pr
     return [one for one in found if one.action.kind == constraints.KIND]
 
 
-def approved(stage: Stage) -> gate.Stored:
+def approved(stage: Stage) -> Stored:
     """A plan of all validations that both roles approved."""
-    actions, measured = plans.numbered(collected(stage))
+    actions, measured = numbered(collected(stage))
     return stage.decide(stage.plan(actions=actions, measured=measured, cadence="monthly"))
 
 

@@ -9,10 +9,15 @@ from typing import Any
 
 import pytest
 
-from upkeep import plans, thresholds
-from upkeep.findings import Bands, Level
-from upkeep.settings import METRICS, ROOT, Thresholds, settings
-from upkeep.thresholds import InForce
+from upkeep.areas.thresholds import force
+from upkeep.areas.thresholds import propose as thresholds_propose
+from upkeep.areas.thresholds.force import InForce, parse, statement
+from upkeep.areas.thresholds.propose import propose
+from upkeep.core.findings import Bands, Level
+from upkeep.core.text import prose
+from upkeep.settings.base import METRICS, ROOT
+from upkeep.settings.load import settings
+from upkeep.settings.thresholds import Thresholds
 
 CONFIG = settings(ROOT / "config").thresholds
 LEAST = CONFIG.proposals.least_windows
@@ -29,12 +34,12 @@ def shipped(**changed: Any) -> InForce:
 def proposed(values: list[float], metric: str = ERRORS, config: Thresholds = CONFIG) -> str:
     """What is proposed for one metric from these values; empty when nothing is."""
     now = shipped(thresholds=config)
-    return "".join(one.action.statement for one in thresholds.propose({metric: values}, now, config, ("lead",)))
+    return "".join(one.action.statement for one in propose({metric: values}, now, config, ("lead",)))
 
 
 def told(values: list[float], metric: str = ERRORS) -> tuple[Level, str]:
     """What the weekly look says of one metric."""
-    found = {finding.key: finding for finding in thresholds.found({metric: values}, shipped(), CONFIG)}
+    found = {finding.key: finding for finding in thresholds_propose.found({metric: values}, shipped(), CONFIG)}
     assert set(found) == {f"thresholds:{name}" for name in METRICS}
     return found[f"thresholds:{metric}"].level, found[f"thresholds:{metric}"].detail
 
@@ -92,7 +97,7 @@ def test_whatever_history_says_the_bands_stay_inside_the_bounds(metric: str, whe
     days = {"best": [best] * 30, "worst": [worst] * 30, "middle": [low + (high - low) * day / 30 for day in range(31)]}
     text = proposed(days[where], metric)
     assert text, "it moves from the guide's edge to a bound"
-    name, found = thresholds.parse(text, CONFIG)
+    name, found = parse(text, CONFIG)
     assert name == metric
     assert CONFIG.bounds[metric].outside(found) == ""
     warning, critical = found.edges
@@ -125,14 +130,14 @@ def test_whatever_history_says_the_bands_stay_inside_the_bounds(metric: str, whe
 def test_a_statement_that_config_does_not_allow_is_refused(text: str, why: str) -> None:
     """Outside the bounds, turned round, with other ends, or written in another way than the one that is hashed."""
     with pytest.raises(ValueError, match=re.escape(why)):
-        thresholds.parse(text, CONFIG)
+        parse(text, CONFIG)
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_a_statement_is_read_back_as_it_was_written(metric: str) -> None:
     """The file's own bands, and numbers of any size."""
     bands = CONFIG.metrics[metric]
-    assert thresholds.parse(thresholds.statement(metric, bands), CONFIG) == (metric, bands)
+    assert parse(statement(metric, bands), CONFIG) == (metric, bands)
     assert bands.moved(*bands.edges) == bands
 
 
@@ -140,7 +145,7 @@ def test_large_numbers_are_written_out() -> None:
     """A power of ten would not be read back."""
     slow = CONFIG.metrics["response_time"].moved(12_345_678.5, 23_456_789.25)
     said = "response_time: ok [0, 12345678.5), warning [12345678.5, 23456789.25], critical (23456789.25, inf)"
-    assert thresholds.statement("response_time", slow) == said
+    assert statement("response_time", slow) == said
 
 
 # What is not proposed -------------------------------------------------------------------------------------------
@@ -186,11 +191,13 @@ def test_a_small_move_is_no_news() -> None:
 
 def test_what_is_in_force_is_not_proposed_again() -> None:
     """Once approved, the same history agrees: the finding is gone."""
-    _, bands = thresholds.parse(proposed(QUIET), CONFIG)
+    _, bands = parse(proposed(QUIET), CONFIG)
     approved = CONFIG.model_copy(update={"metrics": {**CONFIG.metrics, ERRORS: bands}})
     now = shipped(thresholds=approved, versions={**dict.fromkeys(METRICS, 1), ERRORS: 2})
-    assert thresholds.propose({ERRORS: QUIET}, now, CONFIG, ("lead",)) == []
-    (finding,) = [one for one in thresholds.found({ERRORS: QUIET}, now, CONFIG) if one.key == "thresholds:error_rate"]
+    assert propose({ERRORS: QUIET}, now, CONFIG, ("lead",)) == []
+    (finding,) = [
+        one for one in thresholds_propose.found({ERRORS: QUIET}, now, CONFIG) if one.key == "thresholds:error_rate"
+    ]
     assert (finding.level, finding.metadata["thresholds"]) == (Level.OK, 2)
     assert finding.detail.startswith("in force (version 2): warning from 0.37, critical from 1.5 %; no proposal: ")
 
@@ -200,24 +207,24 @@ def test_what_is_in_force_is_not_proposed_again() -> None:
 
 def test_the_action_says_what_people_approve() -> None:
     """Target, metric, version and bands in force are its preconditions; what takes it back is the old statement."""
-    (one,) = thresholds.propose({ERRORS: QUIET}, shipped(), CONFIG, ("lead", "devops"))
+    (one,) = propose({ERRORS: QUIET}, shipped(), CONFIG, ("lead", "devops"))
     action, old = one.action, "error_rate: ok [0, 0.5), warning [0.5, 2], critical (2, 100]"
     assert (action.kind, action.verb, action.schema, action.table) == ("thresholds", "set", "primary", ERRORS)
     assert (action.oid, action.shape, action.undo, action.roles) == (1, old, old, ("lead", "devops"))
-    assert plans.prose(action.because) == action.because
+    assert prose(action.because) == action.because
     assert one.measured == {
         "windows": 28,
         "median": 0.25,
         "MAD": 0.025,
         "distance from the best at the 0.95 quantile": 0.3,
     }
-    assert {plans.prose(name) for name in one.measured} == set(one.measured)
+    assert {prose(name) for name in one.measured} == set(one.measured)
 
 
 def test_the_version_is_told_with_its_people() -> None:
     """The file's, and what is ignored beside it."""
     assert shipped().words == "version 1, as config/thresholds.yaml"
-    one = thresholds.force.Ignored(2, ERRORS, "why")
+    one = force.Ignored(2, ERRORS, "why")
     assert shipped(ignored=(one,)).words.endswith("; 1 newer row that does not verify left out")
     assert shipped(ignored=(one, one)).words.endswith("; 2 newer rows that do not verify left out")
 

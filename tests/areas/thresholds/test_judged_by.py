@@ -9,11 +9,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.apply.stage import Stage, uri
-from tests.apply.test_thresholds import ERRORS, PROPOSED, QUIET, day, days, in_ledger, measured, planned
-from upkeep import reports
-from upkeep.findings import Finding, Level
-from upkeep.settings import ConfigError
+from tests.areas.thresholds.test_thresholds import ERRORS, PROPOSED, QUIET, day, days, in_ledger, measured, planned
+from tests.stages.stage import Stage, uri
+from upkeep.core.findings import Finding, Level
+from upkeep.report.model import Report
+from upkeep.report.page import to_html
+from upkeep.settings.base import ConfigError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
@@ -50,7 +51,7 @@ def looked(stage: Stage) -> dict[str, Finding]:
     return {one.key: one for one in task._look(day(stage, 0)).findings}
 
 
-def report(stage: Stage) -> reports.Report:
+def report(stage: Stage) -> Report:
     """What the report's task gathers."""
     window = day(stage, 0)
     task = ReportOperator(task_id="report", **of(stage))
@@ -83,7 +84,7 @@ def test_a_daily_window_is_judged_by_what_people_approved_a_week_before(judged: 
     assert looked(judged)[f"thresholds:{ERRORS}"].level is Level.OK
     one = report(judged)
     assert one.thresholds.startswith("version 2, approved by ann and bob on 20")
-    assert one.thresholds in reports.to_html(one)
+    assert one.thresholds in to_html(one)
     bands = {history.metric: history.bands for history in one.history}
     assert bands[ERRORS].edges == (0.37, 1.5)
 

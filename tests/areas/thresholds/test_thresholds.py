@@ -11,16 +11,23 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.apply.stage import BOTH, Stage
-from tests.signing import SIGNER, config_folder, sign_again
-from tests.unit.test_answers import STATUS, status
-from upkeep import gate, ledger, plans, thresholds
-from upkeep.checks import answers
-from upkeep.findings import Finding, Level, Sample
-from upkeep.ledger import Looked, StepRecord
-from upkeep.settings import METRICS, ROOT, Settings, settings
-from upkeep.thresholds import InForce
-from upkeep.windows import Kind, Window
+from tests.areas.test_answers import STATUS, status
+from tests.stages.signing import SIGNER, config_folder, sign_again
+from tests.stages.stage import BOTH, Stage
+from upkeep.areas import answers
+from upkeep.areas.thresholds import change, force
+from upkeep.areas.thresholds import propose as thresholds_propose
+from upkeep.areas.thresholds.change import write
+from upkeep.areas.thresholds.force import KIND, InForce
+from upkeep.areas.thresholds.propose import proposals_from_ledger, propose
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.windows import Kind, Window
+from upkeep.gate.drawn_up import Stored
+from upkeep.gate.permitted import Permit, Receipt, add_permit, add_receipt
+from upkeep.gate.plans.model import Action, Proposal, numbered
+from upkeep.ledger.write import Looked, StepRecord, add_step, open_window
+from upkeep.settings.base import METRICS, ROOT
+from upkeep.settings.load import Settings, settings
 
 SHIPPED = settings(ROOT / "config")
 CONFIG = SHIPPED.thresholds
@@ -58,11 +65,11 @@ def day(stage: Stage, ago: int, **fields: Any) -> Window:
 def measured(stage: Stage, window: Window, *values: float, state: str = "ran", metric: str = ERRORS) -> None:
     """Tries of one step of a window, each with a value."""
     with stage.ledger.session() as session:
-        ledger.open_window(session, window)
+        open_window(session, window)
         for value in values:
             samples = (Sample(metric, value, "%"),)
             record = StepRecord(f"health.{metric}", state, "", "source", window.due, looked=Looked((), samples))
-            ledger.add_step(session, window, record)
+            add_step(session, window, record)
 
 
 def days(stage: Stage, values: list[float], metric: str = ERRORS, first: int = 1) -> None:
@@ -71,18 +78,18 @@ def days(stage: Stage, values: list[float], metric: str = ERRORS, first: int = 1
         measured(stage, day(stage, ago), value, metric=metric)
 
 
-def proposals(stage: Stage, taken: tuple[plans.Action, ...] = ()) -> list[plans.Proposal]:
+def proposals(stage: Stage, taken: tuple[Action, ...] = ()) -> list[Proposal]:
     """What the plan of a window would propose now; both roles of the tests' config must agree."""
-    roles = {**SHIPPED.maintenance.approval.roles, thresholds.KIND: ROLES}
+    roles = {**SHIPPED.maintenance.approval.roles, KIND: ROLES}
     approval = SHIPPED.maintenance.approval.model_copy(update={"roles": roles})
     asked = SHIPPED.model_copy(update={"maintenance": SHIPPED.maintenance.model_copy(update={"approval": approval})})
     with stage.ledger.session() as session:
-        return thresholds.proposals_from_ledger(session, stage.name, asked, taken, datetime.now(UTC))
+        return proposals_from_ledger(session, stage.name, asked, taken, datetime.now(UTC))
 
 
-def planned(stage: Stage, found: list[plans.Proposal] | None = None) -> gate.Stored:
+def planned(stage: Stage, found: list[Proposal] | None = None) -> Stored:
     """A plan of what is proposed."""
-    actions, _ = plans.numbered(proposals(stage) if found is None else found)
+    actions, _ = numbered(proposals(stage) if found is None else found)
     assert actions
     return stage.plan(actions=actions)
 
@@ -90,15 +97,15 @@ def planned(stage: Stage, found: list[plans.Proposal] | None = None) -> gate.Sto
 def in_force(stage: Stage, config: Any = CONFIG) -> InForce:
     """What the stage's target is judged by, as the tasks' role reads it."""
     with stage.ledger.session() as session:
-        return thresholds.in_force(session, config, stage.name)
+        return force.in_force(session, config, stage.name)
 
 
 def told(stage: Stage, config: Any = CONFIG) -> dict[str, Finding]:
     """The weekly look's findings that are not ok, by key; without those of metrics that nothing was measured of."""
     with stage.ledger.session() as session:
-        values = thresholds.history(session, stage.name, config, datetime.now(UTC))
-        now = thresholds.in_force(session, config, stage.name)
-    found = {finding.key: finding for finding in thresholds.found(values, now, config)}
+        values = thresholds_propose.history(session, stage.name, config, datetime.now(UTC))
+        now = force.in_force(session, config, stage.name)
+    found = {finding.key: finding for finding in thresholds_propose.found(values, now, config)}
     empty = {f"thresholds:{metric}" for metric in METRICS if not values[metric]}
     return {key: one for key, one in found.items() if one.level is not Level.OK and key not in empty}
 
@@ -118,7 +125,7 @@ def judged(stage: Stage, value: float) -> Finding:
     return found
 
 
-def second_version(stage: Stage) -> gate.Stored:
+def second_version(stage: Stage) -> Stored:
     """History, plan, both approvals, apply: version 2 of the error rate's bands."""
     days(stage, QUIET)
     stored = stage.decide(planned(stage))
@@ -145,10 +152,10 @@ def test_what_people_approve_is_in_force_and_the_old_version_is_kept(stage: Stag
 
     now = in_force(stage)
     assert (now.version, now.versions[ERRORS], now.versions["cpu_usage"], now.ignored) == (2, 2, 1, ())
-    assert thresholds.statement(ERRORS, now.thresholds.metrics[ERRORS]) == PROPOSED
+    assert force.statement(ERRORS, now.thresholds.metrics[ERRORS]) == PROPOSED
     assert now.words.startswith("version 2, approved by ann and bob on 20")
     assert told(stage) == {} and proposals(stage) == []
-    assert stored.plan.actions[0].undo == thresholds.statement(ERRORS, CONFIG.metrics[ERRORS])
+    assert stored.plan.actions[0].undo == force.statement(ERRORS, CONFIG.metrics[ERRORS])
     assert stage.apply(stored)[ERRORS].state == "done", "applied again, nothing is written twice"
     rows = stage.ledger.ask("SELECT version, statement FROM upkeep.thresholds WHERE target = %s", stage.name)
     assert rows == [(2, PROPOSED)]
@@ -213,7 +220,7 @@ def test_a_subset_is_approved(stage: Stage) -> None:
 def history(stage: Stage) -> list[float]:
     """The error rate's values, oldest first."""
     with stage.ledger.session() as session:
-        return thresholds.history(session, stage.name, CONFIG, datetime.now(UTC))[ERRORS]
+        return thresholds_propose.history(session, stage.name, CONFIG, datetime.now(UTC))[ERRORS]
 
 
 def test_history_is_one_value_a_calendar_window(stage: Stage) -> None:
@@ -276,7 +283,7 @@ def test_an_approved_statement_outside_the_bounds_is_refused(stage: Stage, state
     """Two people approved it, and config's hard bounds still say no: nothing is written."""
     days(stage, QUIET)
     (one,) = proposals(stage)
-    stored = stage.decide(planned(stage, [plans.Proposal(replace(one.action, statement=statement))]))
+    stored = stage.decide(planned(stage, [Proposal(replace(one.action, statement=statement))]))
     outcome = stage.apply(stored)[ERRORS]
     assert outcome.state == "refused"
     assert why in outcome.reason
@@ -304,7 +311,7 @@ def test_a_file_that_was_changed_meanwhile_refuses(
 # Rows that do not verify -------------------------------------------------------------------------------------------
 
 
-def without(table: str) -> Callable[[Stage, gate.Stored], None]:
+def without(table: str) -> Callable[[Stage, Stored], None]:
     """Take a plan's rows out of one of the ledger's tables."""
     statements = {
         "decision": "DELETE FROM upkeep.decisions WHERE digest = %s AND role = 'devops'",
@@ -313,18 +320,18 @@ def without(table: str) -> Callable[[Stage, gate.Stored], None]:
     return lambda stage, stored: in_ledger(stage, statements[table], stored.digest)
 
 
-def changed(statement: str) -> Callable[[Stage, gate.Stored], None]:
+def changed(statement: str) -> Callable[[Stage, Stored], None]:
     """Change rows of a plan."""
     return lambda stage, stored: in_ledger(stage, statement, stored.digest)
 
 
-def eve_for_both(stage: Stage, stored: gate.Stored) -> None:
+def eve_for_both(stage: Stage, stored: Stored) -> None:
     """One person who holds both roles was asked for both, and answered for both."""
     in_ledger(stage, "UPDATE upkeep.shown SET asked = '{eve}' WHERE digest = %s", stored.digest)
     in_ledger(stage, "UPDATE upkeep.decisions SET person = 'eve' WHERE digest = %s", stored.digest)
 
 
-ALTERED: Mapping[str, tuple[Callable[[Stage, gate.Stored], None], str]] = {
+ALTERED: Mapping[str, tuple[Callable[[Stage, Stored], None], str]] = {
     "looser bands, outside the bounds": (
         changed("UPDATE upkeep.thresholds SET statement = replace(statement, '0.37', '1.39') WHERE digest = %s"),
         "found no such action '1' in its plan",
@@ -383,7 +390,7 @@ ALTERED: Mapping[str, tuple[Callable[[Stage, gate.Stored], None], str]] = {
 @pytest.mark.guide("G19", "fires", "silent", "holds")
 @pytest.mark.parametrize(("alter", "why"), ALTERED.values(), ids=ALTERED.keys())
 def test_a_row_that_does_not_verify_is_ignored_and_told(
-    stage: Stage, alter: Callable[[Stage, gate.Stored], None], why: str
+    stage: Stage, alter: Callable[[Stage, Stored], None], why: str
 ) -> None:
     """Content with version 2; after the change the file judges again, and the weekly look is critical about the row."""
     stored = second_version(stage)
@@ -412,7 +419,7 @@ def test_the_receipt_of_another_action_of_the_plan_is_none(stage: Stage) -> None
     assert "would not end before" in outcomes[late.table].reason
     assert outcomes[second.table].state == "done"
     with stage.ledger.session() as session:
-        thresholds.write(session, late, stored.digest)
+        write(session, late, stored.digest)
     now = in_force(stage)
     assert (now.versions[late.table], now.versions[second.table]) == (1, 2)
     assert [(row.metric, row.why) for row in now.ignored] == [
@@ -420,11 +427,11 @@ def test_the_receipt_of_another_action_of_the_plan_is_none(stage: Stage) -> None
     ]
 
 
-def done_by_hand(stage: Stage, stored: gate.Stored, key: str) -> None:
+def done_by_hand(stage: Stage, stored: Stored, key: str) -> None:
     """A permit and a receipt of one action, as the tasks' role may write them."""
     with stage.ledger.session() as session:
-        permit = gate.add_permit(session, gate.Permit(stored.digest, key, 1, stored.plan.run_id, 1, {}), SIGNER)
-        gate.add_receipt(session, permit.row_id, gate.Receipt("done", ""), stored.digest, SIGNER)
+        permit = add_permit(session, Permit(stored.digest, key, 1, stored.plan.run_id, 1, {}), SIGNER)
+        add_receipt(session, permit.row_id, Receipt("done", ""), stored.digest, SIGNER)
 
 
 def test_bands_of_another_metric_are_not_those_of_the_row(stage: Stage) -> None:
@@ -435,7 +442,7 @@ def test_bands_of_another_metric_are_not_those_of_the_row(stage: Stage) -> None:
     stored = stage.decide(stage.plan(actions=(crossed,)))
     done_by_hand(stage, stored, crossed.id)
     with stage.ledger.session() as session:
-        thresholds.write(session, crossed, stored.digest)
+        write(session, crossed, stored.digest)
     now = in_force(stage)
     assert (now.version, now.thresholds) == (1, CONFIG)
     assert [row.why for row in now.ignored] == ["found bands of error_rate, expected them of cpu_usage"]
@@ -447,17 +454,17 @@ def test_a_forged_newer_row_does_not_hide_the_one_that_verifies(stage: Stage) ->
     forged = replace(proposals_of(stage, [0.9] * 28)[0].action, statement=PROPOSED.replace("0.37", "1.3"), id="1")
     stored = stage.plan(actions=(forged,))
     with stage.ledger.session() as session:
-        thresholds.write(session, forged, stored.digest)
-        thresholds.write(session, forged, stored.digest)
+        write(session, forged, stored.digest)
+        write(session, forged, stored.digest)
     now = in_force(stage)
     assert (now.version, [row.version for row in now.ignored]) == (2, [3])
     assert "no answer from dba" in told(stage)["thresholds:row:3"].detail
     assert judged(stage, 0.4).metadata["thresholds"] == 2
 
 
-def proposals_of(stage: Stage, values: list[float]) -> list[plans.Proposal]:
+def proposals_of(stage: Stage, values: list[float]) -> list[Proposal]:
     """What these values alone would propose."""
-    return thresholds.propose({ERRORS: values}, in_force(stage), CONFIG, ROLES)
+    return propose({ERRORS: values}, in_force(stage), CONFIG, ROLES)
 
 
 def test_bounds_that_are_narrowed_take_a_version_out_of_force(stage: Stage) -> None:
@@ -501,11 +508,11 @@ def test_a_permit_without_receipt_is_settled_by_what_the_ledger_shows(stage: Sta
     stored = stage.decide(planned(stage))
     (action,) = stored.plan.actions
     with stage.ledger.session() as session:
-        before = thresholds.state(session, action)
-        gate.add_permit(session, gate.Permit(stored.digest, action.id, 1, "a run that died", 1, before), SIGNER)
+        before = change.state(session, action)
+        add_permit(session, Permit(stored.digest, action.id, 1, "a run that died", 1, before), SIGNER)
     if wrote:
         with stage.ledger.session() as session:
-            thresholds.write(session, action, stored.digest)
+            write(session, action, stored.digest)
         assert in_force(stage).version == 1, "without its receipt it does not count"
     assert stage.apply(stored)[ERRORS].state == "done"
     expected = [(ERRORS, 1, "done")] if wrote else [(ERRORS, 1, "not done"), (ERRORS, 2, "done")]

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
-from upkeep.findings import Level
+from upkeep.core.findings import Level
 
 MANIFEST, LABEL = "backup_manifest", "backup_label"
 #: What shows that a folder without a manifest was to become a backup.

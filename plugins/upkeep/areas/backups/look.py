@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from upkeep import backups
-from upkeep.backups import Archive, Backup, BackupError, Label, Manifest
-from upkeep.findings import Finding, Level, Sample
-from upkeep.ledger import Looked
-from upkeep.settings import Backups
+from upkeep.areas.backups import files as backups
+from upkeep.areas.backups.files import Archive, Backup, BackupError, Label, Manifest
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.ledger.write import Looked
+from upkeep.settings.maintenance import Backups
 
 #: A backup without its manifest may still be under way for this long.
 UNDER_WAY = timedelta(hours=6)

@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from upkeep import plans, queries
-from upkeep.baselines.force import in_force, parse
-from upkeep.database import Row, Session
-from upkeep.plans import Action
-from upkeep.settings import settings
+from upkeep.areas.baselines.force import in_force, parse
+from upkeep.core.text import visible
+from upkeep.gate.plans.model import Action
+from upkeep.settings.load import settings
+from upkeep.wires import queries
+from upkeep.wires.database import Row, Session
 
 
 def state(session: Session, action: Action) -> Row:
     """Which version of the action's subject is in force, and which of the action's own rows there are; never None."""
     version = in_force(session, settings().thresholds, action.schema, only=action.table).of(action.table)
-    rows = session.rows(queries.load("ledger/baselines"), {"target": action.schema, "only": action.table})
+    rows = session.rows(queries.load("baselines/baselines"), {"target": action.schema, "only": action.table})
     own = [row["version"] for row in rows if (row["action_id"], row["statement"]) == (action.id, action.statement)]
     return {"version": version.number if version else 0, "newest": max(own, default=0)}
 
@@ -31,7 +32,7 @@ def obstacle(action: Action, now: Row | None) -> str:
     except ValueError as why:
         return str(why)
     if subject != action.table:
-        return f"its statement is about {subject}, its precondition about {plans.visible(action.table)}"
+        return f"its statement is about {subject}, its precondition about {visible(action.table)}"
     if now is None or now["version"] != action.oid:
         return (
             f"version {now and now['version']} is in force for {subject} by now, the plan was drawn up on {action.oid}"
@@ -48,7 +49,7 @@ def write(session: Session, action: Action, digest: str) -> None:
         "digest": digest,
         "action_id": action.id,
     }
-    session.rows(queries.load("ledger/add_baseline"), row)
+    session.rows(queries.load("baselines/add_baseline"), row)
 
 
 def was_done(action: Action, before: Mapping[str, Any], after: Row | None) -> bool:

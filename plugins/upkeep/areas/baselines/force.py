@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from upkeep import proofs, queries
-from upkeep.baselines.subjects import Subject, subjects
-from upkeep.database import Row, Session
-from upkeep.settings import Thresholds
+from upkeep.areas.baselines.subjects import Subject, subjects
+from upkeep.gate import proofs
+from upkeep.settings.thresholds import Thresholds
+from upkeep.wires import queries
+from upkeep.wires.database import Row, Session
 
 KIND = "baselines"
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -177,7 +178,7 @@ def in_force(
     """
     found: dict[str, list[Version]] = {}
     ignored: list[Ignored] = []
-    for row in session.rows(queries.load("ledger/baselines"), {"target": target, "only": only}):
+    for row in session.rows(queries.load("baselines/baselines"), {"target": target, "only": only}):
         known = found.setdefault(row["subject"], [])
         if known and (back_to is None or known[-1].since <= back_to):
             continue

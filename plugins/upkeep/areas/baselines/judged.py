@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from upkeep.baselines.force import InForce, statement
-from upkeep.baselines.subjects import RESPONSE_TIME, latency_name, subjects
-from upkeep.findings import Expectation
-from upkeep.settings import Thresholds
+from upkeep.areas.baselines.force import InForce, statement
+from upkeep.areas.baselines.subjects import RESPONSE_TIME, latency_name, subjects
+from upkeep.core.findings import Expectation
+from upkeep.settings.thresholds import Thresholds
 
 
 @dataclass(frozen=True)

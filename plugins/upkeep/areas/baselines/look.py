@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from upkeep.baselines.force import Baseline, InForce, Version, statement
-from upkeep.baselines.propose import History, Outlook, outlooks
-from upkeep.baselines.subjects import Subject
-from upkeep.findings import Finding, Level
-from upkeep.settings import Thresholds
+from upkeep.areas.baselines.force import Baseline, InForce, Version, statement
+from upkeep.areas.baselines.propose import History, Outlook, outlooks
+from upkeep.areas.baselines.subjects import Subject
+from upkeep.core.findings import Finding, Level
+from upkeep.settings.thresholds import Thresholds
 
 #: Windows of the history that a report draws.
 DRAWN = 120

@@ -19,13 +19,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from upkeep import ledger, robust
-from upkeep.baselines.force import KIND, Baseline, InForce, Usual, in_force, outside, statement
-from upkeep.baselines.subjects import Subject, samples, subjects
-from upkeep.database import Session
-from upkeep.findings import Level
-from upkeep.plans import Action, Proposal
-from upkeep.settings import Settings, Thresholds
+from upkeep.areas.baselines.force import KIND, Baseline, InForce, Usual, in_force, outside, statement
+from upkeep.areas.baselines.subjects import Subject, samples, subjects
+from upkeep.core import statistics as robust
+from upkeep.core.findings import Level
+from upkeep.gate.plans.model import Action, Proposal
+from upkeep.ledger.read import daily_values
+from upkeep.settings.load import Settings
+from upkeep.settings.thresholds import Thresholds
+from upkeep.wires.database import Session
 
 _DIGITS = 3
 #: A row in the ledger; predicted like any other "at once".
@@ -39,7 +41,7 @@ History = Mapping[str, Points]
 def history(session: Session, target: str, config: Thresholds, now: datetime) -> dict[str, Points]:
     """Subject → its values in the calendar's daily windows of the last ``history_days``."""
     known, since = subjects(config), now - timedelta(days=config.baselines.history_days)
-    values = ledger.daily_values(session, target, samples(known), since, now)
+    values = daily_values(session, target, samples(known), since, now)
     return {name: values.get(subject.sample, []) for name, subject in known.items()}
 
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from upkeep.findings import Bands, Expectation, Level
-from upkeep.settings import Thresholds
+from upkeep.core.findings import Bands, Expectation, Level
+from upkeep.settings.thresholds import Thresholds
 
 #: The daily window's samples: a function's warm median, and what SQL says of an expected metric.
 LATENCY, EXPECTED, BY_SQL = "latency", "expectation:", "sql"

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from upkeep.outlook import Outlook, Point, outlook
+from upkeep.core.forecast import Outlook, Point, outlook
 
 #: The share of the room that must not be reached (G98).
 FULL = 0.8

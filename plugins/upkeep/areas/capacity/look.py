@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from upkeep import capacity
-from upkeep.baselines import Held
-from upkeep.capacity import Forecast, NotEnough
-from upkeep.checks.weekly_answers import text
-from upkeep.findings import Finding, Level, Sample
-from upkeep.functions.contract import ContractError, parse_answer
-from upkeep.functions.database_models import ScalabilityReport, ScalabilityReportAnswer
-from upkeep.ledger import Looked
-from upkeep.outlook import Point
-from upkeep.settings import Settings
-from upkeep.trends import amount
+from upkeep.areas.baselines.judged import Held
+from upkeep.areas.capacity import growth
+from upkeep.areas.capacity.growth import Forecast, NotEnough
+from upkeep.areas.performance.trends import amount
+from upkeep.areas.performance.weekly_answers import text
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.forecast import Point
+from upkeep.ledger.write import Looked
+from upkeep.settings.load import Settings
+from upkeep.wires.functions.contract import ContractError, parse_answer
+from upkeep.wires.functions.database_models import ScalabilityReport, ScalabilityReportAnswer
 
 #: What the daily window calls the database's size.
 SIZE = "database_bytes"
@@ -110,7 +110,7 @@ def look(
     fresh = [size for at, size in history if now - at <= FRESH]
     storage = Storage(fresh[-1] if fresh else None, room, setting)
     config = settings.maintenance.capacity
-    found = capacity.forecast(
+    found = growth.forecast(
         history, _room(storage, report), now, least_days=config.least_days, least_points=config.least_points
     )
     findings = [
@@ -248,7 +248,7 @@ def _drawn(found: Forecast, room: float | None, history: Sequence[Point], now: d
     return {
         "bytes_per_day": [found.low, found.per_day, found.high],
         "ahead": [[round(days, 3), *sizes] for days, *sizes in found.path],
-        "limit_bytes": None if room is None else capacity.FULL * room,
+        "limit_bytes": None if room is None else growth.FULL * room,
         "history": [[round((at - now) / timedelta(days=1), 3), size] for at, size in thinned],
     }
 

@@ -12,17 +12,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
-from upkeep import capacity
-from upkeep.baselines import Held
-from upkeep.capacity import ENDS
-from upkeep.checks import capacity as weekly
-from upkeep.checks.capacity import CONNECTIONS, ERROR_RATE, RESPONSE_TIME, SIZE, Trigger
-from upkeep.findings import Finding, Level, Sample
-from upkeep.functions.database_models import ScalabilityReport
-from upkeep.ledger import Looked
-from upkeep.outlook import Point, daily, outlook
-from upkeep.settings import Settings
-from upkeep.trends import amount
+from upkeep.areas.baselines.judged import Held
+from upkeep.areas.capacity import growth
+from upkeep.areas.capacity import look as weekly
+from upkeep.areas.capacity.growth import ENDS
+from upkeep.areas.capacity.look import CONNECTIONS, ERROR_RATE, RESPONSE_TIME, SIZE, Trigger
+from upkeep.areas.performance.trends import amount
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.forecast import Point, daily, outlook
+from upkeep.ledger.write import Looked
+from upkeep.settings.load import Settings
+from upkeep.wires.functions.database_models import ScalabilityReport
 
 #: Days ago that forecasts are made again as of.
 BACK = (30, 60, 90)
@@ -106,8 +106,8 @@ def _forecast(
 ) -> Finding:
     """When a trigger is reached; an advisory when the middle does so within the horizon: one day beyond is no trend."""
     trigger, config = metric.trigger, settings.maintenance.capacity
-    history, limit = capacity.known(points, now), _limit(metric, report)
-    reason = capacity.too_little(history, now, config.least_days, config.least_points)
+    history, limit = growth.known(points, now), _limit(metric, report)
+    reason = growth.too_little(history, now, config.least_days, config.least_points)
     good = f"not within {config.horizon_days:g} days (config: capacity.horizon_days)"
     finding = Finding(
         key=f"scaling:{trigger.name}",
@@ -124,7 +124,7 @@ def _forecast(
         said = f"not collected: the function did not report the baseline that {trigger.limit:g} % is of"
         return replace(finding, detail=said, remedy="See the answer of scalability_report, scope capacity.")
     ahead, newest = outlook(history), daily(history)[0]
-    days, earliest, latest = capacity.reached(ahead, newest, limit, now)
+    days, earliest, latest = growth.reached(ahead, newest, limit, now)
     near = days < config.horizon_days
     span = (history[-1][0] - history[0][0]) / _DAY
     return replace(
@@ -161,14 +161,14 @@ def back_tests(histories: Mapping[str, Sequence[Point]], settings: Settings, now
     """The forecasts of 30, 60 and 90 days ago that had enough history then, held against the newest sample."""
     config = settings.maintenance.capacity
     for name in WANTED:
-        history = capacity.known(histories.get(name, ()), now)
-        if capacity.too_little(history, now, config.least_days, config.least_points):
+        history = growth.known(histories.get(name, ()), now)
+        if growth.too_little(history, now, config.least_days, config.least_points):
             continue
         came_at, came = history[-1][0], daily(history)[0]
         for days in BACK:
             then = came_at - days * _DAY
             before = [point for point in history if point[0] <= then]
-            if capacity.too_little(before, then, config.least_days, config.least_points):
+            if growth.too_little(before, then, config.least_days, config.least_points):
                 continue
             ahead = outlook(before)
             low, said, high = (ahead.at(came_at, end) for end in (ENDS[0], 0.5, ENDS[1]))

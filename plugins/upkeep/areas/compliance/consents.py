@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from upkeep import database
-from upkeep.checks import compliance
-from upkeep.checks.logs import NAMED, Log, span, utc
-from upkeep.checks.look import Check, Look
-from upkeep.database import Row
-from upkeep.findings import Finding, Level, Sample
-from upkeep.functions.contract import quoted
-from upkeep.ledger import Looked
+from upkeep.areas.compliance import report
+from upkeep.areas.logs import NAMED, Log, span, utc
+from upkeep.areas.look import Check, Look
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.ledger.write import Looked
 from upkeep.settings.compliance import ConsentTable, ProcessingLog
+from upkeep.wires import database
+from upkeep.wires.database import Row
+from upkeep.wires.functions.contract import quoted
 
 GUIDE, KEY = "G83", "consents"
 #: Types of consent and versions of the policy that one look tells apart.
@@ -80,8 +80,8 @@ def consents(look: Look) -> Looked:
     else:
         remedy = f"See where consents are kept, and name it in config/maintenance.yaml: {table.setting}."
         findings = [table.unknown(f"{table.config.table} has no row: nothing of it can be judged", remedy)]
-    ours = {(compliance.GRANTED, str(name)): float(row["granted"]) for name, row in by["type"].items()}
-    ours |= {(compliance.WITHDRAWN, str(name)): float(row["withdrawn"]) for name, row in by["type"].items()}
+    ours = {(report.GRANTED, str(name)): float(row["granted"]) for name, row in by["type"].items()}
+    ours |= {(report.WITHDRAWN, str(name)): float(row["withdrawn"]) for name, row in by["type"].items()}
     findings += _log(look, table, ours)
     findings += _compared(look, ours)
     return Looked(tuple(findings), (Sample("consents_in_force", float(total["in_force"]), "consents"),))
@@ -160,8 +160,8 @@ def _log(look: Look, table: _Table, ours: dict[tuple[str, str], float]) -> list[
     if hidden := log.hidden():
         return [hidden]
     processed = _processed(log, table)
-    ours[compliance.RECORDS, ""] = float(processed["records"])
-    ours[compliance.WITHOUT_BASIS, ""] = float(processed["without_basis"])
+    ours[report.RECORDS, ""] = float(processed["records"])
+    ours[report.WITHOUT_BASIS, ""] = float(processed["without_basis"])
     return [oldest, _processing(log, processed)]
 
 
@@ -171,7 +171,7 @@ def _processed(log: _Table, table: _Table) -> Row:
     consents_schema, consents_name = table.config.table
     columns = {f"consents_{column}": spelled for column, spelled in table.columns.items()}
     text = database.statement(
-        "checks/consents_processing",
+        "compliance/consents_processing",
         schema=schema,
         table=name,
         consents_schema=consents_schema,
@@ -225,7 +225,7 @@ def _of_users(row: Row) -> Level:
 def _compared(look: Look, ours: dict[tuple[str, str], float]) -> list[Finding]:
     """One finding on all that both count; none when the function has told nothing in this window."""
     percent = look.settings.maintenance.compliance.disagreement_percent
-    names = (compliance.GRANTED, compliance.WITHDRAWN, compliance.RECORDS, compliance.WITHOUT_BASIS)
+    names = (report.GRANTED, report.WITHDRAWN, report.RECORDS, report.WITHOUT_BASIS)
     told = {key: value for key, value in look.answered.items() if key[0] in names}
     if not told:
         return []
@@ -259,9 +259,9 @@ def _compared(look: Look, ours: dict[tuple[str, str], float]) -> list[Finding]:
 
 def _one_sided(told: set[tuple[str, str]], ours: set[tuple[str, str]]) -> set[tuple[str, str]]:
     """Types that one of the two does not know, where all types are at hand: there it counts none."""
-    by_type = {key for key in told ^ ours if key[0] in (compliance.GRANTED, compliance.WITHDRAWN)}
-    types = {subject for name, subject in told | ours if name == compliance.GRANTED}
-    return by_type if len(types) <= compliance.MOST_TYPES else set()
+    by_type = {key for key in told ^ ours if key[0] in (report.GRANTED, report.WITHDRAWN)}
+    types = {subject for name, subject in told | ours if name == report.GRANTED}
+    return by_type if len(types) <= report.MOST_TYPES else set()
 
 
 def _apart(one: float, other: float, percent: float) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from upkeep.checks.weekly_answers import TOLD, as_number, text
-from upkeep.findings import Finding, Level, Sample
-from upkeep.ledger import Looked
+from upkeep.areas.performance.weekly_answers import TOLD, as_number, text
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.ledger.write import Looked
 
 Body = Mapping[str, Any]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from upkeep import database, indexes
-from upkeep.checks.look import Look
-from upkeep.costs import Saving
-from upkeep.settings import Kept
-from upkeep.trends import amount
+from upkeep.areas.costs.prices import Saving
+from upkeep.areas.indexes import propose
+from upkeep.areas.look import Look
+from upkeep.areas.performance.trends import amount
+from upkeep.settings.cost import Kept
+from upkeep.wires import database
 
 #: Blocks of a log that are read at most to count its old rows: 16 MB.
 BLOCKS = 2_000
@@ -22,13 +23,13 @@ NAMED = 5
 def unused(look: Look) -> Saving | None:
     """All indexes that nothing uses as one saving, None when there are none."""
     config = look.settings.maintenance
-    seen = indexes.usage(look.session, config.indexes, look.replicas, config.sql, look.now)
+    seen = propose.usage(look.session, config.indexes, look.replicas, config.sql, look.now)
     key, subject = "cost:saving:unused_indexes", "Unused indexes take space"
     remedy = "The weekly plan proposes to drop them; each is a finding there."
     why = seen.unknown or (f"a standby may use what the primary does not: {seen.unasked}" if seen.unasked else "")
     if why:
         return Saving(key, subject, "", "See the weekly window's unused indexes.", unknown=why)
-    rows = indexes.unused(look.session, config, seen)
+    rows = propose.unused(look.session, config, seen)
     if not rows:
         return None
     octets = float(sum(row["bytes"] for row in rows))
@@ -84,7 +85,7 @@ def _obstacle(look: Look, kept: Kept) -> str:
     """Why a log cannot be read whole, empty when it can."""
     schema, table = kept.table
     asked = {"schema": schema, "table": table, "columns": [kept.time], "time": kept.time}
-    rows = look.session.rows(look.session.load("checks/log_table"), asked)
+    rows = look.session.rows(look.session.load("logs/log_table"), asked)
     if not rows:
         return f"found no table {kept.table}"
     row = rows[0]

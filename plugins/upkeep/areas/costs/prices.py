@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from upkeep.findings import Finding, Level, Sample
-from upkeep.settings import Cost
-from upkeep.trends import Weeks, amount
+from upkeep.areas.performance.trends import Weeks, amount
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.settings.cost import Cost
 
 GB = 1e9
 #: Days of a month, on average.

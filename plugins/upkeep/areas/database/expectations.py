@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from upkeep import database, queries
-from upkeep.checks.look import Check, Look
-from upkeep.database import Row
-from upkeep.findings import Expectation, Finding, Level, Sample
-from upkeep.ledger import Looked
-from upkeep.settings import EXPECTATIONS, Settings
+from upkeep.areas.look import Check, Look
+from upkeep.core.findings import Expectation, Finding, Level, Sample
+from upkeep.ledger.write import Looked
+from upkeep.settings.base import EXPECTATIONS
+from upkeep.settings.load import Settings
+from upkeep.wires import database, queries
+from upkeep.wires.database import Row
 
 SUBJECTS = {
     "query_response": "Query response time",
@@ -33,7 +34,7 @@ def database_expectations(look: Look) -> Looked:
     findings: list[Finding] = []
     samples: list[Sample] = []
     row_floor = look.settings.maintenance.checks.index_usage_rows
-    counted = look.session.row(queries.load("checks/database_expectations"), {"row_floor": row_floor})
+    counted = look.session.row(queries.load("database/database_expectations"), {"row_floor": row_floor})
     for name in EXPECTATIONS:
         value, reason = _measure(name, look, counted)
         findings.append(judged(name, SQL, value, look.settings, reason))
@@ -52,15 +53,15 @@ def _measure(name: str, look: Look, counted: Row) -> tuple[float | None, str]:
     if name == "pool_usage":
         if checks.pool_usage_sql == "none":
             return None, "a pooler's connections have no SQL view (config: checks.pool_usage_sql)"
-        used = sum(row["backends"] for row in look.session.rows(queries.load("checks/connections")))
-        return 100 * used / look.session.row(look.session.load("checks/connection_limit"))["available"], ""
+        used = sum(row["backends"] for row in look.session.rows(queries.load("database/connections")))
+        return 100 * used / look.session.row(look.session.load("database/connection_limit"))["available"], ""
     if name == "query_response":
-        extension = look.session.rows(queries.load("checks/statements_extension"))
+        extension = look.session.rows(queries.load("performance/statements_extension"))
         if not extension:
             return None, "the extension pg_stat_statements is not in this database"
         if not extension[0]["usable"]:
             return None, f"the role may not use schema {extension[0]['schema']!r}, where pg_stat_statements is"
-        statement = database.statement("checks/query_response", schema=extension[0]["schema"])
+        statement = database.statement("database/query_response", schema=extension[0]["schema"])
         counted = look.session.row(statement, {})
     value = counted[name]
     return (None, "the server has counted nothing yet") if value is None else (float(value), "")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from upkeep import queries
-from upkeep.checks.look import Check, Look
-from upkeep.database import Row
-from upkeep.findings import Finding, Level, Sample
-from upkeep.ledger import Looked
+from upkeep.areas.look import Check, Look
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.ledger.write import Looked
+from upkeep.wires import queries
+from upkeep.wires.database import Row
 
 #: Growth is a rate between two samples at least this far apart; closer ones would be noise.
 GROWTH_BASE = timedelta(hours=20)
@@ -21,11 +21,11 @@ def table_sizes(look: Look) -> Looked:
     """The largest tables with their growth per day since an earlier window."""
     config = look.settings.maintenance.checks
     schemas = {"schemas": list(config.schemas)}
-    seen = look.session.rows(queries.load("checks/schemas"), schemas)
+    seen = look.session.rows(queries.load("database/schemas"), schemas)
     looked_at = ", ".join(row["schema"] for row in seen if row["there"]) or "none"
     absent = [row["schema"] for row in seen if not row["there"]]
     parameters = schemas | {"largest_tables": config.largest_tables}
-    rows = look.session.rows(queries.load("checks/table_sizes"), parameters)
+    rows = look.session.rows(queries.load("database/table_sizes"), parameters)
     if not rows or absent:
         lacks = f"no schema {', '.join(absent)} (config: checks.schemas)" if absent else "no table"
         finding = Finding(
@@ -58,7 +58,7 @@ def table_sizes(look: Look) -> Looked:
         guide="G49",
         metadata={"tables": tables},
     )
-    whole = Sample("database_bytes", float(look.session.row(queries.load("checks/database_size"))["bytes"]), "bytes")
+    whole = Sample("database_bytes", float(look.session.row(queries.load("database/database_size"))["bytes"]), "bytes")
     return Looked((finding,), (*samples, whole))
 
 
@@ -92,7 +92,7 @@ def long_running_queries(look: Look) -> Looked:
         return hidden
     minutes = look.settings.maintenance.checks.long_query_minutes
     parameters = {"longer_than_seconds": minutes * 60, "shown": SHOWN}
-    rows = look.session.rows(queries.load("checks/long_running_queries"), parameters)
+    rows = look.session.rows(queries.load("database/long_running_queries"), parameters)
     encoding = look.session.connection.info.encoding
     for row in rows:
         row["query"] = (row["query"] or b"(hidden)").decode(encoding, "replace")
@@ -189,8 +189,8 @@ def connections(look: Look) -> Looked:
     """Client backends by state against what clients can really have."""
     if hidden := hidden_sessions(look, "connections", "Connections", "G51"):
         return hidden
-    states = {row["state"]: row["backends"] for row in look.session.rows(queries.load("checks/connections"))}
-    available = look.session.row(look.session.load("checks/connection_limit"))["available"]
+    states = {row["state"]: row["backends"] for row in look.session.rows(queries.load("database/connections"))}
+    available = look.session.row(look.session.load("database/connection_limit"))["available"]
     used = sum(states.values())
     percent = 100 * used / available
     bands = look.settings.thresholds.metrics["database_connections"]
@@ -211,7 +211,7 @@ def connections(look: Look) -> Looked:
 
 def hidden_sessions(look: Look, key: str, subject: str, guide: str) -> Looked | None:
     """Without pg_monitor the server hides other sessions: an empty list would be a false ok."""
-    may = look.session.row(queries.load("checks/may_see_activity"))
+    may = look.session.row(queries.load("database/may_see_activity"))
     if may["allowed"] and (may["tracked"] or key != "long_running_queries"):
         return None
     untold = f"role {may['role']} cannot see other users' sessions"

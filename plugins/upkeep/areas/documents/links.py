@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
-from upkeep.documents.files import Refused, read_file, text_of
-from upkeep.documents.markdown import Link, anchors
-from upkeep.functions.contract import quoted
+from upkeep.areas.documents.markdown import Link, anchors
 from upkeep.settings.values import is_web
+from upkeep.wires.functions.contract import quoted
+from upkeep.wires.net.files import Refused, read_file, text_of
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _MARKDOWN = (".md", ".markdown")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 
-from upkeep import documents
-from upkeep.database import Row
-from upkeep.documents import Dead, Reading, Review
-from upkeep.findings import Finding, Level, Sample
-from upkeep.functions.contract import quoted
-from upkeep.ledger import Looked
+from upkeep.areas.documents import review as documents_review
+from upkeep.areas.documents.links import Dead
+from upkeep.areas.documents.reading import Reading
+from upkeep.areas.documents.review import Review
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.ledger.write import Looked
+from upkeep.wires.database import Row
+from upkeep.wires.functions.contract import quoted
 
 _OK = (Level.OK, "")
 #: Findings of one kind that a look shows of one document.
@@ -25,7 +27,7 @@ def judge(readings: Iterable[Reading], review_days: int, today: date) -> Looked:
         if one.refused:
             findings.append(_refused(one))
             continue
-        review = documents.review(one.said, one.document.reviewed, review_days)
+        review = documents_review.review(one.said, one.document.reviewed, review_days)
         findings += [_age(one, review, today), *_owner(one), *_links(one)]
         if review.last is not None:
             samples.append(Sample("document_age", float((today - review.last).days), "days", one.document.path))

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from upkeep.documents.files import Refused
+from upkeep.wires.net.files import Refused
 
 #: Links of one document; a page of more is made by a program.
 MOST_LINKS = 2_000

@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from upkeep.documents.files import Refused, read_file, text_of
-from upkeep.documents.links import Dead, Links, local_links, shown
-from upkeep.documents.markdown import Declared, declared, links
-from upkeep.documents.web import dead_addresses, fetch
-from upkeep.settings import Document, Documents, Http
+from upkeep.areas.documents.links import Dead, Links, local_links, shown
+from upkeep.areas.documents.markdown import Declared, declared, links
+from upkeep.settings.documents import Document, Documents
+from upkeep.settings.maintenance import Http
 from upkeep.settings.values import is_web
+from upkeep.wires.net.files import Refused, read_file, text_of
+from upkeep.wires.net.pages import dead_addresses, fetch
 
 
 @dataclass(frozen=True)

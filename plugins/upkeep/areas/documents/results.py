@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from upkeep import queries
-from upkeep.database import Row, Session
+from upkeep.wires import queries
+from upkeep.wires.database import Row, Session
 
 #: How far back an item is known by having been reported.
 REACH = timedelta(days=400)

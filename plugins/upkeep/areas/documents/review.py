@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from upkeep.documents.markdown import Declared
+from upkeep.areas.documents.markdown import Declared
 
 #: Words of "Next Review" → days that a review lasts.
 RHYTHMS = {

@@ -9,12 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from upkeep.baselines import InForce, Limit, latency_limit
-from upkeep.findings import Finding, Level, Sample
-from upkeep.functions.contract import ContractError
-from upkeep.functions.transport import WireError
-from upkeep.ledger import Looked
-from upkeep.settings import Settings
+from upkeep.areas.baselines.force import InForce
+from upkeep.areas.baselines.judged import Limit, latency_limit
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.ledger.write import Looked
+from upkeep.settings.load import Settings
+from upkeep.wires.functions.contract import ContractError
+from upkeep.wires.functions.transport import WireError
 
 #: Samples: the median of warm calls, a first call after a silence, a first call without one.
 WARM, COLD, FIRST = _METRICS = ("latency", "latency_cold", "latency_first")

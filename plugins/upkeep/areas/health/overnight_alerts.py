@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from upkeep.checks.logs import Log, named
-from upkeep.checks.look import Check, Look
-from upkeep.findings import Finding, Level, Sample
-from upkeep.ledger import Looked
+from upkeep.areas.logs import Log, named
+from upkeep.areas.look import Check, Look
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.ledger.write import Looked
 
 #: Groups of alerts that a finding's metadata names; the sums are of all.
 SHOWN = 50

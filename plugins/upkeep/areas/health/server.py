@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 
-from upkeep import queries
-from upkeep.checks.look import Check, Look
-from upkeep.clocks import LIMIT_SECONDS, Reading
-from upkeep.database import Row
-from upkeep.findings import Finding, Level
-from upkeep.ledger import Looked
+from upkeep.areas.look import Check, Look
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import Looked
+from upkeep.wires import queries
+from upkeep.wires.clocks import LIMIT_SECONDS, Reading
+from upkeep.wires.database import Row
 
 
 def server(look: Look) -> Looked:
     """A standby is an advisory: its counters and sessions are its own. A clock more than a minute off is a warning."""
     began = time.monotonic()
-    row = look.session.row(queries.load("checks/server"))
+    row = look.session.row(queries.load("health/server"))
     sent = look.now.timestamp()
     clock = Reading(sent, sent + time.monotonic() - began, row["at"].timestamp())
     return Looked((_recovery(row), _clock(clock)))

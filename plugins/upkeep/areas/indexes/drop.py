@@ -12,10 +12,12 @@ from typing import Any
 
 from psycopg import sql
 
-from upkeep import fingerprints, indexes, plans
-from upkeep.attempts import Changed, Leftover
-from upkeep.database import Row, Session
-from upkeep.plans import Action
+from upkeep.areas.indexes import propose
+from upkeep.core.text import visible
+from upkeep.gate.attempts import Changed, Leftover
+from upkeep.gate.plans.model import Action
+from upkeep.wires import fingerprints
+from upkeep.wires.database import Row, Session
 
 #: How a name of ours begins; what follows nobody can guess.
 ALIAS = "upkeep_"
@@ -26,7 +28,7 @@ _RENAME = sql.SQL("ALTER INDEX {} RENAME TO {}")
 def state(session: Session, action: Action) -> Row | None:
     """The index as it is now, None when it is gone; ``supports`` are foreign keys that are looked up by it."""
     rows = session.rows(session.load("indexes/state"), {"oid": action.oid})
-    supports = indexes.supporting(session, [action.oid]).get(action.oid, [])
+    supports = propose.supporting(session, [action.oid]).get(action.oid, [])
     return next((row | {"supports": supports} for row in fingerprints.with_shapes(session, rows)), None)
 
 
@@ -38,18 +40,18 @@ def obstacle(action: Action, now: Row | None) -> str:
     if now is None:
         return "the index is gone since the plan was drawn up (dropped, or dropped and created again)"
     if (now["schema"], now["index"]) != (action.schema, action.table):
-        return f"the index has been renamed to {plans.visible(now['schema'])}.{plans.visible(now['index'])}"
+        return f"the index has been renamed to {visible(now['schema'])}.{visible(now['index'])}"
     if now["shape"] != action.shape:
         return "the index's definition was changed since the plan was drawn up"
     if now["needed"]:
         return "a constraint, a replica's identity, CLUSTER or a partitioned index rests on it by now"
-    if action.because == indexes.UNUSED and now["supports"]:
-        return f"foreign key {', '.join(map(plans.visible, now['supports']))} is looked up by it by now"
-    if action.because == indexes.UNUSED and now["scans"]:
+    if action.because == propose.UNUSED and now["supports"]:
+        return f"foreign key {', '.join(map(visible, now['supports']))} is looked up by it by now"
+    if action.because == propose.UNUSED and now["scans"]:
         return "a query has used it since the plan was drawn up"
-    if action.because.startswith(indexes.DUPLICATE) and not now["twins"]:
+    if action.because.startswith(propose.DUPLICATE) and not now["twins"]:
         return "no other valid index of its table does the same any more"
-    if action.because == indexes.INVALID and now["valid"]:
+    if action.because == propose.INVALID and now["valid"]:
         return "it has become valid since the plan was drawn up"
     return ""
 
@@ -77,7 +79,7 @@ def run(session: Session, action: Action, before: Mapping[str, Any]) -> None:
             raise Changed("its name stands for another index by now, which has been left alone")
         if why := obstacle(action, now | {"index": action.table}):
             raise Changed(why)
-    session.rows(indexes.drop({"schema": action.schema, "index": alias}))
+    session.rows(propose.drop({"schema": action.schema, "index": alias}))
 
 
 def leftovers(session: Session, action: Action, before: Mapping[str, Any]) -> list[Leftover]:
@@ -86,7 +88,7 @@ def leftovers(session: Session, action: Action, before: Mapping[str, Any]) -> li
     if now is None or now["index"] != alias:
         return []
     back = _renamed(now["schema"], alias, action.table)
-    return [Leftover(f"{plans.visible(now['schema'])}.{alias}", back, f"it is the index itself; {back}", always=True)]
+    return [Leftover(f"{visible(now['schema'])}.{alias}", back, f"it is the index itself; {back}", always=True)]
 
 
 def _renamed(schema: str, name: str, to: str) -> str:

@@ -9,13 +9,13 @@ from functools import partial
 
 from psycopg import sql
 
-from upkeep import indexes, plans
-from upkeep.checks import partitions
-from upkeep.checks.look import Check, Look
-from upkeep.database import Row
-from upkeep.findings import Finding, Level, Sample
-from upkeep.ledger import Looked
-from upkeep.reports.text import size
+from upkeep.areas.indexes import partitions, propose
+from upkeep.areas.look import Check, Look
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.units import size
+from upkeep.gate.plans.statements import copyable
+from upkeep.ledger.write import Looked
+from upkeep.wires.database import Row
 
 #: Findings of one look; the rest is one more that counts them.
 SHOWN = 50
@@ -30,10 +30,10 @@ def unused_indexes(look: Look) -> Looked:
     """A finding for each index that nothing uses, UNKNOWN while the counters do not reach back far enough."""
     main = look.settings.maintenance
     config = main.indexes
-    seen = indexes.usage(look.session, config, look.replicas, main.sql, look.now)
+    seen = propose.usage(look.session, config, look.replicas, main.sql, look.now)
     name, subject = "unused_indexes", "Unused indexes"
-    rows = indexes.unused(look.session, main, seen)
-    known = indexes.ages(rows, indexes.known_since(look.previous), look.now)
+    rows = propose.unused(look.session, main, seen)
+    known = propose.ages(rows, propose.known_since(look.previous), look.now)
     snapshot = {str(oid): since.isoformat() for oid, since in known.items()}
     if seen.unknown:
         until = {"until": seen.until.isoformat()} if seen.until else {}
@@ -52,7 +52,7 @@ def unused_indexes(look: Look) -> Looked:
     return Looked(_each(rows, partial(_unused, look, seen, known), good), samples, snapshot=snapshot)
 
 
-def _unused(look: Look, seen: indexes.Usage, known: Mapping[int, datetime], row: Row) -> Finding:
+def _unused(look: Look, seen: propose.Usage, known: Mapping[int, datetime], row: Row) -> Finding:
     config, since = look.settings.maintenance.indexes, known[row["oid"]]
     detail = f"on {row['table']}, {size(row['bytes'])}, not scanned since {seen.told}, known since {since:%Y-%m-%d}"
     if seen.unasked:
@@ -61,7 +61,7 @@ def _unused(look: Look, seen: indexes.Usage, known: Mapping[int, datetime], row:
             "Not proposed: see to the standbys, and name their Connections in config/maintenance.yaml: "
             "targets.<name>.replicas."
         )
-    elif not indexes.old_enough(since, config, look.now):
+    elif not propose.old_enough(since, config, look.now):
         first = since + timedelta(days=config.statistics_days)
         remedy = f"Not proposed before {first:%Y-%m-%d}: a new index looks unused too. {_by_hand(row)}"
     else:
@@ -71,7 +71,7 @@ def _unused(look: Look, seen: indexes.Usage, known: Mapping[int, datetime], row:
 
 def duplicate_indexes(look: Look) -> Looked:
     """A finding for each index that another one makes needless; for a left prefix it is advice and no action."""
-    same = indexes.duplicates(look.session)
+    same = propose.duplicates(look.session)
     prefixes = look.session.rows(look.session.load("indexes/prefix_indexes"))
     pairs = {row["oid"] for row in same}
     prefixes = [row for row in prefixes if row["oid"] not in pairs]
@@ -95,7 +95,7 @@ def invalid_indexes(look: Look) -> Looked:
     """A warning for each index that costs writes and answers no query, and for each of a partitioned table that is not
     complete; advice for each that is valid and has the name of what REINDEX CONCURRENTLY leaves behind.
     """
-    rows = indexes.invalid(look.session)
+    rows = propose.invalid(look.session)
     lacking: dict[int, list[Row]] = {}
     for row in look.session.rows(look.session.load("indexes/incomplete_indexes")):
         lacking.setdefault(row["oid"], []).append(row)
@@ -116,7 +116,7 @@ def _invalid(lacking: Mapping[int, Sequence[Row]], row: Row) -> Finding:
     if row["oid"] in lacking:
         return partitions.incomplete(row, lacking[row["oid"]])
     rebuilt = f"{partitions.rebuild(row['schema'], row['index'])} makes it valid"
-    if row["definition"].startswith(indexes.UNIQUE):
+    if row["definition"].startswith(propose.UNIQUE):
         rebuilt += " (it fails while two rows have the same key: mend those first)"
     if not row["droppable"]:
         remedy = (
@@ -126,7 +126,7 @@ def _invalid(lacking: Mapping[int, Sequence[Row]], row: Row) -> Finding:
         remedy = f"The weekly plan proposes to drop it. {_by_hand(row)}"  # valid, it would only be a duplicate
     else:
         remedy = f"The weekly plan proposes to drop it; {rebuilt} instead. {_by_hand(row)}"
-    detail = f"on {row['table']}, {size(row['bytes'])}: {indexes.INVALID}"
+    detail = f"on {row['table']}, {size(row['bytes'])}: {propose.INVALID}"
     key, subject = f"invalid_indexes:{_name(row)}", f"{_name(row)} is invalid"
     return _advice(key, subject, detail, "every index valid", remedy, Level.WARNING)
 
@@ -135,7 +135,7 @@ def _named_like_leftover(row: Row) -> Finding:
     old, new = sql.Identifier(row["schema"], row["index"]), sql.Identifier(row["base"])
     remedy = "Give it another name: whoever cleans up by names would drop it."
     if row["free"]:
-        remedy += f" By hand: {plans.copyable(_RENAME.format(old, new).as_string())}"
+        remedy += f" By hand: {copyable(_RENAME.format(old, new).as_string())}"
     return _advice(
         f"invalid_indexes:name:{_name(row)}",
         f"{_name(row)} only looks like a leftover",
@@ -216,7 +216,7 @@ def freeze_age(look: Look) -> Looked:
     """A finding for each table and database whose oldest row nears, or is beyond, the age of a freeze by force."""
     config = look.settings.maintenance.optimise
     limits = {"percent": config.freeze_advisory_percent}
-    rows = look.session.rows(look.session.load("checks/freeze_age"), limits)
+    rows = look.session.rows(look.session.load("tables/freeze_age"), limits)
     databases = [row for row in rows if row["kind"] == "database"]
     old = [row for row in rows if row["percent"] >= config.freeze_advisory_percent]
     worst = max(row["percent"] for row in databases)
@@ -276,7 +276,7 @@ def _advice(key: str, subject: str, detail: str, expected: str, remedy: str, lev
 
 
 def _by_hand(row: Row) -> str:
-    return f"By hand: {indexes.drop(row)}; it is made again by {indexes.recreate(row)}"
+    return f"By hand: {propose.drop(row)}; it is made again by {propose.recreate(row)}"
 
 
 def _name(row: Row) -> str:
@@ -288,7 +288,7 @@ def _check(name: str, title: str, look: Callable[[Look], Looked], *, continues: 
 
 
 CHECKS = (
-    _check(indexes.AGES, "Indexes that nothing uses", unused_indexes, continues=True),
+    _check(propose.AGES, "Indexes that nothing uses", unused_indexes, continues=True),
     _check("duplicate_indexes", "Indexes that do what another one does", duplicate_indexes),
     _check("invalid_indexes", "Indexes that cannot be used", invalid_indexes),
     _check("missing_indexes", "Foreign keys and large tables without an index", missing_indexes),

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from psycopg import sql
 
-from upkeep import plans
-from upkeep.database import Row
-from upkeep.findings import Finding, Level
+from upkeep.core.findings import Finding, Level
+from upkeep.gate.plans.statements import copyable
+from upkeep.wires.database import Row
 
 #: Partitions that a finding names and has statements for.
 NAMED = 5
@@ -25,7 +25,7 @@ _BY_HAND = "make it there as the parent's is made, and attach it."
 
 def rebuild(schema: str, index: str) -> str:
     """The statement that builds an index anew."""
-    return plans.copyable(_REINDEX.format(sql.Identifier(schema, index)).as_string())
+    return copyable(_REINDEX.format(sql.Identifier(schema, index)).as_string())
 
 
 def incomplete(row: Row, lacking: Sequence[Row]) -> Finding:
@@ -34,7 +34,7 @@ def incomplete(row: Row, lacking: Sequence[Row]) -> Finding:
     detail = "; ".join(_said(part) for part in parts[:NAMED])
     if len(parts) > NAMED:
         detail += f"; {len(parts) - NAMED:,} more"
-    statements = [plans.copyable(statement) for part in parts[:NAMED] for statement in _statements(part)]
+    statements = [copyable(statement) for part in parts[:NAMED] for statement in _statements(part)]
     return Finding(
         key=f"invalid_indexes:{row['schema']}.{row['index']}",
         level=Level.WARNING,

@@ -22,10 +22,13 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from upkeep import database, fingerprints, plans
-from upkeep.database import Connect, Row, Session
-from upkeep.plans import Action, Proposal
-from upkeep.settings import Indexes, Maintenance, Sql
+from upkeep.core.text import visible
+from upkeep.gate.plans.model import Action, Proposal
+from upkeep.gate.plans.statements import copyable
+from upkeep.settings.approval import Indexes
+from upkeep.settings.maintenance import Maintenance, Sql
+from upkeep.wires import database, fingerprints
+from upkeep.wires.database import Connect, Row, Session
 
 KIND, VERB = "indexes", "drop"
 #: The check whose snapshot is {OID: since when an index is known to be unused}.
@@ -216,7 +219,7 @@ def propose(rows: Iterable[Row], roles: tuple[str, ...]) -> list[Proposal]:
 def _action(row: Row, roles: tuple[str, ...]) -> Action:
     because = row["because"]
     if because == DUPLICATE:
-        because = f"{DUPLICATE}, {plans.visible(row['kept'])}"
+        because = f"{DUPLICATE}, {visible(row['kept'])}"
     return Action(
         id="",
         kind=KIND,
@@ -237,7 +240,7 @@ def _action(row: Row, roles: tuple[str, ...]) -> Action:
 
 def drop(row: Row) -> str:
     """The statement that drops an index."""
-    return plans.copyable(_DROP.format(sql.Identifier(row["schema"], row["index"])).as_string())
+    return copyable(_DROP.format(sql.Identifier(row["schema"], row["index"])).as_string())
 
 
 def recreate(row: Row) -> str:
@@ -252,7 +255,7 @@ def recreate(row: Row) -> str:
     if row["tablespace"]:
         name, space = sql.Identifier(row["schema"], row["index"]), sql.Identifier(row["tablespace"])
         statement += _TABLESPACE.format(name, space).as_string()
-    return plans.copyable(statement)
+    return copyable(statement)
 
 
 def _measured(row: Row) -> dict[str, Any]:

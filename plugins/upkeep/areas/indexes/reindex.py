@@ -19,12 +19,16 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from upkeep import database, fingerprints, plans, predictions
-from upkeep.attempts import Leftover
-from upkeep.database import Row, Session
-from upkeep.plans import Action, Proposal
-from upkeep.predictions import Learned
-from upkeep.settings import Maintenance, Reindex
+from upkeep.core.text import visible
+from upkeep.gate import predictions
+from upkeep.gate.attempts import Leftover
+from upkeep.gate.plans.model import Action, Proposal
+from upkeep.gate.plans.statements import copyable
+from upkeep.gate.predictions import Learned
+from upkeep.settings.maintenance import Maintenance
+from upkeep.settings.reindex import Reindex
+from upkeep.wires import database, fingerprints
+from upkeep.wires.database import Row, Session
 
 KIND, VERB = "reindex", "reindex"
 
@@ -64,7 +68,7 @@ class Extension:
 
 def extension(session: Session) -> Extension:
     """Whether bloat can be measured by this role."""
-    row = session.row(session.load("reindex/extension"))
+    row = session.row(session.load("tables/bloat/extension"))
     if row["schema"] and row["may"]:
         return Extension(row["schema"])
     if row["schema"]:
@@ -79,19 +83,19 @@ def extension(session: Session) -> Extension:
 def tables(session: Session, config: Reindex) -> list[Row]:
     """Config's tables and their partitions in config's order, ``oid`` None where there is none of that name."""
     names = {"schemas": [name.schema for name in config.tables], "tables": [name.table for name in config.tables]}
-    return session.rows(session.load("reindex/tables"), names)
+    return session.rows(session.load("tables/bloat/tables"), names)
 
 
 def indexes(session: Session, config: Reindex, found: Iterable[Row]) -> list[Row]:
     """The valid indexes of these tables that are large enough to matter, the largest first."""
     oids = [row["oid"] for row in found if row["oid"] is not None]
-    rows = session.rows(session.load("reindex/indexes"), {"tables": oids})
+    rows = session.rows(session.load("tables/bloat/indexes"), {"tables": oids})
     return fingerprints.with_shapes(session, [row for row in rows if row["bytes"] >= max(1, config.min_bytes)])
 
 
 def table_bloat(session: Session, config: Reindex, has: Extension, row: Row) -> Bloat:
     """How much of a table is dead rows and free room: measured, else from the counters and widths of statistics."""
-    measured = _measured(session, "reindex/measure_table", has, config, row)
+    measured = _measured(session, "tables/bloat/measure_table", has, config, row)
     if isinstance(measured, str):
         return _estimated(row["bytes"], row["needed_bytes"], measured)
     rows = (measured["live_rows"], measured["dead_rows"])
@@ -102,7 +106,7 @@ def index_bloat(session: Session, config: Reindex, has: Extension, row: Row) -> 
     """How much of an index a rebuild would give back. Other methods than B-tree are not judged."""
     if row["method"] != "btree":
         return Bloat(None, ESTIMATED, f"bloat of method {row['method']} is not measured")
-    measured = _measured(session, "reindex/measure_index", has, config, row)
+    measured = _measured(session, "tables/bloat/measure_index", has, config, row)
     if isinstance(measured, str):
         return _estimated(row["bytes"], row["needed_bytes"], measured)
     pages = measured["leaf_pages"] + measured["idle_pages"]
@@ -124,7 +128,7 @@ def _measured(session: Session, statement: str, has: Extension, config: Reindex,
     except psycopg.Error as error:
         if session.connection.closed:
             raise
-        return f"it could not be measured ({plans.visible(' '.join(str(error).split()))[:200]})"
+        return f"it could not be measured ({visible(' '.join(str(error).split()))[:200]})"
 
 
 def _estimated(size: int, needed: int | None, why: str) -> Bloat:
@@ -148,7 +152,7 @@ def free_room(session: Session, config: Maintenance, target: str) -> int | None:
     known = config.targets.get(target)
     if known is None or known.storage_bytes is None:
         return None
-    return known.storage_bytes - int(session.row(session.load("reindex/database_bytes"))["bytes"])
+    return known.storage_bytes - int(session.row(session.load("indexes/database_bytes"))["bytes"])
 
 
 def needed_room(config: Reindex, size: int) -> int:
@@ -204,7 +208,7 @@ def _action(row: Row, config: Reindex, roles: tuple[str, ...], predicted: int) -
         id="",
         kind=KIND,
         verb=VERB,
-        statement=plans.copyable(_REINDEX.format(sql.Identifier(row["schema"], row["index"])).as_string()),
+        statement=copyable(_REINDEX.format(sql.Identifier(row["schema"], row["index"])).as_string()),
         schema=row["schema"],
         table=row["index"],
         oid=row["oid"],
@@ -234,7 +238,7 @@ def _seen(row: Row) -> dict[str, Any]:
 def state(session: Session, action: Action) -> Row | None:
     """The index that has the name now, None when there is none."""
     names = {"schema": action.schema, "index": action.table, "oid": action.oid}
-    rows = session.rows(session.load("reindex/state"), names)
+    rows = session.rows(session.load("indexes/rebuild_state"), names)
     return next(iter(fingerprints.with_shapes(session, rows)), None)
 
 
@@ -279,7 +283,7 @@ def elsewhere(action: Action, before: Mapping[str, Any], after: Row | None) -> s
         return ""
     return (
         f"the name stands for another index by now (OID {after['oid']}), which was rebuilt; the planned one (OID "
-        f"{action.oid}) was not, and is called {plans.visible(after['planned_name'])}"
+        f"{action.oid}) was not, and is called {visible(after['planned_name'])}"
     )
 
 
@@ -290,7 +294,7 @@ def leftovers(session: Session, action: Action, before: Mapping[str, Any]) -> li
     ours = [one for one in now["leftovers"] if one["oid"] not in known and not one["busy"]] if now else []
     return [
         Leftover(
-            f"{plans.visible(one['schema'])}.{plans.visible(one['index'])} (OID {one['oid']})",
+            f"{visible(one['schema'])}.{visible(one['index'])} (OID {one['oid']})",
             _DROP.format(sql.Identifier(one["schema"], one["index"])).as_string(),
             "an invalid index, which the next plan proposes to drop",
         )

@@ -7,11 +7,11 @@ from typing import Any
 
 import requests
 
-from upkeep.functions.contract import FUNCTIONS, request_body
-from upkeep.functions.transport import Call, Send, WireError, post
-from upkeep.integrations.model import Headers, Integration, Kind
-from upkeep.integrations.wire import Trouble
-from upkeep.settings import Http
+from upkeep.settings.maintenance import Http
+from upkeep.wires.functions.contract import FUNCTIONS, request_body
+from upkeep.wires.functions.transport import Call, Send, WireError, post
+from upkeep.wires.net.address import Headers, Integration, Kind
+from upkeep.wires.net.http import Trouble
 
 _ACTION = "health_check"
 

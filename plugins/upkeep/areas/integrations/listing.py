@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from upkeep.database import Connect
-from upkeep.integrations.model import PORTS, Address, Integration, Kind, address
-from upkeep.settings import Maintenance
+from upkeep.settings.maintenance import Maintenance
+from upkeep.wires.database import Connect
+from upkeep.wires.net.address import PORTS, Address, Integration, Kind, address
 
 #: Values of a Connection's extra that say nothing secret, and whose words messages need.
 _PLAIN = frozenset({"sslmode", "sslrootcert", "connect_timeout", "application_name", "verify", "timeout"})

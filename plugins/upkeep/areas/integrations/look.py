@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from upkeep import integrations
-from upkeep.findings import Finding, Level, Sample
-from upkeep.functions.contract import quoted
-from upkeep.integrations import Integration, Notice, Seen
-from upkeep.ledger import Looked
-from upkeep.settings import Integrations
+from upkeep.areas.integrations.headers import Notice, notices
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.ledger.write import Looked
+from upkeep.settings.integrations import Integrations
+from upkeep.wires.functions.contract import quoted
+from upkeep.wires.net.address import Integration, Seen
 
 #: How far back the ledger is asked for a use.
 REACH = timedelta(days=400)
@@ -36,7 +36,7 @@ def judge(
     for one, seen in looked_at:
         findings += _reached(one, seen, last_reached.get(one.name))
         findings += _certificate(one, seen, limits, now)
-        findings += (_notice(one, notice, now) for notice in integrations.notices(seen.headers))
+        findings += (_notice(one, notice, now) for notice in notices(seen.headers))
         findings += _use(one, last_use)
         if seen.reached and not seen.distrust:
             samples.append(Sample(REACHED, 1.0, "", one.name))

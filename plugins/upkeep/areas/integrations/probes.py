@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from upkeep import database, queries
-from upkeep.integrations.model import Address, Integration, Kind, Seen, hide
-from upkeep.integrations.parallel import Ending, side_by_side
-from upkeep.integrations.wire import Distrust, Line, Trouble, ask
-from upkeep.settings import Http, Sql
+from upkeep.settings.maintenance import Http, Sql
+from upkeep.wires import database, queries
+from upkeep.wires.net.address import Address, Integration, Kind, Seen, hide
+from upkeep.wires.net.http import Distrust, Line, Trouble, ask
+from upkeep.wires.net.parallel import Ending, side_by_side
 
 #: Integrations that are asked at the same time.
 AT_ONCE = 32

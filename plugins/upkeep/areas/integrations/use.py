@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from upkeep import queries
-from upkeep.database import Session
+from upkeep.wires import queries
+from upkeep.wires.database import Session
 
 
 def last_use(session: Session, target: str, since: datetime) -> dict[str, datetime]:

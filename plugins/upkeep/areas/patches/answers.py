@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from upkeep.patches.base import MAX_SAID, NotRun, as_object
-from upkeep.patches.files import Files
+from upkeep.areas.patches.base import MAX_SAID, NotRun, as_object
+from upkeep.areas.patches.files import Files
 
 SEVERITIES = ("critical", "high", "moderate", "low", "info")
 

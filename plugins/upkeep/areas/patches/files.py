@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from upkeep.patches.base import LOCK, MANIFEST, MOST_BYTES, NotRun, as_object
+from upkeep.areas.patches.base import LOCK, MANIFEST, MOST_BYTES, NotRun, as_object
 
 #: Versions of the lock file that list every package with its place.
 LOCK_VERSIONS = (2, 3)

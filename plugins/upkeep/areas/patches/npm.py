@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from upkeep import patches
-from upkeep.findings import Finding, Level, Sample
-from upkeep.ledger import Looked
-from upkeep.patches import Files, NotRun, Npm, Outdated, Vulnerability
+from upkeep.areas.patches.answers import SEVERITIES, Outdated, Vulnerability, read_audit, read_outdated
+from upkeep.areas.patches.base import MANIFEST, NotRun
+from upkeep.areas.patches.files import Files, read_files
+from upkeep.areas.patches.run import Npm
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.ledger.write import Looked
 
 #: Packages that one look shows, each as a finding of its own.
 SHOWN = 50
@@ -20,13 +22,13 @@ _BAD = ("critical", "high")
 def audit(npm: Npm) -> Looked:
     """Packages with a known vulnerability; UNKNOWN, with the reason, when the audit did not run."""
     try:
-        files = patches.read_files(npm.config.folder)
-        found = patches.read_audit(npm.run(files, "audit"))
+        files = read_files(npm.config.folder)
+        found = read_audit(npm.run(files, "audit"))
     except NotRun as reason:
         return Looked((_not_run("npm:audit", "npm audit", "G73", reason),))
     counts = Counter(one.severity for one in found.vulnerabilities)
     samples = tuple(
-        Sample("npm_vulnerabilities", float(counts[severity]), "packages", severity) for severity in patches.SEVERITIES
+        Sample("npm_vulnerabilities", float(counts[severity]), "packages", severity) for severity in SEVERITIES
     )
     findings = [_vulnerable(one) for one in found.vulnerabilities[:SHOWN]] or [_clean(found.packages)]
     if rest := found.vulnerabilities[SHOWN:]:
@@ -106,10 +108,10 @@ def _unseen(key: str, level: Level, subject: str, names: tuple[str, ...], remedy
 def outdated(npm: Npm) -> Looked:
     """Direct dependencies with a newer version; UNKNOWN, with the reason, when npm could not say."""
     try:
-        files = patches.read_files(npm.config.folder)
+        files = read_files(npm.config.folder)
         if not files.direct:
-            raise NotRun(f"{patches.MANIFEST}: found no dependency from a registry, expected one or more")
-        found = patches.read_outdated(npm.run(files, "outdated"), files)
+            raise NotRun(f"{MANIFEST}: found no dependency from a registry, expected one or more")
+        found = read_outdated(npm.run(files, "outdated"), files)
     except NotRun as reason:
         return Looked((_not_run("npm:outdated", "npm outdated", "G74", reason),))
     lags = Counter(one.lag for one in found.outdated)

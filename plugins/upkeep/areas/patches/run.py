@@ -12,9 +12,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from upkeep.patches.base import LOCK, MANIFEST, MAX_SAID, MOST_BYTES, NotRun
-from upkeep.patches.files import Files
-from upkeep.settings import Checkout
+from upkeep.areas.patches.base import LOCK, MANIFEST, MAX_SAID, MOST_BYTES, NotRun
+from upkeep.areas.patches.files import Files
+from upkeep.settings.patches import Checkout
 
 #: Seconds between the end of npm's output and its own.
 LAST_MOMENT = 2.0

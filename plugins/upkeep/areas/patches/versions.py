@@ -6,12 +6,13 @@ from datetime import date, timedelta
 
 from psycopg import sql
 
-from upkeep import plans, queries
-from upkeep.checks.look import Check, Look
-from upkeep.database import Row
-from upkeep.findings import Finding, Level, Sample
-from upkeep.ledger import Looked
-from upkeep.settings import Patches
+from upkeep.areas.look import Check, Look
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.gate.plans.statements import copyable
+from upkeep.ledger.write import Looked
+from upkeep.settings.patches import Patches
+from upkeep.wires import queries
+from upkeep.wires.database import Row
 
 #: Minor releases come each quarter; a list that is older does not know the last one.
 LIST_AGE = timedelta(days=100)
@@ -19,7 +20,7 @@ LIST_AGE = timedelta(days=100)
 
 def version_lag(look: Look) -> Looked:
     """The server against the minor version that config knows, and each extension against the server's files."""
-    rows = look.session.rows(queries.load("checks/version_lag"))
+    rows = look.session.rows(queries.load("patches/version_lag"))
     known, today = look.settings.maintenance.patches, look.now.date()
     major, minor = divmod(rows[0]["server_version"], 10_000)
     extensions = [row for row in rows if row["name"] is not None]
@@ -88,7 +89,7 @@ def _extensions(rows: list[Row]) -> list[Finding]:
 
 def _extension(row: Row) -> Finding:
     gone = row["available"] is None
-    command = plans.copyable(sql.SQL("ALTER EXTENSION {} UPDATE").format(sql.Identifier(row["name"])).as_string())
+    command = copyable(sql.SQL("ALTER EXTENSION {} UPDATE").format(sql.Identifier(row["name"])).as_string())
     return Finding(
         key=f"version_lag:extension:{row['name']}",
         level=Level.ADVISORY,

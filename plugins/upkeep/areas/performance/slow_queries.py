@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from upkeep import database, queries
-from upkeep.checks.access import obstacle
-from upkeep.checks.database import MAX_STATEMENT, redact
-from upkeep.checks.logs import named
-from upkeep.checks.look import Check, Look
-from upkeep.database import Row
-from upkeep.findings import Finding, Level, Sample
-from upkeep.ledger import Looked
+from upkeep.areas.database.sizes import MAX_STATEMENT, redact
+from upkeep.areas.logs import named
+from upkeep.areas.look import Check, Look
+from upkeep.areas.security.access import obstacle
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.ledger.write import Looked
+from upkeep.wires import database, queries
+from upkeep.wires.database import Row
 
 #: Statements that one look shows, those with most time in all first.
 SHOWN = 20
@@ -35,15 +35,15 @@ def slow_queries(look: Look) -> Looked:
     """A finding for each statement whose mean time is at or above the limit since the statistics were reset."""
     limit = look.settings.maintenance.checks.slow_query_ms
     expected = f"a mean below {limit:g} ms (config/maintenance.yaml: checks.slow_query_ms)"
-    views = look.session.rows(queries.load("checks/statements_view"))
+    views = look.session.rows(queries.load("performance/statements_view"))
     if reason := obstacle(views[0] if views else None):
         said, remedy = reason
         detail = f"not collected: {said}"
         return Looked((Finding(_KEY, Level.UNKNOWN, _SUBJECT, detail, expected, remedy, "G84"),))
     schema = views[0]["schema"]
-    since = look.session.row(database.statement("checks/statements_reset", schema=schema), {})["stats_reset"]
+    since = look.session.row(database.statement("performance/statements_reset", schema=schema), {})["stats_reset"]
     parameters = {"characters": 4 * MAX_STATEMENT, "mean_ms": limit, "most": SHOWN}
-    rows = look.session.rows(database.statement("checks/slow_queries", schema=schema), parameters)
+    rows = look.session.rows(database.statement("performance/slow_queries", schema=schema), parameters)
     total = rows[0]["in_all"] if rows else 0
     findings = [_slow(row, since, expected) for row in rows]
     if more := total - len(rows):

@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from upkeep.findings import Finding, Level
+from upkeep.core.findings import Finding, Level
 
 #: Weeks that are looked back on.
 WEEKS = 12

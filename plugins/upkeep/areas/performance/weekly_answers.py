@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from upkeep.checks.database import redact
-from upkeep.checks.slow import EXPLAIN
-from upkeep.findings import Finding, Level, Sample
-from upkeep.functions.contract import ContractError
-from upkeep.ledger import Looked
-from upkeep.settings import Settings
+from upkeep.areas.database.sizes import redact
+from upkeep.areas.performance.slow_queries import EXPLAIN
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.ledger.write import Looked
+from upkeep.settings.load import Settings
+from upkeep.wires.functions.contract import ContractError
 
 Body = Mapping[str, Any]
 Asked = Mapping[str, Any]

@@ -8,13 +8,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from upkeep import database, queries
-from upkeep.checks.database import MAX_STATEMENT, redact
-from upkeep.checks.logs import Log, named
-from upkeep.checks.look import Check, Look
-from upkeep.database import Row
-from upkeep.findings import Finding, Level, Sample
-from upkeep.ledger import Looked
+from upkeep.areas.database.sizes import MAX_STATEMENT, redact
+from upkeep.areas.logs import Log, named
+from upkeep.areas.look import Check, Look
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.ledger.write import Looked
+from upkeep.wires import database, queries
+from upkeep.wires.database import Row
 
 #: New statements that one look shows, those with most time first.
 SHOWN = 30
@@ -34,14 +34,14 @@ _DAY = timedelta(days=1)
 
 def new_queries(look: Look) -> Looked:
     """Statements whose ids no earlier snapshot knows; ids are of one major and one database, others do not compare."""
-    views = look.session.rows(queries.load("checks/statements_view"))
+    views = look.session.rows(queries.load("performance/statements_view"))
     if reason := obstacle(views[0] if views else None):
         return Looked((_unknown("new_queries", *reason),))
     view = views[0]
     rows = look.session.rows(
-        database.statement("checks/new_queries", schema=view["schema"]), {"characters": 4 * MAX_STATEMENT}
+        database.statement("security/new_queries", schema=view["schema"]), {"characters": 4 * MAX_STATEMENT}
     )
-    counted = look.session.row(database.statement("checks/statements_reset", schema=view["schema"]), {})
+    counted = look.session.row(database.statement("performance/statements_reset", schema=view["schema"]), {})
     of = f"PostgreSQL {look.session.version // 10_000}, database {view['database']}"
     due, before = look.previous or (look.now, {})
     if before.get("of") != of:

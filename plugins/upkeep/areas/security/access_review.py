@@ -15,16 +15,16 @@ from typing import Any
 
 from psycopg import errors
 
-from upkeep import queries
-from upkeep.checks.database import hidden_sessions
-from upkeep.checks.events import unrecognised
-from upkeep.checks.logs import Log, address, named, span, within
-from upkeep.checks.look import Check, Look
-from upkeep.checks.permissions import Change, diff, facts
-from upkeep.checks.security import MOST_ADDRESSES
-from upkeep.database import Row
-from upkeep.findings import Finding, Level, Sample
-from upkeep.ledger import Looked
+from upkeep.areas.database.sizes import hidden_sessions
+from upkeep.areas.logs import Log, address, named, span, within
+from upkeep.areas.look import Check, Look
+from upkeep.areas.security.events import unrecognised
+from upkeep.areas.security.logins import MOST_ADDRESSES
+from upkeep.areas.security.permissions import Change, diff, facts
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.ledger.write import Looked
+from upkeep.wires import queries
+from upkeep.wires.database import Row
 
 GUIDE, KEY = "G81", "access_review"
 #: Accounts, roles and changes that a finding holds.
@@ -110,7 +110,7 @@ def _sessions(look: Look) -> Looked:
     subject = "Sessions of the database now"
     if hidden := hidden_sessions(look, f"{KEY}:sessions", subject, GUIDE):
         return hidden
-    rows = look.session.rows(queries.load("checks/database_logins"), {"shown": SHOWN})
+    rows = look.session.rows(queries.load("security/database_logins"), {"shown": SHOWN})
     told = [row for row in rows if row["told"]]
     first = rows[0]
     detail = f"{first['all_sessions']} over the network, of {first['active']} of {first['roles']} roles that may log in"

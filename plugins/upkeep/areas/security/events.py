@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from upkeep.checks.logs import Log
-from upkeep.findings import Finding
-from upkeep.plans import visible
+from upkeep.areas.logs import Log
+from upkeep.core.findings import Finding
+from upkeep.core.text import visible
 
 Kind = Literal["login_failure", "login_success", "rate_limited", "role_change"]
 #: Names that a finding spells out.

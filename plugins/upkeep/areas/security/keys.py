@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from upkeep.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, Sample
 from upkeep.settings.keys import Keys
 
 GUIDE = "G80"

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from upkeep.checks.events import unrecognised
-from upkeep.checks.logs import Log, Memory, address, named, span, within
-from upkeep.checks.look import Check, Look
-from upkeep.database import Row
-from upkeep.findings import Finding, Level, Sample
-from upkeep.ledger import Looked
-from upkeep.settings import Settings
+from upkeep.areas.logs import Log, Memory, address, named, span, within
+from upkeep.areas.look import Check, Look
+from upkeep.areas.security.events import unrecognised
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.ledger.write import Looked
+from upkeep.settings.load import Settings
+from upkeep.wires.database import Row
 
 #: Offenders that one look shows, each as a finding or as a line of one.
 SHOWN = 50

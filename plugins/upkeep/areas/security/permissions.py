@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from upkeep.checks.look import Check, Look
-from upkeep.findings import Finding, Level
-from upkeep.ledger import Looked
+from upkeep.areas.look import Check, Look
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import Looked
 
 #: kind of fact → name → what it says.
 Facts = Mapping[str, Mapping[str, str]]
@@ -191,4 +191,8 @@ def _cut(says: str | None) -> str:
     return text if len(text) <= MAX_SAID else f"{text[:MAX_SAID]}…"
 
 
-CHECKS = (Check("permissions", "G77", "Permission changes", permissions, statement="include/sql/security/grants.sql"),)
+CHECKS = (
+    Check(
+        "permissions", "G77", "Permission changes", permissions, statement="include/sql/security/permissions/grants.sql"
+    ),
+)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
-from upkeep import constraints, optimise, reindex
-from upkeep.checks import domains
-from upkeep.checks.look import Check, Look
-from upkeep.database import Row
-from upkeep.findings import Finding, Level, Sample
-from upkeep.ledger import Looked
-from upkeep.reindex import Bloat, Extension
-from upkeep.reports.text import size
-from upkeep.settings import Reindex
+from upkeep.areas.indexes import reindex
+from upkeep.areas.indexes.reindex import Bloat, Extension
+from upkeep.areas.look import Check, Look
+from upkeep.areas.tables import constraints, domains, vacuum
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.units import size
+from upkeep.ledger.write import Looked
+from upkeep.settings.reindex import Reindex
+from upkeep.wires.database import Row
 
 #: The guide's own line for each of its tables (REINDEX TABLE …).
 _GUIDE = {
@@ -65,7 +65,7 @@ def bloat(look: Look) -> Looked:
     ]
     heaps = [(row, reindex.table_bloat(look.session, config, has, row)) for row in found if row["bytes"]]
     measured = {row["oid"]: heap.rows for row, heap in heaps if heap.rows}
-    needy = optimise.candidates(look.session, look.settings.maintenance.optimise, (), measured, most=None)
+    needy = vacuum.candidates(look.session, look.settings.maintenance.optimise, (), measured, most=None)
     planned = {row["oid"] for row in needy if row["vacuum"]}
     findings = [] if has.schema else [_extension(has)]
     samples = []
@@ -151,7 +151,7 @@ def _vacuum(over: Sequence[tuple[Row, Bloat]], planned: Set[int]) -> str:
     if names := [_name(row) for row, _ in over if row["oid"] in planned]:
         return f"The next plan proposes VACUUM of {', '.join(names)}: it frees dead rows for new ones. {_FULL}"
     if any(heap.how == reindex.ESTIMATED for _, heap in over):
-        statement = "; ".join(optimise.by_hand(row["schema"], row["table"]) for row, _ in over)
+        statement = "; ".join(vacuum.by_hand(row["schema"], row["table"]) for row, _ in over)
         why = "the counters tell of too few dead rows, as they do after a reset too"
         return f"No plan proposes VACUUM: {why}. Install pgstattuple, or by hand: {statement}"
     return f"No plan proposes VACUUM: fewer rows are dead than optimise.dead_rows and dead_percent say. {_FULL}"
@@ -270,12 +270,12 @@ def _constraint(row: Row) -> str:
 
 
 CHECKS = (
-    Check("bloat", "G54", "Bloat of tables and indexes", bloat, statement="include/sql/reindex/indexes.sql"),
+    Check("bloat", "G54", "Bloat of tables and indexes", bloat, statement="include/sql/tables/bloat/indexes.sql"),
     Check(
         "constraints",
         "G60",
         "Constraints that were never validated",
         unvalidated,
-        statement="include/sql/constraints/unvalidated.sql",
+        statement="include/sql/tables/constraints/unvalidated.sql",
     ),
 )

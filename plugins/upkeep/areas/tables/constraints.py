@@ -14,11 +14,13 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from upkeep import plans, predictions
-from upkeep.attempts import Changed
-from upkeep.database import Row, Session
-from upkeep.plans import Action, Proposal
-from upkeep.predictions import Learned
+from upkeep.core.text import visible
+from upkeep.gate import predictions
+from upkeep.gate.attempts import Changed
+from upkeep.gate.plans.model import Action, Proposal
+from upkeep.gate.plans.statements import copyable
+from upkeep.gate.predictions import Learned
+from upkeep.wires.database import Row, Session
 
 KIND, VERB = "validate", "validate"
 
@@ -49,7 +51,7 @@ class Count:
 
 def unvalidated(session: Session) -> list[Row]:
     """The constraints that were never held against the rows that were there before them."""
-    return session.rows(session.load("constraints/unvalidated"))
+    return session.rows(session.load("tables/constraints/unvalidated"))
 
 
 def violators(session: Session, row: Row) -> Count:
@@ -58,14 +60,14 @@ def violators(session: Session, row: Row) -> Count:
         return Count(None, "somebody has or wants ACCESS EXCLUSIVE on its table")
     try:
         with session.connection.transaction():
-            session.rows(session.load("constraints/all_rows"))
+            session.rows(session.load("tables/constraints/all_rows"))
             return Count(int(session.row(counting(session, row))["violators"]))
     except psycopg.errors.QueryCanceled:
         return Count(None, "counting them took longer than sql.statement_timeout_seconds, or somebody cancelled it")
     except psycopg.Error as error:
         if session.connection.closed:
             raise
-        return Count(None, plans.visible(" ".join(str(error).split()))[:300])
+        return Count(None, visible(" ".join(str(error).split()))[:300])
 
 
 def counting(session: Session, row: Row) -> str:
@@ -74,7 +76,7 @@ def counting(session: Session, row: Row) -> str:
     if row["type"] == _CHECK:
         # The expression is the catalogue's own text, deparsed for this search_path: there is no name for it to be.
         parts: dict[str, sql.Composable] = {"expression": sql.SQL(row["expression"])}
-        return _filled(session, "constraints/count_check", table=table, **parts)
+        return _filled(session, "tables/constraints/count_check", table=table, **parts)
     asked = [sql.SQL("t.{} IS NOT NULL").format(sql.Identifier(column)) for column in row["columns"]]
     pairs = zip(row["referenced_columns"], row["operators"], row["columns"], row["collations"], strict=True)
     same = [  # where the two differ the server compares by the referenced column's collation
@@ -85,7 +87,7 @@ def counting(session: Session, row: Row) -> str:
     ]
     return _filled(
         session,
-        "constraints/count_key",
+        "tables/constraints/count_key",
         table=table,
         referenced=_relation(row["referenced_schema"], row["referenced"], only=row["referenced_only"]),
         # MATCH FULL excuses a row whose columns are all null, MATCH SIMPLE one with any.
@@ -150,7 +152,7 @@ def _action(row: Row, roles: tuple[str, ...], predicted: int) -> Action:
 def validate(row: Row) -> str:
     """The statement that validates a constraint."""
     table = sql.Identifier(row["schema"], row["table"])
-    return plans.copyable(_VALIDATE.format(table, sql.Identifier(row["name"])).as_string())
+    return copyable(_VALIDATE.format(table, sql.Identifier(row["name"])).as_string())
 
 
 def _name(row: Mapping[str, Any]) -> str:
@@ -163,7 +165,7 @@ def _name(row: Mapping[str, Any]) -> str:
 
 def state(session: Session, action: Action) -> Row | None:
     """The constraint as it is now, None when it is gone."""
-    rows = session.rows(session.load("constraints/state"), {"oid": action.oid})
+    rows = session.rows(session.load("tables/constraints/state"), {"oid": action.oid})
     return rows[0] if rows else None
 
 
@@ -185,7 +187,7 @@ def obstacle(action: Action, now: Row | None) -> str:
     if now is None:
         return "the constraint is gone since the plan was drawn up (dropped, or dropped and created again)"
     if (now["schema"], _name(now)) != (action.schema, action.table):
-        return f"it has been renamed to {plans.visible(now['schema'])}.{plans.visible(_name(now))}"
+        return f"it has been renamed to {visible(now['schema'])}.{visible(_name(now))}"
     if now["validated"]:
         return "somebody has validated it since the plan was drawn up"
     return "" if now["shape"] == action.shape else "its definition was changed since the plan was drawn up"

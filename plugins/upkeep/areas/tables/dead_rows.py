@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from upkeep import optimise, queries
-from upkeep.checks.look import Check, Look
-from upkeep.database import Row
-from upkeep.findings import Finding, Level, Sample
-from upkeep.ledger import Looked
+from upkeep.areas.look import Check, Look
+from upkeep.areas.tables import vacuum
+from upkeep.core.findings import Finding, Level, Sample
+from upkeep.ledger.write import Looked
+from upkeep.wires import queries
+from upkeep.wires.database import Row
 
 #: Tables that one look shows.
 SHOWN = 50
@@ -19,7 +20,7 @@ NAMED = 5
 def dead_rows(look: Look) -> Looked:
     """A finding for each table whose dead or changed rows are beyond config; one that says so when there is none."""
     config = look.settings.maintenance.optimise
-    rows = optimise.candidates(look.session, config, ())
+    rows = vacuum.candidates(look.session, config, ())
     total = rows[0]["candidates"] if rows else 0
     samples = (Sample("tables_to_optimise", float(total), "tables"),)
     blind = _uncounted(look)
@@ -35,7 +36,7 @@ def dead_rows(look: Look) -> Looked:
 def _by_table(look: Look, rows: list[Row]) -> dict[str, list[Row]]:
     """The rows by table, those of partitions under the partitioned table at the top; the worst first as before."""
     oids = {"oids": [row["oid"] for row in rows]}
-    roots = {row["oid"]: row for row in look.session.rows(queries.load("checks/partition_roots"), oids)}
+    roots = {row["oid"]: row for row in look.session.rows(queries.load("tables/partition_roots"), oids)}
     groups: dict[str, list[Row]] = {}
     for row in rows:
         of = roots.get(row["oid"], row)
@@ -46,7 +47,7 @@ def _by_table(look: Look, rows: list[Row]) -> dict[str, list[Row]]:
 def _uncounted(look: Look) -> list[Finding]:
     """Of which tables the counters know nothing, although they have rows: a crash or a reset forgot their dead ones."""
     parameters = {"rows": max(1, look.settings.maintenance.optimise.dead_rows)}
-    rows = look.session.rows(queries.load("checks/uncounted_tables"), parameters)
+    rows = look.session.rows(queries.load("tables/uncounted_tables"), parameters)
     if not rows:
         return []
     more = rows[0]["in_all"] - len(rows)
@@ -88,6 +89,6 @@ CHECKS = (
         "G54",
         "Tables that need VACUUM or ANALYZE",
         dead_rows,
-        statement="include/sql/optimise/candidates.sql",
+        statement="include/sql/tables/dead_rows.sql",
     ),
 )

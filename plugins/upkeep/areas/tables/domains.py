@@ -14,10 +14,11 @@ from collections.abc import Iterable
 import psycopg
 from psycopg import sql
 
-from upkeep import plans
-from upkeep.constraints import MOST, Count
-from upkeep.database import Row, Session
-from upkeep.findings import Finding, Level
+from upkeep.areas.tables.constraints import MOST, Count
+from upkeep.core.findings import Finding, Level
+from upkeep.core.text import visible
+from upkeep.gate.plans.statements import copyable
+from upkeep.wires.database import Row, Session
 
 _VALIDATE = sql.SQL("ALTER DOMAIN {} VALIDATE CONSTRAINT {}")
 #: Columns that a sentence names.
@@ -26,7 +27,7 @@ NAMED = 5
 
 def unvalidated(session: Session) -> list[Row]:
     """The CHECKs of domains that were never held against the values that were there before them."""
-    return session.rows(session.load("constraints/unvalidated_domains"))
+    return session.rows(session.load("tables/constraints/unvalidated_domains"))
 
 
 def violators(session: Session, row: Row) -> Count:
@@ -35,12 +36,12 @@ def violators(session: Session, row: Row) -> Count:
     for column in row["columns"]:
         try:
             with session.connection.transaction():
-                session.rows(session.load("constraints/all_rows"))
+                session.rows(session.load("tables/constraints/all_rows"))
                 counted += int(session.row(_counting(session, row, column))["violators"])
         except psycopg.Error as error:
             if session.connection.closed:
                 raise
-            return Count(None, plans.visible(f"{'.'.join(column)}: {' '.join(str(error).split())}")[:300])
+            return Count(None, visible(f"{'.'.join(column)}: {' '.join(str(error).split())}")[:300])
     if row["inside"] and not counted:
         return Count(None, f"values inside arrays, composites and ranges are not counted ({_names(row['inside'])})")
     return Count(min(counted, MOST))
@@ -49,7 +50,7 @@ def violators(session: Session, row: Row) -> Count:
 def _counting(session: Session, row: Row, column: list[str]) -> str:
     schema, table, name = column
     # Type, collation and expression are the catalogue's own text, deparsed for this search_path.
-    template = sql.SQL(session.load("constraints/count_domain"))
+    template = sql.SQL(session.load("tables/constraints/count_domain"))
     filled = template.format(
         column=sql.Identifier(name),
         table=sql.Identifier(schema, table),
@@ -64,7 +65,7 @@ def _counting(session: Session, row: Row, column: list[str]) -> str:
 def validate(row: Row) -> str:
     """The statement that validates one."""
     domain = sql.Identifier(row["schema"], row["domain"])
-    return plans.copyable(_VALIDATE.format(domain, sql.Identifier(row["name"])).as_string())
+    return copyable(_VALIDATE.format(domain, sql.Identifier(row["name"])).as_string())
 
 
 def finding(row: Row, count: Count) -> Finding:

@@ -11,12 +11,15 @@ from typing import Any
 
 from psycopg import sql
 
-from upkeep import plans, predictions, queries
-from upkeep.attempts import Changed
-from upkeep.database import Row, Session
-from upkeep.plans import Action, Proposal
-from upkeep.predictions import Learned
-from upkeep.settings import Optimise
+from upkeep.core.text import visible
+from upkeep.gate import predictions
+from upkeep.gate.attempts import Changed
+from upkeep.gate.plans.model import MOST_ACTIONS, Action, Proposal
+from upkeep.gate.plans.statements import copyable
+from upkeep.gate.predictions import Learned
+from upkeep.settings.approval import Optimise
+from upkeep.wires import queries
+from upkeep.wires.database import Row, Session
 
 KIND = "optimise"
 VACUUM, ANALYZE = "vacuum", "analyze"
@@ -42,7 +45,7 @@ def candidates(
     config: Optimise,
     taken: Iterable[int],
     measured: Measured | None = None,
-    most: int | None = plans.MOST_ACTIONS + 1,
+    most: int | None = MOST_ACTIONS + 1,
 ) -> list[Row]:
     """Tables that need work, worst first, at most one more than a plan holds; ``taken`` are OIDs to leave out.
 
@@ -59,7 +62,7 @@ def candidates(
         "taken": list(taken),
         "most": most,
     }
-    return session.rows(session.load("optimise/candidates"), parameters)
+    return session.rows(session.load("tables/dead_rows"), parameters)
 
 
 def propose(
@@ -84,7 +87,7 @@ def propose(
 
 def by_hand(schema: str, table: str) -> str:
     """The VACUUM that a plan would hold, for people."""
-    return plans.copyable(_STATEMENTS[VACUUM].format(sql.SQL(""), sql.Identifier(schema, table)).as_string())
+    return copyable(_STATEMENTS[VACUUM].format(sql.SQL(""), sql.Identifier(schema, table)).as_string())
 
 
 def _action(row: Row, config: Optimise, roles: tuple[str, ...], version: int, predicted: int) -> Action:
@@ -113,7 +116,7 @@ def _action(row: Row, config: Optimise, roles: tuple[str, ...], version: int, pr
 
 def _statement(verb: str, schema: str, table: str, version: int) -> str:
     only = sql.SQL("ONLY " if version >= _ONLY_FROM else "")
-    return plans.copyable(_STATEMENTS[verb].format(only, sql.Identifier(schema, table)).as_string())
+    return copyable(_STATEMENTS[verb].format(only, sql.Identifier(schema, table)).as_string())
 
 
 def predicted_ms(verb: str, row: Row, config: Optimise, last: Mapping[str, Any]) -> int:
@@ -178,7 +181,7 @@ def _measured(row: Row) -> dict[str, Any]:
 def state(session: Session, action: Action) -> Row | None:
     """The table as it is now, None when it is gone."""
     names = {"schema": action.schema, "table": action.table, "oid": action.oid}
-    rows = session.rows(queries.load("optimise/table_state", session.version), names)
+    rows = session.rows(queries.load("tables/table_state", session.version), names)
     return rows[0] if rows else None
 
 
@@ -187,7 +190,7 @@ def obstacle(action: Action, now: Row | None) -> str:
     if now is None:
         return "the table is gone since the plan was drawn up (dropped, or dropped and created again)"
     if (now["schema"], now["table"]) != (action.schema, action.table):
-        return f"the table has been renamed to {plans.visible(now['schema'])}.{plans.visible(now['table'])}"
+        return f"the table has been renamed to {visible(now['schema'])}.{visible(now['table'])}"
     if (now["shape"] or "") != action.shape:
         return "the table's columns were altered since the plan was drawn up"
     return ""
@@ -242,7 +245,7 @@ def elsewhere(action: Action, before: Mapping[str, Any], after: Row | None) -> s
         return ""
     return (
         f"the name stands for another table by now (OID {after['named_oid']}); the planned one (OID {action.oid}) is "
-        f"called {plans.visible(after['schema'])}.{plans.visible(after['table'])} and was not touched"
+        f"called {visible(after['schema'])}.{visible(after['table'])} and was not touched"
     )
 
 

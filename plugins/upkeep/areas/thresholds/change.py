@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from upkeep import plans, queries
-from upkeep.database import Row, Session
-from upkeep.plans import Action
-from upkeep.settings import settings
-from upkeep.thresholds.force import in_force, parse, statement
+from upkeep.areas.thresholds.force import in_force, parse, statement
+from upkeep.core.text import visible
+from upkeep.gate.plans.model import Action
+from upkeep.settings.load import settings
+from upkeep.wires import queries
+from upkeep.wires.database import Row, Session
 
 
 def state(session: Session, action: Action) -> Row:
     """What is in force for the action's metric, and which of the action's own rows there are; never None."""
     config = settings().thresholds
     now = in_force(session, config, action.schema)
-    rows = session.rows(queries.load("ledger/thresholds"), {"target": action.schema})
+    rows = session.rows(queries.load("thresholds/thresholds"), {"target": action.schema})
     own = [row["version"] for row in rows if (row["action_id"], row["statement"]) == (action.id, action.statement)]
     known = action.table in now.versions
     return {
@@ -37,7 +38,7 @@ def obstacle(action: Action, now: Row | None) -> str:
     except ValueError as why:
         return str(why)
     if metric != action.table:
-        return f"its statement is about {metric}, its precondition about {plans.visible(action.table)}"
+        return f"its statement is about {metric}, its precondition about {visible(action.table)}"
     if now is None or now["version"] != action.oid:
         return (
             f"version {now and now['version']} is in force for {metric} by now, the plan was drawn up on {action.oid}"
@@ -56,7 +57,7 @@ def write(session: Session, action: Action, digest: str) -> None:
         "digest": digest,
         "action_id": action.id,
     }
-    session.rows(queries.load("ledger/add_thresholds"), row)
+    session.rows(queries.load("thresholds/add_thresholds"), row)
 
 
 def was_done(action: Action, before: Mapping[str, Any], after: Row | None) -> bool:

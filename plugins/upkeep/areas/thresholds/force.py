@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from upkeep import permits, proofs, queries
-from upkeep.database import Row, Session
-from upkeep.findings import Bands, Interval
-from upkeep.settings import Settings, Thresholds
+from upkeep.core.findings import Bands, Interval
+from upkeep.gate import permits, proofs
+from upkeep.settings.load import Settings
+from upkeep.settings.thresholds import Thresholds
+from upkeep.wires import queries
+from upkeep.wires.database import Row, Session
 
 KIND = "thresholds"
 
@@ -108,7 +110,7 @@ def parse(text: str, config: Thresholds) -> tuple[str, Bands]:
 
 def in_force(session: Session, config: Thresholds, target: str) -> InForce:
     """What a target is judged by now; ``config`` is what the files say."""
-    rows = session.rows(queries.load("ledger/thresholds"), {"target": target})
+    rows = session.rows(queries.load("thresholds/thresholds"), {"target": target})
     metrics, versions = dict(config.metrics), dict.fromkeys(config.metrics, 1)
     ignored: list[Ignored] = []
     newest: tuple[int, tuple[permits.Decision, ...]] = (1, ())

@@ -17,12 +17,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from upkeep import ledger, robust
-from upkeep.database import Session
-from upkeep.findings import Bands, Finding, Level
-from upkeep.plans import Action, Proposal
-from upkeep.settings import Settings, Thresholds
-from upkeep.thresholds.force import KIND, InForce, in_force, statement
+from upkeep.areas.thresholds.force import KIND, InForce, in_force, statement
+from upkeep.core import statistics as robust
+from upkeep.core.findings import Bands, Finding, Level
+from upkeep.gate.plans.model import Action, Proposal
+from upkeep.ledger.read import daily_values
+from upkeep.settings.load import Settings
+from upkeep.settings.thresholds import Thresholds
+from upkeep.wires.database import Session
 
 #: A row in the ledger; predicted like any other "at once".
 _PREDICTED_MS = 50
@@ -33,7 +35,7 @@ History = Mapping[str, Sequence[float]]
 def history(session: Session, target: str, config: Thresholds, now: datetime) -> dict[str, list[float]]:
     """Metric → its values in the calendar's daily windows of the last ``history_days``, oldest first."""
     since = now - timedelta(days=config.proposals.history_days)
-    values = ledger.daily_values(session, target, config.metrics, since, now)
+    values = daily_values(session, target, config.metrics, since, now)
     return {metric: [value for _, value in values.get((metric, ""), ())] for metric in config.metrics}
 
 

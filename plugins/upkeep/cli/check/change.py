@@ -8,11 +8,14 @@ import psycopg
 from airflow.secrets.metastore import MetastoreBackend
 from sqlalchemy.exc import SQLAlchemyError
 
-from upkeep import database, gate, pooling, sheets
 from upkeep.cli.check.identity import of_server
 from upkeep.cli.check.rows import Row, looked
 from upkeep.flow.connections import connection, signer, trusted, trusted_connection
-from upkeep.settings import ConfigError, Settings, settings
+from upkeep.gate import sheets
+from upkeep.gate.store import identity
+from upkeep.settings.base import ConfigError
+from upkeep.settings.load import Settings, settings
+from upkeep.wires import database, pooling
 
 _PRINT = "`python -m upkeep check --print-identity` prints it"
 
@@ -124,7 +127,7 @@ def ledger_row(config: Settings) -> Row:
     what, ledger = "the ledger that config pins", config.maintenance.ledger
 
     def same(session: database.Session) -> Row:
-        return _pin(what, "ledger.identity", ledger.identity, gate.identity(session), ledger.tasks)
+        return _pin(what, "ledger.identity", ledger.identity, identity(session), ledger.tasks)
 
     return looked(what, "G11", config, ledger.tasks, same, trusted)
 

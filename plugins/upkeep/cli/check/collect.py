@@ -9,16 +9,20 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from upkeep import checks, database, migrations, pooling, queries
-from upkeep.checks import answers
+from upkeep.areas import answers
+from upkeep.areas.look import Check, Look, carry_out
+from upkeep.areas.registry import CHECKS
 from upkeep.cli.check.rows import Row, asked, looked
 from upkeep.cli.clocks import dated
-from upkeep.clocks import ADVISORY_SECONDS, Reading, least_doubtful
-from upkeep.findings import Finding, Level
+from upkeep.core.findings import Finding, Level
 from upkeep.flow.connections import connection, functions, postgres, replicas
-from upkeep.functions.contract import ContractError, parse_answer, request_body
-from upkeep.functions.transport import Call, WireError, post
-from upkeep.settings import ConfigError, Settings
+from upkeep.ledger.migrations.upgrade import head
+from upkeep.settings.base import ConfigError
+from upkeep.settings.load import Settings
+from upkeep.wires import database, pooling, queries
+from upkeep.wires.clocks import ADVISORY_SECONDS, Reading, least_doubtful
+from upkeep.wires.functions.contract import ContractError, parse_answer, request_body
+from upkeep.wires.functions.transport import Call, WireError, post
 
 
 class Asked(NamedTuple):
@@ -62,8 +66,8 @@ def ledger_rows(config: Settings) -> Iterator[Row]:
 
     def at_head(session: database.Session) -> str:
         found = session.row(queries.load("ledger/revision"))["version_num"]
-        if found != migrations.head():
-            return f"found revision {found}, expected {migrations.head()}: run `python -m upkeep ledger upgrade`"
+        if found != head():
+            return f"found revision {found}, expected {head()}: run `python -m upkeep ledger upgrade`"
         return ""
 
     def may_write(session: database.Session) -> str:
@@ -118,7 +122,7 @@ def database_rows(config: Settings, target: str) -> Iterator[Row]:
     connection_id = config.target(target).connections.read
 
     def only_reads(session: database.Session) -> str:
-        row = session.row(queries.load("checks/role_rights"))
+        row = session.row(queries.load("setup/role_rights"))
         if row["superuser"] or row["writable_tables"]:
             return (
                 f"role {row['role']} {'is a superuser' if row['superuser'] else 'may write'}; expected one that only "
@@ -128,14 +132,12 @@ def database_rows(config: Settings, target: str) -> Iterator[Row]:
 
     yield asked(f"{target}: database, read-only ({connection_id})", "X11", config, connection_id, only_reads)
     yield from _server(config, target, connection_id)
-    for check in checks.CHECKS.values():
+    for check in CHECKS.values():
         what = f"{target}: {check.title.lower()}"
 
-        def look(session: database.Session, check: checks.Check = check, what: str = what) -> Row:
+        def look(session: database.Session, check: Check = check, what: str = what) -> Row:
             standbys = replicas(target)
-            seen = checks.carry_out(
-                check, checks.Look(session, config, datetime.now(UTC), replicas=standbys, target=target)
-            )
+            seen = carry_out(check, Look(session, config, datetime.now(UTC), replicas=standbys, target=target))
             unknown = [finding for finding in seen.findings if finding.level is Level.UNKNOWN]
             why = "; ".join(f"{finding.detail}. {finding.remedy}" for finding in unknown)
             return Row(what, check.guide, _can(seen.findings, unknown), why)
@@ -159,14 +161,14 @@ def _server(config: Settings, target: str, connection_id: str) -> Iterator[Row]:
         readings = []
         for _ in range(CLOCK_READINGS):
             sent = time.time()
-            at = session.row(queries.load("checks/clock"))["at"]
+            at = session.row(queries.load("setup/clock"))["at"]
             readings.append(Reading(sent, time.time(), at.timestamp()))
         return _clock(clock, readings)
 
     recovery = f"{target}: a server that is not in recovery"
 
     def in_recovery(session: database.Session) -> Row:
-        found = session.row(queries.load("checks/recovery"))
+        found = session.row(queries.load("setup/recovery"))
         if not found["in_recovery"]:
             return Row(recovery, "", True)
         behind = found["behind_seconds"]
@@ -190,7 +192,7 @@ def _server(config: Settings, target: str, connection_id: str) -> Iterator[Row]:
         def present(
             session: database.Session, name: str = name, extension: Extension = extension, what: str = what
         ) -> Row:
-            row = session.row(queries.load("checks/extensions"), {"names": [name]})
+            row = session.row(queries.load("setup/extensions"), {"names": [name]})
             problem = missing(row)
             why = f"{problem}. It is for {extension.purpose}" if problem else ""
             return Row(what, extension.guide, not (problem and extension.needed), why)

@@ -12,7 +12,7 @@ import sys
 
 from upkeep.cli.check import change, collect, identity
 from upkeep.cli.check.rows import Row, table
-from upkeep.settings import Settings, config_folder, settings
+from upkeep.settings.load import Settings, config_folder, settings
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import psycopg
 
-from upkeep import database, gate, queries
 from upkeep.flow.connections import postgres, trusted
-from upkeep.settings import ConfigError, Settings
+from upkeep.gate.store import identity
+from upkeep.settings.base import ConfigError
+from upkeep.settings.load import Settings
+from upkeep.wires import database, queries
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,12 @@ def of_target(config: Settings, target: str) -> Identity:
 
 def of_ledger(config: Settings) -> Identity:
     """The ledger that tasks write to."""
-    return _ask("ledger.identity", config, config.maintenance.ledger.tasks, trusted, gate.identity)
+    return _ask("ledger.identity", config, config.maintenance.ledger.tasks, trusted, identity)
 
 
 def of_server(session: database.Session) -> str:
     """The server's system identifier."""
-    return str(session.row(queries.load("checks/identity"))["id"])
+    return str(session.row(queries.load("setup/identity"))["id"])
 
 
 def _ask(

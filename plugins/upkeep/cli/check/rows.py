@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import psycopg
 
-from upkeep import database
 from upkeep.flow.connections import postgres
-from upkeep.settings import ConfigError, Settings
+from upkeep.settings.base import ConfigError
+from upkeep.settings.load import Settings
+from upkeep.wires import database
 
 _SAID = {True: "yes", False: "NO", None: "off"}
 

@@ -10,9 +10,9 @@ from typing import Self, TypeVar
 
 import psycopg
 
-from upkeep import database
-from upkeep.database import Connect, Session
-from upkeep.settings import Sql
+from upkeep.settings.maintenance import Sql
+from upkeep.wires import database
+from upkeep.wires.database import Connect, Session
 
 T = TypeVar("T")
 

@@ -12,14 +12,16 @@ from typing import Any
 
 import psycopg
 
-from upkeep import kinds, plans
-from upkeep.apply.guards import Guard, Watched
-from upkeep.apply.target import set_session
-from upkeep.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY, Changed, Leftover
-from upkeep.database import Row, Session
-from upkeep.gate import Receipt, Stored
-from upkeep.plans import Action
-from upkeep.settings import Sql
+from upkeep.core.text import visible
+from upkeep.gate import kind as kinds
+from upkeep.gate.apply.guards import Guard, Watched
+from upkeep.gate.apply.target import set_session
+from upkeep.gate.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY, Changed, Leftover
+from upkeep.gate.drawn_up import Stored
+from upkeep.gate.permitted import Receipt
+from upkeep.gate.plans.model import Action
+from upkeep.settings.maintenance import Sql
+from upkeep.wires.database import Row, Session
 
 
 class Lost(Exception):
@@ -237,9 +239,9 @@ def _said(target: Session, action: Action, after: Row | None, done: bool) -> str
     """What the server warned of: a VACUUM that skips a table says so and reports success (X10)."""
     warnings = "; ".join(notice.message for notice in target.notices if notice.severity == "WARNING")
     silent = "the statement ended without an error, but the catalogue does not show that it did anything"
-    return plans.visible(warnings) or ("" if done else kinds.of(action).obstacle(action, after) or silent)
+    return visible(warnings) or ("" if done else kinds.of(action).obstacle(action, after) or silent)
 
 
 def said(error: BaseException) -> str:
     """An error's message as one short line."""
-    return plans.visible(" ".join(str(error).split()))[:300]
+    return visible(" ".join(str(error).split()))[:300]

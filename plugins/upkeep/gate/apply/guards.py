@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import psycopg
 
-from upkeep import database, queries
-from upkeep.database import Row, Session
-from upkeep.settings import Guards, Maintenance
+from upkeep.settings.approval import Guards
+from upkeep.settings.maintenance import Maintenance
+from upkeep.wires import database, queries
+from upkeep.wires.database import Row, Session
 
 #: When a statement is first looked at, in seconds; each pause is twice the one before, up to poll_seconds.
 _FIRST_LOOK = 0.1
@@ -93,8 +94,8 @@ class Guard:
 
     def _look(self, *, progress: bool = False) -> Row:
         with database.transaction(self.session, self.clocks):
-            row = self.session.row(self.session.load("apply/guard"), {"pid": self.pid})
-            running = self.session.rows(queries.load("apply/progress"), {"pid": self.pid}) if progress else ()
+            row = self.session.row(self.session.load("gate/apply/guard"), {"pid": self.pid})
+            running = self.session.rows(queries.load("gate/apply/progress"), {"pid": self.pid}) if progress else ()
         for at in running:
             self.say(f"Progress: {at['phase']}, {at['done']} of {at['total']} pages")
         row["lag"] = max(row["replay_lag_seconds"] or 0.0, self._lag(row))

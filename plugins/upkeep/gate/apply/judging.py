@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from upkeep import plans, windows
-from upkeep.permits import Circumstances
-from upkeep.settings import Maintenance
+from upkeep.core import windows
+from upkeep.gate.permits import Circumstances
+from upkeep.gate.plans.model import SCHEDULE, Plan
+from upkeep.settings.maintenance import Maintenance
 
 
 def circumstances(
     config: Maintenance,
-    plan: plans.Plan,
+    plan: Plan,
     now: datetime,
     done: frozenset[str] = frozenset(),
     absent: str = "",
@@ -38,4 +39,4 @@ def circumstances(
 
 
 def _asked_by(config: Maintenance, name: str) -> frozenset[str] | None:
-    return config.requester(None if name == plans.SCHEDULE else name)
+    return config.requester(None if name == SCHEDULE else name)

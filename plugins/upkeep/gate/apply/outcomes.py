@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from upkeep.database import Row
-from upkeep.gate import Receipt
-from upkeep.plans import Action
+from upkeep.gate.permitted import Receipt
+from upkeep.gate.plans.model import Action
+from upkeep.wires.database import Row
 
 REFUSED, UNKNOWN = "refused", "unknown"
 

@@ -17,21 +17,28 @@ from functools import partial
 
 import psycopg
 
-from upkeep import gate, kinds, plans
-from upkeep.apply.book import Book
-from upkeep.apply.carry import Errand, Lost, Unseen, carry_out, clear, judged, looking, said, write_down
-from upkeep.apply.guards import Guard
-from upkeep.apply.judging import circumstances
-from upkeep.apply.outcomes import REFUSED, UNKNOWN, Outcome, receipt_of, sizes
-from upkeep.apply.target import Refused, locked, watched
-from upkeep.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY, outgrown
-from upkeep.database import Connect, Row, Session
-from upkeep.permits import refusal
-from upkeep.plans import Action
-from upkeep.settings import ConfigError, Maintenance
-from upkeep.signatures import chain
-from upkeep.signatures.chain import Head, Tampered
-from upkeep.signatures.keys import Signer
+from upkeep.core.text import visible
+from upkeep.gate import kind as kinds
+from upkeep.gate import store
+from upkeep.gate.apply.book import Book
+from upkeep.gate.apply.carry import Errand, Lost, Unseen, carry_out, clear, judged, looking, said, write_down
+from upkeep.gate.apply.guards import Guard
+from upkeep.gate.apply.judging import circumstances
+from upkeep.gate.apply.outcomes import REFUSED, UNKNOWN, Outcome, receipt_of, sizes
+from upkeep.gate.apply.target import Refused, locked, watched
+from upkeep.gate.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY, outgrown
+from upkeep.gate.drawn_up import Stored
+from upkeep.gate.permits import refusal
+from upkeep.gate.permitted import Permit, Receipt, add_permit, add_receipt, permits_in, unknown_permits
+from upkeep.gate.plans import model
+from upkeep.gate.plans.model import Action, Plan, canonical
+from upkeep.gate.signatures import chain
+from upkeep.gate.signatures.chain import Head, Tampered
+from upkeep.gate.signatures.keys import Signer
+from upkeep.gate.store import decisions_in
+from upkeep.settings.base import ConfigError
+from upkeep.settings.maintenance import Maintenance
+from upkeep.wires.database import Connect, Row, Session
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ class Applying:
     places: Places
     config: Maintenance
     reread: Callable[[], Maintenance]
-    stored: gate.Stored
+    stored: Stored
     run_id: str
     signer: Signer
     say: Callable[[str], None]
@@ -109,12 +116,12 @@ class Applying:
     def _note(self, outcome: Outcome) -> Outcome:
         self.outcomes[outcome.action.id] = outcome
         reason = f": {outcome.reason}" if outcome.reason else ""
-        self.say(f"{outcome.action.id} {plans.visible(outcome.action.statement)}: {outcome.state}{reason}")
+        self.say(f"{outcome.action.id} {visible(outcome.action.statement)}: {outcome.state}{reason}")
         return outcome
 
     def _settle(self) -> None:
         """Take the lock, look after what a dead process left, then go through the actions."""
-        if plans.digest(plans.canonical(self.stored.plan)) != self.stored.digest:
+        if model.digest(canonical(self.stored.plan)) != self.stored.digest:
             raise Refused(f"the plan does not give its digest {self.stored.digest}: it is not the one people approved")
         with Book(self.places.ledger, self.config.sql, self.config.ledger.patience_seconds) as book:
             if self._nothing_to_do(book):
@@ -146,7 +153,7 @@ class Applying:
     def _reconcile(self, book: Book, target: Session, guard: Guard) -> None:
         """Give every permit of this target that has no receipt one, by what the catalogue shows; clear its remains."""
         for permit in self._left_open(book):
-            plan: plans.Plan = permit["plan"]
+            plan: Plan = permit["plan"]
             if plan.database != self.stored.plan.database:
                 continue
             action = next(action for action in plan.actions if action.id == permit["action_id"])
@@ -160,7 +167,7 @@ class Applying:
             outcome, half = judged(action, permit["before"], after)
             ended = "the process that had the permit ended without a receipt"
             ended += f"; run {self.run_id} looked at the catalogue"
-            receipt = gate.Receipt(
+            receipt = Receipt(
                 PARTLY if left and outcome == NOT_DONE else outcome,
                 "; ".join(text for text in (half, ended, left) if text),
                 before=permit["before"],
@@ -172,12 +179,12 @@ class Applying:
     def _left_open(self, book: Book) -> list[Row]:
         signing, target = self.config.ledger.signing, self.stored.plan.target
         try:
-            return book.once(lambda ledger: gate.unknown_permits(ledger, target, signing))
+            return book.once(lambda ledger: unknown_permits(ledger, target, signing))
         except ValueError as why:
             raise Refused(f"{why}; a permit of it has no receipt, and what it did cannot be told") from None
 
-    def _write(self, book: Book, permit: int, receipt: gate.Receipt, digest: str) -> None:
-        added = book.patiently(lambda ledger: gate.add_receipt(ledger, permit, receipt, digest, self.signer))
+    def _write(self, book: Book, permit: int, receipt: Receipt, digest: str) -> None:
+        added = book.patiently(lambda ledger: add_receipt(ledger, permit, receipt, digest, self.signer))
         self.seen = added.head if added else self.seen
 
     # One action -----------------------------------------------------------------------------------------------
@@ -223,7 +230,7 @@ class Applying:
         why = self._refusal(book, action)
         return Outcome(action, REFUSED, why) if why else None
 
-    def _attempt(self, book: Book, errand: Errand, earlier: list[gate.Receipt]) -> tuple[Outcome, bool]:
+    def _attempt(self, book: Book, errand: Errand, earlier: list[Receipt]) -> tuple[Outcome, bool]:
         """Permit, look again, run, receipt (added to those of ``earlier`` attempts); the outcome, and whether another
         attempt makes sense. Raises Unseen.
         """
@@ -235,9 +242,9 @@ class Applying:
         noted = kind.note(action, before, earlier[0].before if earlier else None) if kind.note else {}
         before |= noted
         pid = target.connection.info.backend_pid
-        permit = gate.Permit(self.stored.digest, action.id, attempt, self.run_id, pid, before)
+        permit = Permit(self.stored.digest, action.id, attempt, self.run_id, pid, before)
         try:
-            number, self.seen = book.once(lambda ledger: gate.add_permit(ledger, permit, self.signer))
+            number, self.seen = book.once(lambda ledger: add_permit(ledger, permit, self.signer))
         except psycopg.errors.CheckViolation as error:
             return Outcome(action, REFUSED, f"the ledger refuses a permit: {error.diag.message_primary}"), False
         except psycopg.errors.UniqueViolation:
@@ -250,7 +257,7 @@ class Applying:
         why = self._obstacle(action, now)
         if left_ms <= action.predicted_ms:
             why = why or "its time was over when the permit was written"
-        receipt, again = gate.Receipt(NOT_DONE, why, before=before), False
+        receipt, again = Receipt(NOT_DONE, why, before=before), False
         if now is not None and not why and kind.write is None:
             receipt, again = carry_out(errand, now | noted, left_ms)
         elif now is not None and not why:
@@ -278,7 +285,7 @@ class Applying:
 
     def _permits(self, book: Book) -> list[Row]:
         try:
-            return gate.permits_in(self._chain(book, self.config))
+            return permits_in(self._chain(book, self.config))
         except Tampered as why:
             raise Refused(str(why)) from None
 
@@ -299,9 +306,9 @@ class Applying:
         except ConfigError as why:
             return f"config cannot be read any more: {why}"
         try:
-            decisions = gate.decisions_in(self._chain(book, config))
+            decisions = decisions_in(self._chain(book, config))
         except Tampered as why:
             return str(why)
-        absent = book.once(lambda ledger: gate.absent(ledger, plan, config))
+        absent = book.once(lambda ledger: store.absent(ledger, plan, config))
         at = circumstances(config, plan, self.clock(), done, absent, self.requested_by)
         return refusal(plan, action, decisions, at)

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from upkeep import database, pooling, queries
-from upkeep.database import Connect, Session
-from upkeep.plans import Plan
-from upkeep.settings import Maintenance
+from upkeep.gate.plans.model import Plan
+from upkeep.settings.maintenance import Maintenance
+from upkeep.wires import database, pooling, queries
+from upkeep.wires.database import Connect, Session
 
 #: The advisory lock of all mutations of a target: "upkeep" in ASCII.
 LOCK = 0x75706B656570
@@ -41,11 +41,11 @@ def watched(connect: Connect, config: Maintenance, target: Session) -> Iterator[
 
     Nothing is set in it outside a transaction: the read Connection may go through any pooler.
     """
-    row = target.row(queries.load("apply/server"))
+    row = target.row(queries.load("gate/apply/server"))
     with database.connected(connect) as watching:
         watching.connection.autocommit = True
         with database.transaction(watching, config.sql):
-            seen = watching.row(queries.load("apply/watch"), {"pid": row["pid"], "since": row["backend_start"]})
+            seen = watching.row(queries.load("gate/apply/watch"), {"pid": row["pid"], "since": row["backend_start"]})
         if not seen["same_server"]:
             raise Refused(
                 "the read Connection leads to another server than the maintain Connection: guards would see nothing"
@@ -59,7 +59,7 @@ def watched(connect: Connect, config: Maintenance, target: Session) -> Iterator[
 
 
 def _right_server(target: Session, config: Maintenance, plan: Plan) -> None:
-    row = target.row(queries.load("apply/server"))
+    row = target.row(queries.load("gate/apply/server"))
     known = config.targets.get(plan.target)
     pinned = known.system_identifier if known else None
     if row["system_identifier"] != pinned:
@@ -77,9 +77,9 @@ def _right_server(target: Session, config: Maintenance, plan: Plan) -> None:
 
 def _take_lock(target: Session, config: Maintenance) -> None:
     give_up = time.monotonic() + config.guards.patience_seconds
-    while not target.row(queries.load("apply/take_lock"), {"key": LOCK})["taken"]:
+    while not target.row(queries.load("gate/apply/take_lock"), {"key": LOCK})["taken"]:
         if time.monotonic() >= give_up:
-            holders = target.rows(queries.load("apply/lock_holder"), {"key": LOCK})
+            holders = target.rows(queries.load("gate/apply/lock_holder"), {"key": LOCK})
             held = ", ".join(f"PID {row['pid']} ({row['application_name']})" for row in holders)
             raise Refused(f"another maintenance holds this target's lock: {held or 'it ended just now'}")
         time.sleep(config.guards.poll_seconds)
@@ -96,4 +96,4 @@ def _gently(target: Session, config: Maintenance) -> None:
 
 def set_session(target: Session, setting: str, value: str) -> None:
     """Set something for the rest of the session."""
-    target.rows(queries.load("apply/set_session"), {"setting": setting, "value": value})
+    target.rows(queries.load("gate/apply/set_session"), {"setting": setting, "value": value})

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC
 from typing import Any
 
-from upkeep.plans.model import MOST_ACTIONS, Action, Plan, canonical, digest
-from upkeep.plans.text import code, plain, prose, seconds
+from upkeep.core.text import code, plain, prose, seconds
+from upkeep.gate.plans.model import MOST_ACTIONS, Action, Plan, canonical, digest
 
 
 def subject(plan: Plan, role_title: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import rfc8785
 
-from upkeep.windows import Run
+from upkeep.core.windows import Run
 
 #: Actions of one plan; the rest waits for the next window.
 MOST_ACTIONS = 200

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from upkeep.plans.text import visible
+from upkeep.core.text import visible
 
 #: A quoted name, an escape string, a string: all in which a statement of the catalogue has somebody else's characters.
 _QUOTED = re.compile(r"""(?<![&\w])(?:"(?:[^"]|"")*"|E'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*')""", re.DOTALL)

@@ -16,11 +16,11 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from upkeep import queries
-from upkeep.database import Row, Session
-from upkeep.settings import Signing
-from upkeep.signatures import rows
-from upkeep.signatures.keys import Signer, fits
+from upkeep.gate.signatures import rows
+from upkeep.gate.signatures.keys import Signer, fits
+from upkeep.settings.signing import Signing
+from upkeep.wires import queries
+from upkeep.wires.database import Row, Session
 
 #: The advisory lock of whoever adds a signed row: "signed" in ASCII.
 LOCK = 0x7369676E6564
@@ -81,12 +81,12 @@ def append(
     ``row`` holds exactly the table's columns but for those that the statement returns.
     """
     with session.connection.transaction():
-        session.rows(queries.load("ledger/lock_chain"), {"key": LOCK})
+        session.rows(queries.load("gate/signatures/lock_chain"), {"key": LOCK})
         written = session.rows(queries.load(statement), row)
         if not written:
             return None
         (added,) = written
-        head = session.row(queries.load("ledger/chain_head"))
+        head = session.row(queries.load("gate/signatures/chain_head"))
         entry = {
             "entry": head["entry"] + 1,
             "place": place,
@@ -99,7 +99,7 @@ def append(
         signed_at = rows.moment(head["signed_at"])
         said = rows.message(head["ledger"], entry["entry"], head["signature"], entry, signed_at, content)
         signature = signer.sign(said)
-        session.rows(queries.load("ledger/add_signature"), entry | {"signature": signature})
+        session.rows(queries.load("gate/signatures/add_signature"), entry | {"signature": signature})
         return Added(added["id"], Head(entry["entry"], _mark(signature)))
 
 
@@ -108,7 +108,7 @@ def append(
 
 def of_plan(session: Session, digest: str, signing: Signing) -> tuple[Entry, ...]:
     """Every row of a plan or sheet, in the order they were written. Raises Tampered for one that is not as signed."""
-    found = session.rows(queries.load("ledger/entries_of_plan"), {"digest": digest})
+    found = session.rows(queries.load("gate/signatures/entries_of_plan"), {"digest": digest})
     return tuple(_verified(line, signing, digest) for line in found)
 
 
@@ -131,7 +131,7 @@ def standing(
 
 def _unbroken(session: Session, first: int, signing: Signing) -> Iterator[Entry]:
     """The entries from one on. Raises Tampered where one is missing, altered, or signed with a key retired by then."""
-    lines = session.rows(queries.load("ledger/entries_from"), {"first": first})
+    lines = session.rows(queries.load("gate/signatures/entries_from"), {"first": first})
     expected, latest = first, None
     for line in lines:
         entry = _verified(line, signing)
@@ -217,8 +217,8 @@ class Verified:
 
 def verify(session: Session, signing: Signing, expected: str = "") -> Verified:
     """Every entry and every row without one. ``expected`` is a head as it was noted outside the ledger."""
-    lines = session.rows(queries.load("ledger/entries_from"), {"first": 0})
-    unsigned = session.rows(queries.load("ledger/unsigned_rows"))
+    lines = session.rows(queries.load("gate/signatures/entries_from"), {"first": 0})
+    unsigned = session.rows(queries.load("gate/signatures/unsigned_rows"))
     problems = [
         *_problems(lines, signing),
         *(f"found {row['place']} row {row['id']} without a signature, added not by Upkeep"

@@ -11,7 +11,8 @@ from functools import lru_cache
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from upkeep.settings import ConfigError, Signing
+from upkeep.settings.base import ConfigError
+from upkeep.settings.signing import Signing
 
 HOW = "`python -m upkeep ledger keygen` makes one and says where its two halves go"
 

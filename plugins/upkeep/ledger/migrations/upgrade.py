@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
-from upkeep.database import Connect, pinned
+from upkeep.wires.database import Connect, pinned
 
 
 def _config() -> Config:

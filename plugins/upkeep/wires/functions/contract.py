@@ -17,9 +17,9 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
-from upkeep.functions import database_models as db
-from upkeep.functions import models
-from upkeep.functions.models import Answer, Request
+from upkeep.wires.functions import database_models as db
+from upkeep.wires.functions import models
+from upkeep.wires.functions.models import Answer, Request
 
 __all__ = [
     "FUNCTIONS",

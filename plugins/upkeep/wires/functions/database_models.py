@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from upkeep.functions.models import Answer, Asked, Count, Number, PeriodEcho, Request, TimeWindow, Told
+from upkeep.wires.functions.models import Answer, Asked, Count, Number, PeriodEcho, Request, TimeWindow, Told
 
 TableText = Annotated[str, Field(description="schema.table, without quotes")]
 

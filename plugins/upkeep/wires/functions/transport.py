@@ -22,8 +22,8 @@ import requests
 import tenacity
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from upkeep.functions.contract import ContractError, json_object, quoted
-from upkeep.settings import Http
+from upkeep.settings.maintenance import Http
+from upkeep.wires.functions.contract import ContractError, json_object, quoted
 
 #: Seconds between attempts: doubled each time, and never longer than a server may ask for (429).
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0

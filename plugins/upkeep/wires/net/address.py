@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from upkeep.database import Connect
+from upkeep.wires.database import Connect
 
 Headers = tuple[tuple[str, str], ...]
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from upkeep.integrations.model import Address, Headers
-from upkeep.integrations.parallel import Ending
-from upkeep.settings import Http
+from upkeep.settings.maintenance import Http
+from upkeep.wires.net.address import Address, Headers
+from upkeep.wires.net.parallel import Ending
 
 #: PostgreSQL's message "may we speak TLS?" (protocol documentation, SSLRequest).
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)

@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from functools import partial
 from urllib.parse import urlsplit
 
-from upkeep.documents.files import MOST_BYTES, Refused
-from upkeep.integrations import Ending, Line, Trouble, address, ask, side_by_side
-from upkeep.settings import Http
+from upkeep.settings.maintenance import Http
+from upkeep.wires.net.address import address
+from upkeep.wires.net.files import MOST_BYTES, Refused
+from upkeep.wires.net.http import Line, Trouble, ask
+from upkeep.wires.net.parallel import Ending, side_by_side
 
 #: How many links are tried at a time, and how many at most.
 AT_ONCE, MOST = 8, 500

@@ -7,13 +7,13 @@ from typing import Any
 
 import psycopg
 
-from upkeep.checks.audit.rule import Rule
-from upkeep.checks.audit.rules import RULES
-from upkeep.checks.look import Look
-from upkeep.database import Row, Session
-from upkeep.findings import Finding, Level, Sample, worst
-from upkeep.ledger import Looked
-from upkeep.settings import Audit
+from upkeep.areas.look import Look
+from upkeep.areas.security.audit.rule import Rule
+from upkeep.areas.security.audit.rules import RULES
+from upkeep.core.findings import Finding, Level, Sample, worst
+from upkeep.ledger.write import Looked
+from upkeep.settings.audit import Audit
+from upkeep.wires.database import Row, Session
 
 #: Findings of one rule, the worst first; one more counts the rest.
 SHOWN = 50

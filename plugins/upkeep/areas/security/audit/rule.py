@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from upkeep.findings import Level
+from upkeep.core.findings import Level
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: its statement is ``include/sql/audit/<name>.sql``, its rows ``name``, ``detail`` and maybe ``level``.
+    """One rule: its statement is ``include/sql/security/audit/<name>.sql``, its rows ``name``, ``detail`` and maybe ``level``.
 
     ``level`` counts where a row gives none; ``subject`` comes before a row's name; ``looked`` says what was looked at
     when there is none, ``{schemas}`` and ``{roles}`` being those of config.
@@ -27,4 +27,4 @@ class Rule:
     @property
     def source(self) -> str:
         """Where its SQL stands."""
-        return f"include/sql/audit/{self.name}.sql"
+        return f"include/sql/security/audit/{self.name}.sql"

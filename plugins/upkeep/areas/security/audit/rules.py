@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from upkeep.checks.audit.rule import Rule
-from upkeep.checks.audit.server import ROLES, SERVER
-from upkeep.checks.audit.tables import API, POLICIES, PUBLIC
+from upkeep.areas.security.audit.rule import Rule
+from upkeep.areas.security.audit.server import ROLES, SERVER
+from upkeep.areas.security.audit.tables import API, POLICIES, PUBLIC
 
 #: In the order of the report; ``upkeep.settings.audit`` names the same.
 RULES: tuple[Rule, ...] = (*POLICIES, *API, *PUBLIC, *ROLES, *SERVER)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from upkeep.checks.audit.rule import Rule
-from upkeep.findings import Level
+from upkeep.areas.security.audit.rule import Rule
+from upkeep.core.findings import Level
 
 ROLES = (
     Rule(

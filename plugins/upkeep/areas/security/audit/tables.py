@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from upkeep.checks.audit.rule import Rule
-from upkeep.findings import Level
+from upkeep.areas.security.audit.rule import Rule
+from upkeep.core.findings import Level
 
 _REVOKE = "REVOKE what nobody can say a reason for, and GRANT it to the roles that need it."
 

@@ -1,0 +1,1 @@
+"""Backups: there, complete, young, their checksums right, WAL without a gap (G99, G100)."""

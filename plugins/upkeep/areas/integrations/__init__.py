@@ -1,0 +1,1 @@
+"""Integrations: each Connection and third party, reached without changing anything (G29)."""

@@ -1,0 +1,1 @@
+"""``python -m upkeep``: what an operator types before Airflow takes over."""

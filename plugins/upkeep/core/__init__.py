@@ -1,0 +1,1 @@
+"""What a window is made of: findings and their levels, periods, texts, statistics. Pure."""

@@ -1,0 +1,1 @@
+"""Airflow: operators, sensors and the vocabulary that DAG files are written in."""

@@ -1,0 +1,1 @@
+"""Apply: the one place that changes a target, and only what a permit names (APPROVAL.md, rules 3 to 9)."""

@@ -1,0 +1,1 @@
+"""A plan as data with a digest, and the form that shows it."""

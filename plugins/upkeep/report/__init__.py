@@ -1,0 +1,1 @@
+"""The report of a window: model, page, plots, evidence by task."""

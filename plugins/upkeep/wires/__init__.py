@@ -1,0 +1,1 @@
+"""The way out: PostgreSQL, the statements of ``include/sql``, clocks, the functions, the net."""

@@ -1,0 +1,1 @@
+"""HTTP and TLS beside the functions: addresses without secrets, pages and files of other people."""
