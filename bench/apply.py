@@ -20,6 +20,7 @@ from psycopg import sql
 
 from bench.measure import Result, free_port, size, spread
 from sandbox.postgres import Cluster, bin_dir
+from upkeep.areas.kinds import KINDS
 from upkeep.areas.tables import vacuum
 from upkeep.core.windows import Kind, Window
 from upkeep.gate import predictions
@@ -116,7 +117,9 @@ class Platform:
         """Apply it all; the receipts."""
         places = Places(self.connect("ledger"), self.connect(TARGET), self.connect(TARGET))
         run, asked = stored.plan.run_id, stored.plan.requested_by
-        applying = Applying(places, self.config, lambda: self.config, stored, run, self.signer, lambda _: None, asked)
+        applying = Applying(
+            places, KINDS, self.config, lambda: self.config, stored, run, self.signer, lambda _: None, asked
+        )
         outcomes = applying.run()
         receipts = [outcome.receipt for outcome in outcomes if outcome.state == "done" and outcome.receipt]
         assert len(receipts) == len(outcomes), [outcome.reason for outcome in outcomes]

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from tests.stages.stage import Stage
-from upkeep.gate import kind
+from upkeep.areas.kinds import KINDS
 from upkeep.gate.apply.carry import write_down
 from upkeep.gate.drawn_up import Stored
+from upkeep.gate.kind import Kind
 from upkeep.gate.plans.model import Action
 from upkeep.wires.database import Row, Session
 
@@ -46,7 +47,7 @@ def there(action: Action, before: Mapping[str, Any], after: Row | None) -> bool:
 
 
 def register(monkeypatch: pytest.MonkeyPatch, write: Callable[[Session, Action, str], None] = put) -> None:
-    monkeypatch.setitem(kind.KINDS, KIND, kind.Kind(in_force, other_version, there, write))
+    monkeypatch.setitem(KINDS, KIND, Kind(in_force, other_version, there, write))
 
 
 def approved(stage: Stage) -> Stored:

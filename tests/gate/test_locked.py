@@ -9,7 +9,8 @@ from tests.areas.indexes.test_drop import collected as weekly
 from tests.areas.indexes.test_reindex import PKEY, configured, hollow, rebuilds
 from tests.areas.tables.test_validate import collected as validations
 from tests.stages.stage import Stage, states
-from upkeep.gate import kind
+from upkeep.areas.kinds import KINDS
+from upkeep.gate.kind import of
 from upkeep.gate.plans.model import numbered
 from upkeep.wires.database import Session
 
@@ -58,5 +59,5 @@ def test_no_look_of_a_kind_waits(estate: Stage) -> None:
         holder.execute("REINDEX TABLE worn")  # takes ACCESS EXCLUSIVE on all indexes of a table
         holder.execute("REINDEX TABLE free")
         for action in actions:
-            now = kind.of(action).state(Session(looker), action)
-            assert kind.of(action).obstacle(action, now) == ""
+            now = of(KINDS, action).state(Session(looker), action)
+            assert of(KINDS, action).obstacle(action, now) == ""

@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 
 from tests.stages.signing import SIGNER
+from upkeep.areas.kinds import KINDS
 from upkeep.gate.apply.run import Applying, Places
 
 
@@ -34,6 +35,7 @@ if __name__ == "__main__":
                     os.kill(os.getpid(), signal.SIGKILL)
         return datetime.now(UTC)
 
-    applying = Applying(places, config, lambda: config, stored, plan.run_id, SIGNER, say, plan.requested_by, clock)
+    asked = plan.requested_by
+    applying = Applying(places, KINDS, config, lambda: config, stored, plan.run_id, SIGNER, say, asked, clock)
     for outcome in applying.run():
         say(f"OUTCOME {outcome.action.table} {outcome.state}")

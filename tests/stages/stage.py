@@ -23,6 +23,7 @@ from psycopg.rows import dict_row
 from tests.ledger.test_ledger import Ledger
 from tests.stages.signing import SIGNER, pinned
 from tests.wires.test_database import running, to, until
+from upkeep.areas.kinds import KINDS
 from upkeep.areas.tables import vacuum
 from upkeep.core.windows import Kind, Window
 from upkeep.gate.apply.outcomes import Outcome
@@ -219,8 +220,8 @@ class Stage:
 
     def applying(self, stored: Stored, **others: Any) -> Applying:
         """One go at a plan; ``places``, ``clock``, ``config`` and ``reread`` can be replaced."""
-        given = {"places": self.places(), "config": self.config, "run_id": stored.plan.run_id, "say": self.said.append}
-        given |= {"requested_by": stored.plan.requested_by, "signer": SIGNER} | others
+        given = {"places": self.places(), "kinds": KINDS, "config": self.config, "run_id": stored.plan.run_id}
+        given |= {"say": self.said.append, "requested_by": stored.plan.requested_by, "signer": SIGNER} | others
         return Applying(stored=stored, **({"reread": lambda: given["config"]} | given))
 
     def apply(self, stored: Stored, **others: Any) -> dict[str, Outcome]:

@@ -96,6 +96,7 @@ class ApplyOperator(Step):
         """Whatever the calendar says by now, the plan's own times decide."""
 
     def _look(self, window: windows.Window, requested_by: str) -> Looked:
+        from upkeep.areas.kinds import KINDS
         from upkeep.gate.apply.run import Applying, Places
         from upkeep.ledger import write
 
@@ -111,7 +112,7 @@ class ApplyOperator(Step):
         watch = trusted(config.targets[self.target].connections.read)
         places = Places(trusted(config.ledger.tasks), trusted(str(maintain)), watch)
         say = partial(self.log.info, "%s")
-        applying = Applying(places, config, reread, stored, window.run_id, signer(), say, requested_by)
+        applying = Applying(places, KINDS, config, reread, stored, window.run_id, signer(), say, requested_by)
         found = tuple(_finding(outcome) for outcome in applying.run())
         say(f"The ledger's chain of signed rows reached entry {applying.seen}")
         return write.Looked(found)

@@ -1,4 +1,4 @@
-"""The kinds of action, by name: what apply asks of each before it runs and after. One room each knows the answers."""
+"""The one shape of a kind of action: what apply asks of it before an action runs and after. Areas hold the kinds."""
 
 from __future__ import annotations
 
@@ -6,12 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from upkeep.areas.baselines import change
-from upkeep.areas.baselines.force import KIND
-from upkeep.areas.indexes import drop, propose, reindex
-from upkeep.areas.tables import constraints, vacuum
-from upkeep.areas.thresholds import change as thresholds_change
-from upkeep.areas.thresholds.force import KIND as THRESHOLDS_KIND
 from upkeep.gate.attempts import Leftover
 from upkeep.gate.plans.model import Action
 from upkeep.settings.maintenance import Maintenance
@@ -48,44 +42,13 @@ class Kind:
     elsewhere: Callable[[Action, Mapping[str, Any], Row | None], str] | None = None
 
 
-KINDS: Mapping[str, Kind] = {
-    KIND: Kind(change.state, change.obstacle, change.was_done, change.write),
-    constraints.KIND: Kind(constraints.state, constraints.obstacle, constraints.was_done, run=constraints.run),
-    propose.KIND: Kind(
-        drop.state,
-        drop.obstacle,
-        drop.was_done,
-        run=drop.run,
-        note=drop.note,
-        leftovers=drop.leftovers,
-        partly=drop.partly,
-    ),
-    vacuum.KIND: Kind(
-        vacuum.state,
-        vacuum.obstacle,
-        vacuum.was_done,
-        run=vacuum.run,
-        note=vacuum.note,
-        partly=vacuum.partly,
-        elsewhere=vacuum.elsewhere,
-    ),
-    reindex.KIND: Kind(
-        reindex.state,
-        reindex.obstacle,
-        reindex.was_done,
-        no_room=reindex.no_room,
-        leftovers=reindex.leftovers,
-        elsewhere=reindex.elsewhere,
-    ),
-    THRESHOLDS_KIND: Kind(
-        thresholds_change.state, thresholds_change.obstacle, thresholds_change.was_done, thresholds_change.write
-    ),
-}
+#: The kinds that there are, by name; whoever calls the gate hands them in.
+Kinds = Mapping[str, Kind]
 
 
-def of(action: Action) -> Kind:
+def of(kinds: Kinds, action: Action) -> Kind:
     """The kind of an action. Raises LookupError naming the known ones."""
     try:
-        return KINDS[action.kind]
+        return kinds[action.kind]
     except KeyError:
-        raise LookupError(f"found kind {action.kind!r}, expected one of: {', '.join(sorted(KINDS))}") from None
+        raise LookupError(f"found kind {action.kind!r}, expected one of: {', '.join(sorted(kinds))}") from None

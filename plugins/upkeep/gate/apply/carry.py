@@ -13,11 +13,11 @@ from typing import Any
 import psycopg
 
 from upkeep.core.text import visible
-from upkeep.gate import kind as kinds
 from upkeep.gate.apply.guards import Guard, Watched
 from upkeep.gate.apply.target import set_session
 from upkeep.gate.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY, Changed, Leftover
 from upkeep.gate.drawn_up import Stored
+from upkeep.gate.kind import Kind
 from upkeep.gate.permitted import Receipt
 from upkeep.gate.plans.model import Action
 from upkeep.settings.maintenance import Sql
@@ -39,6 +39,7 @@ class Errand:
     target: Session
     guard: Guard
     action: Action
+    kind: Kind
     clock: Callable[[], datetime]
 
 
@@ -54,12 +55,13 @@ def looking(target: Session, clocks: Sql) -> Iterator[None]:
         raise Unseen(f"it could not be looked at: {said(error)}") from None
 
 
-def judged(action: Action, before: Mapping[str, Any], after: Row | None, *, failed: bool = False) -> tuple[str, str]:
+def judged(
+    kind: Kind, action: Action, before: Mapping[str, Any], after: Row | None, *, failed: bool = False
+) -> tuple[str, str]:
     """How an attempt ended by what the catalogue shows, and what half-happened or happened elsewhere.
 
     Of an attempt that ``failed`` only what can leave something behind may have been done all the same.
     """
-    kind = kinds.of(action)
     if kind.was_done(action, before, after) and not (failed and kind.leftovers is None):
         return DONE, ""
     if kind.partly is not None and (why := kind.partly(action, before, after)):
@@ -80,14 +82,14 @@ def carry_out(errand: Errand, before: Row, left_ms: int) -> tuple[Receipt, bool]
     set_session(target, "statement_timeout", f"{left_ms}ms")
     started, began = errand.clock(), time.monotonic()
     with errand.guard.over(target) as watched:
-        error = _run(target, action, before)
+        error = _run(errand, before)
         took = (time.monotonic() - began) * 1000
     ended = errand.clock()
     left = clear(errand, before, left_ms - took)
     after = _after(errand, before)
-    outcome, half = judged(action, before, after, failed=error is not None)
+    outcome, half = judged(errand.kind, action, before, after, failed=error is not None)
     if error is None:
-        reason, again = _said(target, action, after, done=outcome == DONE or bool(half)), False
+        reason, again = _said(errand, after, done=outcome == DONE or bool(half)), False
     else:
         reason, again = _judge(error, watched, in_time=took < left_ms)
         again = again and outcome in (NOT_DONE, PARTLY) and not left
@@ -108,13 +110,13 @@ def carry_out(errand: Errand, before: Row, left_ms: int) -> tuple[Receipt, bool]
 
 
 def write_down(
-    action: Action, stored: Stored, clock: Callable[[], datetime], before: Row, ledger: Session
+    kind: Kind, action: Action, stored: Stored, clock: Callable[[], datetime], before: Row, ledger: Session
 ) -> tuple[Receipt, bool]:
     """What ``carry_out`` is for an action that changes the ledger: looked at, written and timed in one transaction.
 
     Raises psycopg.Error when the session ended meanwhile: then the ledger has to say what happened.
     """
-    kind, began, again = kinds.of(action), time.monotonic(), False
+    began, again = time.monotonic(), False
     if kind.write is None:
         raise TypeError(f"kind {action.kind!r} changes the target, not the ledger")
     try:
@@ -165,7 +167,7 @@ _IN_VAIN = (psycopg.errors.DuplicateTable, psycopg.errors.InsufficientPrivilege)
 
 
 def _left(errand: Errand, before: Mapping[str, Any]) -> list[Leftover]:
-    look = kinds.of(errand.action).leftovers
+    look = errand.kind.leftovers
     if look is None:
         return []
     with looking(errand.target, errand.guard.clocks):
@@ -184,9 +186,9 @@ def _take_away(errand: Errand, one: Leftover, end: float) -> psycopg.Error | Cha
     return error
 
 
-def _run(target: Session, action: Action, before: Row) -> psycopg.Error | Changed | None:
+def _run(errand: Errand, before: Row) -> psycopg.Error | Changed | None:
     """The statement's error, None without one. Raises Lost."""
-    run = kinds.of(action).run
+    target, action, run = errand.target, errand.action, errand.kind.run
     if run is None:
         return _tell(target, partial(target.rows, action.statement))
     return _tell(target, partial(run, target, action, before))
@@ -209,8 +211,7 @@ def _tell(target: Session, run: Callable[[], object]) -> psycopg.Error | Changed
 
 def _after(errand: Errand, before: Row) -> Row | None:
     """The thing after the statement. Before PostgreSQL 15 counters come a moment late. Raises Unseen."""
-    target, action = errand.target, errand.action
-    kind = kinds.of(action)
+    target, action, kind = errand.target, errand.action, errand.kind
     for _ in range(8):
         with looking(target, errand.guard.clocks):
             after = kind.state(target, action)
@@ -235,11 +236,11 @@ def _judge(error: psycopg.Error | Changed, watched: Watched, *, in_time: bool) -
             return said(error), False
 
 
-def _said(target: Session, action: Action, after: Row | None, done: bool) -> str:
+def _said(errand: Errand, after: Row | None, done: bool) -> str:
     """What the server warned of: a VACUUM that skips a table says so and reports success (X10)."""
-    warnings = "; ".join(notice.message for notice in target.notices if notice.severity == "WARNING")
+    warnings = "; ".join(notice.message for notice in errand.target.notices if notice.severity == "WARNING")
     silent = "the statement ended without an error, but the catalogue does not show that it did anything"
-    return visible(warnings) or ("" if done else kinds.of(action).obstacle(action, after) or silent)
+    return visible(warnings) or ("" if done else errand.kind.obstacle(errand.action, after) or silent)
 
 
 def said(error: BaseException) -> str:

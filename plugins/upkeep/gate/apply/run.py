@@ -18,7 +18,6 @@ from functools import partial
 import psycopg
 
 from upkeep.core.text import visible
-from upkeep.gate import kind as kinds
 from upkeep.gate import store
 from upkeep.gate.apply.book import Book
 from upkeep.gate.apply.carry import Errand, Lost, Unseen, carry_out, clear, judged, looking, said, write_down
@@ -28,6 +27,7 @@ from upkeep.gate.apply.outcomes import REFUSED, UNKNOWN, Outcome, receipt_of, si
 from upkeep.gate.apply.target import Refused, locked, watched
 from upkeep.gate.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY, outgrown
 from upkeep.gate.drawn_up import Stored
+from upkeep.gate.kind import Kinds, of
 from upkeep.gate.permits import refusal
 from upkeep.gate.permitted import Permit, Receipt, add_permit, add_receipt, permits_in, unknown_permits
 from upkeep.gate.plans import model
@@ -55,11 +55,12 @@ class Applying:
     """One go at one plan. ``clock`` is this host's time in UTC; the target's clock decides nothing.
 
     ``requested_by`` is Airflow's name for who asked for the run as it is now, beside the plan's own.
-    ``config`` holds for the whole go; ``reread`` says what config says now of people, freezes and the override, and
-    may raise ConfigError.
+    ``kinds`` are those that there are, by name. ``config`` holds for the whole go; ``reread`` says what config says now
+    of people, freezes and the override, and may raise ConfigError.
     """
 
     places: Places
+    kinds: Kinds
     config: Maintenance
     reread: Callable[[], Maintenance]
     stored: Stored
@@ -135,7 +136,7 @@ class Applying:
                 permits = self._permits(book)  # whoever else adds one meets the ledger's UNIQUE
                 for action in self._open_actions():
                     earlier = [row for row in permits if row["action_id"] == action.id]
-                    self._one(book, Errand(target, guard, action, self.clock), earlier)
+                    self._one(book, Errand(target, guard, action, of(self.kinds, action), self.clock), earlier)
                 if unseen := self._open_actions():
                     raise Unseen(self.outcomes[unseen[0].id].reason)
 
@@ -159,12 +160,13 @@ class Applying:
             action = next(action for action in plan.actions if action.id == permit["action_id"])
             left_ms = (plan.not_after - self.clock()) / timedelta(milliseconds=1)
             try:
-                left = clear(Errand(target, guard, action, self.clock), permit["before"], left_ms)
+                errand = Errand(target, guard, action, of(self.kinds, action), self.clock)
+                left = clear(errand, permit["before"], left_ms)
                 after = self._state(book, target, action)
             except Unseen as why:  # the others need not wait for this one
                 self.say(f"Permit {permit['id']} has no receipt, and {why}")
                 continue
-            outcome, half = judged(action, permit["before"], after)
+            outcome, half = judged(of(self.kinds, action), action, permit["before"], after)
             ended = "the process that had the permit ended without a receipt"
             ended += f"; run {self.run_id} looked at the catalogue"
             receipt = Receipt(
@@ -234,7 +236,7 @@ class Applying:
         """Permit, look again, run, receipt (added to those of ``earlier`` attempts); the outcome, and whether another
         attempt makes sense. Raises Unseen.
         """
-        action, target, kind = errand.action, errand.target, kinds.of(errand.action)
+        action, target, kind = errand.action, errand.target, errand.kind
         attempt = len(earlier) + 1
         before = self._state(book, target, action)
         if before is None or self._obstacle(action, before):
@@ -261,14 +263,14 @@ class Applying:
         if now is not None and not why and kind.write is None:
             receipt, again = carry_out(errand, now | noted, left_ms)
         elif now is not None and not why:
-            receipt, again = book.once(partial(write_down, action, self.stored, self.clock, now))
+            receipt, again = book.once(partial(write_down, kind, action, self.stored, self.clock, now))
         self._write(book, number, receipt, self.stored.digest)
         earlier.append(receipt)
         return Outcome(action, receipt.outcome, receipt.reason, receipt), again
 
     def _obstacle(self, action: Action, now: Row | None) -> str:
         """Why an action must not run by what the catalogue says: it is another thing, or there is no room for it."""
-        kind = kinds.of(action)
+        kind = of(self.kinds, action)
         why = kind.obstacle(action, now)
         if why or now is None:
             return why
@@ -277,7 +279,7 @@ class Applying:
 
     def _state(self, book: Book, target: Session, action: Action) -> Row | None:
         """The thing as it is now, in the target or for an action that changes the ledger there. Raises Unseen."""
-        kind = kinds.of(action)
+        kind = of(self.kinds, action)
         if kind.write is not None:
             return book.once(lambda ledger: kind.state(ledger, action))
         with looking(target, self.config.sql):
