@@ -129,6 +129,6 @@ def _rule(dsn: str, name: str) -> float:
     with database.session(lambda: psycopg.connect(dsn), config.sql, read_only=True) as session:
         for _ in range(ROUNDS):
             began = time.monotonic()
-            session.rows(session.load(f"audit/{name}"), parameters)
+            session.rows(session.load(f"security/audit/{name}"), parameters)
             found.append(time.monotonic() - began)
     return statistics.median(found)

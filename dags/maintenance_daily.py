@@ -49,7 +49,7 @@ def maintenance_daily(target: str) -> DAG:
 
         with TaskGroup("performance") as performance:
             flow.latencies()
-            flow.check("overnight_alerts", guide="G118")
+            flow.check("health/overnight_alerts", guide="G118")
 
         with TaskGroup("errors") as errors:
             flow.call("error-tracking", "get_error_analytics", guide="G10")
@@ -57,19 +57,19 @@ def maintenance_daily(target: str) -> DAG:
         with TaskGroup("database") as database:
             flow.call("database-scalability", "performance_analysis", guide="G9")
             told = flow.call("database-scalability", "scalability_report", report_scope="performance", guide="G44")
-            told >> flow.check("database_expectations", guide="G45", trigger_rule="all_done")
-            flow.check("table_sizes", guide="G49")
-            flow.check("long_running_queries", guide="G50")
-            flow.check("connections", guide="G51")
-            flow.check("server", guide="G5")
+            told >> flow.check("database/database_expectations", guide="G45", trigger_rule="all_done")
+            flow.check("database/table_sizes", guide="G49")
+            flow.check("database/long_running_queries", guide="G50")
+            flow.check("database/connections", guide="G51")
+            flow.check("health/server", guide="G5")
 
         with TaskGroup("security") as security:
             authentication = {"category": "authentication", "severity": "high"}
             flow.call("error-tracking", "get_errors", filters=authentication, guide="G69")
-            flow.check("failed_logins", guide="G70")
-            flow.check("new_addresses", guide="G70")
-            flow.check("rate_limits", guide="G71")
-            flow.check("service_role_hours", guide="G72")
+            flow.check("security/failed_logins", guide="G70")
+            flow.check("security/new_addresses", guide="G70")
+            flow.check("security/rate_limits", guide="G71")
+            flow.check("security/service_role_hours", guide="G72")
             flow.scan_age()
 
         with TaskGroup("backups") as backups:

@@ -42,12 +42,12 @@ TASKS = ("audit", "recovery", "baselines", "capacity", "documentation", "integra
 
 def what_a_plan_changes(flow: Flow, **task: Any) -> None:
     """The looks that are repeated after the plan was applied."""
-    flow.check("bloat", guide="G54", **task)
-    flow.check("constraints", guide="G60", **task)
-    flow.check("dead_rows", guide="G54", statement="include/sql/tables/dead_rows.sql", **task)
-    flow.check("unused_indexes", guide="G53", statement="include/sql/indexes/unused_indexes.sql", **task)
-    flow.check("duplicate_indexes", guide="G14", statement="include/sql/indexes/duplicate_indexes.sql", **task)
-    flow.check("invalid_indexes", guide="G14", statement="include/sql/indexes/invalid_indexes.sql", **task)
+    flow.check("tables/bloat", guide="G54", **task)
+    flow.check("tables/constraints", guide="G60", **task)
+    flow.check("tables/dead_rows", guide="G54", **task)
+    flow.check("indexes/unused_indexes", guide="G53", **task)
+    flow.check("indexes/duplicate_indexes", guide="G14", **task)
+    flow.check("indexes/invalid_indexes", guide="G14", **task)
 
 
 def maintenance_monthly(target: str) -> DAG:
@@ -71,11 +71,11 @@ def maintenance_monthly(target: str) -> DAG:
 
         with TaskGroup("evidence") as evidence:
             with TaskGroup("audit"):
-                flow.check("audit", guide="G78", statement="include/sql/security/audit/rls_off.sql")
-                flow.check("access_review", guide="G81")
+                flow.check("security/audit", guide="G78")
+                flow.check("security/access_review", guide="G81")
                 flow.keys()
                 report = flow.call("gdpr-compliance", "compliance_report", report_type="monthly", guide="G82")
-                report >> flow.check("consents", guide="G83", trigger_rule="all_done")
+                report >> flow.check("compliance/consents", guide="G83", trigger_rule="all_done")
 
             with TaskGroup("recovery"):
                 flow.later("drill", guide="G25", why="restoring into a scratch server is not built yet")

@@ -39,7 +39,6 @@ GUIDES_TABLES = ["user_consents", "data_processing_logs", "error_logs", "perform
 def maintenance_weekly(target: str) -> DAG:
     """The weekly window of one target."""
     flow = Flow(target, "weekly")
-    candidates, indexes = "include/sql/tables/dead_rows.sql", "include/sql/indexes"
     with DAG(
         dag_name("maintenance_weekly", target, settings().targets),
         schedule=CronTriggerTimetable(settings().maintenance.windows["weekly"].cron, timezone="UTC"),
@@ -55,8 +54,8 @@ def maintenance_weekly(target: str) -> DAG:
     ) as dag:
         with TaskGroup("evidence") as evidence:
             with TaskGroup("optimisation"):
-                flow.check("dead_rows", guide="G54", statement=candidates)
-                flow.check("freeze_age", guide="G13")
+                flow.check("tables/dead_rows", guide="G54")
+                flow.check("tables/freeze_age", guide="G13")
 
             with TaskGroup("indexes"):
                 flow.call("database-scalability", "index_recommendations", table_filters={}, guide="G20")
@@ -65,22 +64,22 @@ def maintenance_weekly(target: str) -> DAG:
                 flow.call(
                     "database-scalability", "index_recommendations", name=by_table, table_filters=named, guide="G85"
                 )
-                flow.check("unused_indexes", guide="G53", statement=f"{indexes}/unused_indexes.sql")
-                flow.check("duplicate_indexes", guide="G14", statement=f"{indexes}/duplicate_indexes.sql")
-                flow.check("invalid_indexes", guide="G14", statement=f"{indexes}/invalid_indexes.sql")
-                flow.check("missing_indexes", guide="G14", statement=f"{indexes}/missing_indexes.sql")
+                flow.check("indexes/unused_indexes", guide="G53")
+                flow.check("indexes/duplicate_indexes", guide="G14")
+                flow.check("indexes/invalid_indexes", guide="G14")
+                flow.check("indexes/missing_indexes", guide="G14")
 
             with TaskGroup("logs"):
                 flow.later("cleanup_and_archival", guide="G15", why="archival before deletion is not built yet")
 
             with TaskGroup("patches"):
                 flow.patches()
-                flow.check("version_lag", guide="G16")
+                flow.check("patches/version_lag", guide="G16")
 
             with TaskGroup("access"):
-                flow.check("access_patterns", guide="G75")
-                flow.check("new_queries", guide="G76")
-                flow.check("permissions", guide="G77", statement="include/sql/security/permissions/grants.sql")
+                flow.check("security/access_patterns", guide="G75")
+                flow.check("security/new_queries", guide="G76")
+                flow.check("security/permissions", guide="G77")
 
             with TaskGroup("trends"):
                 calls = [
@@ -89,7 +88,7 @@ def maintenance_weekly(target: str) -> DAG:
                 ]
                 flow.call("database-scalability", "query_optimization", query_filters=SLOW, guide="G84")
                 calls >> flow.trends()
-                flow.check("slow_queries", guide="G84")
+                flow.check("performance/slow_queries", guide="G84")
 
             with TaskGroup("capacity"):
                 flow.call("database-scalability", "database_metrics", metrics_type="capacity", guide="G90")
@@ -105,12 +104,12 @@ def maintenance_weekly(target: str) -> DAG:
         with TaskGroup("after") as after:
             again = {"trigger_rule": "all_done", "after_apply": True}
             with TaskGroup("optimisation"):
-                flow.check("dead_rows", guide="G54", statement=candidates, **again)
+                flow.check("tables/dead_rows", guide="G54", **again)
 
             with TaskGroup("indexes"):
-                flow.check("unused_indexes", guide="G53", statement=f"{indexes}/unused_indexes.sql", **again)
-                flow.check("duplicate_indexes", guide="G14", statement=f"{indexes}/duplicate_indexes.sql", **again)
-                flow.check("invalid_indexes", guide="G14", statement=f"{indexes}/invalid_indexes.sql", **again)
+                flow.check("indexes/unused_indexes", guide="G53", **again)
+                flow.check("indexes/duplicate_indexes", guide="G14", **again)
+                flow.check("indexes/invalid_indexes", guide="G14", **again)
 
         opened, plan, apply = flow.open_window(), flow.plan(), flow.apply()
         opened >> evidence >> plan >> approve >> flow.wait_for_window() >> apply >> after

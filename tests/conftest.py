@@ -19,7 +19,7 @@ from psycopg import sql
 from sandbox import ports, postgres, target
 from tests.stages import hostile
 
-pytest_plugins = ["tests.coverage_table"]
+pytest_plugins = ["tests.coverage_table", "tests.stages.applying"]
 
 if hostile.EVERYWHERE:
     hostile.everywhere()

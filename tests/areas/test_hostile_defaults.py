@@ -1,4 +1,4 @@
-"""A database and roles with hostile defaults (see tests/stages/hostile.py): looks, plans and changes are as they were without.
+"""A database and roles with hostile defaults (tests/stages/hostile.py): looks, plans and changes are as they were.
 
 Each check and each planner once; ``make hostile`` runs all the tests of SQL and of apply in such databases.
 """

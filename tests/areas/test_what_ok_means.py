@@ -11,13 +11,6 @@ from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 
 TEXT = (ROOT / "docs/what-ok-means.md").read_text()
-#: Modules of ``upkeep.checks`` whose looks stand under a registry of checks or answers, or that look at nothing.
-ELSEWHERE = {
-    *("__init__", "answers", "weekly_answers", "compliance", "expectations", "look", "logs", "events", "partitions"),
-    "domains",
-}
-
-
 def rows(title: str) -> dict[str, list[str]]:
     """Name → the other cells of the table under a heading."""
     part = TEXT.split(f"## {title}\n")[1].split("\n## ")[0]
@@ -41,12 +34,10 @@ def test_every_answer_that_is_judged_has_its_row() -> None:
     assert rows("The functions' answers").keys() == {" ".join(one) for one in judged}
 
 
-def test_every_other_module_of_looks_has_its_row() -> None:
-    """What is neither a check in the database nor an answer: a module each, and the age of the last scan."""
-    folder = ROOT / "plugins/upkeep/checks"
-    registered = {check.look.__module__.split(".")[2] for check in CHECKS.values()}
-    modules = {path.stem for path in folder.glob("*.py")} - registered - ELSEWHERE
-    assert rows("Everything else").keys() == modules | {"scan_age"}
+def test_every_other_look_has_its_row() -> None:
+    """What is neither a check in the database nor an answer: the areas' other looks, and the age of the last scan."""
+    areas = {path.parent.name for path in (ROOT / "plugins/upkeep/areas").glob("*/look.py")} - {"indexes", "baselines"}
+    assert rows("Everything else").keys() == areas | {"latencies", "npm", "scaling", "scan_age"}
 
 
 def test_no_cell_is_empty() -> None:

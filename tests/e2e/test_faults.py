@@ -43,7 +43,7 @@ LONG_MINUTES = 0.1
 #: What a run cannot show within a test's patience, with the test that shows it instead.
 ELSEWHERE = {
     "bloat": "judged weekly (G54): tests/areas/tables/test_dead_rows.py, and removed in tests/e2e/test_weekly.py",
-    "index-bloat": "judged monthly (G57): tests/sandbox/test_faults.py, and removed in tests/areas/indexes/test_reindex.py",
+    "index-bloat": "judged monthly (G57): tests/sandbox/test_faults.py, removed in tests/areas/indexes/test_reindex.py",
     "unvalidated-constraint": "judged monthly (G60): tests/sandbox/test_faults.py",
     "function-never": "ends after minutes of retries: tests/wires/test_transport.py",
     "function-slow-when-cold": "cold after ten minutes of silence: tests/areas/health/test_latencies.py",

@@ -254,7 +254,7 @@ def test_only_this_hosts_clock_decides(stage: Stage, hours: int) -> None:
 
 def test_no_statement_of_apply_asks_the_target_for_the_time() -> None:
     """Neither apply's SQL nor the catalogue's of its actions knows now()."""
-    files = [*(FOLDER / "apply").glob("*.sql"), *(FOLDER / "optimise").glob("*.sql")]
+    files = [*(FOLDER / "gate/apply").glob("*.sql"), *(FOLDER / "tables").glob("[dt]*.sql")]
     assert len(files) >= 8
     clocks = re.compile(r"now\s*\(|_timestamp|current_time|current_date|age\s*\(|timeofday", re.IGNORECASE)
     assert [file.name for file in files if clocks.search(file.read_text())] == []

@@ -12,12 +12,9 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from pathlib import Path
 
 from sandbox import npm_postgres
 
-#: Backups are checked in their folder with pg_verifybackup, which these builds do not have.
-NOT_SQL = {"test_checks_backups.py"}
 #: A standby begins with pg_basebackup, which these builds do not have either; `make test` runs these on the wheel's 17.
 ON_A_STANDBY = [
     f"tests/areas/indexes/test_indexes.py::{test}"
@@ -35,10 +32,7 @@ APPLIED = [
     "tests/gate/test_bound.py",
     "tests/gate/test_locked.py",
 ]
-TESTS = [
-    *sorted(str(file) for file in Path("tests/sql").glob("test_checks_*.py") if file.name not in NOT_SQL),
-    *APPLIED,
-]
+TESTS = ["tests/areas", *APPLIED]
 
 
 @dataclass(frozen=True)

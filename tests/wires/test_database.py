@@ -329,8 +329,8 @@ def test_cancelling_what_is_over_is_harmless(empty_database: str) -> None:
 SLEEPER = """
 import sys
 import psycopg
-from upkeep import database
-from upkeep.settings import Sql
+from upkeep.wires import database
+from upkeep.settings.maintenance import Sql
 
 dsn, marker, guarded = sys.argv[1:]
 statement = f'SELECT pg_sleep(600) AS "{marker}"'

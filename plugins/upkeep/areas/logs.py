@@ -124,9 +124,9 @@ class Log:
         return None
 
     def rows(self, statement: str, parameters: Mapping[str, Any]) -> list[Row]:
-        """Run a statement of ``include/sql/checks`` on the log, for the window's period."""
+        """Run a statement of ``include/sql`` on the log, for the window's period."""
         schema, table = self.config.table
-        text = database.statement(f"checks/{statement}", schema=schema, table=table, **self.columns)
+        text = database.statement(statement, schema=schema, table=table, **self.columns)
         start, end = self.look.period
         return self.look.session.rows(text, {**parameters, "start": start, "end": end})
 

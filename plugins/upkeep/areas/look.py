@@ -46,23 +46,23 @@ class Look:
 class Check:
     """A named check: the guide item it answers and the function that looks.
 
-    ``remembers`` says how far back from the period's start it wants to be told of its own samples; ``statement`` names
-    its SQL when that is no file of its own. A check that ``continues`` takes up the newest snapshot of its name, from
-    whichever step and window; the others compare with an earlier window of their own step.
+    ``path`` is where its SQL stands below ``include/sql``: a statement, or a folder of them (``queries.source``).
+    ``remembers`` says how far back from the period's start it wants to be told of its own samples. A check that
+    ``continues`` takes up the newest snapshot of its name, from whichever step and window; the others compare with an
+    earlier window of their own step.
     """
 
-    name: str
+    path: str
     guide: str
     title: str
     look: Callable[[Look], Looked]
     remembers: Callable[[Settings], timedelta] | None = None
-    statement: str = ""
     continues: bool = False
 
     @property
-    def source(self) -> str:
-        """Where its SQL stands."""
-        return self.statement or f"include/sql/checks/{self.name}.sql"
+    def name(self) -> str:
+        """The last word of its path: what its steps, samples and snapshots are known by."""
+        return self.path.rpartition("/")[2]
 
 
 def carry_out(check: Check, look: Look) -> Looked:

@@ -1,7 +1,7 @@
 """The checks, by name: ``find("connections")``. Each looks through an open session and yields findings.
 
-A check is a function of a ``Look``; its SQL is ``include/sql/checks/``, named after it. Nothing here
-connects, writes or knows Airflow.
+A check is a function of a ``Look``; its path is that of its SQL below ``include/sql``. Nothing here connects, writes or
+knows Airflow.
 """
 
 from __future__ import annotations

@@ -69,9 +69,9 @@ class Flow:
             task_id=name or action, function=function, action=action, guide=guide, arguments=arguments, **self.bound
         )
 
-    def check(self, name: str, *, guide: str, **task: Any) -> Step:
-        """One SQL check, over the target's read Connection."""
-        return CheckOperator(task_id=name, check=name, guide=guide, **self.bound, **task)
+    def check(self, path: str, *, guide: str, **task: Any) -> Step:
+        """One SQL check, over the target's read Connection; its path is that of its SQL below ``include/sql``."""
+        return CheckOperator(task_id=path.rpartition("/")[2], check=path, guide=guide, **self.bound, **task)
 
     def latencies(self) -> Step:
         """Response times of all functions from the client, over the target's functions Connection (G38-G43)."""

@@ -15,8 +15,10 @@ from upkeep.flow.connections import functions, postgres, replicas
 from upkeep.flow.in_force import settings_for
 from upkeep.flow.step import NotCollected, Step, window_of
 from upkeep.settings.load import settings
+from upkeep.wires import queries
 
 if TYPE_CHECKING:
+    import jinja2
     from airflow.sdk import Context
 
     from upkeep.ledger.write import Looked
@@ -24,27 +26,30 @@ if TYPE_CHECKING:
 
 
 class CheckOperator(Step, SQLExecuteQueryOperator):
-    """Run one check of ``include/sql/checks`` on the target, read-only, and record its findings."""
+    """Run one check on the target, read-only, and record its findings; its path is that of its SQL in ``include/sql``."""
 
-    template_fields = ()
+    template_fields = ("sql",)  # shown by the UI under Rendered Templates, see below
+    template_ext = ()
     ui_color = "#cdd9c5"
 
-    def __init__(self, *, check: str, target: str, statement: str = "", **kwargs: Any) -> None:
+    def __init__(self, *, check: str, target: str, **kwargs: Any) -> None:
         connection_id = settings().target(target).connections.read
-        sql = statement or f"include/sql/checks/{check}.sql"
-        super().__init__(target=target, sql=sql, conn_id=connection_id, **kwargs)
+        super().__init__(target=target, sql=queries.text(check), conn_id=connection_id, **kwargs)
         self.check = check
         self._session: Session | None = None
 
     @property
     def source(self) -> str:
-        return str(self.sql)
+        return str(queries.source(self.check))
+
+    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
+        """Braces in a statement are its own: it is shown as it stands, and values are bound by the driver."""
 
     def describe(self, window: windows.Window) -> str:
-        return f"{self.sql} through Connection {self.conn_id!r}"
+        return f"{self.source} through Connection {self.conn_id!r}"
 
     def execute(self, context: Context) -> dict[str, Any]:
-        self.log.info("Check %s: %s through Connection %r", self.check, self.sql, self.conn_id)
+        self.log.info("Check %s through Connection %r", self.source, self.conn_id)
         return self.carry_out(context, self._look)
 
     def _look(self, window: windows.Window) -> Looked:
@@ -55,7 +60,7 @@ class CheckOperator(Step, SQLExecuteQueryOperator):
         from upkeep.ledger.read import earlier_samples, newest_snapshot, previous_snapshot, window_samples
         from upkeep.wires import database
 
-        check, config, now = find(self.check), settings(), datetime.now(UTC)
+        check, config, now = find(self.check.rpartition("/")[2]), settings(), datetime.now(UTC)
         clocks = config.maintenance.sql
         with database.session(postgres(config.maintenance.ledger.tasks), clocks, read_only=True) as session:
             earlier = earlier_samples(session, window.target, self.task_id, now - GROWTH_BASE)

@@ -73,7 +73,7 @@ def named(run: Run) -> Run:
 def _own(session: Session, statement: str, run: Run, purpose: str) -> Row | None:
     """What a run itself drew up; a run that does not say which one of its id it is has nothing."""
     parameters = asdict(run) | {"purpose": purpose}
-    rows = session.rows(queries.load(f"ledger/{statement}"), parameters) if run.instance else []
+    rows = session.rows(queries.load(f"gate/{statement}"), parameters) if run.instance else []
     return rows[0] if rows else None
 
 

@@ -104,7 +104,7 @@ def _judge(first: psycopg.Connection[Any], second: psycopg.Connection[Any]) -> P
 
 def _ask(client: psycopg.Connection[Any], name: str, **parameters: str) -> Row:
     with client.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(queries.load(f"checks/{name}"), parameters).fetchall()[0]
+        return cursor.execute(queries.load(f"wires/{name}"), parameters).fetchall()[0]
 
 
 def _compare(first: psycopg.Connection[Any], second: psycopg.Connection[Any]) -> str:

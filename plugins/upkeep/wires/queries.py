@@ -39,6 +39,20 @@ def _major(variant: Path) -> int:
     return int(number)
 
 
+def source(name: str) -> Path:
+    """A statement's file, or the folder that a name stands for, from the checkout's root: what a report and the UI name."""
+    found = FOLDER / name
+    return (found if found.is_dir() else path(name)).relative_to(FOLDER.parents[1])
+
+
+def text(name: str) -> str:
+    """The statement, or all those of a folder, each below its file's name; variants are left out."""
+    if not (FOLDER / name).is_dir():
+        return load(name)
+    plain = sorted(file for file in (FOLDER / name).glob("*.sql") if ".pg" not in file.name)
+    return "\n".join(f"-- {file.name}\n{file.read_text(encoding='utf-8')}" for file in plain)
+
+
 @cache
 def load(name: str, version: int | None = None) -> str:
     """The text of one statement, as ``path`` chooses it; each file holds one and opens with the reason for it."""

@@ -73,7 +73,7 @@ def consents(look: Look) -> Looked:
     table = _Table(look, "consents", KEY, "Consents", GUIDE)
     if refused := table.refused():
         return Looked((refused,))
-    total, *rows = table.rows("consents", {"most": MOST})
+    total, *rows = table.rows("compliance/consents", {"most": MOST})
     by = {kind: {row["name"]: row for row in rows if row["kind"] == kind} for kind in ("type", "policy")}
     if total["consents"]:
         findings = [*_rules(total), _policy(look, by["policy"], total["in_force"])]
@@ -131,7 +131,7 @@ def _share(percent: float, limit: float, *, known: bool) -> Level:
 def _oldest(log: _Table) -> Finding:
     """How old the oldest row is; not known of a log without a row, nor where a row has no time."""
     days = log.look.settings.maintenance.compliance.retention_days
-    row = log.rows("processing_oldest", {})[0]
+    row = log.rows("compliance/processing_oldest", {})[0]
     oldest, level = row["oldest"], Level.UNKNOWN
     if oldest is None:
         said = "not collected: the log has no row with a time"
@@ -287,4 +287,4 @@ def _finding(
     )
 
 
-CHECKS = (Check("consents", GUIDE, "Consents", consents),)
+CHECKS = (Check("compliance/consents", GUIDE, "Consents", consents),)

@@ -127,4 +127,6 @@ def answered(values: Mapping[str, float | str], settings: Settings) -> Looked:
     return Looked(findings, samples)
 
 
-CHECKS = (Check("database_expectations", "G45", "Query time, pool, cache and index usage", database_expectations),)
+CHECKS = (
+    Check("database/database_expectations", "G45", "Query time, pool, cache and index usage", database_expectations),
+)

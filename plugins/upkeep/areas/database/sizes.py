@@ -231,7 +231,7 @@ def hidden_sessions(look: Look, key: str, subject: str, guide: str) -> Looked | 
 
 
 CHECKS = (
-    Check("table_sizes", "G49", "Table sizes and growth", table_sizes),
-    Check("long_running_queries", "G50", "Long-running queries", long_running_queries),
-    Check("connections", "G51", "Connections by state", connections),
+    Check("database/table_sizes", "G49", "Table sizes and growth", table_sizes),
+    Check("database/long_running_queries", "G50", "Long-running queries", long_running_queries),
+    Check("database/connections", "G51", "Connections by state", connections),
 )

@@ -16,8 +16,8 @@ def overnight_alerts(look: Look) -> Looked:
     log = Log(look, "alerts", "overnight_alerts", "Overnight alerts", "G118")
     if hidden := log.hidden():
         return Looked((hidden,))
-    rows = log.rows("overnight_alerts", {"shown": SHOWN})
-    if not rows and not log.rows("ever_written", {})[0]["written"]:
+    rows = log.rows("health/overnight_alerts", {"shown": SHOWN})
+    if not rows and not log.rows("logs/ever_written", {})[0]["written"]:
         reason = f"{log.config.table} has never held an alert"
         return Looked((log.unknown(reason, "See where alerts are written, and name that table in logs.alerts."),))
     total, unseen, groups = (rows[0][of] if rows else 0 for of in ("all_alerts", "all_open", "open_groups"))
@@ -40,4 +40,4 @@ def overnight_alerts(look: Look) -> Looked:
     return Looked((finding,), (Sample("alerts_open", float(unseen), "alerts"),))
 
 
-CHECKS = (Check("overnight_alerts", "G118", "Overnight alerts", overnight_alerts),)
+CHECKS = (Check("health/overnight_alerts", "G118", "Overnight alerts", overnight_alerts),)

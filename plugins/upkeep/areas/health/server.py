@@ -52,4 +52,4 @@ def _clock(clock: Reading) -> Finding:
     )
 
 
-CHECKS = (Check("server", "G5", "The server's part and clock", server),)
+CHECKS = (Check("health/server", "G5", "The server's part and clock", server),)

@@ -284,7 +284,7 @@ def _name(row: Row) -> str:
 
 
 def _check(name: str, title: str, look: Callable[[Look], Looked], *, continues: bool = False) -> Check:
-    return Check(name, "G53", title, look, statement=f"include/sql/indexes/{name}.sql", continues=continues)
+    return Check(f"indexes/{name}", "G53", title, look, continues=continues)
 
 
 CHECKS = (
@@ -292,5 +292,5 @@ CHECKS = (
     _check("duplicate_indexes", "Indexes that do what another one does", duplicate_indexes),
     _check("invalid_indexes", "Indexes that cannot be used", invalid_indexes),
     _check("missing_indexes", "Foreign keys and large tables without an index", missing_indexes),
-    Check("freeze_age", "G13", "Age of the oldest rows", freeze_age),
+    Check("tables/freeze_age", "G13", "Age of the oldest rows", freeze_age),
 )

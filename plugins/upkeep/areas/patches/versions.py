@@ -103,4 +103,4 @@ def _extension(row: Row) -> Finding:
     )
 
 
-CHECKS = (Check("version_lag", "G16", "Versions of PostgreSQL and its extensions", version_lag),)
+CHECKS = (Check("patches/version_lag", "G16", "Versions of PostgreSQL and its extensions", version_lag),)

@@ -73,4 +73,4 @@ def _since(reset: datetime | None) -> str:
     return f"since {reset:%Y-%m-%d %H:%M} UTC" if reset else "since statements are counted"
 
 
-CHECKS = (Check("slow_queries", "G84", "Slow statements", slow_queries),)
+CHECKS = (Check("performance/slow_queries", "G84", "Slow statements", slow_queries),)

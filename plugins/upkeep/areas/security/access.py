@@ -168,7 +168,7 @@ def access_patterns(look: Look) -> Looked:
     log = Log(look, "application", "access_patterns", "API access patterns", "G75")
     if hidden := log.hidden():
         return Looked((hidden,))
-    total, *roles = log.rows("access_patterns", {"most": MOST_ROLES})
+    total, *roles = log.rows("security/access_patterns", {"most": MOST_ROLES})
     if not total["requests"]:
         return Looked((log.unwritten(),))
     days = (look.period[1] - look.period[0]) / _DAY
@@ -278,6 +278,6 @@ def _patterns(log: Log, level: Level, detail: str) -> Finding:
 
 
 CHECKS = (
-    Check("access_patterns", "G75", "API access patterns", access_patterns),
-    Check("new_queries", "G76", "New statements", new_queries),
+    Check("security/access_patterns", "G75", "API access patterns", access_patterns),
+    Check("security/new_queries", "G76", "New statements", new_queries),
 )

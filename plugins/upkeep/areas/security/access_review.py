@@ -145,7 +145,7 @@ def _security_log(look: Look) -> Looked:
     names = {"names": list(classes), "patterns": list(classes.values()), "shown": SHOWN}
     events = look.settings.maintenance.security.events
     kinds = ("login_success", "login_failure", "role_change")
-    rows = log.rows("access_review", names | {kind: list(getattr(events, kind)) for kind in kinds})
+    rows = log.rows("security/access_review", names | {kind: list(getattr(events, kind)) for kind in kinds})
     (total,) = [row for row in rows if row["kind"] == "all"]
     if not total["written"]:
         return Looked((log.unwritten(),))
@@ -226,7 +226,7 @@ def _service_role(look: Look) -> Looked:
     starts, ends = [hours.start for hours in limits.odd_hours], [hours.end for hours in limits.odd_hours]
     # Only the odd hours are read, of a month: at other hours the daily window looks at every request (G72).
     parameters = {"starts": starts, "ends": ends, "any_hour": False, "most": MOST_ADDRESSES}
-    rows = log.rows("service_role_hours", parameters)
+    rows = log.rows("security/service_role_hours", parameters)
     if not rows[0]["written"]:
         return Looked((log.unwritten(),))
     used = [row for row in rows if row["requests"] is not None]
@@ -268,4 +268,4 @@ def _finding(
     )
 
 
-CHECKS = (Check("access_review", GUIDE, "Access review", access_review),)
+CHECKS = (Check("security/access_review", GUIDE, "Access review", access_review),)

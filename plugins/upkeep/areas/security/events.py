@@ -18,7 +18,7 @@ _LOGINS: tuple[Kind, ...] = ("login_failure", "login_success")
 def unrecognised(log: Log, kind: Kind) -> Finding | None:
     """Why a period without an event of this kind is not known to be one; None when every name in it is explained."""
     events = log.look.settings.maintenance.security.events
-    rows = log.rows("event_names", {"known": events.known, "shown": SHOWN})
+    rows = log.rows("security/event_names", {"known": events.known, "shown": SHOWN})
     unknown = [row for row in rows if row["event"] not in events.known]
     if unknown:
         said = ", ".join(f"{visible(row['event'] or 'no name')} ({row['rows']})" for row in unknown)

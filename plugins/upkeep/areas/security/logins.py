@@ -36,7 +36,7 @@ def failed_logins(look: Look) -> Looked:
     per = {"address": limits.failed_logins_per_address, "account": limits.failed_logins_per_account}
     names = list(limits.events.login_failure)
     parameters = {"per_address": per["address"], "per_account": per["account"], "shown": SHOWN}
-    total, *offenders = log.rows("failed_logins", parameters | {"login_failure": names})
+    total, *offenders = log.rows("security/failed_logins", parameters | {"login_failure": names})
     if not total["written"]:
         return Looked((log.unwritten(),))
     if not total["failures"] and (blind := unrecognised(log, "login_failure")):
@@ -102,7 +102,7 @@ def new_addresses(look: Look) -> Looked:
     known_for = _known_for(look.settings)
     memory = Memory(log, look.period[0] - known_for)
     names = list(look.settings.maintenance.security.events.login_success)
-    rows = log.rows("new_addresses", memory.parameters | {"login_success": names})
+    rows = log.rows("security/new_addresses", memory.parameters | {"login_success": names})
     first = rows[0]
     if not first["written"]:
         return Looked((log.unwritten(),))
@@ -155,7 +155,7 @@ def _limited_requests(look: Look) -> Looked:
     log = Log(look, "application", "rate_limits:requests", "Requests answered with 429", "G71")
     if hidden := log.hidden():
         return Looked((hidden,))
-    total, *worst = log.rows("rate_limits", {"shown": MOST_REFUSED})
+    total, *worst = log.rows("security/rate_limits", {"shown": MOST_REFUSED})
     if not total["requests"]:
         return Looked((log.unwritten(),))
     limit = look.settings.maintenance.security.rate_limited_percent
@@ -172,7 +172,7 @@ def _rate_limit_events(look: Look) -> Looked:
     if hidden := log.hidden():
         return Looked((hidden,))
     names = list(look.settings.maintenance.security.events.rate_limited)
-    total, *worst = log.rows("rate_limit_events", {"shown": MOST_REFUSED, "rate_limited": names})
+    total, *worst = log.rows("security/rate_limit_events", {"shown": MOST_REFUSED, "rate_limited": names})
     if not total["written"]:
         return Looked((log.unwritten(),))
     if not total["events"] and (blind := unrecognised(log, "rate_limited")):
@@ -212,7 +212,7 @@ def service_role_hours(look: Look) -> Looked:
         "any_hour": bool(limits.service_role_addresses),
         "most": MOST_ADDRESSES,
     }
-    rows = log.rows("service_role_hours", parameters)
+    rows = log.rows("security/service_role_hours", parameters)
     if not rows[0]["written"]:
         return Looked((log.unwritten(),))
     strangers = [
@@ -294,8 +294,8 @@ def scan_age(last: datetime | None, now: datetime) -> Finding:
 
 
 CHECKS = (
-    Check("failed_logins", "G70", "Failed logins", failed_logins),
-    Check("new_addresses", "G70", "Logins from new addresses", new_addresses, _known_for),
-    Check("rate_limits", "G71", "Requests answered with 429", rate_limits),
-    Check("service_role_hours", "G72", "Use of the service-role key", service_role_hours),
+    Check("security/failed_logins", "G70", "Failed logins", failed_logins),
+    Check("security/new_addresses", "G70", "Logins from new addresses", new_addresses, _known_for),
+    Check("security/rate_limits", "G71", "Requests answered with 429", rate_limits),
+    Check("security/service_role_hours", "G72", "Use of the service-role key", service_role_hours),
 )

@@ -136,7 +136,7 @@ def facts(look: Look) -> dict[str, dict[str, str]]:
     """Every permission as it is now, by kind and name."""
     found: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
     for name in _STATEMENTS:
-        for row in look.session.rows(look.session.load(f"security/{name}")):
+        for row in look.session.rows(look.session.load(f"security/permissions/{name}")):
             found[row["kind"]][row["name"]] = row["says"]
     return found
 
@@ -191,8 +191,4 @@ def _cut(says: str | None) -> str:
     return text if len(text) <= MAX_SAID else f"{text[:MAX_SAID]}…"
 
 
-CHECKS = (
-    Check(
-        "permissions", "G77", "Permission changes", permissions, statement="include/sql/security/permissions/grants.sql"
-    ),
-)
+CHECKS = (Check("security/permissions", "G77", "Permission changes", permissions),)

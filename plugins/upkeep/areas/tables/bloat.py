@@ -270,12 +270,6 @@ def _constraint(row: Row) -> str:
 
 
 CHECKS = (
-    Check("bloat", "G54", "Bloat of tables and indexes", bloat, statement="include/sql/tables/bloat/indexes.sql"),
-    Check(
-        "constraints",
-        "G60",
-        "Constraints that were never validated",
-        unvalidated,
-        statement="include/sql/tables/constraints/unvalidated.sql",
-    ),
+    Check("tables/bloat", "G54", "Bloat of tables and indexes", bloat),
+    Check("tables/constraints", "G60", "Constraints that were never validated", unvalidated),
 )

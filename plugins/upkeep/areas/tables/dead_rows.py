@@ -83,12 +83,4 @@ def _finding(key: str, level: Level, subject: str, detail: str) -> Finding:
     )
 
 
-CHECKS = (
-    Check(
-        "dead_rows",
-        "G54",
-        "Tables that need VACUUM or ANALYZE",
-        dead_rows,
-        statement="include/sql/tables/dead_rows.sql",
-    ),
-)
+CHECKS = (Check("tables/dead_rows", "G54", "Tables that need VACUUM or ANALYZE", dead_rows),)

@@ -47,7 +47,7 @@ def audit(look: Look) -> Looked:
 def _rows(session: Session, rule: Rule, parameters: Mapping[str, Any]) -> list[Row]:
     """A rule's rows. It is asked in a savepoint: one that the server refuses must not end the others."""
     with session.connection.transaction():
-        return session.rows(session.load(f"audit/{rule.name}"), parameters)
+        return session.rows(session.load(f"security/audit/{rule.name}"), parameters)
 
 
 def judged(rule: Rule, rows: list[Row], config: Audit) -> list[Finding]:

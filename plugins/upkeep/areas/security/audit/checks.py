@@ -1,4 +1,4 @@
-"""The security audit (G78, G79): each rule is one statement of ``include/sql/security/audit/`` whose rows are what it found.
+"""The security audit (G78, G79): each rule is one statement of ``include/sql/security/audit``; its rows are findings.
 
 Everything is read from catalogues; what this role may not read is UNKNOWN, never ok. Nothing is mended here.
 ``docs/audit.md`` has a section for each rule.
@@ -11,6 +11,6 @@ from upkeep.areas.security.audit.ask import audit
 from upkeep.areas.security.audit.rule import Rule
 from upkeep.areas.security.audit.rules import RULES
 
-CHECKS = (Check("audit", "G78", "Security audit", audit, statement="include/sql/security/audit/rls_off.sql"),)
+CHECKS = (Check("security/audit", "G78", "Security audit", audit),)
 
 __all__ = ["CHECKS", "RULES", "Rule", "audit"]

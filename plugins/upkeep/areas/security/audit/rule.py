@@ -9,7 +9,9 @@ from upkeep.core.findings import Level
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: its statement is ``include/sql/security/audit/<name>.sql``, its rows ``name``, ``detail`` and maybe ``level``.
+    """One rule: its statement is ``include/sql/security/audit/<name>.sql``.
+
+    The rows have ``name``, ``detail`` and maybe ``level``.
 
     ``level`` counts where a row gives none; ``subject`` comes before a row's name; ``looked`` says what was looked at
     when there is none, ``{schemas}`` and ``{roles}`` being those of config.

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of apply: one ledger for all, a target database for each test."""
+"""Fixtures of whatever goes through the gate: one ledger for all, a target database for each test."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def kept(cluster: Cluster) -> Iterator[Ledger]:
         found.drop()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+@pytest.fixture(scope="session")
+def signed_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What looks at config by itself finds the shipped one with the tests' key pinned."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UPKEEP_CONFIG", str(config_folder(tmp_path_factory.mktemp("signed"))))
@@ -45,7 +45,7 @@ def _key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture
-def stage(kept: Ledger, empty_database: str) -> Stage:
+def stage(kept: Ledger, empty_database: str, signed_config: None) -> Stage:
     """A target in a fresh database."""
     return Stage(kept, empty_database)
 
