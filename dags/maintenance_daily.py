@@ -70,7 +70,7 @@ def maintenance_daily(target: str) -> DAG:
             flow.check("security/new_addresses", guide="G70")
             flow.check("security/rate_limits", guide="G71")
             flow.check("security/service_role_hours", guide="G72")
-            flow.scan_age()
+            flow.look("scan_age", guide="G6")
 
         with TaskGroup("backups") as backups:
             flow.backups()

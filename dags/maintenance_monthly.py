@@ -73,7 +73,7 @@ def maintenance_monthly(target: str) -> DAG:
             with TaskGroup("audit"):
                 flow.check("security/audit", guide="G78")
                 flow.check("security/access_review", guide="G81")
-                flow.keys()
+                flow.look("api_keys", guide="G80")
                 report = flow.call("gdpr-compliance", "compliance_report", report_type="monthly", guide="G82")
                 report >> flow.check("compliance/consents", guide="G83", trigger_rule="all_done")
 
@@ -81,12 +81,12 @@ def maintenance_monthly(target: str) -> DAG:
                 flow.later("drill", guide="G25", why="restoring into a scratch server is not built yet")
 
             with TaskGroup("baselines"):
-                flow.baselines()
+                flow.look("baselines", guide="G26")
 
             with TaskGroup("capacity"):
                 flow.call("database-scalability", "database_metrics", metrics_type="capacity", guide="G90")
                 told = flow.call("database-scalability", "scalability_report", report_scope="capacity", guide="G94")
-                told >> flow.scaling()
+                told >> flow.look("scaling", guide="G27", trigger_rule="all_done")
 
             with TaskGroup("documentation"):
                 flow.documents()
@@ -95,7 +95,7 @@ def maintenance_monthly(target: str) -> DAG:
                 flow.integrations()
 
             with TaskGroup("cost"):
-                flow.costs()
+                flow.look("costs", guide="G30", trigger_rule="all_done")
 
             with TaskGroup("database"):
                 what_a_plan_changes(flow)

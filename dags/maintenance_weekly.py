@@ -87,16 +87,16 @@ def maintenance_weekly(target: str) -> DAG:
                     flow.call("error-tracking", "get_error_trends", guide="G22"),
                 ]
                 flow.call("database-scalability", "query_optimization", query_filters=SLOW, guide="G84")
-                calls >> flow.trends()
+                calls >> flow.look("trends", guide="G17", trigger_rule="all_done")
                 flow.check("performance/slow_queries", guide="G84")
 
             with TaskGroup("capacity"):
                 flow.call("database-scalability", "database_metrics", metrics_type="capacity", guide="G90")
                 told = flow.call("database-scalability", "scalability_report", report_scope="capacity", guide="G94")
-                told >> flow.capacity()
+                told >> flow.look("capacity", guide="G18", trigger_rule="all_done")
 
             with TaskGroup("thresholds"):
-                flow.thresholds()
+                flow.look("thresholds", guide="G19")
 
         with TaskGroup("approve") as approve:
             flow.approvals()

@@ -13,8 +13,8 @@ from airflow.plugins_manager import AirflowPlugin
 from airflow.providers.postgres.hooks import postgres as _hook  # noqa: F401
 from airflow.sdk.execution_time import supervisor, task_runner  # noqa: F401
 
-from upkeep.areas.health import latencies  # noqa: F401
-from upkeep.flow import operators, probes  # noqa: F401
+from upkeep.areas import registry  # noqa: F401
+from upkeep.flow import operators  # noqa: F401
 from upkeep.flow.connections import postgres
 from upkeep.flow.ends import ReportLink
 from upkeep.flow.listener import RunListener

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sandbox.twin.target import Row, Target
-from upkeep.areas.database.sizes import redact
+from upkeep.core.statements import redact
 from upkeep.wires.functions import database_models as m
 from upkeep.wires.functions.models import PeriodEcho
 

@@ -11,6 +11,8 @@ from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 
 TEXT = (ROOT / "docs/what-ok-means.md").read_text()
+
+
 def rows(title: str) -> dict[str, list[str]]:
     """Name → the other cells of the table under a heading."""
     part = TEXT.split(f"## {title}\n")[1].split("\n## ")[0]

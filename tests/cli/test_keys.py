@@ -35,7 +35,7 @@ def step(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("UPKEEP_CONFIG", str(ROOT / "config"))
     settings.cache_clear()
     with DAG("keys_dag", start_date=datetime(2026, 1, 1, tzinfo=UTC), schedule=None):
-        return Flow("primary", "monthly").keys()
+        return Flow("primary", "monthly").look("api_keys", guide="G80")
 
 
 def connect(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
@@ -63,7 +63,7 @@ def test_the_key_is_looked_at_and_nothing_of_it_is_written(
     key = KEYS[form]
     connect(monkeypatch, host="https://x.supabase.co", password=key)
     with caplog.at_level(logging.DEBUG):
-        looked = step._look(None)
+        looked = step.look(None)
     assert any(finding.level in (Level.ADVISORY, Level.WARNING) for finding in looked.findings)
     assert looked.answer is None
     assert looked.snapshot is None
@@ -79,8 +79,8 @@ def test_a_connection_without_a_key_is_found_and_one_that_is_not_there_is_named(
 ) -> None:
     """Without a password a finding; without the Connection the reason why nothing was looked at."""
     connect(monkeypatch, host="https://x.supabase.co")
-    (finding,) = step._look(None).findings
+    (finding,) = step.look(None).findings
     assert (finding.key, finding.level) == ("api_key:upkeep_functions:form", Level.WARNING)
     monkeypatch.delenv("AIRFLOW_CONN_UPKEEP_FUNCTIONS")
     with pytest.raises(ConfigError, match="'upkeep_functions': found none"):
-        step._look(None)
+        step.look(None)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from upkeep.areas.database.sizes import MAX_STATEMENT, redact
+from upkeep.core.statements import MAX_STATEMENT, redact
 
 SECRET = "S3CRETMARKER"
 NUMBER = "8675309"

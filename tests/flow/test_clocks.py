@@ -18,7 +18,7 @@ with warnings.catch_warnings():
     from airflow.sdk import DAG
 
     from upkeep.flow.dag import Flow
-    from upkeep.flow.probes import LatencyOperator
+    from upkeep.flow.operators import LookOperator
 
 BACKUPS = "    # backups:"
 
@@ -82,5 +82,5 @@ def test_the_response_times_know_which_functions_the_run_asks_beside() -> None:
         flow.call("error-tracking", "get_errors", guide="G69")
         flow.call("production-monitoring", "system_status", guide="G8")
         flow.backups()
-    assert isinstance(times, LatencyOperator)
-    assert times._called_beside() == {"error-tracking", "production-monitoring"}
+    assert isinstance(times, LookOperator)
+    assert times.called_beside() == {"error-tracking", "production-monitoring"}

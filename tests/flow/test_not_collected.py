@@ -14,8 +14,8 @@ from upkeep.settings.load import settings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
-    from upkeep.flow.probes import BackupsOperator
-    from upkeep.flow.step import NotCollected
+    from upkeep.core.findings import NotCollected
+    from upkeep.flow.operators import LookOperator
 
 DUE = datetime(2026, 5, 4, 2, tzinfo=UTC)
 WINDOW = Window(
@@ -36,9 +36,11 @@ WINDOW = Window(
 def test_without_configured_backups_whether_there_is_one_is_unknown() -> None:
     """The shipped configuration is such a one: the reason names the setting, and in the report it is UNKNOWN."""
     assert settings().target("primary").backups is None
-    step = BackupsOperator(task_id="newest_backup", target="primary", cadence="daily", guide="G99")
+    step = LookOperator(
+        task_id="newest_backup", inspection="newest_backup", target="primary", cadence="daily", guide="G99"
+    )
     with pytest.raises(NotCollected, match=r"targets\.primary\.backups") as caught:
-        step._look(WINDOW)
+        step.look(WINDOW)
     result = StepResult("backups.newest_backup", "backups", step.source, caught.value.state, str(caught.value))
     finding = missing_step(result)
     assert finding.level is Level.UNKNOWN

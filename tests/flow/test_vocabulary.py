@@ -1,4 +1,4 @@
-"""The words of DAG files: calls that stand twice, and looks at the ledger that run whatever became of the others."""
+"""The words of DAG files: calls that stand twice, and looks that have a clock of their own."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
     from airflow.sdk import DAG
 
-    from upkeep.flow.dag import Flow
-    from upkeep.flow.documents import LINK_SECONDS
+    from upkeep.flow.dag import LINK_SECONDS, Flow
+
 
 
 @pytest.fixture
@@ -37,16 +37,6 @@ def test_one_action_may_be_called_twice_under_two_names(flow: Flow) -> None:
         "index_recommendations": (action, {"table_filters": {}}),
         "index_recommendations_used": (action, {"table_filters": included}),
     }
-
-
-def test_looks_at_the_ledger_run_whatever_became_of_the_calls(flow: Flow) -> None:
-    """A call that failed is no reason not to compare the others."""
-    with DAG("another_dag", start_date=datetime(2026, 1, 1, tzinfo=UTC), schedule=None):
-        steps = [flow.trends(), flow.capacity()]
-    assert [(step.task_id, step.guide, step.trigger_rule.value) for step in steps] == [
-        ("trends", "G17", "all_done"),
-        ("capacity", "G18", "all_done"),
-    ]
 
 
 def test_the_looks_of_the_monthly_review_outlive_their_own_clocks(flow: Flow) -> None:

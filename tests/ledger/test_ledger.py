@@ -23,7 +23,7 @@ from psycopg import sql
 
 from sandbox.postgres import HOST, Cluster
 from tests.stages import hostile
-from upkeep.areas.security.logins import scan_age
+from upkeep.areas.patches.scan_age import scan_age
 from upkeep.core.findings import Finding, Level, Sample
 from upkeep.core.windows import Kind, Window
 from upkeep.ledger import read as ledger_read

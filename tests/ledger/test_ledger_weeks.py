@@ -30,8 +30,7 @@ from upkeep.settings.load import settings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
-    from upkeep.flow.history import CapacityOperator, TrendsOperator
-    from upkeep.flow.scaling import ScalingOperator
+    from upkeep.flow.operators import LookOperator
     from upkeep.flow.told import history, worth_showing
 
 book = test_ledger.book
@@ -127,37 +126,37 @@ def by_key(findings: tuple[Finding, ...]) -> dict[str, Finding]:
 @pytest.mark.guide("G17", "fires", "silent")
 def test_the_trends_step_compares_this_window_with_the_weeks_before(connected: Ledger, window: Window) -> None:
     """The first week has nothing to compare with; a worse one fires, the next falls silent; a missing one is said."""
-    step = TrendsOperator(task_id="trends", guide="G17", target=window.target, cadence="weekly")
+    step = LookOperator(task_id="trends", inspection="trends", guide="G17", target=window.target, cadence="weekly")
     seen = []
     for week, value in ((0, 100.0), (1, 130.0), (2, 131.0), (4, 130.0)):
         write(connected, weekly(window, week), measured(value))
-        seen.append(by_key(step._look(weekly(window, week)).findings)["trend:week_errors"])
+        seen.append(by_key(step.look(weekly(window, week)).findings)["trend:week_errors"])
     assert [finding.level for finding in seen] == [Level.OK, Level.ADVISORY, Level.OK, Level.OK]
     assert "first week, nothing to compare with" in seen[0].detail
     assert "130 errors, last week 100 errors (+30 %)" in seen[1].detail
     assert "2 weeks ago 131 errors" in seen[3].detail and "without a sample: last week" in seen[3].detail
-    assert set(by_key(step._look(weekly(window, 4)).findings)) == {f"trend:{metric.name}" for metric in trends.METRICS}
+    assert set(by_key(step.look(weekly(window, 4)).findings)) == {f"trend:{metric.name}" for metric in trends.METRICS}
 
 
 def test_a_second_run_in_one_week_is_compared_with_the_week_before_and_not_with_the_first(
     connected: Ledger, window: Window
 ) -> None:
     """What this window measured goes before what another of the same week did."""
-    step = TrendsOperator(task_id="trends", guide="G17", target=window.target, cadence="weekly")
+    step = LookOperator(task_id="trends", inspection="trends", guide="G17", target=window.target, cadence="weekly")
     write(connected, weekly(window, 0), measured(100.0))
     write(connected, weekly(window, 1), measured(500.0))
     hand = replace(weekly(window, 1), kind=Kind.MANUAL, run_id="manual__1", period_end=weekly(window, 1).due + DAY / 2)
     write(connected, hand, measured(104.0))
-    assert "104 errors" in by_key(step._look(hand).findings)["trend:week_errors"].detail
+    assert "104 errors" in by_key(step.look(hand).findings)["trend:week_errors"].detail
 
 
 @pytest.mark.guide("G18", "G94", "fires", "silent")
 def test_the_capacity_step_reads_sizes_and_the_report_of_its_window(connected: Ledger, window: Window) -> None:
     """Two months of sizes on the ledger's clock, the function's advice from the answer that was kept."""
     mine = replace(weekly(window, 0), target="primary", run_id=f"run_{window.target}")
-    step = CapacityOperator(task_id="capacity", guide="G18", target="primary", cadence="weekly")
+    step = LookOperator(task_id="capacity", inspection="capacity", guide="G18", target="primary", cadence="weekly")
     write(connected, mine)
-    empty = by_key(step._look(mine).findings)
+    empty = by_key(step.look(mine).findings)
     assert {finding.level for finding in empty.values()} == {Level.UNKNOWN}
     room = 10 * 2**30
     told = {
@@ -172,7 +171,7 @@ def test_the_capacity_step_reads_sizes_and_the_report_of_its_window(connected: L
     write(connected, mine, record(step="evidence.report", answer=answer), record(step="sizes", samples=sizes))
     moved = "UPDATE upkeep.samples SET taken_at = now() - (%s - value) / %s * interval '1 day' WHERE metric = %s"
     connected.change(moved, 2**30 + 60 * 50 * 2**20, 50 * 2**20, "database_bytes")
-    found = by_key(step._look(mine).findings)
+    found = by_key(step.look(mine).findings)
     assert found["capacity:connections"].level is Level.WARNING
     assert "The function advises: Pool." in found["capacity:connections"].remedy
     assert found["capacity:storage"].level is Level.OK
@@ -184,16 +183,16 @@ def test_the_capacity_step_reads_sizes_and_the_report_of_its_window(connected: L
 def test_the_scaling_step_reads_each_metric_and_looks_back_on_forecasts(connected: Ledger, window: Window) -> None:
     """Four months of samples on the ledger's clock: the trigger's days, three back-tests; without them UNKNOWN."""
     mine = replace(weekly(window, 0), target="primary", cadence="monthly", run_id=f"run_{window.target}")
-    step = ScalingOperator(task_id="scaling", guide="G27", target="primary", cadence="monthly")
+    step = LookOperator(task_id="scaling", inspection="scaling", guide="G27", target="primary", cadence="monthly")
     write(connected, mine)
-    empty = by_key(step._look(mine).findings)
+    empty = by_key(step.look(mine).findings)
     of = [empty[f"scaling:{name}"].level for name in ("connections", "response_time", "error_rate")]
     assert of == [Level.UNKNOWN] * 3
     percent = tuple(Sample("connections_used", 10 + day / 2, "%") for day in range(121))
     write(connected, mine, record(step="database.connections", samples=percent))
     moved = "UPDATE upkeep.samples SET taken_at = now() - (70 - value) * 2 * interval '1 day' WHERE metric = %s"
     connected.change(moved, "connections_used")
-    found = by_key(step._look(mine).findings)
+    found = by_key(step.look(mine).findings)
     assert found["scaling:connections"].level is Level.ADVISORY
     assert "reaches 75 % in 10 days" in found["scaling:connections"].detail
     tests = [row for row in found["scaling:backtest"].metadata["tests"] if row["metric"] == "connections_used"]

@@ -25,8 +25,8 @@ FROM = {
 }
 
 
-#: Of the areas' tests those of looks are asked of each major: they want a database, and nothing of the gate. Backups are
-#: checked in their folder with pg_verifybackup, which these builds do not have.
+#: Of the areas' tests those of looks are asked of each major: they want a database, and nothing of the gate. Backups
+#: are checked in their folder with pg_verifybackup, which these builds do not have.
 DATABASES, GATE, NOT_SQL = {"target_dsn", "empty_database"}, {"stage", "kept"}, "tests/areas/backups/"
 
 
@@ -37,14 +37,8 @@ def _is_of_a_look(item: pytest.Item) -> bool:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is no look; skip what this major cannot answer, and say why."""
-    named = [one.partition("::")[0] for one in config.args if one != "tests/areas"]
-    items[:] = [
-        item
-        for item in items
-        if not item.nodeid.startswith("tests/areas/")
-        or _is_of_a_look(item)
-        or item.nodeid.partition("::")[0] in named
-    ]
+    named = tuple(one for one in config.args if one != "tests/areas")
+    items[:] = [item for item in items if item.nodeid.startswith(named) or _is_of_a_look(item)]
     major = int(os.environ["UPKEEP_MATRIX"])
     left = {(file, test) for file, tests in FROM.items() for test in tests}
     for item in items:

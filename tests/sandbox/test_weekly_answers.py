@@ -84,7 +84,7 @@ def test_a_task_reads_its_answer_by_what_it_asked(twin: Twin, monkeypatch: pytes
             **{"function": function, "action": action, "arguments": arguments},
             **{"target": "primary", "cadence": "weekly", "guide": "G12"},
         )
-        looked = step._look(window)
+        looked = step.look(window)
         assert [finding.key for finding in looked.findings] == [key]
         assert looked.answer is not None and looked.answer.action == action
 

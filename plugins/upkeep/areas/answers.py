@@ -7,11 +7,11 @@ from typing import Any
 
 from upkeep.areas.compliance import report
 from upkeep.areas.database import expectations
-from upkeep.areas.database.sizes import redact
 from upkeep.areas.performance import weekly_answers
 from upkeep.areas.performance.slow_queries import EXPLAIN
 from upkeep.areas.performance.weekly_answers import as_number
 from upkeep.core.findings import Bands, Finding, Level, Sample
+from upkeep.core.statements import redact
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
 from upkeep.wires.functions.contract import ContractError, metric

@@ -1,16 +1,19 @@
-"""What a check is given and what a check is."""
+"""What a check and an inspection are given, and what they are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from upkeep.core.findings import Finding, Level
+from upkeep.core.windows import Window
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
 from upkeep.wires.database import Connect, Session
+from upkeep.wires.functions.transport import Send
 
 
 @dataclass(frozen=True)
@@ -82,3 +85,43 @@ def carry_out(check: Check, look: Look) -> Looked:
         if notice.severity == "WARNING"
     )
     return replace(looked, findings=looked.findings + warnings)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The ways to what an inspection may ask; nothing is opened before it is asked for.
+
+    ``ledger`` and ``read`` open sessions that only read, on the ledger and on the target; ``functions`` is how to send
+    to the functions behind a Connection, and its key; ``connection`` reads a Connection of a type, ``postgres`` is the
+    way to a database through one. ``called`` are the functions that other steps of the same run ask. ``ending`` takes
+    what ends with the task. ``step`` is the inspection's own, ``seconds`` how long it may look where it can be long.
+    """
+
+    target: str
+    window: Window
+    step: str
+    config: Settings
+    ledger: Callable[[], AbstractContextManager[Session]]
+    read: Callable[[], AbstractContextManager[Session]]
+    replicas: Mapping[str, Connect]
+    functions: Callable[[str], tuple[Send, str]]
+    connection: Callable[[str, str], Any]
+    postgres: Callable[[Any], Connect]
+    called: frozenset[str]
+    ending: list[Callable[[], None]]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What an area looks at that is neither one SQL check nor one call: files, programs, the ledger's history.
+
+    ``source`` and what it ``describes`` are for the report: what was looked at, and what a dry run would have looked
+    at. One that ``asks_about_period`` may run late. Raises NotCollected where it has a reason not to look.
+    """
+
+    name: str
+    source: str
+    describes: Callable[[Settings, str], str]
+    look: Callable[[Sources], Looked]
+    asks_about_period: bool = False

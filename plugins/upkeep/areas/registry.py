@@ -1,4 +1,4 @@
-"""The checks, by name: ``find("connections")``. Each looks through an open session and yields findings.
+"""The checks and the inspections, by name. A check looks through an open session and yields findings.
 
 A check is a function of a ``Look``; its path is that of its SQL below ``include/sql``. Nothing here connects, writes or
 knows Airflow.
@@ -6,17 +6,24 @@ knows Airflow.
 
 from __future__ import annotations
 
+from upkeep.areas.backups import look as newest_backup
+from upkeep.areas.baselines import look as baselines
+from upkeep.areas.capacity import assessment
 from upkeep.areas.compliance import consents
+from upkeep.areas.costs import look as costs
 from upkeep.areas.database import expectations, sizes
 from upkeep.areas.database.sizes import GROWTH_BASE
-from upkeep.areas.health import overnight_alerts, server
-from upkeep.areas.indexes import look
-from upkeep.areas.look import Check, Look, carry_out
-from upkeep.areas.patches import versions
-from upkeep.areas.performance import slow_queries
-from upkeep.areas.security import access, access_review, logins, permissions
+from upkeep.areas.documents import look as documents
+from upkeep.areas.health import latencies, overnight_alerts, server
+from upkeep.areas.indexes import look as indexes
+from upkeep.areas.integrations import look as integrations
+from upkeep.areas.look import Check, Inspection, Look, carry_out
+from upkeep.areas.patches import npm, scan_age, versions
+from upkeep.areas.performance import slow_queries, trends
+from upkeep.areas.security import access, access_review, keys, logins, permissions
 from upkeep.areas.security.audit import checks as audit
 from upkeep.areas.tables import bloat, dead_rows
+from upkeep.areas.thresholds import look as thresholds
 
 _MODULES = (
     sizes,
@@ -25,7 +32,7 @@ _MODULES = (
     logins,
     dead_rows,
     server,
-    look,
+    indexes,
     access,
     permissions,
     versions,
@@ -36,6 +43,23 @@ _MODULES = (
     bloat,
 )
 CHECKS: dict[str, Check] = {check.name: check for module in _MODULES for check in module.CHECKS}
+
+
+_LOOKING = (
+    latencies,
+    newest_backup,
+    keys,
+    npm,
+    scan_age,
+    trends,
+    assessment,
+    costs,
+    documents,
+    integrations,
+    thresholds,
+    baselines,
+)
+INSPECTIONS: dict[str, Inspection] = {one.name: one for module in _LOOKING for one in module.INSPECTIONS}
 
 
 def find(name: str) -> Check:

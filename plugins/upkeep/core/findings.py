@@ -203,3 +203,9 @@ class Bands:
             if value in band:
                 return level
         return Level.UNKNOWN
+
+
+class NotCollected(Exception):  # no error: a step that has a reason not to look
+    """Why a step does not look; the reason goes into the report."""
+
+    state = "not collected"

@@ -65,3 +65,14 @@ def span(length: timedelta) -> str:
         if seconds >= 2 * size:
             return f"{seconds // size:.0f} {unit}"
     return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+
+
+def amount(value: float, unit: str) -> str:
+    """A measured value with its unit; bytes in the unit that suits them."""
+    if unit != "bytes":
+        return f"{value:,.4g} {unit}" if abs(value) < 10_000 else f"{value:,.0f} {unit}"
+    for name in ("B", "kB", "MB", "GB"):
+        if abs(value) < 1024:
+            return f"{value:.4g} {name}"
+        value /= 1024
+    return f"{value:.4g} TB"

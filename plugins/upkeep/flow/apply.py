@@ -11,10 +11,10 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
 
 from upkeep.core import windows
-from upkeep.core.findings import Finding, Level
+from upkeep.core.findings import Finding, Level, NotCollected
 from upkeep.flow.connections import signer, trusted
 from upkeep.flow.runs import requester, run_of
-from upkeep.flow.step import Frozen, NotCollected, Step, Superseded
+from upkeep.flow.step import Frozen, Step, Superseded
 from upkeep.gate.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY
 from upkeep.settings.base import ConfigError
 from upkeep.settings.load import reread, settings
@@ -90,12 +90,12 @@ class ApplyOperator(Step):
 
     def execute(self, context: Context) -> dict[str, Any]:
         asked = requester(context["dag_run"])
-        return self.carry_out(context, lambda window: self._look(window, asked))
+        return self.carry_out(context, lambda window: self.look(window, asked))
 
     def _may_run(self, context: Context, window: windows.Window, now: datetime) -> None:
         """Whatever the calendar says by now, the plan's own times decide."""
 
-    def _look(self, window: windows.Window, requested_by: str) -> Looked:
+    def look(self, window: windows.Window, requested_by: str) -> Looked:
         from upkeep.areas.kinds import KINDS
         from upkeep.gate.apply.run import Applying, Places
         from upkeep.ledger import write

@@ -11,27 +11,11 @@ from airflow.sdk import BaseOperator, Param
 from upkeep.core.windows import When
 from upkeep.flow.apply import ApplyOperator, WaitForWindow
 from upkeep.flow.approval import ManualApprovalSensor
-from upkeep.flow.baselines import BaselinesOperator
-from upkeep.flow.costs import CostOperator
-from upkeep.flow.documents import LINK_SECONDS, DocumentsOperator
 from upkeep.flow.ends import OpenWindowOperator, ReportOperator, VerdictOperator
-from upkeep.flow.history import CapacityOperator, TrendsOperator
-from upkeep.flow.integrations import IntegrationsOperator
-from upkeep.flow.keys import KeysOperator
-from upkeep.flow.operators import CallOperator, CheckOperator
-from upkeep.flow.patches import LONGER, NpmOperator
+from upkeep.flow.operators import CallOperator, CheckOperator, LaterOperator, LookOperator
 from upkeep.flow.plan import PlanOperator
-from upkeep.flow.probes import (
-    LATENCY_SECONDS,
-    BackupsOperator,
-    LatencyOperator,
-    LaterOperator,
-    ScanAgeOperator,
-)
-from upkeep.flow.scaling import ScalingOperator
 from upkeep.flow.signing import SealOperator, SignatureSensor, SignOffOperator, SignOnOperator
 from upkeep.flow.step import Step
-from upkeep.flow.thresholds import ThresholdsOperator
 from upkeep.gate import sheets
 from upkeep.settings.base import ConfigError
 from upkeep.settings.load import settings
@@ -48,6 +32,12 @@ DEFAULTS: dict[str, Any] = {
 
 #: What a step needs beside the look that has a clock of its own: the ledger, reading files, writing what was seen.
 BESIDE = timedelta(minutes=1)
+#: The same beside npm's own time: npm is ended by its own limit, whose reason is then in the report.
+NPM_BESIDE = timedelta(minutes=2)
+#: Seconds in which response times are taken; a call that has begun by then may take its own patience still.
+LATENCY_SECONDS = 180.0
+#: Seconds in which links to the web are tried.
+LINK_SECONDS = 120.0
 #: One slot: mutations queue politely; the advisory lock in the target is the truth (X9).
 POOL = "upkeep_mutations"
 
@@ -73,24 +63,20 @@ class Flow:
         """One SQL check, over the target's read Connection; its path is that of its SQL below ``include/sql``."""
         return CheckOperator(task_id=path.rpartition("/")[2], check=path, guide=guide, **self.bound, **task)
 
+    def look(self, inspection: str, *, guide: str, **task: Any) -> Step:
+        """An inspection of an area: files, programs, the ledger's history (``areas/registry.py``)."""
+        return LookOperator(task_id=inspection, inspection=inspection, guide=guide, **self.bound, **task)
+
     def latencies(self) -> Step:
         """Response times of all functions from the client, over the target's functions Connection (G38-G43)."""
         clock = timedelta(seconds=LATENCY_SECONDS + settings().maintenance.http.total_timeout_seconds) + BESIDE
-        return LatencyOperator(task_id="function_latencies", guide="G38", execution_timeout=clock, **self.bound)
-
-    def thresholds(self) -> Step:
-        """The bands in force beside what the last daily windows propose (G19)."""
-        return ThresholdsOperator(task_id="thresholds", guide="G19", **self.bound)
-
-    def baselines(self) -> Step:
-        """The baselines in force beside what the last daily windows propose, and what drifted (G26)."""
-        return BaselinesOperator(task_id="baselines", guide="G26", **self.bound)
+        return self.look("function_latencies", guide="G38", seconds=LATENCY_SECONDS, execution_timeout=clock)
 
     def backups(self) -> Step:
         """The newest backup: there, complete, young, its checksums right (G99, G100)."""
         config = settings().target(self.bound["target"]).backups
         clock = timedelta(seconds=config.verify_timeout_seconds) + BESIDE if config else DEFAULTS["execution_timeout"]
-        return BackupsOperator(task_id="newest_backup", guide="G99", execution_timeout=clock, **self.bound)
+        return self.look("newest_backup", guide="G99", execution_timeout=clock)
 
     def patches(self) -> list[Step]:
         """What npm knows of the checkout's packages: vulnerabilities (G73), newer versions (G74); in a group patches.
@@ -98,33 +84,27 @@ class Flow:
         The group's and the first step's name are those that the daily ``scan_age`` looks for.
         """
         checkout = settings().target(self.bound["target"]).checkout
-        patience = LONGER + timedelta(seconds=checkout.timeout_seconds if checkout else 0)
+        patience = NPM_BESIDE + timedelta(seconds=checkout.timeout_seconds if checkout else 0)
         return [
-            NpmOperator(
-                task_id=f"npm_{command}", command=command, guide=guide, execution_timeout=patience, **self.bound
-            )
+            self.look(f"npm_{command}", guide=guide, execution_timeout=patience)
             for command, guide in (("audit", "G73"), ("outdated", "G74"))
         ]
-
-    def keys(self) -> Step:
-        """The age of the API key in the target's functions Connection (G80)."""
-        return KeysOperator(task_id="api_keys", guide="G80", **self.bound)
-
-    def scan_age(self) -> Step:
-        """The age of the last weekly scan, whose results are reviewed daily (G6)."""
-        return ScanAgeOperator(task_id="scan_age", guide="G6", **self.bound)
 
     def later(self, name: str, *, guide: str, why: str) -> Step:
         """What the guide asks for and Upkeep does not do yet: NOT COLLECTED, with the reason."""
         return LaterOperator(task_id=name, guide=guide, why=why, **self.bound)
 
-    def trends(self) -> Step:
-        """The week beside the weeks before, from what the looks before it have measured (G17)."""
-        return TrendsOperator(task_id="trends", guide="G17", trigger_rule="all_done", **self.bound)
+    def integrations(self) -> Step:
+        """Every Connection and third party that config names, reached once and changing nothing (G29)."""
+        clock = timedelta(seconds=2 * settings().maintenance.http.total_timeout_seconds) + BESIDE
+        return self.look("integrations", guide="G29", execution_timeout=clock)
 
-    def capacity(self) -> Step:
-        """What is left of the room, for how long, and what the function advises (G18, G94-G98)."""
-        return CapacityOperator(task_id="capacity", guide="G18", trigger_rule="all_done", **self.bound)
+    def documents(self) -> Step:
+        """The guide and its runbooks: age, owner, links; and which items of the guide had no result (G28, G138)."""
+        config = settings().maintenance
+        fetched = sum(is_web(document.path) for document in config.documents.reviewed)
+        clock = timedelta(seconds=LINK_SECONDS + fetched * config.http.total_timeout_seconds) + BESIDE
+        return self.look("documents", guide="G138", seconds=LINK_SECONDS, execution_timeout=clock)
 
     def sign_on(self) -> list[BaseOperator]:
         """The roles that must be there before anything is changed: whether they can be, then each is asked (G23)."""
@@ -161,26 +141,6 @@ class Flow:
             )
             for role in sorted(set(roles))
         ]
-
-    def integrations(self) -> Step:
-        """Every Connection and third party that config names, reached once and changing nothing (G29)."""
-        clock = timedelta(seconds=2 * settings().maintenance.http.total_timeout_seconds) + BESIDE
-        return IntegrationsOperator(task_id="integrations", guide="G29", execution_timeout=clock, **self.bound)
-
-    def documents(self) -> Step:
-        """The guide and its runbooks: age, owner, links; and which items of the guide had no result (G28, G138)."""
-        config = settings().maintenance
-        fetched = sum(is_web(document.path) for document in config.documents.reviewed)
-        clock = timedelta(seconds=LINK_SECONDS + fetched * config.http.total_timeout_seconds) + BESIDE
-        return DocumentsOperator(task_id="documents", guide="G138", execution_timeout=clock, **self.bound)
-
-    def scaling(self) -> Step:
-        """What ``capacity`` looks at, days until each trigger, and last months' forecasts looked back on (G27)."""
-        return ScalingOperator(task_id="scaling", guide="G27", trigger_rule="all_done", **self.bound)
-
-    def costs(self) -> Step:
-        """What a month costs by measured use, and what could be saved (G30)."""
-        return CostOperator(task_id="costs", guide="G30", trigger_rule="all_done", **self.bound)
 
     def plan(self) -> Step:
         """What this run would change, as data; one plan per run (G52, G59)."""

@@ -12,7 +12,6 @@ from upkeep.core import windows
 from upkeep.flow import told
 from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.connections import postgres
-from upkeep.flow.in_force import in_force
 from upkeep.flow.runs import run_of
 from upkeep.flow.step import Step, window_of
 from upkeep.flow.told import run_url
@@ -103,6 +102,7 @@ class ReportOperator(_End):
     def _gather(
         self, session: Any, context: Context, window: windows.Window, states: Mapping[str, str | None]
     ) -> Report:
+        from upkeep.areas.thresholds.in_force import in_force
         from upkeep.ledger import acknowledgements
         from upkeep.ledger.read import latest_steps, previous_findings, since
         from upkeep.report import model

@@ -1,8 +1,8 @@
-"""The two ways of looking: a SQL check through PostgresHook, a function's action through HttpHook."""
+"""The three ways of looking: a SQL check through PostgresHook, a function's action through HttpHook, all else."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,9 +11,9 @@ from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.providers.http.operators.http import HttpOperator
 
 from upkeep.core import windows
-from upkeep.flow.connections import functions, postgres, replicas
-from upkeep.flow.in_force import settings_for
-from upkeep.flow.step import NotCollected, Step, window_of
+from upkeep.core.findings import NotCollected
+from upkeep.flow.connections import connection, functions, postgres, replicas
+from upkeep.flow.step import Step, window_of
 from upkeep.settings.load import settings
 from upkeep.wires import queries
 
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context
 
+    from upkeep.areas.look import Inspection
     from upkeep.ledger.write import Looked
     from upkeep.wires.database import Session
 
 
 class CheckOperator(Step, SQLExecuteQueryOperator):
-    """Run one check on the target, read-only, and record its findings; its path is that of its SQL in ``include/sql``."""
+    """Run one check on the target, read-only, and record its findings; its path is that of its SQL."""
 
     template_fields = ("sql",)  # shown by the UI under Rendered Templates, see below
     template_ext = ()
@@ -50,12 +51,13 @@ class CheckOperator(Step, SQLExecuteQueryOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         self.log.info("Check %s through Connection %r", self.source, self.conn_id)
-        return self.carry_out(context, self._look)
+        return self.carry_out(context, self.look)
 
-    def _look(self, window: windows.Window) -> Looked:
+    def look(self, window: windows.Window) -> Looked:
         from upkeep.areas.database.sizes import GROWTH_BASE
         from upkeep.areas.look import Look, carry_out
         from upkeep.areas.registry import find
+        from upkeep.areas.thresholds.in_force import settings_for
         from upkeep.ledger import read
         from upkeep.ledger.read import earlier_samples, newest_snapshot, previous_snapshot, window_samples
         from upkeep.wires import database
@@ -117,15 +119,16 @@ class CallOperator(Step, HttpOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         self.log.info("%s", self.describe(window_of(context, self.target, self.cadence)))
-        return self.carry_out(context, self._look)
+        return self.carry_out(context, self.look)
 
     def _body(self, window: windows.Window) -> str:
         from upkeep.wires.functions.contract import request_body
 
         return request_body(self.function, self.action, period=window.period, **self.arguments)
 
-    def _look(self, window: windows.Window) -> Looked:
+    def look(self, window: windows.Window) -> Looked:
         from upkeep.areas import answers
+        from upkeep.areas.thresholds.in_force import settings_for
         from upkeep.ledger.write import Answer, Looked
         from upkeep.wires import database
         from upkeep.wires.functions.contract import echoed, parse_answer
@@ -143,3 +146,91 @@ class CallOperator(Step, HttpOperator):
         looked = answers.read(self.function, self.action, answer.model_dump(mode="json"), config, self.arguments)
         kept = Answer(self.function, self.action, body.decode("utf-8", "replace"))
         return Looked(looked.findings, looked.samples, kept)
+
+
+class LookOperator(Step):
+    """Carry out one inspection of an area: what is neither one SQL check nor one call.
+
+    ``seconds`` is how long one that can be long may look; the task's own clock must be longer.
+    """
+
+    ui_color = "#d9cdea"
+
+    def __init__(self, *, inspection: str, seconds: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.inspection = inspection
+        self.seconds = seconds
+        self._ending: list[Callable[[], None]] = []
+
+    @property
+    def source(self) -> str:
+        return self._found().source
+
+    @property
+    def asks_about_period(self) -> bool:  # type: ignore[override]
+        return self._found().asks_about_period
+
+    def describe(self, window: windows.Window) -> str:
+        return self._found().describes(settings(), self.target)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        return self.carry_out(context, self.look)
+
+    def _found(self) -> Inspection:
+        from upkeep.areas.registry import INSPECTIONS
+
+        return INSPECTIONS[self.inspection]
+
+    def look(self, window: windows.Window) -> Looked:
+        from upkeep.areas.look import Sources
+        from upkeep.wires import database
+
+        config = settings()
+        ledger, read = config.maintenance.ledger.tasks, config.target(self.target).connections.read
+        patience = config.maintenance.sql
+        sources = Sources(
+            target=self.target,
+            window=window,
+            step=self.task_id,
+            config=config,
+            ledger=lambda: database.session(postgres(ledger), patience, read_only=True),
+            read=lambda: database.session(postgres(read), patience, read_only=True),
+            replicas=replicas(self.target),
+            functions=functions,
+            connection=connection,
+            postgres=lambda found: postgres(found.conn_id, lambda _: found),
+            called=self.called_beside(),
+            ending=self._ending,
+            seconds=self.seconds,
+        )
+        return self._found().look(sources)
+
+    def called_beside(self) -> frozenset[str]:
+        """The functions that other steps of the same run ask, at nobody knows which moment."""
+        dag = self.get_dag()
+        return frozenset(task.function for task in dag.tasks if isinstance(task, CallOperator)) if dag else frozenset()
+
+    def on_kill(self) -> None:
+        """A task that is ended ends what its inspection has started."""
+        for end in self._ending:
+            end()
+
+
+class LaterOperator(Step):
+    """An item of the guide that Upkeep does not carry out yet: it has its place, and the report says why."""
+
+    ui_color = "#e2e2e2"
+    source = "nothing yet"
+
+    def __init__(self, *, why: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.why = why
+
+    def describe(self, window: windows.Window) -> str:
+        return f"nothing: {self.why}"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        return self.carry_out(context, self.look)
+
+    def look(self, window: windows.Window) -> Looked:
+        raise NotCollected(self.why)

@@ -39,9 +39,9 @@ class PlanOperator(Step):
         return f"what {self.target} needs by its catalogue and by history, and drawn up a plan"
 
     def execute(self, context: Context) -> dict[str, Any]:
-        return self.carry_out(context, lambda window: self._look(context, window))
+        return self.carry_out(context, lambda window: self.look(context, window))
 
-    def _look(self, context: Context, window: windows.Window) -> Looked:
+    def look(self, context: Context, window: windows.Window) -> Looked:
         from upkeep.gate.drawn_up import add_plan, plan_of_run
         from upkeep.ledger import write
         from upkeep.wires import database

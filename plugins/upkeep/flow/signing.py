@@ -75,9 +75,9 @@ class SheetOperator(Step):
         return f"drawn up the {self.purpose} sheet of {self.target}"
 
     def execute(self, context: Context) -> dict[str, Any]:
-        return self.carry_out(context, lambda window: self._look(context, window))
+        return self.carry_out(context, lambda window: self.look(context, window))
 
-    def _look(self, context: Context, window: windows.Window) -> Looked:
+    def look(self, context: Context, window: windows.Window) -> Looked:
         from upkeep.gate.drawn_up import add_sheet, sheet_of_run
         from upkeep.ledger import write
         from upkeep.wires import database

@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from upkeep.core import windows
-from upkeep.core.findings import worst
+from upkeep.core.findings import NotCollected, worst
 from upkeep.flow.connections import postgres
 from upkeep.flow.runs import stamped
 from upkeep.ledger import acknowledgements
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
 
 #: Run types whose due time is the calendar's.
 _CALENDAR = ("scheduled", "backfill")
-
-
-class NotCollected(Exception):
-    """A step that has a reason not to look; the reason goes into the report."""
-
-    state = "not collected"
 
 
 class Superseded(NotCollected):

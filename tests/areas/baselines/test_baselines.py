@@ -37,9 +37,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
     from airflow.sdk import DAG
 
-    from upkeep.flow.baselines import BaselinesOperator
-    from upkeep.flow.history import CapacityOperator
-    from upkeep.flow.probes import LatencyOperator
+    from upkeep.flow.operators import LookOperator
 
 SHIPPED = settings(ROOT / "config")
 CONFIG = SHIPPED.thresholds
@@ -480,24 +478,30 @@ def test_a_permit_without_receipt_is_settled_by_what_the_ledger_shows(stage: Sta
 def task_times(stage: Stage) -> Finding:
     """Trust-scorer as the daily task judges it."""
     with DAG("times", schedule=None):
-        task = LatencyOperator(task_id="function_latencies", guide="G38", target=stage.name, cadence="daily")
+        task = LookOperator(
+            task_id="function_latencies",
+            inspection="function_latencies",
+            guide="G38",
+            target=stage.name,
+            cadence="daily",
+        )
     window = day(stage, 0)
-    (found,) = [one for one in task._look(window).findings if one.key == "latency:trust-scorer"]
+    (found,) = [one for one in task.look(window).findings if one.key == "latency:trust-scorer"]
     return found
 
 
 def task_trigger(stage: Stage) -> Finding:
     """The scaling trigger for response times as the weekly task judges it."""
-    task = CapacityOperator(task_id="capacity", guide="G18", target=stage.name, cadence="weekly")
-    (found,) = [one for one in task._look(day(stage, 0)).findings if one.key == "capacity:response_time"]
+    task = LookOperator(task_id="capacity", inspection="capacity", guide="G18", target=stage.name, cadence="weekly")
+    (found,) = [one for one in task.look(day(stage, 0)).findings if one.key == "capacity:response_time"]
     return found
 
 
 def task_look(stage: Stage) -> dict[str, Finding]:
     """The monthly task's findings by key."""
-    task = BaselinesOperator(task_id="baselines", guide="G26", target=stage.name, cadence="monthly")
+    task = LookOperator(task_id="baselines", inspection="baselines", guide="G26", target=stage.name, cadence="monthly")
     assert "in the last 90 days" in task.describe(day(stage, 0))
-    return {one.key: one for one in task._look(day(stage, 0)).findings}
+    return {one.key: one for one in task.look(day(stage, 0)).findings}
 
 
 @pytest.mark.guide("G26", "G39-G43", "G96", "holds")

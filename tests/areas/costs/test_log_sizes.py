@@ -32,8 +32,8 @@ from upkeep.wires import database
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
-    from upkeep.flow.costs import CostOperator
-    from upkeep.flow.step import NotCollected
+    from upkeep.core.findings import NotCollected
+    from upkeep.flow.operators import LookOperator
 
 book = test_ledger.book
 window = test_ledger.window
@@ -207,30 +207,30 @@ def configured(folder: Path, window: Window, **more: Any) -> None:
 @pytest.fixture
 def step(
     connected: Ledger, platform: Platform, window: Window, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[CostOperator]:
+) -> Iterator[LookOperator]:
     """The monthly step of a target whose read Connection is the reader's; prices are in config."""
     monkeypatch.setenv("AIRFLOW_CONN_UPKEEP_TARGET_READ", connection(platform.reader))
     monkeypatch.setenv("UPKEEP_CONFIG", str(tmp_path / "priced"))
     configured(tmp_path / "priced", window, cost=PRICES)
-    yield CostOperator(task_id="costs", guide="G30", target=window.target, cadence="monthly")
+    yield LookOperator(task_id="costs", inspection="costs", guide="G30", target=window.target, cadence="monthly")
     settings.cache_clear()
 
 
 @pytest.mark.guide("G30", "fires", "silent")
 def test_the_step_prices_what_the_ledger_and_the_target_say(
-    step: CostOperator, connected: Ledger, platform: Platform, window: Window
+    step: LookOperator, connected: Ledger, platform: Platform, window: Window
 ) -> None:
     """Without samples the month is not whole; with them within, then beyond the budget; savings with their amounts."""
     mine = replace(weekly(window, 8), cadence="monthly")
     write(connected, mine)
-    empty = by_key(step._look(mine).findings)
+    empty = by_key(step.look(mine).findings)
     assert empty["cost:month"].level is Level.UNKNOWN and "at least 25.00 EUR" in empty["cost:month"].detail
     write(connected, weekly(window, 1), measured(9.0, "week_requests", "gone"))
     for week in (7, 8):
         calls = (Sample("week_requests", 7e5, "requests"), Sample("week_requests", 7e5, "requests", "used"))
         write(connected, weekly(window, week), record(step="evidence.calls", samples=calls))
     write(connected, weekly(window, 8), measured(1e9, "database_bytes", step="evidence.size"))
-    looked = step._look(mine)
+    looked = step.look(mine)
     month = by_key(looked.findings)["cost:month"]
     assert month.level is Level.ADVISORY  # 25 + 10 + 3 EUR of 40
     assert "database 10.00 EUR (1 GB, the mean of 1 samples" in month.detail
@@ -243,7 +243,7 @@ def test_the_step_prices_what_the_ledger_and_the_target_say(
 
     write(connected, weekly(window, 8), measured(3e9, "database_bytes", step="evidence.size"))
     request(platform, 20_000, 60)
-    found = by_key(step._look(mine).findings)
+    found = by_key(step.look(mine).findings)
     assert found["cost:month"].level is Level.WARNING
     old = found["cost:saving:log:public.application_logs"]
     assert old.level is Level.ADVISORY and "100 % of its rows" in old.detail and old.metadata["amount"] > 0
@@ -252,13 +252,13 @@ def test_the_step_prices_what_the_ledger_and_the_target_say(
 
 @pytest.mark.guide("G30", "holds")
 def test_without_prices_nothing_is_collected_and_the_setting_is_named(
-    step: CostOperator, window: Window, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    step: LookOperator, window: Window, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """As shipped: the report says so, and no cost is zero."""
     monkeypatch.setenv("UPKEEP_CONFIG", str(tmp_path / "shipped"))
     configured(tmp_path / "shipped", window)
     with pytest.raises(NotCollected) as caught:
-        step._look(replace(window, cadence="monthly"))
+        step.look(replace(window, cadence="monthly"))
     assert str(caught.value) == "no prices are configured (config/maintenance.yaml: cost)"
 
 

@@ -28,8 +28,7 @@ from upkeep.wires.functions.contract import FUNCTIONS
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
-    from upkeep.flow.documents import DocumentsOperator
-    from upkeep.flow.integrations import IntegrationsOperator
+    from upkeep.flow.operators import LookOperator
 
 book = test_ledger.book
 window = test_ledger.window
@@ -187,8 +186,10 @@ def test_every_connection_and_endpoint_is_reached_in_one_step(
         reachable(book, monkeypatch, server.url)
         before = Sample(judging.REACHED, 1.0, "", "endpoint down")
         write(book, later(window, -1), record(step="integrations", samples=(before,)))
-        step = IntegrationsOperator(task_id="integrations", target=window.target, cadence="monthly", guide="G29")
-        looked = step._look(window)
+        step = LookOperator(
+            task_id="integrations", inspection="integrations", target=window.target, cadence="monthly", guide="G29"
+        )
+        looked = step.look(window)
     found = {one.key.removeprefix("integration:"): one for one in looked.findings}
     levels = {name: one.level for name, one in found.items() if not name.endswith(":use")}
     assert levels == {
@@ -216,8 +217,10 @@ def test_a_connection_that_is_absent_is_a_warning_of_its_own(
     for name in ("FUNCTIONS", "TARGET_READ", "TARGET_MAINTAIN"):
         monkeypatch.delenv(f"AIRFLOW_CONN_UPKEEP_{name}", raising=False)
     write(book, window, record())
-    step = IntegrationsOperator(task_id="integrations", target=window.target, cadence="monthly", guide="G29")
-    found = {one.key: one for one in step._look(window).findings}
+    step = LookOperator(
+        task_id="integrations", inspection="integrations", target=window.target, cadence="monthly", guide="G29"
+    )
+    found = {one.key: one for one in step.look(window).findings}
     assert "found none; expected one of type http" in found["integration:functions"].detail
     assert found["integration:functions"].level is found["integration:function"].level is Level.WARNING
     assert found["integration:ledger.tasks"].level is Level.OK
@@ -232,8 +235,10 @@ def test_the_documents_and_the_items_of_the_guide_are_reviewed_in_one_step(
     write(book, later(window, -40), reported("G2", "G53"))
     write(book, later(window, -1), reported("G2"))
     configured(window.target)
-    step = DocumentsOperator(task_id="documents", target=window.target, cadence="monthly", guide="G138")
-    shipped = {one.key: one.level for one in step._look(month).findings}
+    step = LookOperator(
+        task_id="documents", inspection="documents", target=window.target, cadence="monthly", guide="G138"
+    )
+    shipped = {one.key: one.level for one in step.look(month).findings}
     items = {"guide_item:G53": Level.ADVISORY, "guide_items": Level.OK}
     assert shipped == {"document:guide": Level.UNKNOWN, **items}
     today = datetime.now(UTC).date()
@@ -241,6 +246,6 @@ def test_the_documents_and_the_items_of_the_guide_are_reviewed_in_one_step(
     for updated, target, level in ((today, "#guide", Level.OK), (today - timedelta(days=40), "gone.md", Level.WARNING)):
         guide.write_text(f"# Guide\n[a]({target})\n\nLast Updated: {updated}\nOwner: us\n")
         configured(window.target, documents={"guide": str(guide)})
-        found = {one.key: one.level for one in step._look(month).findings}
+        found = {one.key: one.level for one in step.look(month).findings}
         dead = {} if level is Level.OK else {f"document:{guide}:link:'gone.md'": Level.ADVISORY}
         assert found == {f"document:{guide}": level, **dead, f"document:{guide}:links": Level.OK, **items}

@@ -18,15 +18,15 @@ from upkeep.settings.base import ROOT
 LOOK = """
 import json
 from airflow.sdk import DAG, TaskGroup
-from upkeep.flow import Flow
-from upkeep.flow.step import NotCollected
+from upkeep.flow.dag import Flow
+from upkeep.core.findings import NotCollected
 with DAG("some"):
     with TaskGroup("patches"):
         steps = Flow("primary", "weekly").patches()
 
 def said(step):
     try:
-        looked = step._look(None)
+        looked = step.look(None)
     except NotCollected as reason:
         return f"{reason.state}: {reason}"
     return [f"{finding.key} {finding.level}" for finding in looked.findings]

@@ -278,8 +278,9 @@ def day(number: int) -> tuple[datetime, datetime]:
 def memory(*looks: Looked) -> dict[tuple[str, str], float]:
     """What the ledger makes of earlier looks' samples."""
     found: dict[tuple[str, str], float] = {}
-    for one in (sample for looked in looks for sample in looked.samples):
-        found[one.metric, one.subject] = max(one.value, found.get((one.metric, one.subject), one.value))
+    for sample in (sample for looked in looks for sample in looked.samples):
+        name = sample.metric, sample.subject
+        found[name] = max(sample.value, found.get(name, sample.value))
     return found
 
 

@@ -19,8 +19,7 @@ from upkeep.settings.base import ConfigError
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
     from upkeep.flow.ends import ReportOperator
-    from upkeep.flow.operators import CallOperator, CheckOperator
-    from upkeep.flow.thresholds import ThresholdsOperator
+    from upkeep.flow.operators import CallOperator, CheckOperator, LookOperator
 
 
 def of(stage: Stage) -> dict[str, Any]:
@@ -33,22 +32,22 @@ def called(stage: Stage) -> Finding:
     task = CallOperator(
         task_id="status", function="production-monitoring", action="system_status", guide="G8", **of(stage)
     )
-    (found,) = [one for one in task._look(day(stage, 0)).findings if one.key == f"metric:{ERRORS}"]
+    (found,) = [one for one in task.look(day(stage, 0)).findings if one.key == f"metric:{ERRORS}"]
     return found
 
 
 def checked(stage: Stage) -> Finding:
     """The connections as the check's task judges them."""
-    task = CheckOperator(task_id="connections", check="connections", guide="G51", **of(stage))
-    (found,) = task._look(day(stage, 0)).findings
+    task = CheckOperator(task_id="connections", check="database/connections", guide="G51", **of(stage))
+    (found,) = task.look(day(stage, 0)).findings
     return found
 
 
 def looked(stage: Stage) -> dict[str, Finding]:
     """The weekly look's findings by key."""
-    task = ThresholdsOperator(task_id="thresholds", guide="G19", **of(stage))
+    task = LookOperator(task_id="thresholds", inspection="thresholds", guide="G19", **of(stage))
     assert "daily windows" in task.describe(day(stage, 0))
-    return {one.key: one for one in task._look(day(stage, 0)).findings}
+    return {one.key: one for one in task.look(day(stage, 0)).findings}
 
 
 def report(stage: Stage) -> Report:

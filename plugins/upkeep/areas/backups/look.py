@@ -6,12 +6,14 @@ Whether it can be restored is proven weekly, by restoring it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from upkeep.areas.backups import files as backups
 from upkeep.areas.backups.files import Archive, Backup, BackupError, Label, Manifest
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.areas.look import Inspection, Sources
+from upkeep.core.findings import Finding, Level, NotCollected, Sample
 from upkeep.ledger.write import Looked
+from upkeep.settings.load import Settings
 from upkeep.settings.maintenance import Backups
 
 #: A backup without its manifest may still be under way for this long.
@@ -243,3 +245,21 @@ def _size_text(value: float) -> str:
             return f"{value:.0f} {unit}"
         value /= 1024
     return f"{value:.1f} TB"
+
+
+def inspect(sources: Sources) -> Looked:
+    """The newest backup where config says that backups lie."""
+    config = sources.config.target(sources.target).backups
+    if config is None:
+        raise NotCollected(
+            f"no backups are configured (config/maintenance.yaml: targets.{sources.target}.backups); "
+            "whether there is one is not known"
+        )
+    return look_at_backups(config, datetime.now(UTC))
+
+
+def _described(config: Settings, target: str) -> str:
+    return f"the newest backup in {config.target(target).backups}"
+
+
+INSPECTIONS = (Inspection("newest_backup", "the backup folder", _described, inspect),)

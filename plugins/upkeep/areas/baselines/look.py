@@ -8,13 +8,17 @@ was better in between.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from upkeep.areas.baselines.force import Baseline, InForce, Version, statement
-from upkeep.areas.baselines.propose import History, Outlook, outlooks
+from upkeep.areas.baselines.in_force import baselines_in_force
+from upkeep.areas.baselines.propose import History, Outlook, history, outlooks
 from upkeep.areas.baselines.subjects import Subject
+from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import Looked
+from upkeep.settings.load import Settings
 from upkeep.settings.thresholds import Thresholds
 
 #: Windows of the history that a report draws.
@@ -143,3 +147,19 @@ def _rows(now: InForce) -> Iterator[Finding]:
             guide=_GUIDE,
             metadata={"version": row.version, "subject": row.subject},
         )
+
+
+def inspect(sources: Sources) -> Looked:
+    """Hold the baselines in force against the last daily windows; the plan puts what is proposed before people."""
+    config, target, now = sources.config, sources.window.target, datetime.now(UTC)
+    with sources.ledger() as session:
+        standing = baselines_in_force(session, target, drift_since(config.thresholds, now))
+        values = history(session, target, config.thresholds, now)
+    return Looked(found(values, standing, config.thresholds, now))
+
+
+def _described(config: Settings, target: str) -> str:
+    return f"the ledger's daily windows of {target} in the last {config.thresholds.baselines.history_days} days"
+
+
+INSPECTIONS = (Inspection("baselines", "include/sql/ledger/daily_values.sql", _described, inspect),)

@@ -15,10 +15,10 @@ from typing import Any
 from upkeep.areas.baselines.judged import Held
 from upkeep.areas.capacity import growth
 from upkeep.areas.capacity.growth import Forecast, NotEnough
-from upkeep.areas.performance.trends import amount
 from upkeep.areas.performance.weekly_answers import text
 from upkeep.core.findings import Finding, Level, Sample
 from upkeep.core.forecast import Point
+from upkeep.core.units import amount
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
 from upkeep.wires.functions.contract import ContractError, parse_answer

@@ -17,9 +17,9 @@ from upkeep.areas.capacity import growth
 from upkeep.areas.capacity import look as weekly
 from upkeep.areas.capacity.growth import ENDS
 from upkeep.areas.capacity.look import CONNECTIONS, ERROR_RATE, RESPONSE_TIME, SIZE, Trigger
-from upkeep.areas.performance.trends import amount
 from upkeep.core.findings import Finding, Level, Sample
 from upkeep.core.forecast import Point, daily, outlook
+from upkeep.core.units import amount
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
 from upkeep.wires.functions.database_models import ScalabilityReport

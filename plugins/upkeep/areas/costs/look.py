@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+from upkeep.areas.capacity.look import SIZE
+from upkeep.areas.costs import prices
 from upkeep.areas.costs.prices import Saving
 from upkeep.areas.indexes import propose
-from upkeep.areas.look import Look
-from upkeep.areas.performance.trends import amount
-from upkeep.settings.cost import Kept
+from upkeep.areas.look import Inspection, Look, Sources
+from upkeep.areas.performance import trends
+from upkeep.core.findings import NotCollected
+from upkeep.core.units import amount
+from upkeep.ledger import read as ledger
+from upkeep.ledger.write import Looked
+from upkeep.settings.cost import Cost, Kept
+from upkeep.settings.load import Settings
 from upkeep.wires import database
 
 #: Blocks of a log that are read at most to count its old rows: 16 MB.
@@ -96,3 +103,32 @@ def _obstacle(look: Look, kept: Kept) -> str:
     if not row["may_enter"] or row["refused"]:
         return f"role {row['role']} may not read {kept.table}"
     return f"row-level security hides rows of {kept.table} from role {row['role']}" if row["hides_rows"] else ""
+
+
+def inspect(sources: Sources) -> Looked:
+    """The month by configured prices, and savings with their amounts; without prices NOT COLLECTED."""
+    config, target, now = sources.config.maintenance, sources.window.target, datetime.now(UTC)
+    if config.cost is None:
+        raise NotCollected("no prices are configured (config/maintenance.yaml: cost)")
+    with sources.ledger() as session:
+        sizes = ledger.metric_points(session, target, SIZE, now - prices.STALE, now)
+        calls = "week_requests"
+        weeks = ledger.weeks(session, target, sources.window.period_end, [calls], trends.WEEKS).get(calls, {})
+    use = prices.used([value for _, value in sizes], weeks)
+    savings = [*_on_disk(config.cost, sources, now), *prices.idle_savings(config.cost, weeks)]
+    findings, samples = prices.findings(config.cost, use, savings)
+    return Looked(tuple(findings), tuple(samples))
+
+
+def _on_disk(cost: Cost, sources: Sources, now: datetime) -> list[Saving]:
+    with sources.read() as session:
+        look = Look(session, sources.config, now, replicas=sources.replicas)
+        found = unused(look)
+        return [*([found] if found else []), *old_logs(look, cost.retention_days)]
+
+
+def _described(_: Settings, target: str) -> str:
+    return f"what {target} used in the last month by the prices of config, and what of it could go"
+
+
+INSPECTIONS = (Inspection("costs", "include/sql/costs", _described, inspect),)

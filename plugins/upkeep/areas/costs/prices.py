@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from upkeep.areas.performance.trends import Weeks, amount
+from upkeep.areas.performance.trends import Weeks
 from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.units import amount
 from upkeep.settings.cost import Cost
 
 GB = 1e9

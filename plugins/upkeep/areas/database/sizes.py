@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 
 from upkeep.areas.look import Check, Look
 from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.statements import redact
 from upkeep.ledger.write import Looked
 from upkeep.wires import queries
 from upkeep.wires.database import Row
@@ -147,42 +147,6 @@ def _long_query(row: Row, minutes: float) -> Finding:
         guide="G50",
         metadata={key: row[key] for key in ("pid", "user", "application", "state", "wait_event", "age_seconds")},
     )
-
-
-#: PostgreSQL's lexemes (its documentation, 4.1 Lexical Structure), each in the strictest reading; no backslash fits.
-_LEXEME = re.compile(
-    r"""
-    (?P<blank> [ \t\n\r\f\v]+ | --[^\r\n]*+ | /\*(?:[^*/]++|\*(?!/)|/(?!\*))*+\*/ )
-    | (?P<literal> '(?:[^'\\]++|'')*+'
-                 | \$(?P<tag>(?:[A-Za-z_\x80-\U0010FFFF][A-Za-z0-9_\x80-\U0010FFFF]*+)?)\$.*?\$(?P=tag)\$
-                 | \.?[0-9][A-Za-z0-9_.\x80-\U0010FFFF]*+ )
-    | (?P<kept> [A-Za-z_\x80-\U0010FFFF][A-Za-z0-9_$\x80-\U0010FFFF]*+ | "[^"\\]*+" | \$[0-9]++
-              | -(?!-) | /(?!\*) | [^A-Za-z0-9_\x80-\U0010FFFF\s'"$\\/-] )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-#: Characters of a statement that a finding shows; a server may be set to keep up to a megabyte of each.
-MAX_STATEMENT = 2000
-
-
-def redact(query: str) -> str:
-    """A statement without its literals and comments, on one line: log text must not carry people's data.
-
-    Where the end of a literal or comment is not certain (the server cut the text inside it, a backslash
-    that is an escape or not depending on server settings, nested comments) the text ends there.
-    """
-    shown = ""
-    end = 0
-    while end < len(query) and len(shown) < MAX_STATEMENT and (lexeme := _LEXEME.match(query, end)):
-        end = lexeme.end()
-        match lexeme.lastgroup:
-            case "blank":
-                shown = f"{shown.rstrip()} "
-            case "literal":
-                shown += "?"
-            case _:
-                shown += lexeme.group()
-    return " ".join(shown[:MAX_STATEMENT].split()) + ("…" if end < len(query) or len(shown) > MAX_STATEMENT else "")
 
 
 def connections(look: Look) -> Looked:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from upkeep.areas.documents import review as documents_review
 from upkeep.areas.documents.links import Dead
-from upkeep.areas.documents.reading import Reading
+from upkeep.areas.documents.reading import Reading, look_at_all
+from upkeep.areas.documents.results import guide_results
 from upkeep.areas.documents.review import Review
+from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Sample
 from upkeep.ledger.write import Looked
+from upkeep.settings.load import Settings
 from upkeep.wires.database import Row
 from upkeep.wires.functions.contract import quoted
 
@@ -148,3 +151,24 @@ def _item(row: Row, between: str, expected: str) -> Finding:
         "something was found or done.",
         guide="G138",
     )
+
+
+def inspect(sources: Sources) -> Looked:
+    """The documents that config names, and what of the guide had a result, as the ledger says."""
+    config, window = sources.config.maintenance, sources.window
+    with sources.ledger() as session:
+        rows = guide_results(session, window.target, window.period)
+    readings = look_at_all(config.documents, config.http, sources.seconds)
+    read = judge(readings, config.documents.review_days, datetime.now(UTC).date())
+    items = guide_items(rows, window.period)
+    return Looked(read.findings + items.findings, read.samples + items.samples)
+
+
+def _described(config: Settings, _: str) -> str:
+    named = ", ".join(document.path for document in config.maintenance.documents.reviewed)
+    return f"{named or 'no document: none is named'}; and which items of the guide had no result"
+
+
+_SOURCE = "the documents in config, and include/sql/ledger/guide_results.sql"
+
+INSPECTIONS = (Inspection("documents", _SOURCE, _described, inspect),)

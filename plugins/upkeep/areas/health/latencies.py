@@ -7,20 +7,23 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from upkeep.areas.baselines.force import InForce
+from upkeep.areas.baselines.in_force import baselines_in_force
 from upkeep.areas.baselines.judged import Limit, latency_limit
+from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Sample
+from upkeep.ledger.read import earlier_samples
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
-from upkeep.wires.functions.contract import ContractError
-from upkeep.wires.functions.transport import WireError
+from upkeep.wires.functions.contract import ContractError, parse_answer, request_body
+from upkeep.wires.functions.transport import Call, WireError, post
 
 #: Samples: the median of warm calls, a first call after a silence, a first call without one.
 WARM, COLD, FIRST = _METRICS = ("latency", "latency_cold", "latency_first")
 #: Calls one function once and validates its answer; raises WireError or ContractError.
-Call = Callable[[str], object]
+Ask = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Timed:
     problem: str = ""
 
 
-def measure(call: Call, functions: list[str], samples: int, budget_seconds: float) -> dict[str, Timed]:
+def measure(call: Ask, functions: list[str], samples: int, budget_seconds: float) -> dict[str, Timed]:
     """Call all functions side by side, each one's samples in a row; one that fails is not called again.
 
     No call begins once the budget is spent: it ends at most one call's own patience later, however slow a function is.
@@ -115,3 +118,30 @@ def _finding(function: str, times: Timed, cold: bool, settings: Settings, limit:
         guide=expectation.guide,
         metadata={"milliseconds": list(times.milliseconds), "cold": cold, "baseline": limit.version if limit else 0},
     )
+
+
+def inspect(sources: Sources) -> Looked:
+    """Time ``health_check`` of every function of the guide's loop from here."""
+    config, now = sources.config, datetime.now(UTC)
+    connection_id = config.target(sources.target).connections.functions
+    send, key = sources.functions(connection_id)
+    once = config.maintenance.http.model_copy(update={"attempts": 1})  # a second try would hide a slow first one
+
+    def call(function: str) -> object:
+        body = request_body(function, "health_check", period=None)
+        return parse_answer(function, "health_check", post(send, Call(function, body, connection_id), key, once))
+
+    with sources.ledger() as session:
+        earlier = earlier_samples(session, sources.window.target, sources.step, now)
+        standing = baselines_in_force(session, sources.window.target)
+    names, calls = list(config.thresholds.latencies), config.maintenance.checks.latency_samples
+    timed = measure(call, names, calls, sources.seconds)
+    return judge(timed, last_called(earlier), set(sources.called), now, config, standing)
+
+
+def _described(config: Settings, _: str) -> str:
+    calls, names = config.maintenance.checks.latency_samples, ", ".join(config.thresholds.latencies)
+    return f"POST health_check {calls} times each to {names}"
+
+
+INSPECTIONS = (Inspection("function_latencies", "health_check of each function", _described, inspect),)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from upkeep.areas.integrations.functions import functions
 from upkeep.areas.integrations.headers import Notice, notices
+from upkeep.areas.integrations.listing import Named, connections, endpoints, of_fields
+from upkeep.areas.integrations.probes import Patience, look_at_all
+from upkeep.areas.integrations.use import last_use
+from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Sample
+from upkeep.ledger.read import earlier_samples
 from upkeep.ledger.write import Looked
+from upkeep.settings.base import ConfigError
 from upkeep.settings.integrations import Integrations
+from upkeep.settings.load import Settings
 from upkeep.wires.functions.contract import quoted
-from upkeep.wires.net.address import Integration, Seen
+from upkeep.wires.net.address import Integration, Kind, Seen
 
 #: How far back the ledger is asked for a use.
 REACH = timedelta(days=400)
@@ -150,3 +158,63 @@ def _use(one: Integration, last_use: Mapping[str, datetime]) -> Iterator[Finding
         said = f"no step has used it with success in the last {REACH.days} days"
         remedy = "If nothing needs it, take it out of config and revoke its key; else see why its steps fail."
         yield _finding(one, ":use", Level.ADVISORY, said, "in use", remedy)
+
+
+def inspect(sources: Sources) -> Looked:
+    """Reach each Connection and third party of config once, changing nothing."""
+    config, target, now = sources.config.maintenance, sources.window.target, datetime.now(UTC)
+    with sources.ledger() as session:
+        earlier = earlier_samples(session, target, sources.step, now)
+        used = last_use(session, target, now - REACH)
+    named = [_integration(one, sources) for one in connections(config, sources.target)]
+    every = [*named, *_functions(sources), *endpoints(config, sources.target)]
+    seen = look_at_all(every, Patience(config.http, config.sql))
+    reached = {subject: at for (metric, subject), (_, at) in earlier.items() if metric == REACHED}
+    return judge([(one, seen[one.name]) for one in every], reached, used, config.integrations, datetime.now(UTC))
+
+
+def _functions(sources: Sources) -> list[Integration]:
+    """Each function behind the functions Connection, or why none can be asked."""
+    connection_id = sources.config.target(sources.target).connections.functions
+    try:
+        send, key = sources.functions(connection_id)
+    except Exception as error:
+        title = f"Functions (Connection {connection_id})"
+        return [Integration("function", title, Kind.CALL, broken=_unusable(connection_id, error))]
+    return functions(connection_id, send, key, sources.config.maintenance.http)
+
+
+def _integration(named: Named, sources: Sources) -> Integration:
+    """A Connection as an integration; one that cannot be read is broken, without a word of what it holds."""
+    try:
+        found = sources.connection(named.connection_id, named.type)
+        extra = found.extra_dejson
+    except Exception as error:
+        broken = _unusable(named.connection_id, error)
+        return Integration(named.name, named.title, Kind.TLS, used=named.used, broken=broken)
+    return of_fields(
+        named,
+        host=found.host or "",
+        port=found.port,
+        schema=found.schema or "",
+        login=found.login or "",
+        password=found.password or "",
+        extra=extra,
+        connect=sources.postgres(found) if named.type == "postgres" else None,
+    )
+
+
+def _unusable(connection_id: str, error: Exception) -> str:
+    """Our own words as they are; Airflow quotes a connection string that it cannot read, with the password in it."""
+    if isinstance(error, ConfigError):
+        return str(error)
+    return f"Connection {connection_id!r}: found something that Airflow cannot read ({type(error).__name__})"
+
+
+def _described(_: Settings, __: str) -> str:
+    return "each Connection and address in config: a login and SELECT 1, a HEAD, a handshake, a look at a folder"
+
+
+_SOURCE = "each Connection and address in config/maintenance.yaml"
+
+INSPECTIONS = (Inspection("integrations", _SOURCE, _described, inspect),)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 
+from upkeep.areas.look import Inspection, Sources
 from upkeep.areas.patches.answers import SEVERITIES, Outdated, Vulnerability, read_audit, read_outdated
 from upkeep.areas.patches.base import MANIFEST, NotRun
 from upkeep.areas.patches.files import Files, read_files
 from upkeep.areas.patches.run import Npm
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, NotCollected, Sample
 from upkeep.ledger.write import Looked
+from upkeep.settings.load import Settings
 
 #: Packages that one look shows, each as a finding of its own.
 SHOWN = 50
@@ -186,3 +190,26 @@ def _not_run(key: str, subject: str, guide: str, reason: NotRun) -> Finding:
         "Until it runs, nothing is known of these packages.",
         guide=guide,
     )
+
+
+def _inspect(look: Callable[[Npm], Looked], sources: Sources) -> Looked:
+    setting = f"config/maintenance.yaml: targets.{sources.target}.checkout"
+    checkout = sources.config.target(sources.target).checkout
+    if checkout is None:
+        raise NotCollected(f"no checkout is configured ({setting}); nothing is known of its npm packages")
+    npm = Npm(checkout)
+    if npm.program is None:
+        raise NotCollected(f"found no program {checkout.npm!r} ({setting}.npm)")
+    sources.ending.append(npm.kill)  # a task that is ended ends npm and what it started
+    return look(npm)
+
+
+def _described(command: str, config: Settings, target: str) -> str:
+    checkout = config.target(target).checkout
+    return f"npm {command} on " + (str(checkout.folder) if checkout else "no checkout: none is configured")
+
+
+INSPECTIONS = tuple(
+    Inspection(f"npm_{command}", f"npm {command}", partial(_described, command), partial(_inspect, look))
+    for command, look in (("audit", audit), ("outdated", outdated))
+)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from upkeep.areas.database.sizes import MAX_STATEMENT, redact
 from upkeep.areas.logs import named
 from upkeep.areas.look import Check, Look
 from upkeep.areas.security.access import obstacle
 from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.statements import MAX_STATEMENT, redact
 from upkeep.ledger.write import Looked
 from upkeep.wires import database, queries
 from upkeep.wires.database import Row

@@ -10,7 +10,12 @@ import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level
+from upkeep.core.units import amount
+from upkeep.ledger import read
+from upkeep.ledger.write import Looked
+from upkeep.settings.load import Settings
 
 #: Weeks that are looked back on.
 WEEKS = 12
@@ -150,12 +155,20 @@ def _weeks(ago: int) -> str:
     return "last week" if ago == 1 else f"{ago} weeks ago"
 
 
-def amount(value: float, unit: str) -> str:
-    """A measured value with its unit; bytes in the unit that suits them."""
-    if unit != "bytes":
-        return f"{value:,.4g} {unit}" if abs(value) < 10_000 else f"{value:,.0f} {unit}"
-    for name in ("B", "kB", "MB", "GB"):
-        if abs(value) < 1024:
-            return f"{value:.4g} {name}"
-        value /= 1024
-    return f"{value:.4g} TB"
+def inspect(sources: Sources) -> Looked:
+    """The week's numbers beside those of the weeks before (G17), from the ledger's samples."""
+    window, names = sources.window, [metric.name for metric in METRICS]
+    with sources.ledger() as session:
+        weeks = read.weeks(session, window.target, window.period_end, names, WEEKS)
+        for (metric, subject), value in read.window_samples(session, window).items():
+            if metric in names:  # what this window itself measured goes before another's of the same week
+                weeks.setdefault(metric, {}).setdefault(subject, {})[0] = value
+    worse = sources.config.maintenance.trends.worse_percent
+    return Looked(tuple(compare(one, weeks.get(one.name, {}), worse) for one in METRICS))
+
+
+def _described(_: Settings, target: str) -> str:
+    return f"the ledger's samples of {target} week against week"
+
+
+INSPECTIONS = (Inspection("trends", "include/sql/ledger/weeks.sql", _described, inspect, asks_about_period=True),)

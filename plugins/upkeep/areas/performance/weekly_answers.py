@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from upkeep.areas.database.sizes import redact
 from upkeep.areas.performance.slow_queries import EXPLAIN
 from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.statements import redact
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
 from upkeep.wires.functions.contract import ContractError

@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from upkeep.areas.database.sizes import MAX_STATEMENT, redact
 from upkeep.areas.logs import Log, named
 from upkeep.areas.look import Check, Look
 from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.statements import MAX_STATEMENT, redact
 from upkeep.ledger.write import Looked
 from upkeep.wires import database, queries
 from upkeep.wires.database import Row

@@ -14,8 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
+from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Sample
+from upkeep.ledger.write import Looked
 from upkeep.settings.keys import Keys
+from upkeep.settings.load import Settings
 
 GUIDE = "G80"
 #: The platform's clock may be ahead of this host's by this much.
@@ -179,3 +182,17 @@ def _finding(name: str, what: str, level: Level, detail: str, expected: str, rem
         remedy=remedy,
         guide=GUIDE,
     )
+
+
+def inspect(sources: Sources) -> Looked:
+    """The dates in the key of the target's functions Connection; the key itself goes no further than this."""
+    connection_id = sources.config.target(sources.target).connections.functions
+    _, key = sources.functions(connection_id)
+    return Looked(*judged(connection_id, key, sources.config.maintenance.keys, datetime.now(UTC)))
+
+
+def _described(config: Settings, target: str) -> str:
+    return f"the dates in the key of Connection {config.target(target).connections.functions!r}"
+
+
+INSPECTIONS = (Inspection("api_keys", "the key of the functions Connection", _described, inspect),)

@@ -5,7 +5,7 @@ Account names and addresses are people's data; they are shown, cut to 200 charac
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from upkeep.areas.logs import Log, Memory, address, named, span, within
 from upkeep.areas.look import Check, Look
@@ -21,8 +21,6 @@ SHOWN = 50
 MOST_REFUSED = 5
 #: Addresses with service-role requests that one look holds against the allowed networks.
 MOST_ADDRESSES = 10_000
-#: A weekly scan and a day's grace.
-SCAN_AGE = timedelta(days=8)
 #: A clock may be ahead of the ledger's by this much.
 SKEW = timedelta(minutes=5)
 
@@ -267,29 +265,6 @@ def _service_role(log: Log, strangers: list[Row], addresses: int) -> Finding:
                 for row in strangers[:SHOWN]
             ]
         },
-    )
-
-
-def scan_age(last: datetime | None, now: datetime) -> Finding:
-    """The age of the last weekly scan, whose results are to be reviewed daily. Pure."""
-    if last is None:
-        level, detail = Level.UNKNOWN, "not collected: no weekly scan has been recorded yet"
-    elif last > now + SKEW:
-        level, detail = Level.UNKNOWN, f"the last weekly scan is of {last:%Y-%m-%d %H:%M} UTC, which is still to come"
-    else:
-        age = max(now - last, timedelta(0))
-        level = Level.OK if age <= SCAN_AGE else Level.WARNING
-        detail = f"the last weekly scan is of {last:%Y-%m-%d %H:%M} UTC, {age / timedelta(days=1):.1f} days ago"
-    return Finding(
-        key="scan_age",
-        level=level,
-        subject="Age of the last weekly scan",
-        detail=detail,
-        expected=f"at most {SCAN_AGE / timedelta(days=1):g} days",
-        remedy=""
-        if level is Level.OK
-        else "Scan by hand (npm audit, npm outdated); see why the weekly window has not.",
-        guide="G6",
     )
 
 
