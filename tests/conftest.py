@@ -17,7 +17,10 @@ import pytest
 from psycopg import sql
 
 from sandbox import ports, postgres, target
-from tests.stages import hostile
+
+pytest.register_assert_rewrite("tests.stages")
+
+from tests.stages import hostile  # noqa: E402  # its assertions are to say what they compared
 
 pytest_plugins = ["tests.coverage_table", "tests.stages.applying"]
 

@@ -13,6 +13,7 @@ import pytest
 import requests
 from urllib3 import HTTPResponse
 
+from tests.stages.answers import ANALYTICS, HEALTHY, STATUS, status
 from upkeep.areas import answers
 from upkeep.areas.database import expectations
 from upkeep.core.findings import Finding, Level
@@ -23,20 +24,6 @@ from upkeep.wires.functions.contract import ContractError, parse_answer
 from upkeep.wires.functions.transport import Call, post
 
 SHIPPED = settings(ROOT / "config")
-STATUS, ANALYTICS = ("production-monitoring", "system_status"), ("error-tracking", "get_error_analytics")
-HEALTHY: dict[str, Any] = {
-    "success": True,
-    "result": {
-        "overall_health_percent": 97.5,
-        "metrics": {
-            "response_time_ms": 142.5,
-            "error_rate_percent": 0.2,
-            "database_connections_percent": 12,
-            "memory_usage_percent": 41.0,
-            "cpu_usage_percent": 7.0,
-        },
-    },
-}
 ERRORS: dict[str, Any] = {
     "success": True,
     "result": {
@@ -46,20 +33,6 @@ ERRORS: dict[str, Any] = {
     },
 }
 KEYS = ["sb_secret_Qx7vKp2mTz9wLr4nHs8jBd3f", "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.Vt5gYk1oXe6uMa0c"]
-
-
-def status(path: str, value: Any) -> dict[str, Any]:
-    """A healthy answer with one other value; None takes the field away."""
-    body = copy.deepcopy(HEALTHY)
-    *parents, name = path.split(".")
-    inner = body
-    for parent in parents:
-        inner = inner[parent]
-    if value is None:
-        del inner[name]
-    else:
-        inner[name] = value
-    return body
 
 
 def of(looked: Looked, metric: str) -> Finding:

@@ -14,19 +14,17 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from sandbox.postgres import Cluster
-from tests.areas.database.test_sizes import Platform, bare, grant, login, platform  # noqa: F401  # two are fixtures
 from tests.conftest import database as fresh_database
 from tests.conftest import free_port
+from tests.stages.platform import Platform, bare, grant, login, platform  # noqa: F401  # two are fixtures
+from tests.stages.readers import CLOCKS, CONFIG, found_by_all, reader_of
 from tests.stages.standby import standby
 from upkeep.areas.look import Look, carry_out
-from upkeep.areas.registry import CHECKS, find
+from upkeep.areas.registry import find
 from upkeep.core.findings import Finding, Level
-from upkeep.settings.base import ROOT
-from upkeep.settings.load import Settings, settings
+from upkeep.settings.load import Settings
 from upkeep.wires import database, pooling, queries
 
-CONFIG = settings(ROOT / "config")
-CLOCKS = CONFIG.maintenance.sql
 #: Tables of the seed's logs, whose findings depend on the rows alone.
 OF_LOGS = (
     "access_patterns",
@@ -38,28 +36,9 @@ OF_LOGS = (
 )
 
 
-def found_by_all(dsn: str, now: datetime, config: Settings = CONFIG) -> dict[str, tuple[Finding, ...]]:
-    """What every check finds there."""
-    found = {}
-    for name, check in CHECKS.items():
-        with database.session(lambda: psycopg.connect(dsn), CLOCKS, read_only=True) as session:
-            found[name] = carry_out(check, Look(session, config, now)).findings
-        assert found[name], name
-        assert all(finding.detail for finding in found[name]), name
-    return found
-
-
 def unknown(found: dict[str, tuple[Finding, ...]]) -> set[str]:
     """Keys of what could not be judged."""
     return {finding.key for each in found.values() for finding in each if finding.level is Level.UNKNOWN}
-
-
-def reader_of(cluster: Cluster, dsn: str, passwords: dict[str, str]) -> str:
-    """The read role's conninfo in this database, with the project's own grants."""
-    name = str(conninfo_to_dict(dsn)["dbname"])
-    with psycopg.connect(dsn, autocommit=True) as admin:
-        admin.execute(database.script("setup/target_grants", role="upkeep_read", database=name).encode())
-    return cluster.dsn(name, "upkeep_read", passwords["upkeep_read"])
 
 
 @pytest.fixture

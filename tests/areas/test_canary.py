@@ -12,12 +12,12 @@ import pytest
 from psycopg import sql
 
 from sandbox.postgres import Cluster
-from tests.areas.test_answers import HEALTHY
-from tests.areas.test_bad_databases import reader_of
-from tests.ledger.test_ledger import Ledger
-from tests.report.test_reports import report, step
+from tests.stages.answers import HEALTHY
+from tests.stages.ledger import Ledger
+from tests.stages.readers import reader_of
+from tests.stages.reports import report, step
+from tests.stages.sessions import to
 from tests.stages.stage import Stage
-from tests.wires.test_database import to
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import CHECKS
 from upkeep.core.findings import Finding, Level

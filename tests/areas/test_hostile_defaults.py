@@ -14,12 +14,12 @@ from psycopg.conninfo import conninfo_to_dict
 
 from sandbox import target
 from sandbox.postgres import Cluster
-from tests.areas.indexes.test_reindex import hollow
-from tests.areas.test_bad_databases import found_by_all, reader_of
-from tests.ledger.test_ledger import ROLES, Ledger
 from tests.stages import hostile
+from tests.stages.ledger import ROLES, Ledger
+from tests.stages.readers import found_by_all, reader_of
+from tests.stages.rebuilds import hollow
+from tests.stages.sessions import to, until
 from tests.stages.stage import Stage, changed
-from tests.wires.test_database import to, until
 from upkeep.areas import proposals
 from upkeep.core.findings import Finding
 from upkeep.gate.plans.model import Proposal

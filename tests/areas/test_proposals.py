@@ -12,11 +12,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.areas.database.test_sizes import login
-from tests.areas.indexes.test_drop import note
-from tests.areas.thresholds.test_thresholds import PROPOSED, QUIET, days
+from tests.stages.drops import note
+from tests.stages.platform import login
+from tests.stages.proposed import PROPOSED, QUIET, days
+from tests.stages.sessions import to, until
 from tests.stages.stage import HOUR, Stage, changed
-from tests.wires.test_database import to, until
 from upkeep.areas import proposals
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.proposals import Collected

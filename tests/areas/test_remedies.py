@@ -14,10 +14,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.areas.database.test_sizes import Platform, until
-from tests.areas.database.test_sizes import bare as bare  # noqa: PLC0414  # a fixture of the next one
-from tests.areas.database.test_sizes import platform as platform  # noqa: PLC0414  # the fixture
-from tests.areas.indexes.test_indexes import limited, look
+from tests.stages.index_looks import limited, look
+from tests.stages.platform import Platform, until
+from tests.stages.platform import bare as bare  # noqa: PLC0414  # a fixture of the next one
+from tests.stages.platform import platform as platform  # noqa: PLC0414  # the fixture
 from upkeep.core.findings import Finding, Level
 from upkeep.core.units import visible
 

@@ -15,7 +15,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
@@ -23,7 +22,6 @@ from typing import Any
 
 import psycopg
 import pytest
-import requests
 import sqlparse
 import yaml
 from psycopg import sql
@@ -33,6 +31,7 @@ from sandbox.postgres import HOST, Cluster
 from sandbox.target import OWNER
 from sandbox.twin import keys
 from tests.conftest import free_port
+from tests.stages.deployment import LEGACY_KEY, SECRET, SECRET_KEY, twin
 from tests.stages.pgbouncer import pooler
 from tests.stages.server import Server, answer
 from tests.stages.signing import CONNECTION, SIGNING
@@ -44,9 +43,6 @@ from upkeep.settings.base import ROOT
 from upkeep.wires import database, queries
 from upkeep.wires.clocks import Reading, least_doubtful
 
-SECRET = "a-secret-of-the-tests-that-is-at-least-32-bytes-long"
-SECRET_KEY = keys.secret_key()
-LEGACY_KEY = keys.legacy_key(SECRET)
 LEDGER_ROLES = ("owner", "tasks", "dashboard")
 
 EVERYTHING = (
@@ -189,41 +185,6 @@ def _table(text: str) -> tuple[dict[str, str], dict[str, str]]:
         elif match := re.fullmatch(r"    (?:these (\d+): )?(.*)", line):
             why |= dict.fromkeys(list(rows)[-int(match[1] or 1) :], match[2])
     return rows, why
-
-
-@contextmanager
-def twin(dsn: str, folder: Path) -> Iterator[str]:
-    """A functions twin as a process, ended with the block; yields its address."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = probe.getsockname()[1]
-    environment = {
-        **os.environ,
-        "UPKEEP_TWIN_PORT": str(port),
-        "UPKEEP_TWIN_DSN": dsn,
-        "UPKEEP_TWIN_JWT_SECRET": SECRET,
-        "UPKEEP_TWIN_SECRET_KEY": SECRET_KEY,
-    }
-    log_file, url = folder / "twin.log", f"http://{HOST}:{port}"
-    with log_file.open("wb") as log:
-        argv = [sys.executable, "-m", "sandbox.twin"]
-        process = subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + 120
-        while not _answers(url):
-            assert process.poll() is None and time.monotonic() < deadline, log_file.read_text()
-            time.sleep(0.1)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/openapi.json", timeout=5).ok
-    except requests.ConnectionError:
-        return False
 
 
 def _ledger(cluster: Cluster, name: str, passwords: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.areas.capacity.test_capacity import DAY, NOW
+from tests.stages.capacities import DAY, NOW
 from upkeep.core import forecast
 from upkeep.core.forecast import Line, Point
 

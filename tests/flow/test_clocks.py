@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.flow.test_dags import look
+from tests.stages.dags import look
 from upkeep.settings.base import ROOT
 
 with warnings.catch_warnings():

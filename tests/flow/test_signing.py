@@ -12,8 +12,8 @@ from typing import Any, cast
 import psycopg
 import pytest
 
-from tests.ledger import test_ledger
-from tests.ledger.test_ledger import Ledger
+from tests.stages import ledger as test_ledger
+from tests.stages.ledger import Ledger
 from tests.stages.signing import SIGNER, SIGNING, config_folder
 from upkeep.core import windows
 from upkeep.gate import sheets

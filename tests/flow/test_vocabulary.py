@@ -17,7 +17,6 @@ with warnings.catch_warnings():
     from upkeep.flow.dag import LINK_SECONDS, Flow
 
 
-
 @pytest.fixture
 def flow(monkeypatch: pytest.MonkeyPatch) -> Flow:
     """A weekly flow of the shipped configuration."""

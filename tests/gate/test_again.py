@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
+from tests.stages.sessions import until
 from tests.stages.stage import Go, Stage, changed, states
-from tests.wires.test_database import until
 from upkeep.gate.apply.target import LOCK
 from upkeep.settings.approval import Role
 from upkeep.settings.base import ConfigError

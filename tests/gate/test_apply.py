@@ -12,10 +12,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.ledger.test_ledger import Ledger
+from tests.stages.ledger import Ledger
+from tests.stages.sessions import until
 from tests.stages.signing import SIGNER
 from tests.stages.stage import BOTH, HOUR, SLOW, Go, Stage, changed, states
-from tests.wires.test_database import until
 from upkeep.gate.apply.target import LOCK
 from upkeep.gate.drawn_up import Stored, plan_of_run
 from upkeep.gate.permitted import Permit, add_permit

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.gate.test_plans import action
+from tests.stages.plans import action
 from tests.stages.server import HOST, Server, answer
 from tests.stages.signing import SIGNER, SIGNING
 from tests.stages.stage import Stage, until

@@ -8,9 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.ledger.test_ledger import Ledger, create, drawn, upgrade
+from tests.stages.ledger import Ledger, create, drawn, upgrade
+from tests.stages.sessions import until
 from tests.stages.stage import Go, Stage, changed, states
-from tests.wires.test_database import until
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "immediate"])

@@ -15,11 +15,11 @@ from psycopg import sql
 
 from sandbox.postgres import Cluster
 from tests.conftest import free_port
-from tests.ledger.test_ledger import Ledger
+from tests.stages.ledger import Ledger
 from tests.stages.pgbouncer import pooler, program, through
+from tests.stages.sessions import until
 from tests.stages.stage import SLOW, Go, Stage, changed, states
 from tests.stages.standby import standby
-from tests.wires.test_database import until
 
 # Locks ----------------------------------------------------------------------------------------------------------
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.areas.indexes.test_drop import approved, definitions, names, planned, table
-from tests.areas.indexes.test_reindex import PKEY
-from tests.areas.indexes.test_reindex import approved as rebuilds
-from tests.areas.indexes.test_reindex import worn as worn  # noqa: PLC0414  # the fixture
-from tests.gate.test_killed import kill
+from tests.stages.drops import approved, definitions, names, planned, table
+from tests.stages.killing import kill
+from tests.stages.rebuilds import PKEY
+from tests.stages.rebuilds import approved as rebuilds
+from tests.stages.rebuilds import worn as worn  # noqa: PLC0414  # the fixture
+from tests.stages.sessions import running, until
 from tests.stages.stage import Go, Stage, changed, states
-from tests.wires.test_database import running, until
 from upkeep.areas.indexes import reindex
 from upkeep.areas.indexes.drop import ALIAS
 from upkeep.core.findings import Level

@@ -13,8 +13,8 @@ import pytest
 from psycopg import sql
 
 from sandbox.postgres import Cluster
-from tests.ledger.test_ledger import CLOCKS, Ledger, create, drawn, upgrade
 from tests.stages.forgeries import TABLES, Forger, Forgery
+from tests.stages.ledger import CLOCKS, Ledger, create, drawn, upgrade
 from tests.stages.signing import SIGNER, SIGNING
 from tests.stages.stage import HOUR, Stage
 from upkeep.core.windows import Kind, Window

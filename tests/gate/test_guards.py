@@ -9,8 +9,8 @@ from contextlib import ExitStack
 import psycopg
 import pytest
 
+from tests.stages.sessions import to, until
 from tests.stages.stage import SLOW, Go, Stage, changed
-from tests.wires.test_database import to, until
 from upkeep.gate.apply.guards import Guard
 from upkeep.wires import database
 

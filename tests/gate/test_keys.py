@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from sandbox.postgres import Cluster
-from tests.ledger.test_ledger import create, drawn, upgrade
+from tests.stages.ledger import create, drawn, upgrade
 from tests.stages.signing import SECRET, SIGNER, SIGNING, config_folder
 from tests.stages.stage import BOTH, HOUR, Stage, changed
 from upkeep.gate.permitted import Permit, add_permit
@@ -67,6 +67,7 @@ def test_what_a_retired_key_signs_counts_for_nothing(stage: Stage) -> None:
         (SIGNING, NEW_SECRET, "expected the public half of the key in Connection 'upkeep_signing' among them"),
         (rotated(datetime(2026, 1, 1, tzinfo=UTC)), SECRET, "keys.tests.until: found 2026-01-01"),
     ],
+    ids=["unpinned", "none", "no-base64", "another", "retired"],
 )
 def test_a_key_that_config_does_not_pin_signs_nothing(signing: Signing, secret: str | None, why: str) -> None:
     """The error names the setting or the Connection, and says how a key is made where one is missing."""

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from tests.stages.killing import LOCK_HELD, kill, patient
+from tests.stages.sessions import running, until
 from tests.stages.signing import SIGNER
 from tests.stages.stage import SLOW, Stage, changed
-from tests.wires.test_database import running, until
 from upkeep.gate.apply.target import LOCK
 from upkeep.gate.permitted import Permit, add_permit
-from upkeep.settings.maintenance import Maintenance
-
-LOCK_HELD = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND (classid::bigint << 32) + objid::bigint = %s"
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL, so that the process can say and do nothing more."""
-    assert process.poll() is None
-    process.kill()
-    assert process.wait(30) == -9
-
-
-def patient(stage: Stage) -> Maintenance:
-    """The process waits for the ledger's locks as long as the test needs."""
-    return changed(stage.config, sql={"lock_timeout_seconds": 60.0})
 
 
 def finish(stage: Stage, stored: object) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from tests.areas.indexes.test_drop import collected as weekly
-from tests.areas.indexes.test_reindex import PKEY, configured, hollow, rebuilds
-from tests.areas.tables.test_validate import collected as validations
+from tests.stages.drops import collected as weekly
+from tests.stages.rebuilds import PKEY, configured, hollow, rebuilds
 from tests.stages.stage import Stage, states
+from tests.stages.validations import collected as validations
 from upkeep.areas.kinds import KINDS
 from upkeep.gate.kind import of
 from upkeep.gate.plans.model import numbered

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
+from tests.stages.plans import action
 from upkeep.core import text as core_text
 from upkeep.core.text import prose, seconds, visible
 from upkeep.gate.plans.form import body, subject
@@ -21,26 +22,6 @@ from upkeep.gate.plans.model import SCHEDULE, Action, Plan, canonical, digest, p
 
 SUNDAY = datetime(2026, 7, 12, 3, tzinfo=UTC)
 HOUR, TICK = timedelta(hours=1), timedelta(microseconds=1)
-
-
-def action(number: str = "1", **fields: Any) -> Action:
-    """A VACUUM of one table, both roles needed."""
-    about: dict[str, Any] = {
-        "id": number,
-        "kind": "optimise",
-        "verb": "vacuum",
-        "statement": 'VACUUM (ANALYZE, TRUNCATE false) "public"."error_logs"',
-        "schema": "public",
-        "table": "error_logs",
-        "oid": 16_500,
-        "shape": "5f1d",
-        "roles": ("dba", "devops"),
-        "because": "at least 10 % of its rows are dead",
-        "lock": "SHARE UPDATE EXCLUSIVE",
-        "predicted_ms": 1500,
-        "predicted_bytes": 0,
-    }
-    return Action(**(about | fields))
 
 
 def plan(*actions: Action, **fields: Any) -> Plan:

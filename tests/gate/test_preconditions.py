@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.areas.indexes.test_drop import approved, names, table
-from tests.areas.indexes.test_reindex import PKEY
-from tests.areas.indexes.test_reindex import approved as rebuilds
-from tests.areas.indexes.test_reindex import worn as worn  # noqa: PLC0414  # the fixture
-from tests.areas.tables.test_validate import approved as validations
+from tests.stages.drops import approved, names, table
+from tests.stages.rebuilds import PKEY
+from tests.stages.rebuilds import approved as rebuilds
+from tests.stages.rebuilds import worn as worn  # noqa: PLC0414  # the fixture
 from tests.stages.stage import Stage, states
+from tests.stages.validations import approved as validations
 from upkeep.gate.drawn_up import Stored
 
 GROWN = "bytes since the plan was drawn up: what was predicted holds no longer"

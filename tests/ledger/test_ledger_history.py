@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.ledger import test_ledger
-from tests.ledger.test_ledger import DAY, DUE, Ledger, finding, later, record, write
+from tests.stages import ledger as test_ledger
+from tests.stages.ledger import DAY, DUE, Ledger, finding, later, record, write
 from upkeep.areas.health.latencies import Timed, judge, last_called
 from upkeep.core.findings import Level, Sample
 from upkeep.core.windows import Kind, Window

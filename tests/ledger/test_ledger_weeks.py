@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.ledger import test_ledger
-from tests.ledger.test_ledger import DAY, DUE, Ledger, later, record, write
+from tests.stages.ledger import DAY, DUE, Ledger, later, record, write
 from tests.stages.signing import SIGNER
+from tests.stages.weeks import measured, weekly, weeks
 from upkeep.areas.performance import trends
 from upkeep.core.findings import Finding, Level, Sample
 from upkeep.core.windows import Kind, Window
@@ -22,7 +22,6 @@ from upkeep.gate.permitted import Permit, Receipt, add_permit, add_receipt, past
 from upkeep.gate.plans.model import Action, Plan
 from upkeep.gate.predictions import NOTE, Past
 from upkeep.gate.store import add_decision, add_shown
-from upkeep.ledger import read
 from upkeep.ledger.read import answers_of_window, metric_points
 from upkeep.ledger.write import Answer, StepRecord
 from upkeep.settings.base import ROOT
@@ -32,27 +31,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
     from upkeep.flow.operators import LookOperator
     from upkeep.flow.told import history, worth_showing
-
-book = test_ledger.book
-window = test_ledger.window
-WEEK = 7 * DAY
-
-
-def weekly(window: Window, weeks: int) -> Window:
-    """The weekly window some weeks later."""
-    first = replace(window, cadence="weekly", period_start=window.due - WEEK, period_end=window.due)
-    return later(first, 7 * weeks)
-
-
-def measured(value: float, metric: str = "week_errors", subject: str = "", **changed: Any) -> StepRecord:
-    """A step that measured one number."""
-    return record(**{"step": "evidence.one", **changed}, samples=(Sample(metric, value, "errors", subject),))
-
-
-def weeks(book: Ledger, window: Window, metric: str = "week_errors") -> dict[str, dict[int, float]]:
-    """Subject → weeks ago → value."""
-    with book.session() as session:
-        return read.weeks(session, window.target, window.period_end, [metric], 12).get(metric, {})
 
 
 def test_each_week_has_the_latest_try_of_its_window_and_no_other_target_counts(book: Ledger, window: Window) -> None:
@@ -105,17 +83,6 @@ def test_answers_of_a_window_come_newest_first(book: Ledger, window: Window) -> 
 
 
 # The steps as tasks carry them out ------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def connected(book: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Ledger:
-    """The ledger's Connections in the environment, and the shipped configuration."""
-    for name, value in book.environment(tmp_path).items():
-        if name.startswith("AIRFLOW_CONN"):
-            monkeypatch.setenv(name, value)
-    monkeypatch.setenv("UPKEEP_CONFIG", str(ROOT / "config"))
-    settings.cache_clear()
-    return book
 
 
 def by_key(findings: tuple[Finding, ...]) -> dict[str, Finding]:

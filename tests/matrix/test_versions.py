@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.postgres import Cluster
 from tests.areas.database import test_sizes as same
-from tests.areas.database.test_sizes import Platform, bare, grant, login  # noqa: F401  # bare is a fixture
+from tests.stages.platform import Platform, bare, grant, login  # noqa: F401  # bare is a fixture
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import CHECKS, find
 from upkeep.core.findings import Level

@@ -2,13 +2,13 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
+from tests.stages.reports import DAY, DUE, Page, earlier, finding, report, step
 from upkeep.core.findings import Bands, Finding, Interval, Level, Sample
 from upkeep.report.changes import compare
 from upkeep.report.document import to_json
@@ -16,51 +16,17 @@ from upkeep.report.headline import headline, lateness_finding, verdict
 from upkeep.report.model import (
     FAILED,
     NOT_COLLECTED,
-    RAN,
     REPORT_STEP,
     SUPERSEDED,
     Earlier,
     History,
     Point,
-    Report,
     StepResult,
 )
 from upkeep.report.page import HTML_LEVEL, to_html
 from upkeep.report.plots import plot
 
-DUE = datetime(2026, 7, 5, 2, tzinfo=UTC)
 RED = frozenset({Level.CRITICAL})
-
-
-def finding(level: str, key: str = "metric:overall_health", **fields: Any) -> Finding:
-    return Finding(**{"key": key, "level": Level(level), "subject": "Overall health", "detail": "91 %", **fields})
-
-
-def step(*findings: Finding, name: str = "health.system_status", state: str = RAN, **fields: Any) -> StepResult:
-    return StepResult(name, "Health", "System status", state, findings=findings, **fields)
-
-
-def report(*steps: StepResult, **fields: Any) -> Report:
-    values = {
-        "target": "primary",
-        "target_title": "Agentic Ecosystem",
-        "cadence": "daily",
-        "kind": "calendar",
-        "due": DUE,
-        "deadline": DUE + timedelta(minutes=30),
-        "period_start": DUE - timedelta(days=1),
-        "period_end": DUE,
-        "run_id": "scheduled__2026-07-05T02:00:00+00:00",
-        "dag_id": "maintenance_daily",
-        "made_at": DUE + timedelta(minutes=2),
-        "requested_by": "",
-        "dry_run": False,
-        "late": "",
-        "since": {},
-        "samples": (),
-        "incident_document": "incident-response-procedures.md",
-    }
-    return Report(steps=steps, **{**values, **fields})
 
 
 BANDS = {
@@ -68,7 +34,6 @@ BANDS = {
     "overall_health": ("(95, 100]", "[90, 95]", "[0, 90)", "%", "G32"),
     "response_time": ("[0, 500)", "[500, 1000]", "(1000, inf)", "ms", "G33"),
 }
-DAY = timedelta(days=1)
 
 
 def history(*values: float | None, metric: str = "error_rate", title: str = "Error rate") -> History:
@@ -77,34 +42,6 @@ def history(*values: float | None, metric: str = "error_rate", title: str = "Err
     dues = [DUE - n * DAY for n in reversed(range(len(values)))]
     points = tuple(Point(due, due - DAY, "calendar", value) for due, value in zip(dues, values, strict=True))
     return History(metric, title, Bands(*map(Interval.parse, bands), unit, guide), points)
-
-
-def earlier(key: str, level: str, step: str = "health.system_status", **fields: Any) -> Earlier:
-    values = {"due": DUE - DAY, "subject": "Overall health", "detail": "88 %", **fields}
-    return Earlier(step=step, key=key, level=Level(level), **values)
-
-
-class Page(HTMLParser):
-    """The page as a browser reads it: its text, and every tag with its attributes."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.words: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(html)
-        self.text = " ".join("".join(self.words).split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-    @property
-    def links(self) -> list[str]:
-        """Where the page leads; places of its own apart."""
-        found = [attrs.get("href") or "" for tag, attrs in self.tags if tag == "a"]
-        return [link for link in found if not link.startswith("#")]
 
 
 def page(*steps: StepResult, **fields: Any) -> Page:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.report.test_reports import Page, finding
-from tests.report.test_reports_weekly import step
-from tests.report.test_reports_weekly import weekly as weekly_report
+from tests.stages.reports import Page, finding
+from tests.stages.weekly_reports import step
+from tests.stages.weekly_reports import weekly as weekly_report
 from upkeep.core.findings import Level
 from upkeep.gate.sheets import DECLINED, NO_ANSWER, SIGNED, VOID, Item, Signature
 from upkeep.ledger import acknowledgements

@@ -3,30 +3,26 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.report.test_reports import Page, finding
-from tests.report.test_reports import earlier as earlier_finding
-from tests.report.test_reports import report as daily_report
+from tests.stages.reports import Page, finding
+from tests.stages.reports import earlier as earlier_finding
+from tests.stages.reports import report as daily_report
+from tests.stages.weekly_reports import DAY, DUE, END, NOW, TITLES, gate, step, weekly
 from upkeep.core.findings import Finding, Level, Sample
 from upkeep.gate.permits import Decision
 from upkeep.gate.plans.model import SCHEDULE, Action, Plan
 from upkeep.report.again import pairs
 from upkeep.report.changes import compare
 from upkeep.report.document import to_json
-from upkeep.report.gate import Answer, Attempt, Gate, Outcome, Told, what_became
+from upkeep.report.gate import Answer, Attempt, Gate, Outcome, Told
 from upkeep.report.headline import headline, held_slot_finding, lateness_finding, verdict
 from upkeep.report.model import FROZEN, RAN, SUPERSEDED, Report, StepResult
 from upkeep.report.page import to_html
 
-DUE = datetime(2026, 11, 22, 3, tzinfo=UTC)
-END = DUE + timedelta(hours=2)
-NOW = DUE + timedelta(minutes=40)
-DAY = timedelta(days=1)
-TITLES = {"dba": "Database Administrator", "devops": "DevOps Engineer"}
 RED = {Level.CRITICAL}
 
 
@@ -82,20 +78,6 @@ def attempt(number: int = 1, outcome: str | None = "done", **fields: Any) -> Att
 
 
 BOTH = (decision("dba", "dora", "1 2 3"), decision("devops", "omar", "1 2 3"))
-
-
-def gate(one: Plan, told: Told | None = None, now: datetime = NOW, **fields: Any) -> Gate:
-    return what_became(one, "ab12" * 16, DUE, told or Told(**{"titles": TITLES, **fields}), now)
-
-
-def step(name: str, *findings: Finding, state: str = RAN, reason: str = "", started: datetime = DUE) -> StepResult:
-    group, _, title = name.partition(".")
-    return StepResult(name, group, title or group, state, reason, started, started, findings)
-
-
-def weekly(*steps: StepResult, gate: Gate | None = None, **fields: Any) -> Report:
-    values = {"cadence": "weekly", "due": DUE, "deadline": END, "made_at": NOW, "last_due": DUE - 7 * DAY}
-    return replace(daily_report(*steps), gate=gate, **{**values, **fields})
 
 
 def whole(one: Gate, **fields: Any) -> Report:

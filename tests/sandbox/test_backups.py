@@ -4,18 +4,17 @@ import hashlib
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from sandbox import backups, postgres
 from sandbox.backups import BackupFailedError, Store
 from sandbox.postgres import Cluster
+from tests.stages.archives import switch
 from upkeep.areas.backups import files as product
 from upkeep.core.findings import Level
 
@@ -43,18 +42,6 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setattr(postgres, "SHARED", shared)
     yield request.param
     shutil.rmtree(shared, ignore_errors=True)
-
-
-def switch(cluster: Cluster, store: Store) -> str:
-    """Finish a WAL segment and wait until it is archived; returns its name."""
-    with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as conn:
-        conn.execute("SELECT pg_logical_emit_message(true, 'test', 'something')")
-        (name,) = conn.execute("SELECT pg_walfile_name(pg_switch_wal())").fetchone() or ("",)
-    deadline = time.monotonic() + 30
-    while not (store.wal / name).exists():
-        assert time.monotonic() < deadline, f"{name} was not archived"
-        time.sleep(0.05)
-    return str(name)
 
 
 def test_a_backup_and_its_archive_in_each_way(way: str, tmp_path: Path, port: int) -> None:

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from sandbox.postgres import Cluster
-from tests.sandbox import test_twin
-from tests.sandbox.test_twin import LEGACY, LONG_AGO, Twin, add_consent
+from tests.stages import twin as test_twin
+from tests.stages.twin import LEGACY, LONG_AGO, Twin, add_consent
 from upkeep.areas import answers
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find

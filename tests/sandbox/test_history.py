@@ -10,7 +10,7 @@ import pytest
 
 from sandbox import history
 from sandbox.postgres import Cluster
-from tests.ledger.test_ledger import Ledger, create, drawn, upgrade
+from tests.stages.ledger import Ledger, create, drawn, upgrade
 from upkeep.areas.baselines.propose import proposals_from_ledger
 from upkeep.areas.thresholds.propose import proposals_from_ledger as propose_proposals_from_ledger
 from upkeep.settings.base import ROOT

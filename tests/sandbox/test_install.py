@@ -16,7 +16,7 @@ import yaml
 
 from sandbox import target
 from sandbox.postgres import HOST, Cluster, bin_dir
-from tests.cli.test_check import LEGACY_KEY, twin
+from tests.stages.deployment import LEGACY_KEY, twin
 from upkeep.settings.base import ROOT
 
 PAGE = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")

@@ -10,9 +10,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.ledger import test_ledger, test_ledger_weeks
-from tests.sandbox import test_twin
-from tests.sandbox.test_twin import LEGACY, Twin, add_requests, delete_requests
+from tests.stages import ledger as test_ledger
+from tests.stages import twin as test_twin
+from tests.stages import weeks as test_ledger_weeks
+from tests.stages.twin import LEGACY, Twin, add_requests, delete_requests
 from upkeep.areas import answers
 from upkeep.areas.capacity import look
 from upkeep.core.findings import Finding, Level

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.stages.config import BANDS, EXCEPTIONS, MAIN, refusal
 from upkeep.core.findings import Level
 from upkeep.settings.approval import KINDS
 from upkeep.settings.audit import RULES
@@ -16,24 +16,10 @@ from upkeep.settings.base import METRICS, ROOT, ConfigError
 from upkeep.settings.load import config_folder, reread, settings
 from upkeep.settings.maintenance import Maintenance
 
-MAIN, BANDS, EXCEPTIONS = "maintenance.yaml", "thresholds.yaml", "exceptions.yaml"
 #: An entry of the last one, as a test spoils it.
 ENTRY = "exceptions: [{key: a, reason: why, by: Ann, expires: 2027-01-31}]"
 EACH_KIND = f"expected a list of roles for exactly {list(KINDS)}"
 HEALTH = 'ok: "(95, 100]"'
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    """A copy of the shipped configuration for a test to spoil."""
-    return Path(shutil.copytree(ROOT / "config", tmp_path / "config"))
-
-
-def refusal(folder: Path) -> str:
-    """The message about a configuration that must not load."""
-    with pytest.raises(ConfigError) as caught:
-        settings(folder)
-    return str(caught.value)
 
 
 def spoilt(folder: Path, file: str, old: str, new: str) -> str:

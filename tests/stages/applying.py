@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.postgres import Cluster
-from tests.areas.test_answers import HEALTHY
-from tests.ledger.test_ledger import Ledger, create, drawn, upgrade
+from tests.stages.answers import HEALTHY
+from tests.stages.ledger import Ledger, create, drawn, upgrade
 from tests.stages.server import Server, answer
 from tests.stages.signing import CONNECTION, config_folder
 from tests.stages.stage import Stage, uri

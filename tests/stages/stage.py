@@ -20,9 +20,9 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from tests.ledger.test_ledger import Ledger
+from tests.stages.ledger import Ledger
+from tests.stages.sessions import running, to, until
 from tests.stages.signing import SIGNER, pinned
-from tests.wires.test_database import running, to, until
 from upkeep.areas.kinds import KINDS
 from upkeep.areas.tables import vacuum
 from upkeep.core.windows import Kind, Window

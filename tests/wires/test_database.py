@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 import pytest
@@ -21,6 +21,7 @@ from psycopg import sql
 
 from sandbox.postgres import Cluster
 from tests.stages import hostile
+from tests.stages.sessions import PATIENCE_SECONDS, running, to, until
 from upkeep.areas.look import Check, Look, carry_out
 from upkeep.core.findings import Finding, Level
 from upkeep.ledger.write import Looked
@@ -28,34 +29,11 @@ from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.settings.maintenance import Sql
 from upkeep.wires import database
-from upkeep.wires.database import Connect, Notice
+from upkeep.wires.database import Notice
 
-T = TypeVar("T")
 CONFIG = settings(ROOT / "config")
 CLOCKS = CONFIG.maintenance.sql
 QUICK = CLOCKS.model_copy(update={"statement_timeout_seconds": 0.3, "lock_timeout_seconds": 0.3})
-PATIENCE_SECONDS = 30
-
-
-def until(ask: Callable[[], T], good: Callable[[T], object] = bool) -> T:
-    """The first answer that is good; fails with the last one when none comes in time."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not good(found := ask()):
-        assert time.monotonic() < deadline, f"still {found!r} after {PATIENCE_SECONDS} s"
-        time.sleep(0.05)
-    return found
-
-
-def to(dsn: str) -> Connect:
-    """How to connect there."""
-    return lambda: psycopg.connect(dsn)
-
-
-def running(dsn: str, marker: str) -> list[int]:
-    """PIDs of the sessions whose statement holds the marker, our own left out."""
-    query = "SELECT pid FROM pg_stat_activity WHERE query LIKE %s AND state = 'active' AND pid <> pg_backend_pid()"
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        return [pid for (pid,) in connection.execute(query, [f"%{marker}%"])]
 
 
 def one_by_one(session: database.Session, *statements: str, pause: float = 0) -> None:

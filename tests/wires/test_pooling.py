@@ -13,9 +13,9 @@ import psycopg
 import pytest
 
 from sandbox.postgres import Cluster
-from tests.areas.database.test_sizes import until
 from tests.conftest import free_port
 from tests.stages.pgbouncer import pooler, program, through
+from tests.stages.platform import until
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import CHECKS
 from upkeep.core.findings import Finding

@@ -17,7 +17,7 @@ from sandbox import backups as sandbox
 from sandbox.backups import Store
 from sandbox.postgres import Cluster, bin_dir
 from tests.conftest import free_port
-from tests.sandbox.test_backups import switch
+from tests.stages.archives import switch
 from upkeep.areas.backups import files
 from upkeep.areas.backups.files import BackupError, Label, Segment
 from upkeep.areas.backups.look import look_at_backups

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.areas.thresholds.test_thresholds import LATE, ROLES, day, done_by_hand, in_ledger
+from tests.stages.proposed import LATE, ROLES, day, done_by_hand, in_ledger
 from tests.stages.signing import SIGNER, config_folder
 from tests.stages.stage import Stage
 from upkeep.areas import proposals

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.report.test_reports_weekly import step as ran
-from tests.report.test_reports_weekly import weekly
+from tests.stages.weekly_reports import step as ran
+from tests.stages.weekly_reports import weekly
 from upkeep.areas.baselines import force, look
 from upkeep.areas.baselines.force import Baseline, Ignored, InForce, Usual, Version, parse, statement
 from upkeep.areas.baselines.judged import Held, latency_limit, response_time

@@ -6,32 +6,19 @@ import json
 import math
 import random
 import statistics
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from tests.stages.capacities import DAY, GB, HEALTHY, MB, NOW, SETTING, SHIPPED, history
 from upkeep.areas.capacity import growth
 from upkeep.areas.capacity import look as checks
 from upkeep.areas.capacity.growth import Forecast, NotEnough
 from upkeep.core.findings import Finding, Level
 from upkeep.core.forecast import Point
 from upkeep.report import forecasts
-from upkeep.settings.base import ROOT
-from upkeep.settings.load import Settings, settings
+from upkeep.settings.load import Settings
 from upkeep.wires.functions.database_models import ScalabilityReport
-
-SHIPPED = settings(ROOT / "config")
-NOW = datetime(2026, 5, 31, 3, tzinfo=UTC)
-DAY = timedelta(days=1)
-MB, GB = 2.0**20, 2.0**30
-SETTING = "targets.primary.storage_bytes"
-
-
-def history(days: int, per_day: float, *, start: float = GB, noise: float = 0.0, seed: int = 7) -> list[Point]:
-    """A size every day up to today, growing evenly with noise of this standard deviation."""
-    chance = random.Random(seed)
-    return [(NOW - (days - day) * DAY, start + per_day * day + chance.gauss(0, noise)) for day in range(days + 1)]
 
 
 def made(points: list[Point], room: float | None = 10 * GB, **limits: Any) -> Forecast:
@@ -135,13 +122,6 @@ def test_growth_is_known_without_room() -> None:
 
 
 # The triggers ---------------------------------------------------------------------------------------------------
-
-HEALTHY: dict[str, Any] = {
-    "connections_percent": 75.0,
-    "response_time_percent_of_baseline": 150.0,
-    "error_rate_percent": 1.0,
-    "storage_used_percent": 80.0,
-}
 
 
 def triggers(

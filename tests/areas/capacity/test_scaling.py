@@ -10,8 +10,8 @@ import pytest
 
 from bench import forecast as bench
 from bench.histories import SHAPES, TUNING, histories, history
-from tests.areas.capacity.test_capacity import DAY, GB, HEALTHY, MB, NOW, SETTING, SHIPPED
-from tests.areas.capacity.test_capacity import history as growing
+from tests.stages.capacities import DAY, GB, HEALTHY, MB, NOW, SETTING, SHIPPED
+from tests.stages.capacities import history as growing
 from upkeep.areas.capacity import scaling
 from upkeep.core import forecast
 from upkeep.core.findings import Finding, Level

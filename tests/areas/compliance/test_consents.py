@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from sandbox.postgres import Cluster
-from tests.areas.database.test_sizes import Platform, grant, login
-from tests.areas.security.test_logins import SCHEMA
+from tests.stages.logs import SCHEMA
+from tests.stages.platform import Platform, grant, login
 from upkeep.areas.compliance import report
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find
@@ -222,7 +222,7 @@ def test_a_table_of_consents_without_a_row_is_unknown_until_it_has_one(platform:
     review = found(platform)
     assert levels(review) == {"consents": Level.UNKNOWN, "processing": Level.WARNING}
     assert "public.user_consents has no row" in review["consents"].detail
-    told = found(platform, answered=TOLD | {(compliance.GRANTED, "processing"): 3.0})
+    told = found(platform, answered=TOLD | {(report.GRANTED, "processing"): 3.0})
     assert levels(told)["disagreement"] is Level.WARNING
     consent(platform, 1)
     assert levels(found(platform)) == {}
@@ -346,7 +346,7 @@ def test_agreement_on_no_number_is_unknown(platform: Platform) -> None:
     review = found(platform, answered=told)
     assert levels(review) == {"processing": Level.UNKNOWN, "disagreement": Level.UNKNOWN}
     assert review["disagreement"].detail == "0 numbers of the period agree"
-    assert "disagreement" not in levels(found(platform, answered=told | {(compliance.GRANTED, "type 1"): 0.0}))
+    assert "disagreement" not in levels(found(platform, answered=told | {(report.GRANTED, "type 1"): 0.0}))
 
 
 def test_a_small_difference_is_none(platform: Platform) -> None:

@@ -15,11 +15,12 @@ import psycopg
 import pytest
 import yaml
 
-from tests.areas.database.test_sizes import Platform
-from tests.areas.security.test_logins import platform as platform  # noqa: PLC0414  # the fixture
-from tests.ledger import test_ledger, test_ledger_weeks
-from tests.ledger.test_ledger import Ledger, record, write
-from tests.ledger.test_ledger_weeks import measured, weekly
+from tests.stages import ledger as test_ledger
+from tests.stages import weeks as test_ledger_weeks
+from tests.stages.ledger import Ledger, record, write
+from tests.stages.logs import platform as platform  # noqa: PLC0414  # the fixture
+from tests.stages.platform import Platform
+from tests.stages.weeks import measured, weekly
 from upkeep.areas.costs import look as looks
 from upkeep.areas.costs.prices import Saving
 from upkeep.areas.look import Look

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.settings.test_settings import MAIN, refusal
-from tests.settings.test_settings import config as config  # noqa: PLC0414  # the fixture
+from tests.stages.config import MAIN, refusal
+from tests.stages.config import config as config  # noqa: PLC0414  # the fixture
 from upkeep.areas.costs import prices
 from upkeep.areas.costs.prices import GB, MONTH, Saving, Used
 from upkeep.core.findings import Finding, Level
@@ -115,13 +115,13 @@ def test_what_could_not_be_looked_for_is_unknown_and_saves_nothing() -> None:
     assert one["cost:saving:unused_indexes"].level is Level.UNKNOWN
     assert one["cost:saving:unused_indexes"].detail == "not collected: statistics are too young"
     assert one["cost:savings"].level is Level.UNKNOWN and "1 could not be looked for" in one["cost:savings"].detail
-    beside, samples = costs.findings(priced(), USE, [INDEXES, hidden])
+    beside, samples = prices.findings(priced(), USE, [INDEXES, hidden])
     assert beside[-1].level is Level.UNKNOWN and beside[-1].detail.endswith("; 1 could not be looked for")
     assert [sample.metric for sample in samples] == ["cost_month"]
-    whole, samples = costs.findings(priced(), USE, [INDEXES])
+    whole, samples = prices.findings(priced(), USE, [INDEXES])
     assert whole[-1].level is Level.OK
     assert [sample.metric for sample in samples] == ["cost_month", "savings_month"]
-    _, samples = costs.findings(priced(), Used(), [])
+    _, samples = prices.findings(priced(), Used(), [])
     assert [sample.metric for sample in samples] == ["savings_month"]
 
 
@@ -130,10 +130,10 @@ def test_functions_that_nobody_measured_are_not_in_use() -> None:
     """Without a number of the last weeks by function "none is idle" is UNKNOWN, until there is one."""
     silent: list[dict[str, dict[int, float]]] = [{}, {"": {0: 10.0}}, {"": {0: 10.0}, "gone": {7: 5.0}}]
     for weeks in silent:
-        (saving,) = costs.idle_savings(priced(), weeks)
+        (saving,) = prices.idle_savings(priced(), weeks)
         assert "none of the last 5 weeks measured calls by function" in saving.unknown
         assert found(priced(), USE, saving)["cost:savings"].level is Level.UNKNOWN
-    assert list(costs.idle_savings(priced(), {"used": {0: 10.0}})) == []
+    assert list(prices.idle_savings(priced(), {"used": {0: 10.0}})) == []
 
 
 @pytest.mark.guide("G30", "fires", "silent")

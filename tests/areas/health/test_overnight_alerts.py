@@ -8,9 +8,9 @@ import psycopg
 import pytest
 
 from sandbox.postgres import Cluster
-from tests.areas.database.test_sizes import Platform
-from tests.areas.security.test_logins import NOON, look, one
-from tests.areas.security.test_logins import platform as platform  # noqa: PLC0414  # the fixture
+from tests.stages.logs import NOON, look, one
+from tests.stages.logs import platform as platform  # noqa: PLC0414  # the fixture
+from tests.stages.platform import Platform
 from upkeep.core.findings import Level
 
 BEFORE = NOON - timedelta(days=3)

@@ -10,80 +10,16 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.areas.database.test_sizes import login
+from tests.stages.drops import approved, collected, config, definitions, names, note, planned, table
+from tests.stages.platform import login
+from tests.stages.sessions import until
 from tests.stages.stage import Go, Stage, changed, states
-from tests.wires.test_database import until
-from upkeep.areas import proposals
 from upkeep.areas.indexes import propose
 from upkeep.areas.tables import vacuum
 from upkeep.core.text import visible
-from upkeep.core.windows import Kind, Window
-from upkeep.gate.drawn_up import Stored
 from upkeep.gate.plans.form import body
-from upkeep.gate.plans.model import Action, Proposal, numbered
-from upkeep.ledger.write import Looked, StepRecord, add_step, open_window
-from upkeep.settings.base import ROOT
-from upkeep.settings.load import settings
-from upkeep.settings.maintenance import Maintenance
+from upkeep.gate.plans.model import Action, numbered
 from upkeep.wires import database
-
-SHIPPED = settings(ROOT / "config")
-
-#: Indexes of any size, by statistics of any age.
-ANY: dict[str, Any] = {"statistics_days": 0.0, "min_bytes": 0}
-
-
-def config(stage: Stage) -> Maintenance:
-    """The stage's config with which every unused index is proposed."""
-    return changed(stage.config, indexes=ANY)
-
-
-def collected(stage: Stage, *taken: Action, **given: Any) -> tuple[list[Proposal], int]:
-    """What the plan's task would plan; ``config`` and ``now`` can be given."""
-    asked = SHIPPED.model_copy(update={"maintenance": given.get("config") or config(stage)})
-    now = given.get("now") or datetime.now(UTC)
-    about = (stage.name, "weekly", stage.session, stage.ledger.session, asked, now, taken)
-    found, left_out, failed = proposals.collect(proposals.Sources(*about))
-    assert failed == ()
-    return found, left_out
-
-
-def planned(stage: Stage) -> Stored:
-    """A plan of all proposals, not decided yet."""
-    actions, measured = numbered(collected(stage)[0])
-    assert set(measured) == {action.id for action in actions}
-    return stage.plan(actions=actions, measured=measured)
-
-
-def approved(stage: Stage) -> Stored:
-    """A plan of all proposals that both roles approved."""
-    return stage.decide(planned(stage))
-
-
-def table(stage: Stage, *statements: str, name: str = "t") -> None:
-    """A table with a few rows and what is made on it."""
-    stage.do(
-        sql.SQL("CREATE TABLE {} AS SELECT n AS a, 'x' || n AS b FROM generate_series(1, 50) n").format(
-            sql.Identifier(name)
-        ),
-        *(statement.encode() for statement in statements),
-    )
-
-
-def names(stage: Stage) -> set[str]:
-    """The indexes that are there."""
-    return set(definitions(stage))
-
-
-def definitions(stage: Stage) -> dict[str, tuple[str, bool, str | None]]:
-    """Index → how it is made, whether it is valid, its tablespace."""
-    rows = stage.look(
-        "SELECT i.relname, pg_get_indexdef(i.oid) AS made, x.indisvalid AS valid, s.spcname AS space"
-        " FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid LEFT JOIN pg_tablespace s ON s.oid = i.reltablespace"
-        " WHERE i.oid >= 16384 AND i.relnamespace <> 'pg_toast'::regnamespace"
-    )
-    return {row["relname"]: (row["made"], row["valid"], row["space"]) for row in rows}
-
 
 INDEXES = {
     "plain": "CREATE INDEX {} ON t (a)",
@@ -356,17 +292,6 @@ def test_a_plan_takes_since_when_an_index_is_known_from_the_newest_snapshot(stag
     note(stage, now, "evidence.access.permissions", {"anything": 1})
     ((proposal,), _) = collected(stage, config=strict, now=later)
     assert proposal.measured["known since"] == f"{later - timedelta(hours=24):%Y-%m-%d}"
-
-
-def note(stage: Stage, due: datetime, step: str, snapshot: dict[str, Any]) -> None:
-    """A snapshot that a step of the target's weekly window left."""
-    run = secrets.token_hex(4)
-    week, hour = timedelta(days=7), timedelta(hours=1)
-    window = Window(stage.name, "weekly", Kind.MANUAL, due, due + hour, due - week, due, run, "maintenance_weekly")
-    record = StepRecord(step, "ran", "", "a test", due, looked=Looked((), snapshot=snapshot))
-    with stage.ledger.session() as session:
-        open_window(session, window)
-        add_step(session, window, record)
 
 
 def test_what_is_approved_elsewhere_is_left_out_by_kind_and_oid(stage: Stage) -> None:

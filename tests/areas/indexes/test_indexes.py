@@ -14,59 +14,19 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from sandbox.postgres import Cluster
-from tests.areas.database.test_sizes import Platform, grant, until
-from tests.areas.database.test_sizes import bare as bare  # noqa: PLC0414  # a fixture of the next one
-from tests.areas.database.test_sizes import platform as platform  # noqa: PLC0414  # the fixture
+from tests.stages.index_looks import CONFIG, carried_out, limited, look
+from tests.stages.platform import Platform, grant, until
+from tests.stages.platform import bare as bare  # noqa: PLC0414  # a fixture of the next one
+from tests.stages.platform import platform as platform  # noqa: PLC0414  # the fixture
+from tests.stages.sessions import to
 from tests.stages.standby import standby
-from tests.wires.test_database import to
 from upkeep.areas.indexes import propose
-from upkeep.areas.look import Look, carry_out
-from upkeep.areas.registry import find
-from upkeep.core.findings import Finding, Level
-from upkeep.ledger.write import Looked
-from upkeep.settings.base import ROOT
-from upkeep.settings.load import Settings, settings
+from upkeep.core.findings import Level
+from upkeep.settings.load import Settings
 from upkeep.wires import database
 from upkeep.wires.database import Connect
 
-CONFIG = settings(ROOT / "config")
-SMALL: dict[str, Any] = {"statistics_days": 0.0, "min_bytes": 0}
 TABLE = "CREATE TABLE t (id int PRIMARY KEY, a int, b text, c inet)"
-
-
-def limited(section: str = "indexes", **fields: Any) -> Settings:
-    """Config with other limits of a section; indexes of any size and statistics of any age by default."""
-    main = CONFIG.maintenance
-    given = (SMALL if section == "indexes" else {}) | fields
-    update = {"indexes": main.indexes.model_copy(update=SMALL)}
-    update[section] = getattr(main, section).model_copy(update=given)
-    return CONFIG.model_copy(update={"maintenance": main.model_copy(update=update)})
-
-
-def look(
-    platform: Platform,
-    name: str,
-    config: Settings | None = None,
-    replicas: Mapping[str, Connect] | None = None,
-    now: datetime | None = None,
-) -> dict[str, Finding]:
-    """The findings of one check as the reader carries it out, by key."""
-    looked = carried_out(platform, name, config or limited(), now or datetime.now(UTC), replicas or {})
-    return {finding.key: finding for finding in looked.findings}
-
-
-def carried_out(
-    platform: Platform,
-    name: str,
-    config: Settings,
-    now: datetime,
-    replicas: Mapping[str, Connect] | None = None,
-    previous: tuple[datetime, Any] | None = None,
-) -> Looked:
-    """All that one look brings, after the one that left a snapshot."""
-    with database.session(to(platform.reader), config.maintenance.sql, read_only=True) as session:
-        one = Look(session, config, now, replicas=replicas or {}, previous=previous)
-        return carry_out(find(name), one)
 
 
 def proposed(

@@ -173,6 +173,7 @@ PAST, NEAR, FAR = (NOW + timedelta(days=days) for days in (-100, 30, 700))
         ("Sunset", "soon", Level.ADVISORY, "it is to be gone at a time that its header does not tell"),
         ("Warning", '299 - "Version 1 ends"', Level.ADVISORY, "it warns (Warning: "),
     ],
+    ids=range(9),  # values are of today: processes that share the tests must name them alike
 )
 def test_an_announced_end_is_found_with_its_day(header: str, value: str, level: Level, words: str) -> None:
     """RFC 9745, RFC 8594 and the older Warning; without them nothing is said."""

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from sandbox.postgres import HOST
-from tests.ledger import test_ledger
-from tests.ledger.test_ledger import DAY, DUE, Ledger, finding, later, record, write
+from tests.stages import ledger as test_ledger
+from tests.stages.ledger import DAY, DUE, Ledger, finding, later, record, write
 from tests.stages.server import Server, answer
 from upkeep.areas.documents.results import guide_results
 from upkeep.areas.integrations import look as judging

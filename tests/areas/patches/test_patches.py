@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from upkeep.areas.patches import npm
-from upkeep.areas.patches.answers import Audit, read_audit, read_outdated
+from upkeep.areas.patches.answers import Audit, Versions, read_audit, read_outdated
 from upkeep.areas.patches.base import MOST_BYTES, NotRun
-from upkeep.areas.patches.files import read_files
+from upkeep.areas.patches.files import Files, read_files
 from upkeep.areas.patches.run import Npm
 from upkeep.core.findings import Finding, Level
 from upkeep.settings.patches import Checkout
@@ -110,9 +110,9 @@ def test_an_audit_that_did_not_run_is_never_clean(said: str, reason: str) -> Non
     assert reason in str(caught.value)
 
 
-def of(locked: dict[str, str]) -> patches.Files:
+def of(locked: dict[str, str]) -> Files:
     """A checkout whose direct dependencies are locked so."""
-    return patches.Files(b"", b"", b"", locked, tuple(locked), (), ())
+    return Files(b"", b"", b"", locked, tuple(locked), (), ())
 
 
 def test_outdated_takes_the_current_version_from_the_lock() -> None:
@@ -131,14 +131,14 @@ def test_outdated_takes_the_current_version_from_the_lock() -> None:
         ("error", "10.3.0", "10.4.0", "minor"),
         ("odd", "1.0.0", "1.0.1", "patch"),
     ]
-    assert read_outdated("{}", of({})) == patches.Versions((), ())
+    assert read_outdated("{}", of({})) == Versions((), ())
 
 
 def test_a_dependency_that_npm_does_not_name_was_not_looked_at() -> None:
     """It passes over what the registry does not know; an alias is told with what it stands for, and is seen."""
     locked = {"lodash": "4.17.21", "mine": "1.0.0", "@private/one": "1.0.0"}
     said = {"mine:lodash@^1": {"wanted": "1.0.0", "latest": "1.0.0"}, "lodash": {"latest": "4.17.21"}}
-    assert read_outdated(json.dumps(said), of(locked)) == patches.Versions((), ("@private/one",))
+    assert read_outdated(json.dumps(said), of(locked)) == Versions((), ("@private/one",))
 
 
 @pytest.mark.parametrize("said", [json.dumps(NOT_ALLOWED), "", '{"lodash": 1}', '{"lodash": {"wanted": "1.0.0"}}'])

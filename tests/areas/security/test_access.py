@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from sandbox.postgres import Cluster
-from tests.areas.database.test_sizes import Platform, bare, grant, login, until  # noqa: F401  # bare is a fixture
-from tests.areas.security.test_logins import SCHEMA, configured, request
+from tests.stages.logs import SCHEMA, configured, request
+from tests.stages.platform import Platform, bare, grant, login, until  # noqa: F401  # bare is a fixture
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.performance import slow_queries as slow_statements
 from upkeep.areas.registry import find

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from sandbox.postgres import Cluster
-from tests.areas.database.test_sizes import Platform, grant, login, until
-from tests.areas.security.test_logins import SCHEMA, configured, log_in, request
+from tests.stages.logs import SCHEMA, configured, log_in, request
+from tests.stages.platform import Platform, grant, login, until
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find
 from upkeep.core.findings import Finding, Level

@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 from psycopg import sql
 
 from sandbox.postgres import Cluster, identity
-from tests.areas.database.test_sizes import Platform, bare, login, platform, until  # noqa: F401  # two are fixtures
+from tests.stages.platform import Platform, bare, login, platform, until  # noqa: F401  # two are fixtures
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find
 from upkeep.areas.security.audit.ask import MAX_DETAIL, SHOWN

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from sandbox.postgres import Cluster
-from tests.areas.database.test_sizes import Platform, bare, login, platform  # noqa: F401  # two are fixtures
+from tests.stages.platform import Platform, bare, login, platform  # noqa: F401  # two are fixtures
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find
 from upkeep.areas.security.permissions import SHOWN, Change, diff

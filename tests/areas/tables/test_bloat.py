@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.areas.database.test_sizes import Platform
-from tests.areas.database.test_sizes import bare as bare  # noqa: PLC0414  # a fixture of the next one
-from tests.areas.database.test_sizes import platform as platform  # noqa: PLC0414  # the fixture
-from tests.wires.test_database import to
+from tests.stages.platform import Platform
+from tests.stages.platform import bare as bare  # noqa: PLC0414  # a fixture of the next one
+from tests.stages.platform import platform as platform  # noqa: PLC0414  # the fixture
+from tests.stages.sessions import to
 from upkeep.areas.indexes import reindex
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find

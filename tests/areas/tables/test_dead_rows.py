@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from tests.areas.database.test_sizes import Platform
-from tests.areas.security.test_logins import look
-from tests.areas.security.test_logins import platform as platform  # noqa: PLC0414  # the fixture
+from tests.stages.logs import look
+from tests.stages.logs import platform as platform  # noqa: PLC0414  # the fixture
+from tests.stages.platform import Platform
 from upkeep.core.findings import Finding, Level
 
 

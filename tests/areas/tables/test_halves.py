@@ -7,9 +7,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.gate.test_killed import kill
+from tests.stages.killing import kill
+from tests.stages.sessions import running, until
 from tests.stages.stage import HOUR, Go, Stage, changed, states
-from tests.wires.test_database import running, until
 from upkeep.gate.drawn_up import Stored
 from upkeep.gate.permitted import past_actions
 from upkeep.settings.maintenance import Maintenance

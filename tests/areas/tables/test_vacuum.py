@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.stages.sessions import until
 from tests.stages.stage import Stage, changed, configured, states
-from tests.wires.test_database import until
 from upkeep.areas.tables import vacuum as optimise
 from upkeep.gate import predictions
 from upkeep.gate.permitted import past_actions

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from tests.areas.database.test_sizes import login
-from tests.gate.test_killed import kill, patient
+from tests.stages.killing import kill, patient
+from tests.stages.platform import login
+from tests.stages.sessions import running, until
 from tests.stages.stage import Go, Stage, changed, states
-from tests.wires.test_database import running, until
-from upkeep.areas import proposals
-from upkeep.areas.tables import constraints
-from upkeep.gate.drawn_up import Stored
-from upkeep.gate.plans.model import Action, Proposal, numbered
-from upkeep.settings.base import ROOT
-from upkeep.settings.load import settings
+from tests.stages.validations import approved, collected
 from upkeep.wires import database
 
-SHIPPED = settings(ROOT / "config")
 NAME = "t.positive"
 
 
@@ -35,21 +28,6 @@ def loose(stage: Stage) -> Stage:
         "ALTER TABLE t ADD CONSTRAINT positive CHECK (id > 0) NOT VALID",
     )
     return stage
-
-
-def collected(stage: Stage, *taken: Action, cadence: str = "monthly") -> list[Proposal]:
-    """The validations that the plan's task would plan."""
-    asked = SHIPPED.model_copy(update={"maintenance": stage.config})
-    about = (stage.name, cadence, stage.session, stage.ledger.session, asked, datetime.now(UTC), taken)
-    found, _, failed = proposals.collect(proposals.Sources(*about))
-    assert failed == ()
-    return [one for one in found if one.action.kind == constraints.KIND]
-
-
-def approved(stage: Stage) -> Stored:
-    """A plan of all validations that both roles approved."""
-    actions, measured = numbered(collected(stage))
-    return stage.decide(stage.plan(actions=actions, measured=measured, cadence="monthly"))
 
 
 def validated(stage: Stage) -> dict[str, bool]:

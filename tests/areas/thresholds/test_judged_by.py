@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.areas.thresholds.test_thresholds import ERRORS, PROPOSED, QUIET, day, days, in_ledger, measured, planned
+from tests.stages.proposed import ERRORS, PROPOSED, QUIET, day, days, in_ledger, measured, planned
 from tests.stages.stage import Stage, uri
 from upkeep.core.findings import Finding, Level
 from upkeep.report.model import Report

@@ -4,39 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.areas.test_answers import STATUS, status
+from tests.stages.answers import STATUS, status
+from tests.stages.proposed import (
+    ERRORS,
+    LATE,
+    PROPOSED,
+    QUIET,
+    ROLES,
+    SHIPPED,
+    day,
+    days,
+    done_by_hand,
+    in_ledger,
+    measured,
+    planned,
+    proposals,
+)
 from tests.stages.signing import SIGNER, config_folder, sign_again
 from tests.stages.stage import BOTH, Stage
 from upkeep.areas import answers
 from upkeep.areas.thresholds import change, force
 from upkeep.areas.thresholds import propose as thresholds_propose
 from upkeep.areas.thresholds.change import write
-from upkeep.areas.thresholds.force import KIND, InForce
-from upkeep.areas.thresholds.propose import proposals_from_ledger, propose
-from upkeep.core.findings import Finding, Level, Sample
-from upkeep.core.windows import Kind, Window
+from upkeep.areas.thresholds.force import InForce
+from upkeep.areas.thresholds.propose import propose
+from upkeep.core.findings import Finding, Level
+from upkeep.core.windows import Kind
 from upkeep.gate.drawn_up import Stored
-from upkeep.gate.permitted import Permit, Receipt, add_permit, add_receipt
-from upkeep.gate.plans.model import Action, Proposal, numbered
-from upkeep.ledger.write import Looked, StepRecord, add_step, open_window
-from upkeep.settings.base import METRICS, ROOT
+from upkeep.gate.permitted import Permit, add_permit
+from upkeep.gate.plans.model import Proposal
+from upkeep.settings.base import METRICS
 from upkeep.settings.load import Settings, settings
 
-SHIPPED = settings(ROOT / "config")
 CONFIG = SHIPPED.thresholds
-ERRORS = "error_rate"
-ROLES = ("dba", "devops")
-DAY = timedelta(days=1)
-#: Four weeks of 0.2 to 0.3 %: warning is to begin at 0.37 and critical at 1.5.
-QUIET = [0.2, 0.225, 0.25, 0.25, 0.25, 0.275, 0.3] * 4
-PROPOSED = "error_rate: ok [0, 0.37), warning [0.37, 1.5], critical (1.5, 100]"
 
 
 @pytest.fixture(autouse=True)
@@ -47,51 +54,6 @@ def shipped_configuration(tmp_path_factory: pytest.TempPathFactory, monkeypatch:
     settings.cache_clear()
     yield folder
     settings.cache_clear()
-
-
-def day(stage: Stage, ago: int, **fields: Any) -> Window:
-    """The calendar's daily window so many days ago."""
-    due = datetime.now(UTC).replace(hour=2, minute=0, second=0, microsecond=0) - ago * DAY
-    about: dict[str, Any] = {
-        "kind": Kind.CALENDAR,
-        "run_id": f"scheduled__{ago}",
-        "dag_id": "maintenance_daily",
-    } | fields
-    return Window(
-        stage.name, "daily", due=due, deadline=due + DAY / 48, period_start=due - DAY, period_end=due, **about
-    )
-
-
-def measured(stage: Stage, window: Window, *values: float, state: str = "ran", metric: str = ERRORS) -> None:
-    """Tries of one step of a window, each with a value."""
-    with stage.ledger.session() as session:
-        open_window(session, window)
-        for value in values:
-            samples = (Sample(metric, value, "%"),)
-            record = StepRecord(f"health.{metric}", state, "", "source", window.due, looked=Looked((), samples))
-            add_step(session, window, record)
-
-
-def days(stage: Stage, values: list[float], metric: str = ERRORS, first: int = 1) -> None:
-    """One daily window for each value, the last one ``first`` days ago."""
-    for ago, value in enumerate(values, first):
-        measured(stage, day(stage, ago), value, metric=metric)
-
-
-def proposals(stage: Stage, taken: tuple[Action, ...] = ()) -> list[Proposal]:
-    """What the plan of a window would propose now; both roles of the tests' config must agree."""
-    roles = {**SHIPPED.maintenance.approval.roles, KIND: ROLES}
-    approval = SHIPPED.maintenance.approval.model_copy(update={"roles": roles})
-    asked = SHIPPED.model_copy(update={"maintenance": SHIPPED.maintenance.model_copy(update={"approval": approval})})
-    with stage.ledger.session() as session:
-        return proposals_from_ledger(session, stage.name, asked, taken, datetime.now(UTC))
-
-
-def planned(stage: Stage, found: list[Proposal] | None = None) -> Stored:
-    """A plan of what is proposed."""
-    actions, _ = numbered(proposals(stage) if found is None else found)
-    assert actions
-    return stage.plan(actions=actions)
 
 
 def in_force(stage: Stage, config: Any = CONFIG) -> InForce:
@@ -108,12 +70,6 @@ def told(stage: Stage, config: Any = CONFIG) -> dict[str, Finding]:
     found = {finding.key: finding for finding in thresholds_propose.found(values, now, config)}
     empty = {f"thresholds:{metric}" for metric in METRICS if not values[metric]}
     return {key: one for key, one in found.items() if one.level is not Level.OK and key not in empty}
-
-
-def in_ledger(stage: Stage, statement: str, *values: object) -> None:
-    """Change the ledger as its superuser who has the key too, whom nothing stops."""
-    stage.ledger.change(statement, *values)
-    sign_again(stage.ledger.cluster.dsn(stage.ledger.name))
 
 
 def judged(stage: Stage, value: float) -> Finding:
@@ -405,9 +361,6 @@ def test_a_row_that_does_not_verify_is_ignored_and_told(
     assert why in row.detail
 
 
-LATE = 60 * 60_000 + 30_000  # from the plan's beginning there is room for it, from now on there is not
-
-
 def test_the_receipt_of_another_action_of_the_plan_is_none(stage: Stage) -> None:
     """Both are approved, one ran out of time and its row is written by hand: the other's receipt is no proof of it."""
     days(stage, [20.0] * 28, metric="cpu_usage")
@@ -425,13 +378,6 @@ def test_the_receipt_of_another_action_of_the_plan_is_none(stage: Stage) -> None
     assert [(row.metric, row.why) for row in now.ignored] == [
         (late.table, "found no receipt that says it was done under a permit, expected one")
     ]
-
-
-def done_by_hand(stage: Stage, stored: Stored, key: str) -> None:
-    """A permit and a receipt of one action, as the tasks' role may write them."""
-    with stage.ledger.session() as session:
-        permit = add_permit(session, Permit(stored.digest, key, 1, stored.plan.run_id, 1, {}), SIGNER)
-        add_receipt(session, permit.row_id, Receipt("done", ""), stored.digest, SIGNER)
 
 
 def test_bands_of_another_metric_are_not_those_of_the_row(stage: Stage) -> None:

@@ -154,7 +154,7 @@ def missing_indexes(look: Look) -> Looked:
     """
     main = look.settings.maintenance
     config = main.indexes
-    young = indexes.usage(look.session, config, {}, main.sql, look.now).unknown
+    young = propose.usage(look.session, config, {}, main.sql, look.now).unknown
     lacking = look.session.rows(look.session.load("indexes/missing_indexes"))
     keys = [row for row in lacking if row["live_rows"] >= config.advice_rows]
     uncounted = [row for row in lacking if row["uncounted"]]

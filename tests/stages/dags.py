@@ -1,0 +1,59 @@
+"""What tests share of dags."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from upkeep.settings.base import ROOT
+
+LOOK = """
+import json, pathlib, runpy, sys
+files = sorted(pathlib.Path(sys.argv[1]).glob("*.py"))
+for file in files:
+    runpy.run_path(str(file))
+forbidden = {"psycopg", "fastapi", "pyarrow", "adbc_driver_postgresql"}
+imported, ours = sorted(forbidden & set(sys.modules)), "upkeep.flow" in sys.modules
+
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(sys.argv[1])
+assert not bag.import_errors, bag.import_errors
+found = {}
+for dag in bag.dags.values():
+    found[dag.dag_id] = {
+        "schedule": f"{dag.timetable.expression} {dag.timetable.timezone}",
+        "catchup": dag.catchup,
+        "max_active_runs": dag.max_active_runs,
+        "doc": dag.doc_md or "",
+        "params": {name: dag.params.get_param(name).schema for name in dag.params},
+        "tasks": {
+            task.task_id: {
+                "owner": task.owner,
+                "retries": task.retries,
+                "timeout": task.execution_timeout and task.execution_timeout.total_seconds(),
+                "upstream": sorted(task.upstream_task_ids),
+                "rule": str(task.trigger_rule.value),
+                "pool": [task.pool, task.pool_slots],
+            }
+            for task in dag.tasks
+        },
+    }
+print(json.dumps({"dags": found, "imported": imported, "ours": ours}))
+"""
+
+
+def look(home: Path, config: Path | None = None) -> dict[str, Any]:
+    """Parse ``dags/`` in a fresh process, as the dag-processor does."""
+    environ = {**os.environ, "AIRFLOW_HOME": str(home), "PYTHONPATH": str(ROOT / "plugins")}
+    if config:
+        environ["UPKEEP_CONFIG"] = str(config)
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK, str(ROOT / "dags")], env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found

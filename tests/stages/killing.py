@@ -1,0 +1,22 @@
+"""What tests share of killed."""
+
+from __future__ import annotations
+
+import subprocess
+
+from tests.stages.stage import Stage, changed
+from upkeep.settings.maintenance import Maintenance
+
+LOCK_HELD = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND (classid::bigint << 32) + objid::bigint = %s"
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL, so that the process can say and do nothing more."""
+    assert process.poll() is None
+    process.kill()
+    assert process.wait(30) == -9
+
+
+def patient(stage: Stage) -> Maintenance:
+    """The process waits for the ledger's locks as long as the test needs."""
+    return changed(stage.config, sql={"lock_timeout_seconds": 60.0})
