@@ -1,6 +1,8 @@
 # Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
 SHELL := /bin/bash
 PY := .venv/bin/python
+# Where it is set, each of Airflow's processes would compile our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Where a run of the tests says which of them passed.
 PASSED := .test/passed
 

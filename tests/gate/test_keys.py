@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import pytest
@@ -21,8 +20,13 @@ from tests.stages.stage import BOTH, HOUR, Stage, changed
 from upkeep.gate.permitted import Permit, add_permit
 from upkeep.gate.signatures import keys
 from upkeep.gate.store import identity
-from upkeep.settings.base import ROOT, ConfigError
+from upkeep.settings.base import ConfigError
+from upkeep.settings.load import settings
 from upkeep.settings.signing import Signing, SigningKey
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # Airflow's own imports warn
+    from upkeep.cli.main import main
 
 NEW_SECRET, NEW_PUBLIC = keys.generate()
 NEW = SigningKey(public=NEW_PUBLIC)
@@ -148,16 +152,38 @@ def folder(alone: Stage, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def ledger(stage: Stage, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """``python -m upkeep ledger …`` with this ledger pinned."""
-    environment = stage.ledger.environment(folder) | {"UPKEEP_CONFIG": str(folder / "config")}
-    command = [sys.executable, "-m", "upkeep", "ledger", *arguments]
-    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+class Said(NamedTuple):
+    """What a command ended with and printed."""
+
+    code: int
+    text: str
 
 
-def test_keygen_prints_a_pair_that_fits(alone: Stage, folder: Path) -> None:
+Command = Callable[..., Said]
+
+
+@pytest.fixture
+def ledger(
+    alone: Stage, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Command]:
+    """``python -m upkeep ledger …`` with this ledger pinned, in this process: each of its own costs seconds."""
+    for name, value in (alone.ledger.environment(folder) | {"UPKEEP_CONFIG": str(folder / "config")}).items():
+        if name.startswith(("AIRFLOW_CONN", "UPKEEP")):
+            monkeypatch.setenv(name, value)
+    settings.cache_clear()
+
+    def run(*arguments: str) -> Said:
+        capsys.readouterr()
+        code = main(["ledger", *arguments])
+        return Said(code, "".join(capsys.readouterr()))
+
+    yield run
+    settings.cache_clear()
+
+
+def test_keygen_prints_a_pair_that_fits(ledger: Command) -> None:
     """What it says to put into the environment signs, what it says to pin verifies."""
-    printed = ledger(alone, folder, "keygen").stdout
+    printed = ledger("keygen").text
     (line,) = [line for line in printed.splitlines() if "AIRFLOW_CONN_UPKEEP_SIGNING" in line]
     secret = json.loads(line.partition("'")[2].rstrip("'"))["password"]
     pinned = yaml.safe_load("ledger:" + printed.partition("\nledger:")[2].partition("\n\n")[0])
@@ -165,26 +191,26 @@ def test_keygen_prints_a_pair_that_fits(alone: Stage, folder: Path) -> None:
     assert keys.signer(signing, secret, datetime.now(UTC)).key_id in signing.keys
 
 
-def test_verify_names_what_was_forged_and_says_so_by_its_exit_code(alone: Stage, folder: Path) -> None:
+def test_verify_names_what_was_forged_and_says_so_by_its_exit_code(alone: Stage, ledger: Command) -> None:
     """0 for a ledger as it was signed; 1 with the row's id, and for a head that the chain does not hold any more."""
     alone.dirty("kept")
     stored = alone.approved()
-    fine = ledger(alone, folder, "verify")
-    assert fine.returncode == 0, fine.stdout + fine.stderr
-    head = fine.stdout.strip().rpartition(" ")[2]
-    assert ledger(alone, folder, "verify", "--expect", head).returncode == 0
+    fine = ledger("verify")
+    assert fine.code == 0, fine.text
+    head = fine.text.strip().rpartition(" ")[2]
+    assert ledger("verify", "--expect", head).code == 0
     alone.ledger.change("DELETE FROM upkeep.signatures WHERE entry = 4")
     alone.ledger.change("DELETE FROM upkeep.decisions WHERE id = 2")
-    cut = ledger(alone, folder, "verify", "--expect", head)
-    assert (cut.returncode, ledger(alone, folder, "verify").returncode) == (1, 0)
-    assert f"found no entry {head} of the chain" in cut.stdout
+    cut = ledger("verify", "--expect", head)
+    assert (cut.code, ledger("verify").code) == (1, 0)
+    assert f"found no entry {head} of the chain" in cut.text
     alone.ledger.change("UPDATE upkeep.decisions SET person = 'eve' WHERE digest = %s", stored.digest)
-    forged = ledger(alone, folder, "verify")
-    assert forged.returncode == 1
-    assert "decisions row 1 (entry 2)" in forged.stdout
+    forged = ledger("verify")
+    assert forged.code == 1
+    assert "decisions row 1 (entry 2)" in forged.text
 
 
-def test_rows_from_before_are_counted_and_count_for_nothing(alone: Stage, folder: Path) -> None:
+def test_rows_from_before_are_counted_and_count_for_nothing(alone: Stage, ledger: Command) -> None:
     """What a ledger held when it was upgraded is refused by id, and is no forgery; a row added since is one."""
     alone.dirty("kept")
     stored = alone.approved()
@@ -193,10 +219,10 @@ def test_rows_from_before_are_counted_and_count_for_nothing(alone: Stage, folder
     outcome = alone.apply(stored)["kept"]
     assert "without a signature: it was written before the ledger signed its rows" in outcome.reason
     assert alone.vacuums() == {"kept": 0}
-    verified = ledger(alone, folder, "verify")
-    assert verified.returncode == 0, verified.stdout
-    assert "decisions: 2 rows are from before" in verified.stdout
+    verified = ledger("verify")
+    assert verified.code == 0, verified.text
+    assert "decisions: 2 rows are from before" in verified.text
     alone.ledger.change("UPDATE upkeep.before_signatures SET last_id = 1")
-    verified = ledger(alone, folder, "verify")
-    assert verified.returncode == 1
-    assert "decisions row 2 without a signature, added not by Upkeep" in verified.stdout
+    verified = ledger("verify")
+    assert verified.code == 1
+    assert "decisions row 2 without a signature, added not by Upkeep" in verified.text
