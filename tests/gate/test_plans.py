@@ -9,6 +9,7 @@ import re
 import unicodedata
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,9 +132,21 @@ def test_every_single_field_is_in_the_digest() -> None:
     every += [replace(TWO, **{field.name: changed(getattr(TWO, field.name))}) for field in fields(Plan)]
     for place, one in enumerate(TWO.actions):
         for field in fields(Action):
-            other = replace(one, **{field.name: "3" if field.name == "id" else changed(getattr(one, field.name))})
+            least = {"id": "3", "version": 1}.get(field.name) or changed(getattr(one, field.name))
+            other = replace(one, **{field.name: least})
             every.append(replace(TWO, actions=(*TWO.actions[:place], other, *TWO.actions[place + 1 :])))
     assert len({digest(canonical(each)) for each in every}) == 2 + len(fields(Plan)) + 2 * len(fields(Action))
+
+
+def test_a_plan_that_an_older_upkeep_stored_is_read_with_its_digest() -> None:
+    """Its actions say no version; a field that came later neither keeps it from being read nor changes its text."""
+    text = (Path(__file__).parent / "stored/plan_without_versions.json").read_text(encoding="utf-8")
+    stored = parse(text)
+    assert [one.version for one in stored.actions] == [1, 1]
+    assert replace(stored, actions=tuple(replace(one, version=2) for one in stored.actions)) == TWO
+    assert digest(canonical(stored)) == "16580d6285c5cb05258545757281a01404a1b7361b1a5937aa59401034217d83"
+    with pytest.raises(ValueError, match="found action '1' of version 3, expected one up to 2"):
+        parse(text.replace('"verb"', '"version":3,"verb"', 1))
 
 
 def test_inside_are_whole_numbers_and_text_only() -> None:

@@ -19,6 +19,11 @@ MOST_ACTIONS = 200
 #: The requester of a run that nobody asked for.
 SCHEDULE = "the schedule"
 
+#: The version of an action's body that this code writes. Plans of an older Upkeep carry none, which is 1.
+ACTION_VERSION = 2
+#: A field of an action that came later → the version that it came with: older bodies are read, and written, without it.
+_SINCE = {"version": 2}
+
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 _TIMES = ("due", "not_before", "not_after")
 
@@ -30,6 +35,7 @@ class Action:
     ``schema``, ``table``, ``oid`` and ``shape`` are the preconditions: what is changed (a table, an index, a threshold)
     must still be this one. ``needs`` are ids of actions of the same plan that must be done first, ``undo`` is the
     statement that takes it back. Times in milliseconds; ``predicted_bytes`` is the room that it gives back.
+    ``version`` is that of its body: which fields it has in the canonical text.
     """
 
     id: str
@@ -47,9 +53,15 @@ class Action:
     predicted_bytes: int
     needs: tuple[str, ...] = ()
     undo: str = ""
+    version: int = ACTION_VERSION
 
     def __post_init__(self) -> None:
         _check_types(self)
+        if not 1 <= self.version <= ACTION_VERSION:
+            raise ValueError(
+                f"found action {self.id!r} of version {self.version}, expected one up to {ACTION_VERSION}: "
+                "a newer Upkeep has written it"
+            )
         if not self.roles:
             raise ValueError(f"found action {self.id!r} that nobody has to approve, expected at least one role")
 
@@ -147,6 +159,10 @@ def canonical(plan: Plan) -> str:
         content[name] = content[name].astimezone(UTC).strftime(_TIME)
     content["outside"] = "yes" if plan.outside else "no"
     # plans from before there were such fields keep their text, and so their digest
+    content["actions"] = [
+        {name: value for name, value in action.items() if _SINCE.get(name, 1) <= action["version"]}
+        for action in content["actions"]
+    ]
     if not plan.failed:
         del content["failed"]
     if not plan.instance:
@@ -176,7 +192,7 @@ def _plan(content: Any) -> Plan:
     content["outside"] = content["outside"] == "yes"
     content["failed"] = tuple(content.get("failed", ()))
     content["actions"] = tuple(
-        Action(**{**action, "roles": tuple(action["roles"]), "needs": tuple(action["needs"])})
+        Action(**{"version": 1, **action, "roles": tuple(action["roles"]), "needs": tuple(action["needs"])})
         for action in content["actions"]
     )
     return Plan(**content)
