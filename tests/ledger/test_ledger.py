@@ -32,6 +32,8 @@ from tests.stages.ledger import (
     upgrade,
     write,
 )
+from tests.stages.ledger import book as book  # noqa: PLC0414  # a fixture
+from tests.stages.ledger import window as window  # noqa: PLC0414  # a fixture
 from upkeep.areas.patches.scan_age import scan_age
 from upkeep.core.findings import Level, Sample
 from upkeep.core.windows import Kind, Window

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from tests.stages.ledger import DAY, DUE, Ledger, later, record, write
+from tests.stages.ledger import book as book  # noqa: PLC0414  # a fixture
+from tests.stages.ledger import window as window  # noqa: PLC0414  # a fixture
 from tests.stages.signing import SIGNER
+from tests.stages.weeks import connected as connected  # noqa: PLC0414  # a fixture
 from tests.stages.weeks import measured, weekly, weeks
 from upkeep.areas.performance import trends
 from upkeep.core.findings import Finding, Level, Sample

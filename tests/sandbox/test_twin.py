@@ -29,6 +29,10 @@ from tests.stages.twin import (
     delete_requests,
     running,
 )
+from tests.stages.twin import platform as platform  # noqa: PLC0414  # a fixture
+from tests.stages.twin import target as target  # noqa: PLC0414  # a fixture
+from tests.stages.twin import twin as twin  # noqa: PLC0414  # a fixture
+from tests.stages.twin import twin_dsn as twin_dsn  # noqa: PLC0414  # a fixture
 from upkeep.settings.base import ROOT
 from upkeep.wires.functions import contract, database_models, models
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.stages.config import BANDS, EXCEPTIONS, MAIN, refusal
+from tests.stages.config import config as config  # noqa: PLC0414  # a fixture
 from upkeep.core.findings import Level
 from upkeep.settings.approval import KINDS
 from upkeep.settings.audit import RULES

@@ -21,6 +21,8 @@ from tests.stages.platform import (
     login,
     until,
 )
+from tests.stages.platform import bare as bare  # noqa: PLC0414  # a fixture
+from tests.stages.platform import platform as platform  # noqa: PLC0414  # a fixture
 from upkeep.areas.database import sizes as database_checks
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import CHECKS, find

@@ -17,6 +17,7 @@ from psycopg import sql
 from tests.stages.killing import LOCK_HELD, kill, patient
 from tests.stages.platform import login
 from tests.stages.rebuilds import PKEY, approved, collected, configured, hollow, planned, rebuilds
+from tests.stages.rebuilds import worn as worn  # noqa: PLC0414  # a fixture
 from tests.stages.sessions import running, until
 from tests.stages.stage import Go, Stage, changed, states
 from upkeep.areas.indexes import propose, reindex

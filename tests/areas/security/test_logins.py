@@ -13,6 +13,7 @@ import pytest
 from psycopg import sql
 
 from tests.stages.logs import CONFIG, END, NOON, PERIOD, configured, log_in, look, one, request
+from tests.stages.logs import platform as platform  # noqa: PLC0414  # a fixture
 from tests.stages.platform import Platform
 from upkeep.areas import logs
 from upkeep.areas.look import Look
