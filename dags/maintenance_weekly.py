@@ -30,8 +30,8 @@ from upkeep.flow.dag import DEFAULTS, Flow, dag_name, form
 from upkeep.settings.load import settings
 
 GROUPS = ("optimisation", "indexes", "logs", "patches", "access", "trends", "capacity", "thresholds")
-#: Milliseconds from which a statement is slow (G84).
-SLOW = {"min_duration": 1000}
+#: From which mean on a statement is slow, in milliseconds (G84).
+SLOW = {"min_duration": settings().thresholds.statements.slow_ms}
 #: G85, and the one that the guide reindexes beside them.
 GUIDES_TABLES = ["user_consents", "data_processing_logs", "error_logs", "performance_alerts"]
 

@@ -310,7 +310,7 @@ def test_performance_analysis_fires_and_falls_silent() -> None:
     """G9: a statement of a second on average is an advisory without its literals; quick ones are ok, none UNKNOWN."""
 
     def level(statements: list[dict[str, Any]] | None) -> Finding:
-        (finding,) = answers.performance_analysis({"result": {"slowest_statements": statements}}).findings
+        (finding,) = answers.performance_analysis({"result": {"slowest_statements": statements}}, SHIPPED).findings
         return finding
 
     def statement(mean: float) -> dict[str, Any]:
@@ -327,7 +327,9 @@ def test_performance_analysis_fires_and_falls_silent() -> None:
 @pytest.mark.guide("G69", "fires", "silent")
 def test_authentication_errors_fire_and_fall_silent() -> None:
     """G69: one authentication error of severity high is an advisory, none is ok."""
-    levels = [answers.authentication_errors({"result": {"total": total}}).findings[0].level for total in (1, 0)]
+    levels = [
+        answers.authentication_errors({"result": {"total": total}}, SHIPPED).findings[0].level for total in (1, 0)
+    ]
     assert levels == [Level.ADVISORY, Level.OK]
 
 

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.stages.index_looks import limited, look
+from tests.stages.index_looks import CONFIG, look, slow_from
 from tests.stages.platform import Platform, until
 from tests.stages.platform import bare as bare  # noqa: PLC0414  # a fixture of the next one
 from tests.stages.platform import platform as platform  # noqa: PLC0414  # the fixture
@@ -188,7 +188,7 @@ def test_a_slow_statement_is_explained_as_is_said(platform: Platform) -> None:
     platform.sql(TABLE)
     platform.sql("SELECT count(*) FROM t, pg_sleep(0.02) WHERE a > 3")
     platform.sql("DO $$ BEGIN PERFORM pg_sleep(0.02); END $$")
-    slow = look(platform, "slow_queries", limited("checks", slow_query_ms=10.0))
+    slow = look(platform, "slow_queries", slow_from(CONFIG, 10.0))
     by_text = {word: one for one in slow.values() for word in ("DO", "SELECT count") if f": {word}" in one.detail}
     assert "EXPLAIN takes no statement of this kind" in by_text["DO"].remedy
     select = by_text["SELECT count"]

@@ -694,9 +694,9 @@ BAD: dict[str, tuple[str, str, str, str]] = {
     ),
     "a trigger below the baseline itself": (
         BANDS,
-        "trigger_percent: 150 ",
-        "trigger_percent: 90 ",
-        "baselines.trigger_percent: found 90: expected greater than 100",
+        "response_time_percent: 150 ",
+        "response_time_percent: 90 ",
+        "triggers.response_time_percent: found 90: expected greater than 100",
     ),
     "a replica that is no Connection": (
         MAIN,

@@ -32,6 +32,12 @@ def limited(section: str = "indexes", **fields: Any) -> Settings:
     return CONFIG.model_copy(update={"maintenance": main.model_copy(update=update)})
 
 
+def slow_from(config: Settings, milliseconds: float) -> Settings:
+    """Config by which a statement is slow from such a mean on."""
+    statements = config.thresholds.statements.model_copy(update={"slow_ms": milliseconds})
+    return config.model_copy(update={"thresholds": config.thresholds.model_copy(update={"statements": statements})})
+
+
 def look(
     platform: Platform,
     name: str,

@@ -18,8 +18,6 @@ from upkeep.wires.functions.contract import ContractError, metric
 
 Body = Mapping[str, Any]
 
-#: The guide asks for recommendations from this mean duration on (G84); milliseconds.
-SLOW_STATEMENT_MS = 1000.0
 
 _SUBJECTS = {
     "overall_health": "Overall health",
@@ -124,7 +122,7 @@ def _expected(function: str, action: str, body: Body, settings: Settings) -> dic
     return found
 
 
-def authentication_errors(body: Body) -> Looked:
+def authentication_errors(body: Body, _: Settings) -> Looked:
     """How many authentication errors of severity high the function knows of (G69)."""
     total = body["result"]["total"]
     finding = Finding(
@@ -139,16 +137,17 @@ def authentication_errors(body: Body) -> Looked:
     return Looked((finding,), (Sample("authentication_errors", float(total), "errors"),))
 
 
-def performance_analysis(body: Body) -> Looked:
+def performance_analysis(body: Body, settings: Settings) -> Looked:
     """How the database does as the function sees it (G9); statements that are slow on average deserve a look."""
     result = body["result"]
     statements = result.get("slowest_statements")
     if statements is None:
         return Looked((_no_statements(),))
-    slow = [one for one in statements if one["mean_ms"] >= SLOW_STATEMENT_MS]
+    limit = settings.thresholds.statements.slow_ms
+    slow = [one for one in statements if one["mean_ms"] >= limit]
     dead = result.get("dead_rows")
     counted = f"{len(slow)} of the slowest {len(statements)} statements"
-    parts = [f"{counted} take {SLOW_STATEMENT_MS:g} ms or more on average"]
+    parts = [f"{counted} take {limit:g} ms or more on average"]
     if slow:
         first = slow[0]
         text = redact(first["query"])[:300]
@@ -160,7 +159,7 @@ def performance_analysis(body: Body) -> Looked:
         level=Level.ADVISORY if slow else Level.OK,
         subject="Database performance by the function",
         detail="; ".join(parts),
-        expected=f"no statement with a mean of {SLOW_STATEMENT_MS:g} ms or more",
+        expected=f"no statement with a mean of {limit:g} ms or more",
         remedy=f"The slowest one first. {EXPLAIN}",
         guide="G9",
         metadata={"statements": [{**one, "query": redact(one["query"])} for one in statements]},
@@ -184,7 +183,7 @@ def _no_statements() -> Finding:
 #: The one answer whose reader needs config.
 ANALYTICS = ("error-tracking", "get_error_analytics")
 #: What is read from an answer beside the six metrics, by (function, action).
-READERS: Mapping[tuple[str, str], Callable[[Body], Looked]] = {
+READERS: Mapping[tuple[str, str], Callable[[Body, Settings], Looked]] = {
     ("error-tracking", "get_errors"): authentication_errors,
     ("database-scalability", "performance_analysis"): performance_analysis,
     ("gdpr-compliance", "compliance_report"): report.compliance_report,
@@ -202,7 +201,7 @@ def read(function: str, action: str, body: Body, settings: Settings, asked: Mapp
     if (function, action) == ANALYTICS:
         looks.append(error_analytics(body, settings))
     if reader := READERS.get((function, action)):
-        looks.append(reader(body))
+        looks.append(reader(body, settings))
     if weekly := weekly_answers.READERS.get((function, action)):
         looks.append(weekly(body, asked, settings))
     findings = tuple(finding for looked in looks for finding in looked.findings)

@@ -59,7 +59,7 @@ def forecast(metadata: Mapping[str, Any]) -> Drawn | None:
         middle=" ".join([start, *(place(row[0], row[2]) for row in path)]),
         limit=None if shown is None else _y(shown, roof),
         now=float(place(0.0, 0.0).partition(",")[0]),
-        limit_says="" if limit is None else f"80 % is {size(limit)}",
+        limit_says="" if limit is None else f"{metadata.get('limit_percent', 80):g} % is {size(limit)}",
         words=f"Database size: {size(history[0][1])} {-history[0][0]:.0f} days ago, now {size(last)}; "
         f"in {until:.0f} days between {size(path[-1][1])} and {size(path[-1][3])}.",
     )

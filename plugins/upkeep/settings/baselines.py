@@ -25,7 +25,6 @@ class Baselines(Frozen):
     drift_percent: float = Field(gt=0, le=1000, strict=True)
     drift_months: int = Field(ge=1, le=36, strict=True)
     tolerance_percent: float = Field(ge=100, le=300, strict=True)
-    trigger_percent: float = Field(gt=100, le=1000, strict=True)
     limits: Mapping[str, Range]
 
     @field_validator("history_days")

@@ -128,7 +128,6 @@ class Checks(Frozen):
     """Limits of single checks that are not metric bands."""
 
     long_query_minutes: float = Field(gt=0, allow_inf_nan=False, strict=True)
-    slow_query_ms: float = Field(gt=0, allow_inf_nan=False, strict=True)
     largest_tables: int = Field(ge=1, le=1000, strict=True)
     schemas: tuple[Identifier, ...] = ()
     pool_usage_sql: Literal["none", "client_backends"]

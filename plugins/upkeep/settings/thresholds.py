@@ -109,6 +109,21 @@ class Errors(Frozen):
         return value
 
 
+class Triggers(Frozen):
+    """The guide's scaling triggers (G95-G98), in percent: above so much it is time to scale."""
+
+    connections_percent: float = Field(gt=0, le=100, strict=True)
+    response_time_percent: float = Field(gt=100, le=1000, strict=True)
+    error_rate_percent: float = Field(gt=0, le=100, strict=True)
+    storage_percent: float = Field(gt=0, le=100, strict=True)
+
+
+class Statements(Frozen):
+    """From which mean on, in milliseconds, a statement is slow (G9, G84)."""
+
+    slow_ms: float = Field(gt=0, allow_inf_nan=False, strict=True)
+
+
 class Thresholds(Frozen):
     """``config/thresholds.yaml``."""
 
@@ -118,6 +133,8 @@ class Thresholds(Frozen):
     expectations: Mapping[str, ExpectationText]
     latencies: Mapping[str, ExpectationText]
     errors: Errors
+    triggers: Triggers
+    statements: Statements
     baselines: Baselines
 
     @field_validator("expectations")

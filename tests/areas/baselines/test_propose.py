@@ -422,7 +422,8 @@ def test_without_a_baseline_of_ours_the_functions_own_number_counts_and_is_calle
 
 def test_the_triggers_percent_is_configs() -> None:
     """120 % configured: 241 of 200 ms are too much, whoever's baseline it is."""
-    strict = SHIPPED.model_copy(update={"thresholds": config(trigger_percent=120.0)})
+    triggers = SHIPPED.thresholds.triggers.model_copy(update={"response_time_percent": 120.0})
+    strict = SHIPPED.model_copy(update={"thresholds": SHIPPED.thresholds.model_copy(update={"triggers": triggers})})
     assert [scaled(held(value), known=strict).level for value in (240.0, 241.0)] == [Level.OK, Level.WARNING]
     assert scaled(None, 121, strict).level is Level.WARNING
     assert scaled(None, 121, strict).expected == "at most 120 % of the baseline"

@@ -23,14 +23,16 @@ from upkeep.wires.functions.database_models import ScalabilityReport
 
 def made(points: list[Point], room: float | None = 10 * GB, **limits: Any) -> Forecast:
     """The forecast of a history that is long enough."""
-    found = growth.forecast(points, room, NOW, **{"least_days": 14, "least_points": 8, **limits})
+    found = growth.forecast(
+        points, None if room is None else 0.8 * room, NOW, **{"least_days": 14, "least_points": 8, **limits}
+    )
     assert isinstance(found, Forecast), found
     return found
 
 
 def refused(points: list[Point]) -> str:
     """Why nothing is forecast."""
-    found = growth.forecast(points, 10 * GB, NOW, least_days=14, least_points=8)
+    found = growth.forecast(points, 8 * GB, NOW, least_days=14, least_points=8)
     assert isinstance(found, NotEnough), found
     return found.reason
 

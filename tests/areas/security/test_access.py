@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from sandbox.postgres import Cluster
+from tests.stages.index_looks import slow_from
 from tests.stages.logs import SCHEMA, configured, request
 from tests.stages.platform import Platform, bare, grant, login, until  # noqa: F401  # bare is a fixture
 from upkeep.areas.look import Look, carry_out
@@ -337,9 +338,7 @@ def test_without_the_extension_or_the_right_it_is_unknown(counting: Platform) ->
 
 def slow(platform: Platform) -> Looked:
     """What the check says where a mean of 150 ms is slow."""
-    limit = {"checks": CONFIG.maintenance.checks.model_copy(update={"slow_query_ms": 150.0})}
-    config = CONFIG.model_copy(update={"maintenance": CONFIG.maintenance.model_copy(update=limit)})
-    return look(platform, "slow_queries", config=config)
+    return look(platform, "slow_queries", config=slow_from(CONFIG, 150.0))
 
 
 @pytest.mark.guide("G84", "fires", "silent")

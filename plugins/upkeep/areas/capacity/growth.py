@@ -1,4 +1,4 @@
-"""How fast the database grows, when it reaches 80 % of its room, and the guide's scaling triggers. Pure.
+"""How fast the database grows, and when it reaches a limit. Pure.
 
 Growth is the Theil-Sen slope: the median of the slopes between all pairs of samples (Sen, "Estimates of the regression
 coefficient based on Kendall's tau", JASA 63, 1968). A load of old rows or a VACUUM FULL is one outlier among the pairs
@@ -18,8 +18,6 @@ from datetime import datetime, timedelta
 
 from upkeep.core.forecast import Outlook, Point, outlook
 
-#: The share of the room that must not be reached (G98).
-FULL = 0.8
 #: The two-sided 95 % quantile of the normal distribution, which Kendall's statistic has from about ten samples on.
 _QUANTILE = 1.96
 #: Samples that a forecast is made from at most, the newest: about 125,000 pairs.
@@ -49,10 +47,10 @@ class NotEnough:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Growth in bytes a day with its 95 % interval, and days from now until 80 % of the room.
+    """Growth in bytes a day with its 95 % interval, and days from now until the limit.
 
     ``days`` is the estimate, ``earliest`` and ``latest`` its interval: when the quantiles of the days ahead reach it;
-    infinity is never, 0 is now or before. All three are None where the room is not known. ``path`` is what is expected
+    infinity is never, 0 is now or before. All three are None where there is no limit. ``path`` is what is expected
     over half as long as the history.
     """
 
@@ -69,7 +67,7 @@ class Forecast:
 
 
 def forecast(
-    points: Iterable[Point], capacity_bytes: float | None, now: datetime, *, least_days: float, least_points: int
+    points: Iterable[Point], limit_bytes: float | None, now: datetime, *, least_days: float, least_points: int
 ) -> Forecast | NotEnough:
     """What the history of a size says, or why it says nothing yet. Points need no order and may have gaps."""
     history = known(points, now)
@@ -79,9 +77,9 @@ def forecast(
     per_day, low, high = growth(history)
     ahead, span = outlook(history), last_at - history[0][0]
     found = Forecast(per_day, low, high, size, len(history), span / _DAY, path=_path(ahead, now, span / 2))
-    if capacity_bytes is None:
+    if limit_bytes is None:
         return found
-    days, earliest, latest = reached(ahead, size, FULL * capacity_bytes, now)
+    days, earliest, latest = reached(ahead, size, limit_bytes, now)
     return replace(found, days=days, earliest=earliest, latest=latest)
 
 

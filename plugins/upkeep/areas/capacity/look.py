@@ -1,4 +1,4 @@
-"""The guide's scaling triggers with the function's advice beside each (G94-G98), and days until 80 % (G18). Pure.
+"""The scaling triggers with the function's advice beside each (G94-G98), and days until the storage's (G18). Pure.
 
 A trigger is ours: judged strictly, from the function's number, and for storage from our own. What the function advises
 is attached to the finding of its trigger, so that one thing that happens is one finding.
@@ -36,22 +36,24 @@ DRAWN = 120
 
 @dataclass(frozen=True)
 class Trigger:
-    """Above which share in percent what is advised; the limit itself is still in order."""
+    """Above which share it is advised to scale (config/thresholds.yaml: triggers); the limit itself is in order."""
 
     name: str
     guide: str
     field: str
-    limit: float
     subject: str
     of: str
     remedy: str
+
+    def limit(self, settings: Settings) -> float:
+        """The share in percent."""
+        return float(getattr(settings.thresholds.triggers, f"{self.name}_percent"))
 
 
 CONNECTIONS = Trigger(
     "connections",
     "G95",
     "connections_percent",
-    75,
     "Room for connections",
     "of the available connections",
     "Pool connections better before more of them are allowed.",
@@ -60,16 +62,15 @@ RESPONSE_TIME = Trigger(
     "response_time",
     "G96",
     "response_time_percent_of_baseline",
-    150,
     "Response time against its baseline",
     "of the baseline",
     "Find what became slow; scale up when it is the load.",
 )
 ERROR_RATE = Trigger(
-    "error_rate", "G97", "error_rate_percent", 1, "Error rate", "of requests", "Investigate and optimise what fails."
+    "error_rate", "G97", "error_rate_percent", "Error rate", "of requests", "Investigate and optimise what fails."
 )
 STORAGE = Trigger(
-    "storage", "G98", "storage_used_percent", 80, "Room for storage", "of the storage", "Plan for more storage."
+    "storage", "G98", "storage_used_percent", "Room for storage", "of the storage", "Plan for more storage."
 )
 
 
@@ -110,13 +111,18 @@ def look(
     fresh = [size for at, size in history if now - at <= FRESH]
     storage = Storage(fresh[-1] if fresh else None, room, setting)
     config = settings.maintenance.capacity
+    available = _room(storage, report)
     found = growth.forecast(
-        history, _room(storage, report), now, least_days=config.least_days, least_points=config.least_points
+        history,
+        None if available is None else STORAGE.limit(settings) / 100 * available,
+        now,
+        least_days=config.least_days,
+        least_points=config.least_points,
     )
     findings = [
-        _judged(CONNECTIONS, report, _of(CONNECTIONS, report)),
+        _judged(CONNECTIONS, report, _of(CONNECTIONS, report), settings),
         _response_time(held, report, settings),
-        _judged(ERROR_RATE, report, _of(ERROR_RATE, report)),
+        _judged(ERROR_RATE, report, _of(ERROR_RATE, report), settings),
     ]
     percent = _percent(storage, report)
     findings += [
@@ -134,13 +140,16 @@ def _of(trigger: Trigger, report: ScalabilityReport | None) -> float | None:
     return value
 
 
-def _judged(trigger: Trigger, report: ScalabilityReport | None, value: float | None, why: str = "") -> Finding:
+def _judged(
+    trigger: Trigger, report: ScalabilityReport | None, value: float | None, settings: Settings, why: str = ""
+) -> Finding:
     """One trigger with the advice for it; advice without a reason of ours to fire is an advisory."""
+    limit = trigger.limit(settings)
     advice = [one.advice for one in report.recommendations if one.trigger == trigger.name] if report else []
     why = why or ("the function did not report it" if report else "there is no capacity report of this window")
     if value is None or value < 0:
         level = Level.UNKNOWN
-    elif value > trigger.limit:
+    elif value > limit:
         level = Level.WARNING
     else:
         level = Level.ADVISORY if advice else Level.OK
@@ -151,7 +160,7 @@ def _judged(trigger: Trigger, report: ScalabilityReport | None, value: float | N
         level=level,
         subject=trigger.subject,
         detail=said + (", which cannot be" if value is not None and value < 0 else ""),
-        expected=f"at most {trigger.limit:g} % {trigger.of}",
+        expected=f"at most {limit:g} % {trigger.of}",
         remedy=trigger.remedy + advised,
         guide=trigger.guide,
         metadata={"advice": advice} if advice else {},
@@ -160,13 +169,12 @@ def _judged(trigger: Trigger, report: ScalabilityReport | None, value: float | N
 
 def _response_time(held: Held | None, report: ScalabilityReport | None, settings: Settings) -> Finding:
     """The trigger for response times, by our baseline where one is in force and can be used, else by the function's."""
-    trigger = replace(RESPONSE_TIME, limit=settings.thresholds.baselines.trigger_percent)
-    told = _of(trigger, report)
+    told = _of(RESPONSE_TIME, report)
     if held is not None and held.percent is not None:
-        finding = _judged(trigger, report, held.percent)
+        finding = _judged(RESPONSE_TIME, report, held.percent, settings)
         beside = "" if told is None else f"; the function says {told:.4g} % of its own"
         return replace(finding, detail=f"{finding.detail}: {held.words}{beside}")
-    finding = _judged(trigger, report, told)
+    finding = _judged(RESPONSE_TIME, report, told, settings)
     why = held.words if held else "no baseline of ours is in force (G26)"
     return replace(finding, detail=f"{finding.detail}; by the function's own: {why}")
 
@@ -189,7 +197,7 @@ def _storage(storage: Storage, report: ScalabilityReport | None, percent: float 
     """The trigger for storage; whose sizes it was judged by, and whether the function knows another one."""
     told = report.storage_capacity_bytes if report else None
     missing = f"no size is configured (config/maintenance.yaml: {storage.setting})"
-    finding = _judged(STORAGE, report, percent, why=missing if storage.configured_bytes is None else "")
+    finding = _judged(STORAGE, report, percent, settings, why=missing if storage.configured_bytes is None else "")
     if percent is None:
         return finding
     said = finding.detail
@@ -216,7 +224,8 @@ def _forecast(
     settings: Settings,
     now: datetime,
 ) -> Finding:
-    """When 80 % of the room is reached; an advisory when it may be within the horizon."""
+    """When the trigger's share of the room is reached; an advisory when it may be within the horizon."""
+    full = f"{STORAGE.limit(settings):g} %"
     room, horizon_days = _room(storage, report), settings.maintenance.capacity.horizon_days
     if isinstance(found, NotEnough):
         level, said = Level.UNKNOWN, f"not collected: no forecast from so little: {found.reason}"
@@ -227,28 +236,31 @@ def _forecast(
         remedy = "Configure how large the storage is."
     else:
         level = Level.ADVISORY if found.earliest < horizon_days else Level.OK
-        said = f"{_reached(found)} of {amount(room, 'bytes')}; {_grows(found)}"
+        said = f"{_reached(found, full)} of {amount(room, 'bytes')}; {_grows(found)}"
         remedy = "See which tables grow (Table sizes), archive what is old, or plan for more storage."
     return Finding(
         key="capacity:forecast",
         level=level,
-        subject="Days until 80 % of the storage",
+        subject=f"Days until {full} of the storage",
         detail=said,
-        expected=f"80 % not within {horizon_days:g} days (config: capacity.horizon_days)",
+        expected=f"{full} not within {horizon_days:g} days (config: capacity.horizon_days)",
         remedy=remedy,
         guide="G18",
-        metadata={} if isinstance(found, NotEnough) else _drawn(found, room, history, now),
+        metadata={} if isinstance(found, NotEnough) else _drawn(found, room, STORAGE.limit(settings), history, now),
     )
 
 
-def _drawn(found: Forecast, room: float | None, history: Sequence[Point], now: datetime) -> dict[str, Any]:
+def _drawn(
+    found: Forecast, room: float | None, percent: float, history: Sequence[Point], now: datetime
+) -> dict[str, Any]:
     """What the report draws: at most ``DRAWN`` samples, in days from now, with the newest."""
     step = max(1, -(-len(history) // DRAWN))
     thinned = history[::-1][::step][::-1]
     return {
         "bytes_per_day": [found.low, found.per_day, found.high],
         "ahead": [[round(days, 3), *sizes] for days, *sizes in found.path],
-        "limit_bytes": None if room is None else growth.FULL * room,
+        "limit_bytes": None if room is None else percent / 100 * room,
+        "limit_percent": percent,
         "history": [[round((at - now) / timedelta(days=1), 3), size] for at, size in thinned],
     }
 
@@ -259,11 +271,11 @@ def _grows(found: Forecast) -> str:
     return f"{moves} a day ({low} to {high}, 95 %), from {found.points} samples of {found.span_days:.0f} days"
 
 
-def _reached(found: Forecast) -> str:
+def _reached(found: Forecast, full: str) -> str:
     days, earliest, latest = found.days, found.earliest, found.latest
     if days is None or earliest is None or latest is None or math.isinf(earliest):
-        return "never reaches 80 %"
+        return f"never reaches {full}"
     if days == 0:
-        return "has reached 80 %"
+        return f"has reached {full}"
     ends = f"{earliest:.0f} days to {'never' if math.isinf(latest) else f'{latest:.0f} days'}"
-    return f"reaches 80 % in {'no foreseeable time' if math.isinf(days) else f'{days:.0f} days'} (from {ends})"
+    return f"reaches {full} in {'no foreseeable time' if math.isinf(days) else f'{days:.0f} days'} (from {ends})"

@@ -106,7 +106,7 @@ def _forecast(
 ) -> Finding:
     """When a trigger is reached; an advisory when the middle does so within the horizon: one day beyond is no trend."""
     trigger, config = metric.trigger, settings.maintenance.capacity
-    history, limit = growth.known(points, now), _limit(metric, report)
+    history, limit = growth.known(points, now), _limit(metric, report, settings)
     reason = growth.too_little(history, now, config.least_days, config.least_points)
     good = f"not within {config.horizon_days:g} days (config: capacity.horizon_days)"
     finding = Finding(
@@ -121,7 +121,7 @@ def _forecast(
         said = f"not collected: no forecast of {metric.name} from so little: {reason}"
         return replace(finding, detail=said, remedy="The daily window measures it: see why it has no samples.")
     if limit is None:
-        said = f"not collected: the function did not report the baseline that {trigger.limit:g} % is of"
+        said = f"not collected: the function did not report the baseline that {trigger.limit(settings):g} % is of"
         return replace(finding, detail=said, remedy="See the answer of scalability_report, scope capacity.")
     ahead, newest = outlook(history), daily(history)[0]
     days, earliest, latest = growth.reached(ahead, newest, limit, now)
@@ -137,12 +137,12 @@ def _forecast(
     )
 
 
-def _limit(metric: Metric, report: ScalabilityReport | None) -> float | None:
+def _limit(metric: Metric, report: ScalabilityReport | None, settings: Settings) -> float | None:
     """The trigger's limit in the metric's unit; response time is held against the function's baseline."""
     if metric.trigger is not RESPONSE_TIME:
-        return metric.trigger.limit
+        return metric.trigger.limit(settings)
     baseline = report.response_time_baseline_ms if report else None
-    return metric.trigger.limit / 100 * baseline if baseline and baseline > 0 else None
+    return metric.trigger.limit(settings) / 100 * baseline if baseline and baseline > 0 else None
 
 
 def _when(limit: str, days: float, earliest: float, latest: float) -> str:

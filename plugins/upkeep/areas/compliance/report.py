@@ -8,6 +8,7 @@ from typing import Any
 from upkeep.areas.performance.weekly_answers import TOLD, as_number, text
 from upkeep.core.findings import Finding, Level, Sample
 from upkeep.ledger.write import Looked
+from upkeep.settings.load import Settings
 
 Body = Mapping[str, Any]
 
@@ -26,7 +27,7 @@ _REMEDIES = {
 }
 
 
-def compliance_report(body: Body) -> Looked:
+def compliance_report(body: Body, _: Settings) -> Looked:
     """The numbers of the period as evidence, and a warning for each rule that is broken by so many rows.
 
     A report of no type of consent, or of a period without any processing, has looked at nothing: UNKNOWN.

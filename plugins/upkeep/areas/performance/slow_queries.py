@@ -33,8 +33,8 @@ _PLANNED = re.compile(r"[\s(]*(select|insert|update|delete|merge|with|values|tab
 
 def slow_queries(look: Look) -> Looked:
     """A finding for each statement whose mean time is at or above the limit since the statistics were reset."""
-    limit = look.settings.maintenance.checks.slow_query_ms
-    expected = f"a mean below {limit:g} ms (config/maintenance.yaml: checks.slow_query_ms)"
+    limit = look.settings.thresholds.statements.slow_ms
+    expected = f"a mean below {limit:g} ms (config/thresholds.yaml: statements.slow_ms)"
     views = look.session.rows(queries.load("performance/statements_view"))
     if reason := obstacle(views[0] if views else None):
         said, remedy = reason

@@ -144,10 +144,10 @@ def _missing(one: Body) -> str:
     return f"{text(one['table'])}{columns}: {text(one['reason'])}"
 
 
-def query_optimization(body: Body, asked: Asked, _: Settings) -> Looked:
+def query_optimization(body: Body, asked: Asked, settings: Settings) -> Looked:
     """Statements that take at least ``min_duration`` ms on average (G84), without their literals."""
     result = body["result"]
-    least = (asked.get("query_filters") or {}).get("min_duration", 1000)
+    least = (asked.get("query_filters") or {}).get("min_duration", settings.thresholds.statements.slow_ms)
     expected = f"no statement with a mean of {least:g} ms or more"
     subject = "Slow statements by the function"
     if result["statements"] is None:
