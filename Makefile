@@ -3,6 +3,8 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 # Where it is set, each of Airflow's processes would compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
+# How many processes share the tests that start no Airflow.
+PROCESSES ?= 2
 # Where a run of the tests says which of them passed.
 PASSED := .test/passed
 
@@ -31,9 +33,10 @@ test: .venv/.dev ## run all tests on real servers; needs nothing that `make demo
 	    echo "No $${package%:*}: the $${package#*:} tests will count as not run. For them: sudo apt-get install $${package%:*}"; \
 	  fi; \
 	done
-	@# Side by side, for those on Airflow mostly wait; their output comes at the end. Both must have run and passed.
+	@# Side by side, for those on Airflow mostly wait; their output comes at the end. Both must have run and passed. The
+	@# others wait for servers a lot: two processes share them, a file each at a time, for a file shares its set-up.
 	@$(PY) -m pytest tests/e2e --passed $(PASSED)/e2e.json -rs > .e2e.log 2>&1 & e2e=$$!; \
-	$(PY) -m pytest tests --ignore=tests/e2e --passed $(PASSED)/rest.json -rs; rest=$$?; \
+	$(PY) -m pytest tests --ignore=tests/e2e -n $(PROCESSES) --dist loadfile --passed $(PASSED)/rest.json -rs; rest=$$?; \
 	echo "The tests on Airflow:"; wait $$e2e; e2e=$$?; cat .e2e.log; exit $$((rest ? rest : e2e))
 
 coverage: .venv/.dev ## run all tests, and write which of them proves which item of the guide

@@ -162,8 +162,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Listen only when the file was asked for."""
-    if file := config.getoption("passed"):
+    """Listen only when the file was asked for; of a run in several processes the first hears of all tests."""
+    if (file := config.getoption("passed")) and not hasattr(config, "workerinput"):
         file.unlink(missing_ok=True)
         config.pluginmanager.register(Passed(file))
 
