@@ -76,7 +76,7 @@ def _measure(dsn: str) -> Result:
 def _names() -> list[str]:
     """The SQL checks that the weekly DAG names, each once."""
     text = (ROOT / "dags" / "maintenance_weekly.py").read_text(encoding="utf-8")
-    return [name for name in dict.fromkeys(re.findall(r'flow\.check\("(\w+)"', text)) if name not in OF_LOGS]
+    return [name for name in dict.fromkeys(re.findall(r'flow\.check\("\w+/(\w+)"', text)) if name not in OF_LOGS]
 
 
 def _timed(dsn: str, name: str) -> float:

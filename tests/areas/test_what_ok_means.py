@@ -6,7 +6,7 @@ import re
 
 from upkeep.areas import answers
 from upkeep.areas.performance import weekly_answers
-from upkeep.areas.registry import CHECKS
+from upkeep.areas.registry import CHECKS, INSPECTIONS
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 
@@ -37,9 +37,8 @@ def test_every_answer_that_is_judged_has_its_row() -> None:
 
 
 def test_every_other_look_has_its_row() -> None:
-    """What is neither a check in the database nor an answer: the areas' other looks, and the age of the last scan."""
-    areas = {path.parent.name for path in (ROOT / "plugins/upkeep/areas").glob("*/look.py")} - {"indexes", "baselines"}
-    assert rows("Everything else").keys() == areas | {"latencies", "npm", "scaling", "scan_age"}
+    """What is neither a check in the database nor an answer: each inspection."""
+    assert rows("Everything else").keys() == INSPECTIONS.keys()
 
 
 def test_no_cell_is_empty() -> None:

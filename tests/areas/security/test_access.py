@@ -6,7 +6,6 @@ import json
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -25,6 +24,7 @@ from upkeep.ledger.write import Looked, plain
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import Settings, settings
 from upkeep.wires import database
+from upkeep.wires.queries import source
 
 CONFIG = settings(ROOT / "config")
 END = datetime(2026, 5, 10, 3, tzinfo=UTC)
@@ -374,7 +374,7 @@ def test_a_reset_forgets_slow_statements(counting: Platform) -> None:
 @pytest.mark.guide("G84", "holds")
 def test_more_slow_statements_than_are_shown_are_counted(counting: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one with most time in all stays, the others are counted."""
-    monkeypatch.setattr("upkeep.checks.slow.SHOWN", 1)
+    monkeypatch.setattr("upkeep.areas.performance.slow_queries.SHOWN", 1)
     counting.sql("SELECT pg_sleep(0.4)")
     counting.sql("SELECT 1, pg_sleep(0.2)")
     looked = slow(counting)
@@ -403,7 +403,7 @@ def test_what_the_server_forgot_stays_known_as_far_as_there_is_room(monkeypatch:
 
 def test_their_sources_are_files() -> None:
     """What a report names can be opened."""
-    assert all(Path(ROOT / check.source).is_file() for check in (*access.CHECKS, *slow_statements.CHECKS))
+    assert all((ROOT / source(check.path)).exists() for check in (*access.CHECKS, *slow_statements.CHECKS))
 
 
 @pytest.mark.guide("G76", "G84", "fires")

@@ -32,6 +32,7 @@ from upkeep.settings.audit import Audit
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.wires import database, queries
+from upkeep.wires.queries import source
 
 CONFIG = settings(ROOT / "config")
 SCHEMA = 'Api "S" 🦔%s'
@@ -887,7 +888,7 @@ def test_settings_of_the_server(server: Cluster, plain: Callable[[], dict[str, F
 
 def test_its_source_is_a_file() -> None:
     """What a report names can be opened."""
-    assert Path(ROOT / find("audit").source).is_file()
+    assert (ROOT / source(find("audit").path)).is_dir()
 
 
 def test_a_password_that_was_never_valid_is_told(estate: Estate) -> None:

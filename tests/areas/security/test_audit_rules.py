@@ -23,7 +23,7 @@ def test_each_rule_has_its_name_its_statement_and_its_section() -> None:
     names = [rule.name for rule in RULES]
     assert names == list(NAMES)
     assert len(set(names)) == len(names)
-    files = {file.name.partition(".")[0] for file in (ROOT / "include" / "sql" / "audit").glob("*.sql")}
+    files = {file.name.partition(".")[0] for file in (ROOT / "include/sql/security/audit").glob("*.sql")}
     assert files == set(names)
     assert re.findall(r"^### `(\w+)`$", DOCUMENT, re.MULTILINE) == names
 

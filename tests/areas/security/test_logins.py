@@ -17,6 +17,7 @@ from tests.stages.logs import platform as platform  # noqa: PLC0414  # a fixture
 from tests.stages.platform import Platform
 from upkeep.areas import logs
 from upkeep.areas.look import Look
+from upkeep.areas.patches.scan_age import scan_age
 from upkeep.areas.registry import find
 from upkeep.areas.security import logins
 from upkeep.core.findings import Level
@@ -25,6 +26,7 @@ from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.settings.values import Hours, TableName
 from upkeep.wires import database
+from upkeep.wires.queries import source
 
 NIGHT = datetime(2026, 5, 3, 23, 30, tzinfo=UTC)
 BEFORE = NOON - timedelta(days=3)
@@ -425,12 +427,12 @@ def test_once_servers_are_named_all_others_are_strangers(platform: Platform) -> 
 @pytest.mark.guide("G6", "fires", "silent")
 def test_the_age_of_the_last_scan() -> None:
     """None yet is UNKNOWN, eight days are ok and more a warning, the future is UNKNOWN."""
-    unseen = logins.scan_age(None, END)
+    unseen = scan_age(None, END)
     assert unseen.level is Level.UNKNOWN and "not collected: no weekly scan has been recorded yet" in unseen.detail
-    assert "no weekly scan has been recorded yet" in logins.scan_age(None, END).detail
-    assert logins.scan_age(END - timedelta(days=8), END).level is Level.OK
-    assert logins.scan_age(END - timedelta(days=8, seconds=1), END).level is Level.WARNING
-    unseen = logins.scan_age(END + timedelta(hours=1), END)
+    assert "no weekly scan has been recorded yet" in scan_age(None, END).detail
+    assert scan_age(END - timedelta(days=8), END).level is Level.OK
+    assert scan_age(END - timedelta(days=8, seconds=1), END).level is Level.WARNING
+    unseen = scan_age(END + timedelta(hours=1), END)
     assert (
         unseen.level is Level.UNKNOWN
         and "the last weekly scan is of 2026-05-04 03:00 UTC, which is still to come" in unseen.detail
@@ -677,7 +679,7 @@ def test_a_big_log_is_read_by_its_time_index_only(platform: Platform) -> None:
 def test_every_check_has_its_statement() -> None:
     """The source that a report names is a file."""
     assert tuple(check.name for check in logins.CHECKS) == ALL
-    assert all(Path(ROOT / check.source).is_file() for check in logins.CHECKS)
+    assert all((ROOT / source(check.path)).exists() for check in logins.CHECKS)
 
 
 # Configuration ----------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import json
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -22,6 +21,7 @@ from upkeep.ledger.write import Looked, clean, plain
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.wires import database, queries
+from upkeep.wires.queries import source
 
 CONFIG = settings(ROOT / "config")
 DUE = datetime(2026, 5, 3, 3, tzinfo=UTC)
@@ -349,4 +349,4 @@ def test_what_is_alarming(change: Change, alarming: bool) -> None:
 
 def test_its_source_is_a_file() -> None:
     """What a report names can be opened."""
-    assert Path(ROOT / find("permissions").source).is_file()
+    assert (ROOT / source(find("permissions").path)).is_dir()

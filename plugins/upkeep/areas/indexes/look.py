@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -154,7 +155,8 @@ def missing_indexes(look: Look) -> Looked:
     """
     main = look.settings.maintenance
     config = main.indexes
-    young = propose.usage(look.session, config, {}, main.sql, look.now).unknown
+    seen = propose.usage(look.session, config, {}, main.sql, look.now)
+    young = seen.unknown
     lacking = look.session.rows(look.session.load("indexes/missing_indexes"))
     keys = [row for row in lacking if row["live_rows"] >= config.advice_rows]
     uncounted = [row for row in lacking if row["uncounted"]]
@@ -168,7 +170,9 @@ def missing_indexes(look: Look) -> Looked:
         remedy = "ANALYZE these tables: neither the counters nor the catalogue know how many rows they have."
         findings += (_unknown("uncounted", "Foreign keys of tables that nobody counted", _names(uncounted), remedy),)
     if young:
-        findings += (_unknown("reads", "Tables that are read from end to end", young, "Look again later, or there."),)
+        until = {"until": seen.until.isoformat()} if seen.until else {}  # time alone is missing
+        unread = _unknown("reads", "Tables that are read from end to end", young, "Look again later, or there.")
+        findings += (replace(unread, metadata=until),)
     if small:
         findings += (_small(small, config.advice_rows),)
     return Looked(findings, (Sample("missing_indexes", float(len(keys)), "foreign keys"),))
