@@ -186,16 +186,17 @@ class LookOperator(Step):
         from upkeep.wires import database
 
         config = settings()
-        ledger, read = config.maintenance.ledger.tasks, config.target(self.target).connections.read
-        patience = config.maintenance.sql
+        ledger, patience = config.maintenance.ledger.tasks, config.maintenance.sql
         sources = Sources(
             target=self.target,
             window=window,
             step=self.task_id,
             config=config,
             ledger=lambda: database.session(postgres(ledger), patience, read_only=True),
-            read=lambda: database.session(postgres(read), patience, read_only=True),
-            replicas=replicas(self.target),
+            read=lambda: database.session(
+                postgres(config.target(self.target).connections.read), patience, read_only=True
+            ),
+            replicas=lambda: replicas(self.target),
             functions=functions,
             connection=connection,
             postgres=lambda found: postgres(found.conn_id, lambda _: found),

@@ -122,7 +122,7 @@ def inspect(sources: Sources) -> Looked:
 
 def _on_disk(cost: Cost, sources: Sources, now: datetime) -> list[Saving]:
     with sources.read() as session:
-        look = Look(session, sources.config, now, replicas=sources.replicas)
+        look = Look(session, sources.config, now, replicas=sources.replicas())
         found = unused(look)
         return [*([found] if found else []), *old_logs(look, cost.retention_days)]
 

@@ -171,7 +171,8 @@ def missing_indexes(look: Look) -> Looked:
         findings += (_unknown("uncounted", "Foreign keys of tables that nobody counted", _names(uncounted), remedy),)
     if young:
         until = {"until": seen.until.isoformat()} if seen.until else {}  # time alone is missing
-        unread = _unknown("reads", "Tables that are read from end to end", young, "Look again later, or there.")
+        remedy = f"From {seen.until:%Y-%m-%d} on it can be judged." if seen.until else "Look at the primary."
+        unread = _unknown("reads", "Tables that are read from end to end", young, remedy)
         findings += (replace(unread, metadata=until),)
     if small:
         findings += (_small(small, config.advice_rows),)
