@@ -22,7 +22,7 @@ from upkeep.areas.patches import npm, scan_age, versions
 from upkeep.areas.performance import slow_queries, trends
 from upkeep.areas.security import access, access_review, keys, logins, permissions
 from upkeep.areas.security.audit import checks as audit
-from upkeep.areas.tables import bloat, dead_rows
+from upkeep.areas.tables import bloat, dead_rows, freeze_age
 from upkeep.areas.thresholds import look as thresholds
 
 _MODULES = (
@@ -31,6 +31,7 @@ _MODULES = (
     overnight_alerts,
     logins,
     dead_rows,
+    freeze_age,
     server,
     indexes,
     access,

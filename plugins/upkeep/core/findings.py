@@ -9,10 +9,12 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class Level(StrEnum):
@@ -209,3 +211,18 @@ class NotCollected(Exception):  # no error: a step that has a reason not to look
     """Why a step does not look; the reason goes into the report."""
 
     state = "not collected"
+
+
+#: Findings that a look of many things makes; one more counts the rest.
+SHOWN = 50
+
+
+def each(rows: Sequence[T], finding: Callable[[T], Finding], good: Finding) -> tuple[Finding, ...]:
+    """A finding for each of the first ``SHOWN`` rows, and one that counts the rest; ``good`` when there is no row."""
+    if not rows:
+        return (good,)
+    found = [finding(row) for row in rows[:SHOWN]]
+    if (more := len(rows) - SHOWN) > 0:
+        detail = f"{more:,} more; the largest are shown"
+        found.append(Finding(f"{good.key}:more", Level.ADVISORY, good.subject, detail, "", "", good.guide))
+    return tuple(found)

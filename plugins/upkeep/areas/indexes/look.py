@@ -1,4 +1,4 @@
-"""Indexes that can go or are missing (G53), and tables that near a freeze by force (G13). Only looks and advises."""
+"""Indexes that can go or are missing (G53). Only looks and advises."""
 
 from __future__ import annotations
 
@@ -12,14 +12,11 @@ from psycopg import sql
 
 from upkeep.areas.indexes import partitions, propose
 from upkeep.areas.look import Check, Look
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import SHOWN, Finding, Level, Sample, each
 from upkeep.core.units import size
 from upkeep.gate.plans.statements import copyable
 from upkeep.ledger.write import Looked
 from upkeep.wires.database import Row
-
-#: Findings of one look; the rest is one more that counts them.
-SHOWN = 50
 
 #: How REINDEX CONCURRENTLY names an index that it has not finished, or has replaced.
 _LEFTOVER = re.compile(r"._cc(new|old)\d*$")
@@ -50,7 +47,7 @@ def unused_indexes(look: Look) -> Looked:
         return Looked((_good(look, name, subject, said),), samples, snapshot=snapshot)
     said = f"every index of {size(config.min_bytes)} or more was used since {seen.told} or has other work"
     good = _good(look, name, subject, said)
-    return Looked(_each(rows, partial(_unused, look, seen, known), good), samples, snapshot=snapshot)
+    return Looked(each(rows, partial(_unused, look, seen, known), good), samples, snapshot=snapshot)
 
 
 def _unused(look: Look, seen: propose.Usage, known: Mapping[int, datetime], row: Row) -> Finding:
@@ -77,7 +74,7 @@ def duplicate_indexes(look: Look) -> Looked:
     pairs = {row["oid"] for row in same}
     prefixes = [row for row in prefixes if row["oid"] not in pairs]
     good = _good(look, "duplicate_indexes", "Duplicate indexes", "no index does what another one does")
-    findings = _each([*same, *prefixes], _duplicate, good)
+    findings = each([*same, *prefixes], _duplicate, good)
     return Looked(findings, (Sample("duplicate_indexes", float(len(same)), "indexes"),))
 
 
@@ -102,7 +99,7 @@ def invalid_indexes(look: Look) -> Looked:
         lacking.setdefault(row["oid"], []).append(row)
     named = look.session.rows(look.session.load("indexes/named_like_leftovers"))
     good = _good(look, "invalid_indexes", "Invalid indexes", "no index is invalid, apart from those being built")
-    findings = _each([*rows, *named], partial(_invalid, lacking), good)
+    findings = each([*rows, *named], partial(_invalid, lacking), good)
     if look.session.row(look.session.load("indexes/unseen_builds"))["builds"]:
         said = "an index is being built, and this role may not see which: others may be invalid"
         remedy = "`python -m upkeep grants target` prints the GRANT of pg_monitor; or wait until it is built."
@@ -165,7 +162,7 @@ def missing_indexes(look: Look) -> Looked:
     scans = look.session.rows(look.session.load("indexes/sequential_scans"), limits)
     said = f"no large table lacks one for a foreign key{'' if young else ' or for its reads'}"
     good = _good(look, "missing_indexes", "Missing indexes", said)
-    findings = _each([*keys, *scans], _missing, good)
+    findings = each([*keys, *scans], _missing, good)
     if uncounted:
         remedy = "ANALYZE these tables: neither the counters nor the catalogue know how many rows they have."
         findings += (_unknown("uncounted", "Foreign keys of tables that nobody counted", _names(uncounted), remedy),)
@@ -217,51 +214,7 @@ def _missing(row: Row) -> Finding:
     return _advice(f"missing_indexes:{table}", subject, detail, "reads by index", remedy)
 
 
-def freeze_age(look: Look) -> Looked:
-    """A finding for each table and database whose oldest row nears, or is beyond, the age of a freeze by force."""
-    config = look.settings.maintenance.optimise
-    limits = {"percent": config.freeze_advisory_percent}
-    rows = look.session.rows(look.session.load("tables/freeze_age"), limits)
-    databases = [row for row in rows if row["kind"] == "database"]
-    old = [row for row in rows if row["percent"] >= config.freeze_advisory_percent]
-    worst = max(row["percent"] for row in databases)
-    good = _ok("freeze_age", "Freeze age", f"the oldest database is at {worst:.0f} % of a freeze by force", "G13")
-    samples = (Sample("freeze_age_percent", worst, "%"),)
-    warn = config.freeze_warning_percent
-    return Looked(_each(sorted(old, key=lambda row: -row["percent"]), partial(_old, warn), good), samples)
-
-
-def _old(warn: float, row: Row) -> Finding:
-    table = row["kind"] == "table"
-    name = f"{row['schema']}.{row['name']}" if table else row["name"]
-    remedy = (
-        "VACUUM (FREEZE) it at a quiet hour, before autovacuum does so by force."
-        if table
-        else "Freeze its oldest tables; it stays old while a transaction, prepared transaction or replication slot is."
-    )
-    return Finding(
-        key=f"freeze_age:{row['kind']}:{name}",
-        level=Level.WARNING if row["percent"] >= warn else Level.ADVISORY,
-        subject=f"{row['kind'].capitalize()} {name} nears a freeze by force",
-        detail=f"{row['percent']:.0f} % of its limit: {row['xid_age']:,} transactions, {row['mxid_age']:,} multixacts",
-        expected=f"below config/maintenance.yaml: optimise.freeze_advisory_percent, a warning from {warn:g} %",
-        remedy=remedy,
-        guide="G13",
-    )
-
-
 # What they share ----------------------------------------------------------------------------------------------
-
-
-def _each(rows: Sequence[Row], finding: Callable[[Row], Finding], good: Finding) -> tuple[Finding, ...]:
-    """A finding for each of the first rows and one that counts the rest; the good one when there is no row."""
-    if not rows:
-        return (good,)
-    found = [finding(row) for row in rows[:SHOWN]]
-    if (more := len(rows) - SHOWN) > 0:
-        detail = f"{more:,} more; the largest are shown"
-        found.append(Finding(f"{good.key}:more", Level.ADVISORY, good.subject, detail, "", "", good.guide))
-    return tuple(found)
 
 
 def _good(look: Look, key: str, subject: str, detail: str) -> Finding:
@@ -297,5 +250,4 @@ CHECKS = (
     _check("duplicate_indexes", "Indexes that do what another one does", duplicate_indexes),
     _check("invalid_indexes", "Indexes that cannot be used", invalid_indexes),
     _check("missing_indexes", "Foreign keys and large tables without an index", missing_indexes),
-    Check("tables/freeze_age", "G13", "Age of the oldest rows", freeze_age),
 )

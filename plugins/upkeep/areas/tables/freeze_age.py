@@ -1,0 +1,54 @@
+"""Tables and databases that near a freeze by force (G13). Only looks and advises."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from upkeep.areas.look import Check, Look
+from upkeep.core.findings import Finding, Level, Sample, each
+from upkeep.ledger.write import Looked
+from upkeep.wires.database import Row
+
+
+def freeze_age(look: Look) -> Looked:
+    """A finding for each table and database whose oldest row nears, or is beyond, the age of a freeze by force."""
+    config = look.settings.maintenance.optimise
+    limits = {"percent": config.freeze_advisory_percent}
+    rows = look.session.rows(look.session.load("tables/freeze_age"), limits)
+    databases = [row for row in rows if row["kind"] == "database"]
+    old = [row for row in rows if row["percent"] >= config.freeze_advisory_percent]
+    worst = max(row["percent"] for row in databases)
+    good = Finding(
+        "freeze_age",
+        Level.OK,
+        "Freeze age",
+        f"the oldest database is at {worst:.0f} % of a freeze by force",
+        "none",
+        "",
+        "G13",
+    )
+    samples = (Sample("freeze_age_percent", worst, "%"),)
+    warn = config.freeze_warning_percent
+    return Looked(each(sorted(old, key=lambda row: -row["percent"]), partial(_old, warn), good), samples)
+
+
+def _old(warn: float, row: Row) -> Finding:
+    table = row["kind"] == "table"
+    name = f"{row['schema']}.{row['name']}" if table else row["name"]
+    remedy = (
+        "VACUUM (FREEZE) it at a quiet hour, before autovacuum does so by force."
+        if table
+        else "Freeze its oldest tables; it stays old while a transaction, prepared transaction or replication slot is."
+    )
+    return Finding(
+        key=f"freeze_age:{row['kind']}:{name}",
+        level=Level.WARNING if row["percent"] >= warn else Level.ADVISORY,
+        subject=f"{row['kind'].capitalize()} {name} nears a freeze by force",
+        detail=f"{row['percent']:.0f} % of its limit: {row['xid_age']:,} transactions, {row['mxid_age']:,} multixacts",
+        expected=f"below config/maintenance.yaml: optimise.freeze_advisory_percent, a warning from {warn:g} %",
+        remedy=remedy,
+        guide="G13",
+    )
+
+
+CHECKS = (Check("tables/freeze_age", "G13", "Age of the oldest rows", freeze_age),)
