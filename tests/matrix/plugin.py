@@ -25,14 +25,15 @@ FROM = {
 }
 
 
-#: Of the areas' tests those of looks are asked of each major: they want a database, and nothing of the gate. Backups
-#: are checked in their folder with pg_verifybackup, which these builds do not have.
-DATABASES, GATE, NOT_SQL = {"target_dsn", "empty_database"}, {"stage", "kept"}, "tests/areas/backups/"
+#: Of the areas' tests those of looks are asked of each major: they want a server, and neither the gate nor a ledger.
+#: Backups are checked in their folder with pg_verifybackup, which these builds do not have.
+SERVER, BEYOND, NOT_SQL = "new_cluster", {"stage", "kept", "book"}, "tests/areas/backups/"
 
 
 def _is_of_a_look(item: pytest.Item) -> bool:
     wants = set(getattr(item, "fixturenames", ()))
-    return bool(wants & DATABASES) and not wants & GATE and not item.nodeid.startswith(NOT_SQL)
+    in_a_room = item.nodeid.count("/") > 2
+    return in_a_room and SERVER in wants and not wants & BEYOND and not item.nodeid.startswith(NOT_SQL)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
