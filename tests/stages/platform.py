@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import secrets
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 import pytest
@@ -16,6 +15,7 @@ from psycopg import sql
 
 from sandbox.postgres import Cluster
 from tests.stages import hostile
+from tests.stages.sessions import until as until  # noqa: PLC0414  # who has a platform waits too
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find
 from upkeep.core.findings import Finding, Level
@@ -24,9 +24,7 @@ from upkeep.settings.base import ROOT
 from upkeep.settings.load import Settings, settings
 from upkeep.wires import database
 
-T = TypeVar("T")
 CONFIG = settings(ROOT / "config")
-PATIENCE_SECONDS = 30
 NOW = datetime(2026, 5, 4, 2, tzinfo=UTC)
 
 
@@ -69,15 +67,6 @@ def limited(**limits: float) -> Settings:
     """Config with other limits of checks."""
     changed = CONFIG.maintenance.checks.model_copy(update=limits)
     return CONFIG.model_copy(update={"maintenance": CONFIG.maintenance.model_copy(update={"checks": changed})})
-
-
-def until(ask: Callable[[], T], good: Callable[[T], object] = bool) -> T:
-    """The first answer that is good; fails with the last one when none comes in time."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not good(found := ask()):
-        assert time.monotonic() < deadline, f"still {found!r} after {PATIENCE_SECONDS} s"
-        time.sleep(0.1)
-    return found
 
 
 @contextmanager
