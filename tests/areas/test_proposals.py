@@ -114,9 +114,12 @@ def test_a_lock_in_the_ledger_costs_the_kinds_that_need_it(worn: Stage, table: s
 
 
 def test_a_lock_in_the_target_costs_the_kinds_that_need_it(worn: Stage) -> None:
-    """Whoever locks a catalogue stops those that ask it, and none of the others."""
+    """Whoever locks a catalogue stops those that ask it, and none of the others.
+
+    Of these two PostgreSQL keeps no cache: a login does not wait for them, as it may for ``pg_constraint``.
+    """
     with psycopg.connect(worn.dsn) as holder:
-        holder.execute("LOCK TABLE pg_catalog.pg_constraint IN ACCESS EXCLUSIVE MODE")
+        holder.execute("LOCK TABLE pg_catalog.pg_depend, pg_catalog.pg_inherits IN ACCESS EXCLUSIVE MODE")
         found = collected(worn, "monthly")
     assert {"baselines", "thresholds"} <= set(kinds(found))
     assert {"indexes", "validate"} <= {said.partition(":")[0] for said in found.failed}
