@@ -18,7 +18,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from bench.measure import Result, free_port, size, spread
+from bench.measure import Result, size, spread
+from sandbox.ports import free_port
 from sandbox.postgres import Cluster, bin_dir
 from upkeep.areas.kinds import KINDS
 from upkeep.areas.tables import vacuum

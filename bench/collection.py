@@ -23,8 +23,9 @@ import requests
 from psycopg import ClientCursor
 
 from bench.load import daily
-from bench.measure import Result, free_port, size, spread
+from bench.measure import Result, size, spread
 from sandbox import target
+from sandbox.ports import free_port
 from sandbox.postgres import Cluster, bin_dir
 from sandbox.twin.keys import legacy_key, secret_key
 from upkeep.areas import answers, look

@@ -17,8 +17,9 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from bench.measure import Result, free_port, size
+from bench.measure import Result, size
 from sandbox import target
+from sandbox.ports import free_port
 from sandbox.postgres import Cluster
 from upkeep.areas.look import Check, Look, carry_out
 from upkeep.areas.registry import find

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,14 +28,6 @@ class Result:
     goal: str
     met: bool
     lines: tuple[str, ...] = ()
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def spread(values: Sequence[float]) -> str:

@@ -13,7 +13,8 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
-from bench.measure import Result, free_port, size
+from bench.measure import Result, size
+from sandbox.ports import free_port
 from sandbox.postgres import Cluster
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find

@@ -10,14 +10,18 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-#: The port each part would like; a taken one is passed over for the next free one.
-PORTS = {"airflow": 8080, "functions": 54321, "postgres": 54329, "supervisor": 54328, "slack": 54327, "registry": 54326}
+#: The port each part would like; a taken one is passed over for the next free one. All lie below 32768: from there on
+#: Linux gives ports to outgoing connections, and one of those can take a port after it was found free.
+PORTS = {"airflow": 8080, "functions": 28321, "postgres": 28329, "supervisor": 28328, "slack": 28327, "registry": 28326}
+#: Where `free_port` draws from: below 32768 too, and away from PORTS.
+DRAWN = range(12000, 28000)
 
 #: Environment: by how much a sandbox's ports are moved, out of the way of other programs.
 SHIFT = "UPKEEP_SANDBOX_PORT_SHIFT"
@@ -45,6 +49,11 @@ def reserved(folder: Path, kept: Mapping[str, int]) -> Iterator[dict[str, int]]:
                 print(f"  port {wanted} is taken: {name} gets {port}")
             found[name] = port
         yield found
+
+
+def free_port() -> int:
+    """A port of the loopback, drawn at random, that nobody listens on now; it is claimed by nobody."""
+    return next(filter(is_free, secrets.SystemRandom().sample(DRAWN, len(DRAWN))))
 
 
 def is_free(port: int) -> bool:

@@ -6,7 +6,6 @@ It is the wheel's, or what UPKEEP_TEST_POSTGRES names (`make matrix`).
 import os
 import secrets
 import shutil
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,18 +38,10 @@ os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="upkeep-airflow-")
 os.environ[ports.CLAIMS] = tempfile.mkdtemp(prefix="upkeep-claims-")
 
 
-def free_port() -> int:
-    """A port of the loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((postgres.HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture
 def port() -> int:
     """A port of the loopback for a server of the test's own."""
-    return free_port()
+    return ports.free_port()
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +51,7 @@ def new_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
 
     def make() -> postgres.Cluster:
         data = tmp_path_factory.mktemp("postgres") / "data"
-        one = postgres.Cluster(data, free_port(), secrets.token_urlsafe(12))
+        one = postgres.Cluster(data, ports.free_port(), secrets.token_urlsafe(12))
         one.init()
         made.append(one.directory().parent)
         return one

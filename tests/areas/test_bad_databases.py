@@ -13,9 +13,9 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from sandbox.ports import free_port
 from sandbox.postgres import Cluster
 from tests.conftest import database as fresh_database
-from tests.conftest import free_port
 from tests.stages.platform import Platform, bare, grant, login, platform  # noqa: F401  # two are fixtures
 from tests.stages.readers import CLOCKS, CONFIG, found_by_all, reader_of
 from tests.stages.standby import standby

@@ -27,10 +27,10 @@ import yaml
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from sandbox.ports import free_port
 from sandbox.postgres import HOST, Cluster
 from sandbox.target import OWNER
 from sandbox.twin import keys
-from tests.conftest import free_port
 from tests.stages.deployment import LEGACY_KEY, SECRET, SECRET_KEY, twin
 from tests.stages.pgbouncer import pooler
 from tests.stages.server import Server, answer

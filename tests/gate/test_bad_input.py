@@ -13,8 +13,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from sandbox.ports import free_port
 from sandbox.postgres import Cluster
-from tests.conftest import free_port
 from tests.stages.ledger import Ledger
 from tests.stages.pgbouncer import pooler, program, through
 from tests.stages.sessions import until

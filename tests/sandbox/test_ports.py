@@ -14,10 +14,9 @@ import psycopg
 import pytest
 
 from sandbox import processes
-from sandbox.ports import CLAIMS, PORTS, SHIFT, reserved
+from sandbox.ports import CLAIMS, DRAWN, PORTS, SHIFT, free_port, reserved
 from sandbox.postgres import HOST, Cluster
 from sandbox.stack import Sandbox, open_sandbox
-from tests.conftest import free_port
 from upkeep.settings.base import ROOT
 
 #: Draws up a sandbox as soon as the test says so.
@@ -32,12 +31,19 @@ for number in range(10):
 """
 
 
+def test_no_outgoing_connection_is_given_a_port_of_ours() -> None:
+    """Linux gives those from 32768 on, also one that was found free and whose server is not up yet."""
+    assert max(PORTS.values()) + 500 + 1000 < 32768  # 500 to pass over, and the shift of the tests' own sandbox
+    assert max(DRAWN) < min(port for name, port in PORTS.items() if name != "airflow")
+    assert free_port() in DRAWN
+
+
 def test_sandboxes_drawn_up_at_once_share_no_port(tmp_path: Path) -> None:
     """Four processes draw up ten sandboxes each at the same moment: 240 ports, each of them once."""
     argv = [sys.executable, "-c", DRAW]
     environ = {
         **os.environ,
-        SHIFT: "7000",
+        SHIFT: "3000",
         CLAIMS: str(tmp_path / "claims"),
         "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",
     }

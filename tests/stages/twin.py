@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import pytest
 import requests
 from psycopg import sql
 
+from sandbox.ports import free_port
 from sandbox.postgres import Cluster
 from sandbox.twin import keys
 from upkeep.settings.base import ROOT
@@ -64,9 +64,7 @@ class Twin:
 @contextmanager
 def running(dsn: str, folder: Path, **environment: str) -> Iterator[Twin]:
     """A twin process that answers, ended with the block."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     twin = Twin(f"http://127.0.0.1:{port}", folder / "faults.json", folder / "twin.log")
     settings = {
         "UPKEEP_TWIN_PORT": str(port),

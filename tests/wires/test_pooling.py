@@ -12,8 +12,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from sandbox.ports import free_port
 from sandbox.postgres import Cluster
-from tests.conftest import free_port
 from tests.stages.pgbouncer import pooler, program, through
 from tests.stages.platform import until
 from upkeep.areas.look import Look, carry_out

@@ -15,8 +15,8 @@ import pytest
 
 from sandbox import backups as sandbox
 from sandbox.backups import Store
+from sandbox.ports import free_port
 from sandbox.postgres import Cluster, bin_dir
-from tests.conftest import free_port
 from tests.stages.archives import switch
 from upkeep.areas.backups import files
 from upkeep.areas.backups.files import BackupError, Label, Segment
