@@ -1,6 +1,6 @@
 """`python -m upkeep check` as an operator runs it: a process of its own, a real target, ledger and functions twin.
 
-Each run costs an import of Airflow, so that one run shows several things; no run may show a secret.
+The processes are forked from one that has imported Airflow; no run may show a secret.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from sandbox.postgres import HOST, Cluster
 from sandbox.target import OWNER
 from sandbox.twin import keys
 from tests.stages.deployment import LEGACY_KEY, SECRET, SECRET_KEY, twin
+from tests.stages.forks import Forks, forks
 from tests.stages.pgbouncer import pooler
 from tests.stages.server import Server, answer
 from tests.stages.signing import CONNECTION, SIGNING
@@ -115,8 +116,8 @@ class Deployment:
 
     connections: Mapping[str, Mapping[str, Any]]
     passwords: Mapping[str, str]
-    home: Path
     config: Path
+    forks: Forks
 
     def check(self, *arguments: str, config: Path | None = None, **changed: Mapping[str, Any] | None) -> Said:
         """Run the command; a Connection that is changed gets these fields, one that is None is absent."""
@@ -135,13 +136,16 @@ class Deployment:
         }
         environment = {
             **kept,
-            "AIRFLOW_HOME": str(home or self.home),
+            **({"AIRFLOW_HOME": str(home)} if home else {}),
             "PYTHONPATH": str(ROOT / "plugins"),
             "UPKEEP_CONFIG": str(config or self.config),
             **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in fields.items()},
         }
-        argv = [sys.executable, "-m", "upkeep", *arguments]
-        done = subprocess.run(argv, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+        if home:  # Airflow takes it up when it is imported
+            argv = [sys.executable, "-m", "upkeep", *arguments]
+            done = subprocess.run(argv, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+        else:
+            done = self.forks.run(arguments, environment)
         hidden = {*self.passwords.values(), SECRET, SECRET_KEY, LEGACY_KEY}
         hidden |= {str(value["password"]) for value in fields.values()}
         assert not any(secret in done.stdout + done.stderr for secret in hidden)
@@ -250,7 +254,7 @@ def deployment(
             with psycopg.connect(cluster.dsn(database_name)) as opened:
                 ((pin,),) = opened.execute(queries.load(query).encode()).fetchall()
                 pins.append(str(pin))
-        with twin(reader, folder) as url:
+        with twin(reader, folder) as url, forks(folder) as forked:
             connections = {
                 "upkeep_functions": {"conn_type": "http", "host": url, "password": LEGACY_KEY},
                 "upkeep_target_read": connection(target, "upkeep_read", role_passwords["upkeep_read"]),
@@ -261,7 +265,7 @@ def deployment(
                 "upkeep_ledger_dashboard": connection(name, f"{name}_dashboard", passwords["dashboard"]),
             }
             known = {**role_passwords, **passwords, "postgres": cluster.password}
-            yield Deployment(connections, known, folder, _configure(folder, *pins))
+            yield Deployment(connections, known, _configure(folder, *pins), forked)
     finally:
         with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as opened:
             opened.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
