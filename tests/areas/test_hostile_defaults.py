@@ -23,6 +23,7 @@ from tests.stages.stage import Stage, changed
 from upkeep.areas import proposals
 from upkeep.core.findings import Finding
 from upkeep.gate.plans.model import Proposal
+from upkeep.gate.proposing import ProposalSources
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.settings.values import TableName
@@ -82,7 +83,7 @@ def proposed(stage: Stage, cadence: str = "monthly") -> tuple[list[Proposal], in
     """What the plan's task would plan."""
     asked = SHIPPED.model_copy(update={"maintenance": stage.config})
     about = (stage.name, cadence, stage.session, stage.ledger.session, asked, datetime.now(UTC), ())
-    found, left_out, failed = proposals.collect(proposals.Sources(*about))
+    found, left_out, failed = proposals.collect(ProposalSources(*about))
     assert failed == ()
     return found, left_out
 

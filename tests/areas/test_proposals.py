@@ -25,6 +25,7 @@ from upkeep.core.findings import Finding, Level
 from upkeep.core.windows import Authority
 from upkeep.gate.plans.form import body
 from upkeep.gate.plans.model import Plan, numbered
+from upkeep.gate.proposing import ProposalSources
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import Settings, settings
 from upkeep.settings.values import TableName
@@ -63,7 +64,7 @@ def collected(stage: Stage, cadence: str = "weekly", **given: Any) -> Collected:
 
     target = given.get("target") or stage.session
     return proposals.collect(
-        proposals.Sources(stage.name, cadence, target, ledger, asked, datetime.now(UTC), given.get("taken", ()))
+        ProposalSources(stage.name, cadence, target, ledger, asked, datetime.now(UTC), given.get("taken", ()))
     )
 
 

@@ -15,6 +15,7 @@ from upkeep.gate.apply.carry import write_down
 from upkeep.gate.drawn_up import Stored
 from upkeep.gate.kind import Kind
 from upkeep.gate.plans.model import Action
+from upkeep.gate.proposing import Proposals, ProposalSources
 from upkeep.wires.database import Row, Session
 
 KIND = "written"
@@ -46,8 +47,13 @@ def there(action: Action, before: Mapping[str, Any], after: Row | None) -> bool:
     return after is not None and action.id in after["rows"]
 
 
+def nothing(_: ProposalSources) -> Proposals:
+    """It is no plan's: the test draws it up."""
+    return [], 0
+
+
 def register(monkeypatch: pytest.MonkeyPatch, write: Callable[[Session, Action, str], None] = put) -> None:
-    monkeypatch.setitem(KINDS, KIND, Kind(in_force, other_version, there, write))
+    monkeypatch.setitem(KINDS, KIND, Kind(KIND, "G19", (), nothing, in_force, other_version, there, write))
 
 
 def approved(stage: Stage) -> Stored:

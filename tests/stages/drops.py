@@ -13,6 +13,7 @@ from upkeep.areas import proposals
 from upkeep.core.windows import Kind, Window
 from upkeep.gate.drawn_up import Stored
 from upkeep.gate.plans.model import Action, Proposal, numbered
+from upkeep.gate.proposing import ProposalSources
 from upkeep.ledger.write import Looked, StepRecord, add_step, open_window
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
@@ -33,7 +34,7 @@ def collected(stage: Stage, *taken: Action, **given: Any) -> tuple[list[Proposal
     asked = SHIPPED.model_copy(update={"maintenance": given.get("config") or config(stage)})
     now = given.get("now") or datetime.now(UTC)
     about = (stage.name, "weekly", stage.session, stage.ledger.session, asked, now, taken)
-    found, left_out, failed = proposals.collect(proposals.Sources(*about))
+    found, left_out, failed = proposals.collect(ProposalSources(*about))
     assert failed == ()
     return found, left_out
 

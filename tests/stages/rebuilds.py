@@ -13,6 +13,7 @@ from upkeep.areas import proposals
 from upkeep.areas.indexes import reindex
 from upkeep.gate.drawn_up import Stored
 from upkeep.gate.plans.model import Action, Proposal, numbered
+from upkeep.gate.proposing import ProposalSources
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.settings.maintenance import Maintenance
@@ -55,7 +56,7 @@ def collected(stage: Stage, *taken: Action, cadence: str = "monthly") -> tuple[l
     """What the plan's task would plan."""
     asked = SHIPPED.model_copy(update={"maintenance": stage.config})
     about = (stage.name, cadence, stage.session, stage.ledger.session, asked, datetime.now(UTC), taken)
-    found, left_out, failed = proposals.collect(proposals.Sources(*about))
+    found, left_out, failed = proposals.collect(ProposalSources(*about))
     assert failed == ()
     return found, left_out
 

@@ -9,6 +9,7 @@ from upkeep.areas import proposals
 from upkeep.areas.tables import constraints
 from upkeep.gate.drawn_up import Stored
 from upkeep.gate.plans.model import Action, Proposal, numbered
+from upkeep.gate.proposing import ProposalSources
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 
@@ -19,7 +20,7 @@ def collected(stage: Stage, *taken: Action, cadence: str = "monthly") -> list[Pr
     """The validations that the plan's task would plan."""
     asked = SHIPPED.model_copy(update={"maintenance": stage.config})
     about = (stage.name, cadence, stage.session, stage.ledger.session, asked, datetime.now(UTC), taken)
-    found, _, failed = proposals.collect(proposals.Sources(*about))
+    found, _, failed = proposals.collect(ProposalSources(*about))
     assert failed == ()
     return [one for one in found if one.action.kind == constraints.KIND]
 

@@ -1,21 +1,50 @@
-"""The kinds of action, by name: one room each knows what may be changed, and how."""
+"""The kinds of action, in the order in which a plan holds them: one module each knows what may be changed, and how.
+
+Few and quick ones first: an index that goes need not be vacuumed, and one is rebuilt after VACUUM has emptied it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from upkeep.areas.baselines import change
-from upkeep.areas.baselines.force import KIND
+from upkeep.areas.baselines import change as baselines
+from upkeep.areas.baselines.force import KIND as BASELINES
+from upkeep.areas.baselines.propose import proposals as baseline_proposals
 from upkeep.areas.indexes import drop, propose, reindex
 from upkeep.areas.tables import constraints, vacuum
-from upkeep.areas.thresholds import change as thresholds_change
-from upkeep.areas.thresholds.force import KIND as THRESHOLDS_KIND
+from upkeep.areas.thresholds import change as thresholds
+from upkeep.areas.thresholds.force import KIND as THRESHOLDS
+from upkeep.areas.thresholds.propose import proposals as threshold_proposals
 from upkeep.gate.kind import Kind
 
-KINDS: Mapping[str, Kind] = {
-    KIND: Kind(change.state, change.obstacle, change.was_done, change.write),
-    constraints.KIND: Kind(constraints.state, constraints.obstacle, constraints.was_done, run=constraints.run),
-    propose.KIND: Kind(
+_MONTHLY, _BOTH = ("monthly",), ("weekly", "monthly")
+
+_ALL = (
+    Kind(
+        BASELINES,
+        "G26",
+        _MONTHLY,
+        baseline_proposals,
+        baselines.state,
+        baselines.obstacle,
+        baselines.was_done,
+        write=baselines.write,
+    ),
+    Kind(
+        THRESHOLDS,
+        "G19",
+        _BOTH,
+        threshold_proposals,
+        thresholds.state,
+        thresholds.obstacle,
+        thresholds.was_done,
+        write=thresholds.write,
+    ),
+    Kind(
+        propose.KIND,
+        "G53",
+        _BOTH,
+        propose.proposals,
         drop.state,
         drop.obstacle,
         drop.was_done,
@@ -24,7 +53,21 @@ KINDS: Mapping[str, Kind] = {
         leftovers=drop.leftovers,
         partly=drop.partly,
     ),
-    vacuum.KIND: Kind(
+    Kind(
+        constraints.KIND,
+        "G60",
+        _MONTHLY,
+        constraints.proposals,
+        constraints.state,
+        constraints.obstacle,
+        constraints.was_done,
+        run=constraints.run,
+    ),
+    Kind(
+        vacuum.KIND,
+        "G59",
+        _BOTH,
+        vacuum.proposals,
         vacuum.state,
         vacuum.obstacle,
         vacuum.was_done,
@@ -33,7 +76,11 @@ KINDS: Mapping[str, Kind] = {
         partly=vacuum.partly,
         elsewhere=vacuum.elsewhere,
     ),
-    reindex.KIND: Kind(
+    Kind(
+        reindex.KIND,
+        "G55",
+        _MONTHLY,
+        reindex.proposals,
         reindex.state,
         reindex.obstacle,
         reindex.was_done,
@@ -41,7 +88,5 @@ KINDS: Mapping[str, Kind] = {
         leftovers=reindex.leftovers,
         elsewhere=reindex.elsewhere,
     ),
-    THRESHOLDS_KIND: Kind(
-        thresholds_change.state, thresholds_change.obstacle, thresholds_change.was_done, thresholds_change.write
-    ),
-}
+)
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ALL}

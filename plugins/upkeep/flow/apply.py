@@ -172,9 +172,6 @@ def _nothing() -> Finding:
     )
 
 
-#: The guide's item behind each kind; what is not named is maintenance of tables.
-_GUIDE = {"indexes": "G53", "reindex": "G55", "validate": "G60"}
-
 _LEVELS = {
     DONE: Level.OK,
     "refused": Level.ADVISORY,
@@ -193,9 +190,10 @@ _REMEDIES = {
 
 def _finding(outcome: Outcome) -> Finding:
     """One action's outcome, with what was predicted and what was measured."""
+    from upkeep.areas.kinds import KINDS
     from upkeep.core.text import seconds, visible
 
-    action, receipt = outcome.action, outcome.receipt
+    action, receipt, kind = outcome.action, outcome.receipt, KINDS.get(outcome.action.kind)
     took = f" in {seconds(receipt.duration_ms or 0)}" if receipt and receipt.outcome == DONE else ""
     return Finding(
         key=f"apply:{action.verb}:{action.schema}.{action.table}",
@@ -204,7 +202,7 @@ def _finding(outcome: Outcome) -> Finding:
         detail=f"{outcome.state}{took}" + (f": {outcome.reason}" if outcome.reason else ""),
         expected=f"done in about {seconds(action.predicted_ms)}",
         remedy=_REMEDIES.get(outcome.state, _AGAIN),
-        guide=_GUIDE.get(action.kind, "G59"),
+        guide=kind.guide if kind else "G52",
         metadata={
             "action": action.id,
             "statement": action.statement,

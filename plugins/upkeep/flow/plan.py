@@ -82,6 +82,7 @@ class PlanOperator(Step):
         from upkeep.areas import proposals
         from upkeep.gate.plans import model
         from upkeep.gate.plans.model import numbered
+        from upkeep.gate.proposing import ProposalSources
         from upkeep.wires import database
 
         config, now = settings().maintenance, datetime.now(UTC)
@@ -91,7 +92,7 @@ class PlanOperator(Step):
         with open_ledger() as ledger:
             taken = tuple(_approved_elsewhere(ledger, window, now))
         known = replicas(self.target)
-        sources = proposals.Sources(self.target, self.cadence, open_target, open_ledger, settings(), now, taken, known)
+        sources = ProposalSources(self.target, self.cadence, open_target, open_ledger, settings(), now, taken, known)
         collected = proposals.collect(sources)
         actions, measured = numbered(collected.proposals)
         plan = model.Plan(

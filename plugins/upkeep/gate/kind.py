@@ -1,4 +1,7 @@
-"""The one shape of a kind of action: what apply asks of it before an action runs and after. Areas hold the kinds."""
+"""The one shape of a kind of action: what it proposes, and what apply asks of it before an action runs and after.
+
+Areas hold the kinds.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,17 @@ from typing import Any
 
 from upkeep.gate.attempts import Leftover
 from upkeep.gate.plans.model import Action
+from upkeep.gate.proposing import Proposals, ProposalSources
 from upkeep.settings.maintenance import Maintenance
 from upkeep.wires.database import Row, Session
 
 
 @dataclass(frozen=True)
 class Kind:
-    """``state`` is the thing as the catalogue has it now, None when it is gone; it holds the counters that
+    """``name`` is its word in plans and config, ``guide`` the item that its actions carry out; a plan of one of its
+    ``cadences`` holds what ``propose`` finds: the proposals, and how many candidates there are in all.
+
+    ``state`` is the thing as the catalogue has it now, None when it is gone; it holds the counters that
     ``was_done`` compares. ``obstacle`` says why the planned thing is not there any more, empty when it is.
 
     With ``write`` (session, action, the plan's digest) an action changes the ledger and not the target: all three
@@ -30,6 +37,10 @@ class Kind:
     what may have happened to another thing that has the name by now; both are empty when nothing did.
     """
 
+    name: str
+    guide: str
+    cadences: tuple[str, ...]
+    propose: Callable[[ProposalSources], Proposals]
     state: Callable[[Session, Action], Row | None]
     obstacle: Callable[[Action, Row | None], str]
     was_done: Callable[[Action, Mapping[str, Any], Row | None], bool]
@@ -42,7 +53,7 @@ class Kind:
     elsewhere: Callable[[Action, Mapping[str, Any], Row | None], str] | None = None
 
 
-#: The kinds that there are, by name; whoever calls the gate hands them in.
+#: The kinds that there are, by name, in the order in which a plan holds them; whoever calls the gate hands them in.
 Kinds = Mapping[str, Kind]
 
 

@@ -28,6 +28,7 @@ from upkeep.core.windows import Kind, Window
 from upkeep.gate.drawn_up import Stored
 from upkeep.gate.permitted import Permit, add_permit
 from upkeep.gate.plans.model import Action, Proposal, numbered
+from upkeep.gate.proposing import ProposalSources
 from upkeep.ledger.write import Looked, StepRecord, add_step, open_window
 from upkeep.settings.base import ROOT, ConfigError
 from upkeep.settings.load import settings
@@ -201,7 +202,7 @@ def test_the_monthly_plan_holds_them_first(stage: Stage) -> None:
 
     def kinds(cadence: str, taken: tuple[Action, ...] = ()) -> list[tuple[str, str]]:
         about = (stage.name, cadence, stage.session, stage.ledger.session, SHIPPED, datetime.now(UTC), taken)
-        found, left_out, failed = proposals.collect(proposals.Sources(*about))
+        found, left_out, failed = proposals.collect(ProposalSources(*about))
         assert (left_out, failed) == (0, ())
         return [(one.action.kind, one.action.table) for one in found]
 

@@ -24,6 +24,7 @@ from upkeep.areas.baselines.subjects import Subject, samples, subjects
 from upkeep.core import statistics as robust
 from upkeep.core.findings import Level
 from upkeep.gate.plans.model import Action, Proposal
+from upkeep.gate.proposing import Proposals, ProposalSources
 from upkeep.ledger.read import daily_values
 from upkeep.settings.load import Settings
 from upkeep.settings.thresholds import Thresholds
@@ -158,6 +159,13 @@ def _proposal(one: Outlook, now: InForce, roles: tuple[str, ...]) -> Proposal:
     return Proposal(action, seen)
 
 
+def proposals(sources: ProposalSources) -> Proposals:
+    """What a plan would change of them. Raises NotAsked."""
+    with sources.remembering() as session:
+        found = proposals_from_ledger(session, sources.name, sources.settings, sources.taken, sources.now)
+    return found, len(found)
+
+
 def proposals_from_ledger(
     session: Session, target: str, settings: Settings, taken: Iterable[Action], now: datetime
 ) -> list[Proposal]:
@@ -166,5 +174,5 @@ def proposals_from_ledger(
     planned = {(action.schema, action.table) for action in taken if action.kind == KIND}
     standing = in_force(session, config, target)
     values = history(session, target, config, now)
-    proposals = propose(values, standing, config, settings.maintenance.approval.roles[KIND])
-    return [one for one in proposals if (one.action.schema, one.action.table) not in planned]
+    proposed = propose(values, standing, config, settings.maintenance.approval.roles[KIND])
+    return [one for one in proposed if (one.action.schema, one.action.table) not in planned]

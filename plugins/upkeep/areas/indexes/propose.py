@@ -25,6 +25,8 @@ from psycopg import sql
 from upkeep.core.text import visible
 from upkeep.gate.plans.model import Action, Proposal
 from upkeep.gate.plans.statements import copyable
+from upkeep.gate.proposing import Proposals, ProposalSources
+from upkeep.ledger.read import newest_snapshot
 from upkeep.settings.approval import Indexes
 from upkeep.settings.maintenance import Maintenance, Sql
 from upkeep.wires import database, fingerprints
@@ -209,6 +211,17 @@ def candidates(
         rows += [row for row in told if old_enough(row["known"], config.indexes, now)]
     left_out = set(taken)
     return fingerprints.with_shapes(session, [row for row in rows if row["oid"] not in left_out])
+
+
+def proposals(sources: ProposalSources) -> Proposals:
+    """What a plan would drop. Raises NotAsked."""
+    config, taken = sources.settings.maintenance, sources.taken_of(KIND)
+    with sources.remembering() as session:
+        known = known_since(newest_snapshot(session, sources.name, AGES))
+    with sources.reading() as target:
+        seen = usage(target, config.indexes, sources.replicas, config.sql, sources.now)
+        rows = candidates(target, config, seen, known, sources.now, taken)
+    return propose(rows[:MOST_DROPS], sources.roles(KIND)), len(rows)
 
 
 def propose(rows: Iterable[Row], roles: tuple[str, ...]) -> list[Proposal]:

@@ -13,128 +13,31 @@ are ours to remove under it, all others are for kind ``indexes``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 from psycopg import sql
 
+from upkeep.areas.indexes import propose as drop
+from upkeep.areas.tables import bloat_measurement as measurement
+from upkeep.areas.tables.bloat_measurement import MEASURED, Bloat
 from upkeep.core.text import visible
 from upkeep.gate import predictions
 from upkeep.gate.attempts import Leftover
 from upkeep.gate.plans.model import Action, Proposal
 from upkeep.gate.plans.statements import copyable
 from upkeep.gate.predictions import Learned
+from upkeep.gate.proposing import Proposals, ProposalSources
 from upkeep.settings.maintenance import Maintenance
 from upkeep.settings.reindex import Reindex
-from upkeep.wires import database, fingerprints
+from upkeep.wires import fingerprints
 from upkeep.wires.database import Row, Session
 
 KIND, VERB = "reindex", "reindex"
-
-#: How a bloat is known.
-MEASURED, ESTIMATED = "measured", "estimated"
 
 _REINDEX = sql.SQL("REINDEX INDEX CONCURRENTLY {}")
 _DROP = sql.SQL("DROP INDEX CONCURRENTLY {}")
 #: Servers whose CONCURRENTLY loses rows of the new index (14.0 to 14.3, see the notes of 14.4).
 _UNSAFE = range(140_000, 140_004)
-
-
-@dataclass(frozen=True)
-class Bloat:
-    """The share that is bloat, None when it is not known; ``why`` says why it was not measured.
-
-    ``rows`` are a measured table's live and dead ones.
-    """
-
-    percent: float | None
-    how: str = MEASURED
-    why: str = ""
-    rows: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True)
-class Extension:
-    """pgstattuple here: the schema to call it in, or why it cannot be called and how that is mended."""
-
-    schema: str
-    why: str = ""
-    remedy: str = ""
-
-
-# Looking ------------------------------------------------------------------------------------------------------
-
-
-def extension(session: Session) -> Extension:
-    """Whether bloat can be measured by this role."""
-    row = session.row(session.load("tables/bloat/extension"))
-    if row["schema"] and row["may"]:
-        return Extension(row["schema"])
-    if row["schema"]:
-        why = f"role {row['role']} may not call the functions of extension pgstattuple"
-        remedy = f"GRANT pg_stat_scan_tables (or pg_monitor) and USAGE on schema {row['schema']} to it."
-        return Extension("", why, remedy)
-    install = "As a superuser, in the maintained database: CREATE EXTENSION pgstattuple;"
-    package = "" if row["available"] else " It comes with the server's contrib package, which is not installed."
-    return Extension("", "extension pgstattuple is not installed", install + package)
-
-
-def tables(session: Session, config: Reindex) -> list[Row]:
-    """Config's tables and their partitions in config's order, ``oid`` None where there is none of that name."""
-    names = {"schemas": [name.schema for name in config.tables], "tables": [name.table for name in config.tables]}
-    return session.rows(session.load("tables/bloat/tables"), names)
-
-
-def indexes(session: Session, config: Reindex, found: Iterable[Row]) -> list[Row]:
-    """The valid indexes of these tables that are large enough to matter, the largest first."""
-    oids = [row["oid"] for row in found if row["oid"] is not None]
-    rows = session.rows(session.load("tables/bloat/indexes"), {"tables": oids})
-    return fingerprints.with_shapes(session, [row for row in rows if row["bytes"] >= max(1, config.min_bytes)])
-
-
-def table_bloat(session: Session, config: Reindex, has: Extension, row: Row) -> Bloat:
-    """How much of a table is dead rows and free room: measured, else from the counters and widths of statistics."""
-    measured = _measured(session, "tables/bloat/measure_table", has, config, row)
-    if isinstance(measured, str):
-        return _estimated(row["bytes"], row["needed_bytes"], measured)
-    rows = (measured["live_rows"], measured["dead_rows"])
-    return Bloat(measured["dead_percent"] + measured["free_percent"], rows=rows)
-
-
-def index_bloat(session: Session, config: Reindex, has: Extension, row: Row) -> Bloat:
-    """How much of an index a rebuild would give back. Other methods than B-tree are not judged."""
-    if row["method"] != "btree":
-        return Bloat(None, ESTIMATED, f"bloat of method {row['method']} is not measured")
-    measured = _measured(session, "tables/bloat/measure_index", has, config, row)
-    if isinstance(measured, str):
-        return _estimated(row["bytes"], row["needed_bytes"], measured)
-    pages = measured["leaf_pages"] + measured["idle_pages"]
-    if not measured["leaf_pages"]:  # its density is no number
-        return Bloat(100.0 if pages else 0.0)
-    kept = measured["leaf_pages"] * measured["density"] / row["fillfactor"]
-    return Bloat(max(0.0, 100 * (1 - kept / pages)))
-
-
-def _measured(session: Session, statement: str, has: Extension, config: Reindex, row: Row) -> Row | str:
-    """What the extension says, or why it was not asked or did not answer in time."""
-    if not has.schema:
-        return has.why
-    if row["bytes"] > config.measure_max_bytes:
-        return "it is larger than reindex.measure_max_bytes"
-    try:
-        with session.connection.transaction():
-            return session.row(database.statement(statement, schema=has.schema), {"oid": row["oid"]})
-    except psycopg.Error as error:
-        if session.connection.closed:
-            raise
-        return f"it could not be measured ({visible(' '.join(str(error).split()))[:200]})"
-
-
-def _estimated(size: int, needed: int | None, why: str) -> Bloat:
-    if needed is None:
-        return Bloat(None, ESTIMATED, f"{why}, and without ANALYZE it cannot be estimated")
-    return Bloat(max(0.0, 100 * (1 - needed / size)) if size else 0.0, ESTIMATED, why)
 
 
 def unsafe(version: int) -> str:
@@ -168,14 +71,14 @@ def candidates(session: Session, config: Maintenance, target: str, taken: Iterab
 
     Each has its ``percent`` and ``free_bytes``. Without a known storage there is none; ``taken`` are OIDs to leave out.
     """
-    free, has = free_room(session, config, target), extension(session)
+    free, has = free_room(session, config, target), measurement.extension(session)
     if free is None or not has.schema or unsafe(session.version):
         return []
     left_out, found = set(taken), []
-    for row in indexes(session, config.reindex, tables(session, config.reindex)):
+    for row in measurement.indexes(session, config.reindex, measurement.tables(session, config.reindex)):
         if row["oid"] in left_out or needed_room(config.reindex, row["bytes"]) > free:
             continue
-        bloat = index_bloat(session, config.reindex, has, row)
+        bloat = measurement.index_bloat(session, config.reindex, has, row)
         if bloated(config.reindex, row, bloat):
             found.append(row | {"percent": bloat.percent, "free_bytes": free})
     return sorted(found, key=lambda row: (-row["percent"] * row["bytes"], row["oid"]))
@@ -186,6 +89,15 @@ def bloated(config: Reindex, row: Row, bloat: Bloat) -> bool:
     if bloat.percent is None or bloat.how != MEASURED or not row["rebuildable"]:
         return False
     return bloat.percent >= config.bloat_percent
+
+
+def proposals(sources: ProposalSources) -> Proposals:
+    """What a plan would rebuild. Raises NotAsked."""
+    config, known = sources.settings.maintenance, sources.learned(KIND)
+    taken = sources.taken_of(KIND) + sources.taken_of(drop.KIND)  # what goes is not rebuilt first
+    with sources.reading() as target:
+        rows = candidates(target, config, sources.name, taken)
+    return propose(rows, config, sources.roles(KIND), known), len(rows)
 
 
 def propose(

@@ -6,9 +6,9 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from upkeep.areas.indexes import reindex
-from upkeep.areas.indexes.reindex import Bloat, Extension
 from upkeep.areas.look import Check, Look
-from upkeep.areas.tables import constraints, domains, vacuum
+from upkeep.areas.tables import bloat_measurement, constraints, domains, vacuum
+from upkeep.areas.tables.bloat_measurement import Bloat, Extension
 from upkeep.core.findings import Finding, Level, Sample
 from upkeep.core.units import size
 from upkeep.ledger.write import Looked
@@ -57,13 +57,13 @@ class _Judged:
 def bloat(look: Look) -> Looked:
     """A finding for each of config's tables and its indexes, and one about the room that rebuilds need."""
     config = look.settings.maintenance.reindex
-    has = reindex.extension(look.session)
-    found = reindex.tables(look.session, config)
+    has = bloat_measurement.extension(look.session)
+    found = bloat_measurement.tables(look.session, config)
     judged = [
-        _Judged(row, reindex.index_bloat(look.session, config, has, row))
-        for row in reindex.indexes(look.session, config, found)
+        _Judged(row, bloat_measurement.index_bloat(look.session, config, has, row))
+        for row in bloat_measurement.indexes(look.session, config, found)
     ]
-    heaps = [(row, reindex.table_bloat(look.session, config, has, row)) for row in found if row["bytes"]]
+    heaps = [(row, bloat_measurement.table_bloat(look.session, config, has, row)) for row in found if row["bytes"]]
     measured = {row["oid"]: heap.rows for row, heap in heaps if heap.rows}
     needy = vacuum.candidates(look.session, look.settings.maintenance.optimise, (), measured, most=None)
     planned = {row["oid"] for row in needy if row["vacuum"]}
@@ -150,7 +150,7 @@ def _vacuum(over: Sequence[tuple[Row, Bloat]], planned: Set[int]) -> str:
     """What a plan does about tables that are over the limit, or that none does and why."""
     if names := [_name(row) for row, _ in over if row["oid"] in planned]:
         return f"The next plan proposes VACUUM of {', '.join(names)}: it frees dead rows for new ones. {_FULL}"
-    if any(heap.how == reindex.ESTIMATED for _, heap in over):
+    if any(heap.how == bloat_measurement.ESTIMATED for _, heap in over):
         statement = "; ".join(vacuum.by_hand(row["schema"], row["table"]) for row, _ in over)
         why = "the counters tell of too few dead rows, as they do after a reset too"
         return f"No plan proposes VACUUM: {why}. Install pgstattuple, or by hand: {statement}"
@@ -170,7 +170,7 @@ def _indexes(name: str, table: str, judged: Sequence[_Judged], limit: float) -> 
     unknown = [one for one in judged if one.bloat.percent is None and one.row["method"] == "btree"]
     level = Level.ADVISORY if over else Level.UNKNOWN if unknown else Level.OK
     subject = {Level.ADVISORY: "have bloat", Level.UNKNOWN: "are unknown"}.get(level, "are not bloated")
-    measured = any(one.bloat.how == reindex.MEASURED for one in over)
+    measured = any(one.bloat.how == bloat_measurement.MEASURED for one in over)
     proposed = "The monthly plan proposes REINDEX INDEX CONCURRENTLY of what was measured, where there is room."
     estimate = "It is an estimate, and nothing is proposed by it: measure it (pgstattuple, reindex.measure_max_bytes)."
     return Finding(

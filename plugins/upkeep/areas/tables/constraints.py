@@ -20,6 +20,7 @@ from upkeep.gate.attempts import Changed
 from upkeep.gate.plans.model import Action, Proposal
 from upkeep.gate.plans.statements import copyable
 from upkeep.gate.predictions import Learned
+from upkeep.gate.proposing import Proposals, ProposalSources
 from upkeep.wires.database import Row, Session
 
 KIND, VERB = "validate", "validate"
@@ -113,6 +114,14 @@ def candidates(session: Session, taken: Iterable[int]) -> list[Row]:
     left_out = set(taken)
     rows = [row for row in unvalidated(session) if row["oid"] not in left_out]
     return [row for row in rows if violators(session, row).violators == 0]
+
+
+def proposals(sources: ProposalSources) -> Proposals:
+    """What a plan would validate. Raises NotAsked."""
+    speed, known = sources.settings.maintenance.optimise.megabytes_per_second, sources.learned(KIND)
+    with sources.reading() as target:
+        rows = candidates(target, sources.taken_of(KIND))
+    return propose(rows, speed, sources.roles(KIND), known), len(rows)
 
 
 def propose(

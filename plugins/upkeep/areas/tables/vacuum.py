@@ -11,12 +11,14 @@ from typing import Any
 
 from psycopg import sql
 
+from upkeep.areas.tables import bloat_measurement
 from upkeep.core.text import visible
 from upkeep.gate import predictions
 from upkeep.gate.attempts import Changed
 from upkeep.gate.plans.model import MOST_ACTIONS, Action, Proposal
 from upkeep.gate.plans.statements import copyable
 from upkeep.gate.predictions import Learned
+from upkeep.gate.proposing import Proposals, ProposalSources
 from upkeep.settings.approval import Optimise
 from upkeep.wires import queries
 from upkeep.wires.database import Row, Session
@@ -63,6 +65,16 @@ def candidates(
         "most": most,
     }
     return session.rows(session.load("tables/dead_rows"), parameters)
+
+
+def proposals(sources: ProposalSources) -> Proposals:
+    """What a plan would vacuum or analyze. Raises NotAsked."""
+    config, known = sources.settings.maintenance, sources.learned(KIND)
+    with sources.reading() as target:
+        measured = bloat_measurement.measured_rows(target, config.reindex)
+        rows = candidates(target, config.optimise, sources.taken_of(KIND), measured)
+        found = propose(rows, config.optimise, sources.roles(KIND), target.version, known)
+    return found, rows[0]["candidates"] if rows else 0
 
 
 def propose(

@@ -21,6 +21,7 @@ from upkeep.areas.thresholds.force import KIND, InForce, in_force, statement
 from upkeep.core import statistics as robust
 from upkeep.core.findings import Bands, Finding, Level
 from upkeep.gate.plans.model import Action, Proposal
+from upkeep.gate.proposing import Proposals, ProposalSources
 from upkeep.ledger.read import daily_values
 from upkeep.settings.load import Settings
 from upkeep.settings.thresholds import Thresholds
@@ -142,6 +143,13 @@ def _action(metric: str, bands: Bands, now: InForce, roles: tuple[str, ...]) -> 
     )
 
 
+def proposals(sources: ProposalSources) -> Proposals:
+    """What a plan would change of them. Raises NotAsked."""
+    with sources.remembering() as session:
+        found = proposals_from_ledger(session, sources.name, sources.settings, sources.taken, sources.now)
+    return found, len(found)
+
+
 def proposals_from_ledger(
     session: Session, target: str, settings: Settings, taken: Iterable[Action], now: datetime
 ) -> list[Proposal]:
@@ -150,8 +158,8 @@ def proposals_from_ledger(
     planned = {(action.schema, action.table) for action in taken if action.kind == KIND}
     judged_by = in_force(session, config, target)
     values = history(session, target, config, now)
-    proposals = propose(values, judged_by, config, settings.maintenance.approval.roles[KIND])
-    return [one for one in proposals if (one.action.schema, one.action.table) not in planned]
+    proposed = propose(values, judged_by, config, settings.maintenance.approval.roles[KIND])
+    return [one for one in proposed if (one.action.schema, one.action.table) not in planned]
 
 
 # The weekly look -------------------------------------------------------------------------------------------------
