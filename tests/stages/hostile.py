@@ -130,7 +130,7 @@ def defaults(dsn: str, roles: Iterable[str] = ()) -> Iterator[None]:
 
 # Everywhere -----------------------------------------------------------------------------------------------------
 
-_OURS = tuple(str(Path(__file__).parents[1] / folder) for folder in ("tests", "sandbox"))
+_OURS = tuple(str(Path(__file__).parents[2] / folder) for folder in ("tests", "sandbox"))
 _CONNECT = psycopg.Connection.connect
 #: What the server ships with, which is what a test for itself expects; asked once.
 _USUAL = """
