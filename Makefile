@@ -3,8 +3,8 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 # Where it is set, each of Airflow's processes would compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
-# How many processes share the tests that start no Airflow.
-PROCESSES ?= 2
+# How many processes share the tests that start no Airflow: all cores but one, which those on Airflow take.
+PROCESSES ?= $(shell cores=$$(nproc); echo $$((cores > 2 ? cores - 1 : 1)))
 # Where a run of the tests says which of them passed.
 PASSED := .test/passed
 
@@ -33,8 +33,8 @@ test: .venv/.dev ## run all tests on real servers; needs nothing that `make demo
 	    echo "No $${package%:*}: the $${package#*:} tests will count as not run. For them: sudo apt-get install $${package%:*}"; \
 	  fi; \
 	done
-	@# Side by side, for those on Airflow mostly wait; their output comes at the end. Both must have run and passed. The
-	@# others wait for servers a lot: two processes share them, a file each at a time, for a file shares its set-up.
+	@# Side by side; the output of those on Airflow comes at the end. Both must have run and passed. Where there are cores
+	@# enough several processes share the others, a file each at a time, for a file shares its set-up.
 	@$(PY) -m pytest tests/e2e --passed $(PASSED)/e2e.json -rs > .e2e.log 2>&1 & e2e=$$!; \
 	$(PY) -m pytest tests --ignore=tests/e2e -n $(PROCESSES) --dist loadfile --passed $(PASSED)/rest.json -rs; rest=$$?; \
 	echo "The tests on Airflow:"; wait $$e2e; e2e=$$?; cat .e2e.log; exit $$((rest ? rest : e2e))
@@ -53,7 +53,7 @@ mutants: .venv/.dev ## plant small faults in the code of the gate and around it,
 	@nice $(PY) -m tests.mutants --sample $(SAMPLE) --seed $(SEED) $(ROOMS)
 
 hostile: .venv/.dev ## run the tests of SQL and of apply in databases and as roles with hostile defaults
-	@UPKEEP_HOSTILE_DEFAULTS=1 $(PY) -m pytest tests/areas tests/gate tests/ledger tests/wires -n $(PROCESSES) --dist loadfile -rs
+	@UPKEEP_HOSTILE_DEFAULTS=1 $(PY) -m pytest tests/areas tests/gate tests/ledger tests/wires -n auto --dist loadfile -rs
 
 MAJORS ?=
 matrix: .venv/.dev ## run the tests of the SQL checks on PostgreSQL 14 to 18; needs npm (MAJORS="14 18" takes these two)
