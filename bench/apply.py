@@ -23,16 +23,16 @@ from sandbox.ports import free_port
 from sandbox.postgres import Cluster, bin_dir
 from upkeep.areas.kinds import KINDS
 from upkeep.areas.tables import vacuum
-from upkeep.core.windows import Kind, Window
+from upkeep.core.windows import Window, WindowKind
 from upkeep.gate import predictions
-from upkeep.gate.apply.run import Applying, Places
-from upkeep.gate.drawn_up import Stored, add_plan
+from upkeep.gate.apply.run import ApplyRun, Connectors
+from upkeep.gate.decision_store import add_decision, add_shown
+from upkeep.gate.permit_store import Receipt, past_actions
 from upkeep.gate.permits import Decision
-from upkeep.gate.permitted import Receipt, past_actions
+from upkeep.gate.plan_store import StoredPlan, add_plan
 from upkeep.gate.plans.model import SCHEDULE, Plan, numbered
 from upkeep.gate.signatures import keys
 from upkeep.gate.signatures.keys import Signer
-from upkeep.gate.store import add_decision, add_shown
 from upkeep.ledger.migrations.upgrade import upgrade
 from upkeep.ledger.write import open_window
 from upkeep.settings.approval import Person, Role
@@ -69,7 +69,7 @@ class Platform:
         """The target, as its superuser."""
         return psycopg.connect(self.cluster.dsn(TARGET), autocommit=True)
 
-    def approved(self, tables: list[str]) -> Stored:
+    def approved(self, tables: list[str]) -> StoredPlan:
         """A plan of a VACUUM for each table, approved by both roles."""
         now = datetime.now(UTC)
         with self.admin() as admin:
@@ -84,7 +84,9 @@ class Platform:
         known = predictions.learned(past, self.config.optimise.least_receipts)
         proposals = vacuum.propose(chosen, self.config.optimise, ("dba", "devops"), version, known)
         actions, measured = numbered(proposals)
-        window = Window(TARGET, "weekly", Kind.MANUAL, DUE, now, DUE, now, secrets.token_hex(8), "bench", instance="1")
+        window = Window(
+            TARGET, "weekly", WindowKind.MANUAL, DUE, now, DUE, now, secrets.token_hex(8), "bench", instance="1"
+        )
         plan = Plan(
             target=TARGET,
             cadence="weekly",
@@ -106,7 +108,7 @@ class Platform:
                 self._decide(session, window, stored, role)
         return stored
 
-    def _decide(self, session: database.Session, window: Window, stored: Stored, role: str) -> None:
+    def _decide(self, session: database.Session, window: Window, stored: StoredPlan, role: str) -> None:
         ids = [action.id for action in stored.plan.actions]
         shown = {"task_id": role, "map_index": -1, "try_number": 1}
         more = {"role": role, "digest": stored.digest, "body_digest": "", "action_ids": ids, "asked": [role]}
@@ -114,12 +116,12 @@ class Platform:
         decision = Decision(role, role, frozenset(ids), datetime.now(UTC))
         add_decision(session, stored.digest, number, decision, self.signer)
 
-    def apply(self, stored: Stored) -> list[Receipt]:
+    def apply(self, stored: StoredPlan) -> list[Receipt]:
         """Apply it all; the receipts."""
-        places = Places(self.connect("ledger"), self.connect(TARGET), self.connect(TARGET))
+        connectors = Connectors(self.connect("ledger"), self.connect(TARGET), self.connect(TARGET))
         run, asked = stored.plan.run_id, stored.plan.requested_by
-        applying = Applying(
-            places, KINDS, self.config, lambda: self.config, stored, run, self.signer, lambda _: None, asked
+        applying = ApplyRun(
+            connectors, KINDS, self.config, lambda: self.config, stored, run, self.signer, lambda _: None, asked
         )
         outcomes = applying.run()
         receipts = [outcome.receipt for outcome in outcomes if outcome.state == "done" and outcome.receipt]

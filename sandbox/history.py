@@ -24,7 +24,7 @@ from sandbox.stack import Sandbox, open_sandbox
 from sandbox.twin import answers
 from sandbox.twin.target import Target
 from upkeep.core.findings import Sample
-from upkeep.core.windows import Cadence, Kind, Window, calendar_period
+from upkeep.core.windows import Cadence, Window, WindowKind, calendar_period
 from upkeep.ledger.write import Looked, StepRecord, add_step, open_window, window_id
 from upkeep.settings.load import settings
 from upkeep.settings.maintenance import Maintenance
@@ -95,7 +95,7 @@ def _dues(cadence: Cadence, now: datetime) -> list[datetime]:
 def _window(cadence: Cadence, due: datetime) -> Window:
     start, end = calendar_period(cadence, due)
     run = f"reconstructed__{due.isoformat()}"
-    return Window(TARGET, "daily", Kind.CALENDAR, due, due + cadence.length, start, end, run, DAG, RECONSTRUCTED)
+    return Window(TARGET, "daily", WindowKind.CALENDAR, due, due + cadence.length, start, end, run, DAG, RECONSTRUCTED)
 
 
 def _known(session: database.Session, window: Window) -> bool:

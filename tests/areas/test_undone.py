@@ -41,8 +41,8 @@ def test_what_a_missing_right_left_undone_is_one_finding_with_its_grant(dirty: S
     """Every approved VACUUM was refused by the server: one warning that counts them; done by one that may, silence."""
     assert first_line(dirty) is None
     stored = dirty.approved()
-    places = dirty.places(maintain=powerless)
-    outcomes = dirty.apply(stored, places=places)
+    connectors = dirty.connectors(maintain=powerless)
+    outcomes = dirty.apply(stored, connectors=connectors)
     assert {outcome.state for outcome in outcomes.values()} == {"not done"}
     found = first_line(dirty)
     assert found is not None

@@ -11,9 +11,9 @@ import pytest
 
 from tests.stages.stage import Stage
 from upkeep.areas.kinds import KINDS
-from upkeep.gate.apply.carry import write_down
-from upkeep.gate.drawn_up import Stored
-from upkeep.gate.kind import Kind
+from upkeep.gate.apply.execution import write_to_ledger
+from upkeep.gate.kind import ActionKind
+from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans.model import Action
 from upkeep.gate.proposing import Proposals, ProposalSources
 from upkeep.wires.database import Row, Session
@@ -53,10 +53,10 @@ def nothing(_: ProposalSources) -> Proposals:
 
 
 def register(monkeypatch: pytest.MonkeyPatch, write: Callable[[Session, Action, str], None] = put) -> None:
-    monkeypatch.setitem(KINDS, KIND, Kind(KIND, "G19", (), nothing, in_force, other_version, there, write))
+    monkeypatch.setitem(KINDS, KIND, ActionKind(KIND, "G19", (), nothing, in_force, other_version, there, write))
 
 
-def approved(stage: Stage) -> Stored:
+def approved(stage: Stage) -> StoredPlan:
     """A plan of one such action, approved by both."""
     action = Action(
         id="1", kind=KIND, verb="set", statement="cpu_usage", schema=stage.name, table="cpu_usage", oid=0, shape="",
@@ -106,7 +106,7 @@ def test_what_changed_after_the_last_look_is_not_written_over(stage: Stage, monk
         before = in_force(session, action)
         put(session, replace(action, id="elsewhere"), stored.digest)
     with stage.ledger.session() as session:
-        receipt, again = write_down(KINDS[action.kind], action, stored, lambda: datetime.now(UTC), before, session)
+        receipt, again = write_to_ledger(KINDS[action.kind], action, stored, lambda: datetime.now(UTC), before, session)
     assert (receipt.outcome, receipt.reason, again) == ("not done", "version 2 is elsewhere's", False)
     assert written(stage) == [("elsewhere",)]
 

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from upkeep.core.windows import (
     Authority,
     Cadence,
-    Kind,
     When,
     Window,
+    WindowKind,
     authority,
     calendar_period,
     covered_by,
@@ -42,7 +42,7 @@ CLOSED_RESPONSE = timedelta(hours=4)
 INDIA = timezone(timedelta(hours=5, minutes=30))
 
 
-def window(kind: Kind, deadline: datetime) -> Window:
+def window(kind: WindowKind, deadline: datetime) -> Window:
     return Window("primary", "daily", kind, DUE, deadline, DUE - DAY, DUE, "run", "maintenance_daily")
 
 
@@ -187,17 +187,17 @@ def test_a_window_is_superseded_once_the_next_one_is_due(due: datetime, now: dat
 def test_how_late_a_window_is(after: timedelta, said: str) -> None:
     """Nothing until its deadline has passed, then by how much, in whole seconds."""
     deadline = DUE + DAILY.length
-    assert lateness(window(Kind.CALENDAR, deadline), deadline + after) == said
+    assert lateness(window(WindowKind.CALENDAR, deadline), deadline + after) == said
 
 
 def test_a_manual_window_is_never_late() -> None:
     """Nobody promised when it would be done."""
-    assert lateness(window(Kind.MANUAL, DUE), DUE + DAY) == ""
+    assert lateness(window(WindowKind.MANUAL, DUE), DUE + DAY) == ""
 
 
 def test_the_period_of_a_window_is_its_start_and_end() -> None:
     """In this order, as the contract wants it."""
-    assert window(Kind.CALENDAR, DUE).period == (DUE - DAY, DUE)
+    assert window(WindowKind.CALENDAR, DUE).period == (DUE - DAY, DUE)
 
 
 @pytest.mark.parametrize("cron", ["", "0 2 * *", "0 0 2 * * *", "@daily", "0 2 * * 0#6", "R 2 * * *", "0 2 31 4 *"])
@@ -249,7 +249,13 @@ def test_of_five_missed_sundays_exactly_the_latest_is_not_superseded() -> None:
 
 
 def allowed(
-    now: datetime, kind: Kind, when: When, *, scheduled: bool = False, due: datetime = SUNDAY, cadence: Cadence = WEEKLY
+    now: datetime,
+    kind: WindowKind,
+    when: When,
+    *,
+    scheduled: bool = False,
+    due: datetime = SUNDAY,
+    cadence: Cadence = WEEKLY,
 ) -> Authority:
     """The authority of a plan drawn up at ``now``."""
     about = Window(
@@ -280,7 +286,7 @@ def test_a_scheduled_run_has_its_window_while_that_is_open(when: When, after: ti
     """From due to deadline, the deadline excluded, whatever the form's default says; late it needs the override."""
     now = SUNDAY + after
     own = Authority(SUNDAY, SUNDAY + WEEKLY.length, outside=False)
-    assert allowed(now, Kind.CALENDAR, when, scheduled=True) == (own if is_open else closed(now))
+    assert allowed(now, WindowKind.CALENDAR, when, scheduled=True) == (own if is_open else closed(now))
 
 
 @pytest.mark.parametrize(
@@ -298,7 +304,7 @@ def test_a_scheduled_run_has_its_window_while_that_is_open(when: When, after: ti
 def test_a_run_for_the_next_window_waits_for_the_next_due(now: datetime, following: datetime, due: datetime) -> None:
     """By the clock alone: the logical date that somebody gave the run, be it next Sunday's, opens nothing."""
     expected = Authority(following, following + WEEKLY.length, outside=False)
-    assert allowed(now, Kind.MANUAL, When.NEXT, due=due) == expected
+    assert allowed(now, WindowKind.MANUAL, When.NEXT, due=due) == expected
 
 
 @pytest.mark.parametrize("after", [-TICK, timedelta(), HOUR, WEEKLY.length, 3 * DAY])
@@ -306,8 +312,8 @@ def test_a_run_for_the_next_window_waits_for_the_next_due(now: datetime, followi
 def test_a_run_for_now_needs_the_override_even_in_an_open_window(after: timedelta, due: datetime) -> None:
     """Whoever triggers cannot open a window, neither with the date of this Sunday nor of the next."""
     now = SUNDAY + after
-    assert allowed(now, Kind.MANUAL, When.NOW, due=due) == closed(now)
-    assert allowed(now, Kind.MANUAL, When.NOW, due=due, scheduled=True) == closed(now)
+    assert allowed(now, WindowKind.MANUAL, When.NOW, due=due) == closed(now)
+    assert allowed(now, WindowKind.MANUAL, When.NOW, due=due, scheduled=True) == closed(now)
 
 
 @pytest.mark.parametrize("when", When)
@@ -315,20 +321,20 @@ def test_a_run_for_now_needs_the_override_even_in_an_open_window(after: timedelt
 def test_a_backfill_of_a_window_still_open_opens_nothing(when: When, after: timedelta) -> None:
     """Its due time is the calendar's, its start is a person's."""
     now = SUNDAY + after
-    assert allowed(now, Kind.CALENDAR, when) == closed(now)
+    assert allowed(now, WindowKind.CALENDAR, when) == closed(now)
 
 
 def test_a_scheduled_run_off_the_calendar_in_force_needs_the_override() -> None:
     """Its due time is that of a cron line which config does not have any more."""
     due = SUNDAY - HOUR
-    assert allowed(due, Kind.CALENDAR, When.NEXT, scheduled=True, due=due) == closed(due)
+    assert allowed(due, WindowKind.CALENDAR, When.NEXT, scheduled=True, due=due) == closed(due)
 
 
 @pytest.mark.parametrize(("cadence", "hours"), [(DAILY, 4.5), (WEEKLY, 6), (MONTHLY, 8)])
 def test_outside_the_calendar_the_time_is_the_response_and_the_length(cadence: Cadence, hours: float) -> None:
     """30 minutes, 2 hours, 4 hours, each after 4 hours for the answers."""
     end = SUNDAY + timedelta(hours=hours)
-    assert allowed(SUNDAY, Kind.MANUAL, When.NOW, cadence=cadence) == Authority(SUNDAY, end, outside=True)
+    assert allowed(SUNDAY, WindowKind.MANUAL, When.NOW, cadence=cadence) == Authority(SUNDAY, end, outside=True)
 
 
 @pytest.mark.parametrize(

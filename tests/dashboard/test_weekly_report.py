@@ -13,12 +13,12 @@ import pytest
 
 from tests.stages.signing import SIGNER, config_folder
 from upkeep.core.findings import Finding, Level, Sample
-from upkeep.core.windows import Kind, Window
-from upkeep.gate.drawn_up import Stored, add_plan
+from upkeep.core.windows import Window, WindowKind
+from upkeep.gate.decision_store import add_decision, add_shown
+from upkeep.gate.permit_store import Permit, Receipt, add_permit, add_receipt
 from upkeep.gate.permits import Decision
-from upkeep.gate.permitted import Permit, Receipt, add_permit, add_receipt
+from upkeep.gate.plan_store import StoredPlan, add_plan
 from upkeep.gate.plans.model import Action, Plan
-from upkeep.gate.store import add_decision, add_shown
 from upkeep.ledger.migrations.upgrade import upgrade
 from upkeep.ledger.read import latest_steps
 from upkeep.ledger.write import Looked, StepRecord, add_step, open_window
@@ -38,7 +38,17 @@ with warnings.catch_warnings():
 DUE = datetime(2026, 11, 22, 3, tzinfo=UTC)
 DAG, RUN = "maintenance_weekly", "manual__1"
 WINDOW = Window(
-    "primary", "weekly", Kind.MANUAL, DUE, DUE + timedelta(hours=2), DUE - timedelta(days=7), DUE, RUN, DAG, "olga", "1"
+    "primary",
+    "weekly",
+    WindowKind.MANUAL,
+    DUE,
+    DUE + timedelta(hours=2),
+    DUE - timedelta(days=7),
+    DUE,
+    RUN,
+    DAG,
+    "olga",
+    "1",
 )
 STATES = {"evidence.dead_rows": "success", "plan": "success", "apply": "success", "after.dead_rows": "success"}
 
@@ -65,7 +75,7 @@ class Run:
         with self.session() as session:
             add_step(session, WINDOW, record)
 
-    def plan(self, *tables: str) -> Stored:
+    def plan(self, *tables: str) -> StoredPlan:
         """A plan of one VACUUM for each table."""
         rest = ("", ("dba", "devops"), "because", "lock", 9, 0)
         actions = tuple(
@@ -89,7 +99,7 @@ class Run:
         with self.session() as session:
             return add_plan(session, WINDOW, one, {"1": {"dead rows": 7}})
 
-    def answer(self, stored: Stored, role: str, person: str, *ids: str) -> None:
+    def answer(self, stored: StoredPlan, role: str, person: str, *ids: str) -> None:
         """What was shown to a role, and its answer."""
         shown = {
             **{"dag_id": DAG, "run_id": RUN, "task_id": f"approve.{role}", "map_index": -1, "try_number": 1},
@@ -99,7 +109,7 @@ class Run:
             number = add_shown(session, WINDOW, shown, SIGNER)
             add_decision(session, stored.digest, number, Decision(role, person, frozenset(ids), DUE, "go"), SIGNER)
 
-    def attempt(self, stored: Stored, action: str, number: int, outcome: str = "") -> None:
+    def attempt(self, stored: StoredPlan, action: str, number: int, outcome: str = "") -> None:
         """A permit, with a receipt if there is an outcome."""
         with self.session() as session:
             # Of a time before the ledger itself looked for a quorum: the report says what is there.

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from upkeep.core.findings import Level
-from upkeep.core.windows import Kind, Window
+from upkeep.core.windows import Window, WindowKind
 from upkeep.report.model import StepResult, missing_step
 from upkeep.settings.load import settings
 
@@ -21,7 +21,7 @@ DUE = datetime(2026, 5, 4, 2, tzinfo=UTC)
 WINDOW = Window(
     target="primary",
     cadence="daily",
-    kind=Kind.CALENDAR,
+    kind=WindowKind.CALENDAR,
     due=DUE,
     deadline=DUE + timedelta(minutes=30),
     period_start=DUE - timedelta(days=1),

@@ -17,10 +17,10 @@ from tests.stages.ledger import Ledger
 from tests.stages.signing import SIGNER, SIGNING, config_folder
 from upkeep.core import windows
 from upkeep.gate import sheets
-from upkeep.gate.drawn_up import StoredSheet, add_sheet
+from upkeep.gate.decision_store import add_decision, add_shown, approvals_in_run, decisions
 from upkeep.gate.permits import Decision
-from upkeep.gate.sheets import Item, Sheet
-from upkeep.gate.store import add_decision, add_shown, decisions, said_yes
+from upkeep.gate.plan_store import StoredSheet, add_sheet
+from upkeep.gate.sheets import Sheet, SheetItem
 from upkeep.ledger.write import open_window
 from upkeep.settings.load import settings
 
@@ -50,13 +50,13 @@ def window(book: Ledger) -> windows.Window:
     """A monthly window by hand, opened in a real ledger."""
     end, run = DUE + timedelta(hours=4), f"run of {datetime.now(UTC).isoformat()}"
     times, calls = (DUE, end, DUE - timedelta(28), DUE), {"run_id": run, "dag_id": "d", "instance": "1"}
-    found = windows.Window("production", "monthly", windows.Kind.MANUAL, *times, **calls)
+    found = windows.Window("production", "monthly", windows.WindowKind.MANUAL, *times, **calls)
     with book.session() as session:
         open_window(session, found)
     return found
 
 
-def draw_up(book: Ledger, window: windows.Window, purpose: str, *items: Item) -> StoredSheet:
+def draw_up(book: Ledger, window: windows.Window, purpose: str, *items: SheetItem) -> StoredSheet:
     """Keep a sheet of this run."""
     end = window.due + timedelta(hours=2)
     sheet = Sheet(
@@ -76,8 +76,8 @@ def sign(book: Ledger, window: windows.Window, kept: StoredSheet, role: str, per
         add_decision(session, kept.digest, number, Decision(role, person, frozenset(ids), at), SIGNER)
 
 
-COST = Item("cost", "devops", "Cost", "G30", "", "1 finding")
-AUDIT = Item("audit", "security", "Audit", "G24", "", "1 finding")
+COST = SheetItem("cost", "devops", "Cost", "G30", "", "1 finding")
+AUDIT = SheetItem("audit", "security", "Audit", "G24", "", "1 finding")
 
 
 def test_a_manual_run_that_waited_for_the_next_window_is_signed_off(window: windows.Window) -> None:
@@ -103,7 +103,7 @@ def test_waiting_for_the_sign_off_does_not_make_a_window_late(book: Ledger, wind
     """The signed page may come a day later; the work was over when its sheet was drawn up."""
     with book.session() as session:
         assert told.ended(session, window) is None
-    kept = draw_up(book, window, sheets.SIGN_OFF, Item(sheets.WINDOW, "lead", "The whole", "G23", "aa", "done"))
+    kept = draw_up(book, window, sheets.SIGN_OFF, SheetItem(sheets.WINDOW, "lead", "The whole", "G23", "aa", "done"))
     with book.session() as session:
         assert told.ended(session, window) == kept.drawn_up_at
 
@@ -116,7 +116,7 @@ def test_the_ledger_keeps_one_yes_of_a_person_for_a_sheet(book: Ledger, window: 
     sign(book, window, kept, "security", "ann", "audit")
     with book.session() as session:
         assert [(one.role, one.person) for one in decisions(session, kept.digest, SIGNING)] == [("devops", "ann")]
-        assert said_yes(session, window.run) == {("ann", "devops")}
+        assert approvals_in_run(session, window.run) == {("ann", "devops")}
     sign(book, window, kept, "security", "ann")
     with book.session() as session:
         assert {one.role for one in decisions(session, kept.digest, SIGNING)} == {"devops", "security"}
@@ -127,22 +127,22 @@ def test_a_yes_counts_for_the_whole_run(book: Ledger, window: windows.Window) ->
     sign(
         book,
         window,
-        draw_up(book, window, sheets.SIGN_ON, Item("dba", "dba", "DBA", "G23", "", "x")),
+        draw_up(book, window, sheets.SIGN_ON, SheetItem("dba", "dba", "DBA", "G23", "", "x")),
         "dba",
         "ann",
         "dba",
     )
     sign(book, window, draw_up(book, window, sheets.ATTEST, COST), "devops", "bob", "cost")
     with book.session() as session:
-        assert said_yes(session, window.run) == {("ann", "dba"), ("bob", "devops")}
-        assert said_yes(session, replace(window, run_id="another run").run) == set()
+        assert approvals_in_run(session, window.run) == {("ann", "dba"), ("bob", "devops")}
+        assert approvals_in_run(session, replace(window, run_id="another run").run) == set()
 
 
 def test_an_answer_after_the_sheets_time_counts_for_nothing(book: Ledger, window: windows.Window) -> None:
     """Also where it came into the ledger in another way than through the sensor."""
-    kept = draw_up(book, window, sheets.SIGN_ON, Item("dba", "dba", "DBA", "G23", "", "x"))
+    kept = draw_up(book, window, sheets.SIGN_ON, SheetItem("dba", "dba", "DBA", "G23", "", "x"))
     late = Decision("dba", "ann", frozenset({"dba"}), kept.sheet.not_after)
-    assert sheets.absent(["dba"], kept.sheet, [late], {"dba": frozenset({"ann"})}) == "no sign-on from dba"
+    assert sheets.missing_sign_on(["dba"], kept.sheet, [late], {"dba": frozenset({"ann"})}) == "no sign-on from dba"
 
 
 def test_one_yes_of_a_person_is_a_rule_of_the_ledger_itself(book: Ledger) -> None:

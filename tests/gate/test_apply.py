@@ -17,8 +17,8 @@ from tests.stages.sessions import until
 from tests.stages.signing import SIGNER
 from tests.stages.stage import BOTH, HOUR, SLOW, Go, Stage, changed, states
 from upkeep.gate.apply.target import LOCK
-from upkeep.gate.drawn_up import Stored, plan_of_run
-from upkeep.gate.permitted import Permit, add_permit
+from upkeep.gate.permit_store import Permit, add_permit
+from upkeep.gate.plan_store import StoredPlan, plan_of_run
 from upkeep.settings.approval import Freeze, Role
 from upkeep.wires.queries import FOLDER
 
@@ -169,7 +169,7 @@ def test_a_refusal_touches_nothing(
     outcome = stage.apply(
         stored,
         config=stage.config.model_copy(update=sections),
-        places=stage.places(maintain=lambda: pytest.fail("connected"), watch=lambda: pytest.fail("connected")),
+        connectors=stage.connectors(maintain=lambda: pytest.fail("connected"), watch=lambda: pytest.fail("connected")),
     )["kept"]
     assert outcome.state == "refused"
     assert reason in outcome.reason
@@ -274,7 +274,7 @@ def test_the_tasks_role_cannot_change_what_the_gate_remembers(kept: Ledger, tabl
         session.rows(verb.format(table, column))
 
 
-def altered(stage: Stage, stored: Stored) -> None:
+def altered(stage: Stage, stored: StoredPlan) -> None:
     """What only the ledger's owner can do: another table in the plan's text."""
     with psycopg.connect(stage.ledger.dsn("owner")) as connection:
         done = connection.execute(
@@ -399,4 +399,4 @@ def test_a_plan_without_an_action_is_applied_by_doing_nothing(stage: Stage) -> N
     """No outcome, no connection."""
     stored = stage.plan()
     assert stored.plan.actions == ()
-    assert stage.apply(stored, places=stage.places(maintain=lambda: pytest.fail("connected"))) == {}
+    assert stage.apply(stored, connectors=stage.connectors(maintain=lambda: pytest.fail("connected"))) == {}

@@ -20,10 +20,10 @@ from tests.stages.plans import action
 from tests.stages.server import HOST, Server, answer
 from tests.stages.signing import SIGNER, SIGNING
 from tests.stages.stage import Stage, until
-from upkeep.gate.drawn_up import Stored
+from upkeep.gate.decision_store import add_decision, decisions
 from upkeep.gate.permits import Decision
+from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.signatures.chain import LOCK
-from upkeep.gate.store import add_decision, decisions
 from upkeep.settings.load import config_folder, settings
 from upkeep.wires import queries
 
@@ -44,7 +44,7 @@ ALL = {"actions": ["1", "2"], "comment": None}
 class Airflow:
     """What Airflow does for one task: it keeps the first request, and resumes with an answer and what was parked."""
 
-    stored: Stored
+    stored: StoredPlan
     slack: Server
     asked: list[Any] = field(default_factory=list)
     parked: dict[str, Any] | None = None

@@ -63,7 +63,7 @@ def test_a_server_that_stays_away_leaves_everything_undone(stage: Stage, port: i
     stored = stage.approved()
     config = changed(stage.config, guards={"patience_seconds": 1.0})
     nowhere = psycopg.conninfo.make_conninfo(stage.dsn, port=port)
-    outcomes = stage.apply(stored, config=config, places=stage.places(maintain=nowhere))
+    outcomes = stage.apply(stored, config=config, connectors=stage.connectors(maintain=nowhere))
     assert states(outcomes) == {"a": "not done", "b": "not done"}
     assert all(
         outcome.reason.startswith("left undone: ") and "refused" in outcome.reason for outcome in outcomes.values()
@@ -91,7 +91,7 @@ def test_a_ledger_that_is_away_gets_its_receipt_later(empty_database: str, new_c
 
         with psycopg.connect(stage.dsn) as holder:
             holder.execute("LOCK TABLE kept IN SHARE MODE")
-            go = Go(lambda: stage.apply(stored, places=stage.places(ledger=to_the_ledger)))
+            go = Go(lambda: stage.apply(stored, connectors=stage.connectors(ledger=to_the_ledger)))
             stage.until_running("VACUUM%kept")
             own.stop(server)
         until(lambda: stage.vacuums()["kept"] == 1)
@@ -112,6 +112,6 @@ def test_without_a_ledger_nothing_runs(stage: Stage, port: int) -> None:
     stored = stage.approved()
     config = changed(stage.config, guards={"patience_seconds": 0.0})
     nowhere = psycopg.conninfo.make_conninfo(stage.ledger.dsn("tasks"), port=port)
-    outcome = stage.apply(stored, config=config, places=stage.places(ledger=nowhere))["kept"]
+    outcome = stage.apply(stored, config=config, connectors=stage.connectors(ledger=nowhere))["kept"]
     assert outcome.state == "not done"
     assert stage.vacuums() == {"kept": 0}

@@ -80,8 +80,8 @@ def test_a_deadlock_ends_and_the_others_go_on(stage: Stage, blind: bool) -> None
         with psycopg.connect(stage.dsn) as somebody:
             somebody.execute("SET deadlock_timeout = '60s'")
             somebody.execute("LOCK TABLE child IN ACCESS EXCLUSIVE MODE")
-            places = stage.places(**({"watch": lambda: Distant.connect(stage.dsn)} if blind else {}))
-            go = Go(lambda: stage.apply(stored, places=places))
+            connectors = stage.connectors(**({"watch": lambda: Distant.connect(stage.dsn)} if blind else {}))
+            go = Go(lambda: stage.apply(stored, connectors=connectors))
             until(lambda: stage.look("SELECT FROM pg_locks WHERE relation = 'child'::regclass AND NOT granted"))
             somebody.execute("LOCK TABLE parent IN SHARE MODE")  # returns when our VACUUM has given way
         outcomes = go.result()
@@ -112,7 +112,7 @@ def test_a_vacuum_that_only_warned_is_not_done(stage: Stage, stranger: str) -> N
     stage.dirty("allowed", "foreign")
     stage.do(sql.SQL("ALTER TABLE allowed OWNER TO {}").format(sql.Identifier(str(name))))
     stored = stage.approved()
-    outcomes = stage.apply(stored, places=stage.places(maintain=stranger))
+    outcomes = stage.apply(stored, connectors=stage.connectors(maintain=stranger))
     assert states(outcomes) == {"allowed": "done", "foreign": "not done"}
     assert 'permission denied to vacuum "foreign", skipping it' in outcomes["foreign"].reason
     assert stage.permits(stored) == [("allowed", 1, "done"), ("foreign", 1, "not done")]
@@ -123,7 +123,7 @@ def test_guards_that_may_not_see_others_refuse(stage: Stage, stranger: str) -> N
     """A read role without pg_monitor would never see who waits for us: nothing runs, and the grant is named."""
     stage.dirty("kept")
     stored = stage.approved()
-    outcome = stage.apply(stored, places=stage.places(watch=stranger))["kept"]
+    outcome = stage.apply(stored, connectors=stage.connectors(watch=stranger))["kept"]
     assert outcome.state == "refused"
     assert "pg_monitor" in outcome.reason
     assert stage.permits(stored) == []
@@ -136,7 +136,7 @@ def test_another_server_or_database_is_refused(stage: Stage, cluster: Cluster) -
     """A Connection that was pointed elsewhere meets the pinned identifier, and the plan its database's name."""
     stage.dirty("kept")
     stored = stage.approved()
-    elsewhere = stage.apply(stored, places=stage.places(maintain=cluster.dsn("postgres")))["kept"]
+    elsewhere = stage.apply(stored, connectors=stage.connectors(maintain=cluster.dsn("postgres")))["kept"]
     assert (elsewhere.state, "leads to 'postgres'" in elsewhere.reason) == ("refused", True)
     for pinned in ("7400000000000000000", None):
         target = stage.config.targets[stage.name].model_copy(update={"system_identifier": pinned})
@@ -157,7 +157,7 @@ def test_guards_that_look_at_another_server_refuse(stage: Stage, kept: Ledger, n
     other = new_cluster()
     server = other.start()
     try:
-        outcome = stage.apply(stored, places=stage.places(watch=other.dsn("postgres")))["kept"]
+        outcome = stage.apply(stored, connectors=stage.connectors(watch=other.dsn("postgres")))["kept"]
     finally:
         other.stop(server)
     assert outcome.state == "refused"
@@ -171,13 +171,15 @@ def test_behind_transaction_pooling_nothing_is_changed(stage: Stage, cluster: Cl
     stage.dirty("kept")
     stored, port = stage.approved(), free_port()
     with pooler(cluster, port, "transaction", {"postgres": cluster.password}, ignore_startup_parameters="options"):
-        outcome = stage.apply(stored, places=stage.places(maintain=through(stage.dsn, port)))["kept"]
+        outcome = stage.apply(stored, connectors=stage.connectors(maintain=through(stage.dsn, port)))["kept"]
         assert outcome.state == "refused"
         assert "a pooler in transaction mode" in outcome.reason
         assert stage.permits(stored) == []
         with psycopg.connect(through(stage.dsn, port), autocommit=True) as client:
             before = client.execute("SHOW lock_timeout").fetchone()
-            assert states(stage.apply(stored, places=stage.places(watch=through(stage.dsn, port)))) == {"kept": "done"}
+            assert states(stage.apply(stored, connectors=stage.connectors(watch=through(stage.dsn, port)))) == {
+                "kept": "done"
+            }
             assert client.execute("SHOW lock_timeout").fetchone() == before
 
 
@@ -195,7 +197,7 @@ def test_a_standby_is_refused_and_one_that_lags_is_waited_for(
             psycopg.connect(follower.dsn("postgres"), autocommit=True) as there,
         ):
             stored = stage.approved()
-            refused = stage.apply(stored, places=stage.places(maintain=follower.dsn("postgres")))
+            refused = stage.apply(stored, connectors=stage.connectors(maintain=follower.dsn("postgres")))
             assert {outcome.reason for outcome in refused.values()} == {
                 "the server is a standby (in recovery); maintenance runs on its primary"
             }

@@ -17,13 +17,13 @@ from tests.stages.forgeries import TABLES, Forger, Forgery
 from tests.stages.ledger import CLOCKS, Ledger, create, drawn, upgrade
 from tests.stages.signing import SIGNER, SIGNING
 from tests.stages.stage import HOUR, Stage
-from upkeep.core.windows import Kind, Window
-from upkeep.gate.drawn_up import Stored, add_plan
+from upkeep.core.windows import Window, WindowKind
+from upkeep.gate.decision_store import add_decision, add_shown
+from upkeep.gate.permit_store import Permit, Receipt, add_permit, add_receipt, permits_in
 from upkeep.gate.permits import Decision
-from upkeep.gate.permitted import Permit, Receipt, add_permit, add_receipt, permits_in
+from upkeep.gate.plan_store import StoredPlan, add_plan
 from upkeep.gate.plans.model import SCHEDULE, Action, Plan
 from upkeep.gate.signatures import chain
-from upkeep.gate.store import add_decision, add_shown
 from upkeep.ledger.write import open_window
 from upkeep.wires import database
 from upkeep.wires.database import Session
@@ -101,7 +101,7 @@ def test_a_permit_that_is_removed_while_apply_goes_on_stops_it(stage: Stage) -> 
 # Forgeries by the hundred -------------------------------------------------------------------------------------
 
 
-def planned(book: Ledger, number: int) -> Stored:
+def planned(book: Ledger, number: int) -> StoredPlan:
     """A plan of three actions of a target of its own, shown and decided."""
     now = datetime.now(UTC).replace(microsecond=0)
     rest = ("", ("dba", "devops"), "because", "lock", 9, 0)
@@ -110,8 +110,8 @@ def planned(book: Ledger, number: int) -> Stored:
     )
     about = ("maintenance_weekly", f"run {number} {secrets.token_hex(4)}", now - HOUR, SCHEDULE, "platform")
     plan = Plan(f"target_{number}", "weekly", *about, now - HOUR, now + HOUR, False, actions, instance="1")
-    window = Window(plan.target, "weekly", Kind.CALENDAR, plan.due, plan.not_after, plan.due - timedelta(7), plan.due,
-                    plan.run_id, plan.dag_id, instance="1")  # fmt: skip
+    window = Window(plan.target, "weekly", WindowKind.CALENDAR, plan.due, plan.not_after, plan.due - timedelta(7),
+                    plan.due, plan.run_id, plan.dag_id, instance="1")  # fmt: skip
     with book.session() as session:
         open_window(session, window)
         stored = add_plan(session, window, plan, {})
@@ -124,7 +124,7 @@ def planned(book: Ledger, number: int) -> Stored:
     return stored
 
 
-def done(book: Ledger, stored: Stored, action: str) -> None:
+def done(book: Ledger, stored: StoredPlan, action: str) -> None:
     """A permit and its receipt."""
     before = {"dead_rows": 2000, "ratio": 0.25, "big": 2**60, "wal_position": 12}
     with book.session() as session:
@@ -173,7 +173,7 @@ def as_owner(book: Ledger) -> Iterator[Session]:
 def refused(session: Session, forgery: Forgery, head: chain.Head) -> None:
     """Assert that what apply reads of the plan, and a look at the whole ledger, name what was forged."""
     with pytest.raises(chain.Tampered) as why:
-        chain.standing(session, forgery.digest, SIGNING, head)
+        chain.unbroken_of_plan(session, forgery.digest, SIGNING, head)
     problems = chain.verify(session, SIGNING, str(head)).problems
     for said, names in ((str(why.value), forgery.names | forgery.next_ones), ("\n".join(problems), forgery.names)):
         assert any(name in said for name in names), f"{forgery.what}: {said}"
@@ -201,7 +201,7 @@ def test_a_ledger_as_it_was_signed_is_read_whole(book: Ledger) -> None:
         found = chain.verify(session, SIGNING)
         assert (found.problems, found.entries) == ((), 3 * (4 + 4))
         for (digest,) in book.ask("SELECT digest FROM upkeep.plans"):
-            entries, head = chain.standing(session, digest, SIGNING)
+            entries, head = chain.unbroken_of_plan(session, digest, SIGNING)
             assert len(entries) == 8
             assert head == found.head
             assert [row["outcome"] for row in permits_in(entries)] == ["done", "done"]

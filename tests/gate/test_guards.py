@@ -84,7 +84,7 @@ def test_a_guard_that_lost_sight_stops_its_statement_and_the_next_has_a_new_guar
     until(slow.candidates, lambda rows: len(rows) == 2)
     stored = slow.approved()
     watching = psycopg.conninfo.make_conninfo(slow.dsn, application_name="the guard")
-    go = Go(lambda: slow.apply(stored, places=slow.places(watch=watching)))
+    go = Go(lambda: slow.apply(stored, connectors=slow.connectors(watch=watching)))
     slow.until_running("VACUUM%slow")
     slow.do("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'the guard'")
     outcomes = go.result()

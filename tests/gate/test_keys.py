@@ -17,9 +17,9 @@ from sandbox.postgres import Cluster
 from tests.stages.ledger import create, drawn, upgrade
 from tests.stages.signing import SECRET, SIGNER, SIGNING, config_folder
 from tests.stages.stage import BOTH, HOUR, Stage, changed
-from upkeep.gate.permitted import Permit, add_permit
+from upkeep.gate.decision_store import ledger_identity
+from upkeep.gate.permit_store import Permit, add_permit
 from upkeep.gate.signatures import keys
-from upkeep.gate.store import identity
 from upkeep.settings.base import ConfigError
 from upkeep.settings.load import settings
 from upkeep.settings.signing import Signing, SigningKey
@@ -147,7 +147,7 @@ def folder(alone: Stage, tmp_path: Path) -> Path:
     file = config_folder(tmp_path) / "maintenance.yaml"
     content = yaml.safe_load(file.read_text())
     with alone.ledger.session() as session:
-        content["ledger"]["identity"] = identity(session)
+        content["ledger"]["identity"] = ledger_identity(session)
     file.write_text(yaml.safe_dump(content))
     return tmp_path
 

@@ -12,7 +12,7 @@ from tests.stages.sessions import running, until
 from tests.stages.signing import SIGNER
 from tests.stages.stage import SLOW, Stage, changed
 from upkeep.gate.apply.target import LOCK
-from upkeep.gate.permitted import Permit, add_permit
+from upkeep.gate.permit_store import Permit, add_permit
 
 
 def finish(stage: Stage, stored: object) -> str:

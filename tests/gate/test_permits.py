@@ -214,7 +214,7 @@ def test_a_freeze_stops_what_everybody_approved() -> None:
 
 def test_who_has_not_signed_on_stops_what_everybody_approved() -> None:
     """In the words of the sign-on."""
-    assert refusal(PLAN, ONE, [ANN, BOB], at(absent="not signed on: lead")) == "not signed on: lead"
+    assert refusal(PLAN, ONE, [ANN, BOB], at(missing_sign_on="not signed on: lead")) == "not signed on: lead"
 
 
 @pytest.mark.parametrize(

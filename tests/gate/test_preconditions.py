@@ -10,7 +10,7 @@ from tests.stages.rebuilds import approved as rebuilds
 from tests.stages.rebuilds import worn as worn  # noqa: PLC0414  # the fixture
 from tests.stages.stage import Stage, states
 from tests.stages.validations import approved as validations
-from upkeep.gate.drawn_up import Stored
+from upkeep.gate.plan_store import StoredPlan
 
 GROWN = "bytes since the plan was drawn up: what was predicted holds no longer"
 KEY = "CREATE TABLE r (a int PRIMARY KEY); INSERT INTO r SELECT DISTINCT a FROM t; ALTER TABLE t ADD {}"
@@ -67,7 +67,7 @@ def test_a_twin_that_a_foreign_key_is_looked_up_by_goes(stage: Stage) -> None:
 # Sizes ----------------------------------------------------------------------------------------------------------
 
 
-def refused_as_grown(stage: Stage, stored: Stored) -> None:
+def refused_as_grown(stage: Stage, stored: StoredPlan) -> None:
     """Every action of the plan is refused for that reason, and nothing has run."""
     outcomes = stage.apply(stored)
     assert {outcome.state for outcome in outcomes.values()} == {"refused"}

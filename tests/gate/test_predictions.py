@@ -9,7 +9,7 @@ from typing import Any
 
 from upkeep.areas.tables import vacuum as optimise
 from upkeep.gate import predictions
-from upkeep.gate.predictions import NOTE, Correction, Learned, Past
+from upkeep.gate.predictions import NOTE, Correction, Learned, PastAction
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 
@@ -67,7 +67,7 @@ def test_pages_that_are_visible_to_all_and_hold_no_dead_row_are_skipped() -> Non
 
 def test_nothing_is_corrected_from_too_few_receipts() -> None:
     """Four are not five, and five of another verb say nothing."""
-    past = [Past("vacuum", 1000, 1400)] * 4 + [Past("analyze", 1000, 300)] * 5
+    past = [PastAction("vacuum", 1000, 1400)] * 4 + [PastAction("analyze", 1000, 300)] * 5
     past = [replace(one, oid=number) for number, one in enumerate(past)]
     known = predictions.learned(past, 5)
     assert (known.by_sort, known.by_table) == ({("analyze", False): Correction(0.3, 5)}, {})
@@ -76,19 +76,21 @@ def test_nothing_is_corrected_from_too_few_receipts() -> None:
 
 def test_the_median_counts_and_the_factor_is_clamped() -> None:
     """One that waited for an hour changes nothing; a factor of a thousand is not believed."""
-    past = [Past("vacuum", 1000, 1400)] * 4 + [Past("vacuum", 1000, 3_600_000)]
+    past = [PastAction("vacuum", 1000, 1400)] * 4 + [PastAction("vacuum", 1000, 3_600_000)]
     assert predictions.learned(past, 5).by_sort == {("vacuum", False): Correction(1.4, 5)}
     for actual, factor in ((1, predictions.LEAST), (10_000_000, predictions.MOST)):
-        assert predictions.learned([Past("vacuum", 1000, actual)] * 5, 5).by_sort["vacuum", False].factor == factor
-    assert predictions.learned([Past("vacuum", 0, 5)] * 5, 5).by_sort == {}
+        assert (
+            predictions.learned([PastAction("vacuum", 1000, actual)] * 5, 5).by_sort["vacuum", False].factor == factor
+        )
+    assert predictions.learned([PastAction("vacuum", 0, 5)] * 5, 5).by_sort == {}
 
 
 def test_a_tables_own_receipts_count_before_those_of_others() -> None:
     """Two of them are enough, one is not; others' tables are corrected by all."""
-    past = [Past("vacuum", 1000, 2000, oid) for oid in range(10, 20)] + [Past("vacuum", 1000, 500, 1)]
+    past = [PastAction("vacuum", 1000, 2000, oid) for oid in range(10, 20)] + [PastAction("vacuum", 1000, 500, 1)]
     known = predictions.learned(past, 5)
     assert predictions.corrected("vacuum", 1000, 1, known)[0] == 2000
-    known = predictions.learned([*past, Past("vacuum", 2000, 1000, 1)], 5)
+    known = predictions.learned([*past, PastAction("vacuum", 2000, 1000, 1)], 5)
     assert predictions.corrected("vacuum", 1000, 1, known) == (
         500,
         {NOTE: "from 1000 ms by x0.5, the median of 2 of its own"},
@@ -98,7 +100,7 @@ def test_a_tables_own_receipts_count_before_those_of_others() -> None:
 
 def test_what_is_over_at_once_says_nothing_about_large_tables() -> None:
     """Tiny tables take 5 ms instead of 50: only their own predictions become a tenth."""
-    known = predictions.learned([Past("vacuum", 50, 5)] * 9, 5)
+    known = predictions.learned([PastAction("vacuum", 50, 5)] * 9, 5)
     assert predictions.corrected("vacuum", 50, 1, known)[0] == 5
     assert predictions.corrected("vacuum", 60_000, 0, known) == (60_000, {})
 
@@ -119,7 +121,7 @@ def test_a_corrected_action_says_so_and_tells_its_base_again() -> None:
 def test_three_weeks_of_receipts_shrink_the_median_error() -> None:
     """A machine that is 1.7 times as slow as configured, with noise: from week to week nearer, below 30 % at last."""
     chance = random.Random(11)
-    past: list[Past] = []
+    past: list[PastAction] = []
     errors = []
     for week in range(4):
         rows = [row(chance.randrange(2**27, 2**31), oid=week * 10 + number) for number in range(8)]
@@ -128,6 +130,6 @@ def test_three_weeks_of_receipts_shrink_the_median_error() -> None:
             base = predictions.base_ms(proposal.action.predicted_ms, proposal.measured)
             actual = round(base * 1.7 * chance.lognormvariate(0, 0.15))
             wrong.append(abs(proposal.action.predicted_ms - actual) / actual)
-            past.append(Past(proposal.action.verb, base, actual))
+            past.append(PastAction(proposal.action.verb, base, actual))
         errors.append(statistics.median(wrong))
     assert errors[0] > 0.35 and max(errors[1:]) < 0.3 and errors[3] < errors[0] / 2

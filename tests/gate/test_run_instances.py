@@ -15,10 +15,10 @@ from tests.stages.signing import SIGNER, SIGNING
 from tests.stages.stage import Stage
 from upkeep.core.windows import Run
 from upkeep.gate import sheets
-from upkeep.gate.drawn_up import add_sheet, plan_of_run, plans_in_force, sheet_of_run
+from upkeep.gate.decision_store import add_decision, add_shown, approvals_in_run, shown_of_task
 from upkeep.gate.permits import Decision
+from upkeep.gate.plan_store import add_sheet, plan_of_run, plans_in_force, sheet_of_run
 from upkeep.gate.plans.model import SCHEDULE
-from upkeep.gate.store import add_decision, add_shown, said_yes, shown_of_task
 from upkeep.ledger.read import verdict_of_run
 from upkeep.ledger.write import add_report
 
@@ -39,8 +39,8 @@ def test_a_run_with_the_id_of_a_deleted_one_gets_a_plan_of_its_own(stage: Stage)
     again = replace(first.plan, instance="2", requested_by="ann")
     with stage.ledger.session() as session:
         assert plan_of_run(session, again.run) is None
-        assert said_yes(session, first.plan.run) == {("ann", "dba"), ("bob", "devops")}
-        assert said_yes(session, again.run) == set()
+        assert approvals_in_run(session, first.plan.run) == {("ann", "dba"), ("bob", "devops")}
+        assert approvals_in_run(session, again.run) == set()
     second = stage.plan(requested_by="ann", run_id="twice", instance="2")
     with stage.ledger.session() as session:
         kept = {run.instance: plan_of_run(session, run) for run in (first.plan.run, second.plan.run)}
@@ -54,7 +54,7 @@ def test_what_was_shown_and_signed_is_one_runs_alone(stage: Stage) -> None:
     """A sheet, and a row that was shown, are found by the run that they are for and by no other of its id."""
     stage.dirty("worn")
     stored = stage.plan(run_id="signed")
-    window, item = stage.window(stored.plan), sheets.Item("dba", "dba", "DBA", "G23", "", "takes part")
+    window, item = stage.window(stored.plan), sheets.SheetItem("dba", "dba", "DBA", "G23", "", "takes part")
     named = {"dag_id": window.dag_id, "run_id": window.run_id, "instance": window.instance}
     times = {"due": window.due, "not_after": stored.plan.not_after}
     sheet = sheets.Sheet(sheets.SIGN_ON, stage.name, "weekly", items=(item,), **times, **named)

@@ -12,7 +12,7 @@ from upkeep.core.findings import Finding, Level
 from upkeep.gate import sheets
 from upkeep.gate.permits import Decision, InvalidAnswer, approved_ids
 from upkeep.gate.plans.model import digest
-from upkeep.gate.sheets import ATTEST, DECLINED, NO_ANSWER, SIGN_ON, SIGNED, VOID, WORDS, Item, Sheet
+from upkeep.gate.sheets import ATTEST, DECLINED, LABELS, NO_ANSWER, SIGN_ON, SIGNED, VOID, Sheet, SheetItem
 from upkeep.report import evidence
 from upkeep.settings.approval import Role
 from upkeep.settings.base import ROOT
@@ -24,9 +24,9 @@ ROLES = ("devops", "dba", "security", "lead")
 HOLDERS = {role: frozenset({person}) for role, person in zip(ROLES, ("omar", "dora", "sana", "lena"), strict=True)}
 
 
-def sheet(purpose: str = SIGN_ON, items: tuple[Item, ...] | None = None) -> Sheet:
+def sheet(purpose: str = SIGN_ON, items: tuple[SheetItem, ...] | None = None) -> Sheet:
     """A sheet of the December window; by default the four roles' sign-on."""
-    four = tuple(Item(role, role, role.title(), "G23", "", "takes part") for role in ROLES)
+    four = tuple(SheetItem(role, role, role.title(), "G23", "", "takes part") for role in ROLES)
     asked = four if items is None else items
     return Sheet(purpose, "primary", "monthly", "maintenance_monthly", "run", DUE, DUE + timedelta(hours=1), asked)
 
@@ -42,37 +42,39 @@ ALL = tuple(answer(role, *HOLDERS[role], role) for role in ROLES)
 @pytest.mark.guide("G23", "fires", "silent")
 def test_a_quorum_that_cannot_be_met_is_said_at_once() -> None:
     """G23: a role without people, one person in all, two people for three roles; four people can be four roles."""
-    assert sheets.impossible(ROLES, HOLDERS) == ""
-    assert sheets.impossible(ROLES, HOLDERS | {"lead": frozenset(), "dba": frozenset()}) == "dba and lead have no user"
-    assert sheets.impossible(ROLES, dict.fromkeys(ROLES, frozenset({"eve"}))) == (
+    assert sheets.missing_quorum(ROLES, HOLDERS) == ""
+    assert (
+        sheets.missing_quorum(ROLES, HOLDERS | {"lead": frozenset(), "dba": frozenset()}) == "dba and lead have no user"
+    )
+    assert sheets.missing_quorum(ROLES, dict.fromkeys(ROLES, frozenset({"eve"}))) == (
         "4 roles need a person each, and eve cannot fill dba and security and lead too"
     )
     shared = HOLDERS | {"devops": frozenset({"ann", "bob"}), "dba": frozenset({"ann", "bob"})}
-    assert sheets.impossible(ROLES, shared) == ""
-    assert "cannot fill lead too" in sheets.impossible(ROLES, shared | {"lead": frozenset({"ann", "bob"})})
+    assert sheets.missing_quorum(ROLES, shared) == ""
+    assert "cannot fill lead too" in sheets.missing_quorum(ROLES, shared | {"lead": frozenset({"ann", "bob"})})
 
 
 def test_people_are_moved_so_that_each_role_gets_one() -> None:
     """Whoever comes first must make room: ann can be both, bob only one of them."""
-    assert sheets.impossible(("a", "b"), {"a": frozenset({"ann", "bob"}), "b": frozenset({"ann"})}) == ""
+    assert sheets.missing_quorum(("a", "b"), {"a": frozenset({"ann", "bob"}), "b": frozenset({"ann"})}) == ""
 
 
 @pytest.mark.guide("G23", "holds")
 def test_everybody_is_there_only_when_each_role_signed_on_by_a_person_of_its_own() -> None:
     """No answer, a refusal, a person who left the role and one person twice: each is said."""
-    assert sheets.absent(ROLES, sheet(), ALL, HOLDERS) == ""
-    assert sheets.absent(ROLES, None, (), HOLDERS) == "no sign-on from devops"
-    assert sheets.absent(ROLES, sheet(), ALL[:3], HOLDERS) == "no sign-on from lead"
+    assert sheets.missing_sign_on(ROLES, sheet(), ALL, HOLDERS) == ""
+    assert sheets.missing_sign_on(ROLES, None, (), HOLDERS) == "no sign-on from devops"
+    assert sheets.missing_sign_on(ROLES, sheet(), ALL[:3], HOLDERS) == "no sign-on from lead"
     refused = (*ALL[:3], answer("lead", "lena"))
-    assert sheets.absent(ROLES, sheet(), refused, HOLDERS) == "lena as lead declined to sign on"
-    assert sheets.absent(ROLES, sheet(), ALL, HOLDERS | {"dba": frozenset({"dave"})}) == (
+    assert sheets.missing_sign_on(ROLES, sheet(), refused, HOLDERS) == "lena as lead declined to sign on"
+    assert sheets.missing_sign_on(ROLES, sheet(), ALL, HOLDERS | {"dba": frozenset({"dave"})}) == (
         "dora, who signed on as dba, does not hold that role any more"
     )
     twice = (*ALL[:3], answer("lead", "omar", "lead"))
-    assert sheets.absent(ROLES, sheet(), twice, HOLDERS | {"lead": frozenset({"omar"})}) == (
+    assert sheets.missing_sign_on(ROLES, sheet(), twice, HOLDERS | {"lead": frozenset({"omar"})}) == (
         "omar signed on for two roles; each needs a person of its own"
     )
-    assert sheets.absent((), None, (), {}) == ""  # a config that asks nobody
+    assert sheets.missing_sign_on((), None, (), {}) == ""  # a config that asks nobody
 
 
 def test_the_first_answer_of_a_role_stays() -> None:
@@ -82,9 +84,9 @@ def test_the_first_answer_of_a_role_stays() -> None:
 
 
 TASKS = (
-    Item("audit", "security", "Security audit", "G24", "aa11", "2 findings: 2 ok"),
-    Item("capacity", "devops", "Capacity", "G27", "bb22", "no finding"),
-    Item("cost", "devops", "Cost", "G30", "cc33", "no finding"),
+    SheetItem("audit", "security", "Security audit", "G24", "aa11", "2 findings: 2 ok"),
+    SheetItem("capacity", "devops", "Capacity", "G27", "bb22", "no finding"),
+    SheetItem("cost", "devops", "Cost", "G30", "cc33", "no finding"),
 )
 
 
@@ -106,7 +108,7 @@ def test_a_role_attests_its_own_tasks_only() -> None:
     """Another role's task in an answer is no task of the form."""
     attested = sheet(ATTEST, TASKS)
     assert attested.ids_for("devops") == ("capacity", "cost")
-    words = WORDS[ATTEST]
+    words = LABELS[ATTEST]
     with pytest.raises(InvalidAnswer, match=r"found tasks \['audit'\], expected ids from the form"):
         approved_ids("Attest", {"tasks": ["cost", "audit"]}, attested.ids_for("devops"), words)
     with pytest.raises(InvalidAnswer, match="found no list of tasks"):
@@ -118,8 +120,8 @@ def test_a_role_attests_its_own_tasks_only() -> None:
 
 def test_where_there_is_one_thing_to_sign_the_button_says_it() -> None:
     """Signing on needs no list; declining is none of it."""
-    assert approved_ids("Sign on", {}, ["lead"], WORDS[SIGN_ON]) == {"lead"}
-    assert approved_ids("Decline", {"tasks": ["lead"]}, ["lead"], WORDS[SIGN_ON]) == frozenset()
+    assert approved_ids("Sign on", {}, ["lead"], LABELS[SIGN_ON]) == {"lead"}
+    assert approved_ids("Decline", {"tasks": ["lead"]}, ["lead"], LABELS[SIGN_ON]) == frozenset()
 
 
 def test_a_sheet_is_its_canonical_text() -> None:
@@ -211,7 +213,7 @@ def test_a_deputy_holds_the_role_too() -> None:
     held = config.model_copy(update={"roles": roles})
     holders = {role: held.holders(role) for role in ROLES}
     assert holders["security"] == {"sam"}
-    assert sheets.impossible(ROLES, holders) == ""
+    assert sheets.missing_quorum(ROLES, holders) == ""
     answers = [answer(role, role, role) for role in ROLES if role != "security"]
-    assert sheets.absent(ROLES, sheet(), answers, holders) == "no sign-on from security"
-    assert sheets.absent(ROLES, sheet(), [*answers, answer("security", "sam", "security")], holders) == ""
+    assert sheets.missing_sign_on(ROLES, sheet(), answers, holders) == "no sign-on from security"
+    assert sheets.missing_sign_on(ROLES, sheet(), [*answers, answer("security", "sam", "security")], holders) == ""

@@ -11,26 +11,26 @@ import pytest
 from tests.stages.signing import SIGNER
 from tests.stages.stage import Stage, changed, states
 from upkeep.gate import sheets
-from upkeep.gate.drawn_up import Stored, StoredSheet, add_sheet, plan_by_digest, plan_of_run, sheet_of_run
+from upkeep.gate.decision_store import add_decision, add_shown
 from upkeep.gate.permits import Decision
+from upkeep.gate.plan_store import StoredPlan, StoredSheet, add_sheet, plan_by_digest, plan_of_run, sheet_of_run
 from upkeep.gate.plans.model import digest
-from upkeep.gate.sheets import Item, Sheet
-from upkeep.gate.store import add_decision, add_shown
+from upkeep.gate.sheets import Sheet, SheetItem
 from upkeep.settings.approval import Role
 
 PEOPLE = {"dba": "ann", "devops": "bob"}
 
 
-def monthly(stage: Stage) -> Stored:
+def monthly(stage: Stage) -> StoredPlan:
     """A monthly plan that dba and devops approved."""
     stage.config = changed(stage.config, monthly={"sign_on": ("dba", "devops")})
     stage.dirty("dead")
     return stage.approved(cadence="monthly", dag_id="maintenance_monthly")
 
 
-def ask(stage: Stage, stored: Stored) -> StoredSheet:
+def ask(stage: Stage, stored: StoredPlan) -> StoredSheet:
     """The sign-on sheet of the plan's run."""
-    items = tuple(Item(role, role, role, "G23", "", "takes part") for role in PEOPLE)
+    items = tuple(SheetItem(role, role, role, "G23", "", "takes part") for role in PEOPLE)
     plan = stored.plan
     end = datetime.now(UTC) + timedelta(minutes=30)
     run = {"dag_id": plan.dag_id, "run_id": plan.run_id, "instance": plan.instance}
@@ -39,7 +39,7 @@ def ask(stage: Stage, stored: Stored) -> StoredSheet:
         return add_sheet(session, stage.window(plan), sheet, {})
 
 
-def sign(stage: Stage, stored: Stored, kept: StoredSheet, people: Mapping[str, str] = PEOPLE) -> None:
+def sign(stage: Stage, stored: StoredPlan, kept: StoredSheet, people: Mapping[str, str] = PEOPLE) -> None:
     """Let people sign on; an empty name of a role declines."""
     for role, person in people.items():
         shown = {
@@ -88,7 +88,7 @@ def test_one_person_is_not_two_roles_and_who_left_is_not_there(stage: Stage) -> 
     assert stage.vacuums() == {"dead": 0, "other": 0}
 
 
-def monthly_again(stage: Stage) -> Stored:
+def monthly_again(stage: Stage) -> StoredPlan:
     """Another run's plan on the same target."""
     return stage.approved(cadence="monthly", dag_id="maintenance_monthly")
 

@@ -36,7 +36,7 @@ from tests.stages.ledger import book as book  # noqa: PLC0414  # a fixture
 from tests.stages.ledger import window as window  # noqa: PLC0414  # a fixture
 from upkeep.areas.patches.scan_age import scan_age
 from upkeep.core.findings import Level, Sample
-from upkeep.core.windows import Kind, Window
+from upkeep.core.windows import Window, WindowKind
 from upkeep.ledger import read as ledger_read
 from upkeep.ledger.migrations import upgrade as migrations_upgrade
 from upkeep.ledger.migrations.upgrade import head
@@ -304,7 +304,7 @@ def test_opening_a_window_twice_leaves_one_row_and_takes_back_its_outcome(book: 
 
 def test_manual_windows_of_one_moment_are_told_apart_by_their_runs(book: Ledger, window: Window) -> None:
     """Two people who ask at once get two windows beside the calendar's; each finds its own."""
-    runs = [replace(window, kind=Kind.MANUAL, run_id=f"manual__{number}") for number in range(2)]
+    runs = [replace(window, kind=WindowKind.MANUAL, run_id=f"manual__{number}") for number in range(2)]
     with book.session() as session:
         ids = [open_window(session, one) for one in (window, *runs)]
         assert len(set(ids)) == 3

@@ -15,7 +15,7 @@ from tests.stages import ledger as test_ledger
 from tests.stages.ledger import DAY, DUE, Ledger, finding, later, record, write
 from upkeep.areas.health.latencies import Timed, judge, last_called
 from upkeep.core.findings import Level, Sample
-from upkeep.core.windows import Kind, Window
+from upkeep.core.windows import Window, WindowKind
 from upkeep.ledger.read import HISTORY, earlier_samples, metric_history, months, previous_findings, remembered
 from upkeep.ledger.write import StepRecord
 from upkeep.report.changes import compare
@@ -88,7 +88,7 @@ def test_the_last_thirty_windows_are_asked_and_nothing_later_or_of_another_targe
 
 def test_manual_windows_are_told_apart_and_the_window_asked_for_is_always_last(book: Ledger, window: Window) -> None:
     """Two windows of the same due time: the one that reports ends its own history."""
-    by_hand = replace(window, kind=Kind.MANUAL, run_id="manual__1")
+    by_hand = replace(window, kind=WindowKind.MANUAL, run_id="manual__1")
     write(book, by_hand, sampled(7))
     write(book, window, sampled(10))
     assert values(book, window) == [(0, "manual", 7.0), (0, "calendar", 10.0)]
@@ -181,7 +181,9 @@ def test_a_late_window_is_found_by_its_own_report_and_gone_from_the_next(
     monkeypatch.setenv("UPKEEP_CONFIG", str(ROOT / "config"))
     settings.cache_clear()
     now = datetime.now(UTC)
-    first = Window("primary", "daily", Kind.CALENDAR, now - DAY, now - DAY / 2, now - 2 * DAY, now - DAY, "r1", "d")
+    first = Window(
+        "primary", "daily", WindowKind.CALENDAR, now - DAY, now - DAY / 2, now - 2 * DAY, now - DAY, "r1", "d"
+    )
     write(book, first, replace(sampled(50), started_at=now - DAY))
     one = gather(book, first)
     assert [(f.key, f.level, one.is_new(f, s)) for f, s in one.placed] == [("window:late", Level.ADVISORY, True)]
@@ -198,7 +200,7 @@ def test_a_late_window_is_found_by_its_own_report_and_gone_from_the_next(
     assert [was.key for was, _ in compare(two).gone] == ["window:late"]
     assert [point.value for point in two.history[-1].points] == [50.0, 60.0]
 
-    by_hand = replace(later(second, 1), kind=Kind.MANUAL, run_id="manual__1")
+    by_hand = replace(later(second, 1), kind=WindowKind.MANUAL, run_id="manual__1")
     write(book, by_hand)
     assert gather(book, by_hand).own == ()
     looks = book.ask("SELECT count(*) FROM upkeep.steps s WHERE step = %s AND run_id = %s", "report", "manual__1")
@@ -223,7 +225,7 @@ def test_a_window_remembers_what_had_ended_when_it_begins(book: Ledger, window: 
     """Neither itself when it is carried out again, nor a later or an overlapping one, nor another step or target."""
     write(book, window, seen("first", 1))
     second, third = later(window, 1), later(window, 2)
-    by_hand = replace(second, kind=Kind.MANUAL, run_id="by hand", period_start=second.period_start - DAY / 2)
+    by_hand = replace(second, kind=WindowKind.MANUAL, run_id="by hand", period_start=second.period_start - DAY / 2)
     overlapping = replace(by_hand, run_id="overlaps", period_end=third.period_start + DAY / 2)
     write(book, second, seen("second", 2), seen("second", 2.5))
     write(book, second, seen("failed", 2, state="failed"), seen("another", 2, step="b.step"))

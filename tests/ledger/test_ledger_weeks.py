@@ -18,13 +18,13 @@ from tests.stages.weeks import connected as connected  # noqa: PLC0414  # a fixt
 from tests.stages.weeks import measured, weekly, weeks
 from upkeep.areas.performance import trends
 from upkeep.core.findings import Finding, Level, Sample
-from upkeep.core.windows import Kind, Window
-from upkeep.gate.drawn_up import Stored, add_plan
+from upkeep.core.windows import Window, WindowKind
+from upkeep.gate.decision_store import add_decision, add_shown
+from upkeep.gate.permit_store import Permit, Receipt, add_permit, add_receipt, past_actions
 from upkeep.gate.permits import Decision
-from upkeep.gate.permitted import Permit, Receipt, add_permit, add_receipt, past_actions
+from upkeep.gate.plan_store import StoredPlan, add_plan
 from upkeep.gate.plans.model import Action, Plan
-from upkeep.gate.predictions import NOTE, Past
-from upkeep.gate.store import add_decision, add_shown
+from upkeep.gate.predictions import NOTE, PastAction
 from upkeep.ledger.read import answers_of_window, metric_points
 from upkeep.ledger.write import Answer, StepRecord
 from upkeep.settings.base import ROOT
@@ -115,7 +115,9 @@ def test_a_second_run_in_one_week_is_compared_with_the_week_before_and_not_with_
     step = LookOperator(task_id="trends", inspection="trends", guide="G17", target=window.target, cadence="weekly")
     write(connected, weekly(window, 0), measured(100.0))
     write(connected, weekly(window, 1), measured(500.0))
-    hand = replace(weekly(window, 1), kind=Kind.MANUAL, run_id="manual__1", period_end=weekly(window, 1).due + DAY / 2)
+    hand = replace(
+        weekly(window, 1), kind=WindowKind.MANUAL, run_id="manual__1", period_end=weekly(window, 1).due + DAY / 2
+    )
     write(connected, hand, measured(104.0))
     assert "104 errors" in by_key(step.look(hand).findings)["trend:week_errors"].detail
 
@@ -190,7 +192,9 @@ def test_the_weekly_report_has_the_history_of_its_own_numbers(connected: Ledger,
 # Receipts -------------------------------------------------------------------------------------------------------
 
 
-def planned(book: Ledger, window: Window, *predicted: int, notes: dict[str, dict[str, Any]] | None = None) -> Stored:
+def planned(
+    book: Ledger, window: Window, *predicted: int, notes: dict[str, dict[str, Any]] | None = None
+) -> StoredPlan:
     """A kept plan of one VACUUM for each prediction."""
     actions = tuple(
         Action(str(n), "optimise", "vacuum", "VACUUM t", "public", "t", n, "", ("dba",), "why", "lock", ms, 0)
@@ -209,7 +213,9 @@ def planned(book: Ledger, window: Window, *predicted: int, notes: dict[str, dict
     return stored
 
 
-def done(book: Ledger, stored: Stored, action: str, took: int | None, outcome: str = "done", attempt: int = 1) -> None:
+def done(
+    book: Ledger, stored: StoredPlan, action: str, took: int | None, outcome: str = "done", attempt: int = 1
+) -> None:
     """A permit and its receipt."""
     with book.session() as session:
         permit = add_permit(session, Permit(stored.digest, action, attempt, "run", 1, {}), SIGNER)
@@ -217,7 +223,7 @@ def done(book: Ledger, stored: Stored, action: str, took: int | None, outcome: s
         add_receipt(session, permit.row_id, receipt, stored.digest, SIGNER)
 
 
-def took(past: list[Past]) -> list[tuple[str, int, int]]:
+def took(past: list[PastAction]) -> list[tuple[str, int, int]]:
     """Verb, prediction and duration of each."""
     return [(one.verb, one.base_ms, one.actual_ms) for one in past]
 

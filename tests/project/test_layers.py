@@ -19,7 +19,7 @@ UPWARDS = {
     "core": "from upkeep.settings.load import settings",
     "settings": "from upkeep.wires import queries",
     "wires": "from upkeep.ledger import read",
-    "ledger": "from upkeep.gate import store",
+    "ledger": "from upkeep.gate import decision_store",
     "gate": "from upkeep.areas import kinds",
     "areas": "from upkeep.report import model",
     "report": "from upkeep.areas import kinds",

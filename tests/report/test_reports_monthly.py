@@ -11,7 +11,7 @@ from tests.stages.reports import Page, finding
 from tests.stages.weekly_reports import step
 from tests.stages.weekly_reports import weekly as weekly_report
 from upkeep.core.findings import Level
-from upkeep.gate.sheets import DECLINED, NO_ANSWER, SIGNED, VOID, Item, Signature
+from upkeep.gate.sheets import DECLINED, NO_ANSWER, SIGNED, VOID, SheetItem, Signature
 from upkeep.ledger import acknowledgements
 from upkeep.report.checklist import checklist
 from upkeep.report.document import to_json
@@ -27,7 +27,7 @@ AT = DUE + timedelta(minutes=10)
 
 def signature(name: str, state: str = SIGNED, person: str = "sana", comment: str = "") -> Signature:
     """An answer ten minutes after the window opened, or none."""
-    item = Item(name, "security", name.title(), "G24", "aa11", "2 findings: 2 ok")
+    item = SheetItem(name, "security", name.title(), "G24", "aa11", "2 findings: 2 ok")
     return Signature(item, state, person, AT, comment) if state != NO_ANSWER else Signature(item, state)
 
 

@@ -17,7 +17,7 @@ from tests.stages.twin import LEGACY, Twin, add_requests, delete_requests
 from upkeep.areas import answers
 from upkeep.areas.capacity import look
 from upkeep.core.findings import Finding, Level
-from upkeep.core.windows import Kind, Window
+from upkeep.core.windows import Window, WindowKind
 from upkeep.ledger.write import Looked
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
@@ -78,7 +78,7 @@ def test_a_task_reads_its_answer_by_what_it_asked(twin: Twin, monkeypatch: pytes
     monkeypatch.setenv("AIRFLOW_CONN_UPKEEP_FUNCTIONS", json.dumps(content))
     end = datetime.now(UTC)
     start = end - timedelta(days=7)
-    window = Window("primary", "weekly", Kind.MANUAL, end, end + timedelta(hours=2), start, end, "run", "dag")
+    window = Window("primary", "weekly", WindowKind.MANUAL, end, end + timedelta(hours=2), start, end, "run", "dag")
     for function, action, arguments, key in CALLS:
         step = CallOperator(
             task_id=key.replace(":", "_"),

@@ -10,8 +10,8 @@ from psycopg import sql
 
 from tests.stages.stage import Stage, changed
 from upkeep.areas import proposals
-from upkeep.core.windows import Kind, Window
-from upkeep.gate.drawn_up import Stored
+from upkeep.core.windows import Window, WindowKind
+from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans.model import Action, Proposal, numbered
 from upkeep.gate.proposing import ProposalSources
 from upkeep.ledger.write import Looked, StepRecord, add_step, open_window
@@ -39,14 +39,14 @@ def collected(stage: Stage, *taken: Action, **given: Any) -> tuple[list[Proposal
     return found, left_out
 
 
-def planned(stage: Stage) -> Stored:
+def planned(stage: Stage) -> StoredPlan:
     """A plan of all proposals, not decided yet."""
     actions, measured = numbered(collected(stage)[0])
     assert set(measured) == {action.id for action in actions}
     return stage.plan(actions=actions, measured=measured)
 
 
-def approved(stage: Stage) -> Stored:
+def approved(stage: Stage) -> StoredPlan:
     """A plan of all proposals that both roles approved."""
     return stage.decide(planned(stage))
 
@@ -80,7 +80,9 @@ def note(stage: Stage, due: datetime, step: str, snapshot: dict[str, Any]) -> No
     """A snapshot that a step of the target's weekly window left."""
     run = secrets.token_hex(4)
     week, hour = timedelta(days=7), timedelta(hours=1)
-    window = Window(stage.name, "weekly", Kind.MANUAL, due, due + hour, due - week, due, run, "maintenance_weekly")
+    window = Window(
+        stage.name, "weekly", WindowKind.MANUAL, due, due + hour, due - week, due, run, "maintenance_weekly"
+    )
     record = StepRecord(step, "ran", "", "a test", due, looked=Looked((), snapshot=snapshot))
     with stage.ledger.session() as session:
         open_window(session, window)

@@ -20,7 +20,7 @@ from psycopg import sql
 from sandbox.postgres import HOST, Cluster
 from tests.stages import hostile
 from upkeep.core.findings import Finding, Level
-from upkeep.core.windows import Kind, Window
+from upkeep.core.windows import Window, WindowKind
 from upkeep.ledger.migrations import upgrade as migrations_upgrade
 from upkeep.ledger.write import Looked, StepRecord, add_step, open_window
 from upkeep.settings.base import ROOT
@@ -150,7 +150,7 @@ def window() -> Window:
     return Window(
         target=f"target_{secrets.token_hex(4)}",
         cadence="daily",
-        kind=Kind.CALENDAR,
+        kind=WindowKind.CALENDAR,
         due=DUE,
         deadline=DUE + timedelta(minutes=30),
         period_start=DUE - DAY,

@@ -13,7 +13,7 @@ import psycopg
 
 from tests.stages.signing import SIGNER
 from upkeep.areas.kinds import KINDS
-from upkeep.gate.apply.run import Applying, Places
+from upkeep.gate.apply.run import ApplyRun, Connectors
 
 
 def say(text: str) -> None:
@@ -23,7 +23,7 @@ def say(text: str) -> None:
 
 if __name__ == "__main__":
     ledger, target, config, stored, dies_with_permit = pickle.loads(Path(sys.argv[1]).read_bytes())
-    places = Places(*(lambda dsn=dsn: psycopg.connect(dsn) for dsn in (ledger, target, target)))
+    connectors = Connectors(*(lambda dsn=dsn: psycopg.connect(dsn) for dsn in (ledger, target, target)))
     plan = stored.plan
 
     def clock() -> datetime:
@@ -36,6 +36,6 @@ if __name__ == "__main__":
         return datetime.now(UTC)
 
     asked = plan.requested_by
-    applying = Applying(places, KINDS, config, lambda: config, stored, plan.run_id, SIGNER, say, asked, clock)
+    applying = ApplyRun(connectors, KINDS, config, lambda: config, stored, plan.run_id, SIGNER, say, asked, clock)
     for outcome in applying.run():
         say(f"OUTCOME {outcome.action.table} {outcome.state}")

@@ -10,9 +10,9 @@ from tests.stages.stage import Stage
 from upkeep.areas.thresholds.force import KIND
 from upkeep.areas.thresholds.propose import proposals_from_ledger
 from upkeep.core.findings import Sample
-from upkeep.core.windows import Kind, Window
-from upkeep.gate.drawn_up import Stored
-from upkeep.gate.permitted import Permit, Receipt, add_permit, add_receipt
+from upkeep.core.windows import Window, WindowKind
+from upkeep.gate.permit_store import Permit, Receipt, add_permit, add_receipt
+from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans.model import Action, Proposal, numbered
 from upkeep.ledger.write import Looked, StepRecord, add_step, open_window
 from upkeep.settings.base import ROOT
@@ -31,7 +31,7 @@ def day(stage: Stage, ago: int, **fields: Any) -> Window:
     """The calendar's daily window so many days ago."""
     due = datetime.now(UTC).replace(hour=2, minute=0, second=0, microsecond=0) - ago * DAY
     about: dict[str, Any] = {
-        "kind": Kind.CALENDAR,
+        "kind": WindowKind.CALENDAR,
         "run_id": f"scheduled__{ago}",
         "dag_id": "maintenance_daily",
     } | fields
@@ -65,7 +65,7 @@ def proposals(stage: Stage, taken: tuple[Action, ...] = ()) -> list[Proposal]:
         return proposals_from_ledger(session, stage.name, asked, taken, datetime.now(UTC))
 
 
-def planned(stage: Stage, found: list[Proposal] | None = None) -> Stored:
+def planned(stage: Stage, found: list[Proposal] | None = None) -> StoredPlan:
     """A plan of what is proposed."""
     actions, _ = numbered(proposals(stage) if found is None else found)
     assert actions
@@ -81,7 +81,7 @@ def in_ledger(stage: Stage, statement: str, *values: object) -> None:
 LATE = 60 * 60_000 + 30_000  # from the plan's beginning there is room for it, from now on there is not
 
 
-def done_by_hand(stage: Stage, stored: Stored, key: str) -> None:
+def done_by_hand(stage: Stage, stored: StoredPlan, key: str) -> None:
     """A permit and a receipt of one action, as the tasks' role may write them."""
     with stage.ledger.session() as session:
         permit = add_permit(session, Permit(stored.digest, key, 1, stored.plan.run_id, 1, {}), SIGNER)

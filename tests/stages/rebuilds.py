@@ -11,7 +11,7 @@ from psycopg import sql
 from tests.stages.stage import Stage, changed
 from upkeep.areas import proposals
 from upkeep.areas.indexes import reindex
-from upkeep.gate.drawn_up import Stored
+from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans.model import Action, Proposal, numbered
 from upkeep.gate.proposing import ProposalSources
 from upkeep.settings.base import ROOT
@@ -66,12 +66,12 @@ def rebuilds(stage: Stage, *taken: Action) -> list[Proposal]:
     return [one for one in collected(stage, *taken)[0] if one.action.kind == reindex.KIND]
 
 
-def planned(stage: Stage) -> Stored:
+def planned(stage: Stage) -> StoredPlan:
     """A plan of the rebuilds, not decided yet."""
     actions, measured = numbered(rebuilds(stage))
     return stage.plan(actions=actions, measured=measured, cadence="monthly")
 
 
-def approved(stage: Stage) -> Stored:
+def approved(stage: Stage) -> StoredPlan:
     """A plan of the rebuilds that both roles approved."""
     return stage.decide(planned(stage))

@@ -25,14 +25,14 @@ from tests.stages.sessions import running, to, until
 from tests.stages.signing import SIGNER, pinned
 from upkeep.areas.kinds import KINDS
 from upkeep.areas.tables import vacuum
-from upkeep.core.windows import Kind, Window
-from upkeep.gate.apply.outcomes import Outcome
-from upkeep.gate.apply.run import Applying, Places
-from upkeep.gate.drawn_up import Stored, add_plan
+from upkeep.core.windows import Window, WindowKind
+from upkeep.gate.apply.outcomes import ActionOutcome
+from upkeep.gate.apply.run import ApplyRun, Connectors
+from upkeep.gate.decision_store import add_decision, add_shown
+from upkeep.gate.permit_store import permits_of_plan
 from upkeep.gate.permits import Decision
-from upkeep.gate.permitted import permits_of_plan
+from upkeep.gate.plan_store import StoredPlan, add_plan
 from upkeep.gate.plans.model import MOST_ACTIONS, SCHEDULE, Plan, numbered
-from upkeep.gate.store import add_decision, add_shown
 from upkeep.ledger.write import open_window
 from upkeep.settings.approval import Person, Role
 from upkeep.settings.base import ROOT
@@ -134,7 +134,7 @@ class Stage:
 
     # The plan ---------------------------------------------------------------------------------------------------
 
-    def plan(self, **fields: Any) -> Stored:
+    def plan(self, **fields: Any) -> StoredPlan:
         """Draw up and keep a plan of all candidates that may run from now on for an hour.
 
         Actions may be given instead, with what was ``measured`` for them.
@@ -171,7 +171,7 @@ class Stage:
         return Window(
             plan.target,
             plan.cadence,
-            Kind.CALENDAR,
+            WindowKind.CALENDAR,
             plan.due,
             plan.not_after,
             plan.due - timedelta(days=7),
@@ -183,11 +183,11 @@ class Stage:
 
     def decide(
         self,
-        stored: Stored,
+        stored: StoredPlan,
         people: Mapping[str, str] = BOTH,
         ids: set[str] | None = None,
         at: datetime | None = None,
-    ) -> Stored:
+    ) -> StoredPlan:
         """Let each role's person approve the actions (all, or some ids; an empty set rejects)."""
         approved = frozenset(action.id for action in stored.plan.actions) if ids is None else frozenset(ids)
         for role, person in people.items():
@@ -207,39 +207,39 @@ class Stage:
                 add_decision(session, stored.digest, number, decision, SIGNER)
         return stored
 
-    def approved(self, **fields: Any) -> Stored:
+    def approved(self, **fields: Any) -> StoredPlan:
         """A plan of all candidates that both roles approved."""
         return self.decide(self.plan(**fields))
 
     # Apply ------------------------------------------------------------------------------------------------------
 
-    def places(self, **others: str | Callable[[], Any]) -> Places:
+    def connectors(self, **others: str | Callable[[], Any]) -> Connectors:
         """The ledger as the tasks' role and the target as the superuser; a conninfo or a function replaces one."""
         given = {"ledger": self.ledger.dsn("tasks"), "maintain": self.dsn, "watch": self.dsn} | others
-        return Places(**{key: to(value) if isinstance(value, str) else value for key, value in given.items()})
+        return Connectors(**{key: to(value) if isinstance(value, str) else value for key, value in given.items()})
 
-    def applying(self, stored: Stored, **others: Any) -> Applying:
-        """One go at a plan; ``places``, ``clock``, ``config`` and ``reread`` can be replaced."""
-        given = {"places": self.places(), "kinds": KINDS, "config": self.config, "run_id": stored.plan.run_id}
+    def applying(self, stored: StoredPlan, **others: Any) -> ApplyRun:
+        """One go at a plan; ``connectors``, ``clock``, ``config`` and ``reread`` can be replaced."""
+        given = {"connectors": self.connectors(), "kinds": KINDS, "config": self.config, "run_id": stored.plan.run_id}
         given |= {"say": self.said.append, "requested_by": stored.plan.requested_by, "signer": SIGNER} | others
-        return Applying(stored=stored, **({"reread": lambda: given["config"]} | given))
+        return ApplyRun(stored=stored, **({"reread": lambda: given["config"]} | given))
 
-    def apply(self, stored: Stored, **others: Any) -> dict[str, Outcome]:
+    def apply(self, stored: StoredPlan, **others: Any) -> dict[str, ActionOutcome]:
         """Apply it; table → outcome."""
         return {outcome.action.table: outcome for outcome in self.applying(stored, **others).run()}
 
-    def permits(self, stored: Stored) -> list[tuple[str, int, str | None]]:
+    def permits(self, stored: StoredPlan) -> list[tuple[str, int, str | None]]:
         """(table, attempt, outcome) of every permit, in the order they were given."""
         tables = {action.id: action.table for action in stored.plan.actions}
         return [(tables[row["action_id"]], row["attempt"], row["outcome"]) for row in self.receipts(stored)]
 
-    def receipts(self, stored: Stored) -> list[Row]:
+    def receipts(self, stored: StoredPlan) -> list[Row]:
         """Every permit with its receipt, as the tasks' role reads them."""
         with self.ledger.session() as session:
             return permits_of_plan(session, stored.digest, self.config.ledger.signing)
 
     def process(
-        self, stored: Stored, folder: Path, config: Maintenance | None = None, *, dies_with_permit: bool = False
+        self, stored: StoredPlan, folder: Path, config: Maintenance | None = None, *, dies_with_permit: bool = False
     ) -> subprocess.Popen[bytes]:
         """A real process that applies the plan, and may kill itself as soon as a permit is there; its log is `log`."""
         folder.mkdir(exist_ok=True)
@@ -274,7 +274,7 @@ class Stage:
             yield
 
 
-def states(outcomes: dict[str, Outcome]) -> dict[str, str]:
+def states(outcomes: dict[str, ActionOutcome]) -> dict[str, str]:
     """table → state."""
     return {table: outcome.state for table, outcome in outcomes.items()}
 
@@ -282,16 +282,16 @@ def states(outcomes: dict[str, Outcome]) -> dict[str, str]:
 class Go(threading.Thread):
     """An apply in a thread of its own, so that the test can do something meanwhile."""
 
-    def __init__(self, apply: Callable[[], dict[str, Outcome]]) -> None:
+    def __init__(self, apply: Callable[[], dict[str, ActionOutcome]]) -> None:
         super().__init__()
         self.apply = apply
-        self.outcomes: dict[str, Outcome] = {}
+        self.outcomes: dict[str, ActionOutcome] = {}
         self.start()
 
     def run(self) -> None:
         self.outcomes = self.apply()
 
-    def result(self) -> dict[str, Outcome]:
+    def result(self) -> dict[str, ActionOutcome]:
         """Wait for the end."""
         self.join(90)
         assert self.outcomes

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from tests.stages.stage import Stage
 from upkeep.areas import proposals
 from upkeep.areas.tables import constraints
-from upkeep.gate.drawn_up import Stored
+from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans.model import Action, Proposal, numbered
 from upkeep.gate.proposing import ProposalSources
 from upkeep.settings.base import ROOT
@@ -25,7 +25,7 @@ def collected(stage: Stage, *taken: Action, cadence: str = "monthly") -> list[Pr
     return [one for one in found if one.action.kind == constraints.KIND]
 
 
-def approved(stage: Stage) -> Stored:
+def approved(stage: Stage) -> StoredPlan:
     """A plan of all validations that both roles approved."""
     actions, measured = numbered(collected(stage))
     return stage.decide(stage.plan(actions=actions, measured=measured, cadence="monthly"))

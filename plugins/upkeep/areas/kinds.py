@@ -15,12 +15,12 @@ from upkeep.areas.tables import constraints, vacuum
 from upkeep.areas.thresholds import change as thresholds
 from upkeep.areas.thresholds.force import KIND as THRESHOLDS
 from upkeep.areas.thresholds.propose import proposals as threshold_proposals
-from upkeep.gate.kind import Kind
+from upkeep.gate.kind import ActionKind
 
 _MONTHLY, _BOTH = ("monthly",), ("weekly", "monthly")
 
 _ALL = (
-    Kind(
+    ActionKind(
         BASELINES,
         "G26",
         _MONTHLY,
@@ -30,7 +30,7 @@ _ALL = (
         baselines.was_done,
         write=baselines.write,
     ),
-    Kind(
+    ActionKind(
         THRESHOLDS,
         "G19",
         _BOTH,
@@ -40,7 +40,7 @@ _ALL = (
         thresholds.was_done,
         write=thresholds.write,
     ),
-    Kind(
+    ActionKind(
         propose.KIND,
         "G53",
         _BOTH,
@@ -53,7 +53,7 @@ _ALL = (
         leftovers=drop.leftovers,
         partly=drop.partly,
     ),
-    Kind(
+    ActionKind(
         constraints.KIND,
         "G60",
         _MONTHLY,
@@ -63,7 +63,7 @@ _ALL = (
         constraints.was_done,
         run=constraints.run,
     ),
-    Kind(
+    ActionKind(
         vacuum.KIND,
         "G59",
         _BOTH,
@@ -76,7 +76,7 @@ _ALL = (
         partly=vacuum.partly,
         elsewhere=vacuum.elsewhere,
     ),
-    Kind(
+    ActionKind(
         reindex.KIND,
         "G55",
         _MONTHLY,
@@ -89,4 +89,4 @@ _ALL = (
         elsewhere=reindex.elsewhere,
     ),
 )
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ALL}
+KINDS: Mapping[str, ActionKind] = {kind.name: kind for kind in _ALL}

@@ -9,12 +9,12 @@ from typing import Any
 
 from upkeep.areas.tables import vacuum
 from upkeep.core.findings import Finding, Level
-from upkeep.gate.drawn_up import Stored, plan_by_digest
+from upkeep.gate.decision_store import decisions_in
+from upkeep.gate.permit_store import permits_in
 from upkeep.gate.permits import Decision
-from upkeep.gate.permitted import permits_in
+from upkeep.gate.plan_store import StoredPlan, plan_by_digest
 from upkeep.gate.plans.model import Action, Plan
 from upkeep.gate.signatures import chain
-from upkeep.gate.store import decisions_in
 from upkeep.settings.signing import Signing
 from upkeep.wires import queries
 from upkeep.wires.database import Session
@@ -27,7 +27,7 @@ MOST_REASONS = 3
 NEVER_TRIED = "it was not tried; that plan's report says why"
 
 
-def before(session: Session, stored: Stored, signing: Signing) -> Finding | None:
+def before(session: Session, stored: StoredPlan, signing: Signing) -> Finding | None:
     """What the target's last approved plan left undone, if anything. Raises ValueError when that was changed."""
     parameters = {"target": stored.plan.target, "digest": stored.digest, "planned_at": stored.planned_at}
     for row in session.rows(queries.load("gate/last_approved_plan"), parameters):

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import psycopg
 
 from upkeep.flow.connections import trusted
+from upkeep.gate.decision_store import ledger_identity
 from upkeep.gate.signatures import chain, keys
-from upkeep.gate.store import identity
 from upkeep.settings.load import settings
 from upkeep.wires.database import explain, session
 
@@ -47,7 +47,7 @@ def verify(arguments: argparse.Namespace) -> int:
     try:
         with session(trusted(config.ledger.tasks), config.sql, read_only=True) as opened:
             found = chain.verify(opened, config.ledger.signing, arguments.expect or "")
-            ledger = identity(opened)
+            ledger = ledger_identity(opened)
     except psycopg.Error as error:
         print(explain(error, config.ledger.tasks), file=sys.stderr)
         return 1

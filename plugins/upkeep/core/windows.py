@@ -80,7 +80,7 @@ class Cadence(BaseModel):
         return due if moment < due + self.length else None
 
 
-class Kind(StrEnum):
+class WindowKind(StrEnum):
     """Whether the calendar or a person called for the window."""
 
     CALENDAR = "calendar"
@@ -112,7 +112,7 @@ class Window:
 
     target: str
     cadence: str
-    kind: Kind
+    kind: WindowKind
     due: datetime
     deadline: datetime
     period_start: datetime
@@ -169,10 +169,10 @@ def authority(
     Neither the due time of a manual run nor that of a backfilled one opens anything: who triggers can name any date.
     """
     now, due = now.astimezone(UTC), window.due.astimezone(UTC)
-    ours = scheduled and window.kind is Kind.CALENDAR and cadence.at_or_before(due) == due
+    ours = scheduled and window.kind is WindowKind.CALENDAR and cadence.at_or_before(due) == due
     if ours and due <= now < due + cadence.length:
         return Authority(due, due + cadence.length, outside=False)
-    if window.kind is Kind.MANUAL and when is When.NEXT:
+    if window.kind is WindowKind.MANUAL and when is When.NEXT:
         upcoming = cadence.after(now)
         return Authority(upcoming, upcoming + cadence.length, outside=False)
     return Authority(now, now + closed_response + cadence.length, outside=True)
@@ -233,6 +233,6 @@ def held_slot(cadence: Cadence, logical_date: datetime | None) -> datetime | Non
 
 def lateness(window: Window, now: datetime) -> str:
     """Empty while the window is open, else a sentence part saying how late a calendar window is."""
-    if window.kind is Kind.MANUAL or now <= window.deadline:
+    if window.kind is WindowKind.MANUAL or now <= window.deadline:
         return ""
     return f"{str(now - window.deadline).partition('.')[0]} after its deadline"

@@ -1,4 +1,4 @@
-"""Waiting for the window without a slot, and applying what the ledger permits."""
+"""Waiting for the window without a slot, and apply what the ledger permits."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from upkeep.settings.load import reread, settings
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from upkeep.gate.apply.outcomes import Outcome
-    from upkeep.gate.drawn_up import Stored
+    from upkeep.gate.apply.outcomes import ActionOutcome
+    from upkeep.gate.plan_store import StoredPlan
     from upkeep.ledger.write import Looked
 
 #: Longer than any authority: the server's own clock ends a statement (T), this only a task that hangs.
@@ -40,10 +40,10 @@ class WaitForWindow(BaseOperator):
         self.target = target
 
     def execute(self, context: Context) -> str:
-        from upkeep.gate import store
-        from upkeep.gate.apply.judging import circumstances
-        from upkeep.gate.drawn_up import plan_of_run
+        from upkeep.gate import decision_store
+        from upkeep.gate.apply.circumstances import circumstances
         from upkeep.gate.permits import refusal
+        from upkeep.gate.plan_store import plan_of_run
         from upkeep.gate.signatures.chain import Tampered
         from upkeep.wires import database
 
@@ -51,15 +51,15 @@ class WaitForWindow(BaseOperator):
         with database.session(trusted(config.ledger.tasks), config.sql, read_only=True) as session:
             stored = plan_of_run(session, run_of(context))
             try:
-                decisions = store.decisions(session, stored.digest, config.ledger.signing) if stored else ()
+                decisions = decision_store.decisions(session, stored.digest, config.ledger.signing) if stored else ()
             except Tampered as why:
                 return self._say(f"nothing can be applied, so there is nothing to wait for: {why}")
-            absent = store.absent(session, stored.plan, config) if stored else ""
+            missing_sign_on = decision_store.missing_sign_on(session, stored.plan, config) if stored else ""
         if stored is None or now >= stored.plan.not_before:
             return self._say("nothing to wait for")
         plan = stored.plan
         asked = requester(context["dag_run"])
-        at = circumstances(config, plan, plan.not_before, absent=absent, requested_by=asked)
+        at = circumstances(config, plan, plan.not_before, missing_sign_on=missing_sign_on, requested_by=asked)
         if all(refusal(plan, action, decisions, at) for action in plan.actions):
             return self._say("nothing is approved: nothing to wait for")
         self.log.info("Waiting for %s", f"{plan.not_before:%Y-%m-%d %H:%M} UTC")
@@ -97,7 +97,7 @@ class ApplyOperator(Step):
 
     def look(self, window: windows.Window, requested_by: str) -> Looked:
         from upkeep.areas.kinds import KINDS
-        from upkeep.gate.apply.run import Applying, Places
+        from upkeep.gate.apply.run import ApplyRun, Connectors
         from upkeep.ledger import write
 
         config = settings().maintenance
@@ -110,16 +110,16 @@ class ApplyOperator(Step):
         self._right_ledger()
         # The guards' own is trusted too: one that is pointed elsewhere would see nothing of what apply does.
         watch = trusted(config.targets[self.target].connections.read)
-        places = Places(trusted(config.ledger.tasks), trusted(str(maintain)), watch)
+        connectors = Connectors(trusted(config.ledger.tasks), trusted(str(maintain)), watch)
         say = partial(self.log.info, "%s")
-        applying = Applying(places, KINDS, config, reread, stored, window.run_id, signer(), say, requested_by)
-        found = tuple(_finding(outcome) for outcome in applying.run())
-        say(f"The ledger's chain of signed rows reached entry {applying.seen}")
+        apply = ApplyRun(connectors, KINDS, config, reread, stored, window.run_id, signer(), say, requested_by)
+        found = tuple(_finding(outcome) for outcome in apply.run())
+        say(f"The ledger's chain of signed rows reached entry {apply.seen}")
         return write.Looked(found)
 
-    def _stored(self, window: windows.Window) -> Stored:
+    def _stored(self, window: windows.Window) -> StoredPlan:
         """The run's plan; without one, why the plan's step had none."""
-        from upkeep.gate.drawn_up import plan_of_run
+        from upkeep.gate.plan_store import plan_of_run
         from upkeep.ledger.read import latest_steps
         from upkeep.wires import database
 
@@ -135,12 +135,12 @@ class ApplyOperator(Step):
         raise NotCollected("no plan was drawn up" + (f": {step['reason']}" if step is not None else ""))
 
     def _right_ledger(self) -> None:
-        from upkeep.gate.store import identity
+        from upkeep.gate.decision_store import ledger_identity
         from upkeep.wires import database
 
         config = settings().maintenance
         with database.session(trusted(config.ledger.tasks), config.sql, read_only=True) as session:
-            found = identity(session)
+            found = ledger_identity(session)
         if config.ledger.identity != found:
             raise ConfigError(
                 f"config/maintenance.yaml: ledger.identity: found {config.ledger.identity or 'nothing'}, expected that "
@@ -188,7 +188,7 @@ _REMEDIES = {
 }
 
 
-def _finding(outcome: Outcome) -> Finding:
+def _finding(outcome: ActionOutcome) -> Finding:
     """One action's outcome, with what was predicted and what was measured."""
     from upkeep.areas.kinds import KINDS
     from upkeep.core.text import seconds, visible

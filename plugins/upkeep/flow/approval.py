@@ -11,7 +11,7 @@ from upkeep.gate.permits import APPROVE, REJECT
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from upkeep.gate.apply.book import Book
+    from upkeep.gate.apply.ledger_session import LedgerSession
 
 
 class ManualApprovalSensor(AskingSensor):
@@ -20,13 +20,13 @@ class ManualApprovalSensor(AskingSensor):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(options=[APPROVE, REJECT], **kwargs)
 
-    def matter(self, book: Book, context: Context) -> Matter | str:
+    def matter(self, book: LedgerSession, context: Context) -> Matter | str:
         """The plan's actions that need this role, until the shortest of them could still begin in time."""
-        from upkeep.gate.drawn_up import plan_of_run
         from upkeep.gate.permits import PLAN, asked_until
+        from upkeep.gate.plan_store import plan_of_run
         from upkeep.gate.plans.form import body, subject
 
-        stored = book.patiently(lambda ledger: plan_of_run(ledger, run_of(context)))
+        stored = book.with_retry(lambda ledger: plan_of_run(ledger, run_of(context)))
         if stored is None:
             return "no plan"
         ids = stored.plan.ids_for(self.role)

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from upkeep.core.windows import Run
-    from upkeep.gate.apply.book import Book
-    from upkeep.gate.permits import Decision, Words
+    from upkeep.gate.apply.ledger_session import LedgerSession
+    from upkeep.gate.permits import Decision, FormLabels
 
 #: Tries for what Airflow or the ledger loses; no answer uses one up.
 RETRIES = 20
@@ -57,7 +57,7 @@ class Matter:
     body: str
     until: datetime
     not_after: datetime
-    words: Words
+    words: FormLabels
     rows: tuple[str, ...] = ()
 
 
@@ -79,7 +79,7 @@ class AskingSensor(HITLOperator):
         self.target = target
         self.cadence = cadence
 
-    def matter(self, book: Book, context: Context) -> Matter | str:
+    def matter(self, book: LedgerSession, context: Context) -> Matter | str:
         """What this role is asked; or why there is nothing to ask."""
         raise NotImplementedError
 
@@ -93,7 +93,7 @@ class AskingSensor(HITLOperator):
             raise AirflowFailException(f"nobody is asked: {why}") from None
 
     def _show(self, context: Context) -> str:
-        from upkeep.gate.store import shown_of_task
+        from upkeep.gate.decision_store import shown_of_task
 
         signer()  # without a key nobody is asked
         signing = settings().maintenance.ledger.signing
@@ -106,17 +106,17 @@ class AskingSensor(HITLOperator):
             if not self.people:
                 return self._say(f"nobody is asked: role {self.role} has no user")
             task = self._task(context, matter)
-            lost = book.patiently(lambda ledger: shown_of_task(ledger, task, signing)) is not None
+            lost = book.with_retry(lambda ledger: shown_of_task(ledger, task, signing)) is not None
             return self._question(book, context, matter, {}, lost)
 
     def _question(
-        self, book: Book, context: Context, matter: Matter, invalid: dict[str, int], lost: bool = False
+        self, book: LedgerSession, context: Context, matter: Matter, invalid: dict[str, int], lost: bool = False
     ) -> str:
         """Show the matter, tell people, then ask and wait at once: Airflow may lose what comes before it waits.
 
         Once it is shown, no answer to an earlier try is kept any more: only then it is said that those do not count.
         """
-        from upkeep.gate.store import add_shown
+        from upkeep.gate.decision_store import add_shown
 
         left = matter.until - datetime.now(UTC)
         if left <= timedelta(0):
@@ -129,7 +129,7 @@ class AskingSensor(HITLOperator):
             "asked": [user["name"] for user in assigned],
         }
         window = window_of(context, self.target, self.cadence)
-        book.patiently(lambda ledger: add_shown(ledger, window, row, signer()))
+        book.with_retry(lambda ledger: add_shown(ledger, window, row, signer()))
         if answered := self._answer(book, matter):
             return self._say(f"already answered: {_told(answered, matter.words)}")
         if lost:
@@ -168,10 +168,10 @@ class AskingSensor(HITLOperator):
             self._tell(context, f"{self._title()}, {self.target} {self.cadence}: {why}. An answer must be given again")
             raise AirflowException(f"{why}: nothing was kept, and an answer must be given again") from None
 
-    def _complete(self, book: Book, context: Context, event: dict[str, Any], invalid: dict[str, int]) -> str:
+    def _complete(self, book: LedgerSession, context: Context, event: dict[str, Any], invalid: dict[str, int]) -> str:
         """What became of the question. Every look at the ledger is patient: this answer comes only once (rule 2)."""
+        from upkeep.gate.decision_store import add_decision
         from upkeep.gate.permits import InvalidAnswer
-        from upkeep.gate.store import add_decision
 
         matter = self.matter(book, context)
         if isinstance(matter, str):
@@ -181,7 +181,7 @@ class AskingSensor(HITLOperator):
         shown, key = self._shown(book, context, matter), signer()
         try:
             decision = self._decision(book, matter, shown, event, run_of(context))
-            book.patiently(lambda ledger: add_decision(ledger, matter.digest, shown["id"], decision, key))
+            book.with_retry(lambda ledger: add_decision(ledger, matter.digest, shown["id"], decision, key))
             kept = self._answer(book, matter)  # the first answer of a role stays, and may be another's
             if kept is None:
                 self._shown(book, context, matter)  # a later try has asked in this very moment; or
@@ -191,12 +191,12 @@ class AskingSensor(HITLOperator):
             return self._again(book, context, matter, event, invalid, str(why))
         return _told(kept, matter.words)
 
-    def _shown(self, book: Book, context: Context, matter: Matter) -> Mapping[str, Any]:
+    def _shown(self, book: LedgerSession, context: Context, matter: Matter) -> Mapping[str, Any]:
         """What this try showed. Fails where a later one has asked anew, which said that this answer does not count."""
-        from upkeep.gate.store import shown_of_task
+        from upkeep.gate.decision_store import shown_of_task
 
         task, signing = self._task(context, matter), settings().maintenance.ledger.signing
-        shown = book.patiently(lambda ledger: shown_of_task(ledger, task, signing))
+        shown = book.with_retry(lambda ledger: shown_of_task(ledger, task, signing))
         if shown is None:
             raise AirflowFailException("the ledger does not know that this was shown: start a new run")
         if shown["try_number"] != context["ti"].try_number:
@@ -204,7 +204,13 @@ class AskingSensor(HITLOperator):
         return shown
 
     def _again(
-        self, book: Book, context: Context, matter: Matter, event: dict[str, Any], invalid: dict[str, int], why: str
+        self,
+        book: LedgerSession,
+        context: Context,
+        matter: Matter,
+        event: dict[str, Any],
+        invalid: dict[str, int],
+        why: str,
     ) -> str:
         """Say that an answer counts for nothing, and ask once more in this very try."""
         person = str((event.get("responded_by_user") or {}).get("name") or "nobody")
@@ -247,11 +253,11 @@ class AskingSensor(HITLOperator):
         return f"no answer from {self._title()} by {until:%Y-%m-%d %H:%M} UTC"
 
     def _decision(
-        self, book: Book, matter: Matter, shown: Mapping[str, Any], event: dict[str, Any], run: Run
+        self, book: LedgerSession, matter: Matter, shown: Mapping[str, Any], event: dict[str, Any], run: Run
     ) -> Decision:
         """The decision of an answer. Raises InvalidAnswer when it decides nothing."""
+        from upkeep.gate.decision_store import approvals_in_run
         from upkeep.gate.permits import Decision, InvalidAnswer, approved_ids, comment_of, reviewed_of
-        from upkeep.gate.store import said_yes
 
         config, user = settings().maintenance, event.get("responded_by_user")
         person = config.person_by_id(str(user["id"])) if user else None
@@ -267,7 +273,7 @@ class AskingSensor(HITLOperator):
         approved = approved_ids(
             options[0] if len(options) == 1 else str(options), params, shown["action_ids"], matter.words
         )
-        given = book.patiently(lambda ledger: said_yes(ledger, run))
+        given = book.with_retry(lambda ledger: approvals_in_run(ledger, run))
         if approved and any(other == person and role != self.role for other, role in given):
             raise InvalidAnswer(
                 f"found a second yes by {person}, who said it for another role, expected another person"
@@ -275,20 +281,20 @@ class AskingSensor(HITLOperator):
         reviewed = reviewed_of(params, matter.rows)
         return Decision(self.role, person, approved, responded, comment_of(params), reviewed)
 
-    def _answer(self, book: Book, matter: Matter) -> Decision | None:
-        from upkeep.gate import store
+    def _answer(self, book: LedgerSession, matter: Matter) -> Decision | None:
+        from upkeep.gate import decision_store
 
         signing = settings().maintenance.ledger.signing
-        decisions = book.patiently(lambda ledger: store.decisions(ledger, matter.digest, signing))
+        decisions = book.with_retry(lambda ledger: decision_store.decisions(ledger, matter.digest, signing))
         return next((decision for decision in decisions if decision.role == self.role), None)
 
     # Small things ---------------------------------------------------------------------------------------------
 
-    def _book(self) -> Book:
-        from upkeep.gate.apply.book import Book
+    def _book(self) -> LedgerSession:
+        from upkeep.gate.apply.ledger_session import LedgerSession
 
         config = settings().maintenance
-        return Book(trusted(config.ledger.tasks), config.sql, config.ledger.patience_seconds)
+        return LedgerSession(trusted(config.ledger.tasks), config.sql, config.ledger.patience_seconds)
 
     def _task(self, context: Context, matter: Matter) -> dict[str, Any]:
         ti: Any = context["ti"]
@@ -334,6 +340,6 @@ def _moment(value: Any) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _told(decision: Decision, words: Words) -> str:
+def _told(decision: Decision, words: FormLabels) -> str:
     said = f"{words.did} {', '.join(sorted(decision.approved))}" if decision.approved else words.refused
     return f"{decision.person} as {decision.role} {said} at {decision.responded_at:%Y-%m-%d %H:%M:%S} UTC"

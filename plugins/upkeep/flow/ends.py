@@ -170,14 +170,14 @@ class ReportOperator(_End):
         from upkeep.report.headline import held_slot_finding, lateness_finding
         from upkeep.report.model import RAN, REPORT_STEP
 
-        if window.kind is windows.Kind.MANUAL:
+        if window.kind is windows.WindowKind.MANUAL:
             run: Any = context.get("dag_run")
             slot = windows.held_slot(settings().maintenance.windows[self.cadence], run and run.logical_date)
             found = held_slot_finding(slot, ended) if slot else None
         else:
             found = lateness_finding(window.due, window.deadline, steps, ended)
         own = (*said, *((found,) if found else ()))
-        if window.kind is windows.Kind.MANUAL and not own:
+        if window.kind is windows.WindowKind.MANUAL and not own:
             return ()
         record = StepRecord(
             step=REPORT_STEP,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from upkeep.gate.drawn_up import Stored
+    from upkeep.gate.plan_store import StoredPlan
     from upkeep.gate.plans.model import Action, Plan
     from upkeep.ledger.write import Looked
     from upkeep.wires.database import Session
@@ -42,7 +42,7 @@ class PlanOperator(Step):
         return self.carry_out(context, lambda window: self.look(context, window))
 
     def look(self, context: Context, window: windows.Window) -> Looked:
-        from upkeep.gate.drawn_up import add_plan, plan_of_run
+        from upkeep.gate.plan_store import add_plan, plan_of_run
         from upkeep.ledger import write
         from upkeep.wires import database
 
@@ -131,12 +131,12 @@ def _approved_elsewhere(session: Session, window: windows.Window, now: datetime)
     What is done is not among them: the catalogue says by itself whether it is needed again. Nor is what a run asked
     that has ended or was deleted: nobody will do it.
     """
-    from upkeep.gate.apply.judging import circumstances
-    from upkeep.gate.drawn_up import plans_in_force
+    from upkeep.gate.apply.circumstances import circumstances
+    from upkeep.gate.decision_store import decisions_in, missing_sign_on
+    from upkeep.gate.permit_store import permits_in
     from upkeep.gate.permits import refusal
-    from upkeep.gate.permitted import permits_in
+    from upkeep.gate.plan_store import plans_in_force
     from upkeep.gate.signatures import chain
-    from upkeep.gate.store import absent, decisions_in
 
     config = settings().maintenance
     for digest, plan in plans_in_force(session, window.target, now, window.run, alive):
@@ -146,12 +146,14 @@ def _approved_elsewhere(session: Session, window: windows.Window, now: datetime)
             continue
         decisions = decisions_in(entries)
         done = {row["action_id"] for row in permits_in(entries) if row["outcome"] == "done"}
-        at = circumstances(config, plan, max(now, plan.not_before), absent=absent(session, plan, config))
+        at = circumstances(
+            config, plan, max(now, plan.not_before), missing_sign_on=missing_sign_on(session, plan, config)
+        )
         open_actions = (action for action in plan.actions if action.id not in done)
         yield from (action for action in open_actions if not refusal(plan, action, decisions, at))
 
 
-def _left_undone(stored: Stored) -> Iterator[Finding]:
+def _left_undone(stored: StoredPlan) -> Iterator[Finding]:
     """What people approved before this plan and was not done; a plan that was changed since is its own finding."""
     from upkeep.areas import undone
     from upkeep.wires import database
@@ -166,7 +168,7 @@ def _left_undone(stored: Stored) -> Iterator[Finding]:
         yield found
 
 
-def _findings(stored: Stored) -> Iterator[Finding]:
+def _findings(stored: StoredPlan) -> Iterator[Finding]:
     from upkeep.areas import proposals
     from upkeep.gate.plans.form import when
     from upkeep.gate.plans.model import MOST_ACTIONS
@@ -200,7 +202,7 @@ def _findings(stored: Stored) -> Iterator[Finding]:
             )
 
 
-def _listed(stored: Stored) -> str:
+def _listed(stored: StoredPlan) -> str:
     lines = [f"  {action.id} {action.statement}" for action in stored.plan.actions]
     lines += [f"  could not propose: {said}" for said in stored.plan.failed]
     return "\n".join(lines) or "  nothing to do"

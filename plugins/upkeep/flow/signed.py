@@ -46,8 +46,8 @@ def signing_of_run(session: Session, window: windows.Window) -> Signed | None:
 def _signatures(
     session: Session, window: windows.Window, purpose: str, evidence: Mapping[str, str] | None = None
 ) -> tuple[Signature, ...] | None:
-    from upkeep.gate.drawn_up import sheet_of_run
-    from upkeep.gate.store import decisions
+    from upkeep.gate.decision_store import decisions
+    from upkeep.gate.plan_store import sheet_of_run
 
     stored = sheet_of_run(session, window.run, purpose)
     if stored is None:
@@ -79,8 +79,8 @@ def _task(found: Evidence, signature: Signature | None) -> Task:
 
 def _plan(session: Session, window: windows.Window) -> tuple[str, tuple[tuple[str, str], ...]]:
     """The plan's digest, and what the ledger's permits and receipts say of each of its actions by id."""
-    from upkeep.gate.drawn_up import plan_of_run
-    from upkeep.gate.permitted import permits_of_plan
+    from upkeep.gate.permit_store import permits_of_plan
+    from upkeep.gate.plan_store import plan_of_run
 
     stored = plan_of_run(session, window.run)
     if stored is None:

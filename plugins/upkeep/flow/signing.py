@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from upkeep.core import windows
-    from upkeep.gate.apply.book import Book
-    from upkeep.gate.drawn_up import StoredSheet
-    from upkeep.gate.sheets import Item
+    from upkeep.gate.apply.ledger_session import LedgerSession
+    from upkeep.gate.plan_store import StoredSheet
+    from upkeep.gate.sheets import SheetItem
     from upkeep.ledger.write import Looked
     from upkeep.wires.database import Session
 
@@ -35,15 +35,15 @@ class SignatureSensor(AskingSensor):
     ui_color = "#f6c7c7"
 
     def __init__(self, *, purpose: str, **kwargs: Any) -> None:
-        words = sheets.WORDS[purpose]
+        words = sheets.LABELS[purpose]
         super().__init__(options=[words.yes, words.no], **kwargs)
         self.purpose = purpose
 
-    def matter(self, book: Book, context: Context) -> Matter | str:
+    def matter(self, book: LedgerSession, context: Context) -> Matter | str:
         """The sheet's items that this role has to sign."""
-        from upkeep.gate.drawn_up import sheet_of_run
+        from upkeep.gate.plan_store import sheet_of_run
 
-        stored = book.patiently(lambda ledger: sheet_of_run(ledger, run_of(context), self.purpose))
+        stored = book.with_retry(lambda ledger: sheet_of_run(ledger, run_of(context), self.purpose))
         if stored is None:
             return f"no {self.purpose} sheet"
         ids = stored.sheet.ids_for(self.role)
@@ -56,7 +56,7 @@ class SignatureSensor(AskingSensor):
             body=sheets.body(stored.sheet, self.role, stored.details, self.people),
             until=stored.sheet.not_after,
             not_after=stored.sheet.not_after,
-            words=sheets.WORDS[self.purpose],
+            words=sheets.LABELS[self.purpose],
         )
 
 
@@ -78,7 +78,7 @@ class SheetOperator(Step):
         return self.carry_out(context, lambda window: self.look(context, window))
 
     def look(self, context: Context, window: windows.Window) -> Looked:
-        from upkeep.gate.drawn_up import add_sheet, sheet_of_run
+        from upkeep.gate.plan_store import add_sheet, sheet_of_run
         from upkeep.ledger import write
         from upkeep.wires import database
 
@@ -104,7 +104,7 @@ class SheetOperator(Step):
 
     def _items(
         self, session: Session, context: Context, window: windows.Window
-    ) -> tuple[tuple[Item, ...], dict[str, list[str]]]:
+    ) -> tuple[tuple[SheetItem, ...], dict[str, list[str]]]:
         """What is to be signed, and the lines that the form shows under each."""
         raise NotImplementedError
 
@@ -122,11 +122,11 @@ class SignOnOperator(SheetOperator):
 
     def _items(
         self, session: Session, context: Context, window: windows.Window
-    ) -> tuple[tuple[Item, ...], dict[str, list[str]]]:
+    ) -> tuple[tuple[SheetItem, ...], dict[str, list[str]]]:
         config = settings().maintenance
         told = "takes part in this run and in what it changes"
         items = tuple(
-            sheets.Item(role, role, config.roles[role].title, "G23", "", told) for role in config.monthly.sign_on
+            sheets.SheetItem(role, role, config.roles[role].title, "G23", "", told) for role in config.monthly.sign_on
         )
         return items, {}
 
@@ -136,7 +136,7 @@ class SignOnOperator(SheetOperator):
     def _findings(self, context: Context, stored: StoredSheet) -> Iterable[Finding]:
         config = settings().maintenance
         wanted = config.monthly.sign_on
-        why = sheets.impossible(wanted, {role: config.holders(role) for role in wanted})
+        why = sheets.missing_quorum(wanted, {role: config.holders(role) for role in wanted})
         if why:
             tell(context, f"{self.target} {self.cadence}: nothing can be changed, {why}")
         yield Finding(
@@ -159,7 +159,7 @@ class SealOperator(SheetOperator):
 
     def _items(
         self, session: Session, context: Context, window: windows.Window
-    ) -> tuple[tuple[Item, ...], dict[str, list[str]]]:
+    ) -> tuple[tuple[SheetItem, ...], dict[str, list[str]]]:
         from upkeep.ledger.read import latest_steps
         from upkeep.report import evidence
 
@@ -179,7 +179,7 @@ class SignOffOperator(SheetOperator):
 
     def _items(
         self, session: Session, context: Context, window: windows.Window
-    ) -> tuple[tuple[Item, ...], dict[str, list[str]]]:
+    ) -> tuple[tuple[SheetItem, ...], dict[str, list[str]]]:
         from upkeep.ledger.read import verdict_of_run
 
         signing = signing_of_run(session, window)
@@ -188,7 +188,7 @@ class SignOffOperator(SheetOperator):
         report = verdict_of_run(session, window.run)
         says = f"{report['headline']} (report {report['id']}, SHA-256 {report['digest']})"
         role = settings().maintenance.monthly.sign_off
-        item = sheets.Item(sheets.WINDOW, role, "The whole window", "G23", signing.digest, says)
+        item = sheets.SheetItem(sheets.WINDOW, role, "The whole window", "G23", signing.digest, says)
         run = run_url(window.dag_id, window.run_id, pages="/upkeep")
         read = f"read it: {run.partition('/runs/')[0]}/reports/{report['id']}"
         return (item,), {sheets.WINDOW: [read, *signing.lines]}

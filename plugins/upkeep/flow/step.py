@@ -43,9 +43,9 @@ def window_of(context: Context, target: str, cadence: str) -> windows.Window:
     """The window of a run, worked out from the run and config alone, so that each task finds the same."""
     run: Any = context["dag_run"]
     rhythm = settings().maintenance.windows[cadence]
-    kind = windows.Kind.CALENDAR if run.run_type in _CALENDAR else windows.Kind.MANUAL
+    kind = windows.WindowKind.CALENDAR if run.run_type in _CALENDAR else windows.WindowKind.MANUAL
     due = (run.logical_date or run.run_after).astimezone(UTC)
-    period = windows.calendar_period if kind is windows.Kind.CALENDAR else windows.manual_period
+    period = windows.calendar_period if kind is windows.WindowKind.CALENDAR else windows.manual_period
     start, end = period(rhythm, due)
     return windows.Window(
         target=target,
@@ -128,7 +128,7 @@ class Step(BaseOperator):
         if params["dry_run"]:
             raise NotCollected(f"dry run; would have asked: {self.describe(window)}")
         later = windows.superseded_by(settings().maintenance.windows[self.cadence], window.due, now)
-        waited = self.after_apply and window.kind is windows.Kind.MANUAL
+        waited = self.after_apply and window.kind is windows.WindowKind.MANUAL
         if later and not self.asks_about_period and not waited:
             raise Superseded(f"looks at the present, and the window of {later:%Y-%m-%d %H:%M} UTC has come since")
 

@@ -55,16 +55,16 @@ def gate_of_run(
 
     ``sensors`` is the task that asks each role.
     """
-    from upkeep.gate import store
-    from upkeep.gate.drawn_up import plan_of_run
-    from upkeep.gate.permitted import permits_of_plan
+    from upkeep.gate import decision_store
+    from upkeep.gate.permit_store import permits_of_plan
+    from upkeep.gate.plan_store import plan_of_run
     from upkeep.report.gate import Told, what_became
     from upkeep.report.model import APPLY_STEP, RAN
 
     signing = settings().maintenance.ledger.signing
     try:
         stored = plan_of_run(session, window.run)
-        decisions = store.decisions(session, stored.digest, signing) if stored else ()
+        decisions = decision_store.decisions(session, stored.digest, signing) if stored else ()
         permits = permits_of_plan(session, stored.digest, signing) if stored else []
     except ValueError as why:
         return None, (changed(why),)
@@ -183,7 +183,7 @@ def samples(session: Session, rows: list[Row]) -> tuple[Sample, ...]:
 
 def _attempts(permits: list[Row]) -> dict[str, tuple[Attempt, ...]]:
     """Every permit of a plan with its receipt, by action."""
-    from upkeep.gate.permitted import Receipt
+    from upkeep.gate.permit_store import Receipt
     from upkeep.report import gate as report_gate
 
     found: dict[str, tuple[Attempt, ...]] = {}
@@ -227,7 +227,7 @@ def signing_of(session: Session, window: windows.Window) -> tuple[Signing | None
 def ended(session: Session, window: windows.Window) -> datetime | None:
     """When the window's work was over, None where that is now: waiting for the sign-off does not make it late."""
     from upkeep.gate import sheets
-    from upkeep.gate.drawn_up import sheet_of_run
+    from upkeep.gate.plan_store import sheet_of_run
 
     try:
         sheet = sheet_of_run(session, window.run, sheets.SIGN_OFF)

@@ -11,7 +11,7 @@ DONE, NOT_DONE, PARTLY, ELSEWHERE = "done", "not done", "partly done", "ran on a
 OUTGROWN, ALWAYS_SMALL = 10, 1024**2
 
 
-class Changed(Exception):
+class ObjectChanged(Exception):
     """What an action has locked is not what was planned any more, and its transaction is rolled back."""
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from upkeep.core.windows import Run, Window
 from upkeep.gate import sheets
-from upkeep.gate.drawn_up import named, sheet_of_run
 from upkeep.gate.permits import Decision
+from upkeep.gate.plan_store import require_instance, sheet_of_run
 from upkeep.gate.plans.model import Plan
 from upkeep.gate.signatures import chain
 from upkeep.gate.signatures.chain import Entry
@@ -22,7 +22,7 @@ from upkeep.wires.database import Session
 
 
 @dataclass(frozen=True)
-class Answered:
+class DecisionRecord:
     """A decision beside what was shown for it: who was asked, and about which actions."""
 
     decision: Decision
@@ -30,12 +30,12 @@ class Answered:
     shown: frozenset[str]
 
 
-def identity(session: Session) -> str:
+def ledger_identity(session: Session) -> str:
     """The UUID that the ledger was born with."""
     return str(session.row(queries.load("ledger/identity"))["id"])
 
 
-def absent(session: Session, plan: Plan, config: Maintenance) -> str:
+def missing_sign_on(session: Session, plan: Plan, config: Maintenance) -> str:
     """Who has not signed on for a plan's window, as a refusal; empty where nobody is missing or has to."""
     if plan.cadence != "monthly":
         return ""
@@ -45,12 +45,12 @@ def absent(session: Session, plan: Plan, config: Maintenance) -> str:
     except ValueError as why:
         return str(why)
     holders = {role: config.holders(role) for role in config.roles}
-    return sheets.absent(config.monthly.sign_on, stored.sheet if stored else None, answers, holders)
+    return sheets.missing_sign_on(config.monthly.sign_on, stored.sheet if stored else None, answers, holders)
 
 
 def add_shown(session: Session, window: Window, shown: Mapping[str, Any], signer: Signer) -> int:
     """Note what a role is about to be asked; returns the row's id."""
-    row = {**shown, **asdict(named(window.run)), "window_id": window_id(session, window)}
+    row = {**shown, **asdict(require_instance(window.run)), "window_id": window_id(session, window)}
     added = chain.append(session, signer, "shown", shown["digest"], "gate/add_shown", row)
     if added is None:
         raise LookupError(f"what {shown['role']} is asked was not kept")
@@ -80,7 +80,7 @@ def add_decision(session: Session, digest: str, shown_id: int, decision: Decisio
     chain.append(session, signer, "decisions", digest, "gate/add_decision", row)
 
 
-def said_yes(session: Session, run: Run) -> set[tuple[str, str]]:
+def approvals_in_run(session: Session, run: Run) -> set[tuple[str, str]]:
     """(person, role) of every yes in a run, to its plan or to a sheet."""
     rows = session.rows(queries.load("gate/yes_in_run"), asdict(run))
     return {(row["person"], row["role"]) for row in rows}
@@ -102,12 +102,12 @@ def _decision(entry: Entry) -> Decision:
     return Decision(row["role"], row["person"], approved, entry.moment("responded_at"), row["comment"], reviewed)
 
 
-def answers_in(entries: Iterable[Entry]) -> tuple[Answered, ...]:
+def decision_records(entries: Iterable[Entry]) -> tuple[DecisionRecord, ...]:
     """The answers among a plan's entries with what was asked, in the order they came."""
     entries = tuple(entries)
     shown = {entry.row_id: entry.row for entry in entries if entry.place == "shown"}
     return tuple(
-        Answered(
+        DecisionRecord(
             _decision(entry),
             frozenset(shown[entry.row["shown_id"]]["asked"]),
             frozenset(shown[entry.row["shown_id"]]["action_ids"]),

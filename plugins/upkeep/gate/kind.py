@@ -17,7 +17,7 @@ from upkeep.wires.database import Row, Session
 
 
 @dataclass(frozen=True)
-class Kind:
+class ActionKind:
     """``name`` is its word in plans and config, ``guide`` the item that its actions carry out; a plan of one of its
     ``cadences`` holds what ``propose`` finds: the proposals, and how many candidates there are in all.
 
@@ -54,10 +54,10 @@ class Kind:
 
 
 #: The kinds that there are, by name, in the order in which a plan holds them; whoever calls the gate hands them in.
-Kinds = Mapping[str, Kind]
+ActionKinds = Mapping[str, ActionKind]
 
 
-def of(kinds: Kinds, action: Action) -> Kind:
+def kind_of(kinds: ActionKinds, action: Action) -> ActionKind:
     """The kind of an action. Raises LookupError naming the known ones."""
     try:
         return kinds[action.kind]

@@ -11,8 +11,8 @@ from psycopg.types.json import Jsonb
 
 from upkeep.core import redaction
 from upkeep.gate import predictions
-from upkeep.gate.drawn_up import parsed
-from upkeep.gate.predictions import Past
+from upkeep.gate.plan_store import plan_of_row
+from upkeep.gate.predictions import PastAction
 from upkeep.gate.signatures import chain
 from upkeep.gate.signatures.chain import Entry
 from upkeep.gate.signatures.keys import Signer
@@ -106,7 +106,7 @@ def unknown_permits(session: Session, target: str, signing: Signing) -> list[Row
     """
     found = []
     for row in session.rows(queries.load("gate/unknown_permits"), {"target": target}):
-        plan, entries = parsed(row), chain.of_plan(session, row["digest"], signing)
+        plan, entries = plan_of_row(row), chain.of_plan(session, row["digest"], signing)
         open_ids = {permit["id"] for permit in permits_in(entries) if permit["outcome"] is None}
         found += [
             {**entry.row, "plan": plan} for entry in entries if entry.place == "permits" and entry.row_id in open_ids
@@ -114,7 +114,7 @@ def unknown_permits(session: Session, target: str, signing: Signing) -> list[Row
     return found
 
 
-def past_actions(session: Session, target: str, kind: str, since: datetime) -> list[Past]:
+def past_actions(session: Session, target: str, kind: str, since: datetime) -> list[PastAction]:
     """What the done actions of a kind were predicted to take and took, as far as receipts were written since.
 
     A plan whose text was changed in the ledger tells nothing here; that it was changed is the report's finding.
@@ -123,12 +123,12 @@ def past_actions(session: Session, target: str, kind: str, since: datetime) -> l
     parameters = {"target": target, "since": since}
     for row in session.rows(queries.load("gate/receipts_of_kind"), parameters):
         try:
-            actions = parsed(row).actions
+            actions = plan_of_row(row).actions
         except ValueError:
             continue
         for action in actions:
             if action.kind == kind and action.id in row["took"]:
                 base = predictions.base_ms(action.predicted_ms, row["measured"].get(action.id, {}))
                 took, after = row["took"][action.id], row["after"][action.id] or {}
-                found.append(Past(action.verb, base, took, action.oid, after))
+                found.append(PastAction(action.verb, base, took, action.oid, after))
     return found

@@ -39,7 +39,7 @@ class Circumstances:
     ``unknown`` is the name that made it everybody, empty where that is the plan's.
 
     ``frozen`` is the reason of a freeze that holds now, ``freezes_at`` when the next one begins, ``override`` whether
-    config lets approvers leave the calendar, ``absent`` who has not signed on where the window needs that.
+    config lets approvers leave the calendar, ``missing_sign_on`` who has not signed on where the window needs that.
     """
 
     now: datetime
@@ -47,7 +47,7 @@ class Circumstances:
     requester: frozenset[str] | None
     override: bool = True
     frozen: str = ""
-    absent: str = ""
+    missing_sign_on: str = ""
     freezes_at: datetime | None = None
     done: frozenset[str] = field(default_factory=frozenset)
     unknown: str = ""
@@ -113,8 +113,8 @@ def _requested(approvers: frozenset[str], plan: Plan, at: Circumstances) -> str:
 def _timing(plan: Plan, action: Action, at: Circumstances) -> str:
     if at.frozen:
         return f"frozen: {at.frozen}"
-    if at.absent:
-        return at.absent
+    if at.missing_sign_on:
+        return at.missing_sign_on
     if plan.outside and not at.override:
         return "it would run outside the calendar, and config/maintenance.yaml: approval.override forbids that"
     if at.now < plan.not_before:
@@ -145,7 +145,7 @@ class InvalidAnswer(ValueError):
 
 
 @dataclass(frozen=True)
-class Words:
+class FormLabels:
     """A form's two buttons, the name of its list with what is said beside it, and how an answer is told.
 
     ``listed`` is empty where there is one thing to say yes to, and the button says it.
@@ -160,10 +160,12 @@ class Words:
 
 
 #: The form of a plan (APPROVAL.md, The form).
-PLAN = Words()
+PLAN = FormLabels()
 
 
-def approved_ids(option: str, params: Mapping[str, Any], asked: Iterable[str], words: Words = PLAN) -> frozenset[str]:
+def approved_ids(
+    option: str, params: Mapping[str, Any], asked: Iterable[str], words: FormLabels = PLAN
+) -> frozenset[str]:
     """The ids that an answer says yes to. Raises InvalidAnswer: a yes names what it is to, silence is never "all"."""
     known, listed = frozenset(asked), words.listed
     if option == words.no:

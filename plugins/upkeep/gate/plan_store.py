@@ -20,7 +20,7 @@ from upkeep.wires.database import Row, Session
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredPlan:
     """A plan as the ledger has it; ``checklist`` are the rows that its form shows beside it."""
 
     plan: Plan
@@ -36,7 +36,7 @@ def add_plan(
     plan: Plan,
     measured: Mapping[str, Mapping[str, Any]],
     checklist: Iterable[Mapping[str, Any]] = (),
-) -> Stored:
+) -> StoredPlan:
     """Keep a run's plan; where the run has one already, that one stays and is returned.
 
     Raises ValueError for a run that does not say which one of its id it is.
@@ -45,7 +45,7 @@ def add_plan(
     row = {
         "window_id": window_id(session, window),
         "target": plan.target,
-        **asdict(named(plan.run)),
+        **asdict(require_instance(plan.run)),
         "purpose": "plan",
         "digest": model.digest(text),
         "body": text,
@@ -60,7 +60,7 @@ def add_plan(
     return stored
 
 
-def named(run: Run) -> Run:
+def require_instance(run: Run) -> Run:
     """The run itself. Raises ValueError when it does not say which one of its id it is."""
     if not run.instance:
         raise ValueError(
@@ -77,7 +77,7 @@ def _own(session: Session, statement: str, run: Run, purpose: str) -> Row | None
     return rows[0] if rows else None
 
 
-def plan_of_run(session: Session, run: Run) -> Stored | None:
+def plan_of_run(session: Session, run: Run) -> StoredPlan | None:
     """The run's own plan, never one of a deleted run with its id.
 
     Raises ValueError when its text does not give its digest or is about another run: somebody changed it.
@@ -85,9 +85,9 @@ def plan_of_run(session: Session, run: Run) -> Stored | None:
     row = _own(session, "plan_of_run", run, "plan")
     if row is None:
         return None
-    plan = parsed(row)
+    plan = plan_of_row(row)
     _same_run(plan.run, run, row["digest"])
-    return Stored(plan, row["digest"], row["measured"], row["checklist"], row["planned_at"])
+    return StoredPlan(plan, row["digest"], row["measured"], row["checklist"], row["planned_at"])
 
 
 def _same_run(found: Run, run: Run, digest: str) -> None:
@@ -101,10 +101,10 @@ def _same_run(found: Run, run: Run, digest: str) -> None:
 def plan_by_digest(session: Session, digest: str) -> Plan | None:
     """The plan with a digest, None when there is none. Raises ValueError when its text does not give it."""
     rows = session.rows(queries.load("gate/plan_by_digest"), {"digest": digest})
-    return parsed(rows[0]) if rows else None
+    return plan_of_row(rows[0]) if rows else None
 
 
-def parsed(row: Row) -> Plan:
+def plan_of_row(row: Row) -> Plan:
     """The plan of a row with ``body`` and ``digest``. Raises ValueError when they do not belong together."""
     if model.digest(row["body"]) != row["digest"]:
         raise ValueError(
@@ -122,7 +122,7 @@ def plans_in_force(
     """
     parameters = {"target": target, "now": now, **asdict(run)}
     rows = session.rows(queries.load("gate/plans_in_force"), parameters)
-    found = [(row["digest"], parsed(row)) for row in rows]
+    found = [(row["digest"], plan_of_row(row)) for row in rows]
     return [(digest, plan) for digest, plan in found if plan.instance and alive(plan.run)]
 
 
@@ -145,7 +145,7 @@ def add_sheet(session: Session, window: Window, sheet: Sheet, details: Mapping[s
     row = {
         "window_id": window_id(session, window),
         "target": sheet.target,
-        **asdict(named(sheet.run)),
+        **asdict(require_instance(sheet.run)),
         "purpose": sheet.purpose,
         "digest": model.digest(text),
         "body": text,

@@ -32,7 +32,7 @@ _NOTED = re.compile(r"from (\d+) ms by ")
 
 
 @dataclass(frozen=True)
-class Past:
+class PastAction:
     """One action that was done, the oldest first; ``base_ms`` is its prediction before any correction.
 
     ``after`` is what the catalogue counted of the table, by name, when it was done.
@@ -80,7 +80,7 @@ class Learned:
     after: Mapping[tuple[str, int], Mapping[str, Any]] = field(default_factory=dict)
 
 
-def learned(past: Iterable[Past], least_receipts: int) -> Learned:
+def learned(past: Iterable[PastAction], least_receipts: int) -> Learned:
     """The correction of each sort with enough receipts; a sort with fewer keeps its predictions as they are.
 
     Each receipt is held against its uncorrected prediction, so that a correction does not correct itself.

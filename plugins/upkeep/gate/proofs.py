@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from upkeep.gate import permits
-from upkeep.gate.drawn_up import plan_by_digest
-from upkeep.gate.permitted import permits_in
+from upkeep.gate.decision_store import DecisionRecord, decision_records
+from upkeep.gate.permit_store import permits_in
+from upkeep.gate.plan_store import plan_by_digest
 from upkeep.gate.plans.model import Action, Plan
 from upkeep.gate.signatures import chain
-from upkeep.gate.store import Answered, answers_in
 from upkeep.settings.load import settings
 from upkeep.wires.database import Row, Session
 
@@ -56,7 +56,7 @@ def decisions_behind(session: Session, row: Row, claim: Claim) -> Decisions:
 
 def _decisions(entries: tuple[chain.Entry, ...], plan: Plan, action: Action) -> Decisions:
     """The decisions that let the action run, one for each of its roles. Raises ValueError when they do not suffice."""
-    answered = [one for one in answers_in(entries) if one.decision.role in action.roles]
+    answered = [one for one in decision_records(entries) if one.decision.role in action.roles]
     if why := next(_not_asked(answered, action), ""):
         raise ValueError(why)
     asked = {one.decision.role: one.asked for one in answered}
@@ -72,7 +72,7 @@ def _decisions(entries: tuple[chain.Entry, ...], plan: Plan, action: Action) -> 
     return tuple(first[role] for role in action.roles)
 
 
-def _not_asked(answered: list[Answered], action: Action) -> Iterator[str]:
+def _not_asked(answered: list[DecisionRecord], action: Action) -> Iterator[str]:
     for one in answered:
         if one.decision.person not in one.asked or action.id not in one.shown:
             yield f"found an answer of {one.decision.person} as {one.decision.role} to what was not asked of them"

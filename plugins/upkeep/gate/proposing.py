@@ -10,7 +10,7 @@ from datetime import datetime
 import psycopg
 
 from upkeep.gate import predictions
-from upkeep.gate.permitted import past_actions
+from upkeep.gate.permit_store import past_actions
 from upkeep.gate.plans.model import Action, Proposal
 from upkeep.gate.predictions import Learned
 from upkeep.settings.load import Settings

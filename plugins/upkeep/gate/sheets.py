@@ -17,7 +17,7 @@ import rfc8785
 
 from upkeep.core.text import code, prose
 from upkeep.core.windows import Run
-from upkeep.gate.permits import Decision, Words
+from upkeep.gate.permits import Decision, FormLabels
 from upkeep.gate.plans import model
 from upkeep.gate.plans.form import may_answer
 
@@ -29,10 +29,12 @@ WINDOW = "window"
 #: What a signature is worth.
 SIGNED, DECLINED, NO_ANSWER, VOID, NOT_ASKED = "signed", "declined", "no answer", "void", "not asked"
 
-WORDS: Mapping[str, Words] = {
-    SIGN_ON: Words("Sign on", "Decline", "", "", "signed on for", "declined to sign on"),
-    ATTEST: Words("Attest", "Decline", "tasks", "Take out what you do not attest.", "attested", "declined to attest"),
-    SIGN_OFF: Words("Sign off", "Decline", "", "", "signed off", "declined to sign off"),
+LABELS: Mapping[str, FormLabels] = {
+    SIGN_ON: FormLabels("Sign on", "Decline", "", "", "signed on for", "declined to sign on"),
+    ATTEST: FormLabels(
+        "Attest", "Decline", "tasks", "Take out what you do not attest.", "attested", "declined to attest"
+    ),
+    SIGN_OFF: FormLabels("Sign off", "Decline", "", "", "signed off", "declined to sign off"),
 }
 
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -40,7 +42,7 @@ _TIMES = ("due", "not_after")
 
 
 @dataclass(frozen=True)
-class Item:
+class SheetItem:
     """One thing that a person of ``role`` signs. ``evidence`` is its digest, empty where nothing is collected."""
 
     id: str
@@ -62,7 +64,7 @@ class Sheet:
     run_id: str
     due: datetime
     not_after: datetime
-    items: tuple[Item, ...]
+    items: tuple[SheetItem, ...]
     instance: str = ""
 
     @property
@@ -72,8 +74,10 @@ class Sheet:
 
     def __post_init__(self) -> None:
         ids = [item.id for item in self.items]
-        if self.purpose not in WORDS or len(set(ids)) < len(ids):
-            raise ValueError(f"found a sheet for {self.purpose!r} of {ids}, expected one of {list(WORDS)}, no id twice")
+        if self.purpose not in LABELS or len(set(ids)) < len(ids):
+            raise ValueError(
+                f"found a sheet for {self.purpose!r} of {ids}, expected one of {list(LABELS)}, no id twice"
+            )
 
     def ids_for(self, role: str) -> tuple[str, ...]:
         """What a role is asked to sign, in the sheet's order."""
@@ -96,7 +100,7 @@ def parse(text: str) -> Sheet:
         content = json.loads(text)
         for name in _TIMES:
             content[name] = datetime.strptime(content[name], _TIME).replace(tzinfo=UTC)
-        sheet = Sheet(**{**content, "items": tuple(Item(**item) for item in content["items"])})
+        sheet = Sheet(**{**content, "items": tuple(SheetItem(**item) for item in content["items"])})
     except (TypeError, KeyError) as error:
         raise ValueError(f"found no sheet ({error}), expected the text that was drawn up") from None
     if canonical(sheet) != text:
@@ -107,7 +111,7 @@ def parse(text: str) -> Sheet:
 # Who signs ----------------------------------------------------------------------------------------------------
 
 
-def impossible(roles: Iterable[str], holders: Mapping[str, frozenset[str]]) -> str:
+def missing_quorum(roles: Iterable[str], holders: Mapping[str, frozenset[str]]) -> str:
     """Why these roles cannot each have a person of their own; empty when they can.
 
     Augmenting paths (Kuhn, "The Hungarian Method", 1955) find the largest matching of roles and people.
@@ -136,7 +140,7 @@ def impossible(roles: Iterable[str], holders: Mapping[str, frozenset[str]]) -> s
 class Signature:
     """One item and what became of it; ``person`` and ``at`` are empty where nobody answered."""
 
-    item: Item
+    item: SheetItem
     state: str
     person: str = ""
     at: datetime | None = None
@@ -166,7 +170,7 @@ def signatures(
     return tuple(found)
 
 
-def absent(
+def missing_sign_on(
     roles: Iterable[str],
     sheet: Sheet | None,
     decisions: Iterable[Decision],

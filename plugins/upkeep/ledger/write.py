@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from upkeep.core import redaction
 from upkeep.core.findings import Finding, Sample
-from upkeep.core.windows import Kind, Window
+from upkeep.core.windows import Window, WindowKind
 from upkeep.wires import queries
 from upkeep.wires.database import Session
 
@@ -87,8 +87,8 @@ def key_of(window: Window) -> dict[str, Any]:
         "cadence": window.cadence,
         "due": window.due,
         "kind": window.kind,
-        "manual_run_id": window.run_id if window.kind is Kind.MANUAL else "",
-        "manual_instance": window.instance if window.kind is Kind.MANUAL else "",
+        "manual_run_id": window.run_id if window.kind is WindowKind.MANUAL else "",
+        "manual_instance": window.instance if window.kind is WindowKind.MANUAL else "",
     }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from upkeep.core.findings import Finding, Level
 from upkeep.core.units import brief, count
-from upkeep.gate.sheets import Item
+from upkeep.gate.sheets import SheetItem
 from upkeep.ledger.write import plain
 from upkeep.report.model import AFTER, BEFORE, RAN
 from upkeep.settings.monthly import MONTHLY_TASKS
@@ -100,10 +100,10 @@ def by_task(steps: Iterable[Row]) -> dict[str, Evidence]:
     }
 
 
-def items(evidence: Mapping[str, Evidence], owners: Mapping[str, str]) -> tuple[Item, ...]:
+def items(evidence: Mapping[str, Evidence], owners: Mapping[str, str]) -> tuple[SheetItem, ...]:
     """What the owners are asked to attest: a task for which nothing was collected is not among it."""
     return tuple(
-        Item(task, owners[task], MONTHLY_TASKS[task][1], MONTHLY_TASKS[task][0], one.digest, one.says)
+        SheetItem(task, owners[task], MONTHLY_TASKS[task][1], MONTHLY_TASKS[task][0], one.digest, one.says)
         for task, one in evidence.items()
         if one.collected
     )

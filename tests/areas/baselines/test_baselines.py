@@ -24,9 +24,9 @@ from upkeep.areas.baselines.propose import history, proposals_from_ledger
 from upkeep.areas.baselines.subjects import subjects
 from upkeep.areas.health.latencies import Timed, judge
 from upkeep.core.findings import Finding, Level, Sample
-from upkeep.core.windows import Kind, Window
-from upkeep.gate.drawn_up import Stored
-from upkeep.gate.permitted import Permit, add_permit
+from upkeep.core.windows import Window, WindowKind
+from upkeep.gate.permit_store import Permit, add_permit
+from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans.model import Action, Proposal, numbered
 from upkeep.gate.proposing import ProposalSources
 from upkeep.ledger.write import Looked, StepRecord, add_step, open_window
@@ -80,7 +80,7 @@ def proposed(stage: Stage, taken: tuple[Action, ...] = ()) -> list[Proposal]:
         return proposals_from_ledger(session, stage.name, asked, taken, datetime.now(UTC))
 
 
-def planned(stage: Stage, found: list[Proposal] | None = None) -> Stored:
+def planned(stage: Stage, found: list[Proposal] | None = None) -> StoredPlan:
     """A monthly plan of what is proposed."""
     actions, _ = numbered(proposed(stage) if found is None else found)
     assert actions
@@ -111,7 +111,7 @@ def judged_at(stage: Stage, milliseconds: float, at: datetime | None = None) -> 
     return finding
 
 
-def approved(stage: Stage, values: list[float] = QUIET) -> Stored:
+def approved(stage: Stage, values: list[float] = QUIET) -> StoredPlan:
     """History, plan, both approvals, apply: the next version of trust-scorer's baseline."""
     timed(stage, values)
     stored = stage.decide(planned(stage))
@@ -227,7 +227,7 @@ def test_history_is_one_value_a_calendar_window(stage: Stage) -> None:
     timed(stage, [3.0], first=2)
     measured(stage, day(stage, 1), replace(one, value=4.0))
     measured(stage, day(stage, 1), replace(one, value=4.0), state="failed")
-    measured(stage, replace(day(stage, 2), kind=Kind.MANUAL, run_id="manual__1"), replace(one, value=9.0))
+    measured(stage, replace(day(stage, 2), kind=WindowKind.MANUAL, run_id="manual__1"), replace(one, value=9.0))
     measured(stage, replace(day(stage, 2), cadence="weekly"), replace(one, value=9.0))
     measured(stage, day(stage, CONFIG.baselines.history_days + 1), replace(one, value=9.0))
     measured(stage, day(stage, 4), replace(one, value=9.0, subject="vibe-analyzer"))
@@ -316,12 +316,12 @@ def test_one_role_alone_puts_nothing_in_force(stage: Stage) -> None:
 # Rows that do not verify -------------------------------------------------------------------------------------------
 
 
-def changed(statement: str) -> Callable[[Stage, Stored], None]:
+def changed(statement: str) -> Callable[[Stage, StoredPlan], None]:
     """Change rows of a plan."""
     return lambda stage, stored: in_ledger(stage, statement, stored.digest)
 
 
-ALTERED: Mapping[str, tuple[Callable[[Stage, Stored], None], str]] = {
+ALTERED: Mapping[str, tuple[Callable[[Stage, StoredPlan], None], str]] = {
     "a slower one": (
         changed("UPDATE upkeep.baselines SET statement = replace(statement, '139', '230') WHERE digest = %s"),
         "found no such action '1' in its plan",
@@ -356,7 +356,7 @@ ALTERED: Mapping[str, tuple[Callable[[Stage, Stored], None], str]] = {
 @pytest.mark.guide("G26", "fires", "silent", "holds")
 @pytest.mark.parametrize(("alter", "why"), ALTERED.values(), ids=ALTERED.keys())
 def test_a_row_that_does_not_verify_is_ignored_and_told(
-    stage: Stage, alter: Callable[[Stage, Stored], None], why: str
+    stage: Stage, alter: Callable[[Stage, StoredPlan], None], why: str
 ) -> None:
     """Content with version 1; after the change the guide judges again, and the monthly look is critical about it."""
     stored = approved(stage)

@@ -17,7 +17,7 @@ from upkeep.ledger.write import Looked
 from upkeep.settings.base import ROOT
 from upkeep.settings.documents import Document
 from upkeep.settings.load import settings
-from upkeep.wires.net.files import Refused, read_file, text_of
+from upkeep.wires.net.files import DocumentRefused, read_file, text_of
 
 CONFIG = settings(ROOT / "config").maintenance
 TODAY = date(2026, 11, 25)
@@ -257,7 +257,7 @@ def test_what_is_no_document_is_refused_with_the_reason(file: Path, case: str) -
     assert said(found, file).detail.startswith("not collected: found ")
     assert words in said(found, file).detail
     assert "root:" not in repr(found)
-    with pytest.raises(Refused):
+    with pytest.raises(DocumentRefused):
         links(text_of(read_file(file)))
 
 

@@ -220,13 +220,13 @@ def test_a_role_that_owns_nothing_drops_nothing_until_it_is_granted(stage: Stage
         stage.do(sql.SQL("GRANT CREATE, USAGE ON SCHEMA public TO {}").format(sql.Identifier(owner)))
         table(stage, "CREATE INDEX idle ON t (a)")
         stage.do(sql.SQL("ALTER TABLE t OWNER TO {}").format(sql.Identifier(owner)))
-        places = stage.places(maintain=maintain)
-        outcome = stage.apply(approved(stage), places=places)["idle"]
+        connectors = stage.connectors(maintain=maintain)
+        outcome = stage.apply(approved(stage), connectors=connectors)["idle"]
         assert (outcome.state, "must be owner of index idle" in outcome.reason) == ("not done", True), outcome
         assert (names(stage), rights(maintain)) == ({"idle"}, (1, [owner], None))
         stage.do(database.script("setup/index_grants", owner=owner, role=f"{owner}'s").encode())
         assert rights(maintain) == (0, None, None)
-        assert states(stage.apply(approved(stage), places=places)) == {"idle": "done"}
+        assert states(stage.apply(approved(stage), connectors=connectors)) == {"idle": "done"}
 
 
 def test_a_drop_renames_and_needs_create_in_the_schema(stage: Stage) -> None:
@@ -240,13 +240,13 @@ def test_a_drop_renames_and_needs_create_in_the_schema(stage: Stage) -> None:
         table(stage, "CREATE INDEX idle ON t (a)")
         stage.do(sql.SQL("ALTER TABLE t OWNER TO {}").format(sql.Identifier(owner)))
         stage.do(database.script("setup/index_grants", owner=owner, role=f"{owner}'s").encode())
-        places = stage.places(maintain=maintain)
-        outcome = stage.apply(approved(stage), places=places)["idle"]
+        connectors = stage.connectors(maintain=maintain)
+        outcome = stage.apply(approved(stage), connectors=connectors)["idle"]
         assert (outcome.state, outcome.reason) == ("not done", "permission denied for schema public"), outcome
         assert (names(stage), rights(maintain)) == ({"idle"}, (0, None, ["public"]))
         stage.do(database.script("setup/schema_create", owner=owner, schema="public").encode())
         assert rights(maintain) == (0, None, None)
-        assert states(stage.apply(approved(stage), places=places)) == {"idle": "done"}
+        assert states(stage.apply(approved(stage), connectors=connectors)) == {"idle": "done"}
 
 
 def rights(dsn: str) -> tuple[int, list[str] | None, list[str] | None]:

@@ -23,7 +23,7 @@ from tests.stages.stage import Go, Stage, changed, states
 from upkeep.areas.indexes import propose, reindex
 from upkeep.gate import predictions
 from upkeep.gate.apply.target import LOCK
-from upkeep.gate.drawn_up import Stored
+from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans.model import Action, Proposal, numbered
 from upkeep.settings.values import TableName
 from upkeep.wires import database
@@ -210,14 +210,14 @@ def test_a_role_that_owns_nothing_rebuilds_nothing_until_it_is_granted(worn: Sta
     ):
         worn.do(sql.SQL("GRANT CREATE, USAGE ON SCHEMA public TO {}").format(sql.Identifier(owner)))
         worn.do(sql.SQL("ALTER TABLE worn OWNER TO {}").format(sql.Identifier(owner)))
-        places = worn.places(maintain=maintain)
-        outcome = worn.apply(approved(worn), places=places)[PKEY]
+        connectors = worn.connectors(maintain=maintain)
+        outcome = worn.apply(approved(worn), connectors=connectors)[PKEY]
         assert (outcome.state, "permission denied" in outcome.reason or "must be owner" in outcome.reason) == (
             "not done",
             True,
         ), outcome
         worn.do(database.script("setup/index_grants", owner=owner, role=f"{owner}'s").encode())
-        assert states(worn.apply(approved(worn), places=places)) == {PKEY: "done"}
+        assert states(worn.apply(approved(worn), connectors=connectors)) == {PKEY: "done"}
 
 
 # Locks and what is left behind ----------------------------------------------------------------------------------
@@ -338,7 +338,7 @@ def test_a_build_under_way_is_nobodys_leftover(worn: Stage) -> None:
 # Killed ---------------------------------------------------------------------------------------------------------
 
 
-def finish(stage: Stage, stored: Stored) -> str:
+def finish(stage: Stage, stored: StoredPlan) -> str:
     """The next run; why its one action is done, with the lock free and nothing left at the end."""
     outcome = stage.apply(stored, run_id="the next run")[PKEY]
     until(lambda: not stage.look(LOCK_HELD, LOCK))  # a session ends a moment after its client has gone

@@ -34,7 +34,7 @@ from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.wires.functions.contract import FUNCTIONS
 from upkeep.wires.net import parallel
-from upkeep.wires.net.address import Integration, Kind, address
+from upkeep.wires.net.address import Integration, ProbeKind, address
 
 CONFIG = settings(ROOT / "config").maintenance
 LIMITS = CONFIG.integrations
@@ -58,7 +58,7 @@ def ca(tmp_path: Path) -> Issued:
 
 def http(url: str, ca: Issued | None = None, **fields: Any) -> Integration:
     """An endpoint as config names it."""
-    return Integration("x", "X", Kind.HTTP, address(url), ca=ca.file if ca else None, **fields)
+    return Integration("x", "X", ProbeKind.HTTP, address(url), ca=ca.file if ca else None, **fields)
 
 
 def look(one: Integration, patience: Patience = QUICK) -> Looked:
@@ -141,7 +141,7 @@ def test_a_file_of_authorities_that_is_none_is_named(tmp_path: Path, ca: Issued,
     if content is not None:
         file.write_bytes(content)
     with Server(FINE, tls=issued(ca, 90).server, methods=HEARD) as server:
-        found = look(Integration("x", "X", Kind.HTTP, address(server.url), ca=file))
+        found = look(Integration("x", "X", ProbeKind.HTTP, address(server.url), ca=file))
     assert f"the file of authorities {file} cannot be read as one" in said(found).detail
     assert said(found).level is Level.WARNING
 
@@ -247,7 +247,7 @@ def test_one_that_never_ends_is_ended_and_holds_up_no_other(tls: bool) -> None:
     with Server(drip, methods=ANY if tls else HEARD) as bad, Server(FINE, methods=HEARD) as good:
         url = bad.url.replace("http:", "https:") if tls else bad.url
         began = time.monotonic()
-        seen = look_at_all([Integration("hangs", "Hangs", Kind.HTTP, address(url)), http(good.url)], slow)
+        seen = look_at_all([Integration("hangs", "Hangs", ProbeKind.HTTP, address(url)), http(good.url)], slow)
         took = time.monotonic() - began
         until = time.monotonic() + 4
         while (left := looking()) and time.monotonic() < until:
@@ -312,7 +312,7 @@ def test_head_is_asked_and_get_where_that_is_refused() -> None:
 def test_a_folder_is_there_and_can_be_read_or_not(tmp_path: Path) -> None:
     """A backups' folder is an integration too: often another machine's."""
     folder = tmp_path / "wal"
-    one = Integration("x", "X", Kind.FOLDER, folder=folder)
+    one = Integration("x", "X", ProbeKind.FOLDER, folder=folder)
     assert levels(look(one)) == {"": Level.WARNING}
     folder.write_text("no folder")
     assert "found no such folder" in said(look(one)).detail
@@ -555,7 +555,7 @@ def test_what_a_driver_or_a_look_says_by_mistake_is_not_shown(everything: list[s
 @pytest.mark.guide("G29", "fires", "silent")
 def test_what_no_step_has_used_is_told() -> None:
     """Advice while the ledger knows no success, with the time once it does; nothing where no use is recorded."""
-    one = Integration("x", "X", Kind.FOLDER, used="backups")
+    one = Integration("x", "X", ProbeKind.FOLDER, used="backups")
     seen = judging.Seen(reached=True, said="can be read")
     never = judging.judge([(one, seen)], {}, {"read": NOW}, LIMITS, NOW)
     assert said(never, "use").level is Level.ADVISORY

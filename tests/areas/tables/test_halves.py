@@ -10,8 +10,8 @@ import pytest
 from tests.stages.killing import kill
 from tests.stages.sessions import running, until
 from tests.stages.stage import HOUR, Go, Stage, changed, states
-from upkeep.gate.drawn_up import Stored
-from upkeep.gate.permitted import past_actions
+from upkeep.gate.permit_store import past_actions
+from upkeep.gate.plan_store import StoredPlan
 from upkeep.settings.maintenance import Maintenance
 
 KEY = 1
@@ -31,7 +31,7 @@ def patient(stage: Stage) -> Maintenance:
 
 
 @pytest.fixture
-def halved(stage: Stage) -> Stored:
+def halved(stage: Stage) -> StoredPlan:
     """An approved VACUUM whose second half waits for an advisory lock."""
     stage.dirty("kept")
     stage.do(WAITS, "CREATE INDEX slow ON kept (waits(id))")
@@ -45,7 +45,7 @@ def counters(stage: Stage) -> tuple[int, int]:
 
 
 @pytest.mark.guide("G59", "holds")
-def test_killed_between_its_halves(stage: Stage, halved: Stored, tmp_path: Path) -> None:
+def test_killed_between_its_halves(stage: Stage, halved: StoredPlan, tmp_path: Path) -> None:
     """The next run says what is true, and only analyses; how long that took teaches nothing about VACUUM."""
     with psycopg.connect(stage.dsn) as holder:
         holder.execute("SELECT pg_advisory_lock(%s)", [KEY])
@@ -63,7 +63,7 @@ def test_killed_between_its_halves(stage: Stage, halved: Stored, tmp_path: Path)
         assert past_actions(session, stage.name, "optimise", halved.planned_at - HOUR) == []
 
 
-def test_cancelled_between_its_halves(stage: Stage, halved: Stored) -> None:
+def test_cancelled_between_its_halves(stage: Stage, halved: StoredPlan) -> None:
     """Without a next attempt the outcome is what is true, and not that nothing was done."""
     with psycopg.connect(stage.dsn) as holder:
         holder.execute("SELECT pg_advisory_lock(%s)", [KEY])
@@ -77,7 +77,7 @@ def test_cancelled_between_its_halves(stage: Stage, halved: Stored) -> None:
     assert counters(stage) == (1, 1)
 
 
-def test_the_rest_that_cannot_be_done_either_is_half_done_still(stage: Stage, halved: Stored) -> None:
+def test_the_rest_that_cannot_be_done_either_is_half_done_still(stage: Stage, halved: StoredPlan) -> None:
     """An attempt at the rest that meets lock_timeout does not make the first half untrue."""
     with psycopg.connect(stage.dsn) as holder:
         holder.execute("SELECT pg_advisory_lock(%s)", [KEY])

@@ -13,7 +13,7 @@ from tests.stages.sessions import until
 from tests.stages.stage import Stage, changed, configured, states
 from upkeep.areas.tables import vacuum as optimise
 from upkeep.gate import predictions
-from upkeep.gate.permitted import past_actions
+from upkeep.gate.permit_store import past_actions
 from upkeep.gate.plans.form import body
 from upkeep.gate.plans.model import MOST_ACTIONS, numbered
 from upkeep.settings.approval import Optimise

@@ -152,12 +152,12 @@ def test_a_role_that_owns_nothing_validates_nothing_until_it_is_granted(loose: S
     ):
         loose.do(sql.SQL("GRANT CREATE, USAGE ON SCHEMA public TO {}").format(sql.Identifier(owner)))
         loose.do(sql.SQL("ALTER TABLE t OWNER TO {}").format(sql.Identifier(owner)))
-        places = loose.places(maintain=maintain)
-        outcome = loose.apply(approved(loose), places=places)[NAME]
+        connectors = loose.connectors(maintain=maintain)
+        outcome = loose.apply(approved(loose), connectors=connectors)[NAME]
         assert outcome.state == "not done"
         assert "permission denied" in outcome.reason or "must be owner" in outcome.reason
         loose.do(database.script("setup/index_grants", owner=owner, role=f"{owner}'s").encode())
-        assert states(loose.apply(approved(loose), places=places)) == {NAME: "done"}
+        assert states(loose.apply(approved(loose), connectors=connectors)) == {NAME: "done"}
 
 
 def test_names_of_any_kind_are_validated(stage: Stage) -> None:

@@ -36,9 +36,9 @@ from upkeep.areas.thresholds.change import write
 from upkeep.areas.thresholds.force import InForce
 from upkeep.areas.thresholds.propose import propose
 from upkeep.core.findings import Finding, Level
-from upkeep.core.windows import Kind
-from upkeep.gate.drawn_up import Stored
-from upkeep.gate.permitted import Permit, add_permit
+from upkeep.core.windows import WindowKind
+from upkeep.gate.permit_store import Permit, add_permit
+from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans.model import Proposal
 from upkeep.settings.base import METRICS
 from upkeep.settings.load import Settings, settings
@@ -81,7 +81,7 @@ def judged(stage: Stage, value: float) -> Finding:
     return found
 
 
-def second_version(stage: Stage) -> Stored:
+def second_version(stage: Stage) -> StoredPlan:
     """History, plan, both approvals, apply: version 2 of the error rate's bands."""
     days(stage, QUIET)
     stored = stage.decide(planned(stage))
@@ -185,7 +185,7 @@ def test_history_is_one_value_a_calendar_window(stage: Stage) -> None:
     measured(stage, day(stage, 2), 3.0)
     measured(stage, day(stage, 1), 4.0)
     measured(stage, day(stage, 1), 4.0, state="failed")
-    measured(stage, replace(day(stage, 2), kind=Kind.MANUAL, run_id="manual__1"), 9.0)
+    measured(stage, replace(day(stage, 2), kind=WindowKind.MANUAL, run_id="manual__1"), 9.0)
     measured(stage, replace(day(stage, 2), cadence="weekly"), 9.0)
     measured(stage, day(stage, CONFIG.proposals.history_days + 1), 9.0)
     assert history(stage) == [2.0, 3.0]
@@ -267,7 +267,7 @@ def test_a_file_that_was_changed_meanwhile_refuses(
 # Rows that do not verify -------------------------------------------------------------------------------------------
 
 
-def without(table: str) -> Callable[[Stage, Stored], None]:
+def without(table: str) -> Callable[[Stage, StoredPlan], None]:
     """Take a plan's rows out of one of the ledger's tables."""
     statements = {
         "decision": "DELETE FROM upkeep.decisions WHERE digest = %s AND role = 'devops'",
@@ -276,18 +276,18 @@ def without(table: str) -> Callable[[Stage, Stored], None]:
     return lambda stage, stored: in_ledger(stage, statements[table], stored.digest)
 
 
-def changed(statement: str) -> Callable[[Stage, Stored], None]:
+def changed(statement: str) -> Callable[[Stage, StoredPlan], None]:
     """Change rows of a plan."""
     return lambda stage, stored: in_ledger(stage, statement, stored.digest)
 
 
-def eve_for_both(stage: Stage, stored: Stored) -> None:
+def eve_for_both(stage: Stage, stored: StoredPlan) -> None:
     """One person who holds both roles was asked for both, and answered for both."""
     in_ledger(stage, "UPDATE upkeep.shown SET asked = '{eve}' WHERE digest = %s", stored.digest)
     in_ledger(stage, "UPDATE upkeep.decisions SET person = 'eve' WHERE digest = %s", stored.digest)
 
 
-ALTERED: Mapping[str, tuple[Callable[[Stage, Stored], None], str]] = {
+ALTERED: Mapping[str, tuple[Callable[[Stage, StoredPlan], None], str]] = {
     "looser bands, outside the bounds": (
         changed("UPDATE upkeep.thresholds SET statement = replace(statement, '0.37', '1.39') WHERE digest = %s"),
         "found no such action '1' in its plan",
@@ -346,7 +346,7 @@ ALTERED: Mapping[str, tuple[Callable[[Stage, Stored], None], str]] = {
 @pytest.mark.guide("G19", "fires", "silent", "holds")
 @pytest.mark.parametrize(("alter", "why"), ALTERED.values(), ids=ALTERED.keys())
 def test_a_row_that_does_not_verify_is_ignored_and_told(
-    stage: Stage, alter: Callable[[Stage, Stored], None], why: str
+    stage: Stage, alter: Callable[[Stage, StoredPlan], None], why: str
 ) -> None:
     """Content with version 2; after the change the file judges again, and the weekly look is critical about the row."""
     stored = second_version(stage)

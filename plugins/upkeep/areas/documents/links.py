@@ -12,7 +12,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from upkeep.areas.documents.markdown import Link, anchors
 from upkeep.settings.values import is_web
 from upkeep.wires.functions.contract import quoted
-from upkeep.wires.net.files import Refused, read_file, text_of
+from upkeep.wires.net.files import DocumentRefused, read_file, text_of
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _MARKDOWN = (".md", ".markdown")
@@ -106,5 +106,5 @@ def _anchors(file: Path) -> frozenset[str] | str:
     """The anchors of another document, or why it is not read."""
     try:
         return anchors(text_of(read_file(file)))
-    except Refused as reason:
+    except DocumentRefused as reason:
         return str(reason)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from upkeep.wires.net.files import Refused
+from upkeep.wires.net.files import DocumentRefused
 
 #: Links of one document; a page of more is made by a program.
 MOST_LINKS = 2_000
@@ -94,7 +94,7 @@ def _date(text: str) -> date | None:
 
 
 def links(text: str) -> tuple[Link, ...]:
-    """Every link in order. Raises Refused when there are more than a person would write."""
+    """Every link in order. Raises DocumentRefused when there are more than a person would write."""
     found: list[Link] = []
     for number, line in prose(text):
         targets = [match[1] if match[1] is not None else match[2] for match in _INLINE.finditer(line)]
@@ -103,7 +103,7 @@ def links(text: str) -> tuple[Link, ...]:
             targets.append(reference[1])
         found += [Link(number, target) for target in targets]
         if len(found) > MOST_LINKS:
-            raise Refused(f"found more than {MOST_LINKS} links, expected at most that many")
+            raise DocumentRefused(f"found more than {MOST_LINKS} links, expected at most that many")
     return tuple(found)
 
 

@@ -13,7 +13,7 @@ from upkeep.areas.documents.markdown import Declared, declared, links
 from upkeep.settings.documents import Document, Documents
 from upkeep.settings.maintenance import Http
 from upkeep.settings.values import is_web
-from upkeep.wires.net.files import Refused, read_file, text_of
+from upkeep.wires.net.files import DocumentRefused, read_file, text_of
 from upkeep.wires.net.pages import dead_addresses, fetch
 
 
@@ -55,7 +55,7 @@ def _read(document: Document, root: Path | None, http: Http) -> Reading:
         content = fetch(document.path, http) if online else read_file(Path(document.path))
         text = text_of(content)
         found = links(text)
-    except Refused as reason:
+    except DocumentRefused as reason:
         return Reading(document, refused=str(reason))
     place = document.path if online else Path(document.path)
     return Reading(

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from upkeep.areas.indexes import propose
 from upkeep.core.text import visible
-from upkeep.gate.attempts import Changed, Leftover
+from upkeep.gate.attempts import Leftover, ObjectChanged
 from upkeep.gate.plans.model import Action
 from upkeep.wires import fingerprints
 from upkeep.wires.database import Row, Session
@@ -69,16 +69,16 @@ def note(action: Action, now: Row, earlier: Mapping[str, Any] | None) -> Row:
 def run(session: Session, action: Action, before: Mapping[str, Any]) -> None:
     """Drop the planned index and no other: names swap while a statement waits for its lock, and this one cannot be
     taken back by a rollback. So the name becomes one of ours, which nobody can give to another index, and only then
-    is looked whose it was. Raises Changed when it was another's: it has its name still.
+    is looked whose it was. Raises ObjectChanged when it was another's: it has its name still.
     """
     alias = before["alias"]
     with session.connection.transaction():
         session.rows(_renamed(action.schema, action.table, alias))
         now = state(session, action)
         if now is None or now["index"] != alias:
-            raise Changed("its name stands for another index by now, which has been left alone")
+            raise ObjectChanged("its name stands for another index by now, which has been left alone")
         if why := obstacle(action, now | {"index": action.table}):
-            raise Changed(why)
+            raise ObjectChanged(why)
     session.rows(propose.drop({"schema": action.schema, "index": alias}))
 
 

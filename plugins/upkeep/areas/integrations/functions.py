@@ -10,7 +10,7 @@ import requests
 from upkeep.settings.maintenance import Http
 from upkeep.wires.functions.contract import FUNCTIONS, request_body
 from upkeep.wires.functions.transport import Call, Send, WireError, post
-from upkeep.wires.net.address import Headers, Integration, Kind
+from upkeep.wires.net.address import Headers, Integration, ProbeKind
 from upkeep.wires.net.http import Trouble
 
 _ACTION = "health_check"
@@ -28,7 +28,7 @@ def functions(connection_id: str, send: Send, key: str, http: Http) -> list[Inte
         Integration(
             f"function {name}",
             f"Function {name} (Connection {connection_id})",
-            Kind.CALL,
+            ProbeKind.CALL,
             call=partial(_headers, call, send, key, once),
             secrets=(key,),
         )

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from upkeep.settings.maintenance import Maintenance
 from upkeep.wires.database import Connect
-from upkeep.wires.net.address import PORTS, Address, Integration, Kind, address
+from upkeep.wires.net.address import PORTS, Address, Integration, ProbeKind, address
 
 #: Values of a Connection's extra that say nothing secret, and whose words messages need.
 _PLAIN = frozenset({"sslmode", "sslrootcert", "connect_timeout", "application_name", "verify", "timeout"})
@@ -53,15 +53,19 @@ def endpoints(config: Maintenance, target: str) -> Iterator[Integration]:
     about = config.targets[target]
     if about.checkout is not None:
         registry = address(about.checkout.registry)
-        yield Integration("checkout.registry", f"Registry of packages {registry}", Kind.HTTP, registry, used="registry")
+        yield Integration(
+            "checkout.registry", f"Registry of packages {registry}", ProbeKind.HTTP, registry, used="registry"
+        )
     if about.backups is not None:
         for name, folder in (("base", about.backups.base), ("wal", about.backups.wal)):
             title = f"Folder {folder} (backups.{name})"
-            yield Integration(f"backups.{name}", title, Kind.FOLDER, folder=folder, used="backups")
+            yield Integration(f"backups.{name}", title, ProbeKind.FOLDER, folder=folder, used="backups")
     for one in config.integrations.endpoints:
         where = address(one.url)
         title = f"{one.name} ({where})"
-        yield Integration(f"endpoint {one.name}", title, Kind.HTTP, where, ca=one.ca, expect_status=one.expect_status)
+        yield Integration(
+            f"endpoint {one.name}", title, ProbeKind.HTTP, where, ca=one.ca, expect_status=one.expect_status
+        )
 
 
 def of_fields(
@@ -79,10 +83,10 @@ def of_fields(
     extra = extra or {}
     secrets = (login, password, *_secrets_of_extra(extra), *_secrets_of_url(host))
     ca = next((Path(extra[key]) for key in ("sslrootcert", "verify") if _is_path(extra.get(key))), None)
-    kind = {"postgres": Kind.POSTGRES, "slackwebhook": Kind.TLS}.get(named.type, Kind.HTTP)
+    kind = {"postgres": ProbeKind.POSTGRES, "slackwebhook": ProbeKind.TLS}.get(named.type, ProbeKind.HTTP)
     broken, where = "", None
     try:
-        where = _of_postgres(host, port) if kind is Kind.POSTGRES else _of_http(named.type, host, port, schema)
+        where = _of_postgres(host, port) if kind is ProbeKind.POSTGRES else _of_http(named.type, host, port, schema)
     except ValueError as error:
         broken = f"Connection {named.connection_id!r}: {error}"
     return Integration(

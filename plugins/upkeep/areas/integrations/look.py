@@ -18,7 +18,7 @@ from upkeep.settings.base import ConfigError
 from upkeep.settings.integrations import Integrations
 from upkeep.settings.load import Settings
 from upkeep.wires.functions.contract import quoted
-from upkeep.wires.net.address import Integration, Kind, Seen
+from upkeep.wires.net.address import Integration, ProbeKind, Seen
 
 #: How far back the ledger is asked for a use.
 REACH = timedelta(days=400)
@@ -180,7 +180,7 @@ def _functions(sources: Sources) -> list[Integration]:
         send, key = sources.functions(connection_id)
     except Exception as error:
         title = f"Functions (Connection {connection_id})"
-        return [Integration("function", title, Kind.CALL, broken=_unusable(connection_id, error))]
+        return [Integration("function", title, ProbeKind.CALL, broken=_unusable(connection_id, error))]
     return functions(connection_id, send, key, sources.config.maintenance.http)
 
 
@@ -191,7 +191,7 @@ def _integration(named: Named, sources: Sources) -> Integration:
         extra = found.extra_dejson
     except Exception as error:
         broken = _unusable(named.connection_id, error)
-        return Integration(named.name, named.title, Kind.TLS, used=named.used, broken=broken)
+        return Integration(named.name, named.title, ProbeKind.TLS, used=named.used, broken=broken)
     return of_fields(
         named,
         host=found.host or "",

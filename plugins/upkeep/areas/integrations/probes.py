@@ -13,7 +13,7 @@ import psycopg
 
 from upkeep.settings.maintenance import Http, Sql
 from upkeep.wires import database, queries
-from upkeep.wires.net.address import Address, Integration, Kind, Seen, hide
+from upkeep.wires.net.address import Address, Integration, ProbeKind, Seen, hide
 from upkeep.wires.net.http import Distrust, Line, Trouble, ask
 from upkeep.wires.net.parallel import Ending, side_by_side
 
@@ -164,9 +164,9 @@ def _call(one: Integration, patience: Patience, ending: Ending) -> Seen:
 
 
 _PROBES = {
-    Kind.POSTGRES: _postgres,
-    Kind.HTTP: _http,
-    Kind.TLS: _tls,
-    Kind.FOLDER: _folder,
-    Kind.CALL: _call,
+    ProbeKind.POSTGRES: _postgres,
+    ProbeKind.HTTP: _http,
+    ProbeKind.TLS: _tls,
+    ProbeKind.FOLDER: _folder,
+    ProbeKind.CALL: _call,
 }

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from upkeep.core.text import visible
 from upkeep.gate import predictions
-from upkeep.gate.attempts import Changed
+from upkeep.gate.attempts import ObjectChanged
 from upkeep.gate.plans.model import Action, Proposal
 from upkeep.gate.plans.statements import copyable
 from upkeep.gate.predictions import Learned
@@ -180,15 +180,15 @@ def state(session: Session, action: Action) -> Row | None:
 
 def run(session: Session, action: Action, before: Mapping[str, Any]) -> None:
     """Validate it in a transaction that locks its table, looks whether it is still the planned one, and afterwards
-    whether it is what was validated. Raises Changed.
+    whether it is what was validated. Raises ObjectChanged.
     """
     with session.connection.transaction():
         session.rows(_LOCK.format(sql.Identifier(before["schema"], before["table"])).as_string())
         if why := obstacle(action, state(session, action)):
-            raise Changed(why)
+            raise ObjectChanged(why)
         session.rows(action.statement)
         if not was_done(action, before, state(session, action)):
-            raise Changed("the names stood for another constraint, which has been left as it was")
+            raise ObjectChanged("the names stood for another constraint, which has been left as it was")
 
 
 def obstacle(action: Action, now: Row | None) -> str:

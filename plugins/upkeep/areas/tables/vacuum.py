@@ -14,7 +14,7 @@ from psycopg import sql
 from upkeep.areas.tables import bloat_measurement
 from upkeep.core.text import visible
 from upkeep.gate import predictions
-from upkeep.gate.attempts import Changed
+from upkeep.gate.attempts import ObjectChanged
 from upkeep.gate.plans.model import MOST_ACTIONS, Action, Proposal
 from upkeep.gate.plans.statements import copyable
 from upkeep.gate.predictions import Learned
@@ -229,8 +229,8 @@ def note(action: Action, now: Row, earlier: Mapping[str, Any] | None) -> Row:
 def run(session: Session, action: Action, before: Mapping[str, Any]) -> None:
     """The statement, or of one that was done by half its rest.
 
-    An ANALYZE is a transaction, and rolled back when the name stood for another table: Raises Changed. A VACUUM cannot
-    be bound: ``elsewhere`` tells.
+    An ANALYZE is a transaction, and rolled back when the name stood for another table: raises ObjectChanged. A
+    VACUUM cannot be bound: ``elsewhere`` tells.
     """
     if _whole(action, before):
         session.rows(action.statement)
@@ -238,7 +238,7 @@ def run(session: Session, action: Action, before: Mapping[str, Any]) -> None:
     with session.connection.transaction():
         session.rows(_statement(ANALYZE, action.schema, action.table, session.version))
         if why := obstacle(action, state(session, action)):
-            raise Changed(why)
+            raise ObjectChanged(why)
 
 
 def partly(action: Action, before: Mapping[str, Any], after: Row | None) -> str:

@@ -12,7 +12,7 @@ from upkeep.cli.check.identity import of_server
 from upkeep.cli.check.rows import Row, looked
 from upkeep.flow.connections import connection, signer, trusted, trusted_connection
 from upkeep.gate import sheets
-from upkeep.gate.store import identity
+from upkeep.gate.decision_store import ledger_identity
 from upkeep.settings.base import ConfigError
 from upkeep.settings.load import Settings, settings
 from upkeep.wires import database, pooling
@@ -127,7 +127,7 @@ def ledger_row(config: Settings) -> Row:
     what, ledger = "the ledger that config pins", config.maintenance.ledger
 
     def same(session: database.Session) -> Row:
-        return _pin(what, "ledger.identity", ledger.identity, identity(session), ledger.tasks)
+        return _pin(what, "ledger.identity", ledger.identity, ledger_identity(session), ledger.tasks)
 
     return looked(what, "G11", config, ledger.tasks, same, trusted)
 
@@ -167,11 +167,11 @@ def role_rows(config: Settings) -> Iterator[Row]:
             yield Row(f"role {name}, {role.title}", "G133", None, why)
     holders = {name: config.maintenance.holders(name) for name in roles}
     for kind, names in needed.items():
-        if all(holders[name] for name in names) and (why := sheets.impossible(names, holders)):
+        if all(holders[name] for name in names) and (why := sheets.missing_quorum(names, holders)):
             said = f"approval.roles.{kind}: {why}: it is always refused"
             yield Row(f"different people for {kind}", "G133", None, said)
     what, signers = "the monthly window's sign-on", config.maintenance.monthly.sign_on
-    why = sheets.impossible(signers, holders)
+    why = sheets.missing_quorum(signers, holders)
     yield Row(what, "G23", None if why else True, why and f"monthly.sign_on: {why}: nothing is changed in that window")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import psycopg
 
 from upkeep.flow.connections import postgres, trusted
-from upkeep.gate.store import identity
+from upkeep.gate.decision_store import ledger_identity
 from upkeep.settings.base import ConfigError
 from upkeep.settings.load import Settings
 from upkeep.wires import database, queries
@@ -40,7 +40,7 @@ def of_target(config: Settings, target: str) -> Identity:
 
 def of_ledger(config: Settings) -> Identity:
     """The ledger that tasks write to."""
-    return _ask("ledger.identity", config, config.maintenance.ledger.tasks, trusted, identity)
+    return _ask("ledger.identity", config, config.maintenance.ledger.tasks, trusted, ledger_identity)
 
 
 def of_server(session: database.Session) -> str:

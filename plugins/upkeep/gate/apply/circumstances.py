@@ -15,12 +15,13 @@ def circumstances(
     plan: Plan,
     now: datetime,
     done: frozenset[str] = frozenset(),
-    absent: str = "",
+    missing_sign_on: str = "",
     requested_by: str = "",
 ) -> Circumstances:
-    """What config says at a moment about people, requester, freezes and override; ``absent`` is who must sign on.
+    """What config says at a moment about people, requester, freezes and override.
 
     ``requested_by`` is Airflow's name for who asked for the run as it is now: they count beside the plan's requester.
+    ``missing_sign_on`` is who has not signed on.
     """
     asked = {name: _asked_by(config, name) for name in (plan.requested_by, requested_by or plan.requested_by)}
     unknown = next((name for name, people in asked.items() if people is None), None)
@@ -33,7 +34,7 @@ def circumstances(
         override=config.approval.override,
         frozen=f"{frozen.reason} (until {frozen.end:%Y-%m-%d %H:%M} UTC)" if frozen else "",
         freezes_at=windows.next_freeze(config.freezes, now),
-        absent=absent,
+        missing_sign_on=missing_sign_on,
         done=done,
     )
 

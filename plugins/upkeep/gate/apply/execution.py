@@ -15,48 +15,48 @@ import psycopg
 from upkeep.core.text import visible
 from upkeep.gate.apply.guards import Guard, Watched
 from upkeep.gate.apply.target import set_session
-from upkeep.gate.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY, Changed, Leftover
-from upkeep.gate.drawn_up import Stored
-from upkeep.gate.kind import Kind
-from upkeep.gate.permitted import Receipt
+from upkeep.gate.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY, Leftover, ObjectChanged
+from upkeep.gate.kind import ActionKind
+from upkeep.gate.permit_store import Receipt
+from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans.model import Action
 from upkeep.settings.maintenance import Sql
 from upkeep.wires.database import Row, Session
 
 
-class Lost(Exception):
+class SessionLost(Exception):
     """The session on the target is gone, and with it the lock."""
 
 
-class Unseen(Exception):
+class LookFailed(Exception):
     """The thing could not be looked at; the message says why. The session is as good as before."""
 
 
 @dataclass(frozen=True)
-class Errand:
+class Execution:
     """An action on the session that holds the target's lock, with its guard and this host's clock."""
 
     target: Session
     guard: Guard
     action: Action
-    kind: Kind
+    kind: ActionKind
     clock: Callable[[], datetime]
 
 
 @contextmanager
-def looking(target: Session, clocks: Sql) -> Iterator[None]:
-    """Looks at the target under the clocks of looks; one that fails is Unseen, where the session has not ended."""
+def inspecting(target: Session, clocks: Sql) -> Iterator[None]:
+    """Looks at the target under the clocks of looks; one that fails is LookFailed, where the session has not ended."""
     try:
         set_session(target, "statement_timeout", f"{max(1, round(clocks.statement_timeout_seconds * 1000))}ms")
         yield
     except psycopg.Error as error:
         if target.connection.closed:
             raise
-        raise Unseen(f"it could not be looked at: {said(error)}") from None
+        raise LookFailed(f"it could not be looked at: {error_line(error)}") from None
 
 
-def judged(
-    kind: Kind, action: Action, before: Mapping[str, Any], after: Row | None, *, failed: bool = False
+def outcome_of(
+    kind: ActionKind, action: Action, before: Mapping[str, Any], after: Row | None, *, failed: bool = False
 ) -> tuple[str, str]:
     """How an attempt ended by what the catalogue shows, and what half-happened or happened elsewhere.
 
@@ -72,24 +72,24 @@ def judged(
     return NOT_DONE, ""
 
 
-def carry_out(errand: Errand, before: Row, left_ms: int) -> tuple[Receipt, bool]:
+def execute(execution: Execution, before: Row, left_ms: int) -> tuple[Receipt, bool]:
     """Run the statement for ``left_ms`` at most; its receipt, and whether another attempt makes sense.
 
-    Raises Lost when the session ended meanwhile, and Unseen: then the catalogue has to say what happened.
+    Raises SessionLost when the session ended meanwhile, and LookFailed: then the catalogue has to say what happened.
     """
-    target, action = errand.target, errand.action
+    target, action = execution.target, execution.action
     target.notices.clear()
     set_session(target, "statement_timeout", f"{left_ms}ms")
-    started, began = errand.clock(), time.monotonic()
-    with errand.guard.over(target) as watched:
-        error = _run(errand, before)
+    started, began = execution.clock(), time.monotonic()
+    with execution.guard.over(target) as watched:
+        error = _run(execution, before)
         took = (time.monotonic() - began) * 1000
-    ended = errand.clock()
-    left = clear(errand, before, left_ms - took)
-    after = _after(errand, before)
-    outcome, half = judged(errand.kind, action, before, after, failed=error is not None)
+    ended = execution.clock()
+    left = remove_leftovers(execution, before, left_ms - took)
+    after = _after(execution, before)
+    outcome, half = outcome_of(execution.kind, action, before, after, failed=error is not None)
     if error is None:
-        reason, again = _said(errand, after, done=outcome == DONE or bool(half)), False
+        reason, again = _said(execution, after, done=outcome == DONE or bool(half)), False
     else:
         reason, again = _judge(error, watched, in_time=took < left_ms)
         again = again and outcome in (NOT_DONE, PARTLY) and not left
@@ -109,10 +109,10 @@ def carry_out(errand: Errand, before: Row, left_ms: int) -> tuple[Receipt, bool]
     return receipt, again
 
 
-def write_down(
-    kind: Kind, action: Action, stored: Stored, clock: Callable[[], datetime], before: Row, ledger: Session
+def write_to_ledger(
+    kind: ActionKind, action: Action, stored: StoredPlan, clock: Callable[[], datetime], before: Row, ledger: Session
 ) -> tuple[Receipt, bool]:
-    """What ``carry_out`` is for an action that changes the ledger: looked at, written and timed in one transaction.
+    """What ``execute`` is for an action that changes the ledger: looked at, written and timed in one transaction.
 
     Raises psycopg.Error when the session ended meanwhile: then the ledger has to say what happened.
     """
@@ -131,7 +131,10 @@ def write_down(
     except psycopg.Error as error:
         if ledger.connection.closed:
             raise
-        why, again = said(error), isinstance(error, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected)
+        why, again = (
+            error_line(error),
+            isinstance(error, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected),
+        )
     after = kind.state(ledger, action)
     done = not why and kind.was_done(action, before, after)
     took = round((time.monotonic() - began) * 1000)
@@ -139,22 +142,24 @@ def write_down(
     return Receipt(DONE if done else NOT_DONE, why, duration_ms=took, before=before, after=after or {}), again
 
 
-def clear(errand: Errand, before: Mapping[str, Any], left_ms: float) -> str:
+def remove_leftovers(execution: Execution, before: Mapping[str, Any], left_ms: float) -> str:
     """Take away what an attempt that ended early left behind, for ``patience_seconds`` at most; what is still there.
 
     A statement that waited in vain for others leaves something that nobody can remove before they have ended either.
-    After the plan's time only what is ``always`` is tried, once. Raises Lost when the session ended, and Unseen.
+    After the plan's time only what is ``always`` is tried, once.
+
+    Raises SessionLost when the session ended, and LookFailed.
     """
-    limits, began = errand.guard.limits, time.monotonic()
+    limits, began = execution.guard.limits, time.monotonic()
     end, why = began + left_ms / 1000, ""
     give_up = began + limits.patience_seconds
-    while left := _left(errand, before):
+    while left := _left(execution, before):
         late = time.monotonic() >= end
         now = [] if why and (late or time.monotonic() >= give_up) else [one for one in left if one.always or not late]
         if not now:
             return "; ".join(f"left behind: {one.name}, {one.stays}" for one in left) + why
-        errors = [error for one in now if (error := _take_away(errand, one, end)) is not None]
-        why = f" ({said(errors[-1])})" if errors else ""
+        errors = [error for one in now if (error := _take_away(execution, one, end)) is not None]
+        why = f" ({error_line(errors[-1])})" if errors else ""
         if any(isinstance(error, _IN_VAIN) for error in errors):
             give_up = min(give_up, time.monotonic())
         elif errors:
@@ -166,54 +171,54 @@ def clear(errand: Errand, before: Mapping[str, Any], left_ms: float) -> str:
 _IN_VAIN = (psycopg.errors.DuplicateTable, psycopg.errors.InsufficientPrivilege)
 
 
-def _left(errand: Errand, before: Mapping[str, Any]) -> list[Leftover]:
-    look = errand.kind.leftovers
+def _left(execution: Execution, before: Mapping[str, Any]) -> list[Leftover]:
+    look = execution.kind.leftovers
     if look is None:
         return []
-    with looking(errand.target, errand.guard.clocks):
-        return look(errand.target, errand.action, before)
+    with inspecting(execution.target, execution.guard.clocks):
+        return look(execution.target, execution.action, before)
 
 
-def _take_away(errand: Errand, one: Leftover, end: float) -> psycopg.Error | Changed | None:
-    """The error of a leftover's statement, None without one. Raises Lost."""
+def _take_away(execution: Execution, one: Leftover, end: float) -> psycopg.Error | ObjectChanged | None:
+    """The error of a leftover's statement, None without one. Raises SessionLost."""
     left_ms = round((end - time.monotonic()) * 1000)
     if one.always:
-        left_ms = max(left_ms, round(errand.guard.clocks.statement_timeout_seconds * 1000))
-    set_session(errand.target, "statement_timeout", f"{max(1, left_ms)}ms")
-    with errand.guard.over(errand.target):
-        error = _tell(errand.target, partial(errand.target.rows, one.statement))
-    errand.guard.say(f"Clearing {one.name}: {said(error) if error else 'removed'}")
+        left_ms = max(left_ms, round(execution.guard.clocks.statement_timeout_seconds * 1000))
+    set_session(execution.target, "statement_timeout", f"{max(1, left_ms)}ms")
+    with execution.guard.over(execution.target):
+        error = _tell(execution.target, partial(execution.target.rows, one.statement))
+    execution.guard.say(f"Clearing {one.name}: {error_line(error) if error else 'removed'}")
     return error
 
 
-def _run(errand: Errand, before: Row) -> psycopg.Error | Changed | None:
-    """The statement's error, None without one. Raises Lost."""
-    target, action, run = errand.target, errand.action, errand.kind.run
+def _run(execution: Execution, before: Row) -> psycopg.Error | ObjectChanged | None:
+    """The statement's error, None without one. Raises SessionLost."""
+    target, action, run = execution.target, execution.action, execution.kind.run
     if run is None:
         return _tell(target, partial(target.rows, action.statement))
     return _tell(target, partial(run, target, action, before))
 
 
-def _tell(target: Session, run: Callable[[], object]) -> psycopg.Error | Changed | None:
+def _tell(target: Session, run: Callable[[], object]) -> psycopg.Error | ObjectChanged | None:
     try:
         run()
-    except Changed as why:
+    except ObjectChanged as why:
         return why
     except psycopg.Error as error:
         # The server's last words come before the end of the connection; class 57P is a shutdown, 08 the line.
         if target.connection.closed or (error.sqlstate or "08").startswith(("57P", "08")):
             with suppress(psycopg.Error):
                 target.connection.close()
-            raise Lost(said(error)) from None
+            raise SessionLost(error_line(error)) from None
         return error
     return None
 
 
-def _after(errand: Errand, before: Row) -> Row | None:
-    """The thing after the statement. Before PostgreSQL 15 counters come a moment late. Raises Unseen."""
-    target, action, kind = errand.target, errand.action, errand.kind
+def _after(execution: Execution, before: Row) -> Row | None:
+    """The thing after the statement. Before PostgreSQL 15 counters come a moment late. Raises LookFailed."""
+    target, action, kind = execution.target, execution.action, execution.kind
     for _ in range(8):
-        with looking(target, errand.guard.clocks):
+        with inspecting(target, execution.guard.clocks):
             after = kind.state(target, action)
         if target.version >= 150_000 or after is None or kind.was_done(action, before, after):
             return after
@@ -221,28 +226,28 @@ def _after(errand: Errand, before: Row) -> Row | None:
     return after
 
 
-def _judge(error: psycopg.Error | Changed, watched: Watched, *, in_time: bool) -> tuple[str, bool]:
+def _judge(error: psycopg.Error | ObjectChanged, watched: Watched, *, in_time: bool) -> tuple[str, bool]:
     """Why the statement failed, and whether it is worth another attempt."""
     match error:
         case psycopg.errors.QueryCanceled() if watched.stopped:
             return watched.stopped, False
         case psycopg.errors.QueryCanceled() if not in_time:
-            return f"its time was over ({said(error)})", False
+            return f"its time was over ({error_line(error)})", False
         case psycopg.errors.LockNotAvailable():
-            return f"its lock was not free within lock_timeout ({said(error)})", not watched.stopped
+            return f"its lock was not free within lock_timeout ({error_line(error)})", not watched.stopped
         case psycopg.errors.DeadlockDetected():
-            return f"the server ended a deadlock ({said(error)})", not watched.stopped
+            return f"the server ended a deadlock ({error_line(error)})", not watched.stopped
         case _:
-            return said(error), False
+            return error_line(error), False
 
 
-def _said(errand: Errand, after: Row | None, done: bool) -> str:
+def _said(execution: Execution, after: Row | None, done: bool) -> str:
     """What the server warned of: a VACUUM that skips a table says so and reports success (X10)."""
-    warnings = "; ".join(notice.message for notice in errand.target.notices if notice.severity == "WARNING")
+    warnings = "; ".join(notice.message for notice in execution.target.notices if notice.severity == "WARNING")
     silent = "the statement ended without an error, but the catalogue does not show that it did anything"
-    return visible(warnings) or ("" if done else errand.kind.obstacle(errand.action, after) or silent)
+    return visible(warnings) or ("" if done else execution.kind.obstacle(execution.action, after) or silent)
 
 
-def said(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """An error's message as one short line."""
     return visible(" ".join(str(error).split()))[:300]

@@ -19,8 +19,8 @@ T = TypeVar("T")
 _PAUSE = 2.0
 
 
-class Book:
-    """A standing session on the ledger: ``once`` fails at once, ``patiently`` tries again for ``patience`` seconds."""
+class LedgerSession:
+    """A standing session on the ledger: ``once`` fails at once, ``with_retry`` tries again for ``patience`` seconds."""
 
     def __init__(self, connect: Connect, clocks: Sql, patience: float) -> None:
         self._connect, self._clocks, self._patience = connect, clocks, patience
@@ -45,7 +45,7 @@ class Book:
             self._session = self._stack.enter_context(database.standing(self._connect, self._clocks))
         return ask(self._session)
 
-    def patiently(self, ask: Callable[[Session], T]) -> T:
+    def with_retry(self, ask: Callable[[Session], T]) -> T:
         """The same of a ledger that may be away or locked. Raises psycopg.OperationalError when it stays so."""
         give_up = time.monotonic() + self._patience
         while True:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from upkeep.gate.permitted import Receipt
+from upkeep.gate.permit_store import Receipt
 from upkeep.gate.plans.model import Action
 from upkeep.wires.database import Row
 
@@ -14,7 +14,7 @@ REFUSED, UNKNOWN = "refused", "unknown"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ActionOutcome:
     """What became of one action: as its receipt says (see ``attempts``), refused (not tried), unknown (a permit of it
     has no receipt).
     """

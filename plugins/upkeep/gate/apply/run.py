@@ -18,31 +18,41 @@ from functools import partial
 import psycopg
 
 from upkeep.core.text import visible
-from upkeep.gate import store
-from upkeep.gate.apply.book import Book
-from upkeep.gate.apply.carry import Errand, Lost, Unseen, carry_out, clear, judged, looking, said, write_down
+from upkeep.gate import decision_store
+from upkeep.gate.apply.circumstances import circumstances
+from upkeep.gate.apply.execution import (
+    Execution,
+    LookFailed,
+    SessionLost,
+    error_line,
+    execute,
+    inspecting,
+    outcome_of,
+    remove_leftovers,
+    write_to_ledger,
+)
 from upkeep.gate.apply.guards import Guard
-from upkeep.gate.apply.judging import circumstances
-from upkeep.gate.apply.outcomes import REFUSED, UNKNOWN, Outcome, receipt_of, sizes
-from upkeep.gate.apply.target import Refused, locked, watched
+from upkeep.gate.apply.ledger_session import LedgerSession
+from upkeep.gate.apply.outcomes import REFUSED, UNKNOWN, ActionOutcome, receipt_of, sizes
+from upkeep.gate.apply.target import ApplyRefused, locked, watched
 from upkeep.gate.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY, outgrown
-from upkeep.gate.drawn_up import Stored
-from upkeep.gate.kind import Kinds, of
+from upkeep.gate.decision_store import decisions_in
+from upkeep.gate.kind import ActionKinds, kind_of
+from upkeep.gate.permit_store import Permit, Receipt, add_permit, add_receipt, permits_in, unknown_permits
 from upkeep.gate.permits import refusal
-from upkeep.gate.permitted import Permit, Receipt, add_permit, add_receipt, permits_in, unknown_permits
+from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans import model
 from upkeep.gate.plans.model import Action, Plan, canonical
 from upkeep.gate.signatures import chain
 from upkeep.gate.signatures.chain import Head, Tampered
 from upkeep.gate.signatures.keys import Signer
-from upkeep.gate.store import decisions_in
 from upkeep.settings.base import ConfigError
 from upkeep.settings.maintenance import Maintenance
 from upkeep.wires.database import Connect, Row, Session
 
 
 @dataclass(frozen=True)
-class Places:
+class Connectors:
     """How to connect: to the ledger as the tasks' role, to the target to maintain it and to watch it."""
 
     ledger: Connect
@@ -51,7 +61,7 @@ class Places:
 
 
 @dataclass
-class Applying:
+class ApplyRun:
     """One go at one plan. ``clock`` is this host's time in UTC; the target's clock decides nothing.
 
     ``requested_by`` is Airflow's name for who asked for the run as it is now, beside the plan's own.
@@ -59,23 +69,23 @@ class Applying:
     of people, freezes and the override, and may raise ConfigError.
     """
 
-    places: Places
-    kinds: Kinds
+    connectors: Connectors
+    kinds: ActionKinds
     config: Maintenance
     reread: Callable[[], Maintenance]
-    stored: Stored
+    stored: StoredPlan
     run_id: str
     signer: Signer
     say: Callable[[str], None]
     requested_by: str
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    outcomes: dict[str, ActionOutcome] = field(default_factory=dict)
     #: How often each action was tried by this process.
     tries: Counter[str] = field(default_factory=Counter)
     #: How far this process has seen the ledger's chain of signed rows reach: it cannot become shorter.
     seen: Head | None = None
 
-    def run(self) -> list[Outcome]:
+    def run(self) -> list[ActionOutcome]:
         """Apply what may be applied; an outcome for each action, in the plan's order.
 
         A server that goes away is waited for, ``patience_seconds`` from the last permit on.
@@ -85,22 +95,22 @@ class Applying:
         while self._open_actions():
             try:
                 self._settle()
-            except Refused as why:
+            except ApplyRefused as why:
                 return self._end(REFUSED, str(why))
-            except (Lost, Unseen, psycopg.Error) as error:
-                self.say(f"Could not go on: {said(error)}")
+            except (SessionLost, LookFailed, psycopg.Error) as error:
+                self.say(f"Could not go on: {error_line(error)}")
                 if self.tries.total() > tried:
                     give_up, tried = time.monotonic() + patience, self.tries.total()
                 if time.monotonic() >= give_up or self._over():
-                    return self._end(NOT_DONE, f"left undone: {said(error)}")
+                    return self._end(NOT_DONE, f"left undone: {error_line(error)}")
                 self._pause()
         return self._end(NOT_DONE, "left undone")
 
-    def _end(self, state: str, reason: str) -> list[Outcome]:
+    def _end(self, state: str, reason: str) -> list[ActionOutcome]:
         """Note what is left; an action whose permit has no receipt stays unknown."""
         for action in self._open_actions():
             if action.id not in self.outcomes:
-                self._note(Outcome(action, state, reason))
+                self._note(ActionOutcome(action, state, reason))
         return [self.outcomes[action.id] for action in self.stored.plan.actions]
 
     def _over(self) -> bool:
@@ -114,7 +124,7 @@ class Applying:
         closed = {key for key, outcome in self.outcomes.items() if outcome.state != UNKNOWN}
         return [action for action in self.stored.plan.actions if action.id not in closed]
 
-    def _note(self, outcome: Outcome) -> Outcome:
+    def _note(self, outcome: ActionOutcome) -> ActionOutcome:
         self.outcomes[outcome.action.id] = outcome
         reason = f": {outcome.reason}" if outcome.reason else ""
         self.say(f"{outcome.action.id} {visible(outcome.action.statement)}: {outcome.state}{reason}")
@@ -123,35 +133,37 @@ class Applying:
     def _settle(self) -> None:
         """Take the lock, look after what a dead process left, then go through the actions."""
         if model.digest(canonical(self.stored.plan)) != self.stored.digest:
-            raise Refused(f"the plan does not give its digest {self.stored.digest}: it is not the one people approved")
-        with Book(self.places.ledger, self.config.sql, self.config.ledger.patience_seconds) as book:
+            raise ApplyRefused(
+                f"the plan does not give its digest {self.stored.digest}: it is not the one people approved"
+            )
+        with LedgerSession(self.connectors.ledger, self.config.sql, self.config.ledger.patience_seconds) as book:
             if self._nothing_to_do(book):
                 return
             with (
-                locked(self.places.maintain, self.config, self.stored.plan) as target,
-                watched(self.places.watch, self.config, target) as watching,
+                locked(self.connectors.maintain, self.config, self.stored.plan) as target,
+                watched(self.connectors.watch, self.config, target) as watching,
             ):
                 guard = Guard(watching, self.config, target.connection.info.backend_pid, self.say)
                 self._reconcile(book, target, guard)
                 permits = self._permits(book)  # whoever else adds one meets the ledger's UNIQUE
                 for action in self._open_actions():
                     earlier = [row for row in permits if row["action_id"] == action.id]
-                    self._one(book, Errand(target, guard, action, of(self.kinds, action), self.clock), earlier)
+                    self._one(book, Execution(target, guard, action, kind_of(self.kinds, action), self.clock), earlier)
                 if unseen := self._open_actions():
-                    raise Unseen(self.outcomes[unseen[0].id].reason)
+                    raise LookFailed(self.outcomes[unseen[0].id].reason)
 
-    def _nothing_to_do(self, book: Book) -> bool:
+    def _nothing_to_do(self, book: LedgerSession) -> bool:
         """Whether every action is refused and no permit is open: then the target is not even touched."""
         refusals = {action.id: self._refusal(book, action) for action in self._open_actions()}
         if not all(refusals.values()) or self._permits(book) or self._left_open(book):
             return False
         for action in self._open_actions():
-            self._note(Outcome(action, REFUSED, refusals[action.id]))
+            self._note(ActionOutcome(action, REFUSED, refusals[action.id]))
         return True
 
     # What a dead process left ---------------------------------------------------------------------------------
 
-    def _reconcile(self, book: Book, target: Session, guard: Guard) -> None:
+    def _reconcile(self, book: LedgerSession, target: Session, guard: Guard) -> None:
         """Give every permit of this target that has no receipt one, by what the catalogue shows; clear its remains."""
         for permit in self._left_open(book):
             plan: Plan = permit["plan"]
@@ -160,13 +172,13 @@ class Applying:
             action = next(action for action in plan.actions if action.id == permit["action_id"])
             left_ms = (plan.not_after - self.clock()) / timedelta(milliseconds=1)
             try:
-                errand = Errand(target, guard, action, of(self.kinds, action), self.clock)
-                left = clear(errand, permit["before"], left_ms)
+                execution = Execution(target, guard, action, kind_of(self.kinds, action), self.clock)
+                left = remove_leftovers(execution, permit["before"], left_ms)
                 after = self._state(book, target, action)
-            except Unseen as why:  # the others need not wait for this one
+            except LookFailed as why:  # the others need not wait for this one
                 self.say(f"Permit {permit['id']} has no receipt, and {why}")
                 continue
-            outcome, half = judged(of(self.kinds, action), action, permit["before"], after)
+            outcome, half = outcome_of(kind_of(self.kinds, action), action, permit["before"], after)
             ended = "the process that had the permit ended without a receipt"
             ended += f"; run {self.run_id} looked at the catalogue"
             receipt = Receipt(
@@ -178,69 +190,71 @@ class Applying:
             self._write(book, permit["id"], receipt, permit["digest"])
             self.say(f"Permit {permit['id']} had no receipt: {receipt.outcome}")
 
-    def _left_open(self, book: Book) -> list[Row]:
+    def _left_open(self, book: LedgerSession) -> list[Row]:
         signing, target = self.config.ledger.signing, self.stored.plan.target
         try:
             return book.once(lambda ledger: unknown_permits(ledger, target, signing))
         except ValueError as why:
-            raise Refused(f"{why}; a permit of it has no receipt, and what it did cannot be told") from None
+            raise ApplyRefused(f"{why}; a permit of it has no receipt, and what it did cannot be told") from None
 
-    def _write(self, book: Book, permit: int, receipt: Receipt, digest: str) -> None:
-        added = book.patiently(lambda ledger: add_receipt(ledger, permit, receipt, digest, self.signer))
+    def _write(self, book: LedgerSession, permit: int, receipt: Receipt, digest: str) -> None:
+        added = book.with_retry(lambda ledger: add_receipt(ledger, permit, receipt, digest, self.signer))
         self.seen = added.head if added else self.seen
 
     # One action -----------------------------------------------------------------------------------------------
 
-    def _one(self, book: Book, errand: Errand, earlier: list[Row]) -> Outcome:
+    def _one(self, book: LedgerSession, execution: Execution, earlier: list[Row]) -> ActionOutcome:
         """Try one action until it is done, refused, or not worth another try."""
-        action = errand.action
+        action = execution.action
         if done := next((row for row in earlier if row["outcome"] == DONE), None):
-            return self._note(Outcome(action, DONE, done["reason"] or "in an earlier try", receipt_of(done)))
+            return self._note(ActionOutcome(action, DONE, done["reason"] or "in an earlier try", receipt_of(done)))
         if any(row["outcome"] is None for row in earlier):
-            return self._note(Outcome(action, UNKNOWN, "its permit has no receipt, and it could not be looked at"))
+            return self._note(
+                ActionOutcome(action, UNKNOWN, "its permit has no receipt, and it could not be looked at")
+            )
         receipts = [receipt_of(row) for row in earlier]
-        last = Outcome(action, receipts[-1].outcome, receipts[-1].reason, receipts[-1]) if receipts else None
+        last = ActionOutcome(action, receipts[-1].outcome, receipts[-1].reason, receipts[-1]) if receipts else None
         if last and last.state == ELSEWHERE:  # people must look first
             return self._note(last)
         while self.tries[action.id] < self.config.guards.lock_attempts:
-            if held := self._held(book, errand):
+            if held := self._held(book, execution):
                 tried = last if last and self.tries[action.id] and held.state == REFUSED else None
                 return self._note(tried or held)
             try:
-                last, again = self._attempt(book, errand, receipts)
-            except Unseen as why:
+                last, again = self._attempt(book, execution, receipts)
+            except LookFailed as why:
                 return self._note(self._unseen(action, why))
             if not again:
                 return self._note(last)
             self._pause()
-        return self._note(last or Outcome(action, NOT_DONE, "it was not tried"))
+        return self._note(last or ActionOutcome(action, NOT_DONE, "it was not tried"))
 
-    def _unseen(self, action: Action, why: Unseen) -> Outcome:
+    def _unseen(self, action: Action, why: LookFailed) -> ActionOutcome:
         """A look that could not look is the outcome of its action alone."""
         begun = self.outcomes.get(action.id)
         if begun is not None and begun.state == UNKNOWN:
-            return Outcome(action, UNKNOWN, f"its permit has no receipt, and {why}")
-        return Outcome(action, NOT_DONE, f"left undone: {why}")
+            return ActionOutcome(action, UNKNOWN, f"its permit has no receipt, and {why}")
+        return ActionOutcome(action, NOT_DONE, f"left undone: {why}")
 
-    def _held(self, book: Book, errand: Errand) -> Outcome | None:
+    def _held(self, book: LedgerSession, execution: Execution) -> ActionOutcome | None:
         """Why an action is not begun now. People are asked twice: nothing waits in vain, and a wait may be long."""
-        action = errand.action
+        action = execution.action
         if why := self._refusal(book, action):
-            return Outcome(action, REFUSED, why)
-        if why := errand.guard.wait_until_quiet(self._over):
-            return Outcome(action, NOT_DONE, f"left undone: {why}")
+            return ActionOutcome(action, REFUSED, why)
+        if why := execution.guard.wait_until_quiet(self._over):
+            return ActionOutcome(action, NOT_DONE, f"left undone: {why}")
         why = self._refusal(book, action)
-        return Outcome(action, REFUSED, why) if why else None
+        return ActionOutcome(action, REFUSED, why) if why else None
 
-    def _attempt(self, book: Book, errand: Errand, earlier: list[Receipt]) -> tuple[Outcome, bool]:
+    def _attempt(self, book: LedgerSession, execution: Execution, earlier: list[Receipt]) -> tuple[ActionOutcome, bool]:
         """Permit, look again, run, receipt (added to those of ``earlier`` attempts); the outcome, and whether another
-        attempt makes sense. Raises Unseen.
+        attempt makes sense. Raises LookFailed.
         """
-        action, target, kind = errand.action, errand.target, errand.kind
+        action, target, kind = execution.action, execution.target, execution.kind
         attempt = len(earlier) + 1
         before = self._state(book, target, action)
         if before is None or self._obstacle(action, before):
-            return Outcome(action, REFUSED, self._obstacle(action, before)), False
+            return ActionOutcome(action, REFUSED, self._obstacle(action, before)), False
         noted = kind.note(action, before, earlier[0].before if earlier else None) if kind.note else {}
         before |= noted
         pid = target.connection.info.backend_pid
@@ -248,11 +262,13 @@ class Applying:
         try:
             number, self.seen = book.once(lambda ledger: add_permit(ledger, permit, self.signer))
         except psycopg.errors.CheckViolation as error:
-            return Outcome(action, REFUSED, f"the ledger refuses a permit: {error.diag.message_primary}"), False
+            return ActionOutcome(action, REFUSED, f"the ledger refuses a permit: {error.diag.message_primary}"), False
         except psycopg.errors.UniqueViolation:
-            return Outcome(action, REFUSED, f"another process holds the permit for attempt {attempt}"), False
+            return ActionOutcome(action, REFUSED, f"another process holds the permit for attempt {attempt}"), False
         self.tries[action.id] += 1
-        self.outcomes[action.id] = Outcome(action, UNKNOWN, "its permit has no receipt; the next run looks what it did")
+        self.outcomes[action.id] = ActionOutcome(
+            action, UNKNOWN, "its permit has no receipt; the next run looks what it did"
+        )
         # Writing the permit may have taken long: time and table are looked at once more.
         left_ms = int((self.stored.plan.not_after - self.clock()) / timedelta(milliseconds=1))
         now = self._state(book, target, action)
@@ -261,45 +277,45 @@ class Applying:
             why = why or "its time was over when the permit was written"
         receipt, again = Receipt(NOT_DONE, why, before=before), False
         if now is not None and not why and kind.write is None:
-            receipt, again = carry_out(errand, now | noted, left_ms)
+            receipt, again = execute(execution, now | noted, left_ms)
         elif now is not None and not why:
-            receipt, again = book.once(partial(write_down, kind, action, self.stored, self.clock, now))
+            receipt, again = book.once(partial(write_to_ledger, kind, action, self.stored, self.clock, now))
         self._write(book, number, receipt, self.stored.digest)
         earlier.append(receipt)
-        return Outcome(action, receipt.outcome, receipt.reason, receipt), again
+        return ActionOutcome(action, receipt.outcome, receipt.reason, receipt), again
 
     def _obstacle(self, action: Action, now: Row | None) -> str:
         """Why an action must not run by what the catalogue says: it is another thing, or there is no room for it."""
-        kind = of(self.kinds, action)
+        kind = kind_of(self.kinds, action)
         why = kind.obstacle(action, now)
         if why or now is None:
             return why
         why = outgrown(*sizes(self.stored.measured.get(action.id, {}), now))
         return why or (kind.no_room(action, now, self.config, self.stored.plan.target) if kind.no_room else "")
 
-    def _state(self, book: Book, target: Session, action: Action) -> Row | None:
-        """The thing as it is now, in the target or for an action that changes the ledger there. Raises Unseen."""
-        kind = of(self.kinds, action)
+    def _state(self, book: LedgerSession, target: Session, action: Action) -> Row | None:
+        """The thing as it is now, in the target or for an action that changes the ledger there. Raises LookFailed."""
+        kind = kind_of(self.kinds, action)
         if kind.write is not None:
             return book.once(lambda ledger: kind.state(ledger, action))
-        with looking(target, self.config.sql):
+        with inspecting(target, self.config.sql):
             return kind.state(target, action)
 
-    def _permits(self, book: Book) -> list[Row]:
+    def _permits(self, book: LedgerSession) -> list[Row]:
         try:
             return permits_in(self._chain(book, self.config))
         except Tampered as why:
-            raise Refused(str(why)) from None
+            raise ApplyRefused(str(why)) from None
 
-    def _chain(self, book: Book, config: Maintenance) -> tuple[chain.Entry, ...]:
+    def _chain(self, book: LedgerSession, config: Maintenance) -> tuple[chain.Entry, ...]:
         """The plan's signed rows, with all that was signed since verified. Raises Tampered."""
         entries, head = book.once(
-            lambda ledger: chain.standing(ledger, self.stored.digest, config.ledger.signing, self.seen)
+            lambda ledger: chain.unbroken_of_plan(ledger, self.stored.digest, config.ledger.signing, self.seen)
         )
         self.seen = head or self.seen
         return entries
 
-    def _refusal(self, book: Book, action: Action) -> str:
+    def _refusal(self, book: LedgerSession, action: Action) -> str:
         """Why an action may not run now, by what ledger, config and clock say at this moment."""
         plan = self.stored.plan
         done = frozenset(key for key, outcome in self.outcomes.items() if outcome.state == DONE)
@@ -311,6 +327,6 @@ class Applying:
             decisions = decisions_in(self._chain(book, config))
         except Tampered as why:
             return str(why)
-        absent = book.once(lambda ledger: store.absent(ledger, plan, config))
-        at = circumstances(config, plan, self.clock(), done, absent, self.requested_by)
+        missing = book.once(lambda ledger: decision_store.missing_sign_on(ledger, plan, config))
+        at = circumstances(config, plan, self.clock(), done, missing, self.requested_by)
         return refusal(plan, action, decisions, at)

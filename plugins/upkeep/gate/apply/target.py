@@ -15,16 +15,16 @@ from upkeep.wires.database import Connect, Session
 LOCK = 0x75706B656570
 
 
-class Refused(Exception):
+class ApplyRefused(Exception):
     """Nothing may be changed here now; the message says why."""
 
 
 @contextmanager
 def locked(connect: Connect, config: Maintenance, plan: Plan) -> Iterator[Session]:
-    """A standing session that holds the target's lock until it ends. Raises Refused when this is not the place."""
+    """A standing session that holds the target's lock until it ends. Raises ApplyRefused when this is not the place."""
     found = pooling.detect(connect)
     if not found.keeps_sessions:
-        raise Refused(
+        raise ApplyRefused(
             f"the maintain Connection goes through a pooler in {found.kind} mode ({found.reason}), which keeps neither "
             "locks nor settings: give it the database's own port, or one of a pooler in session mode (X13)"
         )
@@ -37,7 +37,7 @@ def locked(connect: Connect, config: Maintenance, plan: Plan) -> Iterator[Sessio
 
 @contextmanager
 def watched(connect: Connect, config: Maintenance, target: Session) -> Iterator[Session]:
-    """The guards' own session. Raises Refused when it cannot see what the target's session does to others.
+    """The guards' own session. Raises ApplyRefused when it cannot see what the target's session does to others.
 
     Nothing is set in it outside a transaction: the read Connection may go through any pooler.
     """
@@ -47,11 +47,11 @@ def watched(connect: Connect, config: Maintenance, target: Session) -> Iterator[
         with database.transaction(watching, config.sql):
             seen = watching.row(queries.load("gate/apply/watch"), {"pid": row["pid"], "since": row["backend_start"]})
         if not seen["same_server"]:
-            raise Refused(
+            raise ApplyRefused(
                 "the read Connection leads to another server than the maintain Connection: guards would see nothing"
             )
         if not seen["allowed"]:
-            raise Refused(
+            raise ApplyRefused(
                 f"role {seen['role']!r} of the read Connection may not see other users' sessions, expected a member of "
                 "pg_monitor: guards would see nothing (`python -m upkeep grants` prints what it needs)"
             )
@@ -63,16 +63,16 @@ def _right_server(target: Session, config: Maintenance, plan: Plan) -> None:
     known = config.targets.get(plan.target)
     pinned = known.system_identifier if known else None
     if row["system_identifier"] != pinned:
-        raise Refused(
+        raise ApplyRefused(
             f"config/maintenance.yaml: targets.{plan.target}.system_identifier: found {pinned or 'nothing'}, expected "
             f"that of the server behind the maintain Connection, which is {row['system_identifier']}"
         )
     if row["database"] != plan.database:
-        raise Refused(
+        raise ApplyRefused(
             f"the plan is for database {plan.database!r}, but the maintain Connection leads to {row['database']!r}"
         )
     if row["in_recovery"]:
-        raise Refused("the server is a standby (in recovery); maintenance runs on its primary")
+        raise ApplyRefused("the server is a standby (in recovery); maintenance runs on its primary")
 
 
 def _take_lock(target: Session, config: Maintenance) -> None:
@@ -81,7 +81,7 @@ def _take_lock(target: Session, config: Maintenance) -> None:
         if time.monotonic() >= give_up:
             holders = target.rows(queries.load("gate/apply/lock_holder"), {"key": LOCK})
             held = ", ".join(f"PID {row['pid']} ({row['application_name']})" for row in holders)
-            raise Refused(f"another maintenance holds this target's lock: {held or 'it ended just now'}")
+            raise ApplyRefused(f"another maintenance holds this target's lock: {held or 'it ended just now'}")
         time.sleep(config.guards.poll_seconds)
 
 

@@ -112,7 +112,7 @@ def of_plan(session: Session, digest: str, signing: Signing) -> tuple[Entry, ...
     return tuple(_verified(line, signing, digest) for line in found)
 
 
-def standing(
+def unbroken_of_plan(
     session: Session, digest: str, signing: Signing, seen: Head | None = None
 ) -> tuple[tuple[Entry, ...], Head | None]:
     """The same, and the chain's head, with the whole chain verified from the plan's first row on: none may be missing.

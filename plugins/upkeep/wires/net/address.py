@@ -17,7 +17,7 @@ Headers = tuple[tuple[str, str], ...]
 PORTS = {"http": 80, "https": 443, "postgres": 5432}
 
 
-class Kind(StrEnum):
+class ProbeKind(StrEnum):
     """How an integration is reached.
 
     ``TLS`` opens a connection and says nothing: a webhook acts on what it is told. ``CALL`` has a way of its own.
@@ -81,7 +81,7 @@ class Integration:
 
     name: str
     title: str
-    kind: Kind
+    kind: ProbeKind
     address: Address | None = None
     folder: Path | None = None
     connect: Connect | None = field(default=None, repr=False)

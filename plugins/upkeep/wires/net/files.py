@@ -13,42 +13,42 @@ MOST_BYTES = 2_000_000
 _HTML = ("<!doctype html", "<html")
 
 
-class Refused(ValueError):
+class DocumentRefused(ValueError):
     """A document is not looked at further; the message says what was found and what was expected."""
 
 
 def read_file(file: Path) -> bytes:
     """A regular file's content; not through a link, which could lead to anything that the tasks' user may read.
 
-    Raises Refused.
+    Raises DocumentRefused.
     """
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with open(descriptor, "rb") as opened:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise Refused("found no regular file")
+                raise DocumentRefused("found no regular file")
             return opened.read(MOST_BYTES + 1)
     except FileNotFoundError:
-        raise Refused("found no such file") from None
+        raise DocumentRefused("found no such file") from None
     except (OSError, ValueError) as error:
-        if isinstance(error, Refused):
+        if isinstance(error, DocumentRefused):
             raise
         reason = getattr(error, "strerror", None) or "no path"
-        raise Refused(f"found a file that cannot be read: {reason} (links are not followed)") from None
+        raise DocumentRefused(f"found a file that cannot be read: {reason} (links are not followed)") from None
 
 
 def text_of(content: bytes) -> str:
-    """Markdown as text. Raises Refused for what is too large or no text."""
+    """Markdown as text. Raises DocumentRefused for what is too large or no text."""
     if len(content) > MOST_BYTES:
-        raise Refused(f"found more than {MOST_BYTES} bytes, expected at most that many")
+        raise DocumentRefused(f"found more than {MOST_BYTES} bytes, expected at most that many")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise Refused("found bytes that are no UTF-8, expected a text") from None
+        raise DocumentRefused("found bytes that are no UTF-8, expected a text") from None
     if "\0" in text:
-        raise Refused("found a NUL character, expected a text")
+        raise DocumentRefused("found a NUL character, expected a text")
     if not text.strip():
-        raise Refused("found an empty text")
+        raise DocumentRefused("found an empty text")
     if text.lstrip()[:15].lower().startswith(_HTML):
-        raise Refused("found a page of HTML, such as a login, expected Markdown")
+        raise DocumentRefused("found a page of HTML, such as a login, expected Markdown")
     return text

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from upkeep.settings.maintenance import Http
 from upkeep.wires.net.address import address
-from upkeep.wires.net.files import MOST_BYTES, Refused
+from upkeep.wires.net.files import MOST_BYTES, DocumentRefused
 from upkeep.wires.net.http import Line, Trouble, ask
 from upkeep.wires.net.parallel import Ending, side_by_side
 
@@ -20,11 +20,11 @@ _GONE = (404, 410)
 
 
 def fetch(url: str, http: Http) -> bytes:
-    """A document from its URL. Raises Refused."""
+    """A document from its URL. Raises DocumentRefused."""
     found = side_by_side({url: partial(_fetch, url, http)}, http.total_timeout_seconds, 1)
     content = found.get(url, f"no answer within {http.total_timeout_seconds:g} s (config: http.total_timeout_seconds)")
     if isinstance(content, str):
-        raise Refused(content)
+        raise DocumentRefused(content)
     return content
 
 
