@@ -7,19 +7,21 @@ from typing import Any
 import pytest
 
 from tests.stages.plans import action
-from upkeep.gate.apply.carry import judged
+from upkeep.gate.apply.execution import outcome_of
 from upkeep.gate.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY
-from upkeep.gate.kind import Kind
+from upkeep.gate.kind import ActionKind
 
 ACTION = action()
 
 
-def kind(done: bool, partly: str | None = None, elsewhere: str | None = None, leaves: bool = False) -> Kind:
+def kind(done: bool, partly: str | None = None, elsewhere: str | None = None, leaves: bool = False) -> ActionKind:
     """A kind that says this of whatever it is shown; what is None it cannot say at all."""
     optional: dict[str, Any] = {"leftovers": lambda *_: []} if leaves else {}
     optional |= {} if partly is None else {"partly": lambda *_: partly}
     optional |= {} if elsewhere is None else {"elsewhere": lambda *_: elsewhere}
-    return Kind(ACTION.kind, "G59", (), lambda _: ([], 0), lambda *_: {}, lambda *_: "", lambda *_: done, **optional)
+    return ActionKind(
+        ACTION.kind, "G59", (), lambda _: ([], 0), lambda *_: {}, lambda *_: "", lambda *_: done, **optional
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,6 @@ def kind(done: bool, partly: str | None = None, elsewhere: str | None = None, le
         (kind(done=False, elsewhere="there", leaves=True), True, (ELSEWHERE, "there")),
     ],
 )
-def test_an_attempt_ends_in_what_is_known_of_it(one: Kind, failed: bool, ended: tuple[str, str]) -> None:
+def test_an_attempt_ends_in_what_is_known_of_it(one: ActionKind, failed: bool, ended: tuple[str, str]) -> None:
     """Done before half done before elsewhere; of a statement that failed only what leaves something may have run."""
-    assert judged(one, ACTION, {}, {}, failed=failed) == ended
+    assert outcome_of(one, ACTION, {}, {}, failed=failed) == ended
