@@ -33,7 +33,7 @@ from upkeep.wires import database
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
     from upkeep.flow.ends import ReportOperator
-    from upkeep.flow.told import gate_of_run
+    from upkeep.flow.report_data.plan import gate_of_run
 
 DUE = datetime(2026, 11, 22, 3, tzinfo=UTC)
 DAG, RUN = "maintenance_weekly", "manual__1"

@@ -28,9 +28,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
     from airflow.sdk import DAG
 
-    from upkeep.flow import told
     from upkeep.flow.dag import Flow
-    from upkeep.flow.signed import signing_of_run
+    from upkeep.flow.report_data.signatures import signing_of_run, work_ended
 
 book = test_ledger.book
 DUE = datetime(2026, 11, 10, 9, 0, tzinfo=UTC)
@@ -102,10 +101,10 @@ def test_attestations_stand_in_the_report_though_the_sign_on_sheet_is_missing(
 def test_waiting_for_the_sign_off_does_not_make_a_window_late(book: Ledger, window: windows.Window) -> None:
     """The signed page may come a day later; the work was over when its sheet was drawn up."""
     with book.session() as session:
-        assert told.ended(session, window) is None
+        assert work_ended(session, window) is None
     kept = draw_up(book, window, sheets.SIGN_OFF, SheetItem(sheets.WINDOW, "lead", "The whole", "G23", "aa", "done"))
     with book.session() as session:
-        assert told.ended(session, window) == kept.drawn_up_at
+        assert work_ended(session, window) == kept.drawn_up_at
 
 
 @pytest.mark.guide("G23", "holds")

@@ -34,7 +34,7 @@ with warnings.catch_warnings():
     from airflow.sdk.execution_time.comms import CreateHITLDetailPayload
 
     from upkeep.flow.approval import ManualApprovalSensor
-    from upkeep.flow.asking import RETRIES, TOLD
+    from upkeep.flow.hitl.sensor import MOST_NOTIFIED, RETRIES
     from upkeep.flow.runs import STAMP
 
 ALL = {"actions": ["1", "2"], "comment": None}
@@ -132,7 +132,7 @@ def test_one_persons_invalid_answers_do_not_use_up_what_another_needs(judged: St
         assert airflow.answer("ann", comment="all of them") == "waits"
         assert airflow.parked == {"invalid": {"ann": number}}
     why = [text for text in airflow.told if "found no list of actions" in text]
-    assert len(why) == TOLD, "then the log alone says it: nobody drowns what others are told"
+    assert len(why) == MOST_NOTIFIED, "then the log alone says it: nobody drowns what others are told"
     assert airflow.answer("bob", **ALL) == "waits"
     assert "found an answer by bob, expected one by a Database Administrator. Asked again" in airflow.told[-1]
     assert decided(judged, airflow) == []

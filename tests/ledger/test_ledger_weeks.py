@@ -33,7 +33,7 @@ from upkeep.settings.load import settings
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
     from upkeep.flow.operators import LookOperator
-    from upkeep.flow.told import history, worth_showing
+    from upkeep.flow.report_data.history import history, worth_showing
 
 
 def test_each_week_has_the_latest_try_of_its_window_and_no_other_target_counts(book: Ledger, window: Window) -> None:

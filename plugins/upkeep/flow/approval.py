@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from upkeep.flow.asking import AskingSensor, Matter
+from upkeep.flow.hitl.answer import title_of
+from upkeep.flow.hitl.question import Question
+from upkeep.flow.hitl.sensor import RoleAnswerSensor
 from upkeep.flow.runs import run_of
 from upkeep.gate.permits import APPROVE, REJECT
 
@@ -14,31 +16,31 @@ if TYPE_CHECKING:
     from upkeep.gate.apply.ledger_session import LedgerSession
 
 
-class ManualApprovalSensor(AskingSensor):
+class ManualApprovalSensor(RoleAnswerSensor):
     """Ask one role about the actions of this run's plan that need it."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(options=[APPROVE, REJECT], **kwargs)
 
-    def matter(self, book: LedgerSession, context: Context) -> Matter | str:
+    def question(self, ledger: LedgerSession, context: Context) -> Question | str:
         """The plan's actions that need this role, until the shortest of them could still begin in time."""
-        from upkeep.gate.permits import PLAN, asked_until
+        from upkeep.gate.permits import PLAN_LABELS, asked_until
         from upkeep.gate.plan_store import plan_of_run
         from upkeep.gate.plans.form import body, subject
 
-        stored = book.with_retry(lambda ledger: plan_of_run(ledger, run_of(context)))
+        stored = ledger.with_retry(lambda session: plan_of_run(session, run_of(context)))
         if stored is None:
             return "no plan"
         ids = stored.plan.ids_for(self.role)
         if not ids:
             return "no action"
-        return Matter(
+        return Question(
             digest=stored.digest,
             ids=ids,
-            subject=subject(stored.plan, self._title()),
+            subject=subject(stored.plan, title_of(self.role)),
             body=body(stored.plan, self.role, stored.measured, self.people, stored.checklist),
             until=asked_until(stored.plan) - stored.plan.shortest,
             not_after=stored.plan.not_after,
-            words=PLAN,
+            labels=PLAN_LABELS,
             rows=tuple(row["guide"] for row in stored.checklist),
         )

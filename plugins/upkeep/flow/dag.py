@@ -14,7 +14,7 @@ from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.ends import OpenWindowOperator, ReportOperator, VerdictOperator
 from upkeep.flow.operators import CallOperator, CheckOperator, LaterOperator, LookOperator
 from upkeep.flow.plan import PlanOperator
-from upkeep.flow.signing import SealOperator, SignatureSensor, SignOffOperator, SignOnOperator
+from upkeep.flow.sheets import SealOperator, SignatureSensor, SignOffOperator, SignOnOperator
 from upkeep.flow.step import Step
 from upkeep.gate import sheets
 from upkeep.settings.base import ConfigError

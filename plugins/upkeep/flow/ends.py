@@ -9,12 +9,16 @@ from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowFailException
 
 from upkeep.core import windows
-from upkeep.flow import told
 from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.connections import postgres
+from upkeep.flow.report_data import history
+from upkeep.flow.report_data.history import previous_due, worth_showing
+from upkeep.flow.report_data.plan import gate_of_run
+from upkeep.flow.report_data.signatures import signing_of, work_ended
+from upkeep.flow.report_data.steps import samples, step_result, task_states
 from upkeep.flow.runs import run_of
 from upkeep.flow.step import Step, window_of
-from upkeep.flow.told import run_url
+from upkeep.flow.urls import run_url
 from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
@@ -97,7 +101,7 @@ class ReportOperator(_End):
     def _states(self, context: Context) -> dict[str, str | None]:
         """Airflow's state of each step before this task; the ledger cannot know of a step that was killed."""
         steps = sorted(task.task_id for task in self.dag.tasks if isinstance(task, Step) and task.reported)
-        return told.airflow_says(context, steps)
+        return task_states(context, steps)
 
     def _gather(
         self, session: Any, context: Context, window: windows.Window, states: Mapping[str, str | None]
@@ -110,14 +114,14 @@ class ReportOperator(_End):
 
         rows = [row for row in latest_steps(session, window) if row["step"] in states]
         recorded = {row["step"]: row for row in rows}
-        steps = tuple(told.result(context, step, state, recorded.get(step)) for step, state in states.items())
+        steps = tuple(step_result(context, step, state, recorded.get(step)) for step, state in states.items())
         now = datetime.now(UTC)
-        plan, changed = told.gate_of_run(session, context, window, steps, self._sensors(), now)
-        signing, missing = told.signing_of(session, window)
-        ended = told.ended(session, window) or now
-        own = self._own_look(session, context, window, steps, ended, (*changed, *missing))
+        plan, changed = gate_of_run(session, context, window, steps, self._sensors(), now)
+        signing, missing = signing_of(session, window)
+        end = work_ended(session, window) or now
+        own = self._own_look(session, context, window, steps, end, (*changed, *missing))
         judged_by = in_force(session, window.target)
-        history = told.history(session, window, judged_by.thresholds.metrics)
+        metrics = history.history(session, window, judged_by.thresholds.metrics)
         judged = [*own, *(finding for step in steps for finding in step.findings)]
         return model.Report(
             target=window.target,
@@ -133,19 +137,19 @@ class ReportOperator(_End):
             made_at=now,
             requested_by=window.requested_by,
             dry_run=bool(context["params"]["dry_run"]),
-            late=windows.lateness(window, ended),
+            late=windows.lateness(window, end),
             steps=steps,
             since=since(session, window, judged),
-            samples=told.samples(session, rows),
+            samples=samples(session, rows),
             incident_document=settings().maintenance.documents.incident_response,
-            history=told.worth_showing(history, self.cadence),
+            history=worth_showing(metrics, self.cadence),
             earlier=tuple(Earlier(**row) for row in previous_findings(session, window)),
             own=own,
             gate=plan,
             signing=signing,
             exceptions=acknowledgements.open_exceptions(judged, settings().exceptions, now),
             thresholds=judged_by.words,
-            last_due=told.previous_due(session, window),
+            last_due=previous_due(session, window),
         )
 
     def _sensors(self) -> dict[str, str]:
@@ -159,7 +163,7 @@ class ReportOperator(_End):
         context: Context,
         window: windows.Window,
         steps: tuple[StepResult, ...],
-        ended: datetime,
+        end: datetime,
         said: tuple[Finding, ...],
     ) -> tuple[Finding, ...]:
         """Whether a calendar window is late or a manual one holds the calendar's slot, beside what is ``said`` already.
@@ -173,9 +177,9 @@ class ReportOperator(_End):
         if window.kind is windows.WindowKind.MANUAL:
             run: Any = context.get("dag_run")
             slot = windows.held_slot(settings().maintenance.windows[self.cadence], run and run.logical_date)
-            found = held_slot_finding(slot, ended) if slot else None
+            found = held_slot_finding(slot, end) if slot else None
         else:
-            found = lateness_finding(window.due, window.deadline, steps, ended)
+            found = lateness_finding(window.due, window.deadline, steps, end)
         own = (*said, *((found,) if found else ()))
         if window.kind is windows.WindowKind.MANUAL and not own:
             return ()

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from upkeep.core import windows
 from upkeep.core.findings import Finding, Level
-from upkeep.flow import told
 from upkeep.flow.connections import connection, postgres, replicas, trusted
+from upkeep.flow.report_data.plan import tampering_finding
+from upkeep.flow.report_data.steps import checklist_so_far
 from upkeep.flow.runs import alive, requester
 from upkeep.flow.step import Frozen, Step, Superseded
 from upkeep.settings.load import settings
@@ -54,7 +55,7 @@ class PlanOperator(Step):
             plan, measured = self._draw_up(context, window, allowed)
             # Not the first session: left idle while the target is asked, it would be ended by its own clock.
             with database.session(trusted(config.ledger.tasks), config.sql, read_only=False) as session:
-                stored = add_plan(session, window, plan, measured, told.checklist_so_far(session, window))
+                stored = add_plan(session, window, plan, measured, checklist_so_far(session, window))
         self.log.info("Plan %s:\n%s", stored.digest, _listed(stored))
         return write.Looked((*_left_undone(stored), *_findings(stored)))
 
@@ -163,7 +164,7 @@ def _left_undone(stored: StoredPlan) -> Iterator[Finding]:
         try:
             found = undone.before(session, stored, config.ledger.signing)
         except ValueError as why:
-            found = told.changed(why)
+            found = tampering_finding(why)
     if found:
         yield found
 

@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from upkeep.core.findings import Finding, Level
-from upkeep.flow.asking import AskingSensor, Matter
 from upkeep.flow.connections import trusted
-from upkeep.flow.notify import tell
+from upkeep.flow.hitl.answer import title_of
+from upkeep.flow.hitl.question import Question
+from upkeep.flow.hitl.sensor import RoleAnswerSensor
+from upkeep.flow.notify import notify
+from upkeep.flow.report_data.signatures import signing_of_run
 from upkeep.flow.runs import run_of
-from upkeep.flow.signed import signing_of_run
 from upkeep.flow.step import Step
-from upkeep.flow.told import run_url
+from upkeep.flow.urls import run_url
 from upkeep.gate import sheets
 from upkeep.settings.load import settings
 
@@ -29,34 +31,34 @@ if TYPE_CHECKING:
     from upkeep.wires.database import Session
 
 
-class SignatureSensor(AskingSensor):
+class SignatureSensor(RoleAnswerSensor):
     """Ask one role for its name under this run's sheet for one purpose."""
 
     ui_color = "#f6c7c7"
 
     def __init__(self, *, purpose: str, **kwargs: Any) -> None:
-        words = sheets.LABELS[purpose]
-        super().__init__(options=[words.yes, words.no], **kwargs)
+        labels = sheets.LABELS[purpose]
+        super().__init__(options=[labels.yes, labels.no], **kwargs)
         self.purpose = purpose
 
-    def matter(self, book: LedgerSession, context: Context) -> Matter | str:
+    def question(self, ledger: LedgerSession, context: Context) -> Question | str:
         """The sheet's items that this role has to sign."""
         from upkeep.gate.plan_store import sheet_of_run
 
-        stored = book.with_retry(lambda ledger: sheet_of_run(ledger, run_of(context), self.purpose))
+        stored = ledger.with_retry(lambda session: sheet_of_run(session, run_of(context), self.purpose))
         if stored is None:
             return f"no {self.purpose} sheet"
         ids = stored.sheet.ids_for(self.role)
         if not ids:
             return "nothing to sign"
-        return Matter(
+        return Question(
             digest=stored.digest,
             ids=ids,
-            subject=sheets.subject(stored.sheet, self._title()),
+            subject=sheets.subject(stored.sheet, title_of(self.role)),
             body=sheets.body(stored.sheet, self.role, stored.details, self.people),
             until=stored.sheet.not_after,
             not_after=stored.sheet.not_after,
-            words=sheets.LABELS[self.purpose],
+            labels=sheets.LABELS[self.purpose],
         )
 
 
@@ -138,7 +140,7 @@ class SignOnOperator(SheetOperator):
         wanted = config.monthly.sign_on
         why = sheets.missing_quorum(wanted, {role: config.holders(role) for role in wanted})
         if why:
-            tell(context, f"{self.target} {self.cadence}: nothing can be changed, {why}")
+            notify(context, f"{self.target} {self.cadence}: nothing can be changed, {why}")
         yield Finding(
             key="sign_on:quorum",
             level=Level.CRITICAL if why else Level.OK,

@@ -160,18 +160,18 @@ class FormLabels:
 
 
 #: The form of a plan (APPROVAL.md, The form).
-PLAN = FormLabels()
+PLAN_LABELS = FormLabels()
 
 
 def approved_ids(
-    option: str, params: Mapping[str, Any], asked: Iterable[str], words: FormLabels = PLAN
+    option: str, params: Mapping[str, Any], asked: Iterable[str], labels: FormLabels = PLAN_LABELS
 ) -> frozenset[str]:
     """The ids that an answer says yes to. Raises InvalidAnswer: a yes names what it is to, silence is never "all"."""
-    known, listed = frozenset(asked), words.listed
-    if option == words.no:
+    known, listed = frozenset(asked), labels.listed
+    if option == labels.no:
         return frozenset()
-    if option != words.yes:
-        raise InvalidAnswer(f"found the answer {option[:100]!r}, expected {words.yes} or {words.no}")
+    if option != labels.yes:
+        raise InvalidAnswer(f"found the answer {option[:100]!r}, expected {labels.yes} or {labels.no}")
     if not listed:
         return known
     if listed not in params:
@@ -182,7 +182,7 @@ def approved_ids(
     if other := sorted({type(item).__name__ for item in found if not isinstance(item, str)}):
         raise InvalidAnswer(f"found {', '.join(other)} among the {listed}, expected a list of ids")
     if not found:
-        raise InvalidAnswer(f"found {words.yes} with no {listed}, expected at least one id, or {words.no}")
+        raise InvalidAnswer(f"found {labels.yes} with no {listed}, expected at least one id, or {labels.no}")
     if unknown := sorted(set(found) - known):
         cut = [item[:50] for item in unknown[:5]]
         raise InvalidAnswer(f"found {listed} {cut}, expected ids from the form: {sorted(known)[:20]}")

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from upkeep.flow.report_data.plan import tampering_finding
 from upkeep.gate import sheets
 from upkeep.settings.load import settings
 from upkeep.settings.monthly import MONTHLY_TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from upkeep.core import windows
+    from upkeep.core.findings import Finding
     from upkeep.gate.sheets import Signature
     from upkeep.report.evidence import Evidence
     from upkeep.report.signing import Signing as Signed
@@ -91,3 +94,28 @@ def _plan(session: Session, window: windows.Window) -> tuple[str, tuple[tuple[st
             became[row["action_id"]] = row["outcome"] or "unknown"
     states = tuple((action.id, became.get(action.id, "not tried")) for action in stored.plan.actions)
     return stored.digest, states
+
+
+def signing_of(session: Session, window: windows.Window) -> tuple[Signed | None, tuple[Finding, ...]]:
+    """Who signed what and whose name is missing; a finding when a sheet in the ledger was changed."""
+    from upkeep.report.signing import signing_findings
+
+    if window.cadence != "monthly":
+        return None, ()
+    try:
+        signing = signing_of_run(session, window)
+    except ValueError as why:
+        return None, (tampering_finding(why),)
+    return signing, signing_findings(signing) if signing else ()
+
+
+def work_ended(session: Session, window: windows.Window) -> datetime | None:
+    """When the window's work was over, None where that is now: waiting for the sign-off does not make it late."""
+    from upkeep.gate import sheets
+    from upkeep.gate.plan_store import sheet_of_run
+
+    try:
+        sheet = sheet_of_run(session, window.run, sheets.SIGN_OFF)
+    except ValueError:  # the sheet was changed, which is a finding already
+        return None
+    return sheet.drawn_up_at if sheet else None

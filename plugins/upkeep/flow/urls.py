@@ -1,0 +1,33 @@
+"""Addresses of a run's pages, in Airflow's UI and where Upkeep's own are mounted."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from airflow.sdk.configuration import conf
+
+
+def run_url(dag_id: str, run_id: str, *, pages: str = "") -> str:
+    """A run's address in Airflow's UI, or with ``pages="/upkeep"`` where Upkeep's pages about it are mounted."""
+    base = conf.get("api", "base_url", fallback="/").rstrip("/")
+    return f"{base}{pages}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
+
+
+def task_url(task_instance: Any, task_id: str) -> str:
+    """The address of a task of the same run as this task instance."""
+    return f"{run_url(task_instance.dag_id, task_instance.run_id)}/tasks/{quote(task_id, safe='')}"
+
+
+def answer_url(task_instance: Any) -> str:
+    """Where a task's question is answered in Airflow's UI; a mapped instance has an address of its own."""
+    mapped = f"/mapped/{task_instance.map_index}" if task_instance.map_index >= 0 else ""
+    return f"{task_url(task_instance, task_instance.task_id)}{mapped}/required_actions"
+
+
+def phone_url(task_instance: Any) -> str:
+    """Where all open questions of its run are answered: a dialog as wide as the screen, without the grid beside it.
+
+    It lists them and shows the first one, which may be another role's.
+    """
+    return f"{run_url(task_instance.dag_id, task_instance.run_id)}/required_actions"
