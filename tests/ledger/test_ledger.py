@@ -168,11 +168,11 @@ def test_the_printed_grants_for_the_target_run_and_let_the_role_look(
             for _ in range(2):
                 connection.execute(printed.stdout.encode())
             connection.execute("CREATE TABLE added_later (id int)")
-            with psycopg.connect(cluster.dsn(name, role, password), autocommit=True) as reader:
-                reader.execute("SELECT FROM there, added_later")
+            with psycopg.connect(cluster.dsn(name, role, password), autocommit=True, options="") as reader:
+                reader.execute("SELECT FROM public.there, public.added_later")
                 assert reader.execute(queries.load("database/may_see_activity").encode()).fetchone()[:2] == (True, role)
                 with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-                    reader.execute("CREATE TEMPORARY TABLE mine (id int); INSERT INTO there VALUES (1)")
+                    reader.execute("CREATE TEMPORARY TABLE mine (id int); INSERT INTO public.there VALUES (1)")
                 reader.execute("SET default_transaction_read_only = off")
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
                     reader.execute("INSERT INTO there VALUES (1)")

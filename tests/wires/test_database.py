@@ -164,7 +164,7 @@ def test_no_clock_leaks_to_the_next_transaction_of_the_same_connection(empty_dat
     def now() -> dict[str, str]:
         return dict(pooled.execute(query, {"names": names}).fetchall())
 
-    pooled = Pooled.connect(empty_database, autocommit=True)
+    pooled = Pooled.connect(empty_database, autocommit=True, options="-c default_transaction_read_only=off")
     try:
         before = now()
         for fails in (False, True):

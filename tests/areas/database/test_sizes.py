@@ -516,7 +516,8 @@ def test_a_table_that_is_dropped_meanwhile_is_left_out(platform: Platform) -> No
     """
     platform.sql("CREATE TABLE kept (id int PRIMARY KEY)")
     platform.sql("CREATE TABLE dropped (id int PRIMARY KEY)")
-    with database.connected(lambda: psycopg.connect(platform.reader)) as session:
+    opened = psycopg.connect(platform.reader)
+    with database.connected(lambda: opened) as session:
         session.connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         session.row("SELECT 1 AS snapshot")
         platform.sql("DROP TABLE dropped")
