@@ -175,7 +175,7 @@ def test_the_printed_grants_for_the_target_run_and_let_the_role_look(
                     reader.execute("CREATE TEMPORARY TABLE mine (id int); INSERT INTO public.there VALUES (1)")
                 reader.execute("SET default_transaction_read_only = off")
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                    reader.execute("INSERT INTO there VALUES (1)")
+                    reader.execute("INSERT INTO public.there VALUES (1)")
         finally:
             connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(role)))
             connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
