@@ -10,7 +10,7 @@ from upkeep.areas.database import expectations
 from upkeep.areas.performance import weekly_answers
 from upkeep.areas.performance.slow_queries import EXPLAIN
 from upkeep.areas.performance.weekly_answers import as_number
-from upkeep.core.findings import Bands, Finding, Level, Sample
+from upkeep.core.findings import Bands, Finding, Level, Sample, Topic
 from upkeep.core.statements import redact
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
@@ -18,6 +18,7 @@ from upkeep.wires.functions.contract import ContractError, metric
 
 Body = Mapping[str, Any]
 
+_PERFORMANCE = Topic("performance_analysis", "Database performance by the function", "G9")
 
 _SUBJECTS = {
     "overall_health": "Overall health",
@@ -57,27 +58,21 @@ def metrics(function: str, action: str, body: Body, settings: Settings) -> Looke
 def _judged(name: str, bands: Bands, value: float, version: int) -> Finding:
     level = bands.judge(value)
     absurd = level is Level.UNKNOWN
-    return Finding(
-        key=f"metric:{name}",
-        level=level,
-        subject=_SUBJECTS[name],
-        detail=f"{value:g} {bands.unit}" + (", which no such metric can be" if absurd else ""),
-        expected=f"{bands.says(Level.OK)} (critical: {bands.says(Level.CRITICAL)})",
-        remedy="Check what the function reports and where (config: metrics)." if absurd else _REMEDIES[name],
-        guide=bands.guide,
-        metadata={"value": value, "unit": bands.unit, "thresholds": version},
+    return Topic(f"metric:{name}", _SUBJECTS[name], bands.guide).finding(
+        level,
+        f"{value:g} {bands.unit}" + (", which no such metric can be" if absurd else ""),
+        f"{bands.says(Level.OK)} (critical: {bands.says(Level.CRITICAL)})",
+        "Check what the function reports and where (config: metrics)." if absurd else _REMEDIES[name],
+        {"value": value, "unit": bands.unit, "thresholds": version},
     )
 
 
 def _not_found(name: str, bands: Bands, reason: str) -> Finding:
-    return Finding(
-        key=f"metric:{name}",
-        level=Level.UNKNOWN,
-        subject=_SUBJECTS[name],
-        detail=f"not collected: {reason}",
-        expected=bands.says(Level.OK),
-        remedy=f"If this deployment reports it elsewhere, set config/maintenance.yaml: metrics.{name}.path.",
-        guide=bands.guide,
+    return Topic(f"metric:{name}", _SUBJECTS[name], bands.guide).finding(
+        Level.UNKNOWN,
+        f"not collected: {reason}",
+        bands.says(Level.OK),
+        f"If this deployment reports it elsewhere, set config/maintenance.yaml: metrics.{name}.path.",
     )
 
 
@@ -88,17 +83,14 @@ def error_analytics(body: Body, settings: Settings) -> Looked:
     level, said, remedy = weekly_answers.severity(total, severities, settings)
     errors = settings.thresholds.errors
     by_category = _counts(result["by_category"])
-    finding = Finding(
-        key="error_analytics",
-        level=level,
-        subject="Errors in the period",
-        detail=f"{total} errors; by severity: {_counts(severities)}; by category: {by_category}{said}",
-        expected=f"no error of severity {' or '.join(errors.worst)}, at most {errors.warning_percent:g} % severe "
+    finding = Topic("error_analytics", "Errors in the period", "G10").finding(
+        level,
+        f"{total} errors; by severity: {_counts(severities)}; by category: {by_category}{said}",
+        f"no error of severity {' or '.join(errors.worst)}, at most {errors.warning_percent:g} % severe "
         f"({', '.join(errors.severe)}; critical: more than {errors.critical_percent:g} %), where there are "
         f"{errors.least} severe ones",
-        remedy=remedy,
-        guide="G10",
-        metadata={key: result[key] for key in ("by_function", "top_messages") if key in result},
+        remedy,
+        {key: result[key] for key in ("by_function", "top_messages") if key in result},
     )
     samples = [Sample("errors", as_number(total), "errors")]
     samples += [Sample("errors", as_number(count), "errors", name) for name, count in sorted(severities.items())]
@@ -125,14 +117,11 @@ def _expected(function: str, action: str, body: Body, settings: Settings) -> dic
 def authentication_errors(body: Body, _: Settings) -> Looked:
     """How many authentication errors of severity high the function knows of (G69)."""
     total = body["result"]["total"]
-    finding = Finding(
-        key="authentication_errors",
-        level=Level.ADVISORY if total else Level.OK,
-        subject="Authentication errors of severity high",
-        detail=f"{total} in the period",
-        expected="none",
-        remedy="Hold them against the failed logins by address and account in the group security.",
-        guide="G69",
+    finding = Topic("authentication_errors", "Authentication errors of severity high", "G69").finding(
+        Level.ADVISORY if total else Level.OK,
+        f"{total} in the period",
+        "none",
+        "Hold them against the failed logins by address and account in the group security.",
     )
     return Looked((finding,), (Sample("authentication_errors", float(total), "errors"),))
 
@@ -154,29 +143,23 @@ def performance_analysis(body: Body, settings: Settings) -> Looked:
         parts.append(f"the slowest {first['mean_ms']:.0f} ms in {first['calls']} calls: {text}")
     if dead is not None:
         parts.append(f"{dead} dead rows")
-    finding = Finding(
-        key="performance_analysis",
-        level=Level.ADVISORY if slow else Level.OK,
-        subject="Database performance by the function",
-        detail="; ".join(parts),
-        expected=f"no statement with a mean of {limit:g} ms or more",
-        remedy=f"The slowest one first. {EXPLAIN}",
-        guide="G9",
-        metadata={"statements": [{**one, "query": redact(one["query"])} for one in statements]},
+    finding = _PERFORMANCE.finding(
+        Level.ADVISORY if slow else Level.OK,
+        "; ".join(parts),
+        f"no statement with a mean of {limit:g} ms or more",
+        f"The slowest one first. {EXPLAIN}",
+        {"statements": [{**one, "query": redact(one["query"])} for one in statements]},
     )
     samples = () if dead is None else (Sample("dead_rows", float(dead), "rows"),)
     return Looked((finding,), samples)
 
 
 def _no_statements() -> Finding:
-    return Finding(
-        key="performance_analysis",
-        level=Level.UNKNOWN,
-        subject="Database performance by the function",
-        detail="not collected: the function knows no statements",
-        expected="the slowest statements",
-        remedy="Create the extension pg_stat_statements in the maintained database.",
-        guide="G9",
+    return _PERFORMANCE.finding(
+        Level.UNKNOWN,
+        "not collected: the function knows no statements",
+        "the slowest statements",
+        "Create the extension pg_stat_statements in the maintained database.",
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from upkeep.areas import versioned
 from upkeep.areas.baselines import change as baselines
 from upkeep.areas.baselines.force import KIND as BASELINES
 from upkeep.areas.baselines.propose import proposals as baseline_proposals
@@ -27,7 +28,7 @@ _ALL = (
         baseline_proposals,
         baselines.state,
         baselines.obstacle,
-        baselines.was_done,
+        versioned.was_done,
         write=baselines.write,
     ),
     ActionKind(
@@ -37,7 +38,7 @@ _ALL = (
         threshold_proposals,
         thresholds.state,
         thresholds.obstacle,
-        thresholds.was_done,
+        versioned.was_done,
         write=thresholds.write,
     ),
     ActionKind(

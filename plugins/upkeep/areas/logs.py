@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from upkeep.areas.look import Look
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.settings.logs import Readable
 from upkeep.settings.values import Network
 from upkeep.wires import database, queries
@@ -38,13 +38,11 @@ Span = tuple[datetime, datetime]
 
 @dataclass(frozen=True)
 class Log:
-    """A log as one check reads it; ``key``, ``subject`` and ``guide`` are those of its findings."""
+    """A log as one check reads it; ``topic`` is what its findings are about."""
 
     look: Look
     name: str
-    key: str
-    subject: str
-    guide: str
+    topic: Topic
 
     @property
     def config(self) -> Readable:
@@ -132,15 +130,7 @@ class Log:
 
     def unknown(self, reason: str, remedy: str) -> Finding:
         """Not judged, and why."""
-        return Finding(
-            key=self.key,
-            level=Level.UNKNOWN,
-            subject=self.subject,
-            detail=f"not collected: {reason}",
-            expected=self.wanted,
-            remedy=remedy,
-            guide=self.guide,
-        )
+        return self.topic.finding(Level.UNKNOWN, f"not collected: {reason}", self.wanted, remedy)
 
     def unwritten(self) -> Finding:
         """A period without a single row: the log stopped, or its rows are gone; not that nothing happened."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from upkeep.areas.kinds import KINDS
-from upkeep.core.findings import Finding, Level
+from upkeep.core.findings import Finding, Level, Topic
 from upkeep.core.text import visible
 from upkeep.gate.plans.model import MOST_ACTIONS, Plan, Proposal
 from upkeep.gate.proposing import NotAsked, ProposalSources
@@ -57,14 +57,11 @@ def _why(error: Exception) -> str:
 def unknowns(plan: Plan) -> tuple[Finding, ...]:
     """An UNKNOWN for each kind that could not propose. Pure."""
     return tuple(
-        Finding(
-            key=f"plan:{kind}",
-            level=Level.UNKNOWN,
-            subject=f"Kind {kind} could not propose",
-            detail=f"{why}; what it would have proposed is missing in the plan",
-            expected="an answer of every kind",
-            remedy="Mend the cause; the next window proposes it, or a run by hand.",
-            guide="G52",
+        Topic(f"plan:{kind}", f"Kind {kind} could not propose", "G52").finding(
+            Level.UNKNOWN,
+            f"{why}; what it would have proposed is missing in the plan",
+            "an answer of every kind",
+            "Mend the cause; the next window proposes it, or a run by hand.",
         )
         for kind, _, why in (said.partition(": ") for said in plan.failed)
     )

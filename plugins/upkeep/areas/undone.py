@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from upkeep.areas.tables import vacuum
-from upkeep.core.findings import Finding, Level
+from upkeep.core.findings import Finding, Level, Topic
 from upkeep.gate.decision_store import decisions_in
 from upkeep.gate.permit_store import permits_in
 from upkeep.gate.permits import Decision
@@ -57,18 +57,13 @@ def undone(plan: Plan, decisions: Iterable[Decision], permits: Iterable[Mapping[
     if more := sum(count for _, count in counted[MOST_REASONS:]):
         told.append(f"{more} for other reasons")
     several = len(missing) != 1
-    return Finding(
-        key="plan:undone",
-        level=Level.WARNING,
-        subject="Approved before and not done",
-        detail=(
-            f"{len(missing)} approved action{'s' if several else ''} of the plan for {plan.due:%Y-%m-%d %H:%M} UTC "
-            f"{'were' if several else 'was'} not done: {'; '.join(told)}"
-        ),
-        expected="everything that people approved is done",
-        remedy=_remedy(missing),
-        guide="G52",
-        metadata={"run": plan.run_id, "actions": [action.id for action, _ in missing]},
+    return Topic("plan:undone", "Approved before and not done", "G52").finding(
+        Level.WARNING,
+        f"{len(missing)} approved action{'s' if several else ''} of the plan for {plan.due:%Y-%m-%d %H:%M} UTC "
+        f"{'were' if several else 'was'} not done: {'; '.join(told)}",
+        "everything that people approved is done",
+        _remedy(missing),
+        {"run": plan.run_id, "actions": [action.id for action, _ in missing]},
     )
 
 

@@ -61,6 +61,41 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Topic:
+    """What findings are about: a key, a subject and the guide's item; what is said of it makes a finding."""
+
+    key: str
+    subject: str
+    guide: str
+
+    def part(self, name: str, subject: str = "") -> Topic:
+        """Something of it with a key of its own, and a subject of its own where one is given."""
+        return Topic(f"{self.key}:{name}", subject or self.subject, self.guide)
+
+    def finding(
+        self,
+        level: Level,
+        detail: str,
+        expected: str = "",
+        remedy: str = "",
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Finding:
+        """What was seen, what was expected and what to do, as a finding."""
+        return Finding(self.key, level, self.subject, detail, expected, remedy, self.guide, metadata or {})
+
+    def judged(
+        self,
+        level: Level,
+        detail: str,
+        expected: str = "",
+        remedy: str = "",
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Finding:
+        """The same, with the remedy left out of what is ok."""
+        return self.finding(level, detail, expected, "" if level is Level.OK else remedy, metadata)
+
+
+@dataclass(frozen=True)
 class Sample:
     """One measured number of one window: ``metric`` of ``subject`` in ``unit``."""
 

@@ -24,6 +24,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from upkeep.core.statistics import theil_sen
+
 Point = tuple[datetime, float]
 #: Day → value; day 0 is the newest sample's, those before are negative, in order.
 Days = Mapping[int, float]
@@ -169,15 +171,10 @@ def _line(days: Days, reach: int, season: tuple[float, ...]) -> Line:
 
 def _slope(days: Days) -> tuple[float, float]:
     """The median slope and its deviation: order statistics at the ranks of Kendall's statistic."""
-    slopes = sorted(
-        (later - earlier) / (day - before)
-        for (before, earlier), (day, later) in itertools.combinations(days.items(), 2)
-    )
-    n, pairs = len(days), len(slopes)
-    reach = math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
-    lower = max(0, math.floor((pairs - reach) / 2))
-    upper = min(pairs - 1, math.ceil((pairs + reach) / 2))
-    return statistics.median(slopes), (slopes[upper] - slopes[lower]) / 2
+    pairs = itertools.combinations(days.items(), 2)
+    slopes = ((later - earlier) / (day - before) for (before, earlier), (day, later) in pairs)
+    rate, low, high = theil_sen(slopes, len(days), 1)
+    return rate, (high - low) / 2
 
 
 def _noise(level: Days) -> tuple[float, float]:

@@ -1,7 +1,7 @@
-"""What is ordinary in a history, and whether its weekdays differ: the statistics of thresholds and baselines. Pure.
+"""What is ordinary in a history, whether its weekdays differ, and how steep it is. Pure.
 
-Values are distances from the best there can be, so that more is worse. An ordinary day reaches no further than the
-further of
+Of thresholds and baselines: values are distances from the best there can be, so that more is worse. An ordinary day
+reaches no further than the further of
 
 - the 0.95 quantile (type 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician
   50, 1996), which a skewed metric needs; and
@@ -13,9 +13,10 @@ further of
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 
@@ -47,6 +48,20 @@ def ordinary(distances: Sequence[float]) -> Ordinary:
     median = statistics.median(distances)
     mad = statistics.median(abs(distance - median) for distance in distances)
     return Ordinary(median, mad, statistics.quantiles(distances, n=20, method="inclusive")[18])
+
+
+def theil_sen(slopes: Iterable[float], points: int, deviations: float) -> tuple[float, float, float]:
+    """The median of the slopes between all pairs of some points, and its ends so many deviations away.
+
+    The ends are order statistics at the ranks that Kendall's tau gives (Sen, "Estimates of the regression coefficient
+    based on Kendall's tau", JASA 63, 1968).
+    """
+    ordered = sorted(slopes)
+    pairs = len(ordered)
+    reach = deviations * math.sqrt(points * (points - 1) * (2 * points + 5) / 18)
+    lower = max(0, math.floor((pairs - reach) / 2))
+    upper = min(pairs - 1, math.ceil((pairs + reach) / 2))
+    return statistics.median(ordered), ordered[lower], ordered[upper]
 
 
 def rounded(value: float, digits: int, *, up: bool) -> float:

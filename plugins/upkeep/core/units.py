@@ -47,10 +47,22 @@ def number(value: float) -> str:
 
 def size(octets: float) -> str:
     """An amount of bytes as PostgreSQL says it, in units of 1,024: ``0 bytes``, ``8 kB``, ``1.5 GB``."""
-    left, units = float(octets), ["bytes", "kB", "MB", "GB", "TB"]
+    left, unit = _scaled(octets, "bytes")
+    return f"{left:,.0f} {unit}" if left >= 10 or unit == "bytes" else f"{left:.1f} {unit}"
+
+
+def roughly(octets: float) -> str:
+    """An amount of bytes in whole units: ``0 B``, ``8 kB``, ``2 GB``; of the largest in tenths, ``1.5 TB``."""
+    left, unit = _scaled(octets, "B")
+    return f"{left:.1f} {unit}" if unit == "TB" else f"{left:.0f} {unit}"
+
+
+def _scaled(octets: float, smallest: str) -> tuple[float, str]:
+    """How many of which unit, the largest that fits once."""
+    left, units = float(octets), [smallest, "kB", "MB", "GB", "TB"]
     while abs(left) >= 1024 and len(units) > 1:
         left, units = left / 1024, units[1:]
-    return f"{left:,.0f} {units[0]}" if left >= 10 or units[0] == "bytes" else f"{left:.1f} {units[0]}"
+    return left, units[0]
 
 
 def utc(moment: datetime) -> str:
@@ -71,8 +83,5 @@ def amount(value: float, unit: str) -> str:
     """A measured value with its unit; bytes in the unit that suits them."""
     if unit != "bytes":
         return f"{value:,.4g} {unit}" if abs(value) < 10_000 else f"{value:,.0f} {unit}"
-    for name in ("B", "kB", "MB", "GB"):
-        if abs(value) < 1024:
-            return f"{value:.4g} {name}"
-        value /= 1024
-    return f"{value:.4g} TB"
+    left, unit = _scaled(value, "B")
+    return f"{left:.4g} {unit}"

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from upkeep.areas.backups import files as backups
 from upkeep.areas.backups.files import Archive, Backup, BackupError, Label, Manifest
 from upkeep.areas.look import Inspection, Sources
-from upkeep.core.findings import Finding, Level, NotCollected, Sample
+from upkeep.core.findings import Finding, Level, NotCollected, Sample, Topic
+from upkeep.core.units import roughly
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
 from upkeep.settings.maintenance import Backups
@@ -102,15 +103,7 @@ def _look_at(backup: Backup, config: Backups, now: datetime) -> Looked:
 
 def _finding(aspect: str, level: Level, detail: str, expected: str, remedy: str = "") -> Finding:
     guide, subject = _SUBJECTS[aspect]
-    return Finding(
-        key=f"backups:{aspect}",
-        level=level,
-        subject=subject,
-        detail=detail,
-        expected=expected,
-        remedy="" if level is Level.OK else remedy,
-        guide=guide,
-    )
+    return Topic(f"backups:{aspect}", subject, guide).judged(level, detail, expected, remedy)
 
 
 def _none(detail: str) -> Finding:
@@ -132,7 +125,7 @@ def _unreadable(aspect: str, folder: object, error: OSError) -> Finding:
 
 def _completion(backup: Backup, contents: _Contents) -> Finding:
     files = len(contents.manifest.files) if contents.manifest else 0
-    detail = f"{backup.folder.name}: {files} files, {_size_text(contents.total)}"
+    detail = f"{backup.folder.name}: {files} files, {roughly(contents.total)}"
     if contents.problems:
         detail = f"{backup.folder.name} is not complete: {len(contents.problems)} problems" + _list(
             "", contents.problems
@@ -164,14 +157,14 @@ def _age(begun: datetime | None, config: Backups, now: datetime) -> Finding:
 
 
 def _size(contents: _Contents, config: Backups) -> Finding:
-    expected = f"at least {_size_text(config.min_bytes)}"
+    expected = f"at least {roughly(config.min_bytes)}"
     remedy = "See what is in it; a backup of an empty database is complete and of no use."
     if contents.manifest is None:
         return _finding(
             "size", Level.UNKNOWN, "not collected: without a manifest its files are not known", expected, remedy
         )
     level = Level.OK if contents.total >= config.min_bytes else Level.CRITICAL
-    return _finding("size", level, _size_text(contents.total), expected, remedy)
+    return _finding("size", level, roughly(contents.total), expected, remedy)
 
 
 def _integrity(backup: Backup, config: Backups) -> Finding:
@@ -237,14 +230,6 @@ def _list(title: str, items: list[str]) -> str:
         return ""
     more = f" and {len(items) - NAMED} more" if len(items) > NAMED else ""
     return f"{title}: {'; '.join(items[:NAMED])}{more}"
-
-
-def _size_text(value: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TB"
 
 
 def inspect(sources: Sources) -> Looked:

@@ -16,7 +16,7 @@ from upkeep.areas.baselines.in_force import baselines_in_force
 from upkeep.areas.baselines.propose import History, Outlook, history, outlooks
 from upkeep.areas.baselines.subjects import Subject
 from upkeep.areas.look import Inspection, Sources
-from upkeep.core.findings import Finding, Level
+from upkeep.core.findings import Finding, Level, Topic
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
 from upkeep.settings.thresholds import Thresholds
@@ -62,15 +62,12 @@ def _finding(one: Outlook, now: InForce, config: Thresholds, at: datetime) -> Fi
         said += f"; no proposal: {one.why} ({one.windows} windows)"
         if "history asks" in one.why:
             level, remedy = Level.ADVISORY, "Find what made it so: a baseline does not excuse it."
-    return Finding(
-        key=f"baseline:{subject.name}",
-        level=level,
-        subject=f"Baseline of {subject.name.replace('_', ' ')}",
-        detail=said,
-        expected="a baseline that people approved and that an ordinary day agrees with",
-        remedy=remedy,
-        guide=_GUIDE,
-        metadata=_drawn(one, version, at),
+    return Topic(f"baseline:{subject.name}", f"Baseline of {subject.name.replace('_', ' ')}", _GUIDE).finding(
+        level,
+        said,
+        "a baseline that people approved and that an ordinary day agrees with",
+        remedy,
+        _drawn(one, version, at),
     )
 
 
@@ -111,41 +108,33 @@ def _drift(one: Outlook, versions: tuple[Version, ...], config: Thresholds) -> F
         return None
     steps = sum(later.number > version.number for later in versions)
     by = f"{steps} approved step{'s' if steps != 1 else ''} since" if steps else "what history says now"
-    return Finding(
-        key=f"baseline:{subject.name}:drift",
-        level=Level.WARNING,
-        subject=f"Drift of {subject.name.replace('_', ' ')}",
-        detail=(
-            f"{what}{was:g} → {becomes:g} {subject.unit}, {percent:.0f} % worse than version {version.number} "
-            f"of {version.since:%Y-%m-%d}; {by}"
-        ),
-        expected=(
-            f"at most {config.baselines.drift_percent:g} % worse than the best of {config.baselines.drift_months} "
-            "months (config/thresholds.yaml: baselines.drift_percent), whoever approved the steps"
-        ),
-        remedy="Find what made it slower month by month; a baseline says what is ordinary, not that it is good.",
-        guide=_GUIDE,
-        metadata={"versions": [[one.number, one.baseline.usual.value] for one in reversed(versions)]},
+    return Topic(f"baseline:{subject.name}:drift", f"Drift of {subject.name.replace('_', ' ')}", _GUIDE).finding(
+        Level.WARNING,
+        f"{what}{was:g} → {becomes:g} {subject.unit}, {percent:.0f} % worse than version {version.number} "
+        f"of {version.since:%Y-%m-%d}; {by}",
+        f"at most {config.baselines.drift_percent:g} % worse than the best of {config.baselines.drift_months} "
+        "months (config/thresholds.yaml: baselines.drift_percent), whoever approved the steps",
+        "Find what made it slower month by month; a baseline says what is ordinary, not that it is good.",
+        {"versions": [[one.number, one.baseline.usual.value] for one in reversed(versions)]},
     )
 
 
 def _rows(now: InForce) -> Iterator[Finding]:
     for row in now.ignored:
         said = f"version {row.version} ({row.subject}) is ignored: {row.why}"
-        yield Finding(
-            key=f"baseline:row:{row.subject}:{row.version}",
-            level=Level.ADVISORY if row.gone else Level.CRITICAL,
-            subject="A baseline of something that is gone" if row.gone else "A baselines row does not verify",
-            detail=said,
-            expected="a row whose plan, decisions and receipt verify, inside the bounds",
-            remedy=(
-                "If it was taken out of config/thresholds.yaml on purpose, nothing has to be done."
-                if row.gone
-                else "If config's bounds were narrowed on purpose, approve a new baseline. Otherwise find out who "
-                "wrote to upkeep.baselines; nothing is judged by this row."
-            ),
-            guide=_GUIDE,
-            metadata={"version": row.version, "subject": row.subject},
+        yield Topic(
+            f"baseline:row:{row.subject}:{row.version}",
+            "A baseline of something that is gone" if row.gone else "A baselines row does not verify",
+            _GUIDE,
+        ).finding(
+            Level.ADVISORY if row.gone else Level.CRITICAL,
+            said,
+            "a row whose plan, decisions and receipt verify, inside the bounds",
+            "If it was taken out of config/thresholds.yaml on purpose, nothing has to be done."
+            if row.gone
+            else "If config's bounds were narrowed on purpose, approve a new baseline. Otherwise find out who "
+            "wrote to upkeep.baselines; nothing is judged by this row.",
+            {"version": row.version, "subject": row.subject},
         )
 
 

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from upkeep.areas import versioned
 from upkeep.areas.baselines.force import KIND, Baseline, InForce, Usual, in_force, outside, statement
 from upkeep.areas.baselines.subjects import Subject, samples, subjects
 from upkeep.core import statistics as robust
@@ -31,8 +32,6 @@ from upkeep.settings.thresholds import Thresholds
 from upkeep.wires.database import Session
 
 _DIGITS = 3
-#: A row in the ledger; predicted like any other "at once".
-_PREDICTED_MS = 50
 
 #: (due, value) of the calendar's daily windows, oldest first.
 Points = Sequence[tuple[datetime, float]]
@@ -137,22 +136,8 @@ def _proposal(one: Outlook, now: InForce, roles: tuple[str, ...]) -> Proposal:
     old = statement(version.baseline, subject) if version else ""
     new = statement(one.proposed, subject) if one.proposed else ""
     ends = f"its {subject.end} end is their {robust.QUANTILE:g} quantile or three robust deviations from the median"
-    action = Action(
-        id="",
-        kind=KIND,
-        verb="set",
-        statement=new,
-        schema=now.target,
-        table=subject.name,
-        oid=version.number if version else 0,
-        shape=old,
-        roles=roles,
-        because=f"the median of its daily windows; {ends}, whichever is further",
-        lock="none",
-        predicted_ms=_PREDICTED_MS,
-        predicted_bytes=0,
-        undo=old,
-    )
+    because, number = f"the median of its daily windows; {ends}, whichever is further", version.number if version else 0
+    action = versioned.action(KIND, now.target, subject.name, new, old, number, roles, because)
     seen: dict[str, int | float] = {"windows": one.windows, "MAD": one.mad}
     if version:
         seen["percent worse than what is in force"] = round(one.moved, 1)
@@ -171,8 +156,7 @@ def proposals_from_ledger(
 ) -> list[Proposal]:
     """What the plan of a window may propose; ``taken`` are actions that another plan in force still has to do."""
     config = settings.thresholds
-    planned = {(action.schema, action.table) for action in taken if action.kind == KIND}
     standing = in_force(session, config, target)
     values = history(session, target, config, now)
     proposed = propose(values, standing, config, settings.maintenance.approval.roles[KIND])
-    return [one for one in proposed if (one.action.schema, one.action.table) not in planned]
+    return versioned.not_planned(proposed, KIND, taken)

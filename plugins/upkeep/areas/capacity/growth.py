@@ -1,22 +1,19 @@
 """How fast the database grows, and when it reaches a limit. Pure.
 
-Growth is the Theil-Sen slope: the median of the slopes between all pairs of samples (Sen, "Estimates of the regression
-coefficient based on Kendall's tau", JASA 63, 1968). A load of old rows or a VACUUM FULL is one outlier among the pairs
-and moves the median little; gaps do no harm. Its interval comes from the same paper: order statistics of the slopes at
-the ranks that Kendall's tau gives. It says how far the past contradicts itself. Of the days ahead it would hold too
-little, for it knows neither noise nor a change of pace: when a limit is reached comes from ``outlook``.
+Growth is the Theil-Sen slope (``statistics``). A load of old rows or a VACUUM FULL is one outlier among the pairs and
+moves the median little; gaps do no harm. Its interval says how far the past contradicts itself. Of the days ahead it
+would hold too little, for it knows neither noise nor a change of pace: when a limit is reached comes from ``outlook``.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
-import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from upkeep.core.forecast import Outlook, Point, outlook
+from upkeep.core.statistics import theil_sen
 
 #: The two-sided 95 % quantile of the normal distribution, which Kendall's statistic has from about ten samples on.
 _QUANTILE = 1.96
@@ -118,13 +115,6 @@ def too_little(history: Sequence[Point], now: datetime, least_days: float, least
 
 def growth(history: Sequence[Point]) -> tuple[float, float, float]:
     """The Theil-Sen slope in bytes a day and the ends of its interval. Points in order, at least two moments."""
-    slopes = sorted(
-        (later - earlier) / ((at - before) / _DAY)
-        for (before, earlier), (at, later) in itertools.combinations(history, 2)
-        if at > before
-    )
-    n, pairs = len(history), len(slopes)
-    reach = _QUANTILE * math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
-    lower = max(0, math.floor((pairs - reach) / 2))
-    upper = min(pairs - 1, math.ceil((pairs + reach) / 2))
-    return statistics.median(slopes), slopes[lower], slopes[upper]
+    pairs = itertools.combinations(history, 2)
+    slopes = ((later - earlier) / ((at - before) / _DAY) for (before, earlier), (at, later) in pairs if at > before)
+    return theil_sen(slopes, len(history), _QUANTILE)

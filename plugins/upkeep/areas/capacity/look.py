@@ -16,7 +16,7 @@ from upkeep.areas.baselines.judged import Held
 from upkeep.areas.capacity import growth
 from upkeep.areas.capacity.growth import Forecast, NotEnough
 from upkeep.areas.performance.weekly_answers import text
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.forecast import Point
 from upkeep.core.units import amount
 from upkeep.ledger.write import Looked
@@ -155,15 +155,12 @@ def _judged(
         level = Level.ADVISORY if advice else Level.OK
     said = f"not collected: {why}" if value is None else f"{value:.4g} % {trigger.of}"
     advised = "".join(f" The function advises: {text(one)}" for one in advice[:3])
-    return Finding(
-        key=f"capacity:{trigger.name}",
-        level=level,
-        subject=trigger.subject,
-        detail=said + (", which cannot be" if value is not None and value < 0 else ""),
-        expected=f"at most {limit:g} % {trigger.of}",
-        remedy=trigger.remedy + advised,
-        guide=trigger.guide,
-        metadata={"advice": advice} if advice else {},
+    return Topic(f"capacity:{trigger.name}", trigger.subject, trigger.guide).finding(
+        level,
+        said + (", which cannot be" if value is not None and value < 0 else ""),
+        f"at most {limit:g} % {trigger.of}",
+        trigger.remedy + advised,
+        {"advice": advice} if advice else {},
     )
 
 
@@ -238,15 +235,12 @@ def _forecast(
         level = Level.ADVISORY if found.earliest < horizon_days else Level.OK
         said = f"{_reached(found, full)} of {amount(room, 'bytes')}; {_grows(found)}"
         remedy = "See which tables grow (Table sizes), archive what is old, or plan for more storage."
-    return Finding(
-        key="capacity:forecast",
-        level=level,
-        subject=f"Days until {full} of the storage",
-        detail=said,
-        expected=f"{full} not within {horizon_days:g} days (config: capacity.horizon_days)",
-        remedy=remedy,
-        guide="G18",
-        metadata={} if isinstance(found, NotEnough) else _drawn(found, room, STORAGE.limit(settings), history, now),
+    return Topic("capacity:forecast", f"Days until {full} of the storage", "G18").finding(
+        level,
+        said,
+        f"{full} not within {horizon_days:g} days (config: capacity.horizon_days)",
+        remedy,
+        {} if isinstance(found, NotEnough) else _drawn(found, room, STORAGE.limit(settings), history, now),
     )
 
 

@@ -17,7 +17,7 @@ from upkeep.areas.capacity import growth
 from upkeep.areas.capacity import look as weekly
 from upkeep.areas.capacity.growth import ENDS
 from upkeep.areas.capacity.look import CONNECTIONS, ERROR_RATE, RESPONSE_TIME, SIZE, Trigger
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.forecast import Point, daily, outlook
 from upkeep.core.units import amount
 from upkeep.ledger.write import Looked
@@ -109,14 +109,8 @@ def _forecast(
     history, limit = growth.known(points, now), _limit(metric, report, settings)
     reason = growth.too_little(history, now, config.least_days, config.least_points)
     good = f"not within {config.horizon_days:g} days (config: capacity.horizon_days)"
-    finding = Finding(
-        key=f"scaling:{trigger.name}",
-        level=Level.UNKNOWN,
-        subject=f"Days until the trigger: {trigger.subject.lower()}",
-        detail="",
-        expected=good,
-        guide=trigger.guide,
-    )
+    subject = f"Days until the trigger: {trigger.subject.lower()}"
+    finding = Topic(f"scaling:{trigger.name}", subject, trigger.guide).finding(Level.UNKNOWN, "", good)
     if reason:
         said = f"not collected: no forecast of {metric.name} from so little: {reason}"
         return replace(finding, detail=said, remedy="The daily window measures it: see why it has no samples.")
@@ -177,14 +171,11 @@ def back_tests(histories: Mapping[str, Sequence[Point]], settings: Settings, now
 
 def _back_tested(tests: Sequence[BackTest]) -> Finding:
     """How last months' forecasts did; the table is in the metadata."""
-    finding = Finding(
-        key="scaling:backtest",
-        level=Level.UNKNOWN,
-        subject="Last months' forecasts, looked back on",
-        detail="not collected: no metric has the history that a forecast of 30 days ago would have needed",
-        expected=f"at least {100 * HELD:.0f} % of them held what came in their 95 % interval",
-        remedy="With each month there is more to look back on.",
-        guide="G27",
+    finding = Topic("scaling:backtest", "Last months' forecasts, looked back on", "G27").finding(
+        Level.UNKNOWN,
+        "not collected: no metric has the history that a forecast of 30 days ago would have needed",
+        f"at least {100 * HELD:.0f} % of them held what came in their 95 % interval",
+        "With each month there is more to look back on.",
     )
     if not tests:
         return finding

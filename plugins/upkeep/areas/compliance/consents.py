@@ -15,7 +15,7 @@ from typing import Any
 from upkeep.areas.compliance import report
 from upkeep.areas.logs import NAMED, Log, span, utc
 from upkeep.areas.look import Check, Look
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.ledger.write import Looked
 from upkeep.settings.compliance import ConsentTable, ProcessingLog
 from upkeep.wires import database
@@ -70,7 +70,7 @@ class _Table(Log):
 
 def consents(look: Look) -> Looked:
     """All five looks; without the table of consents none of them, without the log of processing the first alone."""
-    table = _Table(look, "consents", KEY, "Consents", GUIDE)
+    table = _Table(look, "consents", Topic(KEY, "Consents", GUIDE))
     if refused := table.refused():
         return Looked((refused,))
     total, *rows = table.rows("compliance/consents", {"most": MOST})
@@ -153,7 +153,7 @@ def _oldest(log: _Table) -> Finding:
 
 def _log(look: Look, table: _Table, ours: dict[tuple[str, str], float]) -> list[Finding]:
     """The looks at the log of processing; what the function counts too is added to ``ours``."""
-    log = _Table(look, "processing", f"{KEY}:processing", "Processing on a consent that is not given", GUIDE)
+    log = _Table(look, "processing", Topic(f"{KEY}:processing", "Processing on a consent that is not given", GUIDE))
     if refused := log.refused():
         return [refused]
     oldest = _oldest(log)  # before the log is read page by page: its first entry is one page by the index
@@ -204,7 +204,7 @@ def _processing(log: _Table, row: Row) -> Finding:
     wanted = f"a consent of type {section.consent_type}" if section.consent_type else "a consent"
     return _finding(
         "processing",
-        log.subject,
+        log.topic.subject,
         _of_users(row),
         detail,
         f"each of these users gives {wanted} now, or gave it then",
@@ -275,16 +275,7 @@ def _words(name: str, subject: str) -> str:
 def _finding(
     what: str, subject: str, level: Level, detail: str, expected: str, remedy: str = "", **metadata: Any
 ) -> Finding:
-    return Finding(
-        key=f"{KEY}:{what}",
-        level=level,
-        subject=subject,
-        detail=detail,
-        expected=expected,
-        remedy="" if level is Level.OK else remedy,
-        guide=GUIDE,
-        metadata=metadata,
-    )
+    return Topic(f"{KEY}:{what}", subject, GUIDE).judged(level, detail, expected, remedy, metadata)
 
 
 CHECKS = (Check("compliance/consents", GUIDE, "Consents", consents),)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from upkeep.areas.performance.weekly_answers import TOLD, as_number, text
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
 
@@ -53,45 +53,34 @@ def _numbers(result: Body, broken: int) -> Finding:
     records = result.get("processing_records")
     processed = "" if records is None else f" of {records:,}"
     empty = not consents or records == 0
-    return Finding(
-        key="compliance_report",
-        level=Level.UNKNOWN if empty else Level.OK,
-        subject="Consents and processing by the function",
-        detail=f"{by_type or 'no type of consent'}{more}; {result[_NO_BASIS]:,}{processed} records of processing "
+    return Topic("compliance_report", "Consents and processing by the function", "G82").finding(
+        Level.UNKNOWN if empty else Level.OK,
+        f"{by_type or 'no type of consent'}{more}; {result[_NO_BASIS]:,}{processed} records of processing "
         f"without a legal basis; {broken} rules broken",
-        expected="watched here; a rule that is broken is a finding of its own",
-        remedy="See which database and tables the function looks at; `consents` counts them by SQL." if empty else "",
-        guide="G82",
-        metadata={"consents": consents, "oldest_rows": result["oldest_rows"]},
+        "watched here; a rule that is broken is a finding of its own",
+        "See which database and tables the function looks at; `consents` counts them by SQL." if empty else "",
+        {"consents": consents, "oldest_rows": result["oldest_rows"]},
     )
 
 
 def _broken(one: Body) -> Finding:
     rule = text(one["rule"])
     said = f", {text(one['detail'])}" if one["detail"] else ""
-    return Finding(
-        key=f"compliance_report:{rule}",
-        level=Level.WARNING,
-        subject=f"Compliance by the function: {rule.replace('_', ' ')}",
-        detail=f"{one['count']:,} rows{said}",
-        expected="none",
-        remedy=_REMEDIES.get(
-            one["rule"], "Ask whoever answers for the data; the function's own report names the rows."
-        ),
-        guide="G82",
-        metadata={"rule": rule, "count": one["count"]},
+    return Topic(f"compliance_report:{rule}", f"Compliance by the function: {rule.replace('_', ' ')}", "G82").finding(
+        Level.WARNING,
+        f"{one['count']:,} rows{said}",
+        "none",
+        _REMEDIES.get(one["rule"], "Ask whoever answers for the data; the function's own report names the rows."),
+        {"rule": rule, "count": one["count"]},
     )
 
 
 def _more(more: int) -> Finding:
-    return Finding(
-        key="compliance_report:more",
-        level=Level.WARNING,
-        subject="Compliance by the function: other rules",
-        detail=f"{more} more rules are broken; the {MOST_RULES} with most rows are shown",
-        expected="none",
-        remedy="Read the function's own report; so many at once are a change of its rules, or another database.",
-        guide="G82",
+    return Topic("compliance_report:more", "Compliance by the function: other rules", "G82").finding(
+        Level.WARNING,
+        f"{more} more rules are broken; the {MOST_RULES} with most rows are shown",
+        "none",
+        "Read the function's own report; so many at once are a change of its rules, or another database.",
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from upkeep.areas.performance.trends import Weeks
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.units import amount
 from upkeep.settings.cost import Cost
 
@@ -180,17 +180,14 @@ def _total(cost: Cost, lines: Sequence[Line], total: float) -> Finding:
     told = "; ".join(_line(cost, line) for line in lines if line not in missing)
     said = f"{'at least ' if missing else ''}{_money(cost, total)} a month: {told}" if told else "not collected"
     said += "".join(f"; without {line.name}: {line.note}" for line in missing)
-    return Finding(
-        key="cost:month",
-        level=level,
-        subject="Cost of a month",
-        detail=said if lines else "not collected: no price is configured (config/maintenance.yaml: cost)",
-        expected="no budget is configured (config: cost.budget)"
+    return Topic("cost:month", "Cost of a month", GUIDE).finding(
+        level,
+        said if lines else "not collected: no price is configured (config/maintenance.yaml: cost)",
+        "no budget is configured (config: cost.budget)"
         if cost.budget is None
         else f"at most {_money(cost, cost.budget)} (config: cost.budget)",
-        remedy="" if level is Level.OK else "See the savings; a price that is wrong is changed in config.",
-        guide=GUIDE,
-        metadata={"lines": [{"name": line.name, "amount": line.amount, "note": line.note} for line in lines]},
+        "" if level is Level.OK else "See the savings; a price that is wrong is changed in config.",
+        {"lines": [{"name": line.name, "amount": line.amount, "note": line.note} for line in lines]},
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from upkeep.areas.look import Check, Look
-from upkeep.core.findings import Expectation, Finding, Level, Sample
+from upkeep.core.findings import Expectation, Finding, Level, Sample, Topic
 from upkeep.ledger.write import Looked
 from upkeep.settings.base import EXPECTATIONS
 from upkeep.settings.load import Settings
@@ -76,15 +76,12 @@ def judged(name: str, source: str, value: float | None, settings: Settings, reas
     """One half of an expected metric as a finding; without a value UNKNOWN, with the reason."""
     expectation: Expectation = settings.thresholds.expectations[name]
     origin = "by SQL" if source == SQL else "by the function"
-    return Finding(
-        key=f"expectation:{name}:{source}",
-        level=Level.UNKNOWN if value is None else expectation.judge(value),
-        subject=f"{SUBJECTS[name]} {origin}",
-        detail=f"not collected: {reason}" if value is None else f"{value:.4g} {expectation.unit}",
-        expected=expectation.words,
-        remedy=_REMEDIES[name],
-        guide=expectation.guide,
-        metadata={} if value is None else {"value": value, "unit": expectation.unit},
+    return Topic(f"expectation:{name}:{source}", f"{SUBJECTS[name]} {origin}", expectation.guide).finding(
+        Level.UNKNOWN if value is None else expectation.judge(value),
+        f"not collected: {reason}" if value is None else f"{value:.4g} {expectation.unit}",
+        expectation.words,
+        _REMEDIES[name],
+        {} if value is None else {"value": value, "unit": expectation.unit},
     )
 
 
@@ -98,18 +95,15 @@ def disagreement(name: str, by_sql: float, by_function: float, settings: Setting
     allowed = percent / 100 * expectation.limit
     if abs(by_sql - by_function) <= allowed and expectation.judge(by_sql) is expectation.judge(by_function):
         return None
-    return Finding(
-        key=f"expectation:{name}:disagreement",
-        level=Level.WARNING,
-        subject=f"{SUBJECTS[name]}: SQL and function disagree",
-        detail=f"{by_sql:.4g} {expectation.unit} by SQL, {by_function:.4g} {expectation.unit} by the function",
-        expected=(
-            f"the same judgement, and a difference of at most {allowed:.4g} {expectation.unit}, "
-            f"{percent:g} % of the limit (config: checks.disagreement_percent)"
-        ),
-        remedy="One of them measures something else: another period, another database, or a stale function.",
-        guide=expectation.guide,
-        metadata={"sql": by_sql, "function": by_function},
+    return Topic(
+        f"expectation:{name}:disagreement", f"{SUBJECTS[name]}: SQL and function disagree", expectation.guide
+    ).finding(
+        Level.WARNING,
+        f"{by_sql:.4g} {expectation.unit} by SQL, {by_function:.4g} {expectation.unit} by the function",
+        f"the same judgement, and a difference of at most {allowed:.4g} {expectation.unit}, "
+        f"{percent:g} % of the limit (config: checks.disagreement_percent)",
+        "One of them measures something else: another period, another database, or a stale function.",
+        {"sql": by_sql, "function": by_function},
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from upkeep.areas.look import Check, Look
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.statements import redact
+from upkeep.core.units import roughly
 from upkeep.ledger.write import Looked
 from upkeep.wires import queries
 from upkeep.wires.database import Row
@@ -15,6 +16,9 @@ from upkeep.wires.database import Row
 GROWTH_BASE = timedelta(hours=20)
 #: Long-running queries that are findings of their own; one says how many more there are.
 SHOWN = 100
+_SIZES = Topic("table_sizes", "Table sizes", "G49")
+_LONG = Topic("long_running_queries", "Long-running queries", "G50")
+_CONNECTIONS = Topic("connections", "Connections", "G51")
 
 
 def table_sizes(look: Look) -> Looked:
@@ -28,14 +32,11 @@ def table_sizes(look: Look) -> Looked:
     rows = look.session.rows(queries.load("database/table_sizes"), parameters)
     if not rows or absent:
         lacks = f"no schema {', '.join(absent)} (config: checks.schemas)" if absent else "no table"
-        finding = Finding(
-            key="table_sizes",
-            level=Level.UNKNOWN,
-            subject="Table sizes",
-            detail=f"found {lacks}; schemas looked at: {looked_at}",
-            expected="at least one table that the role may see",
-            remedy="Check that the read Connection names the right database.",
-            guide="G49",
+        finding = _SIZES.finding(
+            Level.UNKNOWN,
+            f"found {lacks}; schemas looked at: {looked_at}",
+            "at least one table that the role may see",
+            "Check that the read Connection names the right database.",
         )
         return Looked((finding,))
     samples = tuple(Sample("table_bytes", float(row["total_bytes"]), "bytes", _table(row)) for row in rows)
@@ -43,21 +44,13 @@ def table_sizes(look: Look) -> Looked:
     largest = samples[0]
     known = [rate for rate in growth.values() if rate is not None]
     detail = (
-        f"the {len(rows)} largest tables take {_bytes(sum(sample.value for sample in samples))}; "
-        f"the largest is {largest.subject} with {_bytes(largest.value)}; "
+        f"the {len(rows)} largest tables take {roughly(sum(sample.value for sample in samples))}; "
+        f"the largest is {largest.subject} with {roughly(largest.value)}; "
         + (f"together they {_grow(sum(known))} a day" if known else "growth is known from the next day on")
         + f"; schemas looked at: {looked_at}"
     )
     tables = [{**row, "table": _table(row), "growth_bytes_per_day": growth[_table(row)]} for row in rows]
-    finding = Finding(
-        key="table_sizes",
-        level=Level.OK,
-        subject="Table sizes",
-        detail=detail,
-        expected="watched, without a limit",
-        guide="G49",
-        metadata={"tables": tables},
-    )
+    finding = _SIZES.finding(Level.OK, detail, "watched, without a limit", "", {"tables": tables})
     whole = Sample("database_bytes", float(look.session.row(queries.load("database/database_size"))["bytes"]), "bytes")
     return Looked((finding,), (*samples, whole))
 
@@ -75,20 +68,12 @@ def _growth_per_day(look: Look, sample: Sample) -> float | None:
 
 
 def _grow(rate: float) -> str:
-    return f"{'shrink' if rate < 0 else 'grow'} by {_bytes(abs(rate))}"
-
-
-def _bytes(value: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(value) < 1024:
-            return f"{value:.0f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TB"
+    return f"{'shrink' if rate < 0 else 'grow'} by {roughly(abs(rate))}"
 
 
 def long_running_queries(look: Look) -> Looked:
     """Sessions active, or idle in a transaction, for longer than the limit; literals are redacted."""
-    if hidden := hidden_sessions(look, "long_running_queries", "Long-running queries", "G50"):
+    if hidden := hidden_sessions(look, _LONG):
         return hidden
     minutes = look.settings.maintenance.checks.long_query_minutes
     parameters = {"longer_than_seconds": minutes * 60, "shown": SHOWN}
@@ -103,26 +88,17 @@ def long_running_queries(look: Look) -> Looked:
 
 
 def _no_long_query(minutes: float) -> Finding:
-    return Finding(
-        key="long_running_queries",
-        level=Level.OK,
-        subject="Long-running queries",
-        detail=f"no query or transaction is older than {minutes:g} minutes",
-        expected=f"none longer than {minutes:g} minutes",
-        guide="G50",
-    )
+    detail = f"no query or transaction is older than {minutes:g} minutes"
+    return _LONG.finding(Level.OK, detail, f"none longer than {minutes:g} minutes")
 
 
 def _more_long_queries(more: int, minutes: float) -> Finding:
-    return Finding(
-        key="long_running_queries:more",
-        level=Level.WARNING,
-        subject="More long-running queries",
-        detail=f"{more} more than the {SHOWN} oldest ones, which are named",
-        expected=f"no query or open transaction longer than {minutes:g} minutes",
-        remedy="So many often wait for one: see pg_blocking_pids() of the oldest, then pg_stat_activity for the rest.",
-        guide="G50",
-        metadata={"more": more},
+    return _LONG.part("more", "More long-running queries").finding(
+        Level.WARNING,
+        f"{more} more than the {SHOWN} oldest ones, which are named",
+        f"no query or open transaction longer than {minutes:g} minutes",
+        "So many often wait for one: see pg_blocking_pids() of the oldest, then pg_stat_activity for the rest.",
+        {"more": more},
     )
 
 
@@ -131,65 +107,56 @@ def _long_query(row: Row, minutes: float) -> Finding:
     waits = f", waiting for {row['wait_event_type']}/{row['wait_event']}" if row["wait_event"] else ""
     idle = row["state"] != "active"
     what = f"{row['state']}, begun {age} ago" if idle else f"running for {age}"
-    return Finding(
-        key=f"long_running_queries:{row['user']}:{row['pid']}",
-        level=Level.WARNING,
-        subject=f"PID {row['pid']} of {row['user']}",
-        detail=f"{what}{waits}; {'last statement' if idle else 'statement'}: {redact(row['query'])}",
-        expected=f"no query or open transaction longer than {minutes:g} minutes",
-        remedy=(
+    return _LONG.part(f"{row['user']}:{row['pid']}", f"PID {row['pid']} of {row['user']}").finding(
+        Level.WARNING,
+        f"{what}{waits}; {'last statement' if idle else 'statement'}: {redact(row['query'])}",
+        f"no query or open transaction longer than {minutes:g} minutes",
+        (
             "An open transaction holds back vacuum and its locks: ask its owner to finish it. "
             if idle
             else "See what it waits for; if nobody needs its answer, "
         )
         + f"SELECT pg_cancel_backend({row['pid']}) ends a statement, "
         f"SELECT pg_terminate_backend({row['pid']}) the session.",
-        guide="G50",
-        metadata={key: row[key] for key in ("pid", "user", "application", "state", "wait_event", "age_seconds")},
+        {key: row[key] for key in ("pid", "user", "application", "state", "wait_event", "age_seconds")},
     )
 
 
 def connections(look: Look) -> Looked:
     """Client backends by state against what clients can really have."""
-    if hidden := hidden_sessions(look, "connections", "Connections", "G51"):
+    if hidden := hidden_sessions(look, _CONNECTIONS):
         return hidden
     states = {row["state"]: row["backends"] for row in look.session.rows(queries.load("database/connections"))}
     available = look.session.row(look.session.load("database/connection_limit"))["available"]
     used = sum(states.values())
     percent = 100 * used / available
     bands = look.settings.thresholds.metrics["database_connections"]
-    finding = Finding(
-        key="connections",
-        level=bands.judge(percent),
-        subject="Connections",
-        detail=f"{used} of {available} connections are taken ({percent:.1f} %): "
+    finding = _CONNECTIONS.finding(
+        bands.judge(percent),
+        f"{used} of {available} connections are taken ({percent:.1f} %): "
         + ", ".join(f"{count} {state}" for state, count in states.items()),
-        expected=f"{bands.says(Level.OK)} of max_connections less the reserved ones",
-        remedy="Find who holds them (pg_stat_activity by application_name); pool connections before raising the limit.",
-        guide="G51",
-        metadata={"states": states, "available": available, "thresholds": look.settings.thresholds_version},
+        f"{bands.says(Level.OK)} of max_connections less the reserved ones",
+        "Find who holds them (pg_stat_activity by application_name); pool connections before raising the limit.",
+        {"states": states, "available": available, "thresholds": look.settings.thresholds_version},
     )
     by_state = tuple(Sample("connections", float(count), "backends", state) for state, count in states.items())
     return Looked((finding,), (Sample("connections_used", percent, "%"), *by_state))
 
 
-def hidden_sessions(look: Look, key: str, subject: str, guide: str) -> Looked | None:
+def hidden_sessions(look: Look, topic: Topic) -> Looked | None:
     """Without pg_monitor the server hides other sessions: an empty list would be a false ok."""
     may = look.session.row(queries.load("database/may_see_activity"))
-    if may["allowed"] and (may["tracked"] or key != "long_running_queries"):
+    if may["allowed"] and (may["tracked"] or topic != _LONG):
         return None
     untold = f"role {may['role']} cannot see other users' sessions"
     untracked = "the server does not note what sessions do (track_activities is off)"
-    finding = Finding(
-        key=key,
-        level=Level.UNKNOWN,
-        subject=subject,
-        detail=untracked if may["allowed"] else untold,
-        expected="track_activities on, and a role that is a member of pg_monitor",
-        remedy="Set track_activities to on."
+    finding = topic.finding(
+        Level.UNKNOWN,
+        untracked if may["allowed"] else untold,
+        "track_activities on, and a role that is a member of pg_monitor",
+        "Set track_activities to on."
         if may["allowed"]
         else "`python -m upkeep grants target` prints the GRANTs that the read role needs.",
-        guide=guide,
     )
     return Looked((finding,))
 

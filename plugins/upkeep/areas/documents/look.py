@@ -11,7 +11,7 @@ from upkeep.areas.documents.reading import Reading, look_at_all
 from upkeep.areas.documents.results import guide_results
 from upkeep.areas.documents.review import Review
 from upkeep.areas.look import Inspection, Sources
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
 from upkeep.wires.database import Row
@@ -38,27 +38,17 @@ def judge(readings: Iterable[Reading], review_days: int, today: date) -> Looked:
 
 
 def _none_named() -> Finding:
-    return Finding(
-        key="document:guide",
-        level=Level.UNKNOWN,
-        subject="Maintenance guide",
-        detail="not collected: no document is named (config/maintenance.yaml: documents.guide, documents.runbooks)",
-        expected="the guide that this maintenance follows, and its runbooks",
-        remedy="Name them; until then nothing is known of their age and their links.",
-        guide="G138",
+    return Topic("document:guide", "Maintenance guide", "G138").finding(
+        Level.UNKNOWN,
+        "not collected: no document is named (config/maintenance.yaml: documents.guide, documents.runbooks)",
+        "the guide that this maintenance follows, and its runbooks",
+        "Name them; until then nothing is known of their age and their links.",
     )
 
 
 def _finding(one: Reading, part: str, level: Level, detail: str, expected: str, remedy: str, guide: str) -> Finding:
-    return Finding(
-        key=f"document:{one.document.path}{part}",
-        level=level,
-        subject=f"Document {one.document.path}",
-        detail=detail,
-        expected=expected,
-        remedy=remedy,
-        guide=guide,
-        metadata={"digest": one.digest} if one.digest else {},
+    return Topic(f"document:{one.document.path}{part}", f"Document {one.document.path}", guide).finding(
+        level, detail, expected, remedy, {"digest": one.digest} if one.digest else {}
     )
 
 
@@ -128,28 +118,22 @@ def guide_items(rows: Sequence[Row], period: tuple[datetime, datetime]) -> Looke
     level = Level.OK if len(rows) > len(missing) else Level.UNKNOWN
     said = f"{len(rows) - len(missing)} had a result {between}; {len(missing)} that were reported before had none"
     expected = "a result of each item that windows reported before"
-    counted = Finding(
-        key="guide_items",
-        level=level,
-        subject="Items of the guide",
-        detail=said,
-        expected=expected,
-        remedy="" if level is Level.OK else "No window has reported anything in this time: see whether they ran.",
-        guide="G138",
+    counted = Topic("guide_items", "Items of the guide", "G138").finding(
+        level,
+        said,
+        expected,
+        "" if level is Level.OK else "No window has reported anything in this time: see whether they ran.",
     )
     return Looked((*(_item(row, between, expected) for row in missing), counted), samples)
 
 
 def _item(row: Row, between: str, expected: str) -> Finding:
-    return Finding(
-        key=f"guide_item:{row['guide']}",
-        level=Level.ADVISORY,
-        subject=f"Item {row['guide']} of the guide",
-        detail=f"no result {between}; the last one is from the window due {row['last']:%Y-%m-%d %H:%M} UTC",
-        expected=expected,
-        remedy="See why its step did not run, or whether there was nothing to report: some items only speak up when "
+    return Topic(f"guide_item:{row['guide']}", f"Item {row['guide']} of the guide", "G138").finding(
+        Level.ADVISORY,
+        f"no result {between}; the last one is from the window due {row['last']:%Y-%m-%d %H:%M} UTC",
+        expected,
+        "See why its step did not run, or whether there was nothing to report: some items only speak up when "
         "something was found or done.",
-        guide="G138",
     )
 
 

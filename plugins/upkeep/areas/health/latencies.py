@@ -13,7 +13,7 @@ from upkeep.areas.baselines.force import InForce
 from upkeep.areas.baselines.in_force import baselines_in_force
 from upkeep.areas.baselines.judged import Limit, latency_limit
 from upkeep.areas.look import Inspection, Sources
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.ledger.read import earlier_samples
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
@@ -108,15 +108,12 @@ def _finding(function: str, times: Timed, cold: bool, settings: Settings, limit:
     if times.problem:
         level = Level.UNKNOWN
         parts.append(f"then no more: {times.problem}" if parts else times.problem)
-    return Finding(
-        key=f"latency:{function}",
-        level=level,
-        subject=f"Response time of {function}",
-        detail="; ".join(parts),
-        expected=f"{expectation.words}, warm, from this client" + (f"; {limit.words}" if limit else ""),
-        remedy="Compare with the other functions: all slow is the network or the platform, one slow is that function.",
-        guide=expectation.guide,
-        metadata={"milliseconds": list(times.milliseconds), "cold": cold, "baseline": limit.version if limit else 0},
+    return Topic(f"latency:{function}", f"Response time of {function}", expectation.guide).finding(
+        level,
+        "; ".join(parts),
+        f"{expectation.words}, warm, from this client" + (f"; {limit.words}" if limit else ""),
+        "Compare with the other functions: all slow is the network or the platform, one slow is that function.",
+        {"milliseconds": list(times.milliseconds), "cold": cold, "baseline": limit.version if limit else 0},
     )
 
 

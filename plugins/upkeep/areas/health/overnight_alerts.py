@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from upkeep.areas.logs import Log, named
 from upkeep.areas.look import Check, Look
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import Level, Sample, Topic
 from upkeep.ledger.write import Looked
 
 #: Groups of alerts that a finding's metadata names; the sums are of all.
@@ -13,7 +13,7 @@ SHOWN = 50
 
 def overnight_alerts(look: Look) -> Looked:
     """Alerts of the period that nobody has acknowledged; critical ones are a warning, others an advisory."""
-    log = Log(look, "alerts", "overnight_alerts", "Overnight alerts", "G118")
+    log = Log(look, "alerts", Topic("overnight_alerts", "Overnight alerts", "G118"))
     if hidden := log.hidden():
         return Looked((hidden,))
     rows = log.rows("health/overnight_alerts", {"shown": SHOWN})
@@ -26,16 +26,12 @@ def overnight_alerts(look: Look) -> Looked:
     if still_open:  # the worst comes first
         level = Level.WARNING if still_open[0]["severity"].lower() == "critical" else Level.ADVISORY
     each = [f"{row['open_alerts']} {row['severity']} of {row['metric']}" for row in still_open]
-    finding = Finding(
-        key=log.key,
-        level=level,
-        subject=log.subject,
-        detail=f"{total} alerts in the period, {unseen} not acknowledged"
-        + (f": {named(each, groups)}" if each else ""),
-        expected="every alert acknowledged",
-        remedy="Look at each in the platform's alert list, find what it was about, then acknowledge it there.",
-        guide=log.guide,
-        metadata={"alerts": [{of: row[of] for of in ("metric", "severity", "alerts", "open_alerts")} for row in rows]},
+    finding = log.topic.finding(
+        level,
+        f"{total} alerts in the period, {unseen} not acknowledged" + (f": {named(each, groups)}" if each else ""),
+        "every alert acknowledged",
+        "Look at each in the platform's alert list, find what it was about, then acknowledge it there.",
+        {"alerts": [{of: row[of] for of in ("metric", "severity", "alerts", "open_alerts")} for row in rows]},
     )
     return Looked((finding,), (Sample("alerts_open", float(unseen), "alerts"),))
 

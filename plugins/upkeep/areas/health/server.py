@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from upkeep.areas.look import Check, Look
-from upkeep.core.findings import Finding, Level
+from upkeep.core.findings import Finding, Level, Topic
 from upkeep.ledger.write import Looked
 from upkeep.wires import queries
 from upkeep.wires.clocks import LIMIT_SECONDS, Reading
@@ -24,31 +24,23 @@ def server(look: Look) -> Looked:
 def _recovery(row: Row) -> Finding:
     behind = row["behind_seconds"]
     age = "it has replayed no transaction yet" if behind is None else f"its newest transaction is {behind:.0f} s old"
-    return Finding(
-        key="server:recovery",
-        level=Level.ADVISORY if row["in_recovery"] else Level.OK,
-        subject="The server's part",
-        detail=f"a standby, in recovery: {age}" if row["in_recovery"] else "a primary",
-        expected="a primary",
-        remedy=(
-            "Sessions, index use and cache are those of what is read there, not of the primary: point the "
-            "read Connection to the primary. If it should be the primary, it has been restored and not yet promoted."
-        ),
-        guide="G5",
-        metadata={"behind_seconds": behind},
+    return Topic("server:recovery", "The server's part", "G5").finding(
+        Level.ADVISORY if row["in_recovery"] else Level.OK,
+        f"a standby, in recovery: {age}" if row["in_recovery"] else "a primary",
+        "a primary",
+        "Sessions, index use and cache are those of what is read there, not of the primary: point the "
+        "read Connection to the primary. If it should be the primary, it has been restored and not yet promoted.",
+        {"behind_seconds": behind},
     )
 
 
 def _clock(clock: Reading) -> Finding:
     where = "ahead of" if clock.skew > 0 else "behind"
-    return Finding(
-        key="server:clock",
-        level=Level.WARNING if clock.misleading else Level.OK,
-        subject="The server's clock",
-        detail=f"{abs(clock.skew):.1f} s {where} this host's (give or take {clock.doubt:.1f} s)",
-        expected=f"at most {LIMIT_SECONDS:g} s from this host's",
-        remedy="Periods of logs, ages and growth are off by as much. Synchronise both hosts (NTP).",
-        guide="G5",
+    return Topic("server:clock", "The server's clock", "G5").finding(
+        Level.WARNING if clock.misleading else Level.OK,
+        f"{abs(clock.skew):.1f} s {where} this host's (give or take {clock.doubt:.1f} s)",
+        f"at most {LIMIT_SECONDS:g} s from this host's",
+        "Periods of logs, ages and growth are off by as much. Synchronise both hosts (NTP).",
     )
 
 

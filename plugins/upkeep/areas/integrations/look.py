@@ -11,7 +11,7 @@ from upkeep.areas.integrations.listing import Named, connections, endpoints, of_
 from upkeep.areas.integrations.probes import Patience, look_at_all
 from upkeep.areas.integrations.use import last_use
 from upkeep.areas.look import Inspection, Sources
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.ledger.read import earlier_samples
 from upkeep.ledger.write import Looked
 from upkeep.settings.base import ConfigError
@@ -62,15 +62,7 @@ def _said(moment: datetime) -> str:
 
 
 def _finding(one: Integration, part: str, level: Level, detail: str, expected: str, remedy: str = "") -> Finding:
-    return Finding(
-        key=f"integration:{one.name}{part}",
-        level=level,
-        subject=one.title,
-        detail=detail,
-        expected=expected,
-        remedy=remedy,
-        guide="G29",
-    )
+    return Topic(f"integration:{one.name}{part}", one.title, "G29").finding(level, detail, expected, remedy)
 
 
 def _reached(one: Integration, seen: Seen, before: datetime | None) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from upkeep.areas.patches.answers import SEVERITIES, Outdated, Vulnerability, re
 from upkeep.areas.patches.base import MANIFEST, NotRun
 from upkeep.areas.patches.files import Files, read_files
 from upkeep.areas.patches.run import Npm
-from upkeep.core.findings import Finding, Level, NotCollected, Sample
+from upkeep.core.findings import Finding, Level, NotCollected, Sample, Topic
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
 
@@ -45,26 +45,18 @@ def _vulnerable(one: Vulnerability) -> Finding:
     titles = "; ".join(one.titles[:NAMED]) or "no title"
     more = f" and {len(one.titles) - NAMED} more" if len(one.titles) > NAMED else ""
     mend = f"{one.fix} mends it" if one.fix else "No version that mends it is published: replace or shield it"
-    return Finding(
-        key=f"npm:audit:{one.package}",
-        level=Level.WARNING if one.severity in _BAD else Level.ADVISORY,
-        subject=f"npm package {one.package}",
-        detail=f"{one.severity}: {titles}{more}; versions {one.range}",
-        expected="no known vulnerability",
-        remedy=f"{mend}; in the checkout, with its tests." + ("" if one.direct else " Another package brings it in."),
-        guide="G73",
-        metadata={"severity": one.severity, "direct": one.direct, "fix": one.fix},
+    return Topic(f"npm:audit:{one.package}", f"npm package {one.package}", "G73").finding(
+        Level.WARNING if one.severity in _BAD else Level.ADVISORY,
+        f"{one.severity}: {titles}{more}; versions {one.range}",
+        "no known vulnerability",
+        f"{mend}; in the checkout, with its tests." + ("" if one.direct else " Another package brings it in."),
+        {"severity": one.severity, "direct": one.direct, "fix": one.fix},
     )
 
 
 def _clean(packages: int) -> Finding:
-    return Finding(
-        key="npm:audit",
-        level=Level.OK,
-        subject="npm audit",
-        detail=f"none of {packages} packages has a known vulnerability",
-        expected="no known vulnerability",
-        guide="G73",
+    return Topic("npm:audit", "npm audit", "G73").finding(
+        Level.OK, f"none of {packages} packages has a known vulnerability", "no known vulnerability"
     )
 
 
@@ -98,14 +90,8 @@ def _of_lock(files: Files) -> list[Finding]:
 
 def _unseen(key: str, level: Level, subject: str, names: tuple[str, ...], remedy: str, guide: str) -> Finding:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return Finding(
-        key=key,
-        level=level,
-        subject=subject,
-        detail=f"{len(names)}: {', '.join(name[:100] for name in names[:NAMED])}{more}",
-        expected="none",
-        remedy=remedy,
-        guide=guide,
+    return Topic(key, subject, guide).finding(
+        level, f"{len(names)}: {', '.join(name[:100] for name in names[:NAMED])}{more}", "none", remedy
     )
 
 
@@ -142,53 +128,39 @@ def _not_named(names: tuple[str, ...]) -> Finding:
 
 def _behind(one: Outdated) -> Finding:
     allowed = one.wanted == one.latest
-    return Finding(
-        key=f"npm:outdated:{one.package}",
-        level=Level.ADVISORY,
-        subject=f"npm package {one.package}",
-        detail=f"{one.current or 'not in the lock'}, the latest is {one.latest} ({one.lag})",
-        expected="the latest version",
-        remedy="npm update, in the checkout, with its tests."
+    return Topic(f"npm:outdated:{one.package}", f"npm package {one.package}", "G74").finding(
+        Level.ADVISORY,
+        f"{one.current or 'not in the lock'}, the latest is {one.latest} ({one.lag})",
+        "the latest version",
+        "npm update, in the checkout, with its tests."
         if allowed
         else f"package.json allows {one.wanted or 'none'}: read the changes of {one.latest}, then raise it there.",
-        guide="G74",
-        metadata={"current": one.current, "wanted": one.wanted, "latest": one.latest, "lag": one.lag},
+        {"current": one.current, "wanted": one.wanted, "latest": one.latest, "lag": one.lag},
     )
 
 
 def _current(packages: int) -> Finding:
-    return Finding(
-        key="npm:outdated",
-        level=Level.OK,
-        subject="npm outdated",
-        detail=f"all of {packages} direct dependencies are at their latest version",
-        expected="the latest version",
-        guide="G74",
+    return Topic("npm:outdated", "npm outdated", "G74").finding(
+        Level.OK, f"all of {packages} direct dependencies are at their latest version", "the latest version"
     )
 
 
 def _more(key: str, subject: str, guide: str, count: int, level: Level) -> Finding:
-    return Finding(
-        key=key,
-        level=level,
-        subject=subject,
-        detail=f"{count} more; the worst {SHOWN} are shown",
-        expected="none",
-        remedy="Mend those that are shown first; npm in the checkout lists all.",
-        guide=guide,
+    return Topic(key, subject, guide).finding(
+        level,
+        f"{count} more; the worst {SHOWN} are shown",
+        "none",
+        "Mend those that are shown first; npm in the checkout lists all.",
     )
 
 
 def _not_run(key: str, subject: str, guide: str, reason: NotRun) -> Finding:
-    return Finding(
-        key=key,
-        level=Level.UNKNOWN,
-        subject=subject,
-        detail=f"not collected: {reason}",
-        expected="npm's answer as JSON",
-        remedy="See targets.<target>.checkout in config/maintenance.yaml: the folder, the registry, npm. "
+    return Topic(key, subject, guide).finding(
+        Level.UNKNOWN,
+        f"not collected: {reason}",
+        "npm's answer as JSON",
+        "See targets.<target>.checkout in config/maintenance.yaml: the folder, the registry, npm. "
         "Until it runs, nothing is known of these packages.",
-        guide=guide,
     )
 
 

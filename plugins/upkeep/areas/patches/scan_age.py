@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from upkeep.areas.look import Inspection, Sources
-from upkeep.core.findings import Finding, Level
+from upkeep.core.findings import Finding, Level, Topic
 from upkeep.ledger.read import last_scan
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
@@ -26,16 +26,11 @@ def scan_age(last: datetime | None, now: datetime) -> Finding:
         age = max(now - last, timedelta(0))
         level = Level.OK if age <= SCAN_AGE else Level.WARNING
         detail = f"the last weekly scan is of {last:%Y-%m-%d %H:%M} UTC, {age / timedelta(days=1):.1f} days ago"
-    return Finding(
-        key="scan_age",
-        level=level,
-        subject="Age of the last weekly scan",
-        detail=detail,
-        expected=f"at most {SCAN_AGE / timedelta(days=1):g} days",
-        remedy=""
-        if level is Level.OK
-        else "Scan by hand (npm audit, npm outdated); see why the weekly window has not.",
-        guide="G6",
+    return Topic("scan_age", "Age of the last weekly scan", "G6").finding(
+        level,
+        detail,
+        f"at most {SCAN_AGE / timedelta(days=1):g} days",
+        "" if level is Level.OK else "Scan by hand (npm audit, npm outdated); see why the weekly window has not.",
     )
 
 

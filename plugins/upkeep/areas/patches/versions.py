@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from psycopg import sql
 
 from upkeep.areas.look import Check, Look
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.gate.plans.statements import copyable
 from upkeep.ledger.write import Looked
 from upkeep.settings.patches import Patches
@@ -43,15 +43,12 @@ def _server(major: int, minor: int, known: Patches) -> Finding:
         remedy = "Bring patches.postgres_minors and patches.as_of up to date."
     else:
         level, said, remedy = Level.OK, "the newest that config knows", ""
-    return Finding(
-        key="version_lag:server",
-        level=level,
-        subject="Minor version of PostgreSQL",
-        detail=f"{major}.{minor}, {said} (as of {known.as_of})",
-        expected=f"{major}.{newest}" if newest is not None else "a minor version that config knows",
-        remedy=remedy,
-        guide="G16",
-        metadata={"major": major, "minor": minor, "newest": newest},
+    return Topic("version_lag:server", "Minor version of PostgreSQL", "G16").finding(
+        level,
+        f"{major}.{minor}, {said} (as of {known.as_of})",
+        f"{major}.{newest}" if newest is not None else "a minor version that config knows",
+        remedy,
+        {"major": major, "minor": minor, "newest": newest},
     )
 
 
@@ -60,15 +57,12 @@ def _list_age(known: Patches, today: date) -> list[Finding]:
     if timedelta(0) <= age <= LIST_AGE:
         return []
     return [
-        Finding(
-            key="version_lag:list",
-            level=Level.ADVISORY,
-            subject="List of PostgreSQL's minor versions",
-            detail=f"patches.as_of is {known.as_of}, "
+        Topic("version_lag:list", "List of PostgreSQL's minor versions", "G16").finding(
+            Level.ADVISORY,
+            f"patches.as_of is {known.as_of}, "
             + ("which is still to come" if age < timedelta(0) else f"{age.days} days ago"),
-            expected=f"at most {LIST_AGE.days} days",
-            remedy="Look at postgresql.org/support/versioning, then set patches.postgres_minors and patches.as_of.",
-            guide="G16",
+            f"at most {LIST_AGE.days} days",
+            "Look at postgresql.org/support/versioning, then set patches.postgres_minors and patches.as_of.",
         )
     ]
 
@@ -76,13 +70,10 @@ def _list_age(known: Patches, today: date) -> list[Finding]:
 def _extensions(rows: list[Row]) -> list[Finding]:
     lagging = [row for row in rows if row["installed"] != row["available"]]
     return [_extension(row) for row in lagging] or [
-        Finding(
-            key="version_lag:extensions",
-            level=Level.OK,
-            subject="Versions of extensions",
-            detail=f"all of {len(rows)} are what the server would install",
-            expected="each extension at the server's default version",
-            guide="G16",
+        Topic("version_lag:extensions", "Versions of extensions", "G16").finding(
+            Level.OK,
+            f"all of {len(rows)} are what the server would install",
+            "each extension at the server's default version",
         )
     ]
 
@@ -90,16 +81,13 @@ def _extensions(rows: list[Row]) -> list[Finding]:
 def _extension(row: Row) -> Finding:
     gone = row["available"] is None
     command = copyable(sql.SQL("ALTER EXTENSION {} UPDATE").format(sql.Identifier(row["name"])).as_string())
-    return Finding(
-        key=f"version_lag:extension:{row['name']}",
-        level=Level.ADVISORY,
-        subject=f"Extension {row['name']}",
-        detail=f"{row['installed']}; "
+    return Topic(f"version_lag:extension:{row['name']}", f"Extension {row['name']}", "G16").finding(
+        Level.ADVISORY,
+        f"{row['installed']}; "
         + ("the server has no files of it" if gone else f"the server would install {row['available']}"),
-        expected="the server's default version",
-        remedy="Install its package for this major version." if gone else f"As its owner: {command}",
-        guide="G16",
-        metadata={"installed": row["installed"], "available": row["available"]},
+        "the server's default version",
+        "Install its package for this major version." if gone else f"As its owner: {command}",
+        {"installed": row["installed"], "available": row["available"]},
     )
 
 

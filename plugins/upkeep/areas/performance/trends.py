@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from upkeep.areas.look import Inspection, Sources
-from upkeep.core.findings import Finding, Level
+from upkeep.core.findings import Finding, Level, Topic
 from upkeep.core.units import amount
 from upkeep.ledger import read
 from upkeep.ledger.write import Looked
@@ -98,17 +98,12 @@ def compare(metric: Metric, weeks: Weeks, worse_percent: float) -> Finding:
         level = Level.ADVISORY
     said = [_whole(metric, whole)] if whole or not parts else []
     said += _parts(metric, parts, changes, worse, worse_percent)
-    return Finding(
-        key=f"trend:{metric.name}",
-        level=level,
-        subject=f"{metric.title}, week against week",
-        detail="; ".join(said),
-        expected=f"at most {worse_percent:g} % more than the week before"
-        if metric.worse
-        else "watched, without a limit",
-        remedy="See what was changed in that week: a deployment, a plan that was applied, more use.",
-        guide=metric.guide,
-        metadata={name or "whole": dict(sorted(values.items())) for name, values in sorted(weeks.items())},
+    return Topic(f"trend:{metric.name}", f"{metric.title}, week against week", metric.guide).finding(
+        level,
+        "; ".join(said),
+        f"at most {worse_percent:g} % more than the week before" if metric.worse else "watched, without a limit",
+        "See what was changed in that week: a deployment, a plan that was applied, more use.",
+        {name or "whole": dict(sorted(values.items())) for name, values in sorted(weeks.items())},
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from upkeep.areas.performance.slow_queries import EXPLAIN
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.statements import redact
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
@@ -41,18 +41,14 @@ def performance_report(body: Body, _: Asked, settings: Settings) -> Looked:
         level = Level.UNKNOWN
     else:
         level = Level.OK if set(levels.values()) == {Level.OK} else Level.ADVISORY
-    finding = Finding(
-        key="performance_report",
-        level=level,
-        subject="Performance of the period",
-        detail=f"{result['requests']:,} requests; error rate {_measured(result['error_rate_percent'], '%')}; "
+    finding = Topic("performance_report", "Performance of the period", "G21").finding(
+        level,
+        f"{result['requests']:,} requests; error rate {_measured(result['error_rate_percent'], '%')}; "
         f"response time {_measured(result['response_time_ms'], 'ms')}, "
         f"95th percentile {_measured(result.get('response_time_p95_ms'), 'ms')}",
-        expected=f"error rate {bands['error_rate'].says(Level.OK)}, "
-        f"response time {bands['response_time'].says(Level.OK)}",
-        remedy="See which functions it comes from (by function, in the details) and since which day (trend).",
-        guide="G21",
-        metadata={key: result[key] for key in ("by_function", "trend") if key in result},
+        f"error rate {bands['error_rate'].says(Level.OK)}, response time {bands['response_time'].says(Level.OK)}",
+        "See which functions it comes from (by function, in the details) and since which day (trend).",
+        {key: result[key] for key in ("by_function", "trend") if key in result},
     )
     samples = list(_performance(result, ""))
     for one in result.get("by_function", ()):
@@ -102,15 +98,12 @@ def error_trends(body: Body, _: Asked, settings: Settings) -> Looked:
     peak = f"; most from {most['start']} on: {most['total']:,}" if most and most["total"] else ""
     level, said, remedy = severity(result["total_errors"], severities, settings)
     by = ", ".join(f"{count:,} {text(name)}" for name, count in severities.most_common(TOLD)) or "none"
-    finding = Finding(
-        key="error_trends",
-        level=level,
-        subject="Errors over the period",
-        detail=f"{result['total_errors']:,} errors; by severity: {by}{peak}{said}",
-        expected="severities within config/thresholds.yaml: errors",
-        remedy=remedy,
-        guide="G22",
-        metadata={"bucket": result.get("bucket"), "trend": result["trend"]},
+    finding = Topic("error_trends", "Errors over the period", "G22").finding(
+        level,
+        f"{result['total_errors']:,} errors; by severity: {by}{peak}{said}",
+        "severities within config/thresholds.yaml: errors",
+        remedy,
+        {"bucket": result.get("bucket"), "trend": result["trend"]},
     )
     samples = [Sample("week_errors", as_number(result["total_errors"]), "errors")]
     samples += [Sample("week_errors", as_number(count), "errors", name) for name, count in sorted(severities.items())]
@@ -151,27 +144,21 @@ def query_optimization(body: Body, asked: Asked, settings: Settings) -> Looked:
     expected = f"no statement with a mean of {least:g} ms or more"
     subject = "Slow statements by the function"
     if result["statements"] is None:
-        unknown = Finding(
-            key="query_optimization",
-            level=Level.UNKNOWN,
-            subject=subject,
-            detail="not collected: the function knows no statements",
-            expected=expected,
-            remedy="Create the extension pg_stat_statements in the maintained database.",
-            guide="G84",
+        unknown = Topic("query_optimization", subject, "G84").finding(
+            Level.UNKNOWN,
+            "not collected: the function knows no statements",
+            expected,
+            "Create the extension pg_stat_statements in the maintained database.",
         )
         return Looked((unknown,))
     statements = [{**one, "query": redact(one["query"])} for one in result["statements"]]
     lines = [f"{one['mean_ms']:,.0f} ms in {one['calls']:,} calls: {one['query'][:LENGTH]}" for one in statements]
-    finding = Finding(
-        key="query_optimization",
-        level=Level.ADVISORY if result["total"] else Level.OK,
-        subject=subject,
-        detail=f"{result['total']:,} statements take {least:g} ms or more on average{_listed(lines)}",
-        expected=expected,
-        remedy=f"The slowest one first. {EXPLAIN}",
-        guide="G84",
-        metadata={"statements": statements},
+    finding = Topic("query_optimization", subject, "G84").finding(
+        Level.ADVISORY if result["total"] else Level.OK,
+        f"{result['total']:,} statements take {least:g} ms or more on average{_listed(lines)}",
+        expected,
+        f"The slowest one first. {EXPLAIN}",
+        {"statements": statements},
     )
     return Looked((finding,), (Sample("slow_statements", as_number(result["total"]), "statements"),))
 
@@ -184,16 +171,13 @@ def database_metrics(body: Body, _: Asked, __: Settings) -> Looked:
     available = result.get("available_connections") or result["max_connections"]
     absurd = used > result["max_connections"] or (capacity is not None and size > capacity) or not available
     room = "of unknown room" if capacity is None else f"of {capacity:,}"
-    finding = Finding(
-        key="database_metrics",
-        level=Level.UNKNOWN if absurd else Level.OK,
-        subject="Database room by the function",
-        detail=f"{size:,} bytes {room}; {used:,} of {available:,} connections"
+    finding = Topic("database_metrics", "Database room by the function", "G90").finding(
+        Level.UNKNOWN if absurd else Level.OK,
+        f"{size:,} bytes {room}; {used:,} of {available:,} connections"
         + (", which no database can have" if absurd else ""),
-        expected="watched here; judged under capacity",
-        remedy="Check what the function measures: another server, or a stale answer." if absurd else "",
-        guide="G90",
-        metadata={"table_sizes": result["table_sizes"]},
+        "watched here; judged under capacity",
+        "Check what the function measures: another server, or a stale answer." if absurd else "",
+        {"table_sizes": result["table_sizes"]},
     )
     samples = [Sample("week_database_bytes", as_number(size), "bytes")]
     samples += [] if absurd else [Sample("week_connections", 100 * as_number(used) / as_number(available), "%")]
@@ -211,16 +195,13 @@ def capacity_report(body: Body, _: Asked, __: Settings) -> Looked:
     names = ("connections_percent", "response_time_percent_of_baseline", "error_rate_percent", "storage_used_percent")
     known = [f"{name} {result[name]:.4g}" for name in names if result.get(name) is not None]
     level = Level.ADVISORY if other else Level.OK
-    finding = Finding(
-        key="capacity_report",
-        level=level if known else Level.UNKNOWN,
-        subject="Capacity report of the function",
-        detail=f"{', '.join(known) or 'not collected: the answer holds none of the four numbers'}; "
+    finding = Topic("capacity_report", "Capacity report of the function", "G94").finding(
+        level if known else Level.UNKNOWN,
+        f"{', '.join(known) or 'not collected: the answer holds none of the four numbers'}; "
         f"{len(advice) - len(other)} pieces of advice stand with their triggers; {len(other)} others{_listed(other)}",
-        expected="all advice belongs to a trigger of the guide",
-        remedy="Advice only, nothing is carried out from it: read it beside the capacity findings.",
-        guide="G94",
-        metadata={"recommendations": list(advice)},
+        "all advice belongs to a trigger of the guide",
+        "Advice only, nothing is carried out from it: read it beside the capacity findings.",
+        {"recommendations": list(advice)},
     )
     return Looked((finding,))
 

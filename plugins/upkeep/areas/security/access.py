@@ -10,8 +10,9 @@ from typing import Any
 
 from upkeep.areas.logs import Log, named
 from upkeep.areas.look import Check, Look
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.statements import MAX_STATEMENT, redact
+from upkeep.core.units import utc
 from upkeep.ledger.write import Looked
 from upkeep.wires import database, queries
 from upkeep.wires.database import Row
@@ -27,6 +28,7 @@ FEW_REQUESTS, FEW_ADDRESSES = 100, 10
 #: A share of errors must differ by this many percentage points too: 0.02 % is no finding for being twice 0.01 %.
 FEW_POINTS = 1.0
 _DAY = timedelta(days=1)
+_NEW = Topic("new_queries", "New statements", "G76")
 
 
 # Statements (G76) -----------------------------------------------------------------------------------------------
@@ -36,7 +38,7 @@ def new_queries(look: Look) -> Looked:
     """Statements whose ids no earlier snapshot knows; ids are of one major and one database, others do not compare."""
     views = look.session.rows(queries.load("performance/statements_view"))
     if reason := obstacle(views[0] if views else None):
-        return Looked((_unknown("new_queries", *reason),))
+        return Looked((_unknown(_NEW, *reason),))
     view = views[0]
     rows = look.session.rows(
         database.statement("security/new_queries", schema=view["schema"]), {"characters": 4 * MAX_STATEMENT}
@@ -88,76 +90,54 @@ def _statements(of: str, rows: list[Row], known: dict[str, str], now: datetime) 
     return {"of": of, "ids": kept}
 
 
-def _unknown(key: str, reason: str, remedy: str) -> Finding:
-    return Finding(
-        key=key,
-        level=Level.UNKNOWN,
-        subject="New statements",
-        detail=f"not collected: {reason}",
-        expected="statements that an earlier window has seen too",
-        remedy=remedy,
-        guide="G76",
-    )
+def _unknown(topic: Topic, reason: str, remedy: str) -> Finding:
+    expected = "statements that an earlier window has seen too"
+    return topic.finding(Level.UNKNOWN, f"not collected: {reason}", expected, remedy)
 
 
 def _first_statements(number: int, other: str) -> Finding:
-    return Finding(
-        key="new_queries",
-        level=Level.ADVISORY,
-        subject="New statements",
-        detail=f"nothing to compare with yet: {number} statements noted{other}",
-        expected="a snapshot of an earlier window",
-        remedy="From the next window on, statements that are not among these are said to be new.",
-        guide="G76",
+    return _NEW.finding(
+        Level.ADVISORY,
+        f"nothing to compare with yet: {number} statements noted{other}",
+        "a snapshot of an earlier window",
+        "From the next window on, statements that are not among these are said to be new.",
     )
 
 
 def _statement(row: Row, due: datetime) -> Finding:
-    return Finding(
-        key=f"new_queries:{row['id']}",
-        level=Level.ADVISORY,
-        subject=f"New statement {row['id']} of {named(row['users'], len(row['users']))}",
-        detail=f"{row['calls']} calls, {row['milliseconds'] / 1000:.1f} s in all: {redact(row['query'] or '')}",
-        expected=f"statements that were known in the window due {due:%Y-%m-%d %H:%M} UTC",
-        remedy="A release brings new statements; one that no release explains is somebody looking around.",
-        guide="G76",
-        metadata={"id": row["id"], "calls": row["calls"], "users": row["users"]},
+    subject = f"New statement {row['id']} of {named(row['users'], len(row['users']))}"
+    return _NEW.part(row["id"], subject).finding(
+        Level.ADVISORY,
+        f"{row['calls']} calls, {row['milliseconds'] / 1000:.1f} s in all: {redact(row['query'] or '')}",
+        f"statements that were known in the window due {utc(due)}",
+        "A release brings new statements; one that no release explains is somebody looking around.",
+        {"id": row["id"], "calls": row["calls"], "users": row["users"]},
     )
 
 
 def _more_statements(more: int) -> Finding:
-    return Finding(
-        key="new_queries:more",
-        level=Level.ADVISORY,
-        subject="Other new statements",
-        detail=f"{more} more statements are new; the {SHOWN} with most time are shown",
-        expected="none",
-        remedy="See pg_stat_statements itself; a tool that writes literals where values should be bound makes many.",
-        guide="G76",
-        metadata={"more": more},
+    return _NEW.part("more", "Other new statements").finding(
+        Level.ADVISORY,
+        f"{more} more statements are new; the {SHOWN} with most time are shown",
+        "none",
+        "See pg_stat_statements itself; a tool that writes literals where values should be bound makes many.",
+        {"more": more},
     )
 
 
 def _reset(due: datetime, reset: datetime) -> Finding:
     reason = (
-        f"the statistics were reset at {reset:%Y-%m-%d %H:%M} UTC; what ran only between then and the window due "
-        f"{due:%Y-%m-%d %H:%M} UTC is lost, so the comparison is partial"
+        f"the statistics were reset at {utc(reset)}; what ran only between then and the window due "
+        f"{utc(due)} is lost, so the comparison is partial"
     )
-    return _unknown("new_queries:reset", reason, "See who calls pg_stat_statements_reset(), or whether a crash did it.")
+    return _unknown(_NEW.part("reset"), reason, "See who calls pg_stat_statements_reset(), or whether a crash did it.")
 
 
 def _no_statement(number: int, due: datetime, forgotten: int) -> Finding:
-    detail = f"each of {number} statements was known in the window due {due:%Y-%m-%d %H:%M} UTC"
+    detail = f"each of {number} statements was known in the window due {utc(due)}"
     if forgotten:
         detail += f"; for want of room the server has dropped statements {forgotten} times (pg_stat_statements.max)"
-    return Finding(
-        key="new_queries",
-        level=Level.OK,
-        subject="New statements",
-        detail=detail,
-        expected="none that no release explains",
-        guide="G76",
-    )
+    return _NEW.finding(Level.OK, detail, "none that no release explains")
 
 
 # Requests (G75) -------------------------------------------------------------------------------------------------
@@ -165,7 +145,7 @@ def _no_statement(number: int, due: datetime, forgotten: int) -> Finding:
 
 def access_patterns(look: Look) -> Looked:
     """Requests, errors and addresses by role, against those of an earlier window's period."""
-    log = Log(look, "application", "access_patterns", "API access patterns", "G75")
+    log = Log(look, "application", Topic("access_patterns", "API access patterns", "G75"))
     if hidden := log.hidden():
         return Looked((hidden,))
     total, *roles = log.rows("security/access_patterns", {"most": MOST_ROLES})
@@ -181,7 +161,7 @@ def access_patterns(look: Look) -> Looked:
         return Looked((finding,), snapshot=snapshot)
     findings = _compared(log, before, snapshot, due)
     if not findings:
-        said = f"{_says(whole)}; as in the window due {due:%Y-%m-%d %H:%M} UTC"
+        said = f"{_says(whole)}; as in the window due {utc(due)}"
         findings = [_patterns(log, Level.OK, said)]
     return Looked(tuple(findings), snapshot=snapshot)
 
@@ -221,15 +201,13 @@ def _changed(log: Log, name: str, old: dict[str, float], new: dict[str, float], 
     said = changes(old, new, percent)
     if not said:
         return []
-    finding = Finding(
-        key=f"{log.key}:{name}",
-        level=Level.ADVISORY,
-        subject=f"{log.subject} of {'all roles' if name == 'all' else name.removeprefix('role:')}",
-        detail="; ".join(said),
-        expected=f"within {percent:g} % of the window due {due:%Y-%m-%d %H:%M} UTC",
-        remedy="A release or a new client may explain it; if nothing does, look at the log by address.",
-        guide=log.guide,
-        metadata={"before": old, "now": new},
+    subject = f"{log.topic.subject} of {'all roles' if name == 'all' else name.removeprefix('role:')}"
+    finding = log.topic.part(name, subject).finding(
+        Level.ADVISORY,
+        "; ".join(said),
+        f"within {percent:g} % of the window due {utc(due)}",
+        "A release or a new client may explain it; if nothing does, look at the log by address.",
+        {"before": old, "now": new},
     )
     return [finding]
 
@@ -253,27 +231,19 @@ def changes(old: dict[str, float], new: dict[str, float], percent: float) -> lis
 
 
 def _new_role(log: Log, role: str, pattern: dict[str, float], due: datetime) -> Finding:
-    return Finding(
-        key=f"{log.key}:new_role:{role}",
-        level=Level.WARNING,
-        subject=f"New role {role} in the {log.name} log",
-        detail=_says(pattern),
-        expected=f"roles that were seen in the window due {due:%Y-%m-%d %H:%M} UTC",
-        remedy="Find who gave out a key with this role; the role is a claim that the key itself makes.",
-        guide=log.guide,
-        metadata={"role": role},
+    return log.topic.part(f"new_role:{role}", f"New role {role} in the {log.name} log").finding(
+        Level.WARNING,
+        _says(pattern),
+        f"roles that were seen in the window due {utc(due)}",
+        "Find who gave out a key with this role; the role is a claim that the key itself makes.",
+        {"role": role},
     )
 
 
 def _patterns(log: Log, level: Level, detail: str) -> Finding:
     percent = log.look.settings.maintenance.security.access_change_percent
-    return Finding(
-        key=log.key,
-        level=level,
-        subject=log.subject,
-        detail=detail,
-        expected=f"no role that is new, and no change by more than {percent:g} % from one window to the next",
-        guide=log.guide,
+    return log.topic.finding(
+        level, detail, f"no role that is new, and no change by more than {percent:g} % from one window to the next"
     )
 
 

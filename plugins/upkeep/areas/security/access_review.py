@@ -21,7 +21,7 @@ from upkeep.areas.look import Check, Look
 from upkeep.areas.security.events import unrecognised
 from upkeep.areas.security.logins import MOST_ADDRESSES
 from upkeep.areas.security.permissions import Change, diff, facts
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.ledger.write import Looked
 from upkeep.wires import queries
 from upkeep.wires.database import Row
@@ -54,14 +54,11 @@ def _in_time(look: Look, part: Callable[[Look], Looked]) -> Looked:
             return part(look)
     except (errors.QueryCanceled, errors.LockNotAvailable):
         name = part.__name__.removeprefix("_")
-        finding = Finding(
-            key=f"{KEY}:{name}",
-            level=Level.UNKNOWN,
-            subject=f"Access review: {name.replace('_', ' ')}",
-            detail="not collected: it took longer than a statement may, or a lock was not free in time",
-            expected="an answer in time",
-            remedy="Raise config: sql.statement_timeout_seconds, or see what locks or fills that log.",
-            guide=GUIDE,
+        finding = Topic(f"{KEY}:{name}", f"Access review: {name.replace('_', ' ')}", GUIDE).finding(
+            Level.UNKNOWN,
+            "not collected: it took longer than a statement may, or a lock was not free in time",
+            "an answer in time",
+            "Raise config: sql.statement_timeout_seconds, or see what locks or fills that log.",
         )
         return Looked((finding,))
 
@@ -108,7 +105,7 @@ def _changes(level: Level, detail: str, expected: str, changes: list[Change] | N
 
 def _sessions(look: Look) -> Looked:
     subject = "Sessions of the database now"
-    if hidden := hidden_sessions(look, f"{KEY}:sessions", subject, GUIDE):
+    if hidden := hidden_sessions(look, Topic(f"{KEY}:sessions", subject, GUIDE)):
         return hidden
     rows = look.session.rows(queries.load("security/database_logins"), {"shown": SHOWN})
     told = [row for row in rows if row["told"]]
@@ -138,7 +135,7 @@ def _role(row: Row) -> str:
 
 
 def _security_log(look: Look) -> Looked:
-    log = Log(look, "security", f"{KEY}:logins", "Logins by class of account", GUIDE)
+    log = Log(look, "security", Topic(f"{KEY}:logins", "Logins by class of account", GUIDE))
     if hidden := log.hidden():
         return Looked((hidden,))
     classes = look.settings.maintenance.security.account_classes
@@ -158,7 +155,7 @@ def _security_log(look: Look) -> Looked:
         "of": [str(log.config.table), dict(classes)],
         "logins": {name: row["logins"] / days for name, row in by_class.items()},
     }
-    roles = replace(log, key=f"{KEY}:role_changes", subject="Accounts whose role was changed")
+    roles = replace(log, topic=Topic(f"{KEY}:role_changes", "Accounts whose role was changed", GUIDE))
     blind = None if total["role_changes"] else unrecognised(roles, "role_change")
     findings = [*_logins(log, by_class, now, days), blind or _role_changes(total, changed)]
     samples = [Sample("review_logins", float(row["logins"]), "logins", name) for name, row in by_class.items()]
@@ -178,9 +175,9 @@ def _logins(log: Log, classes: dict[str, Row], now: dict[str, Any], days: float)
     old = before.get("logins", {})
     if old.get("of") != now["of"]:
         said += "; nothing to compare with yet"
-        yield _finding("logins", log.subject, Level.ADVISORY, said, expected, "From the next review on it is compared.")
+        yield log.topic.finding(Level.ADVISORY, said, expected, "From the next review on it is compared.")
         return
-    yield _finding("logins", log.subject, Level.OK, said, expected)
+    yield log.topic.finding(Level.OK, said, expected)
     for name in sorted(old["logins"].keys() | now["logins"].keys()):
         was, is_ = old["logins"].get(name, 0.0), now["logins"].get(name, 0.0)
         if abs(is_ - was) > percent / 100 * was and max(was, is_) * days >= FEW_LOGINS:
@@ -219,7 +216,7 @@ def _role_changes(total: Row, changed: list[Row]) -> Finding:
 
 
 def _service_role(look: Look) -> Looked:
-    log = Log(look, "application", f"{KEY}:service_role", "Service-role key at odd hours", GUIDE)
+    log = Log(look, "application", Topic(f"{KEY}:service_role", "Service-role key at odd hours", GUIDE))
     if hidden := log.hidden():
         return Looked((hidden,))
     limits = look.settings.maintenance.security
@@ -240,7 +237,7 @@ def _service_role(look: Look) -> Looked:
         detail += f": {named(each, len(each))}"
     finding = _finding(
         "service_role",
-        log.subject,
+        log.topic.subject,
         Level.ADVISORY if strangers else Level.OK,
         detail,
         f"none from elsewhere than your servers at {', '.join(map(str, limits.odd_hours)) or 'any odd hour'} UTC",
@@ -256,16 +253,7 @@ def _service_role(look: Look) -> Looked:
 def _finding(
     what: str, subject: str, level: Level, detail: str, expected: str, remedy: str = "", **metadata: Any
 ) -> Finding:
-    return Finding(
-        key=f"{KEY}:{what}",
-        level=level,
-        subject=subject,
-        detail=detail,
-        expected=expected,
-        remedy="" if level is Level.OK else remedy,
-        guide=GUIDE,
-        metadata=metadata,
-    )
+    return Topic(f"{KEY}:{what}", subject, GUIDE).judged(level, detail, expected, remedy, metadata)
 
 
 CHECKS = (Check("security/access_review", GUIDE, "Access review", access_review),)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from upkeep.areas.look import Inspection, Sources
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.ledger.write import Looked
 from upkeep.settings.keys import Keys
 from upkeep.settings.load import Settings
@@ -24,6 +24,7 @@ GUIDE = "G80"
 #: The platform's clock may be ahead of this host's by this much.
 SKEW = timedelta(minutes=5)
 _DAY = timedelta(days=1)
+_RENEW = "Make a new key, give it to every program that uses this one, then revoke this one."
 #: A JWT: three parts in base64url.
 _JWT = re.compile(r"[\w-]+\.([\w-]+)\.[\w-]+", re.ASCII)
 _OPAQUE = re.compile(r"(sb_secret|sb_publishable)_[\w-]+", re.ASCII)
@@ -130,9 +131,7 @@ def _expiry(name: str, claims: Claims, config: Keys, now: datetime) -> Finding:
         level,
         f"{claims.form}: {said}",
         f"more than {days} days left",
-        ""
-        if level is Level.OK
-        else "Make a new key, give it to every program that uses this one, then revoke this one.",
+        _RENEW,
     )
 
 
@@ -149,7 +148,7 @@ def _not_the_new_one(name: str, issued: datetime, told: datetime) -> Finding:
 
 def _age(name: str, claims: Claims, since: datetime | None, config: Keys, now: datetime) -> Finding:
     days = config.rotation_days
-    remedy = "Make a new key, give it to every program that uses this one, then revoke this one."
+    remedy = _RENEW
     if since is None:
         level, said = Level.ADVISORY, "age not known, it carries no date"
         remedy = f"Say in config when it was made: keys.rotated.{name}."
@@ -167,21 +166,14 @@ def _age(name: str, claims: Claims, since: datetime | None, config: Keys, now: d
         level,
         f"{claims.form}: {said}",
         f"at most {days} days (a warning from {2 * days} on)",
-        "" if level is Level.OK else remedy,
+        remedy,
     )
 
 
 def _finding(name: str, what: str, level: Level, detail: str, expected: str, remedy: str) -> Finding:
     subjects = {"form": "Form", "expiry": "End", "rotated": "Rotation", "age": "Age"}
-    return Finding(
-        key=f"api_key:{name}:{what}",
-        level=level,
-        subject=f"{subjects[what]} of the API key in {name}",
-        detail=detail,
-        expected=expected,
-        remedy=remedy,
-        guide=GUIDE,
-    )
+    topic = Topic(f"api_key:{name}:{what}", f"{subjects[what]} of the API key in {name}", GUIDE)
+    return topic.judged(level, detail, expected, remedy)
 
 
 def inspect(sources: Sources) -> Looked:

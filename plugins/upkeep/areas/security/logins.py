@@ -10,7 +10,7 @@ from datetime import timedelta
 from upkeep.areas.logs import Log, Memory, address, named, span, within
 from upkeep.areas.look import Check, Look
 from upkeep.areas.security.events import unrecognised
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
 from upkeep.wires.database import Row
@@ -23,11 +23,12 @@ MOST_REFUSED = 5
 MOST_ADDRESSES = 10_000
 #: A clock may be ahead of the ledger's by this much.
 SKEW = timedelta(minutes=5)
+_FAILED = Topic("failed_logins", "Failed logins", "G70")
 
 
 def failed_logins(look: Look) -> Looked:
     """Addresses and accounts with more failed logins in the period than config allows."""
-    log = Log(look, "security", "failed_logins", "Failed logins", "G70")
+    log = Log(look, "security", _FAILED)
     if hidden := log.hidden():
         return Looked((hidden,))
     limits = look.settings.maintenance.security
@@ -48,53 +49,39 @@ def failed_logins(look: Look) -> Looked:
     detail = f"{total['failures']} from {total['addresses']} addresses against {total['accounts']} accounts"
     if total["without_address"]:
         detail += f"; {total['without_address']} without an address"
-    finding = Finding(
-        key=log.key,
-        level=Level.OK,
-        subject=log.subject,
-        detail=detail,
-        expected=f"at most {per['address']} per address and {per['account']} per account",
-        guide=log.guide,
-    )
-    return Looked((finding,), samples)
+    expected = f"at most {per['address']} per address and {per['account']} per account"
+    return Looked((log.topic.finding(Level.OK, detail, expected),), samples)
 
 
 def _offender(row: Row, limit: int) -> Finding:
     dimension = row["dimension"]
     who = address(row["address"]) if dimension == "address" else row["account"]
     others = f"against {row['accounts']} accounts" if dimension == "address" else f"from {row['addresses']} addresses"
-    return Finding(
-        key=f"failed_logins:{dimension}:{who}",
-        level=Level.WARNING,
-        subject=f"Failed logins {'from' if dimension == 'address' else 'of'} {who}",
-        detail=f"{row['failures']} in the period, {others}, {span(row)}",
-        expected=f"at most {limit} per {dimension}",
-        remedy=(
-            "Many accounts from one address are guessed at: block the address. One account is more often a forgotten "
-            "password or an old secret in a program."
-            if dimension == "address"
-            else "Ask its owner. Many addresses against one account are an attack on it: lock it, reset its password."
-        ),
-        guide="G70",
-        metadata={dimension: who, "failures": row["failures"], "limit": limit},
+    subject = f"Failed logins {'from' if dimension == 'address' else 'of'} {who}"
+    return _FAILED.part(f"{dimension}:{who}", subject).finding(
+        Level.WARNING,
+        f"{row['failures']} in the period, {others}, {span(row)}",
+        f"at most {limit} per {dimension}",
+        "Many accounts from one address are guessed at: block the address. One account is more often a forgotten "
+        "password or an old secret in a program."
+        if dimension == "address"
+        else "Ask its owner. Many addresses against one account are an attack on it: lock it, reset its password.",
+        {dimension: who, "failures": row["failures"], "limit": limit},
     )
 
 
 def _more_offenders(more: int) -> Finding:
-    return Finding(
-        key="failed_logins:more",
-        level=Level.WARNING,
-        subject="Failed logins of others",
-        detail=f"{more} more addresses and accounts are above the limits; the {SHOWN} with most failures are shown",
-        expected="none",
-        remedy="So many at once are an attack, or a limit that does not fit (config: security.failed_logins_per_…).",
-        guide="G70",
+    return _FAILED.part("more", "Failed logins of others").finding(
+        Level.WARNING,
+        f"{more} more addresses and accounts are above the limits; the {SHOWN} with most failures are shown",
+        "none",
+        "So many at once are an attack, or a limit that does not fit (config: security.failed_logins_per_…).",
     )
 
 
 def new_addresses(look: Look) -> Looked:
     """Addresses that logged in during the period and never in the days before it."""
-    log = Log(look, "security", "new_addresses", "Logins from new addresses", "G70")
+    log = Log(look, "security", Topic("new_addresses", "Logins from new addresses", "G70"))
     if hidden := log.hidden():
         return Looked((hidden,))
     known_for = _known_for(look.settings)
@@ -116,15 +103,12 @@ def new_addresses(look: Look) -> Looked:
     known_from = memory.begun(first["known_from"])
     if known_from > memory.since + timedelta(days=1):
         detail += f"; the log knows logins only from {known_from:%Y-%m-%d} on"
-    finding = Finding(
-        key=log.key,
-        level=Level.ADVISORY if fresh else Level.OK,
-        subject=log.subject,
-        detail=detail,
-        expected=f"addresses that logged in during the {known_for.days} days before",
-        remedy="Look for accounts that never came from such a place; ask their owners." if fresh else "",
-        guide=log.guide,
-        metadata={
+    finding = log.topic.judged(
+        Level.ADVISORY if fresh else Level.OK,
+        detail,
+        f"addresses that logged in during the {known_for.days} days before",
+        "Look for accounts that never came from such a place; ask their owners.",
+        {
             "addresses": [
                 {"address": address(row["address"]), **{key: row[key] for key in ("logins", "accounts", "account")}}
                 for row in fresh
@@ -150,7 +134,7 @@ def rate_limits(look: Look) -> Looked:
 
 
 def _limited_requests(look: Look) -> Looked:
-    log = Log(look, "application", "rate_limits:requests", "Requests answered with 429", "G71")
+    log = Log(look, "application", Topic("rate_limits:requests", "Requests answered with 429", "G71"))
     if hidden := log.hidden():
         return Looked((hidden,))
     total, *worst = log.rows("security/rate_limits", {"shown": MOST_REFUSED})
@@ -166,7 +150,7 @@ def _limited_requests(look: Look) -> Looked:
 
 
 def _rate_limit_events(look: Look) -> Looked:
-    log = Log(look, "security", "rate_limits:events", "Rate-limit events", "G71")
+    log = Log(look, "security", Topic("rate_limits:events", "Rate-limit events", "G71"))
     if hidden := log.hidden():
         return Looked((hidden,))
     names = list(look.settings.maintenance.security.events.rate_limited)
@@ -184,23 +168,18 @@ def _rate_limit_events(look: Look) -> Looked:
 
 def _refused(log: Log, bad: bool, detail: str, expected: str, worst: dict[str, int]) -> Finding:
     most = ", ".join(f"{address} {count}" for address, count in worst.items())
-    return Finding(
-        key=log.key,
-        level=Level.WARNING if bad else Level.OK,
-        subject=log.subject,
-        detail=f"{detail} in the period" + (f"; most by {most}" if most else ""),
-        expected=expected,
-        remedy="One client that refuses to slow down is blocked; many that do no harm need a higher limit."
-        if bad
-        else "",
-        guide=log.guide,
-        metadata={"most": worst},
+    return log.topic.judged(
+        Level.WARNING if bad else Level.OK,
+        f"{detail} in the period" + (f"; most by {most}" if most else ""),
+        expected,
+        "One client that refuses to slow down is blocked; many that do no harm need a higher limit.",
+        {"most": worst},
     )
 
 
 def service_role_hours(look: Look) -> Looked:
     """Requests with the service-role key at odd hours, or from elsewhere than the servers that config allows it."""
-    log = Log(look, "application", "service_role_hours", "Use of the service-role key", "G72")
+    log = Log(look, "application", Topic("service_role_hours", "Use of the service-role key", "G72"))
     if hidden := log.hidden():
         return Looked((hidden,))
     limits = look.settings.maintenance.security
@@ -241,20 +220,13 @@ def _service_role(log: Log, strangers: list[Row], addresses: int) -> Finding:
     # While nobody has said which servers may use the key, its use at night is worth a look, not an alarm.
     level = Level.WARNING if limits.service_role_addresses or addresses > MOST_ADDRESSES else Level.ADVISORY
     bad = bool(strangers) or addresses > MOST_ADDRESSES
-    return Finding(
-        key=log.key,
-        level=level if bad else Level.OK,
-        subject=log.subject,
-        detail=detail,
-        expected=expected,
-        remedy=(
-            "The key passes every row-level policy: find who uses it there. If it is your own server, name it in "
-            "config: security.service_role_addresses; if nobody knows, rotate the key."
-            if bad
-            else ""
-        ),
-        guide=log.guide,
-        metadata={
+    return log.topic.judged(
+        level if bad else Level.OK,
+        detail,
+        expected,
+        "The key passes every row-level policy: find who uses it there. If it is your own server, name it in "
+        "config: security.service_role_addresses; if nobody knows, rotate the key.",
+        {
             "addresses": [
                 {
                     "address": address(row["address"]),

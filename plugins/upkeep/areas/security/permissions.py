@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from upkeep.areas.look import Check, Look
-from upkeep.core.findings import Finding, Level
+from upkeep.core.findings import Finding, Level, Topic
 from upkeep.ledger.write import Looked
 
 #: kind of fact → name → what it says.
@@ -21,6 +21,7 @@ Facts = Mapping[str, Mapping[str, str]]
 SHOWN = 50
 #: Characters of a fact that a finding shows; a policy may be long.
 MAX_SAID = 500
+_TOPIC = Topic("permissions", "Permissions", "G77")
 _STATEMENTS = (
     "roles",
     "memberships",
@@ -117,15 +118,8 @@ def permissions(look: Look) -> Looked:
     changes = diff(before, now)
     since = f"the snapshot of the window due {due:%Y-%m-%d %H:%M} UTC"
     if not changes:
-        finding = Finding(
-            key="permissions",
-            level=Level.OK,
-            subject="Permissions",
-            detail=f"{noted} facts are the same as in {since}",
-            expected="no change that nobody knows of",
-            guide="G77",
-        )
-        return Looked((finding,), snapshot=now)
+        said = f"{noted} facts are the same as in {since}"
+        return Looked((_TOPIC.finding(Level.OK, said, "no change that nobody knows of"),), snapshot=now)
     findings = [_changed(change, since) for change in changes[:SHOWN]]
     if hidden := changes[SHOWN:]:
         findings.append(_more(hidden, since))
@@ -143,14 +137,11 @@ def facts(look: Look) -> dict[str, dict[str, str]]:
 
 def _first(noted: int) -> Finding:
     """Advisory and not UNKNOWN: everything was collected, and one reading by a person is what makes it a baseline."""
-    return Finding(
-        key="permissions",
-        level=Level.ADVISORY,
-        subject="Permissions",
-        detail=f"nothing to compare with yet: {noted} facts noted, and no earlier snapshot",
-        expected="a snapshot of an earlier window",
-        remedy="Review the roles and grants once: from the next window on only what differs from today is said.",
-        guide="G77",
+    return _TOPIC.finding(
+        Level.ADVISORY,
+        f"nothing to compare with yet: {noted} facts noted, and no earlier snapshot",
+        "a snapshot of an earlier window",
+        "Review the roles and grants once: from the next window on only what differs from today is said.",
     )
 
 
@@ -161,28 +152,23 @@ def _changed(change: Change, since: str) -> Finding:
         detail = f"gone: it was {_cut(change.old)}"
     else:
         detail = f"{_cut(change.new)}; it was {_cut(change.old)}"
-    return Finding(
-        key=f"permission:{change.kind}:{change.name}",
-        level=Level.WARNING if change.alarming else Level.ADVISORY,
-        subject=f"{_WORDS.get(change.kind, change.kind.capitalize())} {change.name}",
-        detail=detail,
-        expected=f"as in {since}",
-        remedy="Ask who changed it and why; if nobody knows, take it back and look at what was done with it.",
-        guide="G77",
-        metadata={"kind": change.kind, "name": change.name},
+    subject = f"{_WORDS.get(change.kind, change.kind.capitalize())} {change.name}"
+    return Topic(f"permission:{change.kind}:{change.name}", subject, "G77").finding(
+        Level.WARNING if change.alarming else Level.ADVISORY,
+        detail,
+        f"as in {since}",
+        "Ask who changed it and why; if nobody knows, take it back and look at what was done with it.",
+        {"kind": change.kind, "name": change.name},
     )
 
 
 def _more(hidden: list[Change], since: str) -> Finding:
-    return Finding(
-        key="permissions:more",
-        level=Level.WARNING if any(change.alarming for change in hidden) else Level.ADVISORY,
-        subject="Other permissions",
-        detail=f"{len(hidden)} more changes; the {SHOWN} that matter most are shown",
-        expected=f"as in {since}",
-        remedy="So many at once are a migration or another database; if neither is known of, treat it as an incident.",
-        guide="G77",
-        metadata={"more": len(hidden)},
+    return _TOPIC.part("more", "Other permissions").finding(
+        Level.WARNING if any(change.alarming for change in hidden) else Level.ADVISORY,
+        f"{len(hidden)} more changes; the {SHOWN} that matter most are shown",
+        f"as in {since}",
+        "So many at once are a migration or another database; if neither is known of, treat it as an incident.",
+        {"more": len(hidden)},
     )
 
 

@@ -9,7 +9,7 @@ from upkeep.areas.indexes import reindex
 from upkeep.areas.look import Check, Look
 from upkeep.areas.tables import bloat_measurement, constraints, domains, vacuum
 from upkeep.areas.tables.bloat_measurement import Bloat, Extension
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.units import size
 from upkeep.ledger.write import Looked
 from upkeep.settings.reindex import Reindex
@@ -86,26 +86,20 @@ def bloat(look: Look) -> Looked:
 
 
 def _extension(has: Extension) -> Finding:
-    return Finding(
-        key="bloat:extension",
-        level=Level.ADVISORY,
-        subject="Bloat is not measured",
-        detail=f"{has.why}: bloat is estimated from statistics, and no rebuild is proposed by an estimate",
-        expected="extension pgstattuple, which the read role may call",
-        remedy=has.remedy,
-        guide="G54",
+    return Topic("bloat:extension", "Bloat is not measured", "G54").finding(
+        Level.ADVISORY,
+        f"{has.why}: bloat is estimated from statistics, and no rebuild is proposed by an estimate",
+        "extension pgstattuple, which the read role may call",
+        has.remedy,
     )
 
 
 def _missing(name: str, table: str) -> Finding:
-    return Finding(
-        key=f"bloat:{name}",
-        level=Level.UNKNOWN,
-        subject=f"{name} is not there",
-        detail="there is no table of this name in the database",
-        expected="every table of config/maintenance.yaml: reindex.tables",
-        remedy="Correct its name in config/maintenance.yaml: reindex.tables, or take it out.",
-        guide=_GUIDE.get(table, "G54"),
+    return Topic(f"bloat:{name}", f"{name} is not there", _GUIDE.get(table, "G54")).finding(
+        Level.UNKNOWN,
+        "there is no table of this name in the database",
+        "every table of config/maintenance.yaml: reindex.tables",
+        "Correct its name in config/maintenance.yaml: reindex.tables, or take it out.",
     )
 
 
@@ -119,14 +113,8 @@ def _table(name: str, heaps: Sequence[tuple[Row, Bloat]], config: Reindex, plann
     remedy = {Level.ADVISORY: _vacuum(over, planned), Level.UNKNOWN: "ANALYZE it, or install pgstattuple."}.get(
         level, ""
     )
-    return Finding(
-        key=f"bloat:table:{name}",
-        level=level,
-        subject=f"{name} {_TABLE.get(level, 'is not bloated')}",
-        detail=_sum(heaps) + _first(shown) or "it is empty",
-        expected=_LIMIT.format(limit),
-        remedy=remedy,
-        guide="G54",
+    return Topic(f"bloat:table:{name}", f"{name} {_TABLE.get(level, 'is not bloated')}", "G54").finding(
+        level, _sum(heaps) + _first(shown) or "it is empty", _LIMIT.format(limit), remedy
     )
 
 
@@ -173,18 +161,15 @@ def _indexes(name: str, table: str, judged: Sequence[_Judged], limit: float) -> 
     measured = any(one.bloat.how == bloat_measurement.MEASURED for one in over)
     proposed = "The monthly plan proposes REINDEX INDEX CONCURRENTLY of what was measured, where there is room."
     estimate = "It is an estimate, and nothing is proposed by it: measure it (pgstattuple, reindex.measure_max_bytes)."
-    return Finding(
-        key=f"bloat:{name}",
-        level=level,
-        subject=f"Indexes of {name} {subject}",
-        detail=_first([str(one) for one in over or unknown or judged]) or "none is as large as reindex.min_bytes",
-        expected=_LIMIT.format(limit),
-        remedy={
+    return Topic(f"bloat:{name}", f"Indexes of {name} {subject}", _GUIDE.get(table, "G54")).finding(
+        level,
+        _first([str(one) for one in over or unknown or judged]) or "none is as large as reindex.min_bytes",
+        _LIMIT.format(limit),
+        {
             Level.ADVISORY: proposed if measured else estimate,
             Level.UNKNOWN: "ANALYZE it, or install pgstattuple.",
         }.get(level, ""),
-        guide=_GUIDE.get(table, "G54"),
-        metadata={one.name: {"percent": one.bloat.percent, "how": one.bloat.how} for one in judged},
+        {one.name: {"percent": one.bloat.percent, "how": one.bloat.how} for one in judged},
     )
 
 
@@ -205,14 +190,11 @@ def _room(look: Look, rows: Sequence[Row]) -> Finding:
             level, remedy = Level.WARNING, "Make room or grow the storage; what has no room is not rebuilt."
     if why := reindex.unsafe(look.session.version):
         level, detail, remedy = Level.WARNING, f"{detail}; {why}", "Update the server; until then nothing is rebuilt."
-    return Finding(
-        key="bloat:room",
-        level=level,
-        subject="Room for rebuilds",
-        detail=f"{detail}; indexes to rebuild: {len(rows)}",
-        expected=f"{size(most)} (reindex.room_factor times the largest of them)" if rows else "nothing to rebuild",
-        remedy=remedy,
-        guide="G55",
+    return Topic("bloat:room", "Room for rebuilds", "G55").finding(
+        level,
+        f"{detail}; indexes to rebuild: {len(rows)}",
+        f"{size(most)} (reindex.room_factor times the largest of them)" if rows else "nothing to rebuild",
+        remedy,
     )
 
 
@@ -251,17 +233,16 @@ def _broken(row: Row, count: constraints.Count) -> Finding:
         None: (Level.UNKNOWN, "Count its rows by hand; the read role must see all of them, and have the time."),
         0: (Level.ADVISORY, f"The monthly plan proposes to validate it. {by_hand}"),
     }.get(count.violators, (Level.WARNING, "Correct or delete these rows; the next plan then proposes to validate it."))
-    return Finding(
-        key=f"constraints:{_constraint(row)}",
-        level=level,
-        subject=f"{_constraint(row)} does not hold for all rows"
-        if count.violators
-        else f"{_constraint(row)} is not validated",
-        detail=f"rows that break it: {count}" + (f"; {row['definition']}" if row["definition"] else ""),
-        expected="every constraint valid",
-        remedy=remedy,
-        guide="G60",
-        metadata={"violators": count.violators},
+    return Topic(
+        f"constraints:{_constraint(row)}",
+        f"{_constraint(row)} does not hold for all rows" if count.violators else f"{_constraint(row)} is not validated",
+        "G60",
+    ).finding(
+        level,
+        f"rows that break it: {count}" + (f"; {row['definition']}" if row["definition"] else ""),
+        "every constraint valid",
+        remedy,
+        {"violators": count.violators},
     )
 
 

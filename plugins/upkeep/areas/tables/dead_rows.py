@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from upkeep.areas.look import Check, Look
 from upkeep.areas.tables import vacuum
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.ledger.write import Looked
 from upkeep.wires import queries
 from upkeep.wires.database import Row
@@ -72,14 +72,11 @@ def _table(name: str, rows: list[Row]) -> Finding:
 
 
 def _finding(key: str, level: Level, subject: str, detail: str) -> Finding:
-    return Finding(
-        key=key,
-        level=level,
-        subject=subject,
-        detail=detail,
-        expected="below config/maintenance.yaml: optimise",
-        remedy="" if level is Level.OK else "The weekly plan proposes it; autovacuum may need lower thresholds.",
-        guide="G54",
+    return Topic(key, subject, "G54").finding(
+        level,
+        detail,
+        "below config/maintenance.yaml: optimise",
+        "" if level is Level.OK else "The weekly plan proposes it; autovacuum may need lower thresholds.",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from upkeep.areas.look import Check, Look
-from upkeep.core.findings import Finding, Level, Sample, each
+from upkeep.core.findings import Finding, Level, Sample, Topic, each
 from upkeep.ledger.write import Looked
 from upkeep.wires.database import Row
 
@@ -18,14 +18,8 @@ def freeze_age(look: Look) -> Looked:
     databases = [row for row in rows if row["kind"] == "database"]
     old = [row for row in rows if row["percent"] >= config.freeze_advisory_percent]
     worst = max(row["percent"] for row in databases)
-    good = Finding(
-        "freeze_age",
-        Level.OK,
-        "Freeze age",
-        f"the oldest database is at {worst:.0f} % of a freeze by force",
-        "none",
-        "",
-        "G13",
+    good = Topic("freeze_age", "Freeze age", "G13").finding(
+        Level.OK, f"the oldest database is at {worst:.0f} % of a freeze by force", "none"
     )
     samples = (Sample("freeze_age_percent", worst, "%"),)
     warn = config.freeze_warning_percent
@@ -40,14 +34,13 @@ def _old(warn: float, row: Row) -> Finding:
         if table
         else "Freeze its oldest tables; it stays old while a transaction, prepared transaction or replication slot is."
     )
-    return Finding(
-        key=f"freeze_age:{row['kind']}:{name}",
-        level=Level.WARNING if row["percent"] >= warn else Level.ADVISORY,
-        subject=f"{row['kind'].capitalize()} {name} nears a freeze by force",
-        detail=f"{row['percent']:.0f} % of its limit: {row['xid_age']:,} transactions, {row['mxid_age']:,} multixacts",
-        expected=f"below config/maintenance.yaml: optimise.freeze_advisory_percent, a warning from {warn:g} %",
-        remedy=remedy,
-        guide="G13",
+    return Topic(
+        f"freeze_age:{row['kind']}:{name}", f"{row['kind'].capitalize()} {name} nears a freeze by force", "G13"
+    ).finding(
+        Level.WARNING if row["percent"] >= warn else Level.ADVISORY,
+        f"{row['percent']:.0f} % of its limit: {row['xid_age']:,} transactions, {row['mxid_age']:,} multixacts",
+        f"below config/maintenance.yaml: optimise.freeze_advisory_percent, a warning from {warn:g} %",
+        remedy,
     )
 
 

@@ -17,18 +17,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from upkeep.areas import versioned
 from upkeep.areas.thresholds.force import KIND, InForce, in_force, statement
 from upkeep.core import statistics as robust
-from upkeep.core.findings import Bands, Finding, Level
+from upkeep.core.findings import Bands, Finding, Level, Topic
 from upkeep.gate.plans.model import Action, Proposal
 from upkeep.gate.proposing import Proposals, ProposalSources
 from upkeep.ledger.read import daily_values
 from upkeep.settings.load import Settings
 from upkeep.settings.thresholds import Thresholds
 from upkeep.wires.database import Session
-
-#: A row in the ledger; predicted like any other "at once".
-_PREDICTED_MS = 50
 
 History = Mapping[str, Sequence[float]]
 
@@ -120,27 +118,12 @@ def propose(values: History, now: InForce, config: Thresholds, roles: tuple[str,
 
 
 def _action(metric: str, bands: Bands, now: InForce, roles: tuple[str, ...]) -> Action:
-    old = statement(metric, now.thresholds.metrics[metric])
-    return Action(
-        id="",
-        kind=KIND,
-        verb="set",
-        statement=statement(metric, bands),
-        schema=now.target,
-        table=metric,
-        oid=now.versions[metric],
-        shape=old,
-        roles=roles,
-        because=(
-            "warning is to begin beyond its ordinary daily windows, "
-            f"at their {robust.QUANTILE:g} quantile or three robust deviations from their median, whichever is "
-            "further, inside the bounds"
-        ),
-        lock="none",
-        predicted_ms=_PREDICTED_MS,
-        predicted_bytes=0,
-        undo=old,
+    old, new = statement(metric, now.thresholds.metrics[metric]), statement(metric, bands)
+    because = (
+        f"warning is to begin beyond its ordinary daily windows, at their {robust.QUANTILE:g} quantile or three "
+        "robust deviations from their median, whichever is further, inside the bounds"
     )
+    return versioned.action(KIND, now.target, metric, new, old, now.versions[metric], roles, because)
 
 
 def proposals(sources: ProposalSources) -> Proposals:
@@ -155,11 +138,10 @@ def proposals_from_ledger(
 ) -> list[Proposal]:
     """What the plan of a window may propose; ``taken`` are actions that another plan in force still has to do."""
     config = settings.thresholds
-    planned = {(action.schema, action.table) for action in taken if action.kind == KIND}
     judged_by = in_force(session, config, target)
     values = history(session, target, config, now)
     proposed = propose(values, judged_by, config, settings.maintenance.approval.roles[KIND])
-    return [one for one in proposed if (one.action.schema, one.action.table) not in planned]
+    return versioned.not_planned(proposed, KIND, taken)
 
 
 # The weekly look -------------------------------------------------------------------------------------------------
@@ -183,15 +165,12 @@ def _finding(one: Outlook, now: InForce) -> Finding:
         level, remedy = Level.ADVISORY, "Daily windows by the calendar bring a value each; nothing has to be done."
     else:
         said += f"; no proposal: {one.why} ({one.windows} windows)"
-    return Finding(
-        key=f"thresholds:{one.metric}",
-        level=level,
-        subject=f"Thresholds of {one.metric.replace('_', ' ')}",
-        detail=said,
-        expected="bands that an ordinary day stays inside of, from enough history",
-        remedy=remedy,
-        guide="G19",
-        metadata={"thresholds": now.version, **(one.seen if one.enough else {"windows": one.windows})},
+    return Topic(f"thresholds:{one.metric}", f"Thresholds of {one.metric.replace('_', ' ')}", "G19").finding(
+        level,
+        said,
+        "bands that an ordinary day stays inside of, from enough history",
+        remedy,
+        {"thresholds": now.version, **(one.seen if one.enough else {"windows": one.windows})},
     )
 
 
@@ -202,16 +181,11 @@ def _edges(bands: Bands) -> str:
 
 def _rows(now: InForce) -> Iterator[Finding]:
     for row in now.ignored:
-        yield Finding(
-            key=f"thresholds:row:{row.version}",
-            level=Level.CRITICAL,
-            subject="A thresholds row does not verify",
-            detail=f"version {row.version} ({row.metric}) is ignored: {row.why}",
-            expected="a row whose plan, decisions and receipt verify, inside the bounds",
-            remedy=(
-                "If config's bounds were narrowed on purpose, approve new bands. Otherwise find out who wrote to "
-                "upkeep.thresholds; nothing is judged by this row."
-            ),
-            guide="G19",
-            metadata={"version": row.version, "metric": row.metric},
+        yield Topic(f"thresholds:row:{row.version}", "A thresholds row does not verify", "G19").finding(
+            Level.CRITICAL,
+            f"version {row.version} ({row.metric}) is ignored: {row.why}",
+            "a row whose plan, decisions and receipt verify, inside the bounds",
+            "If config's bounds were narrowed on purpose, approve new bands. Otherwise find out who wrote to "
+            "upkeep.thresholds; nothing is judged by this row.",
+            {"version": row.version, "metric": row.metric},
         )

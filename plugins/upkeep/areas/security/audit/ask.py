@@ -10,7 +10,7 @@ import psycopg
 from upkeep.areas.look import Look
 from upkeep.areas.security.audit.rule import Rule
 from upkeep.areas.security.audit.rules import RULES
-from upkeep.core.findings import Finding, Level, Sample, worst
+from upkeep.core.findings import Finding, Level, Sample, Topic, worst
 from upkeep.ledger.write import Looked
 from upkeep.settings.audit import Audit
 from upkeep.wires.database import Row, Session
@@ -67,28 +67,22 @@ def _level(rule: Rule, row: Row) -> Level:
 
 def _found(rule: Rule, row: Row) -> Finding:
     detail = row["detail"]
-    return Finding(
-        key=f"audit:{rule.name}:{row['name']}",
-        level=_level(rule, row),
-        subject=f"{rule.subject} {row['name']}",
-        detail=detail if len(detail) <= MAX_DETAIL else f"{detail[:MAX_DETAIL]}…",
-        expected=rule.expected,
-        remedy=rule.remedy,
-        guide=rule.guide,
-        metadata={"rule": rule.name, "name": row["name"]},
+    return rule.topic.part(row["name"], f"{rule.subject} {row['name']}").finding(
+        _level(rule, row),
+        detail if len(detail) <= MAX_DETAIL else f"{detail[:MAX_DETAIL]}…",
+        rule.expected,
+        rule.remedy,
+        {"rule": rule.name, "name": row["name"]},
     )
 
 
 def _more(rule: Rule, hidden: list[Row]) -> Finding:
-    return Finding(
-        key=f"audit:{rule.name}",
-        level=worst([_level(rule, row) for row in hidden]),
-        subject=rule.title,
-        detail=f"{len(hidden):,} more; the {SHOWN} worst are shown",
-        expected=rule.expected,
-        remedy=f"{rule.source} lists all of them.",
-        guide=rule.guide,
-        metadata={"rule": rule.name, "more": len(hidden)},
+    return rule.topic.finding(
+        worst([_level(rule, row) for row in hidden]),
+        f"{len(hidden):,} more; the {SHOWN} worst are shown",
+        rule.expected,
+        f"{rule.source} lists all of them.",
+        {"rule": rule.name, "more": len(hidden)},
     )
 
 
@@ -96,39 +90,25 @@ def _good(rule: Rule, config: Audit) -> Finding:
     looked = rule.looked.format(
         schemas=", ".join(config.exposed_schemas), roles=", ".join(config.api_roles) or "no role (config names none)"
     )
-    return Finding(
-        key=f"audit:{rule.name}",
-        level=Level.OK,
-        subject=rule.title,
-        detail=f"nothing found; looked at {looked}",
-        expected=rule.expected,
-        guide=rule.guide,
-        metadata={"rule": rule.name},
-    )
+    return rule.topic.finding(Level.OK, f"nothing found; looked at {looked}", rule.expected, "", {"rule": rule.name})
 
 
 def _not_readable(rule: Rule, error: psycopg.Error) -> Finding:
     said = error.diag.message_primary or type(error).__name__
-    return Finding(
-        key=f"audit:{rule.name}",
-        level=Level.UNKNOWN,
-        subject=rule.title,
-        detail=f"not readable: {said}",
-        expected=rule.expected,
-        remedy=f"Let a superuser run {rule.source} and read its rows; docs/audit.md says what a grant would take.",
-        guide=rule.guide,
-        metadata={"rule": rule.name, "not_readable": True},
+    return rule.topic.finding(
+        Level.UNKNOWN,
+        f"not readable: {said}",
+        rule.expected,
+        f"Let a superuser run {rule.source} and read its rows; docs/audit.md says what a grant would take.",
+        {"rule": rule.name, "not_readable": True},
     )
 
 
 def _left_out(config: Audit) -> Finding:
-    return Finding(
-        key="audit:left_out",
-        level=Level.ADVISORY,
-        subject="Rules that were not asked",
-        detail=", ".join(sorted(config.leave_out)),
-        expected="every rule asked",
-        remedy="Better acknowledge single findings: a rule that is left out does not see the next case either. "
+    return Topic("audit:left_out", "Rules that were not asked", "G78").finding(
+        Level.ADVISORY,
+        ", ".join(sorted(config.leave_out)),
+        "every rule asked",
+        "Better acknowledge single findings: a rule that is left out does not see the next case either. "
         "config/maintenance.yaml: audit.leave_out.",
-        guide="G78",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from upkeep.core.findings import Level
+from upkeep.core.findings import Level, Topic
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,11 @@ class Rule:
     remedy: str
     looked: str
     guide: str = "G78"
+
+    @property
+    def topic(self) -> Topic:
+        """What its findings are about."""
+        return Topic(f"audit:{self.name}", self.title, self.guide)
 
     @property
     def source(self) -> str:
