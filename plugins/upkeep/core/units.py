@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 
@@ -36,6 +37,12 @@ def brief(text: str, length: int) -> str:
 def count(n: int, noun: str) -> str:
     """``1 finding``, ``10,000 findings``."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def listed(items: Sequence[str], most: int, joint: str = ", ", *, rest: str = " and") -> str:
+    """The first few, and how many more there are: ``a, b and 3 more``."""
+    more = f"{rest} {len(items) - most} more" if len(items) > most else ""
+    return joint.join(items[:most]) + more
 
 
 def number(value: float) -> str:

@@ -12,7 +12,7 @@ from upkeep.areas.backups import files as backups
 from upkeep.areas.backups.files import Archive, Backup, BackupError, Label, Manifest
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, NotCollected, Sample, Topic
-from upkeep.core.units import roughly
+from upkeep.core.units import listed, roughly
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
 from upkeep.settings.maintenance import Backups
@@ -226,10 +226,7 @@ def _unfinished(backup: Backup, now: datetime) -> Finding:
 
 
 def _list(title: str, items: list[str]) -> str:
-    if not items:
-        return ""
-    more = f" and {len(items) - NAMED} more" if len(items) > NAMED else ""
-    return f"{title}: {'; '.join(items[:NAMED])}{more}"
+    return f"{title}: {listed(items, NAMED, '; ')}" if items else ""
 
 
 def inspect(sources: Sources) -> Looked:

@@ -22,7 +22,7 @@ from upkeep.core.units import amount
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
 from upkeep.wires.functions.contract import ContractError, parse_answer
-from upkeep.wires.functions.database_models import ScalabilityReport, ScalabilityReportAnswer
+from upkeep.wires.functions.database_models import ScalabilityReport
 
 #: What the daily window calls the database's size.
 SIZE = "database_bytes"
@@ -90,7 +90,7 @@ def report_of(bodies: Sequence[str]) -> ScalabilityReport | None:
             answer = parse_answer("database-scalability", "scalability_report", body)
         except ContractError:  # the step that called says so itself
             continue
-        if isinstance(answer, ScalabilityReportAnswer) and answer.result.report_scope != "performance":
+        if isinstance(answer.result, ScalabilityReport) and answer.result.report_scope != "performance":
             return answer.result
     return None
 

@@ -16,6 +16,7 @@ from upkeep.areas.compliance import report
 from upkeep.areas.logs import NAMED, Log, span, utc
 from upkeep.areas.look import Check, Look
 from upkeep.core.findings import Finding, Level, Sample, Topic
+from upkeep.core.units import listed
 from upkeep.ledger.write import Looked
 from upkeep.settings.compliance import ConsentTable, ProcessingLog
 from upkeep.wires import database
@@ -240,7 +241,7 @@ def _compared(look: Look, ours: dict[tuple[str, str], float]) -> list[Finding]:
         f"{_words(name, subject)} {sql:,.0f} by SQL, {other:,.0f} by the function"
         for name, subject, sql, other in differ
     ]
-    detail = "; ".join(said[:NAMED]) + (f"; and {len(said) - NAMED} more" if len(said) > NAMED else "")
+    detail = listed(said, NAMED, "; ", rest="; and")
     return [
         _finding(
             "disagreement",

@@ -12,7 +12,7 @@ from upkeep.areas.indexes import propose
 from upkeep.areas.look import Inspection, Look, Sources
 from upkeep.areas.performance import trends
 from upkeep.core.findings import NotCollected
-from upkeep.core.units import amount
+from upkeep.core.units import amount, listed
 from upkeep.ledger import read as ledger
 from upkeep.ledger.write import Looked
 from upkeep.settings.cost import Cost, Kept
@@ -40,9 +40,8 @@ def unused(look: Look) -> Saving | None:
     if not rows:
         return None
     octets = float(sum(row["bytes"] for row in rows))
-    names = ", ".join(f"{row['schema']}.{row['index']}" for row in rows[:NAMED])
-    more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
-    return Saving(key, subject, f"{amount(octets, 'bytes')} in {names}{more}", remedy, bytes=octets)
+    names = listed([f"{row['schema']}.{row['index']}" for row in rows], NAMED)
+    return Saving(key, subject, f"{amount(octets, 'bytes')} in {names}", remedy, bytes=octets)
 
 
 def old_logs(look: Look, logs: tuple[Kept, ...], least: float = LEAST) -> Iterator[Saving]:

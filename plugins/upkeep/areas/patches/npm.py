@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from upkeep.areas.look import Inspection, Sources
@@ -12,6 +12,7 @@ from upkeep.areas.patches.base import MANIFEST, NotRun
 from upkeep.areas.patches.files import Files, read_files
 from upkeep.areas.patches.run import Npm
 from upkeep.core.findings import Finding, Level, NotCollected, Sample, Topic
+from upkeep.core.units import listed
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
 
@@ -21,6 +22,8 @@ SHOWN = 50
 NAMED = 5
 
 _BAD = ("critical", "high")
+_AUDIT, _OUTDATED = Topic("npm:audit", "npm audit", "G73"), Topic("npm:outdated", "npm outdated", "G74")
+_LOCK = Topic("npm:lock", "package-lock.json", "G73")
 
 
 def audit(npm: Npm) -> Looked:
@@ -29,7 +32,7 @@ def audit(npm: Npm) -> Looked:
         files = read_files(npm.config.folder)
         found = read_audit(npm.run(files, "audit"))
     except NotRun as reason:
-        return Looked((_not_run("npm:audit", "npm audit", "G73", reason),))
+        return Looked((_not_run(_AUDIT, reason),))
     counts = Counter(one.severity for one in found.vulnerabilities)
     samples = tuple(
         Sample("npm_vulnerabilities", float(counts[severity]), "packages", severity) for severity in SEVERITIES
@@ -37,17 +40,16 @@ def audit(npm: Npm) -> Looked:
     findings = [_vulnerable(one) for one in found.vulnerabilities[:SHOWN]] or [_clean(found.packages)]
     if rest := found.vulnerabilities[SHOWN:]:
         worst = Level.WARNING if rest[0].severity in _BAD else Level.ADVISORY
-        findings.append(_more("npm:audit:more", "Vulnerable packages beyond those shown", "G73", len(rest), worst))
+        findings.append(_more(_AUDIT.part("more", "Vulnerable packages beyond those shown"), len(rest), worst))
     return Looked((*findings, *_of_lock(files)), samples)
 
 
 def _vulnerable(one: Vulnerability) -> Finding:
-    titles = "; ".join(one.titles[:NAMED]) or "no title"
-    more = f" and {len(one.titles) - NAMED} more" if len(one.titles) > NAMED else ""
+    titles = listed(one.titles, NAMED, "; ") or "no title"
     mend = f"{one.fix} mends it" if one.fix else "No version that mends it is published: replace or shield it"
-    return Topic(f"npm:audit:{one.package}", f"npm package {one.package}", "G73").finding(
+    return _AUDIT.part(one.package, f"npm package {one.package}").finding(
         Level.WARNING if one.severity in _BAD else Level.ADVISORY,
-        f"{one.severity}: {titles}{more}; versions {one.range}",
+        f"{one.severity}: {titles}; versions {one.range}",
         "no known vulnerability",
         f"{mend}; in the checkout, with its tests." + ("" if one.direct else " Another package brings it in."),
         {"severity": one.severity, "direct": one.direct, "fix": one.fix},
@@ -55,44 +57,25 @@ def _vulnerable(one: Vulnerability) -> Finding:
 
 
 def _clean(packages: int) -> Finding:
-    return Topic("npm:audit", "npm audit", "G73").finding(
-        Level.OK, f"none of {packages} packages has a known vulnerability", "no known vulnerability"
-    )
+    said = f"none of {packages} packages has a known vulnerability"
+    return _AUDIT.finding(Level.OK, said, "no known vulnerability")
 
 
-def _of_lock(files: Files) -> list[Finding]:
+def _of_lock(files: Files) -> Iterator[Finding]:
     """What the audit could not see, so that "clean" is not taken for more than it is."""
-    findings = []
     if files.missing:
-        findings.append(
-            _unseen(
-                "npm:lock:missing",
-                Level.WARNING,
-                "Dependencies that package-lock.json lacks",
-                files.missing,
-                "npm install --package-lock-only, then commit the lock: these were not audited.",
-                "G73",
-            )
-        )
+        remedy = "npm install --package-lock-only, then commit the lock: these were not audited."
+        topic = _LOCK.part("missing", "Dependencies that package-lock.json lacks")
+        yield _unseen(topic, Level.WARNING, files.missing, remedy)
     if files.foreign:
-        findings.append(
-            _unseen(
-                "npm:lock:foreign",
-                Level.ADVISORY,
-                "Packages from elsewhere than the registry",
-                files.foreign,
-                "Follow their own advisories: no registry knows these (git, file or URL).",
-                "G73",
-            )
-        )
-    return findings
+        remedy = "Follow their own advisories: no registry knows these (git, file or URL)."
+        topic = _LOCK.part("foreign", "Packages from elsewhere than the registry")
+        yield _unseen(topic, Level.ADVISORY, files.foreign, remedy)
 
 
-def _unseen(key: str, level: Level, subject: str, names: tuple[str, ...], remedy: str, guide: str) -> Finding:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return Topic(key, subject, guide).finding(
-        level, f"{len(names)}: {', '.join(name[:100] for name in names[:NAMED])}{more}", "none", remedy
-    )
+def _unseen(topic: Topic, level: Level, names: tuple[str, ...], remedy: str) -> Finding:
+    said = listed([name[:100] for name in names], NAMED)
+    return topic.finding(level, f"{len(names)}: {said}", "none", remedy)
 
 
 def outdated(npm: Npm) -> Looked:
@@ -103,15 +86,15 @@ def outdated(npm: Npm) -> Looked:
             raise NotRun(f"{MANIFEST}: found no dependency from a registry, expected one or more")
         found = read_outdated(npm.run(files, "outdated"), files)
     except NotRun as reason:
-        return Looked((_not_run("npm:outdated", "npm outdated", "G74", reason),))
+        return Looked((_not_run(_OUTDATED, reason),))
     lags = Counter(one.lag for one in found.outdated)
     samples = tuple(
         Sample("npm_outdated", float(lags[lag]), "packages", lag) for lag in ("major", "minor", "patch", "other")
     )
     findings = [_behind(one) for one in found.outdated[:SHOWN]]
     if rest := found.outdated[SHOWN:]:
-        subject = "Outdated packages beyond those shown"
-        findings.append(_more("npm:outdated:more", subject, "G74", len(rest), Level.ADVISORY))
+        topic = _OUTDATED.part("more", "Outdated packages beyond those shown")
+        findings.append(_more(topic, len(rest), Level.ADVISORY))
     if found.unseen:
         findings.append(_not_named(found.unseen))
     return Looked(tuple(findings) or (_current(len(files.direct)),), samples)
@@ -122,13 +105,13 @@ def _not_named(names: tuple[str, ...]) -> Finding:
         "The registry does not know these, refuses them, or has no version that package.json allows: see "
         "targets.<target>.checkout.registry in config/maintenance.yaml, and npm outdated in the checkout."
     )
-    subject = "Dependencies of which npm outdated said nothing"
-    return _unseen("npm:outdated:unseen", Level.UNKNOWN, subject, names, remedy, "G74")
+    topic = _OUTDATED.part("unseen", "Dependencies of which npm outdated said nothing")
+    return _unseen(topic, Level.UNKNOWN, names, remedy)
 
 
 def _behind(one: Outdated) -> Finding:
     allowed = one.wanted == one.latest
-    return Topic(f"npm:outdated:{one.package}", f"npm package {one.package}", "G74").finding(
+    return _OUTDATED.part(one.package, f"npm package {one.package}").finding(
         Level.ADVISORY,
         f"{one.current or 'not in the lock'}, the latest is {one.latest} ({one.lag})",
         "the latest version",
@@ -140,22 +123,17 @@ def _behind(one: Outdated) -> Finding:
 
 
 def _current(packages: int) -> Finding:
-    return Topic("npm:outdated", "npm outdated", "G74").finding(
-        Level.OK, f"all of {packages} direct dependencies are at their latest version", "the latest version"
-    )
+    said = f"all of {packages} direct dependencies are at their latest version"
+    return _OUTDATED.finding(Level.OK, said, "the latest version")
 
 
-def _more(key: str, subject: str, guide: str, count: int, level: Level) -> Finding:
-    return Topic(key, subject, guide).finding(
-        level,
-        f"{count} more; the worst {SHOWN} are shown",
-        "none",
-        "Mend those that are shown first; npm in the checkout lists all.",
-    )
+def _more(topic: Topic, count: int, level: Level) -> Finding:
+    remedy = "Mend those that are shown first; npm in the checkout lists all."
+    return topic.finding(level, f"{count} more; the worst {SHOWN} are shown", "none", remedy)
 
 
-def _not_run(key: str, subject: str, guide: str, reason: NotRun) -> Finding:
-    return Topic(key, subject, guide).finding(
+def _not_run(topic: Topic, reason: NotRun) -> Finding:
+    return topic.finding(
         Level.UNKNOWN,
         f"not collected: {reason}",
         "npm's answer as JSON",

@@ -12,6 +12,7 @@ from typing import Any
 from upkeep.areas.performance.slow_queries import EXPLAIN
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.statements import redact
+from upkeep.core.units import listed
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
 from upkeep.wires.functions.contract import ContractError
@@ -212,10 +213,7 @@ def text(value: str) -> str:
 
 
 def _listed(lines: list[str]) -> str:
-    if not lines:
-        return ""
-    more = f"; and {len(lines) - TOLD} more" if len(lines) > TOLD else ""
-    return f" ({'; '.join(lines[:TOLD])}{more})"
+    return f" ({listed(lines, TOLD, '; ', rest='; and')})" if lines else ""
 
 
 def _measured(value: float | None, unit: str) -> str:

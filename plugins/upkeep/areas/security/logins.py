@@ -21,8 +21,6 @@ SHOWN = 50
 MOST_REFUSED = 5
 #: Addresses with service-role requests that one look holds against the allowed networks.
 MOST_ADDRESSES = 10_000
-#: A clock may be ahead of the ledger's by this much.
-SKEW = timedelta(minutes=5)
 _FAILED = Topic("failed_logins", "Failed logins", "G70")
 
 

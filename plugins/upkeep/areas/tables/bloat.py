@@ -10,7 +10,7 @@ from upkeep.areas.look import Check, Look
 from upkeep.areas.tables import bloat_measurement, constraints, domains, vacuum
 from upkeep.areas.tables.bloat_measurement import Bloat, Extension
 from upkeep.core.findings import Finding, Level, Sample, Topic
-from upkeep.core.units import size
+from upkeep.core.units import listed, size
 from upkeep.ledger.write import Looked
 from upkeep.settings.reindex import Reindex
 from upkeep.wires.database import Row
@@ -114,7 +114,7 @@ def _table(name: str, heaps: Sequence[tuple[Row, Bloat]], config: Reindex, plann
         level, ""
     )
     return Topic(f"bloat:table:{name}", f"{name} {_TABLE.get(level, 'is not bloated')}", "G54").finding(
-        level, _sum(heaps) + _first(shown) or "it is empty", _LIMIT.format(limit), remedy
+        level, _sum(heaps) + listed(shown, NAMED, "; ", rest="; and") or "it is empty", _LIMIT.format(limit), remedy
     )
 
 
@@ -126,12 +126,6 @@ def _sum(heaps: Sequence[tuple[Row, Bloat]]) -> str:
     known = [(row["bytes"], heap.percent) for row, heap in heaps if heap.percent is not None]
     share = f", {sum(bytes_ * percent for bytes_, percent in known) / total:.0f} %" if len(known) == len(heaps) else ""
     return f"{len(heaps)} partitions, {size(total)}{share} in all; "
-
-
-def _first(shown: Sequence[str]) -> str:
-    """The first few, and how many more there are."""
-    more = f"; and {len(shown) - NAMED} more" if len(shown) > NAMED else ""
-    return "; ".join(shown[:NAMED]) + more
 
 
 def _vacuum(over: Sequence[tuple[Row, Bloat]], planned: Set[int]) -> str:
@@ -163,7 +157,8 @@ def _indexes(name: str, table: str, judged: Sequence[_Judged], limit: float) -> 
     estimate = "It is an estimate, and nothing is proposed by it: measure it (pgstattuple, reindex.measure_max_bytes)."
     return Topic(f"bloat:{name}", f"Indexes of {name} {subject}", _GUIDE.get(table, "G54")).finding(
         level,
-        _first([str(one) for one in over or unknown or judged]) or "none is as large as reindex.min_bytes",
+        listed([str(one) for one in over or unknown or judged], NAMED, "; ", rest="; and")
+        or "none is as large as reindex.min_bytes",
         _LIMIT.format(limit),
         {
             Level.ADVISORY: proposed if measured else estimate,

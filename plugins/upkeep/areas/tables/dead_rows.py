@@ -7,6 +7,7 @@ from dataclasses import replace
 from upkeep.areas.look import Check, Look
 from upkeep.areas.tables import vacuum
 from upkeep.core.findings import Finding, Level, Sample, Topic
+from upkeep.core.units import listed
 from upkeep.ledger.write import Looked
 from upkeep.wires import queries
 from upkeep.wires.database import Row
@@ -65,8 +66,7 @@ def _table(name: str, rows: list[Row]) -> Finding:
     detail = f"{dead:,} of {live + dead:,} rows are dead ({percent:.1f} %), {changed:,} changed since the last ANALYZE"
     parts = [part for row in rows if (part := f"{row['schema']}.{row['table']}") != name]
     if parts:
-        more = f" and {len(parts) - NAMED} more" if len(parts) > NAMED else ""
-        detail += f"; partitions: {len(parts)} ({', '.join(parts[:NAMED])}{more})"
+        detail += f"; partitions: {len(parts)} ({listed(parts, NAMED)})"
     verb = "VACUUM" if any(row["vacuum"] for row in rows) else "ANALYZE"
     return _finding(f"dead_rows:{name}", Level.ADVISORY, f"{name} needs {verb}", detail)
 

@@ -17,6 +17,7 @@ from psycopg import sql
 from upkeep.areas.tables.constraints import MOST, Count
 from upkeep.core.findings import Finding, Level
 from upkeep.core.text import visible
+from upkeep.core.units import listed
 from upkeep.gate.plans.statements import copyable
 from upkeep.wires.database import Row, Session
 
@@ -103,6 +104,4 @@ def name(row: Row) -> str:
 
 
 def _names(columns: Iterable[list[str]]) -> str:
-    named = [".".join(column) for column in columns]
-    more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
-    return f"{', '.join(named[:NAMED])}{more}"
+    return listed([".".join(column) for column in columns], NAMED)

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from upkeep.wires.functions import database_models as db
 from upkeep.wires.functions import models
-from upkeep.wires.functions.models import Answer, Request
+from upkeep.wires.functions.models import Answer, Request, answer
 
 __all__ = [
     "FUNCTIONS",
@@ -54,31 +54,31 @@ class Action:
     echoes_period: bool = False
 
 
-_HEALTH_CHECK = Action(models.HealthCheckRequest, models.FunctionHealthAnswer)
+_HEALTH_CHECK = Action(models.HealthCheckRequest, answer(models.FunctionHealth))
 
 FUNCTIONS: Mapping[str, Mapping[str, Action]] = {
     "production-monitoring": {
-        "system_status": Action(models.SystemStatusRequest, models.SystemStatusAnswer),
-        "health_check": Action(models.HealthCheckRequest, models.HealthCheckAnswer),
-        "performance_report": Action(models.PerformanceReportRequest, models.PerformanceReportAnswer),
+        "system_status": Action(models.SystemStatusRequest, answer(models.SystemStatus)),
+        "health_check": Action(models.HealthCheckRequest, answer(models.HealthCheck)),
+        "performance_report": Action(models.PerformanceReportRequest, answer(models.PerformanceReport)),
     },
     "error-tracking": {
         "health_check": _HEALTH_CHECK,
-        "get_error_analytics": Action(models.ErrorAnalyticsRequest, models.ErrorAnalyticsAnswer, echoes_period=True),
-        "get_error_trends": Action(models.ErrorTrendsRequest, models.ErrorTrendsAnswer, echoes_period=True),
-        "get_errors": Action(models.ErrorsRequest, models.ErrorsAnswer, echoes_period=True),
+        "get_error_analytics": Action(models.ErrorAnalyticsRequest, answer(models.ErrorAnalytics), echoes_period=True),
+        "get_error_trends": Action(models.ErrorTrendsRequest, answer(models.ErrorTrends), echoes_period=True),
+        "get_errors": Action(models.ErrorsRequest, answer(models.Errors), echoes_period=True),
     },
     "database-scalability": {
         "health_check": _HEALTH_CHECK,
-        "performance_analysis": Action(db.PerformanceAnalysisRequest, db.PerformanceAnalysisAnswer),
-        "index_recommendations": Action(db.IndexRecommendationsRequest, db.IndexRecommendationsAnswer),
-        "scalability_report": Action(db.ScalabilityReportRequest, db.ScalabilityReportAnswer),
-        "query_optimization": Action(db.QueryOptimizationRequest, db.QueryOptimizationAnswer),
-        "database_metrics": Action(db.DatabaseMetricsRequest, db.DatabaseMetricsAnswer),
+        "performance_analysis": Action(db.PerformanceAnalysisRequest, answer(db.PerformanceAnalysis)),
+        "index_recommendations": Action(db.IndexRecommendationsRequest, answer(db.IndexRecommendations)),
+        "scalability_report": Action(db.ScalabilityReportRequest, answer(db.ScalabilityReport)),
+        "query_optimization": Action(db.QueryOptimizationRequest, answer(db.QueryOptimization)),
+        "database_metrics": Action(db.DatabaseMetricsRequest, answer(db.DatabaseMetrics)),
     },
     "gdpr-compliance": {
         "health_check": _HEALTH_CHECK,
-        "compliance_report": Action(db.ComplianceReportRequest, db.ComplianceReportAnswer, echoes_period=True),
+        "compliance_report": Action(db.ComplianceReportRequest, answer(db.ComplianceReport), echoes_period=True),
     },
     "trust-scorer": {"health_check": _HEALTH_CHECK},
     "vibe-analyzer": {"health_check": _HEALTH_CHECK},

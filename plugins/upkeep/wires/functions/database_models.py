@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from upkeep.wires.functions.models import Answer, Asked, Count, Number, PeriodEcho, Request, TimeWindow, Told
+from upkeep.wires.functions.models import Asked, Count, Number, PeriodEcho, Request, TimeWindow, Told
 
 TableText = Annotated[str, Field(description="schema.table, without quotes")]
 
@@ -52,10 +52,6 @@ class PerformanceAnalysis(Told):
     statistics_since: Annotated[AwareDatetime | None, Field(description="when statements were last reset")] = None
 
 
-class PerformanceAnalysisAnswer(Answer):
-    result: PerformanceAnalysis
-
-
 class TableFilters(BaseModel):
     """Which tables to look at, as ``table`` or ``schema.table``; without ``include_tables`` all."""
 
@@ -92,10 +88,6 @@ class IndexRecommendations(Told):
     unused: list[UnusedIndex]
 
 
-class IndexRecommendationsAnswer(Answer):
-    result: IndexRecommendations
-
-
 class ScalabilityReportRequest(Request):
     """The database's expected metrics (G44-G48), or what would have to grow (G94-G98)."""
 
@@ -128,10 +120,6 @@ class ScalabilityReport(Told):
     recommendations: list[Recommendation] = []
 
 
-class ScalabilityReportAnswer(Answer):
-    result: ScalabilityReport
-
-
 class QueryFilters(BaseModel):
     """``min_duration``: the least mean time of a statement, in milliseconds."""
 
@@ -161,10 +149,6 @@ class QueryOptimization(Told):
         return self
 
 
-class QueryOptimizationAnswer(Answer):
-    result: QueryOptimization
-
-
 class DatabaseMetricsRequest(Request):
     """What of the database's room is taken (G90)."""
 
@@ -185,10 +169,6 @@ class DatabaseMetrics(Told):
     connections: Count
     max_connections: Count
     available_connections: Annotated[Count | None, Field(description="max_connections less the reserved ones")] = None
-
-
-class DatabaseMetricsAnswer(Answer):
-    result: DatabaseMetrics
 
 
 # gdpr-compliance -------------------------------------------------------------------------------------------
@@ -224,7 +204,3 @@ class ComplianceReport(Told):
     processing_without_legal_basis: Count
     oldest_rows: Annotated[dict[str, AwareDatetime | None], Field(description="by log table; null: empty")]
     findings: list[ComplianceFinding]
-
-
-class ComplianceReportAnswer(Answer):
-    result: ComplianceReport

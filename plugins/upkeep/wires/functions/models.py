@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, create_model, model_validator
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
@@ -62,6 +62,11 @@ class Answer(Told):
         return super().model_dump(**{"exclude_unset": True, **options})
 
 
+def answer(result: type[Told]) -> type[Answer]:
+    """The model of an answer with this result, called after it: ``ErrorsAnswer`` of ``Errors``."""
+    return create_model(f"{result.__name__}Answer", __base__=Answer, result=(result, ...))
+
+
 class PeriodEcho(Told):
     """The period an answer is about: from ``start`` to before ``end``."""
 
@@ -82,10 +87,6 @@ class FunctionHealth(Told):
     """The health of one function; that it answers, and how fast, is what we judge (G38-G43)."""
 
     overall_health_percent: Number | None = None
-
-
-class FunctionHealthAnswer(Answer):
-    result: FunctionHealth
 
 
 # production-monitoring -------------------------------------------------------------------------------------
@@ -123,18 +124,10 @@ class SystemStatus(Told):
     host: Host | None = None
 
 
-class SystemStatusAnswer(Answer):
-    result: SystemStatus
-
-
 class HealthCheck(Told):
     """The health of the whole platform: the one field that the guide itself shows (G31)."""
 
     overall_health_percent: Number
-
-
-class HealthCheckAnswer(Answer):
-    result: HealthCheck
 
 
 class PerformanceReportRequest(Request):
@@ -168,10 +161,6 @@ class PerformanceReport(Told):
     trend: list[PerformanceBucket] = []
 
 
-class PerformanceReportAnswer(Answer):
-    result: PerformanceReport
-
-
 # error-tracking --------------------------------------------------------------------------------------------
 
 
@@ -196,10 +185,6 @@ class ErrorAnalytics(Told):
     top_messages: list[ErrorMessage] = []
 
 
-class ErrorAnalyticsAnswer(Answer):
-    result: ErrorAnalytics
-
-
 class ErrorTrendsRequest(Asked):
     """Errors over time (G22)."""
 
@@ -218,10 +203,6 @@ class ErrorTrends(Told):
     total_errors: Count
     bucket: Literal["hour", "day"] | None = None
     trend: list[ErrorBucket]
-
-
-class ErrorTrendsAnswer(Answer):
-    result: ErrorTrends
 
 
 class ErrorFilters(BaseModel):
@@ -260,7 +241,3 @@ class Errors(Told):
         if self.total < len(self.errors):
             raise ValueError(f"found total {self.total} beside {len(self.errors)} rows, expected at least as many")
         return self
-
-
-class ErrorsAnswer(Answer):
-    result: Errors
