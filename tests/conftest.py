@@ -21,7 +21,7 @@ pytest.register_assert_rewrite("tests.stages")
 
 from tests.stages import hostile  # noqa: E402  # its assertions are to say what they compared
 
-pytest_plugins = ["tests.coverage_table", "tests.stages.applying"]
+pytest_plugins = ["tests.coverage_table", "tests.stages.applying", "tests.stages.ledger"]
 
 if hostile.EVERYWHERE:
     hostile.everywhere()

@@ -31,12 +31,12 @@ from sandbox.ports import free_port
 from sandbox.postgres import HOST, Cluster
 from sandbox.target import OWNER
 from sandbox.twin import keys
-from tests.stages.deployment import LEGACY_KEY, SECRET, SECRET_KEY, twin
 from tests.stages.forks import Forks, forks
 from tests.stages.pgbouncer import pooler
 from tests.stages.server import Server, answer
 from tests.stages.signing import CONNECTION, SIGNING
 from tests.stages.standby import standby
+from tests.stages.twin import LEGACY_KEY, SECRET, SECRET_KEY, running
 from upkeep.areas.registry import CHECKS
 from upkeep.cli.check.collect import CALLS, missing
 from upkeep.ledger.migrations.upgrade import upgrade
@@ -254,9 +254,9 @@ def deployment(
             with psycopg.connect(cluster.dsn(database_name)) as opened:
                 ((pin,),) = opened.execute(queries.load(query).encode()).fetchall()
                 pins.append(str(pin))
-        with twin(reader, folder) as url, forks(folder) as forked:
+        with running(reader, folder) as twin, forks(folder) as forked:
             connections = {
-                "upkeep_functions": {"conn_type": "http", "host": url, "password": LEGACY_KEY},
+                "upkeep_functions": {"conn_type": "http", "host": twin.url, "password": LEGACY_KEY},
                 "upkeep_target_read": connection(target, "upkeep_read", role_passwords["upkeep_read"]),
                 "upkeep_target_maintain": connection(target, "upkeep_maintain", role_passwords["upkeep_maintain"]),
                 "upkeep_slack": {"conn_type": "slackwebhook", "password": "T000/B000/S3CRETTOKEN"},

@@ -12,7 +12,6 @@ from typing import Any, cast
 import psycopg
 import pytest
 
-from tests.stages import ledger as test_ledger
 from tests.stages.ledger import Ledger
 from tests.stages.signing import SIGNER, SIGNING, config_folder
 from upkeep.core import windows
@@ -31,7 +30,6 @@ with warnings.catch_warnings():
     from upkeep.flow.dag import Flow
     from upkeep.flow.report_data.signatures import signing_of_run, work_ended
 
-book = test_ledger.book
 DUE = datetime(2026, 11, 10, 9, 0, tzinfo=UTC)
 
 

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from sandbox.postgres import Cluster
 from tests.stages.forgeries import TABLES, Forger, Forgery
-from tests.stages.ledger import CLOCKS, Ledger, create, drawn, upgrade
+from tests.stages.ledger import CLOCKS, Ledger, upgraded
 from tests.stages.signing import SIGNER, SIGNING
 from tests.stages.stage import HOUR, Stage
 from upkeep.core.windows import Window, WindowKind
@@ -137,10 +137,7 @@ def done(book: Ledger, stored: StoredPlan, action: str) -> None:
 @pytest.fixture(scope="module")
 def book(cluster: Cluster) -> Iterator[Ledger]:
     """A ledger with the rows of three plans, written in turns; what stood in its owner's way fell already."""
-    found = drawn(cluster)
-    try:
-        create(found)
-        upgrade(found)
+    with upgraded(cluster) as found:
         three = [planned(found, number) for number in range(3)]
         for action in ("1", "2"):
             for stored in three:
@@ -159,8 +156,6 @@ def book(cluster: Cluster) -> Iterator[Ledger]:
             connection.execute("DROP TRIGGER permit_holds ON upkeep.permits")
             connection.execute("DROP INDEX upkeep.decisions_person_idx")
         yield found
-    finally:
-        found.drop()
 
 
 @contextmanager

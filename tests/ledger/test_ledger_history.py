@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from tests.stages import ledger as test_ledger
 from tests.stages.ledger import DAY, DUE, Ledger, finding, later, record, write
 from upkeep.areas.health.latencies import Timed, judge, last_called
 from upkeep.core.findings import Level, Sample
@@ -27,8 +26,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
     from upkeep.flow.ends import ReportOperator
 
-book = test_ledger.book
-window = test_ledger.window
 
 CONFIG = settings(ROOT / "config")
 CPU = "cpu_usage"

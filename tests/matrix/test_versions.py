@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.postgres import Cluster
 from tests.areas.database import test_sizes as same
-from tests.stages.platform import Platform, bare, grant, login  # noqa: F401  # bare is a fixture
+from tests.stages.platform import Platform, bare, login, started  # noqa: F401  # bare is a fixture
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import CHECKS, find
 from upkeep.core.findings import Level
@@ -190,15 +190,8 @@ class SmallCluster(Cluster):
 def small(new_cluster: Callable[[], Cluster]) -> Iterator[Platform]:
     """The small server's database, with the project's own grants for its reader."""
     one = new_cluster()
-    cluster = SmallCluster(one.data, one.port, one.password)
-    server = cluster.start()
-    try:
-        with login(cluster, cluster.dsn("postgres"), "Reader") as reader:
-            platform = Platform(cluster.dsn("postgres"), reader, "Reader")
-            grant(platform)
-            yield platform
-    finally:
-        cluster.stop(server)
+    with started(SmallCluster(one.data, one.port, one.password)) as platform:
+        yield platform
 
 
 if MAJOR < 16:  # from 16 on they run where they stand

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox import history
 from sandbox.postgres import Cluster
-from tests.stages.ledger import Ledger, create, drawn, upgrade
+from tests.stages.ledger import Ledger, upgraded
 from upkeep.areas.baselines.propose import proposals_from_ledger
 from upkeep.areas.thresholds.propose import proposals_from_ledger as propose_proposals_from_ledger
 from upkeep.settings.base import ROOT
@@ -22,13 +22,8 @@ CONFIG = settings(ROOT / "config")
 @pytest.fixture
 def book(cluster: Cluster) -> Iterator[Ledger]:
     """A ledger of the test's own."""
-    found = drawn(cluster)
-    try:
-        create(found)
-        upgrade(found)
+    with upgraded(cluster) as found:
         yield found
-    finally:
-        found.drop()
 
 
 def reconstruct(book: Ledger, target_dsn: str) -> int:

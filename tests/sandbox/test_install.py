@@ -16,7 +16,7 @@ import yaml
 
 from sandbox import target
 from sandbox.postgres import HOST, Cluster, bin_dir
-from tests.stages.deployment import LEGACY_KEY, twin
+from tests.stages.twin import LEGACY_KEY, running
 from upkeep.settings.base import ROOT
 
 PAGE = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
@@ -104,8 +104,8 @@ def test_the_page_is_enough_to_install_from(new_cluster: Callable[[], Cluster], 
         (people,) = blocks("yaml")
         (tmp_path / "people.yaml").write_text(people)
         assert set(yaml.safe_load(people)) == {"people", "roles"}
-        with twin(functions, tmp_path) as url:
-            environ = variables(cluster, tmp_path, url)
+        with running(functions, tmp_path) as twin:
+            environ = variables(cluster, tmp_path, twin.url)
             text = script(tmp_path, tmp_path / "airflow")
             argv = ["bash", "-c", text]
             done = subprocess.run(argv, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -10,7 +10,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.stages import ledger as test_ledger
 from tests.stages import twin as test_twin
 from tests.stages import weeks as test_ledger_weeks
 from tests.stages.twin import LEGACY, Twin, add_requests, delete_requests
@@ -28,7 +27,7 @@ with warnings.catch_warnings():
     from upkeep.flow.operators import CallOperator
 
 platform, twin_dsn, twin, target = test_twin.platform, test_twin.twin_dsn, test_twin.twin, test_twin.target
-book, connected = test_ledger.book, test_ledger_weeks.connected
+connected = test_ledger_weeks.connected
 
 SHIPPED = settings(ROOT / "config")
 CALLS: list[tuple[str, str, dict[str, Any], str]] = [

@@ -1,4 +1,4 @@
-"""What tests share of answers."""
+"""What a healthy platform's functions answer."""
 
 from __future__ import annotations
 

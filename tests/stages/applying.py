@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.postgres import Cluster
 from tests.stages.answers import HEALTHY
-from tests.stages.ledger import Ledger, create, drawn, upgrade
+from tests.stages.ledger import Ledger, upgraded
 from tests.stages.server import Server, answer
 from tests.stages.signing import CONNECTION, config_folder
 from tests.stages.stage import Stage, uri
@@ -24,13 +24,8 @@ STATUS = json.dumps(HEALTHY | {"result": HEALTHY["result"] | {"metrics": METRICS
 @pytest.fixture(scope="session")
 def kept(cluster: Cluster) -> Iterator[Ledger]:
     """The ledger; each test writes under a target of its own."""
-    found = drawn(cluster)
-    try:
-        create(found)
-        upgrade(found)
+    with upgraded(cluster) as found:
         yield found
-    finally:
-        found.drop()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What tests share of backups."""
+"""WAL segments that are archived while a test waits."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What tests share of capacity."""
+"""A history of sizes, as capacity and scaling are judged from it."""
 
 from __future__ import annotations
 

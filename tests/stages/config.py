@@ -1,4 +1,4 @@
-"""What tests share of settings."""
+"""A copy of the shipped configuration to spoil, and the message that refuses it."""
 
 from __future__ import annotations
 

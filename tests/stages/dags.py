@@ -1,4 +1,4 @@
-"""What tests share of dags."""
+"""The DAGs as a fresh process parses them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests share of drop."""
+"""A stage whose plan drops indexes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests share of indexes."""
+"""The looks at indexes and tables, as the reader carries them out."""
 
 from __future__ import annotations
 

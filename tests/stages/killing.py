@@ -1,4 +1,4 @@
-"""What tests share of killed."""
+"""Killing a process that applies a plan, and the patience to see what is left."""
 
 from __future__ import annotations
 

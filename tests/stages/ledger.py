@@ -1,4 +1,4 @@
-"""What tests share of ledger."""
+"""A ledger with its roles, a window, and steps that are written into it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -132,9 +132,9 @@ def upgrade(found: Ledger) -> None:
         connection.execute(grants.encode())
 
 
-@pytest.fixture(scope="module")
-def book(cluster: Cluster) -> Iterator[Ledger]:
-    """One upgraded ledger for the module; each test writes under a target of its own."""
+@contextmanager
+def upgraded(cluster: Cluster) -> Iterator[Ledger]:
+    """A ledger of this version, dropped at the end."""
     found = drawn(cluster)
     try:
         create(found)
@@ -142,6 +142,13 @@ def book(cluster: Cluster) -> Iterator[Ledger]:
         yield found
     finally:
         found.drop()
+
+
+@pytest.fixture(scope="module")
+def book(cluster: Cluster) -> Iterator[Ledger]:
+    """One upgraded ledger for the module; each test writes under a target of its own."""
+    with upgraded(cluster) as found:
+        yield found
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What tests share of logins."""
+"""The guide's log tables, empty, what is written into them, and the looks at them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests share of plans."""
+"""One action of a plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests share of sizes."""
+"""A database with its superuser and the reader that checks come with."""
 
 from __future__ import annotations
 
@@ -99,6 +99,19 @@ def grant(platform: Platform) -> None:
     name = str(psycopg.conninfo.conninfo_to_dict(platform.admin)["dbname"])
     with psycopg.connect(platform.admin, autocommit=True) as connection:
         connection.execute(database.script("setup/target_grants", role=platform.role, database=name).encode())
+
+
+@contextmanager
+def started(cluster: Cluster) -> Iterator[Platform]:
+    """A server of its own with its reader, who has the project's own grants; stopped at the end."""
+    server = cluster.start()
+    try:
+        with login(cluster, cluster.dsn("postgres"), "Reader") as reader:
+            platform = Platform(cluster.dsn("postgres"), reader, "Reader")
+            grant(platform)
+            yield platform
+    finally:
+        cluster.stop(server)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What tests share of thresholds."""
+"""A stage with a history of daily windows, from which thresholds are proposed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans.model import Action, Proposal, numbered
 from upkeep.ledger.write import Looked, StepRecord, add_step, open_window
 from upkeep.settings.base import ROOT
-from upkeep.settings.load import settings
+from upkeep.settings.load import Settings, settings
 
 SHIPPED = settings(ROOT / "config")
 ERRORS = "error_rate"
@@ -56,13 +56,17 @@ def days(stage: Stage, values: list[float], metric: str = ERRORS, first: int = 1
         measured(stage, day(stage, ago), value, metric=metric)
 
 
-def proposals(stage: Stage, taken: tuple[Action, ...] = ()) -> list[Proposal]:
-    """What the plan of a window would propose now; both roles of the tests' config must agree."""
-    roles = {**SHIPPED.maintenance.approval.roles, KIND: ROLES}
+def both(kind: str) -> Settings:
+    """The shipped config in which both roles of the tests must agree to a kind."""
+    roles = {**SHIPPED.maintenance.approval.roles, kind: ROLES}
     approval = SHIPPED.maintenance.approval.model_copy(update={"roles": roles})
-    asked = SHIPPED.model_copy(update={"maintenance": SHIPPED.maintenance.model_copy(update={"approval": approval})})
+    return SHIPPED.model_copy(update={"maintenance": SHIPPED.maintenance.model_copy(update={"approval": approval})})
+
+
+def proposals(stage: Stage, taken: tuple[Action, ...] = ()) -> list[Proposal]:
+    """What the plan of a window would propose now."""
     with stage.ledger.session() as session:
-        return proposals_from_ledger(session, stage.name, asked, taken, datetime.now(UTC))
+        return proposals_from_ledger(session, stage.name, both(KIND), taken, datetime.now(UTC))
 
 
 def planned(stage: Stage, found: list[Proposal] | None = None) -> StoredPlan:

@@ -1,4 +1,4 @@
-"""What tests share of bad databases."""
+"""What every check finds in a database, and the reader that it comes with."""
 
 from __future__ import annotations
 

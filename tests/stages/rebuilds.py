@@ -1,4 +1,4 @@
-"""What tests share of reindex."""
+"""A stage whose plan rebuilds bloated indexes."""
 
 from __future__ import annotations
 

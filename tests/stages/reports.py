@@ -1,4 +1,4 @@
-"""What tests share of reports."""
+"""A daily report, its parts, and its page as a browser reads it."""
 
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser

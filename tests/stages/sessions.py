@@ -1,4 +1,4 @@
-"""What tests share of database."""
+"""Sessions of a server: ways to it, who runs what, and waiting until something is so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests share of twin."""
+"""A functions twin that runs over a seeded database, and what is changed in there."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def running(dsn: str, folder: Path, **environment: str) -> Iterator[Twin]:
 
 
 def _wait_for(twin: Twin, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         try:
             requests.get(f"{twin.url}/openapi.json", timeout=5)

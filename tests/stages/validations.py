@@ -1,4 +1,4 @@
-"""What tests share of validate."""
+"""A stage whose plan validates constraints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests share of reports weekly."""
+"""A weekly report with its plan, and what became of that."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

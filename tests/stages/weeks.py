@@ -1,14 +1,12 @@
-"""What tests share of ledger weeks."""
+"""Weekly windows with a number each, and a ledger that the tasks are connected to."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.stages import ledger as test_ledger
 from tests.stages.ledger import DAY, Ledger, later, record
 from upkeep.core.findings import Sample
 from upkeep.core.windows import Window
@@ -17,12 +15,6 @@ from upkeep.ledger.write import StepRecord
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # Airflow's own imports warn
-
-
-book = test_ledger.book
-window = test_ledger.window
 WEEK = 7 * DAY
 
 

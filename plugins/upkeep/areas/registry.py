@@ -12,16 +12,15 @@ from upkeep.areas.capacity import assessment
 from upkeep.areas.compliance import consents
 from upkeep.areas.costs import look as costs
 from upkeep.areas.database import expectations, sizes
-from upkeep.areas.database.sizes import GROWTH_BASE
 from upkeep.areas.documents import look as documents
 from upkeep.areas.health import latencies, overnight_alerts, server
 from upkeep.areas.indexes import look as indexes
 from upkeep.areas.integrations import look as integrations
-from upkeep.areas.look import Check, Inspection, Look, carry_out
+from upkeep.areas.look import Check, Inspection
 from upkeep.areas.patches import npm, scan_age, versions
 from upkeep.areas.performance import slow_queries, trends
 from upkeep.areas.security import access, access_review, keys, logins, permissions
-from upkeep.areas.security.audit import checks as audit
+from upkeep.areas.security.audit import ask as audit
 from upkeep.areas.tables import bloat, dead_rows, freeze_age
 from upkeep.areas.thresholds import look as thresholds
 
@@ -69,6 +68,3 @@ def find(name: str) -> Check:
         return CHECKS[name]
     except KeyError:
         raise LookupError(f"found no check {name!r}, expected one of: {', '.join(sorted(CHECKS))}") from None
-
-
-__all__ = ["CHECKS", "GROWTH_BASE", "Check", "Look", "carry_out", "find"]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from upkeep.core.findings import Finding, Level
 from upkeep.core.units import count, number
-from upkeep.report.plots import BOTTOM, LEFT, RIGHT, TOP
+from upkeep.report.plots import LEFT, RIGHT, height
 
 #: How the keys of the findings that are drawn begin; drift and rows have no history.
 PREFIX = "baseline:"
@@ -60,7 +60,7 @@ def _drawn(finding: Finding, seen: Mapping[str, Any]) -> Drawn:
     first, last = history[0][0], history[-1][0]
 
     def place(day: float, value: float) -> str:
-        return f"{LEFT + (RIGHT - LEFT) * (day - first) / ((last - first) or 1):.1f},{_y(value, axis):g}"
+        return f"{LEFT + (RIGHT - LEFT) * (day - first) / ((last - first) or 1):.1f},{height(value, axis):g}"
 
     unit = seen["unit"]
     parts = [f"{number(values[0])} to {number(values[-1])} {unit} in {count(len(values), 'window')}"]
@@ -85,13 +85,8 @@ def _axis(lines: list[float], values: list[float], *, rises: bool) -> tuple[floa
     return min(low, lowest) - 0.05 * room, max(high, highest) + 0.05 * room
 
 
-def _y(value: float, axis: tuple[float, float]) -> float:
-    low, high = axis
-    return round(BOTTOM - (BOTTOM - TOP) * (min(max(value, low), high) - low) / (high - low), 1)
-
-
 def _line(value: float | None, end: float | None, axis: tuple[float, float]) -> Line | None:
     if value is None or end is None:
         return None
-    ys = sorted((_y(value, axis), _y(end, axis)))
-    return Line(_y(value, axis), ys[0], round(ys[1] - ys[0], 1), number(value))
+    ys = sorted((height(value, axis), height(end, axis)))
+    return Line(height(value, axis), ys[0], round(ys[1] - ys[0], 1), number(value))

@@ -5,13 +5,12 @@ Unlike in ``plots`` the horizontal axis is time: a slope is only one where days 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from upkeep.core.units import size
-from upkeep.report.plots import BOTTOM, LEFT, RIGHT, TOP
+from upkeep.report.plots import LEFT, RIGHT, height
 
 #: The key of the finding that is drawn, and what of its metadata.
 KEY = "capacity:forecast"
@@ -48,7 +47,7 @@ def forecast(metadata: Mapping[str, Any]) -> Drawn | None:
 
     def place(day: float, value: float) -> str:
         x = LEFT + (RIGHT - LEFT) * (day - history[0][0]) / (until - history[0][0])
-        return f"{x:.1f},{_y(value, roof):g}"
+        return f"{x:.1f},{height(value, (0.0, roof)):g}"
 
     start = place(history[-1][0], last)
     return Drawn(
@@ -57,14 +56,9 @@ def forecast(metadata: Mapping[str, Any]) -> Drawn | None:
             [start, *(place(row[0], row[3]) for row in path), *(place(row[0], row[1]) for row in path[::-1])]
         ),
         middle=" ".join([start, *(place(row[0], row[2]) for row in path)]),
-        limit=None if shown is None else _y(shown, roof),
+        limit=None if shown is None else height(shown, (0.0, roof)),
         now=float(place(0.0, 0.0).partition(",")[0]),
         limit_says="" if limit is None else f"{metadata.get('limit_percent', 80):g} % is {size(limit)}",
         words=f"Database size: {size(history[0][1])} {-history[0][0]:.0f} days ago, now {size(last)}; "
         f"in {until:.0f} days between {size(path[-1][1])} and {size(path[-1][3])}.",
     )
-
-
-def _y(value: float, roof: float) -> float:
-    inside = min(max(value if math.isfinite(value) else roof, 0.0), roof)
-    return round(BOTTOM - (BOTTOM - TOP) * inside / roof, 1)

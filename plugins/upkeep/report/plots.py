@@ -111,7 +111,8 @@ def _axis(bands: Bands | None, values: list[float]) -> tuple[float, float]:
     return max(low - room, min(ends)), min(high + room, roof)
 
 
-def _y(value: float, axis: tuple[float, float]) -> float:
+def height(value: float, axis: tuple[float, float]) -> float:
+    """Where a value is plotted between the lowest and the highest; beyond them on the edge."""
     low, high = axis
     inside = min(max(value, low), high)
     return round(BOTTOM - (BOTTOM - TOP) * (inside - low) / (high - low), 1)
@@ -119,14 +120,14 @@ def _y(value: float, axis: tuple[float, float]) -> float:
 
 def _band(level: Level, band: Interval, axis: tuple[float, float]) -> tuple[Level, float, float]:
     """A band's level, its top, and its height."""
-    top, bottom = _y(band.high, axis), _y(band.low, axis)
+    top, bottom = height(band.high, axis), height(band.low, axis)
     return level, top, round(bottom - top, 1)
 
 
 def _thresholds(bands: Bands, axis: tuple[float, float]) -> tuple[tuple[float, str, bool], ...]:
     """Where ok and critical begin: height, number, and whether there is room to write it."""
     pair = sorted({bands.warning.low, bands.warning.high})
-    ys = [_y(value, axis) for value in pair]
+    ys = [height(value, axis) for value in pair]
     room = len(ys) < 2 or abs(ys[0] - ys[1]) >= LABEL
     critical = bands.warning.low if bands.critical.low < bands.warning.low else bands.warning.high
     return tuple((y, number(value), room or value == critical) for y, value in zip(ys, pair, strict=True))
@@ -136,7 +137,7 @@ def _lines(xs: list[float], slots: list[Point | None], axis: tuple[float, float]
     """The coordinates of each unbroken row of at least two samples."""
     rows = []
     for measured, run in itertools.groupby(zip(xs, slots, strict=True), key=lambda pair: _measured(pair[1])):
-        corners = [f"{x:g},{_y(slot.value, axis):g}" for x, slot in run if slot and slot.value is not None]
+        corners = [f"{x:g},{height(slot.value, axis):g}" for x, slot in run if slot and slot.value is not None]
         if measured and len(corners) > 1:
             rows.append(" ".join(corners))
     return tuple(rows)
@@ -145,7 +146,7 @@ def _lines(xs: list[float], slots: list[Point | None], axis: tuple[float, float]
 def _mark(x: float, point: Point, history: History, axis: tuple[float, float]) -> Mark:
     value = float(point.value or 0)
     off = "above" if value > axis[1] else "below" if value < axis[0] else ""
-    return Mark(x, _y(value, axis), history.judge(value), point.kind, off)
+    return Mark(x, height(value, axis), history.judge(value), point.kind, off)
 
 
 def _said(history: History, value: float) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.stages.proposed import LATE, ROLES, day, done_by_hand, in_ledger
+from tests.stages.proposed import LATE, both, day, done_by_hand, in_ledger
 from tests.stages.signing import SIGNER, config_folder
 from tests.stages.stage import Stage
 from upkeep.areas import proposals
@@ -72,12 +72,9 @@ def timed(stage: Stage, values: list[float], first: int = 1, function: str = "tr
 
 
 def proposed(stage: Stage, taken: tuple[Action, ...] = ()) -> list[Proposal]:
-    """What the plan of a window would propose now; both roles of the tests' config must agree."""
-    roles = {**SHIPPED.maintenance.approval.roles, KIND: ROLES}
-    approval = SHIPPED.maintenance.approval.model_copy(update={"roles": roles})
-    asked = SHIPPED.model_copy(update={"maintenance": SHIPPED.maintenance.model_copy(update={"approval": approval})})
+    """What the plan of a window would propose now."""
     with stage.ledger.session() as session:
-        return proposals_from_ledger(session, stage.name, asked, taken, datetime.now(UTC))
+        return proposals_from_ledger(session, stage.name, both(KIND), taken, datetime.now(UTC))
 
 
 def planned(stage: Stage, found: list[Proposal] | None = None) -> StoredPlan:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
-from sandbox.postgres import Cluster
-from tests.stages.logs import SCHEMA
-from tests.stages.platform import Platform, grant, login
+from tests.stages import logs
+from tests.stages.platform import Platform
 from upkeep.areas.compliance import report
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find
@@ -29,19 +27,15 @@ PERIOD = END - 28 * DAY, END
 #: Moments within the period and long before it.
 NOW, THEN = END - 10 * DAY, END - 300 * DAY
 USER = "00000000-0000-0000-0000-00000000000{}"
+tables = logs.platform
 
 
 @pytest.fixture
-def platform(cluster: Cluster, empty_database: str) -> Iterator[Platform]:
+def platform(tables: Platform) -> Platform:
     """The guide's tables and a reader; one user who consents, and is processed on that."""
-    role = f'Reader "{secrets.token_hex(4)}"'
-    with login(cluster, empty_database, role) as reader:
-        one = Platform(empty_database, reader, role)
-        grant(one)
-        one.sql(SCHEMA.replace("{}", "{{}}"))
-        consent(one, 1)
-        process(one, 1)
-        yield one
+    consent(tables, 1)
+    process(tables, 1)
+    return tables
 
 
 def consent(platform: Platform, user: int, granted: bool = True, **said: Any) -> None:

@@ -15,7 +15,6 @@ import psycopg
 import pytest
 import yaml
 
-from tests.stages import ledger as test_ledger
 from tests.stages import weeks as test_ledger_weeks
 from tests.stages.ledger import Ledger, record, write
 from tests.stages.logs import platform as platform  # noqa: PLC0414  # the fixture
@@ -36,8 +35,6 @@ with warnings.catch_warnings():
     from upkeep.core.findings import NotCollected
     from upkeep.flow.operators import LookOperator
 
-book = test_ledger.book
-window = test_ledger.window
 connected = test_ledger_weeks.connected
 
 CONFIG = settings(ROOT / "config")

@@ -20,6 +20,7 @@ from tests.stages.platform import (
     grant,
     limited,
     login,
+    started,
     until,
 )
 from tests.stages.platform import bare as bare  # noqa: PLC0414  # a fixture
@@ -271,15 +272,8 @@ class SmallCluster(Cluster):
 def small(new_cluster: Callable[[], Cluster]) -> Iterator[Platform]:
     """The small server's database, with the project's own grants for its reader."""
     one = new_cluster()
-    cluster = SmallCluster(one.data, one.port, one.password)
-    server = cluster.start()
-    try:
-        with login(cluster, cluster.dsn("postgres"), "Reader") as reader:
-            platform = Platform(cluster.dsn("postgres"), reader, "Reader")
-            grant(platform)
-            yield platform
-    finally:
-        cluster.stop(server)
+    with started(SmallCluster(one.data, one.port, one.password)) as platform:
+        yield platform
 
 
 @pytest.mark.guide("G5", "G51", "fires", "silent")

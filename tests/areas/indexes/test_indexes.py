@@ -1,4 +1,4 @@
-"""Indexes that can go or are missing (G53) and freeze age (G13) on a real PostgreSQL: each finding appears and goes."""
+"""Indexes that can go or are missing (G53) on a real PostgreSQL: each finding appears and goes."""
 
 from __future__ import annotations
 
@@ -786,28 +786,3 @@ def test_a_table_whose_rows_nobody_counted_is_not_small(platform: Platform) -> N
     assert "missing_indexes:small" not in found
     platform.sql("ANALYZE many")
     assert set(look(platform, "missing_indexes", config)) == {"missing_indexes", "missing_indexes:small"}
-
-
-# Freeze age -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.guide("G13", "fires", "silent")
-def test_a_table_that_nears_a_freeze_by_force(platform: Platform) -> None:
-    """G13: 81,000 transactions after a table with a limit of 100,000 an advisory, a warning where config says so."""
-    platform.sql("CREATE TABLE aged WITH (autovacuum_freeze_max_age = 100000) AS SELECT repeat('x', 9000) AS wide")
-    key = "freeze_age:table:public.aged"
-    platform.sql("VACUUM (FREEZE) aged")
-    assert list(look(platform, "freeze_age")) == ["freeze_age"]
-    burn = "DO $$ BEGIN FOR i IN 1..81000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
-    with psycopg.connect(platform.admin, autocommit=True) as owner:
-        owner.execute("SET synchronous_commit = off")
-        owner.execute(burn)
-    finding = look(platform, "freeze_age")[key]
-    assert (finding.level, finding.guide) == (Level.ADVISORY, "G13")
-    assert finding.detail.startswith("81 % of its limit: 81,0")
-    warned = look(platform, "freeze_age", limited("optimise", freeze_warning_percent=81.0))
-    assert warned[key].level is Level.WARNING
-    platform.sql("VACUUM (FREEZE) aged")
-    assert list(look(platform, "freeze_age")) == ["freeze_age"]
-    database_too = look(platform, "freeze_age", limited("optimise", freeze_advisory_percent=0.001))
-    assert "freeze_age:database:template0" in database_too

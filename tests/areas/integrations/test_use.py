@@ -13,12 +13,11 @@ import pytest
 import yaml
 
 from sandbox.postgres import HOST
-from tests.stages import ledger as test_ledger
 from tests.stages.ledger import DAY, DUE, Ledger, finding, later, record, write
 from tests.stages.server import Server, answer
-from upkeep.areas.documents.results import guide_results
+from upkeep.areas.documents.look import guide_results
 from upkeep.areas.integrations import look as judging
-from upkeep.areas.integrations.use import last_use
+from upkeep.areas.integrations.look import last_use
 from upkeep.core.findings import Level, Sample
 from upkeep.core.windows import Window
 from upkeep.ledger.write import Answer, Looked, StepRecord
@@ -30,8 +29,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
     from upkeep.flow.operators import LookOperator
 
-book = test_ledger.book
-window = test_ledger.window
 
 PERIOD = (DUE - 28 * DAY, DUE)
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
-from sandbox.postgres import Cluster
 from tests.stages.index_looks import slow_from
-from tests.stages.logs import SCHEMA, configured, request
+from tests.stages.logs import configured, request
+from tests.stages.logs import platform as platform  # noqa: PLC0414  # the fixture
 from tests.stages.platform import Platform, bare, grant, login, until  # noqa: F401  # bare is a fixture
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.performance import slow_queries as slow_statements
@@ -33,17 +31,6 @@ EARLIER = PERIOD[0] - timedelta(days=7), PERIOD[0]
 #: A moment of each of the two periods.
 NOW, THEN = END - timedelta(days=2), END - timedelta(days=9)
 SECRET = "S3CRETMARKER"
-
-
-@pytest.fixture
-def platform(cluster: Cluster, empty_database: str) -> Iterator[Platform]:
-    """The guide's tables, empty, and a reader with the project's own grants."""
-    role = f'Reader "{secrets.token_hex(4)}"'
-    with login(cluster, empty_database, role) as reader:
-        one = Platform(empty_database, reader, role)
-        grant(one)
-        one.sql(SCHEMA.replace("{}", "{{}}"))
-        yield one
 
 
 def look(

@@ -5,16 +5,16 @@ from __future__ import annotations
 import ipaddress
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
-from sandbox.postgres import Cluster
-from tests.stages.logs import SCHEMA, configured, log_in, request
-from tests.stages.platform import Platform, grant, login, until
+from tests.stages import logs
+from tests.stages.logs import configured, log_in, request
+from tests.stages.platform import Platform, until
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find
 from upkeep.core.findings import Finding, Level
@@ -33,20 +33,16 @@ EARLIER = PERIOD[0] - 35 * DAY, PERIOD[0]
 NOON, THEN = datetime(2026, 11, 20, 12, tzinfo=UTC), datetime(2026, 10, 20, 12, tzinfo=UTC)
 NIGHT = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
 CLASSES = {"staff": "%@example.com", "programs": "svc-%"}
+tables = logs.platform
 
 
 @pytest.fixture
-def platform(cluster: Cluster, empty_database: str) -> Iterator[Platform]:
+def platform(tables: Platform) -> Platform:
     """The guide's tables with a quiet event in each log and each period, and a reader with the project's own grants."""
-    role = f'Reader "{secrets.token_hex(4)}"'
-    with login(cluster, empty_database, role) as reader:
-        one = Platform(empty_database, reader, role)
-        grant(one)
-        one.sql(SCHEMA.replace("{}", "{{}}"))
-        for at in (THEN, NOON):
-            log_in(one, "login_success", account="quiet", at=at)
-            request(one, at=at)
-        yield one
+    for at in (THEN, NOON):
+        log_in(tables, "login_success", account="quiet", at=at)
+        request(tables, at=at)
+    return tables
 
 
 def look(

@@ -1,23 +1,25 @@
-"""Judging the documents: their age, their owner, their links, and what of the guide had no result (G28, G138). Pure."""
+"""Judging the documents: their age, their owner, their links, and what of the guide had no result (G28, G138)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from upkeep.areas.documents import review as documents_review
 from upkeep.areas.documents.links import Dead
 from upkeep.areas.documents.reading import Reading, look_at_all
-from upkeep.areas.documents.results import guide_results
 from upkeep.areas.documents.review import Review
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
-from upkeep.wires.database import Row
+from upkeep.wires import queries
+from upkeep.wires.database import Row, Session
 from upkeep.wires.functions.contract import quoted
 
 _OK = (Level.OK, "")
+#: How far back an item of the guide is known by having been reported.
+REACH = timedelta(days=400)
 #: Findings of one kind that a look shows of one document.
 SHOWN = 50
 
@@ -104,6 +106,16 @@ def _links(one: Reading) -> Iterator[Finding]:
         said += f"; {one.late} of them to the web, not tried: time was too short, or they are too many"
     level, remedy = (Level.UNKNOWN, "Try them by hand; a server that is slow holds up the others.") if one.late else _OK
     yield _finding(one, ":links", level, said, "every link leads somewhere", remedy, "G28")
+
+
+def guide_results(session: Session, target: str, period: tuple[datetime, datetime]) -> list[Row]:
+    """Rows of ``guide``, ``last`` and ``inside``: each item with a result before the period's end, not too long ago.
+
+    ``last`` is when its last window was due, ``inside`` whether one of the period had a result.
+    """
+    start, end = period
+    parameters = {"target": target, "since": end - REACH, "start": start, "end": end}
+    return session.rows(queries.load("ledger/guide_results"), parameters)
 
 
 def guide_items(rows: Sequence[Row], period: tuple[datetime, datetime]) -> Looked:

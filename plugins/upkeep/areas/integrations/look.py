@@ -1,4 +1,4 @@
-"""Judging what was seen of the integrations: reached, certificates, ends that were announced, use (G29). Pure."""
+"""Judging what was seen of the integrations: reached, certificates, ends that were announced, use (G29)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from upkeep.areas.integrations.functions import functions
 from upkeep.areas.integrations.headers import Notice, notices
 from upkeep.areas.integrations.listing import Named, connections, endpoints, of_fields
 from upkeep.areas.integrations.probes import Patience, look_at_all
-from upkeep.areas.integrations.use import last_use
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.ledger.read import earlier_samples
@@ -17,6 +16,8 @@ from upkeep.ledger.write import Looked
 from upkeep.settings.base import ConfigError
 from upkeep.settings.integrations import Integrations
 from upkeep.settings.load import Settings
+from upkeep.wires import queries
+from upkeep.wires.database import Session
 from upkeep.wires.functions.contract import quoted
 from upkeep.wires.net.address import Integration, ProbeKind, Seen
 
@@ -150,6 +151,12 @@ def _use(one: Integration, last_use: Mapping[str, datetime]) -> Iterator[Finding
         said = f"no step has used it with success in the last {REACH.days} days"
         remedy = "If nothing needs it, take it out of config and revoke its key; else see why its steps fail."
         yield _finding(one, ":use", Level.ADVISORY, said, "in use", remedy)
+
+
+def last_use(session: Session, target: str, since: datetime) -> dict[str, datetime]:
+    """Kind of use → when a step last used such a Connection with success; kinds that none has used are left out."""
+    rows = session.rows(queries.load("ledger/last_use"), {"target": target, "since": since})
+    return {row["used"]: row["at"] for row in rows if row["at"] is not None}
 
 
 def inspect(sources: Sources) -> Looked:

@@ -1,4 +1,8 @@
-"""Asking the rules: rows become findings, none is good, and what cannot be read is UNKNOWN."""
+"""The security audit (G78, G79): each rule is one statement of ``include/sql/security/audit``; its rows are findings.
+
+Everything is read from catalogues; no row is good, and what this role may not read is UNKNOWN. Nothing is mended here.
+``docs/audit.md`` has a section for each rule.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from upkeep.areas.look import Look
+from upkeep.areas.look import Check, Look
 from upkeep.areas.security.audit.rule import Rule
 from upkeep.areas.security.audit.rules import RULES
 from upkeep.core.findings import Finding, Level, Sample, Topic, worst
@@ -112,3 +116,6 @@ def _left_out(config: Audit) -> Finding:
         "Better acknowledge single findings: a rule that is left out does not see the next case either. "
         "config/maintenance.yaml: audit.leave_out.",
     )
+
+
+CHECKS = (Check("security/audit", "G78", "Security audit", audit),)
