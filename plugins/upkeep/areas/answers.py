@@ -131,7 +131,7 @@ def performance_analysis(body: Body, settings: Settings) -> Looked:
     result = body["result"]
     statements = result.get("slowest_statements")
     if statements is None:
-        return Looked((_no_statements(),))
+        return Looked((weekly_answers.no_statements(_PERFORMANCE, "the slowest statements"),))
     limit = settings.thresholds.statements.slow_ms
     slow = [one for one in statements if one["mean_ms"] >= limit]
     dead = result.get("dead_rows")
@@ -152,15 +152,6 @@ def performance_analysis(body: Body, settings: Settings) -> Looked:
     )
     samples = () if dead is None else (Sample("dead_rows", float(dead), "rows"),)
     return Looked((finding,), samples)
-
-
-def _no_statements() -> Finding:
-    return _PERFORMANCE.finding(
-        Level.UNKNOWN,
-        "not collected: the function knows no statements",
-        "the slowest statements",
-        "Create the extension pg_stat_statements in the maintained database.",
-    )
 
 
 #: The one answer whose reader needs config.

@@ -6,16 +6,17 @@ Few and quick ones first: an index that goes need not be vacuumed, and one is re
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from upkeep.areas import versioned
 from upkeep.areas.baselines import change as baselines
 from upkeep.areas.baselines.force import KIND as BASELINES
-from upkeep.areas.baselines.propose import proposals as baseline_proposals
+from upkeep.areas.baselines.propose import proposals_from_ledger as baselines_in_ledger
 from upkeep.areas.indexes import drop, propose, reindex
 from upkeep.areas.tables import constraints, vacuum
 from upkeep.areas.thresholds import change as thresholds
 from upkeep.areas.thresholds.force import KIND as THRESHOLDS
-from upkeep.areas.thresholds.propose import proposals as threshold_proposals
+from upkeep.areas.thresholds.propose import proposals_from_ledger as thresholds_in_ledger
 from upkeep.gate.kind import ActionKind
 
 _MONTHLY, _BOTH = ("monthly",), ("weekly", "monthly")
@@ -25,7 +26,7 @@ _ALL = (
         BASELINES,
         "G26",
         _MONTHLY,
-        baseline_proposals,
+        partial(versioned.proposals, baselines_in_ledger),
         baselines.state,
         baselines.obstacle,
         versioned.was_done,
@@ -35,7 +36,7 @@ _ALL = (
         THRESHOLDS,
         "G19",
         _BOTH,
-        threshold_proposals,
+        partial(versioned.proposals, thresholds_in_ledger),
         thresholds.state,
         thresholds.obstacle,
         versioned.was_done,

@@ -6,11 +6,12 @@ subject, ``oid`` the version in force when it was planned, ``shape`` that versio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from upkeep.core.text import visible
 from upkeep.gate.plans.model import Action, Proposal
+from upkeep.gate.proposing import Proposals, ProposalSources
 from upkeep.wires import queries
 from upkeep.wires.database import Row, Session
 
@@ -38,6 +39,13 @@ def action(
         predicted_bytes=0,
         undo=old,
     )
+
+
+def proposals(in_ledger: Callable[..., list[Proposal]], sources: ProposalSources) -> Proposals:
+    """What a plan would put in force. Raises NotAsked."""
+    with sources.remembering() as session:
+        found = in_ledger(session, sources.name, sources.settings, sources.taken, sources.now)
+    return found, len(found)
 
 
 def not_planned(proposals: Iterable[Proposal], kind: str, taken: Iterable[Action]) -> list[Proposal]:

@@ -106,7 +106,7 @@ class ReportOperator(_End):
     def _gather(
         self, session: Any, context: Context, window: windows.Window, states: Mapping[str, str | None]
     ) -> Report:
-        from upkeep.areas.thresholds.in_force import in_force
+        from upkeep.areas.thresholds.force import thresholds_in_force
         from upkeep.ledger import acknowledgements
         from upkeep.ledger.read import latest_steps, previous_findings, since
         from upkeep.report import model
@@ -120,7 +120,7 @@ class ReportOperator(_End):
         signing, missing = signing_of(session, window)
         end = work_ended(session, window) or now
         own = self._own_look(session, context, window, steps, end, (*changed, *missing))
-        judged_by = in_force(session, window.target)
+        judged_by = thresholds_in_force(session, window.target)
         metrics = history.history(session, window, judged_by.thresholds.metrics)
         judged = [*own, *(finding for step in steps for finding in step.findings)]
         return model.Report(

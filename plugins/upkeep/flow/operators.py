@@ -57,7 +57,7 @@ class CheckOperator(Step, SQLExecuteQueryOperator):
         from upkeep.areas.database.sizes import GROWTH_BASE
         from upkeep.areas.look import Look, carry_out
         from upkeep.areas.registry import find
-        from upkeep.areas.thresholds.in_force import settings_for
+        from upkeep.areas.thresholds.force import settings_for
         from upkeep.ledger import read
         from upkeep.ledger.read import earlier_samples, newest_snapshot, previous_snapshot, window_samples
         from upkeep.wires import database
@@ -128,7 +128,7 @@ class CallOperator(Step, HttpOperator):
 
     def look(self, window: windows.Window) -> Looked:
         from upkeep.areas import answers
-        from upkeep.areas.thresholds.in_force import settings_for
+        from upkeep.areas.thresholds.force import settings_for
         from upkeep.ledger.write import Answer, Looked
         from upkeep.wires import database
         from upkeep.wires.functions.contract import echoed, parse_answer

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 from upkeep.areas.baselines.subjects import Subject, subjects
 from upkeep.gate import proofs
+from upkeep.ledger.versions import of_this_version
+from upkeep.settings.load import settings
 from upkeep.settings.thresholds import Thresholds
 from upkeep.wires import queries
 from upkeep.wires.database import Row, Session
@@ -189,6 +191,12 @@ def in_force(
                 ignored.append(Ignored(row["version"], row["subject"], str(why), isinstance(why, Gone)))
     versions = {subject: tuple(mine) for subject, mine in found.items() if mine}
     return InForce(target, versions, tuple(ignored))
+
+
+def baselines_in_force(session: Session, target: str, back_to: datetime | None = None) -> InForce:
+    """The baselines that a target is judged by now; ``session`` is on the ledger, which must be of this version."""
+    with of_this_version("upkeep.baselines"):
+        return in_force(session, settings().thresholds, target, back_to)
 
 
 def _verified(session: Session, row: Row, config: Thresholds, target: str) -> Version:

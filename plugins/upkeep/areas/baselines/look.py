@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from upkeep.areas.baselines.force import Baseline, InForce, Version, statement
-from upkeep.areas.baselines.in_force import baselines_in_force
+from upkeep.areas.baselines.force import Baseline, InForce, Version, baselines_in_force, statement
 from upkeep.areas.baselines.propose import History, Outlook, history, outlooks
 from upkeep.areas.baselines.subjects import Subject
 from upkeep.areas.look import Inspection, Sources

@@ -25,7 +25,6 @@ from upkeep.areas.baselines.subjects import Subject, samples, subjects
 from upkeep.core import statistics as robust
 from upkeep.core.findings import Level
 from upkeep.gate.plans.model import Action, Proposal
-from upkeep.gate.proposing import Proposals, ProposalSources
 from upkeep.ledger.read import daily_values
 from upkeep.settings.load import Settings
 from upkeep.settings.thresholds import Thresholds
@@ -142,13 +141,6 @@ def _proposal(one: Outlook, now: InForce, roles: tuple[str, ...]) -> Proposal:
     if version:
         seen["percent worse than what is in force"] = round(one.moved, 1)
     return Proposal(action, seen)
-
-
-def proposals(sources: ProposalSources) -> Proposals:
-    """What a plan would change of them. Raises NotAsked."""
-    with sources.remembering() as session:
-        found = proposals_from_ledger(session, sources.name, sources.settings, sources.taken, sources.now)
-    return found, len(found)
 
 
 def proposals_from_ledger(

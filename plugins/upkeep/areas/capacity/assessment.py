@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from upkeep.areas.baselines.in_force import baselines_in_force
+from upkeep.areas.baselines.force import baselines_in_force
 from upkeep.areas.baselines.judged import response_time
 from upkeep.areas.baselines.subjects import RESPONSE_TIME
 from upkeep.areas.capacity import look, scaling

@@ -9,8 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from upkeep.areas.baselines.force import InForce
-from upkeep.areas.baselines.in_force import baselines_in_force
+from upkeep.areas.baselines.force import InForce, baselines_in_force
 from upkeep.areas.baselines.judged import Limit, latency_limit
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic

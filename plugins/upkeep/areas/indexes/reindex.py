@@ -17,6 +17,7 @@ from typing import Any
 
 from psycopg import sql
 
+from upkeep.areas.indexes import partitions
 from upkeep.areas.indexes import propose as drop
 from upkeep.areas.tables import bloat_measurement as measurement
 from upkeep.areas.tables.bloat_measurement import MEASURED, Bloat
@@ -24,7 +25,6 @@ from upkeep.core.text import visible
 from upkeep.gate import predictions
 from upkeep.gate.attempts import Leftover
 from upkeep.gate.plans.model import Action, Proposal
-from upkeep.gate.plans.statements import copyable
 from upkeep.gate.predictions import Learned
 from upkeep.gate.proposing import Proposals, ProposalSources
 from upkeep.settings.maintenance import Maintenance
@@ -34,7 +34,6 @@ from upkeep.wires.database import Row, Session
 
 KIND, VERB = "reindex", "reindex"
 
-_REINDEX = sql.SQL("REINDEX INDEX CONCURRENTLY {}")
 _DROP = sql.SQL("DROP INDEX CONCURRENTLY {}")
 #: Servers whose CONCURRENTLY loses rows of the new index (14.0 to 14.3, see the notes of 14.4).
 _UNSAFE = range(140_000, 140_004)
@@ -120,7 +119,7 @@ def _action(row: Row, config: Reindex, roles: tuple[str, ...], predicted: int) -
         id="",
         kind=KIND,
         verb=VERB,
-        statement=copyable(_REINDEX.format(sql.Identifier(row["schema"], row["index"])).as_string()),
+        statement=partitions.rebuild(row["schema"], row["index"]),
         schema=row["schema"],
         table=row["index"],
         oid=row["oid"],

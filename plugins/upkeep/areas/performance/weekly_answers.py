@@ -117,16 +117,16 @@ def index_recommendations(body: Body, asked: Asked, _: Settings) -> Looked:
     included = (asked.get("table_filters") or {}).get("include_tables")
     missing = [_missing(one) for one in result["missing"]]
     unused = [f"{text(one['index'])} on {text(one['table'])} ({one['size_bytes']:,} bytes)" for one in result["unused"]]
-    finding = Finding(
-        key="index_advice:included" if included else "index_advice",
-        level=Level.ADVISORY if missing or unused else Level.OK,
-        subject=f"Index advice of the function{' for the heavily used tables' if included else ''}",
-        detail=f"{len(missing)} missing{_listed(missing)}; {len(unused)} unused{_listed(unused)}",
-        expected="no advice",
-        remedy="Advice only, nothing is carried out from it: hold it against the index findings by SQL. "
+    topic = Topic("index_advice", "Index advice of the function", "G20")
+    if included:
+        topic = Topic("index_advice:included", f"{topic.subject} for the heavily used tables", "G85")
+    finding = topic.finding(
+        Level.ADVISORY if missing or unused else Level.OK,
+        f"{len(missing)} missing{_listed(missing)}; {len(unused)} unused{_listed(unused)}",
+        "no advice",
+        "Advice only, nothing is carried out from it: hold it against the index findings by SQL. "
         "An index that it calls unused may be used on a replica.",
-        guide="G85" if included else "G20",
-        metadata={key: result[key] for key in ("tables", "missing", "unused") if key in result},
+        {key: result[key] for key in ("tables", "missing", "unused") if key in result},
     )
     subject = "included" if included else ""
     counted = (("indexes_missing", missing), ("indexes_unused", unused))
@@ -143,18 +143,12 @@ def query_optimization(body: Body, asked: Asked, settings: Settings) -> Looked:
     result = body["result"]
     least = (asked.get("query_filters") or {}).get("min_duration", settings.thresholds.statements.slow_ms)
     expected = f"no statement with a mean of {least:g} ms or more"
-    subject = "Slow statements by the function"
+    topic = Topic("query_optimization", "Slow statements by the function", "G84")
     if result["statements"] is None:
-        unknown = Topic("query_optimization", subject, "G84").finding(
-            Level.UNKNOWN,
-            "not collected: the function knows no statements",
-            expected,
-            "Create the extension pg_stat_statements in the maintained database.",
-        )
-        return Looked((unknown,))
+        return Looked((no_statements(topic, expected),))
     statements = [{**one, "query": redact(one["query"])} for one in result["statements"]]
     lines = [f"{one['mean_ms']:,.0f} ms in {one['calls']:,} calls: {one['query'][:LENGTH]}" for one in statements]
-    finding = Topic("query_optimization", subject, "G84").finding(
+    finding = topic.finding(
         Level.ADVISORY if result["total"] else Level.OK,
         f"{result['total']:,} statements take {least:g} ms or more on average{_listed(lines)}",
         expected,
@@ -162,6 +156,12 @@ def query_optimization(body: Body, asked: Asked, settings: Settings) -> Looked:
         {"statements": statements},
     )
     return Looked((finding,), (Sample("slow_statements", as_number(result["total"]), "statements"),))
+
+
+def no_statements(topic: Topic, expected: str) -> Finding:
+    """That the function cannot say which statements are slow."""
+    remedy = "Create the extension pg_stat_statements in the maintained database."
+    return topic.finding(Level.UNKNOWN, "not collected: the function knows no statements", expected, remedy)
 
 
 def database_metrics(body: Body, _: Asked, __: Settings) -> Looked:

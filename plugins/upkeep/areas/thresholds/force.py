@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from upkeep.core.findings import Bands, Interval
 from upkeep.gate import permits, proofs
-from upkeep.settings.load import Settings
+from upkeep.ledger.versions import of_this_version
+from upkeep.settings.load import Settings, settings
 from upkeep.settings.thresholds import Thresholds
 from upkeep.wires import queries
 from upkeep.wires.database import Row, Session
@@ -133,6 +134,17 @@ def in_force(session: Session, config: Thresholds, target: str) -> InForce:
         approved_at=max((decision.responded_at for decision in decisions), default=None),
         ignored=tuple(ignored),
     )
+
+
+def thresholds_in_force(session: Session, target: str) -> InForce:
+    """The thresholds that a target is judged by now; ``session`` is on the ledger, which must be of this version."""
+    with of_this_version("upkeep.thresholds"):
+        return in_force(session, settings().thresholds, target)
+
+
+def settings_for(session: Session, target: str) -> Settings:
+    """All settings with those thresholds and their version (DESIGN, Configuration in force)."""
+    return thresholds_in_force(session, target).over(settings())
 
 
 def _verified(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from upkeep.areas.look import Inspection, Sources
-from upkeep.areas.thresholds.in_force import in_force
+from upkeep.areas.thresholds.force import thresholds_in_force
 from upkeep.areas.thresholds.propose import found, history
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
@@ -15,7 +15,7 @@ def inspect(sources: Sources) -> Looked:
     """Hold the bands in force against the last daily windows; the plan puts what is proposed before people."""
     config, target = sources.config, sources.window.target
     with sources.ledger() as session:
-        now = in_force(session, target)
+        now = thresholds_in_force(session, target)
         values = history(session, target, config.thresholds, datetime.now(UTC))
     return Looked(found(values, now, config.thresholds))
 

@@ -22,7 +22,6 @@ from upkeep.areas.thresholds.force import KIND, InForce, in_force, statement
 from upkeep.core import statistics as robust
 from upkeep.core.findings import Bands, Finding, Level, Topic
 from upkeep.gate.plans.model import Action, Proposal
-from upkeep.gate.proposing import Proposals, ProposalSources
 from upkeep.ledger.read import daily_values
 from upkeep.settings.load import Settings
 from upkeep.settings.thresholds import Thresholds
@@ -124,13 +123,6 @@ def _action(metric: str, bands: Bands, now: InForce, roles: tuple[str, ...]) -> 
         "robust deviations from their median, whichever is further, inside the bounds"
     )
     return versioned.action(KIND, now.target, metric, new, old, now.versions[metric], roles, because)
-
-
-def proposals(sources: ProposalSources) -> Proposals:
-    """What a plan would change of them. Raises NotAsked."""
-    with sources.remembering() as session:
-        found = proposals_from_ledger(session, sources.name, sources.settings, sources.taken, sources.now)
-    return found, len(found)
 
 
 def proposals_from_ledger(
