@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from tests.stages.signing import SIGNER, sign_again
+import pytest
+
+from tests.stages.signing import SIGNER, config_folder, sign_again
 from tests.stages.stage import Stage
 from upkeep.areas.thresholds.force import KIND
 from upkeep.areas.thresholds.propose import proposals_from_ledger
@@ -25,6 +29,16 @@ DAY = timedelta(days=1)
 #: Four weeks of 0.2 to 0.3 %: warning is to begin at 0.37 and critical at 1.5.
 QUIET = [0.2, 0.225, 0.25, 0.25, 0.25, 0.275, 0.3] * 4
 PROPOSED = "error_rate: ok [0, 0.37), warning [0.37, 1.5], critical (1.5, 100]"
+
+
+@pytest.fixture(autouse=True)
+def shipped_configuration(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """What `settings()` reads is the shipped configuration, whatever another test left there."""
+    folder = config_folder(tmp_path_factory.mktemp("shipped"))
+    monkeypatch.setenv("UPKEEP_CONFIG", str(folder))
+    settings.cache_clear()
+    yield folder
+    settings.cache_clear()
 
 
 def day(stage: Stage, ago: int, **fields: Any) -> Window:

@@ -40,6 +40,11 @@ def worst(levels: list[Level]) -> Level:
     return min(levels, key=lambda level: level.rank, default=Level.UNKNOWN)
 
 
+def tally(levels: Sequence[Level]) -> str:
+    """How many there are of each, worst first: ``1 warning, 12 ok``; empty without any."""
+    return ", ".join(f"{levels.count(level):,} {level}" for level in _WORST_FIRST if level in levels)
+
+
 @dataclass(frozen=True)
 class Finding:
     """What a check saw, in the one shape that ledger, report and alerts share.

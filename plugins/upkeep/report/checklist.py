@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from upkeep.core.findings import Finding, Level
+from upkeep.core.findings import Finding, Level, tally
 from upkeep.core.units import brief, count
 from upkeep.gate.sheets import SIGNED
 from upkeep.report.model import Report, StepResult
@@ -158,10 +158,7 @@ def _row(item: Item, placed: list[tuple[Finding, StepResult]], missing: list[Ste
 def _evidence(item: Item, findings: list[Finding], bad: list[Finding], gaps: list[StepResult]) -> str:
     """How many findings of which level, then the one to look at first, or why there is none."""
     levels = [finding.level for finding in findings]
-    counts = ", ".join(
-        f"{levels.count(level):,} {level}" for level in sorted(set(levels), key=lambda level: level.rank)
-    )
-    told = f"{count(len(findings), 'finding')}: {counts}" if findings else ""
+    told = f"{count(len(findings), 'finding')}: {tally(levels)}" if findings else ""
     unknown = [finding for finding in findings if finding.level is Level.UNKNOWN]
     if bad:
         first = f"{bad[0].subject}: {bad[0].detail}"

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from upkeep.core.findings import Finding, Level
+from upkeep.core.findings import Finding, Level, tally
 from upkeep.core.units import brief, count
 from upkeep.gate.sheets import SheetItem
 from upkeep.ledger.write import plain
@@ -49,9 +49,8 @@ class Evidence:
     def says(self) -> str:
         """How many findings of which level, and what was not collected."""
         levels = [finding.level for finding in self.findings]
-        told = [f"{levels.count(level):,} {level}" for level in sorted(set(levels), key=lambda level: level.rank)]
         gaps = [step for step in self.steps if step["state"] != RAN]
-        said = f"{count(len(levels), 'finding')}: {', '.join(told)}" if told else "no finding"
+        said = f"{count(len(levels), 'finding')}: {tally(levels)}" if levels else "no finding"
         return f"{said}; {len(gaps)} of {count(len(self.steps), 'step')} not collected" if gaps else said
 
     @property

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
-from upkeep.core.findings import Finding, Level
+from upkeep.core.findings import Finding, Level, tally
 from upkeep.core.units import brief, count, span, utc
 from upkeep.report import gate
 from upkeep.report.model import APPLY_STEP, FROZEN, RAN, SUPERSEDED, Report, StepResult
@@ -49,10 +49,7 @@ def _findings(report: Report) -> str:
     total, ran = len(report.findings), sum(step.state == RAN for step in report.steps)
     told = bool(report.gate and report.gate.actions)
     others = [finding for finding, step in report.placed if not (told and step.step == APPLY_STEP)]
-    levels = [finding.level for finding in others]
-    bad = ", ".join(
-        f"{levels.count(level):,} {level}" for level in report.counts if level in levels and level is not Level.OK
-    )
+    bad = tally([finding.level for finding in others if finding.level is not Level.OK])
     if not ran:
         sentence = f"nothing was collected: none of {count(len(report.steps), 'step')} ran"
     elif total == len(report.own):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,8 @@ import psycopg
 import pytest
 
 from tests.stages.proposed import LATE, both, day, done_by_hand, in_ledger
-from tests.stages.signing import SIGNER, config_folder
+from tests.stages.proposed import shipped_configuration as shipped_configuration  # noqa: PLC0414  # every test's
+from tests.stages.signing import SIGNER
 from tests.stages.stage import Stage
 from upkeep.areas import proposals
 from upkeep.areas.baselines import change, force
@@ -46,15 +47,6 @@ TRUST = "trust-scorer latency"
 #: Four weeks of 100 to 130 ms: median 112, MAD 6.
 QUIET = [100.0, 106.0, 110.0, 112.0, 114.0, 118.0, 130.0] * 4
 PROPOSED = "baseline of trust-scorer latency: 112 ms (median of 28 windows, upper 139 ms)"
-
-
-@pytest.fixture(autouse=True)
-def shipped_configuration(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What `settings()` reads is the shipped configuration, whatever another test left there."""
-    monkeypatch.setenv("UPKEEP_CONFIG", str(config_folder(tmp_path_factory.mktemp("shipped"))))
-    settings.cache_clear()
-    yield
-    settings.cache_clear()
 
 
 def measured(stage: Stage, window: Window, *samples: Sample, state: str = "ran") -> None:

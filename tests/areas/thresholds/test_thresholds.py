@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from tests.stages.proposed import (
     planned,
     proposals,
 )
+from tests.stages.proposed import shipped_configuration as shipped_configuration  # noqa: PLC0414  # every test's
 from tests.stages.signing import SIGNER, config_folder, sign_again
 from tests.stages.stage import BOTH, Stage
 from upkeep.areas import answers
@@ -44,16 +45,6 @@ from upkeep.settings.base import METRICS
 from upkeep.settings.load import Settings, settings
 
 CONFIG = SHIPPED.thresholds
-
-
-@pytest.fixture(autouse=True)
-def shipped_configuration(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """What `settings()` reads is the shipped configuration, whatever another test left there."""
-    folder = config_folder(tmp_path_factory.mktemp("shipped"))
-    monkeypatch.setenv("UPKEEP_CONFIG", str(folder))
-    settings.cache_clear()
-    yield folder
-    settings.cache_clear()
 
 
 def in_force(stage: Stage, config: Any = CONFIG) -> InForce:
