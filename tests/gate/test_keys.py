@@ -226,3 +226,4 @@ def test_rows_from_before_are_counted_and_count_for_nothing(alone: Stage, ledger
     verified = ledger("verify")
     assert verified.code == 1
     assert "decisions row 2 without a signature, added not by Upkeep" in verified.text
+    assert "decisions: 1 rows are from before" in verified.text
