@@ -77,7 +77,7 @@ def _covered(inside: Mapping[str, Mapping[int, Sequence[bool]]]) -> list[str]:
 
 
 def _ours(history: History) -> Told:
-    found = forecast.outlook(history.known)
+    found = forecast.project(history.known)
     return lambda ahead, probability: found.at(found.since + ahead * DAY, probability)
 
 

@@ -41,7 +41,7 @@ HEALTH = {
 }
 
 
-def answer(target: Target, function: str, request: Any, now: datetime) -> m.Answer:
+def answer(target: Target, function: str, request: Any, now: datetime) -> m.BaseAnswer:
     """The answer of a function to one request; without a period of its own it is about the time up to ``now``."""
     if (function, request.action) in ANSWERS:
         result = ANSWERS[function, request.action](target, request, now)
@@ -141,7 +141,7 @@ def compliance_report(target: Target, request: db.ComplianceReportRequest, now: 
     return database.compliance_report(target, _period(request, now, LAST_MONTH))
 
 
-def _period(request: m.Asked, now: datetime, default: timedelta = LAST_DAY) -> m.PeriodEcho:
+def _period(request: m.PeriodRequest, now: datetime, default: timedelta = LAST_DAY) -> m.PeriodEcho:
     if request.start and request.end:
         return m.PeriodEcho(start=request.start, end=request.end)
     time_window = getattr(request, "time_window", None)
@@ -196,7 +196,7 @@ def _cpu_seconds(processes: list[psutil.Process]) -> float:
 
 
 #: Who answers which action; a function's own ``health_check`` is answered by ``answer`` itself.
-ANSWERS: Mapping[tuple[str, str], Callable[[Target, Any, datetime], m.Told]] = {
+ANSWERS: Mapping[tuple[str, str], Callable[[Target, Any, datetime], m.AnswerPart]] = {
     ("production-monitoring", "system_status"): system_status,
     ("production-monitoring", "health_check"): health_check,
     ("production-monitoring", "performance_report"): performance_report,

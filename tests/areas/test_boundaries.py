@@ -54,7 +54,7 @@ def test_whatever_speaks_of_a_trigger_follows_config(trigger: str, number: float
     if trigger == "storage":
         forecast = found["capacity:forecast"]
         assert f"{forecast.subject} {forecast.detail} {forecast.expected}".count(f"{number:g} %") == 3
-        drawn = forecasts.forecast(dict(forecast.metadata))
+        drawn = forecasts.forecast_plot(dict(forecast.metadata))
         assert drawn is not None
         assert drawn.limit_says.startswith(f"{number:g} % is ")
     else:

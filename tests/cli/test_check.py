@@ -42,7 +42,7 @@ from upkeep.cli.check.collect import CALLS, missing
 from upkeep.ledger.migrations.upgrade import upgrade
 from upkeep.settings.base import ROOT
 from upkeep.wires import database, queries
-from upkeep.wires.clocks import Reading, least_doubtful
+from upkeep.wires.clocks import ClockReading, least_doubtful
 
 LEDGER_ROLES = ("owner", "tasks", "dashboard")
 
@@ -758,25 +758,27 @@ def test_functions_whose_clock_is_wrong(deployment: Deployment, ahead: int | Non
 @pytest.mark.parametrize(
     ("reading", "certain", "misleading"),
     [
-        (Reading(100, 100, 100), 0, False),
-        (Reading(100, 101, 102.5), 1.5, False),
-        (Reading(100, 101, 103), 2, False),
-        (Reading(100, 101, 98), 2, False),
-        (Reading(100, 101, 103.25), 2.25, False),
-        (Reading(100, 101, 161), 60, False),
-        (Reading(100, 101, 161.25), 60.25, True),
-        (Reading(100, 101, 39.75), 60.25, True),
-        (Reading(100, 150, 101), 0, False),
-        (Reading(100, 100, 103, coarse=0.5), 2.5, False),
+        (ClockReading(100, 100, 100), 0, False),
+        (ClockReading(100, 101, 102.5), 1.5, False),
+        (ClockReading(100, 101, 103), 2, False),
+        (ClockReading(100, 101, 98), 2, False),
+        (ClockReading(100, 101, 103.25), 2.25, False),
+        (ClockReading(100, 101, 161), 60, False),
+        (ClockReading(100, 101, 161.25), 60.25, True),
+        (ClockReading(100, 101, 39.75), 60.25, True),
+        (ClockReading(100, 150, 101), 0, False),
+        (ClockReading(100, 100, 103, coarse=0.5), 2.5, False),
     ],
 )
-def test_what_is_certain_of_a_skew(reading: Reading, certain: float, misleading: bool) -> None:
+def test_what_is_certain_of_a_skew(reading: ClockReading, certain: float, misleading: bool) -> None:
     """The time that an answer took and the fineness of the clock are no skew; both directions count alike."""
     assert (reading.certain, reading.misleading) == (certain, misleading)
 
 
 def test_the_quickest_answer_is_judged() -> None:
     """A function that started cold and took half a minute says less of its clock than the next call."""
-    slow, quick = Reading(100, 130, 200), Reading(130, 130.5, 131)
+    slow, quick = ClockReading(100, 130, 200), ClockReading(130, 130.5, 131)
     assert least_doubtful([slow, quick]) is quick
-    assert str(Reading(100, 101, 110.5)).startswith("found it 10.0 s ahead of this host's clock (give or take 0.5 s)")
+    assert str(ClockReading(100, 101, 110.5)).startswith(
+        "found it 10.0 s ahead of this host's clock (give or take 0.5 s)"
+    )

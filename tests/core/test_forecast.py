@@ -9,7 +9,7 @@ import pytest
 
 from tests.stages.capacities import DAY, NOW
 from upkeep.core import forecast
-from upkeep.core.forecast import Line, Point
+from upkeep.core.forecast import Point, TrendLine
 
 LEVEL = (0.0,) * 7
 
@@ -24,7 +24,7 @@ def test_each_deviation_grows_in_its_own_way(
     noise: float, doubt: float, walk: float, at_4: float, at_25: float
 ) -> None:
     """Independent deviations add as squares; none of them is left out."""
-    line = Line(0, 100.0, 0.0, doubt, noise, walk, LEVEL)
+    line = TrendLine(0, 100.0, 0.0, doubt, noise, walk, LEVEL)
     assert (line.scale(4), line.scale(25)) == (pytest.approx(at_4), pytest.approx(at_25))
 
 
@@ -63,7 +63,7 @@ def test_what_stays_is_told_from_what_is_forgotten() -> None:
 def width(values: list[float], ahead: float) -> float:
     """Between the tenth and the ninetieth part of what is foreseen so many days ahead."""
     history: list[Point] = [(NOW - (len(values) - 1 - day) * DAY, value) for day, value in enumerate(values)]
-    seen, then = forecast.outlook(history), NOW + timedelta(days=ahead)
+    seen, then = forecast.project(history), NOW + timedelta(days=ahead)
     return seen.at(then, 0.9) - seen.at(then, 0.1)
 
 

@@ -28,7 +28,7 @@ with warnings.catch_warnings():
     from airflow.sdk import DAG
 
     from upkeep.flow.dag import Flow
-    from upkeep.flow.report_data.signatures import signing_of_run, work_ended
+    from upkeep.flow.report_data.signatures import signatures_of_run, work_ended
 
 DUE = datetime(2026, 11, 10, 9, 0, tzinfo=UTC)
 
@@ -91,7 +91,7 @@ def test_attestations_stand_in_the_report_though_the_sign_on_sheet_is_missing(
     """A quorum step that failed must not hide the names that were given afterwards."""
     sign(book, window, draw_up(book, window, sheets.ATTEST, COST), "devops", "ann", "cost")
     with book.session() as session:
-        signing = signing_of_run(session, window)
+        signing = signatures_of_run(session, window)
     assert signing is not None
     assert [task.name for task in signing.tasks if task.state == sheets.SIGNED] == ["cost"]
 

@@ -41,7 +41,7 @@ from upkeep.ledger import read as ledger_read
 from upkeep.ledger.migrations import upgrade as migrations_upgrade
 from upkeep.ledger.migrations.upgrade import head
 from upkeep.ledger.read import earlier_samples, last_scan, latest_steps, samples, verdict_of_run
-from upkeep.ledger.write import MAX_KEY, Answer, add_report, add_step, open_window, window_id
+from upkeep.ledger.write import MAX_KEY, FunctionAnswer, add_report, add_step, open_window, window_id
 from upkeep.settings.base import ROOT
 from upkeep.wires import queries
 
@@ -229,7 +229,9 @@ def test_what_is_written_can_neither_be_changed_nor_removed(
     book: Ledger, window: Window, role: str, statement: str
 ) -> None:
     """Neither login may change or remove a row, nor any table; the same is no error for the superuser."""
-    write(book, window, record(finding("kept"), samples=(Sample("m", 1.0, "u"),), answer=Answer("f", "a", "{}")))
+    write(
+        book, window, record(finding("kept"), samples=(Sample("m", 1.0, "u"),), answer=FunctionAnswer("f", "a", "{}"))
+    )
     refused = psycopg.errors.InsufficientPrivilege
     with pytest.raises(refused), book.session(role) as session:
         session.rows(statement)
@@ -377,7 +379,7 @@ HOSTILE = {
 def test_hostile_text_is_shown_and_not_lost(book: Ledger, window: Window, sent: str, kept: str) -> None:
     """Text of any kind comes back from each column of a step; what PostgreSQL cannot hold is shown in its place."""
     told = finding(sent, subject=sent, detail=sent, expected=sent, remedy=sent, metadata={sent: [sent, {"k": sent}]})
-    answer = Answer("function", "action", sent)
+    answer = FunctionAnswer("function", "action", sent)
     one = replace(record(told, samples=(Sample("m", 1.0, "u", sent),), answer=answer), reason=sent, source=sent)
     write(book, window, one)
     row = read(book, window)["a.step"]

@@ -26,7 +26,7 @@ from upkeep.gate.plan_store import StoredPlan, add_plan
 from upkeep.gate.plans.model import Action, Plan
 from upkeep.gate.predictions import NOTE, PastAction
 from upkeep.ledger.read import answers_of_window, metric_points
-from upkeep.ledger.write import Answer, StepRecord
+from upkeep.ledger.write import FunctionAnswer, StepRecord
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 
@@ -74,7 +74,7 @@ def test_answers_of_a_window_come_newest_first(book: Ledger, window: Window) -> 
     """Of one action, from the steps of this window that ran."""
 
     def answered(body: str, action: str = "report", **changed: Any) -> StepRecord:
-        return record(**{"step": "evidence.one", **changed}, answer=Answer("f", action, body))
+        return record(**{"step": "evidence.one", **changed}, answer=FunctionAnswer("f", action, body))
 
     write(
         book, window, answered("1"), answered("2", step="evidence.two"), answered("3", "other", step="evidence.three")
@@ -138,7 +138,7 @@ def test_the_capacity_step_reads_sizes_and_the_report_of_its_window(connected: L
         "recommendations": [{"trigger": "connections", "advice": "Pool."}],
     }
     body = json.dumps({"success": True, "result": told})
-    answer = Answer("database-scalability", "scalability_report", body)
+    answer = FunctionAnswer("database-scalability", "scalability_report", body)
     sizes = tuple(Sample("database_bytes", float(2**30 + day * 50 * 2**20), "bytes") for day in range(61))
     write(connected, mine, record(step="evidence.report", answer=answer), record(step="sizes", samples=sizes))
     moved = "UPDATE upkeep.samples SET taken_at = now() - (%s - value) / %s * interval '1 day' WHERE metric = %s"

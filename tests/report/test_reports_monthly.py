@@ -18,7 +18,7 @@ from upkeep.report.document import to_json
 from upkeep.report.headline import headline
 from upkeep.report.model import NOT_COLLECTED, Report, StepResult
 from upkeep.report.page import to_html
-from upkeep.report.signing import Signing, Task, signing_findings
+from upkeep.report.signatures import Task, WindowSignatures, signature_findings
 from upkeep.settings.exceptions import Acknowledgement
 
 DUE = datetime(2026, 12, 6, 2, tzinfo=UTC)
@@ -38,14 +38,16 @@ def task(
     return Task(name, "G24", f"The {name}", "Security Engineer", worst, "2 findings: 2 ok", evidence, one)
 
 
-def signing(*tasks: Task, sign_off: Signature | None = None) -> Signing:
+def signing(*tasks: Task, sign_off: Signature | None = None) -> WindowSignatures:
     """Signed on by two roles, with some tasks."""
-    return Signing((signature("dba"), signature("lead", person="lena")), tasks, sign_off, "dd", (("1", "done"),))
+    return WindowSignatures(
+        (signature("dba"), signature("lead", person="lena")), tasks, sign_off, "dd", (("1", "done"),)
+    )
 
 
-def monthly(one: Signing, *steps: StepResult) -> Report:
+def monthly(one: WindowSignatures, *steps: StepResult) -> Report:
     """The report of a December window."""
-    own = signing_findings(one)
+    own = signature_findings(one)
     return replace(weekly_report(*steps), cadence="monthly", due=DUE, made_at=AT, signing=one, own=own, last_due=None)
 
 
@@ -54,9 +56,11 @@ def monthly(one: Signing, *steps: StepResult) -> Report:
 def test_a_name_that_is_missing_is_a_warning_until_it_is_there(state: str) -> None:
     """G23-G30: unanswered, declined or void, of sign-on, attestation and sign-off; silent once all have signed."""
     good = signing(task(one=signature("audit")), sign_off=signature("window", person="lena"))
-    assert signing_findings(good) == ()
-    bad = Signing((signature("dba", state),), (task(one=signature("audit", state)),), signature("window", state))
-    found = {one.key: one for one in signing_findings(bad)}
+    assert signature_findings(good) == ()
+    bad = WindowSignatures(
+        (signature("dba", state),), (task(one=signature("audit", state)),), signature("window", state)
+    )
+    found = {one.key: one for one in signature_findings(bad)}
     assert set(found) == {"sign_on:security", "attestation:audit", "sign_off:window"}
     assert {one.level for one in found.values()} == {Level.WARNING}
     words = {NO_ANSWER: "nobody answered in time", DECLINED: "it was declined by sana", VOID: "has changed since"}
@@ -65,12 +69,12 @@ def test_a_name_that_is_missing_is_a_warning_until_it_is_there(state: str) -> No
 
 def test_a_task_for_which_nothing_was_collected_warns_of_no_missing_name() -> None:
     """Nobody was asked; that it was not collected is the step's own finding."""
-    assert signing_findings(signing(task("recovery", None, None, ""))) == ()
+    assert signature_findings(signing(task("recovery", None, None, ""))) == ()
 
 
 def test_why_somebody_declined_is_told() -> None:
     """The comment stands in the finding."""
-    (found,) = signing_findings(signing(task(one=signature("audit", DECLINED, comment="two admins nobody knows"))))
+    (found,) = signature_findings(signing(task(one=signature("audit", DECLINED, comment="two admins nobody knows"))))
     assert found.detail == "it was declined by sana: two admins nobody knows"
 
 

@@ -18,7 +18,7 @@ from upkeep.gate.plans.model import SCHEDULE, Action, Plan
 from upkeep.report.again import pairs
 from upkeep.report.changes import compare
 from upkeep.report.document import to_json
-from upkeep.report.gate import Answer, Attempt, Gate, Outcome, Told
+from upkeep.report.gate import Attempt, Gate, PlanRecord, ReportedOutcome, RoleAnswer
 from upkeep.report.headline import headline, held_slot_finding, lateness_finding, verdict
 from upkeep.report.model import FROZEN, RAN, SUPERSEDED, Report, StepResult
 from upkeep.report.page import to_html
@@ -138,9 +138,9 @@ def test_the_receipts_decide(
     attempts: tuple[Attempt, ...], outcome: tuple[str, str] | None, state: str, reason: str
 ) -> None:
     """Done only with a receipt, unknown without one; the apply step's word counts where there is no permit."""
-    told = Told(
+    told = PlanRecord(
         attempts={"1": attempts},
-        outcomes={"1": Outcome(*outcome)} if outcome else {},
+        outcomes={"1": ReportedOutcome(*outcome)} if outcome else {},
         titles=TITLES,
         undecided="the apply step failed: no Connection",
     )
@@ -156,7 +156,7 @@ def test_nothing_is_not_yet_applied_when_its_time_is_over() -> None:
 
 def test_what_was_measured_stands_beside_what_was_predicted() -> None:
     """Duration and ratio, lock wait, WAL of the whole server, dead rows and size before and after, attempts."""
-    told = Told(BOTH, {"1": (attempt(1, "not done", reason="lock"), attempt(2))}, titles=TITLES)
+    told = PlanRecord(BOTH, {"1": (attempt(1, "not done", reason="lock"), attempt(2))}, titles=TITLES)
     one = whole(gate(plan(action(1)), told))
     for words in (
         'Action 1 VACUUM (ANALYZE, TRUNCATE false) "public"."t1"',
@@ -181,7 +181,7 @@ def test_what_was_measured_stands_beside_what_was_predicted() -> None:
 def test_what_was_not_measured_is_not_made_up(fields: Mapping[str, Any]) -> None:
     """A receipt written from the catalogue has no duration, a dropped table no state, a locked one no size."""
     nothing = {"lock_wait_ms": None, "wal_bytes": None, "before": {"dead_rows": 5, "total_bytes": None}}
-    told = Told(BOTH, {"1": (attempt(**{**nothing, "duration_ms": None, **fields}),)}, titles=TITLES)
+    told = PlanRecord(BOTH, {"1": (attempt(**{**nothing, "duration_ms": None, **fields}),)}, titles=TITLES)
     one = whole(gate(plan(action(1)), told))
     assert "Took not measured" in section(one) and "WAL of the whole server meanwhile not measured" in section(one)
     assert to_json(one)["gate"]["actions"][0]["ratio"] is None
@@ -205,7 +205,7 @@ def drop(**fields: Any) -> Action:
 @pytest.mark.guide("G53", "holds")
 def test_a_drop_shows_what_it_freed_and_the_way_back() -> None:
     """No rows or size of a table, for there is none; the statement that makes it again stands escaped beside it."""
-    told = Told(BOTH, {"1": (attempt(before={"bytes": 734_003_200}, after={}, wal_bytes=None),)}, titles=TITLES)
+    told = PlanRecord(BOTH, {"1": (attempt(before={"bytes": 734_003_200}, after={}, wal_bytes=None),)}, titles=TITLES)
     one = whole(gate(plan(drop()), told))
     said = section(one)
     assert "Freed 700 MB" in said
@@ -228,7 +228,7 @@ def test_a_drop_shows_what_it_freed_and_the_way_back() -> None:
 )
 def test_a_drop_that_freed_nothing_known_says_no_number(tried: tuple[Attempt, ...]) -> None:
     """Nothing is made up; the way back is shown all the same."""
-    one = whole(gate(plan(drop()), Told(BOTH, {"1": tried} if tried else {}, titles=TITLES)))
+    one = whole(gate(plan(drop()), PlanRecord(BOTH, {"1": tried} if tried else {}, titles=TITLES)))
     said = section(one)
     assert "Freed" not in said and "None" not in said and "Takes it back" in said
     assert to_json(one)["gate"]["actions"][0]["freed_bytes"] is None
@@ -240,8 +240,8 @@ def test_a_drop_that_freed_nothing_known_says_no_number(tried: tuple[Attempt, ..
 def test_each_role_is_told_with_person_time_and_comment() -> None:
     """Approved all, approved a part; then each action says who left it out."""
     decisions = (decision("dba", "dora", "1 2", "Fine,\nboth."), decision("devops", "omar", "2"))
-    outcomes = {"1": Outcome("refused", "omar as devops did not approve it")}
-    one = whole(gate(plan(action(1), action(2)), Told(decisions, {"2": (attempt(),)}, outcomes, titles=TITLES)))
+    outcomes = {"1": ReportedOutcome("refused", "omar as devops did not approve it")}
+    one = whole(gate(plan(action(1), action(2)), PlanRecord(decisions, {"2": (attempt(),)}, outcomes, titles=TITLES)))
     said = section(one)
     assert "approved all 2 · Database Administrator · dora, 2026-11-22 03:05 UTC Fine, both." in said
     assert "approved 1 of 2 · DevOps Engineer · omar" in said
@@ -259,8 +259,8 @@ def test_each_role_is_told_with_person_time_and_comment() -> None:
 def test_a_rejection_is_told_with_its_reason() -> None:
     """Everything refused by one person, whose comment says why."""
     decisions = (decision("dba", "dora", "", "Not this week"), decision("devops", "omar", "1 2"))
-    outcomes = dict.fromkeys("12", Outcome("refused", "dora as dba did not approve it"))
-    one = whole(gate(plan(action(1), action(2)), Told(decisions, {}, outcomes, titles=TITLES)))
+    outcomes = dict.fromkeys("12", ReportedOutcome("refused", "dora as dba did not approve it"))
+    one = whole(gate(plan(action(1), action(2)), PlanRecord(decisions, {}, outcomes, titles=TITLES)))
     assert "rejected all 2 · Database Administrator · dora, 2026-11-22 03:05 UTC Not this week" in section(one)
     assert headline(one) == ("2 actions refused (not approved by Database Administrator); 1 other finding, all ok")
     assert "next window" in to_json(one)["do_first"]
@@ -269,8 +269,8 @@ def test_a_rejection_is_told_with_its_reason() -> None:
 
 def test_no_answer_is_no_decision() -> None:
     """Until when was asked, what hindered the question and where its log is; whom to ask is said first."""
-    outcomes = {"1": Outcome("refused", "no answer from dba by 2026-11-22 05:00 UTC")}
-    told = Told(
+    outcomes = {"1": ReportedOutcome("refused", "no answer from dba by 2026-11-22 05:00 UTC")}
+    told = PlanRecord(
         (decision("devops", "omar", "1"),),
         outcomes=outcomes,
         titles=TITLES,
@@ -290,9 +290,9 @@ def test_no_answer_is_no_decision() -> None:
 
 def test_a_role_that_config_no_longer_names_keeps_its_name() -> None:
     """The plan is older than config."""
-    one = gate(plan(action(1, roles=("gone",))), outcomes={"1": Outcome("refused", "no answer from gone by x")})
+    one = gate(plan(action(1, roles=("gone",))), outcomes={"1": ReportedOutcome("refused", "no answer from gone by x")})
     assert [(answer.title, answer.state) for answer in one.answers] == [("gone", "no answer")]
-    assert isinstance(one.answers[0], Answer) and "no answer · gone" in section(whole(one))
+    assert isinstance(one.answers[0], RoleAnswer) and "no answer · gone" in section(whole(one))
 
 
 # The headline and what to do ------------------------------------------------------------------------------------
@@ -301,9 +301,9 @@ def test_a_role_that_config_no_longer_names_keeps_its_name() -> None:
 def mixed() -> Gate:
     """One action of each kind."""
     attempts = {"1": (attempt(),), "2": (attempt(1, "not done", reason="lag"),), "3": (attempt(1, None),)}
-    outcomes = {"4": Outcome("refused", "no answer from dba by x")}
+    outcomes = {"4": ReportedOutcome("refused", "no answer from dba by x")}
     decisions = (decision("devops", "omar", "1 2 3 4 5"),)
-    return gate(plan(*(action(n) for n in range(1, 6))), Told(decisions, attempts, outcomes, titles=TITLES))
+    return gate(plan(*(action(n) for n in range(1, 6))), PlanRecord(decisions, attempts, outcomes, titles=TITLES))
 
 
 def test_the_headline_counts_what_became_of_the_actions_and_then_the_other_findings() -> None:
@@ -340,15 +340,18 @@ def test_what_needs_a_reader_most_comes_first() -> None:
 @pytest.mark.parametrize(
     ("told", "first"),
     [
-        (Told(attempts={"1": (attempt(1, None),)}), "Trigger a run of this DAG: it looks in the catalogue"),
-        (Told(attempts={"1": (attempt(1, "not done"),)}), "See below why it was left undone."),
-        (Told(attempts={"1": (attempt(1, "partly done"),)}), "See below what of it was done."),
-        (Told(attempts={"1": (attempt(1, "ran on another object"),)}), "Look at once at the object that is named"),
-        (Told(undecided="the apply step failed: x"), "Open the log of task apply, mend the cause, then clear"),
-        (Told(BOTH, {"1": (attempt(),)}), ""),
+        (PlanRecord(attempts={"1": (attempt(1, None),)}), "Trigger a run of this DAG: it looks in the catalogue"),
+        (PlanRecord(attempts={"1": (attempt(1, "not done"),)}), "See below why it was left undone."),
+        (PlanRecord(attempts={"1": (attempt(1, "partly done"),)}), "See below what of it was done."),
+        (
+            PlanRecord(attempts={"1": (attempt(1, "ran on another object"),)}),
+            "Look at once at the object that is named",
+        ),
+        (PlanRecord(undecided="the apply step failed: x"), "Open the log of task apply, mend the cause, then clear"),
+        (PlanRecord(BOTH, {"1": (attempt(),)}), ""),
     ],
 )
-def test_what_to_do_first_follows_what_became_of_the_plan(told: Told, first: str) -> None:
+def test_what_to_do_first_follows_what_became_of_the_plan(told: PlanRecord, first: str) -> None:
     """One sentence for the worst of the states; nothing when all is done."""
     found = to_json(whole(gate(plan(action(1)), told)))["do_first"]
     assert found.startswith(first) and bool(found) == bool(first)
@@ -356,13 +359,16 @@ def test_what_to_do_first_follows_what_became_of_the_plan(told: Told, first: str
 
 def test_refusals_for_several_reasons_are_not_given_one() -> None:
     """The headline does not name one of them as the reason of all."""
-    outcomes = {"1": Outcome("refused", "omar as devops did not approve it"), "2": Outcome("refused", "x")}
+    outcomes = {
+        "1": ReportedOutcome("refused", "omar as devops did not approve it"),
+        "2": ReportedOutcome("refused", "x"),
+    }
     decisions = (decision("dba", "dora", "1 2"), decision("devops", "omar", "2"))
-    one = whole(gate(plan(action(1), action(2)), Told(decisions, {}, outcomes, titles=TITLES)))
+    one = whole(gate(plan(action(1), action(2)), PlanRecord(decisions, {}, outcomes, titles=TITLES)))
     assert headline(one).startswith("2 actions refused (for several reasons); ")
-    frozen = dict.fromkeys("12", Outcome("refused", "frozen: Holidays"))
+    frozen = dict.fromkeys("12", ReportedOutcome("refused", "frozen: Holidays"))
     approved = (decision("dba", "dora", "1 2"), decision("devops", "omar", "1 2"))
-    one = whole(gate(plan(action(1), action(2)), Told(approved, {}, frozen, titles=TITLES)))
+    one = whole(gate(plan(action(1), action(2)), PlanRecord(approved, {}, frozen, titles=TITLES)))
     assert headline(one).startswith("2 actions refused; ")
     assert "refused 2 actions frozen: Holidays" in section(one)
 
@@ -370,7 +376,7 @@ def test_refusals_for_several_reasons_are_not_given_one() -> None:
 def test_outside_the_calendar_is_told_as_the_form_told_it() -> None:
     """With who asked for it, and what had no room in the plan."""
     one = plan(action(1), outside=True, requested_by="olga", left_out=9_800)
-    said = section(whole(gate(one, Told(BOTH, {"1": (attempt(),)}, titles=TITLES))))
+    said = section(whole(gate(one, PlanRecord(BOTH, {"1": (attempt(),)}, titles=TITLES))))
     assert "When OUTSIDE THE CALENDAR — would run until Sunday 2026-11-22 05:00 UTC" in said
     assert "Asked for by olga" in said and "9,800 more candidates wait for the next window" in said
     found = to_json(whole(gate(one)))["gate"]["plan"]
@@ -386,7 +392,7 @@ HOSTILE = '🗑️\u202e"\n`</code><script>alert(1)</script>{{7*7}}\u200b\u3164'
 def test_hostile_names_people_and_comments_are_shown_and_do_nothing() -> None:
     """Bidi, newline and invisible characters of a table's name are spelled out; no tag comes from outside."""
     hostile = action(1, HOSTILE, roles=("dba",), because=HOSTILE)
-    told = Told(
+    told = PlanRecord(
         (decision("dba", HOSTILE, "1", HOSTILE),),
         {"1": (attempt(1, "not done", reason=HOSTILE),)},
         measured={"1": {HOSTILE: HOSTILE}},
@@ -416,10 +422,10 @@ def test_two_hundred_actions_stay_a_page(done: bool) -> None:
     actions = [action(n, "t" * 60 + f"{n:03}") for n in range(1, 201)]
     ids = " ".join(one.id for one in actions)
     decisions = (decision("devops", "omar", ids), *((decision("dba", "dora", ids),) if done else ()))
-    told = Told(
+    told = PlanRecord(
         decisions,
         {one.id: (attempt(),) for one in actions} if done else {},
-        {} if done else {one.id: Outcome("refused", "no answer from dba by x") for one in actions},
+        {} if done else {one.id: ReportedOutcome("refused", "no answer from dba by x") for one in actions},
         titles=TITLES,
     )
     one = whole(gate(plan(*actions), told))

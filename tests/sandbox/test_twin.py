@@ -224,9 +224,9 @@ def tell_statistics(target: psycopg.Connection[Any]) -> None:
     target.execute("SELECT pg_stat_force_next_flush()")
 
 
-def scalability(twin: Twin, scope: str) -> models.Told:
+def scalability(twin: Twin, scope: str) -> models.AnswerPart:
     """The scalability report of one scope."""
-    report: models.Told = twin.ask("database-scalability", "scalability_report", report_scope=scope)
+    report: models.AnswerPart = twin.ask("database-scalability", "scalability_report", report_scope=scope)
     return report
 
 
@@ -429,7 +429,7 @@ def test_connections_are_counted_in_every_answer_that_tells_them(twin: Twin, tar
     assert "connections" not in advice(scalability(twin, "capacity"))
 
 
-def advice(report: models.Told) -> dict[str, str]:
+def advice(report: models.AnswerPart) -> dict[str, str]:
     """What a report advises, by trigger."""
     return {one.trigger: one.advice for one in report.recommendations}
 

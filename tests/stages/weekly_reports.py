@@ -7,7 +7,7 @@ from typing import Any
 from tests.stages.reports import report as daily_report
 from upkeep.core.findings import Finding
 from upkeep.gate.plans.model import Plan
-from upkeep.report.gate import Gate, Told, what_became
+from upkeep.report.gate import Gate, PlanRecord, plan_results
 from upkeep.report.model import RAN, Report, StepResult
 
 DUE = datetime(2026, 11, 22, 3, tzinfo=UTC)
@@ -17,8 +17,8 @@ DAY = timedelta(days=1)
 TITLES = {"dba": "Database Administrator", "devops": "DevOps Engineer"}
 
 
-def gate(one: Plan, told: Told | None = None, now: datetime = NOW, **fields: Any) -> Gate:
-    return what_became(one, "ab12" * 16, DUE, told or Told(**{"titles": TITLES, **fields}), now)
+def gate(one: Plan, told: PlanRecord | None = None, now: datetime = NOW, **fields: Any) -> Gate:
+    return plan_results(one, "ab12" * 16, DUE, told or PlanRecord(**{"titles": TITLES, **fields}), now)
 
 
 def step(name: str, *findings: Finding, state: str = RAN, reason: str = "", started: datetime = DUE) -> StepResult:

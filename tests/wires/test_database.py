@@ -29,7 +29,7 @@ from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.settings.maintenance import Sql
 from upkeep.wires import database
-from upkeep.wires.database import Notice
+from upkeep.wires.database import ServerNotice
 
 CONFIG = settings(ROOT / "config")
 CLOCKS = CONFIG.maintenance.sql
@@ -238,7 +238,7 @@ def test_a_statement_that_only_warned_becomes_a_finding_until_the_owner_runs_it(
 ) -> None:
     """ANALYZE by another than the owner succeeds and does nothing: the warning is a finding, the owner's has none."""
 
-    def analyzed(dsn: str) -> tuple[list[Notice], tuple[Finding, ...]]:
+    def analyzed(dsn: str) -> tuple[list[ServerNotice], tuple[Finding, ...]]:
         with database.session(to(dsn), CLOCKS, read_only=False) as session:
             looked = carry_out(ANALYZE, Look(session, CONFIG, datetime.now(UTC)))
             return session.notices, looked.findings
@@ -264,7 +264,7 @@ def test_a_notice_that_is_no_warning_is_kept_and_no_finding(empty_database: str)
     )
     with database.session(to(empty_database), CLOCKS, read_only=False) as session:
         looked = carry_out(check, Look(session, CONFIG, datetime.now(UTC)))
-        assert session.notices == [Notice("NOTICE", 'table "nothing" does not exist, skipping')]
+        assert session.notices == [ServerNotice("NOTICE", 'table "nothing" does not exist, skipping')]
     assert looked.findings == ()
 
 

@@ -7,7 +7,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from upkeep.wires.clocks import Reading
+from upkeep.wires.clocks import ClockReading
 
 if TYPE_CHECKING:
     import requests
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from upkeep.wires.functions.transport import Send
 
 
-def dated(send: Send, readings: list[Reading]) -> Send:
+def dated(send: Send, readings: list[ClockReading]) -> Send:
     """The same way to send, which also keeps what each answer's Date header tells: whole seconds, cut off."""
 
     def run(*args: Any, **kwargs: Any) -> requests.Response:
@@ -25,7 +25,7 @@ def dated(send: Send, readings: list[Reading]) -> Send:
         try:
             told = parsedate_to_datetime(response.headers.get("Date", ""))
             told = told.replace(tzinfo=told.tzinfo or UTC)
-            readings.append(Reading(sent, received, told.timestamp() + 0.5, coarse=0.5))
+            readings.append(ClockReading(sent, received, told.timestamp() + 0.5, coarse=0.5))
         except (ValueError, OverflowError):
             pass  # none, or none that can be read
         return response

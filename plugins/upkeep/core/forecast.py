@@ -54,7 +54,7 @@ _BY_MEDIAN = 1.4826
 
 
 @dataclass(frozen=True)
-class Line:
+class TrendLine:
     """A line with ``height`` on day ``end``, and deviations: of its slope, of one sample, of what a day adds for good.
 
     ``season`` is what a weekday (the day modulo 7) adds.
@@ -78,11 +78,11 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Projection:
     """Quantiles of a metric after its newest sample, taken at ``since``; ``errors`` are in deviations, in order."""
 
     since: datetime
-    line: Line
+    line: TrendLine
     errors: tuple[float, ...]
 
     def at(self, moment: datetime, probability: float) -> float:
@@ -107,7 +107,7 @@ class Outlook:
         return math.inf
 
 
-def outlook(history: Sequence[Point]) -> Outlook:
+def project(history: Sequence[Point]) -> Projection:
     """What samples of at least two days, in order, say of the days after the last of them."""
     days = daily(history)
     tried = [(origin, _lines({day: days[day] for day in days if day <= origin})) for origin in _origins(days)]
@@ -118,7 +118,7 @@ def outlook(history: Sequence[Point]) -> Outlook:
         for origin, line in ((origin, _mixed(lines, weights)) for origin, lines in tried)
         for day in _held_out(days, origin)
     ]
-    return Outlook(history[-1][0], _mixed(now, weights), _with_normal(errors, len(tried)))
+    return Projection(history[-1][0], _mixed(now, weights), _with_normal(errors, len(tried)))
 
 
 def daily(history: Sequence[Point]) -> dict[int, float]:
@@ -129,13 +129,13 @@ def daily(history: Sequence[Point]) -> dict[int, float]:
     return {day: statistics.median(values) for day, values in found.items()}
 
 
-def _lines(days: Days) -> list[Line]:
+def _lines(days: Days) -> list[TrendLine]:
     """One line for each reach, and a level one."""
     days = _without_steps(days)
     season = _season({day: value for day, value in days.items() if day > max(days) - _SEASON})
     lines = [_line(days, reach, season) for reach in REACHES]
     first = lines[0]
-    return [*lines, Line(first.end, first.height, 0.0, first.doubt, first.noise, first.walk, first.season)]
+    return [*lines, TrendLine(first.end, first.height, 0.0, first.doubt, first.noise, first.walk, first.season)]
 
 
 def _without_steps(days: Days) -> dict[int, float]:
@@ -157,7 +157,7 @@ def _without_steps(days: Days) -> dict[int, float]:
     return dict(zip(order, values, strict=True))
 
 
-def _line(days: Days, reach: int, season: tuple[float, ...]) -> Line:
+def _line(days: Days, reach: int, season: tuple[float, ...]) -> TrendLine:
     end = max(days)
     near = {day: value for day, value in days.items() if day > end - reach}
     if len(near) < _LEAST:
@@ -166,7 +166,7 @@ def _line(days: Days, reach: int, season: tuple[float, ...]) -> Line:
     rate, doubt = _slope(near)
     level = {day: value - rate * (day - end) for day, value in near.items()}
     newest = [value for day, value in level.items() if day > end - _HEIGHT]
-    return Line(end, statistics.median(newest), rate, doubt, *_noise(level), season)
+    return TrendLine(end, statistics.median(newest), rate, doubt, *_noise(level), season)
 
 
 def _slope(days: Days) -> tuple[float, float]:
@@ -221,7 +221,7 @@ def _held_out(days: Days, origin: int) -> list[int]:
     return [day for day in range(origin + 1, origin + _AHEAD + 1) if day in days]
 
 
-def _weights(days: Days, tried: Sequence[tuple[int, list[Line]]], lines: int) -> list[float]:
+def _weights(days: Days, tried: Sequence[tuple[int, list[TrendLine]]], lines: int) -> list[float]:
     """What each line counts: the less, the more it was wrong by; a power that lets a good one count most."""
     wrong = [
         sum(abs(days[day] - drawn[place].at(day)) for origin, drawn in tried for day in _held_out(days, origin))
@@ -232,7 +232,7 @@ def _weights(days: Days, tried: Sequence[tuple[int, list[Line]]], lines: int) ->
     return [share / sum(shares) for share in shares]
 
 
-def _mixed(lines: Sequence[Line], weights: Sequence[float]) -> Line:
+def _mixed(lines: Sequence[TrendLine], weights: Sequence[float]) -> TrendLine:
     """One line for several; that they disagree about the slope is a doubt too."""
 
     def mean(values: Sequence[float]) -> float:
@@ -240,7 +240,7 @@ def _mixed(lines: Sequence[Line], weights: Sequence[float]) -> Line:
 
     rate = mean([line.rate for line in lines])
     apart = math.sqrt(mean([(line.rate - rate) ** 2 for line in lines]))
-    return Line(
+    return TrendLine(
         lines[0].end,
         mean([line.height for line in lines]),
         rate,

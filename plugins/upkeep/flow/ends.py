@@ -14,7 +14,7 @@ from upkeep.flow.connections import postgres
 from upkeep.flow.report_data import history
 from upkeep.flow.report_data.history import previous_due, worth_showing
 from upkeep.flow.report_data.plan import gate_of_run
-from upkeep.flow.report_data.signatures import signing_of, work_ended
+from upkeep.flow.report_data.signatures import signatures_of_window, work_ended
 from upkeep.flow.report_data.steps import samples, step_result, task_states
 from upkeep.flow.runs import run_of
 from upkeep.flow.step import Step, window_of
@@ -117,7 +117,7 @@ class ReportOperator(_End):
         steps = tuple(step_result(context, step, state, recorded.get(step)) for step, state in states.items())
         now = datetime.now(UTC)
         plan, changed = gate_of_run(session, context, window, steps, self._sensors(), now)
-        signing, missing = signing_of(session, window)
+        signing, missing = signatures_of_window(session, window)
         end = work_ended(session, window) or now
         own = self._own_look(session, context, window, steps, end, (*changed, *missing))
         judged_by = thresholds_in_force(session, window.target)

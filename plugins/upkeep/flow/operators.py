@@ -129,7 +129,7 @@ class CallOperator(Step, HttpOperator):
     def look(self, window: windows.Window) -> Looked:
         from upkeep.areas import answers
         from upkeep.areas.thresholds.force import settings_for
-        from upkeep.ledger.write import Answer, Looked
+        from upkeep.ledger.write import FunctionAnswer, Looked
         from upkeep.wires import database
         from upkeep.wires.functions.contract import echoed, parse_answer
         from upkeep.wires.functions.transport import Call, post
@@ -144,7 +144,7 @@ class CallOperator(Step, HttpOperator):
         if self.asks_about_period and datetime.now(UTC) > window.deadline and not echoed(answer, window.period):
             raise NotCollected(f"{self.source} cannot be asked about the past: its answer does not echo the period")
         looked = answers.read(self.function, self.action, answer.model_dump(mode="json"), config, self.arguments)
-        kept = Answer(self.function, self.action, body.decode("utf-8", "replace"))
+        kept = FunctionAnswer(self.function, self.action, body.decode("utf-8", "replace"))
         return Looked(looked.findings, looked.samples, kept)
 
 

@@ -11,7 +11,7 @@ from upkeep.flow.hitl.answer import title_of
 from upkeep.flow.hitl.question import Question
 from upkeep.flow.hitl.sensor import RoleAnswerSensor
 from upkeep.flow.notify import notify
-from upkeep.flow.report_data.signatures import signing_of_run
+from upkeep.flow.report_data.signatures import signatures_of_run
 from upkeep.flow.runs import run_of
 from upkeep.flow.step import Step
 from upkeep.flow.urls import run_url
@@ -184,7 +184,7 @@ class SignOffOperator(SheetOperator):
     ) -> tuple[tuple[SheetItem, ...], dict[str, list[str]]]:
         from upkeep.ledger.read import verdict_of_run
 
-        signing = signing_of_run(session, window)
+        signing = signatures_of_run(session, window)
         if signing is None:
             raise LookupError("neither a sign-on nor an attestation sheet was drawn up: there is nothing to sign off")
         report = verdict_of_run(session, window.run)

@@ -40,7 +40,7 @@ ABOUT_PEOPLE = frozenset(
 
 
 @dataclass(frozen=True)
-class Answer:
+class FunctionAnswer:
     """A function's whole answer as text."""
 
     function: str
@@ -59,7 +59,7 @@ class Looked:
 
     findings: tuple[Finding, ...]
     samples: tuple[Sample, ...] = ()
-    answer: Answer | None = None
+    answer: FunctionAnswer | None = None
     snapshot: Any = None
 
 

@@ -20,7 +20,7 @@ MOST = 24
 _ROOM = 0.5  # how far beyond the outermost line values are drawn, as a share of all lines' and the middle's range
 
 
-class Line(NamedTuple):
+class PlotLine(NamedTuple):
     """The height of a baseline's value, the top and height of the band up to its end, and its number."""
 
     y: float
@@ -30,25 +30,25 @@ class Line(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Drawn:
+class BaselinePlot:
     """One subject: its values as a line; ``standing`` and ``proposed`` are None where there is none."""
 
     title: str
     level: Level
     line: str
-    standing: Line | None
-    proposed: Line | None
+    standing: PlotLine | None
+    proposed: PlotLine | None
     words: str
 
 
-def drawn(findings: Iterable[Finding]) -> list[Drawn]:
+def baseline_plots(findings: Iterable[Finding]) -> list[BaselinePlot]:
     """The plots of the findings that hold a history of at least two windows."""
     mine = [one for one in findings if one.key.startswith(PREFIX) and len(one.metadata.get("history") or ()) > 1]
     mine.sort(key=lambda one: one.metadata.get("proposed") is None)
     return [_drawn(one, one.metadata) for one in mine[:MOST]]
 
 
-def _drawn(finding: Finding, seen: Mapping[str, Any]) -> Drawn:
+def _drawn(finding: Finding, seen: Mapping[str, Any]) -> BaselinePlot:
     history = [(float(day), float(value)) for day, value in seen["history"]]
     lines = [seen.get(name) for name in ("in_force", "in_force_end", "proposed", "proposed_end")]
     values = sorted(value for _, value in history)
@@ -66,7 +66,7 @@ def _drawn(finding: Finding, seen: Mapping[str, Any]) -> Drawn:
     parts = [f"{number(values[0])} to {number(values[-1])} {unit} in {count(len(values), 'window')}"]
     for name, value in (("in force", lines[0]), ("proposed", lines[2])):
         parts += [f"{name} {number(value)} {unit}"] if value is not None else [f"none {name}"]
-    return Drawn(
+    return BaselinePlot(
         title=finding.subject,
         level=finding.level,
         line=" ".join(place(day, value) for day, value in history),
@@ -85,8 +85,8 @@ def _axis(lines: list[float], values: list[float], *, rises: bool) -> tuple[floa
     return min(low, lowest) - 0.05 * room, max(high, highest) + 0.05 * room
 
 
-def _line(value: float | None, end: float | None, axis: tuple[float, float]) -> Line | None:
+def _line(value: float | None, end: float | None, axis: tuple[float, float]) -> PlotLine | None:
     if value is None or end is None:
         return None
     ys = sorted((height(value, axis), height(end, axis)))
-    return Line(height(value, axis), ys[0], round(ys[1] - ys[0], 1), number(value))
+    return PlotLine(height(value, axis), ys[0], round(ys[1] - ys[0], 1), number(value))

@@ -15,14 +15,14 @@ from upkeep.core.findings import Finding, Level, tally
 from upkeep.core.units import brief, count
 from upkeep.gate.sheets import SIGNED
 from upkeep.report.model import Report, StepResult
-from upkeep.report.signing import Signing
+from upkeep.report.signatures import WindowSignatures
 
 #: What the evidence says of a row.
 EVIDENCE_OK, LOOK, MISSING = "evidence ok", "look at it", "not collected"
 
 
 @dataclass(frozen=True)
-class Item:
+class ChecklistItem:
     """A row of the guide and where its evidence is: guide ids, beginnings of keys, beginnings of step names."""
 
     guide: str
@@ -39,18 +39,18 @@ class Item:
 
 _NOBODY = "nothing is collected for it before the monthly review; a person has to look"
 
-ITEMS: dict[str, tuple[Item, ...]] = {
+ITEMS: dict[str, tuple[ChecklistItem, ...]] = {
     "daily": (
-        Item(
+        ChecklistItem(
             "G118",
             "Review overnight alerts",
             guides=frozenset({"G118"}),
             steps=("performance.overnight_alerts",),
         ),
-        Item("G119", "Check system health dashboard", keys=("metric:",), steps=("health.",)),
-        Item("G120", "Review error logs summary", keys=("error_analytics",), steps=("errors.",)),
-        Item("G121", "Verify backup completion", keys=("backups:",), steps=("backups.",)),
-        Item(
+        ChecklistItem("G119", "Check system health dashboard", keys=("metric:",), steps=("health.",)),
+        ChecklistItem("G120", "Review error logs summary", keys=("error_analytics",), steps=("errors.",)),
+        ChecklistItem("G121", "Verify backup completion", keys=("backups:",), steps=("backups.",)),
+        ChecklistItem(
             "G122",
             "Monitor performance trends",
             keys=("latency:", "expectation:"),
@@ -63,7 +63,7 @@ ITEMS: dict[str, tuple[Item, ...]] = {
         ),
     ),
     "weekly": (
-        Item(
+        ChecklistItem(
             "G123",
             "Performance optimization review",
             steps=(
@@ -74,23 +74,25 @@ ITEMS: dict[str, tuple[Item, ...]] = {
                 "evidence.trends.",
             ),
         ),
-        Item("G124", "Security scan results", steps=("evidence.patches.", "evidence.access.")),
-        Item("G125", "Capacity planning update", steps=("evidence.capacity.", "evidence.thresholds.")),
-        Item("G126", "Documentation updates", absent=_NOBODY),
-        Item("G127", "Team maintenance summary", absent="this report is the summary; send its address to the team"),
+        ChecklistItem("G124", "Security scan results", steps=("evidence.patches.", "evidence.access.")),
+        ChecklistItem("G125", "Capacity planning update", steps=("evidence.capacity.", "evidence.thresholds.")),
+        ChecklistItem("G126", "Documentation updates", absent=_NOBODY),
+        ChecklistItem(
+            "G127", "Team maintenance summary", absent="this report is the summary; send its address to the team"
+        ),
     ),
     "monthly": (
-        Item("G128", "Full security audit", steps=("evidence.audit.",)),
-        Item("G129", "Disaster recovery test", steps=("evidence.recovery.",)),
-        Item("G130", "Performance baseline update", steps=("evidence.baselines.",)),
-        Item("G131", "Cost optimization review", steps=("evidence.cost.",)),
-        Item("G132", "Procedure documentation review", steps=("evidence.documentation.",)),
+        ChecklistItem("G128", "Full security audit", steps=("evidence.audit.",)),
+        ChecklistItem("G129", "Disaster recovery test", steps=("evidence.recovery.",)),
+        ChecklistItem("G130", "Performance baseline update", steps=("evidence.baselines.",)),
+        ChecklistItem("G131", "Cost optimization review", steps=("evidence.cost.",)),
+        ChecklistItem("G132", "Procedure documentation review", steps=("evidence.documentation.",)),
     ),
 }
 
 
 @dataclass(frozen=True)
-class Row:
+class ChecklistRow:
     """One row as this report sees it; ``worst`` is None without any finding."""
 
     guide: str
@@ -102,7 +104,7 @@ class Row:
     reviewed: tuple[str, ...] = ()
 
 
-def checklist(report: Report) -> tuple[Row, ...]:
+def checklist(report: Report) -> tuple[ChecklistRow, ...]:
     """The rows of this report's cadence, in the guide's order, with who said in the form that they reviewed one."""
     rows = rows_of(report.cadence, report.placed, report.not_collected)
     if report.signing is not None:
@@ -119,20 +121,20 @@ def checklist(report: Report) -> tuple[Row, ...]:
 _TASKS = {"G128": "audit", "G129": "recovery", "G130": "baselines", "G131": "cost", "G132": "documentation"}
 
 
-def _attested(row: Row, signing: Signing) -> tuple[str, ...]:
+def _attested(row: ChecklistRow, signing: WindowSignatures) -> tuple[str, ...]:
     signed = (task.signature for task in signing.tasks if task.name == _TASKS.get(row.guide) and task.signature)
     return tuple(one.person for one in signed if one.state == SIGNED)
 
 
 def rows_of(
     cadence: str, placed: Iterable[tuple[Finding, StepResult]], not_collected: Iterable[StepResult]
-) -> tuple[Row, ...]:
+) -> tuple[ChecklistRow, ...]:
     """The rows of a cadence from findings, worst first, and the steps that have none of their own."""
     found, gaps = list(placed), list(not_collected)
     return tuple(_row(item, found, gaps) for item in ITEMS.get(cadence, ()))
 
 
-def for_form(rows: Iterable[Row]) -> list[dict[str, Any]]:
+def for_form(rows: Iterable[ChecklistRow]) -> list[dict[str, Any]]:
     """The rows as JSON keeps them beside a plan."""
     return [{key: value for key, value in asdict(row).items() if key in _FORM} for row in rows]
 
@@ -140,7 +142,7 @@ def for_form(rows: Iterable[Row]) -> list[dict[str, Any]]:
 _FORM = frozenset({"guide", "title", "state", "evidence"})
 
 
-def _row(item: Item, placed: list[tuple[Finding, StepResult]], missing: list[StepResult]) -> Row:
+def _row(item: ChecklistItem, placed: list[tuple[Finding, StepResult]], missing: list[StepResult]) -> ChecklistRow:
     findings = [finding for finding, step in placed if item.owns(finding, step)]
     gaps = [step for step in missing if step.step.startswith(item.steps)] if item.steps else []
     known = [finding for finding in findings if finding.level is not Level.UNKNOWN]
@@ -152,10 +154,10 @@ def _row(item: Item, placed: list[tuple[Finding, StepResult]], missing: list[Ste
     else:
         state = EVIDENCE_OK
     worst = min((finding.level for finding in findings), key=lambda level: level.rank, default=None)
-    return Row(item.guide, item.title, state, _evidence(item, findings, bad, gaps), worst, len(findings))
+    return ChecklistRow(item.guide, item.title, state, _evidence(item, findings, bad, gaps), worst, len(findings))
 
 
-def _evidence(item: Item, findings: list[Finding], bad: list[Finding], gaps: list[StepResult]) -> str:
+def _evidence(item: ChecklistItem, findings: list[Finding], bad: list[Finding], gaps: list[StepResult]) -> str:
     """How many findings of which level, then the one to look at first, or why there is none."""
     levels = [finding.level for finding in findings]
     told = f"{count(len(findings), 'finding')}: {tally(levels)}" if findings else ""

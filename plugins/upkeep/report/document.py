@@ -12,10 +12,10 @@ from upkeep.gate.sheets import Signature
 from upkeep.report.again import Pair, pairs
 from upkeep.report.changes import before, compare
 from upkeep.report.checklist import checklist
-from upkeep.report.gate import Became, Gate
+from upkeep.report.gate import ActionResult, Gate
 from upkeep.report.headline import do_first, headline
 from upkeep.report.model import Earlier, History, Report
-from upkeep.report.signing import Signing
+from upkeep.report.signatures import WindowSignatures
 
 JSON_TEXT = 100_000  # bytes of one text in the JSON, as UTF-8
 
@@ -71,7 +71,7 @@ def to_json(report: Report) -> dict[str, Any]:
     return dict(plain(document))
 
 
-def _signing(signing: Signing) -> dict[str, Any]:
+def _signing(signing: WindowSignatures) -> dict[str, Any]:
     """``sign_on`` [{role, title, state, person, at, comment}], ``tasks`` [{name, guide, title, owner, worst, says,
     evidence, state, person, at, comment}], ``sign_off`` (like a sign-on, with what it says and its evidence, or null)
     and the ``digest`` of all but the sign-off.
@@ -128,7 +128,7 @@ def _gate(gate: Gate) -> dict[str, Any]:
 _COMPARED = ("dead_rows", "live_rows", "changed_rows", "total_bytes")
 
 
-def _action(became: Became) -> dict[str, Any]:
+def _action(became: ActionResult) -> dict[str, Any]:
     last = became.last
     return {
         **_take(became.action, "id kind verb statement undo schema table lock because needs predicted_ms"),

@@ -17,7 +17,7 @@ KEY = "capacity:forecast"
 
 
 @dataclass(frozen=True)
-class Drawn:
+class ForecastPlot:
     """The measured line, the wedge of the interval, the middle of it, the limit; all but the first may be empty."""
 
     line: str
@@ -29,7 +29,7 @@ class Drawn:
     words: str
 
 
-def forecast(metadata: Mapping[str, Any]) -> Drawn | None:
+def forecast_plot(metadata: Mapping[str, Any]) -> ForecastPlot | None:
     """The plot of a forecast's metadata, None where it holds no history.
 
     ``history`` [[days from now, bytes]], ``ahead`` [[days from now, low, middle, high]], ``limit_bytes`` (or null: not
@@ -50,7 +50,7 @@ def forecast(metadata: Mapping[str, Any]) -> Drawn | None:
         return f"{x:.1f},{height(value, (0.0, roof)):g}"
 
     start = place(history[-1][0], last)
-    return Drawn(
+    return ForecastPlot(
         line=" ".join(place(day, value) for day, value in history),
         wedge=" ".join(
             [start, *(place(row[0], row[3]) for row in path), *(place(row[0], row[1]) for row in path[::-1])]

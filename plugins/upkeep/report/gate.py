@@ -55,7 +55,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ReportedOutcome:
     """What the apply step said of one action."""
 
     state: str
@@ -63,7 +63,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Answer:
+class RoleAnswer:
     """What one role said: person, time and comment are empty without an answer; ``note`` is what hindered one."""
 
     role: str
@@ -86,11 +86,11 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Became:
+class ActionResult:
     """One action and what became of it. ``seen`` is what was measured when the plan was drawn up."""
 
     action: Action
-    answers: tuple[Answer, ...]
+    answers: tuple[RoleAnswer, ...]
     state: str
     reason: str
     attempts: tuple[Attempt, ...] = ()
@@ -132,8 +132,8 @@ class Gate:
     plan: Plan
     digest: str
     planned_at: datetime
-    answers: tuple[Answer, ...]
-    actions: tuple[Became, ...]
+    answers: tuple[RoleAnswer, ...]
+    actions: tuple[ActionResult, ...]
 
     @property
     def when(self) -> str:
@@ -148,7 +148,7 @@ class Gate:
 
 
 @dataclass(frozen=True)
-class Told:
+class PlanRecord:
     """What the ledger and the apply step tell of one plan, gathered by ``flow``.
 
     ``attempts``, ``outcomes`` and ``measured`` are by action id, ``titles`` (in words), ``notes`` (what hindered the
@@ -157,7 +157,7 @@ class Told:
 
     decisions: tuple[Decision, ...] = ()
     attempts: Mapping[str, tuple[Attempt, ...]] = field(default_factory=dict)
-    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    outcomes: Mapping[str, ReportedOutcome] = field(default_factory=dict)
     measured: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
@@ -165,7 +165,7 @@ class Told:
     undecided: str = ""
 
 
-def what_became(plan: Plan, digest: str, planned_at: datetime, told: Told, now: datetime) -> Gate:
+def plan_results(plan: Plan, digest: str, planned_at: datetime, told: PlanRecord, now: datetime) -> Gate:
     """Put together what became of a plan as of ``now``."""
     answers = tuple(_answer(plan, role, told) for role in plan.roles)
     by_role = {answer.role: answer for answer in answers}
@@ -175,24 +175,24 @@ def what_became(plan: Plan, digest: str, planned_at: datetime, told: Told, now: 
         state, reason = _became(action.id, attempts, told, over=now >= plan.not_after)
         mine = tuple(by_role[role] for role in action.roles)
         seen = told.measured.get(action.id, {})
-        actions.append(Became(action, mine, state, in_words(reason, told.titles), attempts, seen))
+        actions.append(ActionResult(action, mine, state, in_words(reason, told.titles), attempts, seen))
     return Gate(plan, digest, planned_at, answers, tuple(actions))
 
 
-def _answer(plan: Plan, role: str, told: Told) -> Answer:
+def _answer(plan: Plan, role: str, told: PlanRecord) -> RoleAnswer:
     title, asked = told.titles.get(role, role), plan.ids_for(role)
     url, note = told.log_urls.get(role, ""), told.notes.get(role, "")
     decision = next((one for one in told.decisions if one.role == role), None)
     if decision is None:
         note = "; ".join(part for part in (f"asked until {utc(asked_until(plan))}", note) if part)
-        return Answer(role, title, NO_ANSWER, note=note, log_url=url, asked=asked)
+        return RoleAnswer(role, title, NO_ANSWER, note=note, log_url=url, asked=asked)
     state = APPROVED if decision.approved else REJECTED
     person, at, comment = decision.person, decision.responded_at, decision.comment
     approved, reviewed = decision.approved, decision.reviewed
-    return Answer(role, title, state, person, at, comment, note, url, approved, asked, reviewed)
+    return RoleAnswer(role, title, state, person, at, comment, note, url, approved, asked, reviewed)
 
 
-def _became(key: str, attempts: tuple[Attempt, ...], told: Told, *, over: bool) -> tuple[str, str]:
+def _became(key: str, attempts: tuple[Attempt, ...], told: PlanRecord, *, over: bool) -> tuple[str, str]:
     """The state of an action and its reason; a receipt says more than the apply step."""
     done = next((attempt for attempt in attempts if attempt.outcome == DONE), None)
     outcome = told.outcomes.get(key)
@@ -247,7 +247,7 @@ def sentence(told: Gate) -> str:
     return ", ".join(said)
 
 
-def _because(refused: list[Became]) -> str:
+def _because(refused: list[ActionResult]) -> str:
     """Why, when there is one reason that fits into a headline."""
     shorts = {_short(became) for became in refused}
     if len(shorts) == 1 and (only := shorts.pop()):
@@ -255,7 +255,7 @@ def _because(refused: list[Became]) -> str:
     return " (for several reasons)" if len(shorts) > 1 else ""
 
 
-def _short(became: Became) -> str:
+def _short(became: ActionResult) -> str:
     """Who did not let an action run; empty when that is not why."""
     silent = [answer.title for answer in became.answers if answer.state == NO_ANSWER]
     against = [answer.title for answer in became.answers if answer.of(became.action) in (REJECTED, LEFT_OUT)]

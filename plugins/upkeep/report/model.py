@@ -10,7 +10,7 @@ from functools import cached_property
 from upkeep.core.findings import Bands, Finding, Level, Sample, worst
 from upkeep.ledger.acknowledgements import OpenException
 from upkeep.report.gate import Gate
-from upkeep.report.signing import Signing
+from upkeep.report.signatures import WindowSignatures
 
 #: States of a step. Any state but the first three leaves evidence missing and so makes an UNKNOWN finding.
 RAN, SUPERSEDED, FROZEN, FAILED, NOT_COLLECTED = "ran", "superseded", "frozen", "failed", "not collected"
@@ -129,7 +129,7 @@ class Report:
     gate: Gate | None = None
     last_due: datetime | None = None
     thresholds: str = ""
-    signing: Signing | None = None
+    signing: WindowSignatures | None = None
     exceptions: tuple[OpenException, ...] = ()
 
     @cached_property

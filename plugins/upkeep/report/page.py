@@ -16,16 +16,16 @@ from upkeep.core import units
 from upkeep.core.findings import Finding, Level
 from upkeep.core.text import visible
 from upkeep.report.again import pairs as looked_twice
-from upkeep.report.baselines import drawn as drawn_baselines
+from upkeep.report.baselines import baseline_plots as drawn_baselines
 from upkeep.report.changes import before, compare
 from upkeep.report.checklist import checklist
 from upkeep.report.document import plain
-from upkeep.report.forecasts import KEY, forecast
-from upkeep.report.gate import STATES, Became, Gate
+from upkeep.report.forecasts import KEY, forecast_plot
+from upkeep.report.gate import STATES, ActionResult, Gate
 from upkeep.report.headline import do_first, headline
 from upkeep.report.model import APPLY_STEP, Report, StepResult
 from upkeep.report.plots import HEIGHT, LEFT, RIGHT, WIDTH, plot
-from upkeep.report.signing import LOOKS, in_words
+from upkeep.report.signatures import LOOKS, in_words
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -55,7 +55,7 @@ def to_html(report: Report) -> str:
         was={key: earlier.level for key, earlier in before(report).items()},
         checklist=checklist(report),
         plots=[plot(history) for history in report.history],
-        forecast=next((forecast(one.metadata) for one in report.findings if one.key == KEY), None),
+        forecast=next((forecast_plot(one.metadata) for one in report.findings if one.key == KEY), None),
         metrics_title=_TITLES.get(report.cadence, "Metrics"),
         unit_of_time="months" if report.cadence == "monthly" else "windows",
         ordinary=drawn_baselines(report.findings),
@@ -104,12 +104,12 @@ class _Fate(NamedTuple):
 
     state: str
     reason: str
-    actions: list[Became]
+    actions: list[ActionResult]
 
 
 def _fates(gate: Gate) -> list[_Fate]:
     """The actions by state, what needs a reader most first; those that were never tried also by their reason."""
-    fates: dict[tuple[str, str], list[Became]] = {}
+    fates: dict[tuple[str, str], list[ActionResult]] = {}
     for became in gate.actions:
         fates.setdefault((became.state, "" if became.attempts else became.reason), []).append(became)
     order = list(STATES)

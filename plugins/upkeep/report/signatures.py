@@ -44,7 +44,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Signing:
+class WindowSignatures:
     """All signatures of a run. ``plan`` is its plan's digest, empty without one, ``outcomes`` (action id, state) of
     each of its actions, ``after`` the digest of what was looked at again when they were applied.
     """
@@ -90,7 +90,7 @@ class Signing:
         return said
 
 
-def signing_findings(signing: Signing) -> tuple[Finding, ...]:
+def signature_findings(signing: WindowSignatures) -> tuple[Finding, ...]:
     """A warning for each name that is missing where it should stand: what the report itself says of people."""
     found = [_missing("sign_on", one.item.role, f"Sign-on as {one.item.title}", one) for one in signing.sign_on]
     found += [

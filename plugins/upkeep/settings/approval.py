@@ -7,20 +7,20 @@ from datetime import datetime
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from upkeep.settings.base import ConnectionId, Frozen, Name
+from upkeep.settings.base import ConnectionId, FrozenModel, Name
 
 #: Kinds of action that this version can propose; each has its list of roles in ``approval.roles``.
 KINDS = ("baselines", "indexes", "optimise", "reindex", "thresholds", "validate")
 
 
-class Person(Frozen):
+class Person(FrozenModel):
     """An Airflow user. ``id`` is what the auth manager calls them (FAB: a number), by default their name."""
 
     id: str = ""
     shell: tuple[str, ...] = ()
 
 
-class Role(Frozen):
+class Role(FrozenModel):
     """One of the guide's four roles (G133-G136), the people who hold it, and who may stand in for them."""
 
     title: str
@@ -28,7 +28,7 @@ class Role(Frozen):
     deputies: tuple[str, ...] = ()
 
 
-class Approval(Frozen):
+class Approval(FrozenModel):
     """How mutations are approved: which roles by kind of action, how long an answer may take."""
 
     roles: Mapping[str, tuple[Name, ...]]
@@ -48,7 +48,7 @@ class Approval(Frozen):
         return value
 
 
-class Guards(Frozen):
+class Guards(FrozenModel):
     """What stops a mutation: seconds of replica lag, percent of connections, patience with locks."""
 
     lock_timeout_seconds: float = Field(gt=0, le=60, strict=True)
@@ -59,7 +59,7 @@ class Guards(Frozen):
     patience_seconds: float = Field(ge=0, le=3600, strict=True)
 
 
-class Optimise(Frozen):
+class Optimise(FrozenModel):
     """When a table is vacuumed or analysed (G52, G59), and how gently."""
 
     dead_percent: float = Field(gt=0, le=100, strict=True)
@@ -81,7 +81,7 @@ class Optimise(Frozen):
         return value
 
 
-class Indexes(Frozen):
+class Indexes(FrozenModel):
     """Which indexes count as unused and what is said to be missing (G53)."""
 
     statistics_days: float = Field(ge=0, le=3650, strict=True)
@@ -90,7 +90,7 @@ class Indexes(Frozen):
     advice_scans: int = Field(ge=1, strict=True)
 
 
-class Freeze(Frozen):
+class Freeze(FrozenModel):
     """A time in which nothing is changed: [start, end). Evidence is still collected."""
 
     start: datetime

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from upkeep.settings.base import Frozen
+from upkeep.settings.base import FrozenModel
 from upkeep.settings.values import Identifier
 
 #: Every rule of the audit, each a file of ``include/sql/security/audit/`` and a section of ``docs/audit.md``.
@@ -42,7 +42,7 @@ RULES = (
 )
 
 
-class Audit(Frozen):
+class Audit(FrozenModel):
     """Schemas and roles of the API as the catalogue spells them, superusers that are known of, rules left out (G78)."""
 
     exposed_schemas: tuple[Identifier, ...] = Field(min_length=1)

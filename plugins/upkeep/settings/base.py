@@ -34,7 +34,7 @@ class ConfigError(ValueError):
     """The configuration cannot be used; the message lists every problem, one a line."""
 
 
-class Frozen(BaseModel):
+class FrozenModel(BaseModel):
     """Settings that cannot be changed and know no other keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

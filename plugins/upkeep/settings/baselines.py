@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from upkeep.settings.base import Frozen
+from upkeep.settings.base import FrozenModel
 from upkeep.settings.values import Range
 
 _WEEK = 7
 
 
-class Baselines(Frozen):
+class Baselines(FrozenModel):
     """When a baseline is proposed from history (G26), what it lets pass, and when its drift is told.
 
     ``limits`` is of each function [lowest, highest] millisecond that its baseline may let its response time reach.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from upkeep.settings.base import Frozen
+from upkeep.settings.base import FrozenModel
 from upkeep.settings.logs import Readable
 from upkeep.settings.values import Identifier
 
@@ -32,7 +32,7 @@ class ProcessingLog(Readable):
     legal_basis: Identifier
 
 
-class Compliance(Frozen):
+class Compliance(FrozenModel):
     """``consent_type`` is what processing on the basis ``consent_basis`` needs, None: any type.
 
     ``policy_version`` is the one in force, None: the one that was agreed to first of all most lately.

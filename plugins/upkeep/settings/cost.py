@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from upkeep.settings.base import Frozen
+from upkeep.settings.base import FrozenModel
 from upkeep.settings.values import Identifier, TableText
 
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 
 
-class Metered(Frozen):
+class Metered(FrozenModel):
     """The price of one unit a month beyond the units that the plan includes."""
 
     price: Price
@@ -29,14 +29,14 @@ class Egress(Metered):
     used_gb: float | None = Field(default=None, ge=0, allow_inf_nan=False, strict=True)
 
 
-class Fixed(Frozen):
+class Fixed(FrozenModel):
     """What a month costs whatever is used."""
 
     name: str = Field(min_length=1, max_length=100)
     price: Price
 
 
-class Kept(Frozen):
+class Kept(FrozenModel):
     """A log that is kept for so many days; ``time`` is the column that says when a row came."""
 
     table: TableText
@@ -44,7 +44,7 @@ class Kept(Frozen):
     days: int = Field(ge=1, le=36_500, strict=True)
 
 
-class Cost(Frozen):
+class Cost(FrozenModel):
     """A small model of the platform's prices, all per month in one currency; a GB has 1,000,000,000 bytes.
 
     ``budget`` of None judges no total. ``function_month`` is what a deployed function costs that nobody calls.

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from upkeep.settings.base import Frozen
+from upkeep.settings.base import FrozenModel
 from upkeep.settings.values import is_web, web_address
 
 
@@ -20,7 +20,7 @@ def _place(value: str) -> str:
     return value
 
 
-class Document(Frozen):
+class Document(FrozenModel):
     """A Markdown document: a URL or an absolute path.
 
     ``owner`` and ``reviewed``, the day somebody last read it through, are for one that does not say so itself.
@@ -39,7 +39,7 @@ def _short(value: Any) -> Any:
 DocumentText = Annotated[Document, BeforeValidator(_short)]
 
 
-class Documents(Frozen):
+class Documents(FrozenModel):
     """Where people look further (G137), and the documents whose age and links are looked at (G28, G138).
 
     ``review_days`` is how long a review lasts where the document names no other rhythm; ``check_links`` whether links

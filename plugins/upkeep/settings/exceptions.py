@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, field_validator
 
 from upkeep.core.findings import Level
-from upkeep.settings.base import Frozen
+from upkeep.settings.base import FrozenModel
 
 #: Characters of a reason and of a name: both stand in the detail of each finding that is acknowledged.
 MOST_WORDS = 500
@@ -32,7 +32,7 @@ def _key(value: str) -> str:
     return value
 
 
-class Acknowledgement(Frozen):
+class Acknowledgement(FrozenModel):
     """One finding, or all whose keys begin alike, that people know of and accept until the end of ``expires``, UTC.
 
     ``up_to`` is the worst level that is accepted: what gets worse than that comes back.
@@ -65,7 +65,7 @@ class Acknowledgement(Frozen):
         return key == self.key
 
 
-class Exceptions(Frozen):
+class Exceptions(FrozenModel):
     """``config/exceptions.yaml``."""
 
     exceptions: tuple[Acknowledgement, ...]

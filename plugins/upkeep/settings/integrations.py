@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from upkeep.settings.base import Frozen, Name
+from upkeep.settings.base import FrozenModel, Name
 from upkeep.settings.values import Folder, WebAddress
 
 
-class Endpoint(Frozen):
+class Endpoint(FrozenModel):
     """A third party that no Connection names. ``ca`` is a file with authorities beside the machine's own.
 
     ``expect_status`` are the statuses that a HEAD or GET of ``url`` may have; without it each one below 500.
@@ -22,7 +22,7 @@ class Endpoint(Frozen):
     expect_status: tuple[Annotated[int, Field(ge=100, le=599, strict=True)], ...] = ()
 
 
-class Integrations(Frozen):
+class Integrations(FrozenModel):
     """What is reached beside the Connections that config names, and how many days a certificate must be left (G29)."""
 
     certificate_warning_days: float = Field(gt=0, le=3650, strict=True)

@@ -7,10 +7,10 @@ from datetime import date
 
 from pydantic import Field
 
-from upkeep.settings.base import ConnectionId, Frozen
+from upkeep.settings.base import ConnectionId, FrozenModel
 
 
-class Keys(Frozen):
+class Keys(FrozenModel):
     """Days until a key is to be rotated and before its end (G80); ``rotated`` says it of keys that carry no date."""
 
     rotation_days: int = Field(ge=1, le=3650, strict=True)

@@ -14,7 +14,7 @@ from pydantic import ConfigDict
 
 from upkeep.settings.approval import Freeze, Guards, Indexes, Optimise
 from upkeep.settings.audit import Audit
-from upkeep.settings.base import EXPECTATIONS, METRICS, ROOT, ConfigError, Frozen
+from upkeep.settings.base import EXPECTATIONS, METRICS, ROOT, ConfigError, FrozenModel
 from upkeep.settings.cost import Cost, Kept
 from upkeep.settings.documents import Document, Documents
 from upkeep.settings.exceptions import Acknowledgement, Exceptions
@@ -30,7 +30,7 @@ from upkeep.settings.thresholds import Thresholds
 from upkeep.settings.values import Hours, Network, TableName
 
 
-class Settings(Frozen):
+class Settings(FrozenModel):
     """Everything from ``config/``; ``thresholds_version`` is 1 while the bands are the file's."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)

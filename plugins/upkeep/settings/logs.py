@@ -7,11 +7,11 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from upkeep.settings.base import Frozen
+from upkeep.settings.base import FrozenModel
 from upkeep.settings.values import HoursText, Identifier, NetworkText, TableText
 
 
-class Readable(Frozen):
+class Readable(FrozenModel):
     """A table of the target that checks read; what else such a section holds are its columns."""
 
     table: TableText
@@ -50,7 +50,7 @@ EventName = Annotated[
 EventNames = Annotated[tuple[EventName, ...], Field(min_length=1)]
 
 
-class Events(Frozen):
+class Events(FrozenModel):
     """What this deployment calls the events that the checks count, small and large letters alike.
 
     ``other`` is what else the log holds and no check asks for: a name that is nowhere here makes "none" UNKNOWN.
@@ -75,7 +75,7 @@ class Events(Frozen):
         return [name for kind in self.model_dump().values() for name in kind]
 
 
-class Logs(Frozen):
+class Logs(FrozenModel):
     """Where the target's logs lie, by class."""
 
     security: SecurityLog
@@ -83,7 +83,7 @@ class Logs(Frozen):
     alerts: AlertLog
 
 
-class Security(Frozen):
+class Security(FrozenModel):
     """Limits of the security checks (G6, G70-G72, G75, G81); counts are per window's period.
 
     ``account_classes`` is name → LIKE pattern, in the order in which they are tried; what fits none is among others.

@@ -11,7 +11,7 @@ from upkeep.core.findings import Level
 from upkeep.core.windows import Cadence
 from upkeep.settings.approval import Approval, Freeze, Guards, Indexes, Optimise, Person, Role
 from upkeep.settings.audit import Audit
-from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, Frozen, Name, exactly
+from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, FrozenModel, Name, exactly
 from upkeep.settings.compliance import Compliance
 from upkeep.settings.cost import Cost
 from upkeep.settings.documents import Documents
@@ -26,7 +26,7 @@ from upkeep.settings.trends import Capacity, Trends
 from upkeep.settings.values import Folder, Identifier
 
 
-class TargetConnections(Frozen):
+class TargetConnections(FrozenModel):
     """Airflow Connections of one target, by capability."""
 
     functions: ConnectionId
@@ -41,7 +41,7 @@ class TargetConnections(Frozen):
         return value
 
 
-class Backups(Frozen):
+class Backups(FrozenModel):
     """Where a target's base backups and archived WAL lie, and what they must be like (G99, G100).
 
     ``max_wal_age_hours`` of None judges no age: of a server that may write nothing for longer.
@@ -64,7 +64,7 @@ class Backups(Frozen):
         return value
 
 
-class Target(Frozen):
+class Target(FrozenModel):
     """One maintained system. Without ``backups``, ``checkout`` or ``storage_bytes`` nothing is known of its backups,
     its packages or its room.
 
@@ -82,7 +82,7 @@ class Target(Frozen):
     checkout: Checkout | None = None
 
 
-class Ledger(Frozen):
+class Ledger(FrozenModel):
     """Airflow Connections to the ledger, one per role; ``identity`` pins which ledger it is.
 
     ``patience_seconds`` is how long an answer or a receipt is tried to be written while the ledger is away; the task
@@ -106,7 +106,7 @@ class Ledger(Frozen):
         return value
 
 
-class Http(Frozen):
+class Http(FrozenModel):
     """Patience with the functions (X4); times in seconds, sizes in bytes."""
 
     connect_timeout_seconds: float = Field(gt=0, le=60, strict=True)
@@ -116,7 +116,7 @@ class Http(Frozen):
     max_answer_bytes: int = Field(ge=1_000, le=100_000_000, strict=True)
 
 
-class Sql(Frozen):
+class Sql(FrozenModel):
     """The server's clocks for every statement (X11); seconds."""
 
     connect_timeout_seconds: int = Field(ge=2, le=60, strict=True)
@@ -124,7 +124,7 @@ class Sql(Frozen):
     lock_timeout_seconds: float = Field(gt=0, le=60, strict=True)
 
 
-class Checks(Frozen):
+class Checks(FrozenModel):
     """Limits of single checks that are not metric bands."""
 
     long_query_minutes: float = Field(gt=0, allow_inf_nan=False, strict=True)
@@ -137,7 +137,7 @@ class Checks(Frozen):
     cold_after_minutes: float = Field(gt=0, allow_inf_nan=False, strict=True)
 
 
-class MetricSource(Frozen):
+class MetricSource(FrozenModel):
     """Where a metric is found: the function, its action, and the dotted path in the answer (X5)."""
 
     function: str
@@ -145,7 +145,7 @@ class MetricSource(Frozen):
     path: str = Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$")
 
 
-class Verdict(Frozen):
+class Verdict(FrozenModel):
     """Levels that turn the verdict task red."""
 
     red_on: frozenset[Level]
@@ -158,7 +158,7 @@ class Verdict(Frozen):
         return value
 
 
-class Maintenance(Frozen):
+class Maintenance(FrozenModel):
     """``config/maintenance.yaml``."""
 
     targets: Mapping[Name, Target] = Field(min_length=1)

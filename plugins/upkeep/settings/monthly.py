@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import Field, field_validator
 
-from upkeep.settings.base import Frozen, Name, exactly
+from upkeep.settings.base import FrozenModel, Name, exactly
 
 #: The guide's monthly tasks, with the one of its "Monthly Database Tasks": name → (guide's item, title).
 MONTHLY_TASKS: Mapping[str, tuple[str, str]] = {
@@ -21,7 +21,7 @@ MONTHLY_TASKS: Mapping[str, tuple[str, str]] = {
 }
 
 
-class Monthly(Frozen):
+class Monthly(FrozenModel):
     """Roles that must sign on before anything is changed, the owner of each task, who signs off; times in minutes."""
 
     sign_on: tuple[Name, ...] = Field(min_length=1)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from upkeep.settings.base import Frozen
+from upkeep.settings.base import FrozenModel
 from upkeep.settings.values import Folder
 
 
@@ -25,7 +25,7 @@ def _registry(value: str) -> str:
     return value
 
 
-class Checkout(Frozen):
+class Checkout(FrozenModel):
     """The folder with a target's package.json and package-lock.json, and the npm that reads a copy of them (G73, G74).
 
     ``registry`` has no user name in it: what npm says of it is kept in reports.
@@ -37,7 +37,7 @@ class Checkout(Frozen):
     timeout_seconds: float = Field(default=120, gt=0, le=3600)
 
 
-class Patches(Frozen):
+class Patches(FrozenModel):
     """Major → the newest minor version of PostgreSQL, as somebody looked it up on the day ``as_of`` (G16)."""
 
     as_of: date

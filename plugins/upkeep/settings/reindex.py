@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from upkeep.settings.base import Frozen
+from upkeep.settings.base import FrozenModel
 from upkeep.settings.values import TableName, TableText
 
 
-class Reindex(Frozen):
+class Reindex(FrozenModel):
     """``bloat_percent`` is room that a rebuild gives back, by the size; sizes in bytes.
 
     ``room_factor`` times an index's size must be free before it is rebuilt: the second copy, and what is written of it

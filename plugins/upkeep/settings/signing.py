@@ -9,12 +9,12 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field, field_validator
 
-from upkeep.settings.base import ConnectionId, Frozen
+from upkeep.settings.base import ConnectionId, FrozenModel
 
 KeyId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,39}$")]
 
 
-class SigningKey(Frozen):
+class SigningKey(FrozenModel):
     """The public half of an Ed25519 key, base64 of its 32 bytes; what it signs from ``until`` on does not count."""
 
     public: str
@@ -35,7 +35,7 @@ class SigningKey(Frozen):
         return value
 
 
-class Signing(Frozen):
+class Signing(FrozenModel):
     """``connection`` holds the private key that is in use (environment or secrets backend only), ``keys`` are pinned.
 
     Without a key nothing is asked and nothing applied. A key that was rotated out stays here, with its ``until``.

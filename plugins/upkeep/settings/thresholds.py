@@ -9,14 +9,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, GetPydanticSchema, 
 from pydantic_core import core_schema
 
 from upkeep.core.findings import Bands, Expectation, Interval
-from upkeep.settings.base import EXPECTATIONS, METRICS, Frozen, exactly
+from upkeep.settings.base import EXPECTATIONS, METRICS, FrozenModel, exactly
 from upkeep.settings.baselines import Baselines
 from upkeep.settings.values import Range
 
 IntervalText = Annotated[Interval, BeforeValidator(Interval.parse)]
 
 
-class BandsFields(Frozen):
+class BandsFields(FrozenModel):
     """How bands are written."""
 
     guide: str
@@ -37,7 +37,7 @@ BandsText = Annotated[
 ]
 
 
-class _ExpectationText(Frozen):
+class _ExpectationText(FrozenModel):
     guide: str
     unit: str
     expected: IntervalText
@@ -56,7 +56,7 @@ ExpectationText = Annotated[
 ]
 
 
-class Bounds(Frozen):
+class Bounds(FrozenModel):
     """Where people may put the edges of one metric's bands: [lowest, highest], both included."""
 
     warning: Range
@@ -72,7 +72,7 @@ class Bounds(Frozen):
         return ""
 
 
-class Proposing(Frozen):
+class Proposing(FrozenModel):
     """When new bands are proposed from history (G19): windows that it takes, days looked back, percent it must move."""
 
     least_windows: int = Field(ge=7, le=400, strict=True)
@@ -91,7 +91,7 @@ class Proposing(Frozen):
 Severities = tuple[Annotated[str, Field(min_length=1), AfterValidator(str.lower)], ...]
 
 
-class Errors(Frozen):
+class Errors(FrozenModel):
     """How the errors of a period are judged by their severity (G10); a severity in none of the lists is UNKNOWN."""
 
     worst: Severities
@@ -109,7 +109,7 @@ class Errors(Frozen):
         return value
 
 
-class Triggers(Frozen):
+class Triggers(FrozenModel):
     """The guide's scaling triggers (G95-G98), in percent: above so much it is time to scale."""
 
     connections_percent: float = Field(gt=0, le=100, strict=True)
@@ -118,13 +118,13 @@ class Triggers(Frozen):
     storage_percent: float = Field(gt=0, le=100, strict=True)
 
 
-class Statements(Frozen):
+class Statements(FrozenModel):
     """From which mean on, in milliseconds, a statement is slow (G9, G84)."""
 
     slow_ms: float = Field(gt=0, allow_inf_nan=False, strict=True)
 
 
-class Thresholds(Frozen):
+class Thresholds(FrozenModel):
     """``config/thresholds.yaml``."""
 
     metrics: Mapping[str, BandsText]

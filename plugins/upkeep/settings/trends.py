@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from upkeep.settings.base import Frozen
+from upkeep.settings.base import FrozenModel
 
 
-class Trends(Frozen):
+class Trends(FrozenModel):
     """When a week is worse than the one before (G17)."""
 
     worse_percent: float = Field(gt=0, le=1000, strict=True)
 
 
-class Capacity(Frozen):
+class Capacity(FrozenModel):
     """How much history a forecast needs, and how near the storage's limit may be (G18)."""
 
     least_days: float = Field(ge=1, le=365, strict=True)

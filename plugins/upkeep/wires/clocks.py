@@ -13,7 +13,7 @@ ADVISORY_SECONDS, LIMIT_SECONDS = 2.0, 60.0
 
 
 @dataclass(frozen=True)
-class Reading:
+class ClockReading:
     """What another clock told between two looks at ours, in seconds since the epoch; ``coarse`` is its own doubt."""
 
     sent: float
@@ -49,6 +49,6 @@ class Reading:
         )
 
 
-def least_doubtful(readings: list[Reading]) -> Reading:
+def least_doubtful(readings: list[ClockReading]) -> ClockReading:
     """The reading to judge by: the one that was answered most quickly. Raises ValueError without any."""
     return min(readings, key=lambda reading: reading.doubt)

@@ -63,7 +63,7 @@ PINNED = {
 
 
 @dataclass(frozen=True)
-class Notice:
+class ServerNotice:
     """A message the server sent beside its answer, such as ``WARNING: permission denied …, skipping it``."""
 
     severity: str
@@ -75,7 +75,7 @@ class Session:
     """An open transaction with its clocks set. ``notices`` collects what the server said meanwhile."""
 
     connection: psycopg.Connection[Any]
-    notices: list[Notice] = field(default_factory=list)
+    notices: list[ServerNotice] = field(default_factory=list)
 
     @property
     def version(self) -> int:
@@ -111,7 +111,9 @@ def connected(connect: Connect) -> Iterator[Session]:
     try:
         opened = Session(connection)
         connection.add_notice_handler(
-            lambda said: opened.notices.append(Notice(said.severity_nonlocalized or "", said.message_primary or ""))
+            lambda said: opened.notices.append(
+                ServerNotice(said.severity_nonlocalized or "", said.message_primary or "")
+            )
         )
         # Behind a pooler a prepared statement outlives us in its backend and meets the next client's of the same name.
         connection.prepare_threshold = None

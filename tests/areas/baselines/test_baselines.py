@@ -19,7 +19,7 @@ from upkeep.areas import proposals
 from upkeep.areas.baselines import change, force
 from upkeep.areas.baselines import look as baselines_look
 from upkeep.areas.baselines.change import write
-from upkeep.areas.baselines.force import KIND, InForce
+from upkeep.areas.baselines.force import KIND, BaselinesInForce
 from upkeep.areas.baselines.look import drift_since
 from upkeep.areas.baselines.propose import history, proposals_from_ledger
 from upkeep.areas.baselines.subjects import subjects
@@ -76,7 +76,7 @@ def planned(stage: Stage, found: list[Proposal] | None = None) -> StoredPlan:
     return stage.plan(actions=actions, cadence="monthly", dag_id="maintenance_monthly")
 
 
-def in_force(stage: Stage, config: Thresholds = CONFIG, back_to: datetime | None = None) -> InForce:
+def in_force(stage: Stage, config: Thresholds = CONFIG, back_to: datetime | None = None) -> BaselinesInForce:
     """The baselines of the stage's target, as the tasks' role reads them."""
     with stage.ledger.session() as session:
         return force.in_force(session, config, stage.name, back_to)
@@ -121,7 +121,7 @@ def test_what_people_approve_is_in_force_and_judges(stage: Stage) -> None:
     stored = planned(stage)
     assert [action.statement for action in stored.plan.actions] == [PROPOSED]
     stage.decide(stored)
-    assert in_force(stage) == InForce(stage.name, {}), "neither a plan nor an approval changes anything"
+    assert in_force(stage) == BaselinesInForce(stage.name, {}), "neither a plan nor an approval changes anything"
     assert stage.apply(stored)[TRUST].state == "done"
 
     version = in_force(stage).of(TRUST)
@@ -178,7 +178,7 @@ def test_another_target_keeps_its_own(stage: Stage, kept: Any, empty_database: s
     """What people approved for one system judges no other."""
     approved(stage)
     other = Stage(kept, empty_database)
-    assert in_force(other) == InForce(other.name, {})
+    assert in_force(other) == BaselinesInForce(other.name, {})
 
 
 def test_the_monthly_plan_holds_them_first(stage: Stage) -> None:

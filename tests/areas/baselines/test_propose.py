@@ -15,7 +15,7 @@ import pytest
 from tests.stages.weekly_reports import step as ran
 from tests.stages.weekly_reports import weekly
 from upkeep.areas.baselines import force, look
-from upkeep.areas.baselines.force import Baseline, Ignored, InForce, Usual, Version, parse, statement
+from upkeep.areas.baselines.force import Baseline, BaselinesInForce, IgnoredBaseline, Usual, Version, parse, statement
 from upkeep.areas.baselines.judged import Held, latency_limit, response_time
 from upkeep.areas.baselines.propose import propose
 from upkeep.areas.baselines.subjects import subjects
@@ -24,7 +24,7 @@ from upkeep.areas.health.latencies import Timed, judge
 from upkeep.core import statistics
 from upkeep.core.findings import Finding, Level
 from upkeep.core.text import prose
-from upkeep.report.baselines import drawn
+from upkeep.report.baselines import baseline_plots
 from upkeep.report.page import to_html
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import Settings, settings
@@ -58,19 +58,21 @@ def version(text: str, number: int = 1, ago: float = 0, known: Thresholds = CONF
     return Version(number, parse(text, known), since, ("lena", "bob"), since)
 
 
-def standing(*versions: Version, ignored: tuple[Ignored, ...] = ()) -> InForce:
+def standing(*versions: Version, ignored: tuple[IgnoredBaseline, ...] = ()) -> BaselinesInForce:
     """These versions of one subject in force, newest first."""
-    return InForce("primary", {versions[0].baseline.subject: versions} if versions else {}, ignored)
+    return BaselinesInForce("primary", {versions[0].baseline.subject: versions} if versions else {}, ignored)
 
 
-def proposed(values: list[float], subject: str = TRUST, now: InForce | None = None, known: Thresholds = CONFIG) -> str:
+def proposed(
+    values: list[float], subject: str = TRUST, now: BaselinesInForce | None = None, known: Thresholds = CONFIG
+) -> str:
     """What is proposed for one subject from these values; empty when nothing is."""
     found = propose({subject: days(values)}, now or standing(), known, ("lead",))
     return "".join(one.action.statement for one in found)
 
 
 def told(
-    values: list[float], subject: str = TRUST, now: InForce | None = None, known: Thresholds = CONFIG
+    values: list[float], subject: str = TRUST, now: BaselinesInForce | None = None, known: Thresholds = CONFIG
 ) -> dict[str, Finding]:
     """What the monthly look says of one subject, its drift, and the rows; by key without the beginning."""
     found = look.found({subject: days(values)}, now or standing(), known, NOW)
@@ -329,7 +331,9 @@ def test_what_a_report_draws() -> None:
 # What is judged by them -----------------------------------------------------------------------------------------
 
 
-def judged(milliseconds: float, now: InForce | None = None, known: Settings = SHIPPED, at: datetime = NOW) -> Finding:
+def judged(
+    milliseconds: float, now: BaselinesInForce | None = None, known: Settings = SHIPPED, at: datetime = NOW
+) -> Finding:
     """A warm call of trust-scorer as the daily window judges it."""
     timed = {"trust-scorer": Timed((milliseconds, milliseconds))}
     (finding,) = judge(timed, {}, (), at, known, now).findings
@@ -351,7 +355,7 @@ def test_an_approved_baseline_takes_the_place_of_the_guides_number(function: str
     """Upper end 139 ms and its 125 %: 173.74 ms are ok and 173.75 are not, whatever the guide's number is."""
     now = standing(version(PROPOSED.replace("trust-scorer", function), number=2))
 
-    def found(value: float, approved: InForce | None) -> Finding:
+    def found(value: float, approved: BaselinesInForce | None) -> Finding:
         (one,) = judge({function: Timed((1.0, value))}, {}, (), NOW, SHIPPED, approved).findings
         return one
 
@@ -485,7 +489,10 @@ def test_the_best_of_the_months_counts_and_getting_better_is_no_drift() -> None:
 
 def test_a_row_that_does_not_verify_is_critical_and_one_of_something_gone_is_said() -> None:
     """The one needs somebody to look who wrote it, the other nobody."""
-    rows = (Ignored(2, TRUST, "no answer from lead", False), Ignored(1, "old latency", "found a baseline of", True))
+    rows = (
+        IgnoredBaseline(2, TRUST, "no answer from lead", False),
+        IgnoredBaseline(1, "old latency", "found a baseline of", True),
+    )
     found = told(QUIET, now=standing(ignored=rows))
     assert found[f"row:{TRUST}:2"].level is Level.CRITICAL
     assert found[f"row:{TRUST}:2"].detail == f"version 2 ({TRUST}) is ignored: no answer from lead"
@@ -523,7 +530,7 @@ def test_a_proposal_is_drawn_over_its_history_beside_what_is_in_force() -> None:
     now = standing(version(PROPOSED))
     findings = look.found({TRUST: days([value + 20 for value in QUIET]), TIMES: days([200.0] * 30)}, now, CONFIG, NOW)
     stored = [replace(one, metadata=json.loads(json.dumps(dict(one.metadata)))) for one in findings[::-1]]
-    times, trust = drawn(stored)
+    times, trust = baseline_plots(stored)
     assert (times.title, trust.title) == ("Baseline of response time", "Baseline of trust-scorer latency")
     assert trust.standing is not None and trust.proposed is not None
     assert trust.standing.y > trust.proposed.y > trust.proposed.top, "112 below 132 below 159 ms"
@@ -540,10 +547,10 @@ def test_a_proposal_is_drawn_over_its_history_beside_what_is_in_force() -> None:
 
 def test_a_value_far_outside_lies_on_the_edge_and_is_told() -> None:
     """A day of 5 s does not press the others flat, and values that cannot be are not drawn at all."""
-    (one,) = drawn(told([*QUIET, 5000.0, math.nan], now=standing(version(PROPOSED))).values())
+    (one,) = baseline_plots(told([*QUIET, 5000.0, math.nan], now=standing(version(PROPOSED))).values())
     heights = [y for _, y in corners(one.line)]
     assert len(heights) == 29 and min(heights) == heights[-1] >= 6
     assert max(heights[:-1]) - min(heights[:-1]) > 20
     assert "100 to 5,000 ms in 29 windows" in one.words
-    (flat,) = drawn(told([0.0] * 30).values())
+    (flat,) = baseline_plots(told([0.0] * 30).values())
     assert {y for _, y in corners(flat.line)} and flat.proposed is not None

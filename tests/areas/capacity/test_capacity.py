@@ -230,7 +230,7 @@ def test_the_forecast_is_drawn_with_its_limit_and_its_interval() -> None:
     """At most 120 samples with the newest; a limit far above the data is named and not drawn."""
     found = triggers(None, history(360, 20 * MB, noise=40 * MB), int(12 * GB))["capacity:forecast"]
     assert len(found.metadata["history"]) <= 121 and found.metadata["history"][-1][0] == 0
-    drawn = forecasts.forecast(json.loads(json.dumps(dict(found.metadata))))
+    drawn = forecasts.forecast_plot(json.loads(json.dumps(dict(found.metadata))))
     assert drawn is not None and drawn.limit is not None and drawn.limit_says == "80 % is 9.6 GB"
     measured, ahead = ([tuple(map(float, p.split(","))) for p in line.split()] for line in (drawn.line, drawn.middle))
     assert measured[-1] == ahead[0] and measured[-1][0] == pytest.approx(drawn.now, abs=0.2)
@@ -240,12 +240,12 @@ def test_the_forecast_is_drawn_with_its_limit_and_its_interval() -> None:
     assert start == ahead[0] and len(highs) == len(lows) == len(ahead) - 1 == growth.STEPS
     assert all(high[1] <= middle[1] <= low[1] for high, middle, low in zip(highs, ahead[1:], lows, strict=True))
     old = {name: value for name, value in found.metadata.items() if name != "ahead"}
-    assert len(getattr(forecasts.forecast(old), "wedge", "").split()) == 3
+    assert len(getattr(forecasts.forecast_plot(old), "wedge", "").split()) == 3
     far = triggers(None, history(60, MB), int(900 * GB))["capacity:forecast"]
-    drawn = forecasts.forecast(far.metadata)
+    drawn = forecasts.forecast_plot(far.metadata)
     assert drawn is not None and drawn.limit is None and drawn.limit_says == "80 % is 720 GB"
-    assert forecasts.forecast({}) is None
-    flat = forecasts.forecast({"history": [[-1, 0], [0, 0]], "bytes_per_day": [0, 0, 0], "limit_bytes": None})
+    assert forecasts.forecast_plot({}) is None
+    flat = forecasts.forecast_plot({"history": [[-1, 0], [0, 0]], "bytes_per_day": [0, 0, 0], "limit_bytes": None})
     assert flat is not None and flat.limit_says == ""
 
 

@@ -115,7 +115,7 @@ def test_weekends_are_no_growth_whatever_day_it_is() -> None:
     for shift in range(7):
         points = [(at - shift * DAY, value) for at, value in metric(63, 60.0, 0.0, noise=0.5, week=30.0)]
         moved = [(at + shift * DAY, value) for (at, _), (_, value) in zip(points, points[shift:], strict=False)]
-        ahead = forecast.outlook(moved)
+        ahead = forecast.project(moved)
         assert abs(ahead.line.rate) < 0.05
         spread = [ahead.at(ahead.since + day * DAY, 0.5) for day in range(1, 8)]
         assert min(spread) == pytest.approx(30, abs=2) and max(spread) == pytest.approx(60, abs=2)
@@ -126,7 +126,7 @@ def test_weekends_are_no_growth_whatever_day_it_is() -> None:
 def test_a_step_moves_the_line_and_does_not_tilt_it() -> None:
     """Two gigabytes loaded at once ten days ago: the forecast goes on from there at the old pace."""
     points = [(at, size + (2 * GB if at > NOW - 10 * DAY else 0)) for at, size in growing(60, MB, noise=MB)]
-    ahead = forecast.outlook(points)
+    ahead = forecast.project(points)
     assert ahead.line.rate == pytest.approx(MB, rel=0.2)
     assert ahead.at(NOW + 30 * DAY, 0.5) == pytest.approx(3 * GB + 90 * MB, rel=0.01)
 
@@ -193,7 +193,7 @@ def test_a_seed_is_always_the_same_history_and_all_shapes_are_there() -> None:
 def test_quantiles_are_in_order_for_every_shape() -> None:
     """A greater probability is never a smaller size, on any day."""
     for one in histories(TUNING[:2]):
-        ahead = forecast.outlook(one.known)
+        ahead = forecast.project(one.known)
         for day in (1, 10, 30, 300):
             told = [ahead.at(ahead.since + day * DAY, p) for p in (0.025, 0.1, 0.5, 0.9, 0.975)]
             assert told == sorted(told)
@@ -221,7 +221,7 @@ def test_the_bench_counts_loss_by_the_pinball() -> None:
 )
 def test_a_strange_history_has_an_outlook_and_no_error(points: list[Point]) -> None:
     """Whatever was measured: quantiles in order, and a limit that is crossed at some time or never."""
-    ahead = forecast.outlook(sorted(points))
+    ahead = forecast.project(sorted(points))
     told = [ahead.at(NOW + 30 * DAY, p) for p in (0.025, 0.5, 0.975)]
     assert told == sorted(told)
     assert 0 <= ahead.crosses(10.0, 0.975) <= ahead.crosses(10.0, 0.025)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from upkeep.areas.patches import npm
-from upkeep.areas.patches.answers import Audit, Versions, read_audit, read_outdated
+from upkeep.areas.patches.answers import NpmAudit, Versions, read_audit, read_outdated
 from upkeep.areas.patches.base import MOST_BYTES, NotRun
 from upkeep.areas.patches.files import Files, read_files
 from upkeep.areas.patches.run import Npm
@@ -70,7 +70,7 @@ def test_vulnerable_is_read_the_worst_first() -> None:
 
 def test_clean_is_read() -> None:
     """An answer with counts of nothing, of so many packages."""
-    assert read_audit(json.dumps(CLEAN)) == Audit((), 2)
+    assert read_audit(json.dumps(CLEAN)) == NpmAudit((), 2)
 
 
 @pytest.mark.parametrize(

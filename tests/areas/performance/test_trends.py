@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from upkeep.areas.performance import trends
-from upkeep.areas.performance.trends import METRICS, Metric
+from upkeep.areas.performance.trends import METRICS, TrendMetric
 from upkeep.core.findings import Finding, Level
 
 BY_NAME = {metric.name: metric for metric in METRICS}
 RESPONSE = BY_NAME["week_response_time"]
 
 
-def one(values: dict[int, float], metric: Metric = RESPONSE, **parts: dict[int, float]) -> Finding:
+def one(values: dict[int, float], metric: TrendMetric = RESPONSE, **parts: dict[int, float]) -> Finding:
     """The finding of a metric with these weeks; parts are its functions."""
     weeks = ({"": values} if values else {}) | {name.replace("_", "-"): found for name, found in parts.items()}
     return trends.compare(metric, weeks, 20)

@@ -15,7 +15,7 @@ from sandbox.postgres import Cluster
 from tests.stages.platform import Platform, bare, login, platform  # noqa: F401  # two are fixtures
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find
-from upkeep.areas.security.permissions import SHOWN, Change, diff
+from upkeep.areas.security.permissions import SHOWN, PermissionChange, diff
 from upkeep.core.findings import Finding, Level
 from upkeep.ledger.write import Looked, clean, plain
 from upkeep.settings.base import ROOT
@@ -312,7 +312,7 @@ def test_a_table_of_fifty_thousand_grants_is_looked_at_within_the_clock(estate: 
 def test_a_kind_that_the_older_snapshot_lacks_is_not_all_new() -> None:
     """What a former version did not look at cannot be compared; the kinds that both have are."""
     assert diff({"role": {"a": "login"}}, {"role": {"a": "login"}, "policy": {"p": "permissive"}}) == []
-    assert diff({"role": {"a": "login"}}, {"role": {}, "policy": {}}) == [Change("role", "a", "login", None)]
+    assert diff({"role": {"a": "login"}}, {"role": {}, "policy": {}}) == [PermissionChange("role", "a", "login", None)]
 
 
 def test_an_upgrade_from_before_16_changes_no_membership(estate: Platform) -> None:
@@ -331,18 +331,18 @@ def test_an_upgrade_from_before_16_changes_no_membership(estate: Platform) -> No
 @pytest.mark.parametrize(
     ("change", "alarming"),
     [
-        (Change("grant", "table t to PUBLIC", "SELECT, UPDATE", "SELECT"), False),
-        (Change("grant", "table t to PUBLIC", "SELECT", "SELECT, UPDATE"), True),
-        (Change("grant", "function f() to PUBLIC", "EXECUTE by default", "EXECUTE"), False),
-        (Change("grant", 'table t to "PUBLIC"', None, "SELECT"), False),
-        (Change("role", "a", "login, superuser", "login, superuser, createdb"), False),
-        (Change("role", "a", None, "nologin, superuser"), True),
-        (Change("table", "t", None, "row security off, owner a"), False),
-        (Change("table", "t", "row security on and forced, owner a", "row security off, owner a"), True),
-        (Change("definer", "f()", "search_path=a, owner o", "without search_path, owner o"), True),
+        (PermissionChange("grant", "table t to PUBLIC", "SELECT, UPDATE", "SELECT"), False),
+        (PermissionChange("grant", "table t to PUBLIC", "SELECT", "SELECT, UPDATE"), True),
+        (PermissionChange("grant", "function f() to PUBLIC", "EXECUTE by default", "EXECUTE"), False),
+        (PermissionChange("grant", 'table t to "PUBLIC"', None, "SELECT"), False),
+        (PermissionChange("role", "a", "login, superuser", "login, superuser, createdb"), False),
+        (PermissionChange("role", "a", None, "nologin, superuser"), True),
+        (PermissionChange("table", "t", None, "row security off, owner a"), False),
+        (PermissionChange("table", "t", "row security on and forced, owner a", "row security off, owner a"), True),
+        (PermissionChange("definer", "f()", "search_path=a, owner o", "without search_path, owner o"), True),
     ],
 )
-def test_what_is_alarming(change: Change, alarming: bool) -> None:
+def test_what_is_alarming(change: PermissionChange, alarming: bool) -> None:
     """More for PUBLIC, a power that was not there, a guard that is gone; not less, not what was there before."""
     assert change.alarming is alarming
 

@@ -11,7 +11,7 @@ import pytest
 
 from upkeep.areas.thresholds import force
 from upkeep.areas.thresholds import propose as thresholds_propose
-from upkeep.areas.thresholds.force import InForce, parse, statement
+from upkeep.areas.thresholds.force import ThresholdsInForce, parse, statement
 from upkeep.areas.thresholds.propose import propose
 from upkeep.core.findings import Bands, Level
 from upkeep.core.text import prose
@@ -26,9 +26,9 @@ ERRORS = "error_rate"
 QUIET = [0.2, 0.225, 0.25, 0.25, 0.25, 0.275, 0.3] * 4
 
 
-def shipped(**changed: Any) -> InForce:
+def shipped(**changed: Any) -> ThresholdsInForce:
     """The file's bands in force, some fields replaced."""
-    return replace(InForce("primary", CONFIG, dict.fromkeys(METRICS, 1)), **changed)
+    return replace(ThresholdsInForce("primary", CONFIG, dict.fromkeys(METRICS, 1)), **changed)
 
 
 def proposed(values: list[float], metric: str = ERRORS, config: Thresholds = CONFIG) -> str:
@@ -224,7 +224,7 @@ def test_the_action_says_what_people_approve() -> None:
 def test_the_version_is_told_with_its_people() -> None:
     """The file's, and what is ignored beside it."""
     assert shipped().words == "version 1, as config/thresholds.yaml"
-    one = force.Ignored(2, ERRORS, "why")
+    one = force.IgnoredThreshold(2, ERRORS, "why")
     assert shipped(ignored=(one,)).words.endswith("; 1 newer row that does not verify left out")
     assert shipped(ignored=(one, one)).words.endswith("; 2 newer rows that do not verify left out")
 

@@ -34,7 +34,7 @@ from upkeep.areas import answers
 from upkeep.areas.thresholds import change, force
 from upkeep.areas.thresholds import propose as thresholds_propose
 from upkeep.areas.thresholds.change import write
-from upkeep.areas.thresholds.force import InForce
+from upkeep.areas.thresholds.force import ThresholdsInForce
 from upkeep.areas.thresholds.propose import propose
 from upkeep.core.findings import Finding, Level
 from upkeep.core.windows import WindowKind
@@ -47,7 +47,7 @@ from upkeep.settings.load import Settings, settings
 CONFIG = SHIPPED.thresholds
 
 
-def in_force(stage: Stage, config: Any = CONFIG) -> InForce:
+def in_force(stage: Stage, config: Any = CONFIG) -> ThresholdsInForce:
     """What the stage's target is judged by, as the tasks' role reads it."""
     with stage.ledger.session() as session:
         return force.in_force(session, config, stage.name)

@@ -78,7 +78,7 @@ class Version:
         return f"version {self.number}, approved by {' and '.join(self.people)} on {self.approved_at:%Y-%m-%d}"
 
 
-class Ignored(NamedTuple):
+class IgnoredBaseline(NamedTuple):
     """A row that does not count, and why; ``gone``: people did approve it, and config knows its subject no more."""
 
     version: int
@@ -88,12 +88,12 @@ class Ignored(NamedTuple):
 
 
 @dataclass(frozen=True)
-class InForce:
+class BaselinesInForce:
     """Of each subject with a baseline its versions that verify, newest first; the first one is in force."""
 
     target: str
     versions: Mapping[str, tuple[Version, ...]]
-    ignored: tuple[Ignored, ...] = ()
+    ignored: tuple[IgnoredBaseline, ...] = ()
 
     def of(self, subject: str) -> Version | None:
         """What is in force for a subject, None when nothing is."""
@@ -173,13 +173,13 @@ def outside(baseline: Baseline, subject: Subject, config: Thresholds) -> str:
 
 def in_force(
     session: Session, config: Thresholds, target: str, back_to: datetime | None = None, only: str = ""
-) -> InForce:
+) -> BaselinesInForce:
     """The baselines of a target, or of ``only`` one subject of it; ``config`` is what the files say.
 
     With ``back_to`` also the versions before, back to the one that was in force at that moment.
     """
     found: dict[str, list[Version]] = {}
-    ignored: list[Ignored] = []
+    ignored: list[IgnoredBaseline] = []
     for row in session.rows(queries.load("baselines/baselines"), {"target": target, "only": only}):
         known = found.setdefault(row["subject"], [])
         if known and (back_to is None or known[-1].since <= back_to):
@@ -188,12 +188,12 @@ def in_force(
             known.append(_verified(session, row, config, target))
         except ValueError as why:
             if not known:  # what was replaced since judges nothing
-                ignored.append(Ignored(row["version"], row["subject"], str(why), isinstance(why, Gone)))
+                ignored.append(IgnoredBaseline(row["version"], row["subject"], str(why), isinstance(why, Gone)))
     versions = {subject: tuple(mine) for subject, mine in found.items() if mine}
-    return InForce(target, versions, tuple(ignored))
+    return BaselinesInForce(target, versions, tuple(ignored))
 
 
-def baselines_in_force(session: Session, target: str, back_to: datetime | None = None) -> InForce:
+def baselines_in_force(session: Session, target: str, back_to: datetime | None = None) -> BaselinesInForce:
     """The baselines that a target is judged by now; ``session`` is on the ledger, which must be of this version."""
     with of_this_version("upkeep.baselines"):
         return in_force(session, settings().thresholds, target, back_to)

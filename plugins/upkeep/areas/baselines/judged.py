@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from upkeep.areas.baselines.force import InForce, statement
+from upkeep.areas.baselines.force import BaselinesInForce, statement
 from upkeep.areas.baselines.subjects import RESPONSE_TIME, latency_name, subjects
 from upkeep.core.findings import Expectation
 from upkeep.settings.thresholds import Thresholds
@@ -21,7 +21,7 @@ class Limit:
     version: int
 
 
-def latency_limit(now: InForce, function: str, config: Thresholds, at: datetime) -> Limit | None:
+def latency_limit(now: BaselinesInForce, function: str, config: Thresholds, at: datetime) -> Limit | None:
     """A function's limit by its baseline at a moment, None where the guide's number holds.
 
     It is the upper end of what is ordinary that day with config's tolerance, and never below config's lowest limit.
@@ -49,7 +49,7 @@ class Held:
 
 
 def response_time(
-    now: InForce, points: Sequence[tuple[datetime, float]], config: Thresholds, fresh_after: datetime
+    now: BaselinesInForce, points: Sequence[tuple[datetime, float]], config: Thresholds, fresh_after: datetime
 ) -> Held | None:
     """The newest response time of (taken at, ms), oldest first, beside its baseline; None without a baseline."""
     version, subject = now.of(RESPONSE_TIME), subjects(config)[RESPONSE_TIME]

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from upkeep.areas.baselines.force import Baseline, InForce, Version, baselines_in_force, statement
-from upkeep.areas.baselines.propose import History, Outlook, history, outlooks
+from upkeep.areas.baselines.force import Baseline, BaselinesInForce, Version, baselines_in_force, statement
+from upkeep.areas.baselines.propose import BaselineCandidate, History, candidates, history
 from upkeep.areas.baselines.subjects import Subject
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Topic
@@ -31,17 +31,17 @@ def drift_since(config: Thresholds, now: datetime) -> datetime:
     return now - config.baselines.drift_months * _MONTH
 
 
-def found(values: History, now: InForce, config: Thresholds, at: datetime) -> tuple[Finding, ...]:
+def found(values: History, now: BaselinesInForce, config: Thresholds, at: datetime) -> tuple[Finding, ...]:
     """Of each subject one finding, of what drifted another; of each row that does not count that it is there.
 
     ``now`` holds the versions back to ``drift_since``.
     """
-    every = outlooks(values, now, config)
+    every = candidates(values, now, config)
     drifted = (_drift(one, now.versions.get(one.subject.name, ()), config) for one in every)
     return (*_rows(now), *(one for one in drifted if one), *(_finding(one, now, config, at) for one in every))
 
 
-def _finding(one: Outlook, now: InForce, config: Thresholds, at: datetime) -> Finding:
+def _finding(one: BaselineCandidate, now: BaselinesInForce, config: Thresholds, at: datetime) -> Finding:
     subject, version = one.subject, now.of(one.subject.name)
     said = "none in force, the guide's number holds" if subject.function else "none in force"
     if version:
@@ -75,7 +75,7 @@ def _short(baseline: Baseline, subject: Subject) -> str:
     return statement(baseline, subject).partition(": ")[2]
 
 
-def _drawn(one: Outlook, version: Version | None, at: datetime) -> dict[str, Any]:
+def _drawn(one: BaselineCandidate, version: Version | None, at: datetime) -> dict[str, Any]:
     """What the report draws: the last ``DRAWN`` windows in days from now, and the values with their ends."""
     standing = version.baseline if version else None
     return {
@@ -90,7 +90,7 @@ def _drawn(one: Outlook, version: Version | None, at: datetime) -> dict[str, Any
     }
 
 
-def _drift(one: Outlook, versions: tuple[Version, ...], config: Thresholds) -> Finding | None:
+def _drift(one: BaselineCandidate, versions: tuple[Version, ...], config: Thresholds) -> Finding | None:
     """That a baseline is worse than the best of its last versions by more than config allows, None when it is not."""
     subject, newest = one.subject, [version.baseline for version in versions[:1]]
     newest += [one.seen] if one.seen else []
@@ -118,7 +118,7 @@ def _drift(one: Outlook, versions: tuple[Version, ...], config: Thresholds) -> F
     )
 
 
-def _rows(now: InForce) -> Iterator[Finding]:
+def _rows(now: BaselinesInForce) -> Iterator[Finding]:
     for row in now.ignored:
         said = f"version {row.version} ({row.subject}) is ignored: {row.why}"
         yield Topic(

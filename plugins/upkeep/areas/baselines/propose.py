@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from upkeep.areas import versioned
-from upkeep.areas.baselines.force import KIND, Baseline, InForce, Usual, in_force, outside, statement
+from upkeep.areas.baselines.force import KIND, Baseline, BaselinesInForce, Usual, in_force, outside, statement
 from upkeep.areas.baselines.subjects import Subject, samples, subjects
 from upkeep.core import statistics as robust
 from upkeep.core.findings import Level
@@ -45,7 +45,7 @@ def history(session: Session, target: str, config: Thresholds, now: datetime) ->
 
 
 @dataclass(frozen=True)
-class Outlook:
+class BaselineCandidate:
     """What a subject's history makes of its baseline.
 
     ``seen`` is what it says is ordinary, None where it is not enough; ``proposed`` that, where people are to be asked,
@@ -67,13 +67,13 @@ class Outlook:
         return len(self.points)
 
 
-def outlook(subject: Subject, points: Points, standing: Baseline | None, config: Thresholds) -> Outlook:
+def candidate(subject: Subject, points: Points, standing: Baseline | None, config: Thresholds) -> BaselineCandidate:
     """A baseline for one subject from its history; values that it cannot have are left out. Pure."""
     usable = [(due, value) for due, value in points if subject.judge(value) is not Level.UNKNOWN]
     count, least = len(usable), config.baselines.least_windows
     if count < least:
         why = f"{count} of {least} daily windows; {least - count} more needed"
-        return Outlook(subject, usable, why=why)
+        return BaselineCandidate(subject, usable, why=why)
     distances = [subject.distance(value) for _, value in usable]
     usual = _usual(subject, distances)
     seen = Baseline(subject.name, count, usual, _weekdays(subject, usable, usual, config))
@@ -85,7 +85,7 @@ def outlook(subject: Subject, points: Points, standing: Baseline | None, config:
         why = f"history asks for {said} (config/thresholds.yaml: {subject.setting})"
     elif moved < config.baselines.least_change_percent:
         why = f"history would move it by {moved:.0f} %, less than {config.baselines.least_change_percent:g} %"
-    return Outlook(subject, usable, seen, None if why else seen, why, mad, worse)
+    return BaselineCandidate(subject, usable, seen, None if why else seen, why, mad, worse)
 
 
 def _usual(subject: Subject, distances: Sequence[float]) -> Usual:
@@ -116,21 +116,21 @@ def _moved(subject: Subject, old: Baseline | None, new: Baseline) -> float:
     )
 
 
-def outlooks(values: History, now: InForce, config: Thresholds) -> list[Outlook]:
+def candidates(values: History, now: BaselinesInForce, config: Thresholds) -> list[BaselineCandidate]:
     """Of each subject, in config's order. Pure."""
     found = []
     for name, subject in subjects(config).items():
         version = now.of(name)
-        found.append(outlook(subject, values.get(name, ()), version.baseline if version else None, config))
+        found.append(candidate(subject, values.get(name, ()), version.baseline if version else None, config))
     return found
 
 
-def propose(values: History, now: InForce, config: Thresholds, roles: tuple[str, ...]) -> list[Proposal]:
+def propose(values: History, now: BaselinesInForce, config: Thresholds, roles: tuple[str, ...]) -> list[Proposal]:
     """An action for each subject whose history asks for another baseline than the one in force. Pure."""
-    return [_proposal(one, now, roles) for one in outlooks(values, now, config) if one.proposed]
+    return [_proposal(one, now, roles) for one in candidates(values, now, config) if one.proposed]
 
 
-def _proposal(one: Outlook, now: InForce, roles: tuple[str, ...]) -> Proposal:
+def _proposal(one: BaselineCandidate, now: BaselinesInForce, roles: tuple[str, ...]) -> Proposal:
     subject, version = one.subject, now.of(one.subject.name)
     old = statement(version.baseline, subject) if version else ""
     new = statement(one.proposed, subject) if one.proposed else ""

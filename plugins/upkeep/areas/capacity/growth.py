@@ -2,7 +2,7 @@
 
 Growth is the Theil-Sen slope (``statistics``). A load of old rows or a VACUUM FULL is one outlier among the pairs and
 moves the median little; gaps do no harm. Its interval says how far the past contradicts itself. Of the days ahead it
-would hold too little, for it knows neither noise nor a change of pace: when a limit is reached comes from ``outlook``.
+would hold too little, for it knows neither noise nor a change of pace: when a limit is reached comes from ``project``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from upkeep.core.forecast import Outlook, Point, outlook
+from upkeep.core.forecast import Point, Projection, project
 from upkeep.core.statistics import theil_sen
 
 #: The two-sided 95 % quantile of the normal distribution, which Kendall's statistic has from about ten samples on.
@@ -72,7 +72,7 @@ def forecast(
         return NotEnough(reason)
     last_at, size = history[-1]
     per_day, low, high = growth(history)
-    ahead, span = outlook(history), last_at - history[0][0]
+    ahead, span = project(history), last_at - history[0][0]
     found = Forecast(per_day, low, high, size, len(history), span / _DAY, path=_path(ahead, now, span / 2))
     if limit_bytes is None:
         return found
@@ -80,7 +80,7 @@ def forecast(
     return replace(found, days=days, earliest=earliest, latest=latest)
 
 
-def _path(ahead: Outlook, now: datetime, length: timedelta) -> tuple[Ahead, ...]:
+def _path(ahead: Projection, now: datetime, length: timedelta) -> tuple[Ahead, ...]:
     """The interval and the middle at ``STEPS`` moments from now on."""
     low, high = ENDS
     moments = [now + length * step / STEPS for step in range(1, STEPS + 1)]
@@ -92,7 +92,7 @@ def known(points: Iterable[Point], now: datetime) -> list[Point]:
     return sorted((at, value) for at, value in points if abs(value) <= MOST and at <= now)[-MOST_POINTS:]
 
 
-def reached(ahead: Outlook, value: float, limit: float, now: datetime) -> tuple[float, float, float]:
+def reached(ahead: Projection, value: float, limit: float, now: datetime) -> tuple[float, float, float]:
     """Days from now until a limit is reached: middle, earliest, latest; ``value`` is the newest sample."""
     if value >= limit:
         return 0.0, 0.0, 0.0

@@ -18,7 +18,7 @@ from upkeep.areas.capacity import look as weekly
 from upkeep.areas.capacity.growth import ENDS
 from upkeep.areas.capacity.look import CONNECTIONS, ERROR_RATE, RESPONSE_TIME, SIZE, Trigger
 from upkeep.core.findings import Finding, Level, Sample, Topic
-from upkeep.core.forecast import Point, daily, outlook
+from upkeep.core.forecast import Point, daily, project
 from upkeep.core.units import amount
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
@@ -35,7 +35,7 @@ _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Metric:
+class ScalingMetric:
     """A trigger's metric as the daily windows measure it."""
 
     trigger: Trigger
@@ -45,9 +45,9 @@ class Metric:
 
 #: Storage has its forecast from the weekly look (capacity:forecast).
 METRICS = (
-    Metric(CONNECTIONS, "connections_used", "%"),
-    Metric(RESPONSE_TIME, "response_time", "ms"),
-    Metric(ERROR_RATE, "error_rate", "%"),
+    ScalingMetric(CONNECTIONS, "connections_used", "%"),
+    ScalingMetric(RESPONSE_TIME, "response_time", "ms"),
+    ScalingMetric(ERROR_RATE, "error_rate", "%"),
 )
 #: The metrics whose history this look wants, by the samples' name, with their unit.
 WANTED = {SIZE: "bytes"} | {metric.name: metric.unit for metric in METRICS}
@@ -102,7 +102,7 @@ def look(
 
 
 def _forecast(
-    metric: Metric, points: Sequence[Point], report: ScalabilityReport | None, settings: Settings, now: datetime
+    metric: ScalingMetric, points: Sequence[Point], report: ScalabilityReport | None, settings: Settings, now: datetime
 ) -> Finding:
     """When a trigger is reached; an advisory when the middle does so within the horizon: one day beyond is no trend."""
     trigger, config = metric.trigger, settings.maintenance.capacity
@@ -117,7 +117,7 @@ def _forecast(
     if limit is None:
         said = f"not collected: the function did not report the baseline that {trigger.limit(settings):g} % is of"
         return replace(finding, detail=said, remedy="See the answer of scalability_report, scope capacity.")
-    ahead, newest = outlook(history), daily(history)[0]
+    ahead, newest = project(history), daily(history)[0]
     days, earliest, latest = growth.reached(ahead, newest, limit, now)
     near = days < config.horizon_days
     span = (history[-1][0] - history[0][0]) / _DAY
@@ -131,7 +131,7 @@ def _forecast(
     )
 
 
-def _limit(metric: Metric, report: ScalabilityReport | None, settings: Settings) -> float | None:
+def _limit(metric: ScalingMetric, report: ScalabilityReport | None, settings: Settings) -> float | None:
     """The trigger's limit in the metric's unit; response time is held against the function's baseline."""
     if metric.trigger is not RESPONSE_TIME:
         return metric.trigger.limit(settings)
@@ -164,7 +164,7 @@ def back_tests(histories: Mapping[str, Sequence[Point]], settings: Settings, now
             before = [point for point in history if point[0] <= then]
             if growth.too_little(before, then, config.least_days, config.least_points):
                 continue
-            ahead = outlook(before)
+            ahead = project(before)
             low, said, high = (ahead.at(came_at, end) for end in (ENDS[0], 0.5, ENDS[1]))
             yield BackTest(name, days, said, low, high, came)
 

@@ -40,7 +40,7 @@ class Used:
 
 
 @dataclass(frozen=True)
-class Line:
+class CostLine:
     """One line of the month: ``amount`` of None is not known, for the reason in ``note``."""
 
     name: str
@@ -72,28 +72,30 @@ def used(sizes: Sequence[float], weeks: Weeks) -> Used:
     )
 
 
-def bill(cost: Cost, use: Used) -> list[Line]:
+def bill(cost: Cost, use: Used) -> list[CostLine]:
     """The month line by line, only what has a price."""
-    lines = [Line(one.name, one.price, "fixed") for one in cost.compute_month]
+    lines = [CostLine(one.name, one.price, "fixed") for one in cost.compute_month]
     if (price := cost.database_gb_month) is not None:
         if use.database_bytes is None:
-            lines.append(Line("database", None, "no window of the last month measured the database's size"))
+            lines.append(CostLine("database", None, "no window of the last month measured the database's size"))
         else:
             size = use.database_bytes / GB
             note = f"{size:,.4g} GB, {use.bytes_of}, {price.included:g} GB included"
-            lines.append(Line("database", price.cost(size), note))
+            lines.append(CostLine("database", price.cost(size), note))
     if (price := cost.function_invocations_million) is not None:
         if use.invocations is None:
-            lines.append(Line("function calls", None, "no week of the last month measured them"))
+            lines.append(CostLine("function calls", None, "no week of the last month measured them"))
         else:
             calls = use.invocations / 1e6
             note = f"{calls:,.4g} million, {use.calls_of}, {price.included:g} million included"
-            lines.append(Line("function calls", price.cost(calls), note))
+            lines.append(CostLine("function calls", price.cost(calls), note))
     if (egress := cost.egress_gb) is not None:
         if egress.used_gb is None:
-            lines.append(Line("egress", None, "nothing measures it (config/maintenance.yaml: cost.egress_gb.used_gb)"))
+            lines.append(
+                CostLine("egress", None, "nothing measures it (config/maintenance.yaml: cost.egress_gb.used_gb)")
+            )
         else:
-            lines.append(Line("egress", egress.cost(egress.used_gb), f"{egress.used_gb:g} GB as configured"))
+            lines.append(CostLine("egress", egress.cost(egress.used_gb), f"{egress.used_gb:g} GB as configured"))
     return lines
 
 
@@ -163,11 +165,11 @@ def _money(cost: Cost, value: float) -> str:
     return f"{value:.2g} {cost.currency}" if 0 < value < 0.01 else f"{value:,.2f} {cost.currency}"
 
 
-def _line(cost: Cost, line: Line) -> str:
+def _line(cost: Cost, line: CostLine) -> str:
     return f"{line.name} {_money(cost, line.amount or 0.0)} ({line.note})"
 
 
-def _total(cost: Cost, lines: Sequence[Line], total: float) -> Finding:
+def _total(cost: Cost, lines: Sequence[CostLine], total: float) -> Finding:
     """A part that is beyond the budget is enough for a warning; one that is not whole is never ok."""
     missing = [line for line in lines if line.amount is None]
     if cost.budget is not None and total > cost.budget:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from upkeep.areas.documents import review as documents_review
 from upkeep.areas.documents.links import Dead
-from upkeep.areas.documents.reading import Reading, look_at_all
+from upkeep.areas.documents.reading import DocumentReading, look_at_all
 from upkeep.areas.documents.review import Review
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
@@ -24,7 +24,7 @@ REACH = timedelta(days=400)
 SHOWN = 50
 
 
-def judge(readings: Iterable[Reading], review_days: int, today: date) -> Looked:
+def judge(readings: Iterable[DocumentReading], review_days: int, today: date) -> Looked:
     """Findings and samples of all documents; without any, that none is named."""
     findings: list[Finding] = []
     samples: list[Sample] = []
@@ -48,18 +48,20 @@ def _none_named() -> Finding:
     )
 
 
-def _finding(one: Reading, part: str, level: Level, detail: str, expected: str, remedy: str, guide: str) -> Finding:
+def _finding(
+    one: DocumentReading, part: str, level: Level, detail: str, expected: str, remedy: str, guide: str
+) -> Finding:
     return Topic(f"document:{one.document.path}{part}", f"Document {one.document.path}", guide).finding(
         level, detail, expected, remedy, {"digest": one.digest} if one.digest else {}
     )
 
 
-def _refused(one: Reading) -> Finding:
+def _refused(one: DocumentReading) -> Finding:
     remedy = "Correct its path in config/maintenance.yaml: documents, or the document; nothing is known of it."
     return _finding(one, "", Level.UNKNOWN, f"not collected: {one.refused}", "a Markdown text", remedy, "G138")
 
 
-def _age(one: Reading, review: Review, today: date) -> Finding:
+def _age(one: DocumentReading, review: Review, today: date) -> Finding:
     expected = "a date of the last update, and a review when it is due"
     if review.last is None or review.due is None:
         remedy = "Add a line 'Last Updated: 2026-11-25' to it, or `reviewed` to its entry in config."
@@ -80,13 +82,13 @@ def _age(one: Reading, review: Review, today: date) -> Finding:
     return _finding(one, "", Level.OK, said, expected, "", "G138")
 
 
-def _owner(one: Reading) -> Iterator[Finding]:
+def _owner(one: DocumentReading) -> Iterator[Finding]:
     if not (one.said.owner or one.document.owner):
         remedy = "Add a line 'Owner: …' to it, or `owner` to its entry in config."
         yield _finding(one, ":owner", Level.ADVISORY, "nobody is named as its owner", "an owner", remedy, "G138")
 
 
-def _links(one: Reading) -> Iterator[Finding]:
+def _links(one: DocumentReading) -> Iterator[Finding]:
     """Each link that leads nowhere, with its line; then how many there are in all."""
     places: dict[str, list[Dead]] = {}
     for dead in one.links.dead:

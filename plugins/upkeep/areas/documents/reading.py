@@ -18,7 +18,7 @@ from upkeep.wires.net.pages import dead_addresses, fetch
 
 
 @dataclass(frozen=True)
-class Reading:
+class DocumentReading:
     """What was read of one document. ``refused`` says why it was not; ``untried`` counts links to the web that
     config leaves out, ``late`` those that time was too short for.
     """
@@ -32,7 +32,7 @@ class Reading:
     late: int = 0
 
 
-def look_at_all(config: Documents, http: Http, seconds: float) -> tuple[Reading, ...]:
+def look_at_all(config: Documents, http: Http, seconds: float) -> tuple[DocumentReading, ...]:
     """Read each and look where its links lead; those to the web only when config says so, and within some seconds."""
     root = _root(config.reviewed)
     readings = [_read(document, root, http) for document in config.reviewed]
@@ -49,16 +49,16 @@ def _root(documents: Iterable[Document]) -> Path | None:
     return None if common == Path("/") else common  # all of a machine is no folder of documents
 
 
-def _read(document: Document, root: Path | None, http: Http) -> Reading:
+def _read(document: Document, root: Path | None, http: Http) -> DocumentReading:
     online = is_web(document.path)
     try:
         content = fetch(document.path, http) if online else read_file(Path(document.path))
         text = text_of(content)
         found = links(text)
     except DocumentRefused as reason:
-        return Reading(document, refused=str(reason))
+        return DocumentReading(document, refused=str(reason))
     place = document.path if online else Path(document.path)
-    return Reading(
+    return DocumentReading(
         document,
         digest=hashlib.sha256(content).hexdigest(),
         said=declared(text),
@@ -66,7 +66,7 @@ def _read(document: Document, root: Path | None, http: Http) -> Reading:
     )
 
 
-def _with_web(one: Reading, dead: dict[str, str], late: frozenset[str]) -> Reading:
+def _with_web(one: DocumentReading, dead: dict[str, str], late: frozenset[str]) -> DocumentReading:
     gone = [Dead(link.line, shown(link.target), dead[link.target]) for link in one.links.web if link.target in dead]
     every = tuple(sorted((*one.links.dead, *gone), key=lambda found: found.line))
     return replace(one, links=replace(one.links, dead=every), late=sum(link.target in late for link in one.links.web))

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from upkeep.areas.baselines.force import InForce, baselines_in_force
+from upkeep.areas.baselines.force import BaselinesInForce, baselines_in_force
 from upkeep.areas.baselines.judged import Limit, latency_limit
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
@@ -72,7 +72,7 @@ def judge(
     beside: Collection[str],
     now: datetime,
     settings: Settings,
-    standing: InForce | None = None,
+    standing: BaselinesInForce | None = None,
 ) -> Looked:
     """The median of the warm calls against the baseline in force, without one against the guide's expected time.
 

@@ -8,7 +8,7 @@ from upkeep.areas.look import Check, Look
 from upkeep.core.findings import Finding, Level, Topic
 from upkeep.ledger.write import Looked
 from upkeep.wires import queries
-from upkeep.wires.clocks import LIMIT_SECONDS, Reading
+from upkeep.wires.clocks import LIMIT_SECONDS, ClockReading
 from upkeep.wires.database import Row
 
 
@@ -17,7 +17,7 @@ def server(look: Look) -> Looked:
     began = time.monotonic()
     row = look.session.row(queries.load("health/server"))
     sent = look.now.timestamp()
-    clock = Reading(sent, sent + time.monotonic() - began, row["at"].timestamp())
+    clock = ClockReading(sent, sent + time.monotonic() - began, row["at"].timestamp())
     return Looked((_recovery(row), _clock(clock)))
 
 
@@ -34,7 +34,7 @@ def _recovery(row: Row) -> Finding:
     )
 
 
-def _clock(clock: Reading) -> Finding:
+def _clock(clock: ClockReading) -> Finding:
     where = "ahead of" if clock.skew > 0 else "behind"
     return Topic("server:clock", "The server's clock", "G5").finding(
         Level.WARNING if clock.misleading else Level.OK,

@@ -16,7 +16,7 @@ _QUOTED_DATE = re.compile(r'"([A-Z][a-z]{2}, [^"]{1,60})"\s*$')
 
 
 @dataclass(frozen=True)
-class Notice:
+class HeaderNotice:
     """One header: ``kind`` is its name in lower case, ``at`` the moment it names, if it names one."""
 
     kind: str
@@ -24,11 +24,11 @@ class Notice:
     said: str
 
 
-def notices(headers: Iterable[tuple[str, str]]) -> tuple[Notice, ...]:
+def notices(headers: Iterable[tuple[str, str]]) -> tuple[HeaderNotice, ...]:
     """The three headers among an answer's, in its order."""
     readers = {"deprecation": _deprecation, "sunset": _http_date, "warning": _warning}
     found = [(name.lower(), value.strip()) for name, value in headers if name.lower() in readers and value.strip()]
-    return tuple(Notice(name, readers[name](value), value) for name, value in dict.fromkeys(found))[:MOST]
+    return tuple(HeaderNotice(name, readers[name](value), value) for name, value in dict.fromkeys(found))[:MOST]
 
 
 def _deprecation(value: str) -> datetime | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from upkeep.areas.integrations.functions import functions
-from upkeep.areas.integrations.headers import Notice, notices
+from upkeep.areas.integrations.headers import HeaderNotice, notices
 from upkeep.areas.integrations.listing import Named, connections, endpoints, of_fields
 from upkeep.areas.integrations.probes import Patience, look_at_all
 from upkeep.areas.look import Inspection, Sources
@@ -124,7 +124,7 @@ def _distrusted(one: Integration, seen: Seen, expected: str) -> Finding:
     return _finding(one, ":certificate", level, said, expected, remedy)
 
 
-def _notice(one: Integration, notice: Notice, now: datetime) -> Finding:
+def _notice(one: Integration, notice: HeaderNotice, now: datetime) -> Finding:
     """One header: an end that has come or is near is a warning, all else is advice."""
     level, when = Level.ADVISORY, "at a time that its header does not tell"
     if notice.at is not None:

@@ -14,7 +14,7 @@ import psycopg
 from upkeep.settings.maintenance import Http, Sql
 from upkeep.wires import database, queries
 from upkeep.wires.net.address import Address, Integration, ProbeKind, Seen, hide
-from upkeep.wires.net.http import Distrust, Line, Trouble, ask
+from upkeep.wires.net.http import Distrust, OpenConnection, Trouble, ask
 from upkeep.wires.net.parallel import Ending, side_by_side
 
 #: Integrations that are asked at the same time.
@@ -96,7 +96,7 @@ def _origin(location: str) -> str:
 
 def _tls(one: Integration, patience: Patience, ending: Ending) -> Seen:
     address = _known_address(one)
-    with Line(address, patience.http, ending, one.ca) as line:
+    with OpenConnection(address, patience.http, ending, one.ca) as line:
         if address.encrypted:
             line.secure()
         return Seen(
@@ -130,7 +130,7 @@ def _certificate_of_postgres(
 ) -> Seen:
     """The same look with what a second handshake, verified, says of the certificate; the driver does not tell."""
     try:
-        with Line(address, patience.http, ending, one.ca) as line:
+        with OpenConnection(address, patience.http, ending, one.ca) as line:
             if not line.offers_tls():
                 return replace(seen, unseen="asked a second time, it offers no TLS")
             line.secure()

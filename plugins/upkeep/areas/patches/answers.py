@@ -27,7 +27,7 @@ class Vulnerability:
 
 
 @dataclass(frozen=True)
-class Audit:
+class NpmAudit:
     """What ``npm audit`` found, the worst first, and how many packages it looked at."""
 
     vulnerabilities: tuple[Vulnerability, ...]
@@ -61,7 +61,7 @@ class Versions:
     unseen: tuple[str, ...]
 
 
-def read_audit(output: str) -> Audit:
+def read_audit(output: str) -> NpmAudit:
     """What ``npm audit --json`` said. Raises NotRun unless it says that it has looked."""
     said = _answer("npm audit", output)
     found, metadata = said.get("vulnerabilities"), said.get("metadata")
@@ -76,7 +76,7 @@ def read_audit(output: str) -> Audit:
     total = looked_at.get("total")
     if not isinstance(total, int) or isinstance(total, bool) or not (total or ranked):
         raise NotRun(f"npm audit: found {total!r} packages that it looked at, expected one or more")
-    return Audit(tuple(ranked), total)
+    return NpmAudit(tuple(ranked), total)
 
 
 def _answer(what: str, output: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ NAMED = 10
 
 
 @dataclass(frozen=True)
-class Metric:
+class TrendMetric:
     """What is compared. ``least`` is the difference from which on a change counts, in ``unit``: less is noise.
 
     ``worse`` says whether more of it is worse; what is only watched (requests, bytes) is never an advisory. ``parts``
@@ -41,15 +41,15 @@ class Metric:
 
 
 METRICS = (
-    Metric("week_requests", "Requests", "requests", "G91", worse=False, least=100, parts="function"),
-    Metric("week_error_rate", "Error rate", "%", "G89", worse=True, least=0.1, parts="function"),
-    Metric("week_response_time", "Response time", "ms", "G88", worse=True, least=10, parts="function"),
-    Metric("week_response_time_p95", "Response time, 95th percentile", "ms", "G21", True, 20, "function"),
-    Metric("week_errors", "Errors", "errors", "G22", worse=True, least=10, parts="severity"),
-    Metric("week_connections", "Connections taken", "%", "G17", worse=True, least=5),
-    Metric("week_database_bytes", "Database size", "bytes", "G93", worse=False, least=2**20),
-    Metric("rate_limited_requests", "Requests answered with 429", "%", "G92", worse=True, least=0.1),
-    Metric("latency_cold", "Cold starts", "ms", "G86", worse=True, least=50, parts="function"),
+    TrendMetric("week_requests", "Requests", "requests", "G91", worse=False, least=100, parts="function"),
+    TrendMetric("week_error_rate", "Error rate", "%", "G89", worse=True, least=0.1, parts="function"),
+    TrendMetric("week_response_time", "Response time", "ms", "G88", worse=True, least=10, parts="function"),
+    TrendMetric("week_response_time_p95", "Response time, 95th percentile", "ms", "G21", True, 20, "function"),
+    TrendMetric("week_errors", "Errors", "errors", "G22", worse=True, least=10, parts="severity"),
+    TrendMetric("week_connections", "Connections taken", "%", "G17", worse=True, least=5),
+    TrendMetric("week_database_bytes", "Database size", "bytes", "G93", worse=False, least=2**20),
+    TrendMetric("rate_limited_requests", "Requests answered with 429", "%", "G92", worse=True, least=0.1),
+    TrendMetric("latency_cold", "Cold starts", "ms", "G86", worse=True, least=50, parts="function"),
 )
 
 #: Those that a report plots over the weekly windows.
@@ -60,7 +60,7 @@ Weeks = Mapping[str, Mapping[int, float]]
 
 
 @dataclass(frozen=True)
-class Change:
+class WeekChange:
     """One number beside the newest one before it; ``ago`` is how many weeks lie between."""
 
     now: float
@@ -72,20 +72,20 @@ class Change:
         """By how much it grew, None where it grew from nothing."""
         return None if self.before == 0 else 100 * (self.now - self.before) / abs(self.before)
 
-    def is_worse(self, metric: Metric, worse_percent: float) -> bool:
+    def is_worse(self, metric: TrendMetric, worse_percent: float) -> bool:
         """Whether it grew by more than config allows and by more than noise."""
         grew = self.now - self.before
         by_percent = self.percent is None or self.percent > worse_percent
         return metric.worse and grew >= metric.least and by_percent
 
 
-def change(values: Mapping[int, float]) -> Change | None:
+def change(values: Mapping[int, float]) -> WeekChange | None:
     """The week beside the newest week before it; None without the one or the other."""
     ago = min((week for week in values if week > 0), default=None)
-    return None if ago is None or 0 not in values else Change(values[0], values[ago], ago)
+    return None if ago is None or 0 not in values else WeekChange(values[0], values[ago], ago)
 
 
-def compare(metric: Metric, weeks: Weeks, worse_percent: float) -> Finding:
+def compare(metric: TrendMetric, weeks: Weeks, worse_percent: float) -> Finding:
     """One metric as a finding: an advisory when it, or one of its parts, is worse than the week before."""
     whole = weeks.get("", {})
     parts = {name: values for name, values in sorted(weeks.items()) if name}
@@ -107,7 +107,7 @@ def compare(metric: Metric, weeks: Weeks, worse_percent: float) -> Finding:
     )
 
 
-def _whole(metric: Metric, values: Mapping[int, float]) -> str:
+def _whole(metric: TrendMetric, values: Mapping[int, float]) -> str:
     before = {week: value for week, value in values.items() if week > 0}
     if 0 not in values:
         last = f"; last known {_weeks(min(before))}: {amount(before[min(before)], metric.unit)}" if before else ""
@@ -124,10 +124,10 @@ def _whole(metric: Metric, values: Mapping[int, float]) -> str:
 
 
 def _parts(
-    metric: Metric,
+    metric: TrendMetric,
     parts: Weeks,
-    changes: Mapping[str, Change],
-    worse: Mapping[str, Change],
+    changes: Mapping[str, WeekChange],
+    worse: Mapping[str, WeekChange],
     worse_percent: float,
 ) -> Iterable[str]:
     if not parts:
@@ -141,7 +141,7 @@ def _parts(
         yield f"none of {len(changes)} by {metric.parts} is worse by more than {worse_percent:g} %"
 
 
-def _moved(metric: Metric, found: Change) -> str:
+def _moved(metric: TrendMetric, found: WeekChange) -> str:
     percent = "" if found.percent is None else f" ({found.percent:+.0f} %)"
     return f"{_weeks(found.ago)} {amount(found.before, metric.unit)}{percent}"
 

@@ -20,7 +20,7 @@ from upkeep.areas.logs import Log, address, named, span, within
 from upkeep.areas.look import Check, Look
 from upkeep.areas.security.events import unrecognised
 from upkeep.areas.security.logins import MOST_ADDRESSES
-from upkeep.areas.security.permissions import Change, diff, facts
+from upkeep.areas.security.permissions import PermissionChange, diff, facts
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.ledger.write import Looked
 from upkeep.wires import queries
@@ -89,12 +89,12 @@ def _permissions(look: Look) -> Looked:
     )
 
 
-def _counted(changes: list[Change]) -> str:
+def _counted(changes: list[PermissionChange]) -> str:
     kinds = Counter(change.kind for change in changes)
     return f"{len(changes)} changes ({', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))})"
 
 
-def _changes(level: Level, detail: str, expected: str, changes: list[Change] | None = None) -> Finding:
+def _changes(level: Level, detail: str, expected: str, changes: list[PermissionChange] | None = None) -> Finding:
     rows = [{"kind": one.kind, "name": one.name, "old": one.old, "new": one.new} for one in (changes or [])[:SHOWN]]
     remedy = "Hold each against a ticket; the weekly window has told them one by one (G77)."
     return _finding("permissions", "Permissions since the last review", level, detail, expected, remedy, changes=rows)

@@ -57,7 +57,7 @@ _POWERS = {
 
 
 @dataclass(frozen=True)
-class Change:
+class PermissionChange:
     """One fact that is not what it was; ``old`` is None when it is new, ``new`` None when it is gone."""
 
     kind: str
@@ -91,10 +91,10 @@ class Change:
         return set((says or "").split(", "))
 
 
-def diff(before: Facts, now: Facts) -> list[Change]:
+def diff(before: Facts, now: Facts) -> list[PermissionChange]:
     """What was added, removed or changed, the alarming first. Pure. Kinds that one of the two lacks are left out."""
     changes = [
-        Change(kind, name, old.get(name), new.get(name))
+        PermissionChange(kind, name, old.get(name), new.get(name))
         for kind, new in now.items()
         if (old := before.get(kind)) is not None
         for name in old.keys() | new.keys()
@@ -145,7 +145,7 @@ def _first(noted: int) -> Finding:
     )
 
 
-def _changed(change: Change, since: str) -> Finding:
+def _changed(change: PermissionChange, since: str) -> Finding:
     if change.old is None:
         detail = f"new: {_cut(change.new)}"
     elif change.new is None:
@@ -162,7 +162,7 @@ def _changed(change: Change, since: str) -> Finding:
     )
 
 
-def _more(hidden: list[Change], since: str) -> Finding:
+def _more(hidden: list[PermissionChange], since: str) -> Finding:
     return _TOPIC.part("more", "Other permissions").finding(
         Level.WARNING if any(change.alarming for change in hidden) else Level.ADVISORY,
         f"{len(hidden)} more changes; the {SHOWN} that matter most are shown",

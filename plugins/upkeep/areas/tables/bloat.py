@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from upkeep.areas.indexes import reindex
 from upkeep.areas.look import Check, Look
 from upkeep.areas.tables import bloat_measurement, constraints, domains, vacuum
-from upkeep.areas.tables.bloat_measurement import Bloat, Extension
+from upkeep.areas.tables.bloat_measurement import Bloat, Pgstattuple
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.units import listed, size
 from upkeep.ledger.write import Looked
@@ -85,7 +85,7 @@ def bloat(look: Look) -> Looked:
     return Looked(tuple(findings), tuple(samples))
 
 
-def _extension(has: Extension) -> Finding:
+def _extension(has: Pgstattuple) -> Finding:
     return Topic("bloat:extension", "Bloat is not measured", "G54").finding(
         Level.ADVISORY,
         f"{has.why}: bloat is estimated from statistics, and no rebuild is proposed by an estimate",

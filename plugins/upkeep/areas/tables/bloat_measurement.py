@@ -30,7 +30,7 @@ class Bloat:
 
 
 @dataclass(frozen=True)
-class Extension:
+class Pgstattuple:
     """pgstattuple here: the schema to call it in, or why it cannot be called and how that is mended."""
 
     schema: str
@@ -38,18 +38,18 @@ class Extension:
     remedy: str = ""
 
 
-def extension(session: Session) -> Extension:
+def extension(session: Session) -> Pgstattuple:
     """Whether bloat can be measured by this role."""
     row = session.row(session.load("tables/bloat/extension"))
     if row["schema"] and row["may"]:
-        return Extension(row["schema"])
+        return Pgstattuple(row["schema"])
     if row["schema"]:
         why = f"role {row['role']} may not call the functions of extension pgstattuple"
         remedy = f"GRANT pg_stat_scan_tables (or pg_monitor) and USAGE on schema {row['schema']} to it."
-        return Extension("", why, remedy)
+        return Pgstattuple("", why, remedy)
     install = "As a superuser, in the maintained database: CREATE EXTENSION pgstattuple;"
     package = "" if row["available"] else " It comes with the server's contrib package, which is not installed."
-    return Extension("", "extension pgstattuple is not installed", install + package)
+    return Pgstattuple("", "extension pgstattuple is not installed", install + package)
 
 
 def tables(session: Session, config: Reindex) -> list[Row]:
@@ -65,7 +65,7 @@ def indexes(session: Session, config: Reindex, found: Iterable[Row]) -> list[Row
     return fingerprints.with_shapes(session, [row for row in rows if row["bytes"] >= max(1, config.min_bytes)])
 
 
-def table_bloat(session: Session, config: Reindex, has: Extension, row: Row) -> Bloat:
+def table_bloat(session: Session, config: Reindex, has: Pgstattuple, row: Row) -> Bloat:
     """How much of a table is dead rows and free room: measured, else from the counters and widths of statistics."""
     measured = _measured(session, "tables/bloat/measure_table", has, config, row)
     if isinstance(measured, str):
@@ -83,7 +83,7 @@ def measured_rows(session: Session, config: Reindex) -> dict[int, tuple[int, int
     return found
 
 
-def index_bloat(session: Session, config: Reindex, has: Extension, row: Row) -> Bloat:
+def index_bloat(session: Session, config: Reindex, has: Pgstattuple, row: Row) -> Bloat:
     """How much of an index a rebuild would give back. Other methods than B-tree are not judged."""
     if row["method"] != "btree":
         return Bloat(None, ESTIMATED, f"bloat of method {row['method']} is not measured")
@@ -97,7 +97,7 @@ def index_bloat(session: Session, config: Reindex, has: Extension, row: Row) -> 
     return Bloat(max(0.0, 100 * (1 - kept / pages)))
 
 
-def _measured(session: Session, statement: str, has: Extension, config: Reindex, row: Row) -> Row | str:
+def _measured(session: Session, statement: str, has: Pgstattuple, config: Reindex, row: Row) -> Row | str:
     """What the extension says, or why it was not asked or did not answer in time."""
     if not has.schema:
         return has.why

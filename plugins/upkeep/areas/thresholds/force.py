@@ -27,7 +27,7 @@ _INTERVAL = r"([\[(][^\])]*[\])])"
 _STATEMENT = re.compile(rf"([a-z_]+): ok {_INTERVAL}, warning {_INTERVAL}, critical {_INTERVAL}")
 
 
-class Ignored(NamedTuple):
+class IgnoredThreshold(NamedTuple):
     """A row that does not verify, and why."""
 
     version: int
@@ -36,7 +36,7 @@ class Ignored(NamedTuple):
 
 
 @dataclass(frozen=True)
-class InForce:
+class ThresholdsInForce:
     """What a target is judged by. ``versions`` is of each metric the version that its bands come from, 1 the file.
 
     ``approved_by`` and ``approved_at`` are of the newest version, empty and None for the file.
@@ -47,7 +47,7 @@ class InForce:
     versions: Mapping[str, int]
     approved_by: tuple[str, ...] = ()
     approved_at: datetime | None = None
-    ignored: tuple[Ignored, ...] = field(default=())
+    ignored: tuple[IgnoredThreshold, ...] = field(default=())
 
     @property
     def version(self) -> int:
@@ -109,11 +109,11 @@ def parse(text: str, config: Thresholds) -> tuple[str, Bands]:
 # What is in force ------------------------------------------------------------------------------------------------
 
 
-def in_force(session: Session, config: Thresholds, target: str) -> InForce:
+def in_force(session: Session, config: Thresholds, target: str) -> ThresholdsInForce:
     """What a target is judged by now; ``config`` is what the files say."""
     rows = session.rows(queries.load("thresholds/thresholds"), {"target": target})
     metrics, versions = dict(config.metrics), dict.fromkeys(config.metrics, 1)
-    ignored: list[Ignored] = []
+    ignored: list[IgnoredThreshold] = []
     newest: tuple[int, tuple[permits.Decision, ...]] = (1, ())
     for row in rows:
         if versions.get(row["metric"], 1) > 1:
@@ -121,12 +121,12 @@ def in_force(session: Session, config: Thresholds, target: str) -> InForce:
         try:
             bands, decisions = _verified(session, row, config, target)
         except ValueError as why:
-            ignored.append(Ignored(row["version"], row["metric"], str(why)))
+            ignored.append(IgnoredThreshold(row["version"], row["metric"], str(why)))
             continue
         metrics[row["metric"]], versions[row["metric"]] = bands, row["version"]
         newest = max(newest, (row["version"], decisions), key=lambda one: one[0])
     decisions = newest[1]
-    return InForce(
+    return ThresholdsInForce(
         target=target,
         thresholds=config.model_copy(update={"metrics": metrics}),
         versions=versions,
@@ -136,7 +136,7 @@ def in_force(session: Session, config: Thresholds, target: str) -> InForce:
     )
 
 
-def thresholds_in_force(session: Session, target: str) -> InForce:
+def thresholds_in_force(session: Session, target: str) -> ThresholdsInForce:
     """The thresholds that a target is judged by now; ``session`` is on the ledger, which must be of this version."""
     with of_this_version("upkeep.thresholds"):
         return in_force(session, settings().thresholds, target)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from upkeep.areas import versioned
-from upkeep.areas.thresholds.force import KIND, InForce, in_force, statement
+from upkeep.areas.thresholds.force import KIND, ThresholdsInForce, in_force, statement
 from upkeep.core import statistics as robust
 from upkeep.core.findings import Bands, Finding, Level, Topic
 from upkeep.gate.plans.model import Action, Proposal
@@ -38,7 +38,7 @@ def history(session: Session, target: str, config: Thresholds, now: datetime) ->
 
 
 @dataclass(frozen=True)
-class Outlook:
+class BandsCandidate:
     """What a metric's history makes of its bands: new ones, or None and why; the numbers are 0 unless ``enough``."""
 
     metric: str
@@ -57,20 +57,20 @@ class Outlook:
         return {"windows": self.windows, "median": self.median, "MAD": self.mad, quantile: self.quantile}
 
 
-def outlook(metric: str, values: Iterable[float], bands: Bands, config: Thresholds) -> Outlook:
+def candidate(metric: str, values: Iterable[float], bands: Bands, config: Thresholds) -> BandsCandidate:
     """New bands for one metric; values that such a metric cannot have are left out. Pure."""
     usable = [value for value in values if bands.judge(value) is not Level.UNKNOWN]
     count, least = len(usable), config.proposals.least_windows
     if count < least:
-        return Outlook(metric, count, None, f"{count} of {least} daily windows; {least - count} more needed")
+        return BandsCandidate(metric, count, None, f"{count} of {least} daily windows; {least - count} more needed")
     best = bands.ok.low if bands.rises else bands.ok.high
     if math.isinf(best):
-        return Outlook(metric, count, None, "its best value has no end to measure from", enough=True)
+        return BandsCandidate(metric, count, None, "its best value has no end to measure from", enough=True)
     distances = [abs(value - best) for value in usable]
     days = robust.ordinary(distances)
     seen = {"median": _short(statistics.median(usable)), "mad": _short(days.mad), "quantile": _short(days.quantile)}
     new, why = _moved(bands, best, days.upper, config, metric)
-    return Outlook(metric, count, new, why, enough=True, **seen)
+    return BandsCandidate(metric, count, new, why, enough=True, **seen)
 
 
 def _moved(bands: Bands, best: float, wanted: float, config: Thresholds, metric: str) -> tuple[Bands | None, str]:
@@ -102,21 +102,23 @@ def _clamped(value: float, ends: Sequence[float]) -> float:
     return min(max(value, min(ends)), max(ends))
 
 
-def outlooks(values: History, now: InForce, config: Thresholds) -> list[Outlook]:
+def candidates(values: History, now: ThresholdsInForce, config: Thresholds) -> list[BandsCandidate]:
     """Of each metric, in the guide's order. Pure."""
-    return [outlook(metric, values.get(metric, ()), bands, config) for metric, bands in now.thresholds.metrics.items()]
+    return [
+        candidate(metric, values.get(metric, ()), bands, config) for metric, bands in now.thresholds.metrics.items()
+    ]
 
 
-def propose(values: History, now: InForce, config: Thresholds, roles: tuple[str, ...]) -> list[Proposal]:
+def propose(values: History, now: ThresholdsInForce, config: Thresholds, roles: tuple[str, ...]) -> list[Proposal]:
     """An action for each metric whose history asks for other bands than those in force. Pure."""
     return [
         Proposal(_action(one.metric, one.bands, now, roles), one.seen)
-        for one in outlooks(values, now, config)
+        for one in candidates(values, now, config)
         if one.bands is not None
     ]
 
 
-def _action(metric: str, bands: Bands, now: InForce, roles: tuple[str, ...]) -> Action:
+def _action(metric: str, bands: Bands, now: ThresholdsInForce, roles: tuple[str, ...]) -> Action:
     old, new = statement(metric, now.thresholds.metrics[metric]), statement(metric, bands)
     because = (
         f"warning is to begin beyond its ordinary daily windows, at their {robust.QUANTILE:g} quantile or three "
@@ -139,12 +141,12 @@ def proposals_from_ledger(
 # The weekly look -------------------------------------------------------------------------------------------------
 
 
-def found(values: History, now: InForce, config: Thresholds) -> tuple[Finding, ...]:
+def found(values: History, now: ThresholdsInForce, config: Thresholds) -> tuple[Finding, ...]:
     """Of each metric what is in force and what history proposes; of each row that does not verify that it is there."""
-    return (*_rows(now), *(_finding(one, now) for one in outlooks(values, now, config)))
+    return (*_rows(now), *(_finding(one, now) for one in candidates(values, now, config)))
 
 
-def _finding(one: Outlook, now: InForce) -> Finding:
+def _finding(one: BandsCandidate, now: ThresholdsInForce) -> Finding:
     bands = now.thresholds.metrics[one.metric]
     said = f"in force (version {now.versions[one.metric]}): {_edges(bands)}"
     level, remedy = Level.OK, ""
@@ -171,7 +173,7 @@ def _edges(bands: Bands) -> str:
     return f"warning from {warning:g}, critical from {critical:g} {bands.unit}"
 
 
-def _rows(now: InForce) -> Iterator[Finding]:
+def _rows(now: ThresholdsInForce) -> Iterator[Finding]:
     for row in now.ignored:
         yield Topic(f"thresholds:row:{row.version}", "A thresholds row does not verify", "G19").finding(
             Level.CRITICAL,

@@ -12,7 +12,7 @@ import psycopg
 from upkeep.areas import answers
 from upkeep.areas.look import Check, Look, carry_out
 from upkeep.areas.registry import CHECKS
-from upkeep.cli.check.rows import Row, asked, looked
+from upkeep.cli.check.rows import CheckRow, asked, looked
 from upkeep.cli.clocks import dated
 from upkeep.core.findings import Finding, Level
 from upkeep.flow.connections import connection, functions, postgres, replicas
@@ -20,12 +20,12 @@ from upkeep.ledger.migrations.upgrade import head
 from upkeep.settings.base import ConfigError
 from upkeep.settings.load import Settings
 from upkeep.wires import database, pooling, queries
-from upkeep.wires.clocks import ADVISORY_SECONDS, Reading, least_doubtful
+from upkeep.wires.clocks import ADVISORY_SECONDS, ClockReading, least_doubtful
 from upkeep.wires.functions.contract import ContractError, parse_answer, request_body
 from upkeep.wires.functions.transport import Call, WireError, post
 
 
-class Asked(NamedTuple):
+class DailyCall(NamedTuple):
     """One call of the daily window with its guide item and its arguments."""
 
     function: str
@@ -35,15 +35,15 @@ class Asked(NamedTuple):
 
 
 CALLS = (
-    Asked("production-monitoring", "system_status", "G8", {}),
-    Asked("database-scalability", "performance_analysis", "G9", {}),
-    Asked("error-tracking", "get_error_analytics", "G10", {}),
-    Asked("database-scalability", "scalability_report", "G44", {"report_scope": "performance"}),
-    Asked("error-tracking", "get_errors", "G69", {"filters": {"category": "authentication", "severity": "high"}}),
+    DailyCall("production-monitoring", "system_status", "G8", {}),
+    DailyCall("database-scalability", "performance_analysis", "G9", {}),
+    DailyCall("error-tracking", "get_error_analytics", "G10", {}),
+    DailyCall("database-scalability", "scalability_report", "G44", {"report_scope": "performance"}),
+    DailyCall("error-tracking", "get_errors", "G69", {"filters": {"category": "authentication", "severity": "high"}}),
 )
 
 
-class Extension(NamedTuple):
+class UsedExtension(NamedTuple):
     """An extension that checks use, what for, and whether something is not collected without it."""
 
     guide: str
@@ -52,15 +52,15 @@ class Extension(NamedTuple):
 
 
 EXTENSIONS = {
-    "pg_stat_statements": Extension("G45", "the time that queries take", True),
-    "pgstattuple": Extension("G54", "bloat that is measured; without it, it is estimated from statistics", False),
+    "pg_stat_statements": UsedExtension("G45", "the time that queries take", True),
+    "pgstattuple": UsedExtension("G54", "bloat that is measured; without it, it is estimated from statistics", False),
 }
 
 #: How often the database is asked for its clock; the quickest answer tells most.
 CLOCK_READINGS = 3
 
 
-def ledger_rows(config: Settings) -> Iterator[Row]:
+def ledger_rows(config: Settings) -> Iterator[CheckRow]:
     """The ledger as tasks write to it and as the dashboard reads it."""
     ledger = config.maintenance.ledger
 
@@ -84,11 +84,11 @@ def ledger_rows(config: Settings) -> Iterator[Row]:
     yield asked(f"ledger as dashboard ({ledger.dashboard})", "G11", config, ledger.dashboard, at_head, only_reads)
 
 
-def function_rows(config: Settings, target: str) -> Iterator[Row]:
+def function_rows(config: Settings, target: str) -> Iterator[CheckRow]:
     """One target's functions, the metrics in their answers, their clock."""
     connection_id = config.target(target).connections.functions
     http = config.maintenance.http.model_copy(update={"attempts": 1})
-    readings: list[Reading] = []
+    readings: list[ClockReading] = []
     unasked = "not known: found no answer with a Date header"
     for function, action, guide, arguments in CALLS:
         what = f"{target}: {function} {action}"
@@ -98,26 +98,28 @@ def function_rows(config: Settings, target: str) -> Iterator[Row]:
             answer = parse_answer(function, action, post(dated(send, readings), call, key, http))
             told = answers.read(function, action, answer.model_dump(mode="json"), config, arguments)
         except (ConfigError, ContractError, LookupError, WireError) as error:
-            yield Row(what, guide, False, str(error))
+            yield CheckRow(what, guide, False, str(error))
             if isinstance(error, ConfigError):
                 unasked = str(error)
             continue
-        yield Row(what, guide, True)
+        yield CheckRow(what, guide, True)
         for finding in told.findings:
             if finding.key.startswith("metric:"):
                 unknown = finding.level is Level.UNKNOWN
                 metric = f"{target}: {finding.subject.lower()}"
-                yield Row(metric, finding.guide, not unknown, f"{finding.detail}. {finding.remedy}" if unknown else "")
+                yield CheckRow(
+                    metric, finding.guide, not unknown, f"{finding.detail}. {finding.remedy}" if unknown else ""
+                )
     clock = f"{target}: clock of the functions"
-    yield _clock(clock, readings) if readings else Row(clock, "X6", False, unasked)
+    yield _clock(clock, readings) if readings else CheckRow(clock, "X6", False, unasked)
 
 
-def _clock(what: str, readings: list[Reading]) -> Row:
+def _clock(what: str, readings: list[ClockReading]) -> CheckRow:
     skew = least_doubtful(readings)
-    return Row(what, "X6", not skew.misleading, str(skew) if skew.certain > ADVISORY_SECONDS else "")
+    return CheckRow(what, "X6", not skew.misleading, str(skew) if skew.certain > ADVISORY_SECONDS else "")
 
 
-def database_rows(config: Settings, target: str) -> Iterator[Row]:
+def database_rows(config: Settings, target: str) -> Iterator[CheckRow]:
     """One target's database: its role, its server, and each check."""
     connection_id = config.target(target).connections.read
 
@@ -135,12 +137,12 @@ def database_rows(config: Settings, target: str) -> Iterator[Row]:
     for check in CHECKS.values():
         what = f"{target}: {check.title.lower()}"
 
-        def look(session: database.Session, check: Check = check, what: str = what) -> Row:
+        def look(session: database.Session, check: Check = check, what: str = what) -> CheckRow:
             standbys = replicas(target)
             seen = carry_out(check, Look(session, config, datetime.now(UTC), replicas=standbys, target=target))
             unknown = [finding for finding in seen.findings if finding.level is Level.UNKNOWN]
             why = "; ".join(f"{finding.detail}. {finding.remedy}" for finding in unknown)
-            return Row(what, check.guide, _can(seen.findings, unknown), why)
+            return CheckRow(what, check.guide, _can(seen.findings, unknown), why)
 
         yield looked(what, check.guide, config, connection_id, look)
 
@@ -153,29 +155,29 @@ def _can(findings: Sequence[Finding], unknown: Sequence[Finding]) -> bool | None
     return None if all("until" in finding.metadata for finding in unknown) else False
 
 
-def _server(config: Settings, target: str, connection_id: str) -> Iterator[Row]:
+def _server(config: Settings, target: str, connection_id: str) -> Iterator[CheckRow]:
     """What the server is like, and what stands before it."""
     clock = f"{target}: clock of the database"
 
-    def read_clock(session: database.Session) -> Row:
+    def read_clock(session: database.Session) -> CheckRow:
         readings = []
         for _ in range(CLOCK_READINGS):
             sent = time.time()
             at = session.row(queries.load("setup/clock"))["at"]
-            readings.append(Reading(sent, time.time(), at.timestamp()))
+            readings.append(ClockReading(sent, time.time(), at.timestamp()))
         return _clock(clock, readings)
 
     recovery = f"{target}: a server that is not in recovery"
 
-    def in_recovery(session: database.Session) -> Row:
+    def in_recovery(session: database.Session) -> CheckRow:
         found = session.row(queries.load("setup/recovery"))
         if not found["in_recovery"]:
-            return Row(recovery, "", True)
+            return CheckRow(recovery, "", True)
         behind = found["behind_seconds"]
         age = (
             "it has replayed no transaction yet" if behind is None else f"its newest transaction is {behind:.0f} s old"
         )
-        return Row(
+        return CheckRow(
             recovery,
             "",
             True,
@@ -190,12 +192,12 @@ def _server(config: Settings, target: str, connection_id: str) -> Iterator[Row]:
         what = f"{target}: extension {name}"
 
         def present(
-            session: database.Session, name: str = name, extension: Extension = extension, what: str = what
-        ) -> Row:
+            session: database.Session, name: str = name, extension: UsedExtension = extension, what: str = what
+        ) -> CheckRow:
             row = session.row(queries.load("setup/extensions"), {"names": [name]})
             problem = missing(row)
             why = f"{problem}. It is for {extension.purpose}" if problem else ""
-            return Row(what, extension.guide, not (problem and extension.needed), why)
+            return CheckRow(what, extension.guide, not (problem and extension.needed), why)
 
         yield looked(what, extension.guide, config, connection_id, present)
 
@@ -211,20 +213,20 @@ def missing(row: database.Row) -> str:
     return "not in this database, and the server does not have it: install its contrib package"
 
 
-def _pooling(target: str, connection_id: str) -> Row:
+def _pooling(target: str, connection_id: str) -> CheckRow:
     what = f"{target}: no transaction pooling"
     try:
         found = pooling.detect(postgres(connection_id))
         port = connection(connection_id, "postgres").port or 5432
     except psycopg.Error as error:
-        return Row(what, "X13", False, database.explain(error, connection_id))
+        return CheckRow(what, "X13", False, database.explain(error, connection_id))
     except ConfigError as error:
-        return Row(what, "X13", False, str(error))
+        return CheckRow(what, "X13", False, str(error))
     if found.kind == "none":
-        return Row(what, "X13", True)
+        return CheckRow(what, "X13", True)
     transactions = found.kind == "transaction"
     effect = "looking works, whatever changes the database will refuse" if transactions else "no check works"
-    return Row(
+    return CheckRow(
         what,
         "X13",
         transactions,

@@ -11,7 +11,7 @@ import argparse
 import sys
 
 from upkeep.cli.check import change, collect, identity
-from upkeep.cli.check.rows import Row, table
+from upkeep.cli.check.rows import CheckRow, table
 from upkeep.settings.load import Settings, config_folder, settings
 
 
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
         config.target(name)
     if arguments.print_identity:
         return _identities(config, names)
-    rows = [Row(f"configuration in {config_folder()}", "", True), *collect.ledger_rows(config)]
+    rows = [CheckRow(f"configuration in {config_folder()}", "", True), *collect.ledger_rows(config)]
     for name in names:
         rows += collect.function_rows(config, name)
         rows += collect.database_rows(config, name)

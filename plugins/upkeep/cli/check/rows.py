@@ -16,7 +16,7 @@ _SAID = {True: "yes", False: "NO", None: "off"}
 
 
 @dataclass(frozen=True)
-class Row:
+class CheckRow:
     """``can`` is whether it works, None when nobody asked for it; ``why`` is empty only where it works."""
 
     what: str
@@ -25,7 +25,7 @@ class Row:
     why: str = ""
 
 
-def table(rows: list[Row], what: str, can: str, last: str) -> str:
+def table(rows: list[CheckRow], what: str, can: str, last: str) -> str:
     """The rows in columns and how many say yes; rows of one cause stand together, with the cause once below them."""
     width = max(len(row.what) for row in rows)
     lines = [f"{what:{width}}  {'GUIDE':8}  {can}"]
@@ -38,20 +38,22 @@ def table(rows: list[Row], what: str, can: str, last: str) -> str:
     return "\n".join(lines)
 
 
-def _by_cause(rows: list[Row]) -> list[list[Row]]:
+def _by_cause(rows: list[CheckRow]) -> list[list[CheckRow]]:
     """The rows in their order, but those of the same reason together where the first of them stands."""
-    groups: dict[object, list[Row]] = {}
+    groups: dict[object, list[CheckRow]] = {}
     for number, row in enumerate(rows):
         groups.setdefault((row.can, row.why) if row.why else number, []).append(row)
     return list(groups.values())
 
 
-def asked(what: str, guide: str, config: Settings, connection_id: str, *asks: Callable[[database.Session], str]) -> Row:
+def asked(
+    what: str, guide: str, config: Settings, connection_id: str, *asks: Callable[[database.Session], str]
+) -> CheckRow:
     """A row that says yes when none of the questions finds a problem."""
 
-    def ask(session: database.Session) -> Row:
+    def ask(session: database.Session) -> CheckRow:
         problems = [problem for ask in asks if (problem := ask(session))]
-        return Row(what, guide, not problems, "; ".join(problems))
+        return CheckRow(what, guide, not problems, "; ".join(problems))
 
     return looked(what, guide, config, connection_id, ask)
 
@@ -61,16 +63,16 @@ def looked(
     guide: str,
     config: Settings,
     connection_id: str,
-    look: Callable[[database.Session], Row],
+    look: Callable[[database.Session], CheckRow],
     find: Callable[[str], database.Connect] = postgres,
-) -> Row:
+) -> CheckRow:
     """The row of a look at a database, or one that says why nobody could look."""
     try:
         with database.session(find(connection_id), config.maintenance.sql, read_only=True) as session:
             return look(session)
     except psycopg.errors.UndefinedTable:
-        return Row(what, guide, False, "found no ledger tables: run `python -m upkeep ledger upgrade`")
+        return CheckRow(what, guide, False, "found no ledger tables: run `python -m upkeep ledger upgrade`")
     except psycopg.Error as error:
-        return Row(what, guide, False, database.explain(error, connection_id))
+        return CheckRow(what, guide, False, database.explain(error, connection_id))
     except (ConfigError, LookupError) as error:
-        return Row(what, guide, False, str(error))
+        return CheckRow(what, guide, False, str(error))

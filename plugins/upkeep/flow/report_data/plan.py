@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from upkeep.core import windows
-    from upkeep.report.gate import Attempt, Gate, Outcome
+    from upkeep.report.gate import Attempt, Gate, ReportedOutcome
     from upkeep.report.model import StepResult
     from upkeep.wires.database import Row, Session
 
@@ -36,7 +36,7 @@ def gate_of_run(
     from upkeep.gate import decision_store
     from upkeep.gate.permit_store import permits_of_plan
     from upkeep.gate.plan_store import plan_of_run
-    from upkeep.report.gate import Told, what_became
+    from upkeep.report.gate import PlanRecord, plan_results
     from upkeep.report.model import APPLY_STEP, RAN
 
     signing = settings().maintenance.ledger.signing
@@ -51,7 +51,7 @@ def gate_of_run(
     states = task_states(context, sorted(sensors.values()))
     apply = next((step for step in steps if step.step == APPLY_STEP), None)
     roles = settings().maintenance.roles
-    told = Told(
+    told = PlanRecord(
         decisions=decisions,
         attempts=_attempts(permits),
         outcomes=_outcomes(apply),
@@ -61,7 +61,7 @@ def gate_of_run(
         log_urls={role: task_url(context["ti"], task) for role, task in sensors.items()},
         undecided=f"the apply step {apply.state}: {apply.reason}" if apply and apply.state != RAN else "",
     )
-    return what_became(stored.plan, stored.digest, stored.planned_at, told, now), ()
+    return plan_results(stored.plan, stored.digest, stored.planned_at, told, now), ()
 
 
 def _attempts(permits: list[Row]) -> dict[str, tuple[Attempt, ...]]:
@@ -77,13 +77,13 @@ def _attempts(permits: list[Row]) -> dict[str, tuple[Attempt, ...]]:
     return found
 
 
-def _outcomes(apply: StepResult | None) -> dict[str, Outcome]:
+def _outcomes(apply: StepResult | None) -> dict[str, ReportedOutcome]:
     """What the apply step said of each action, from the metadata of its findings."""
     from upkeep.report import gate as report_gate
 
     findings = apply.findings if apply else ()
     return {
-        finding.metadata["action"]: report_gate.Outcome(finding.metadata["outcome"], finding.metadata["reason"])
+        finding.metadata["action"]: report_gate.ReportedOutcome(finding.metadata["outcome"], finding.metadata["reason"])
         for finding in findings
         if {"action", "outcome"} <= set(finding.metadata)
     }

@@ -18,19 +18,18 @@ if TYPE_CHECKING:
     from upkeep.core.findings import Finding
     from upkeep.gate.sheets import Signature
     from upkeep.report.evidence import Evidence
-    from upkeep.report.signing import Signing as Signed
-    from upkeep.report.signing import Task
+    from upkeep.report.signatures import Task, WindowSignatures
     from upkeep.settings.signing import Signing
     from upkeep.wires.database import Session
 
 
-def signing_of_run(session: Session, window: windows.Window) -> Signed | None:
+def signatures_of_run(session: Session, window: windows.Window) -> WindowSignatures | None:
     """Who signed what in this run, None where nobody was asked to sign on or to attest.
 
     Raises ValueError when a sheet or the plan was changed in the ledger.
     """
     from upkeep.ledger.read import latest_steps
-    from upkeep.report import evidence, signing
+    from upkeep.report import evidence, signatures
 
     sign_on = _signatures(session, window, sheets.SIGN_ON)
     steps = latest_steps(session, window)
@@ -41,7 +40,7 @@ def signing_of_run(session: Session, window: windows.Window) -> Signed | None:
         return None
     sign_on, attested = sign_on or (), {one.item.id: one for one in attestations or ()}
     tasks = tuple(_task(one, attested.get(task)) for task, one in found.items())
-    so_far = signing.Signing(sign_on, tasks, None, *_plan(session, window), evidence.again(steps))
+    so_far = signatures.WindowSignatures(sign_on, tasks, None, *_plan(session, window), evidence.again(steps))
     sign_off = _signatures(session, window, sheets.SIGN_OFF, {sheets.WINDOW: so_far.digest})
     return replace(so_far, sign_off=sign_off[0] if sign_off else None)
 
@@ -63,12 +62,12 @@ def _signing() -> Signing:
 
 
 def _task(found: Evidence, signature: Signature | None) -> Task:
-    from upkeep.report import signing
+    from upkeep.report import signatures
 
     guide, title = MONTHLY_TASKS[found.task]
     config = settings().maintenance
     reasons = sorted({step["reason"] for step in found.steps if step["reason"]})
-    return signing.Task(
+    return signatures.Task(
         name=found.task,
         guide=guide,
         title=title,
@@ -96,17 +95,19 @@ def _plan(session: Session, window: windows.Window) -> tuple[str, tuple[tuple[st
     return stored.digest, states
 
 
-def signing_of(session: Session, window: windows.Window) -> tuple[Signed | None, tuple[Finding, ...]]:
+def signatures_of_window(
+    session: Session, window: windows.Window
+) -> tuple[WindowSignatures | None, tuple[Finding, ...]]:
     """Who signed what and whose name is missing; a finding when a sheet in the ledger was changed."""
-    from upkeep.report.signing import signing_findings
+    from upkeep.report.signatures import signature_findings
 
     if window.cadence != "monthly":
         return None, ()
     try:
-        signing = signing_of_run(session, window)
+        signing = signatures_of_run(session, window)
     except ValueError as why:
         return None, (tampering_finding(why),)
-    return signing, signing_findings(signing) if signing else ()
+    return signing, signature_findings(signing) if signing else ()
 
 
 def work_ended(session: Session, window: windows.Window) -> datetime | None:

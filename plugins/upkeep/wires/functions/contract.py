@@ -19,13 +19,13 @@ from pydantic import ValidationError
 
 from upkeep.wires.functions import database_models as db
 from upkeep.wires.functions import models
-from upkeep.wires.functions.models import Answer, Request, answer
+from upkeep.wires.functions.models import BaseAnswer, Request, answer
 
 __all__ = [
     "FUNCTIONS",
-    "Action",
-    "Answer",
+    "BaseAnswer",
     "ContractError",
+    "FunctionAction",
     "Period",
     "echoed",
     "json_object",
@@ -46,39 +46,43 @@ class ContractError(ValueError):
 
 
 @dataclass(frozen=True)
-class Action:
+class FunctionAction:
     """One action of a function: its two models, and whether its answer can be about a past period."""
 
     request: type[Request]
-    answer: type[Answer]
+    answer: type[BaseAnswer]
     echoes_period: bool = False
 
 
-_HEALTH_CHECK = Action(models.HealthCheckRequest, answer(models.FunctionHealth))
+_HEALTH_CHECK = FunctionAction(models.HealthCheckRequest, answer(models.FunctionHealth))
 
-FUNCTIONS: Mapping[str, Mapping[str, Action]] = {
+FUNCTIONS: Mapping[str, Mapping[str, FunctionAction]] = {
     "production-monitoring": {
-        "system_status": Action(models.SystemStatusRequest, answer(models.SystemStatus)),
-        "health_check": Action(models.HealthCheckRequest, answer(models.HealthCheck)),
-        "performance_report": Action(models.PerformanceReportRequest, answer(models.PerformanceReport)),
+        "system_status": FunctionAction(models.SystemStatusRequest, answer(models.SystemStatus)),
+        "health_check": FunctionAction(models.HealthCheckRequest, answer(models.HealthCheck)),
+        "performance_report": FunctionAction(models.PerformanceReportRequest, answer(models.PerformanceReport)),
     },
     "error-tracking": {
         "health_check": _HEALTH_CHECK,
-        "get_error_analytics": Action(models.ErrorAnalyticsRequest, answer(models.ErrorAnalytics), echoes_period=True),
-        "get_error_trends": Action(models.ErrorTrendsRequest, answer(models.ErrorTrends), echoes_period=True),
-        "get_errors": Action(models.ErrorsRequest, answer(models.Errors), echoes_period=True),
+        "get_error_analytics": FunctionAction(
+            models.ErrorAnalyticsRequest, answer(models.ErrorAnalytics), echoes_period=True
+        ),
+        "get_error_trends": FunctionAction(models.ErrorTrendsRequest, answer(models.ErrorTrends), echoes_period=True),
+        "get_errors": FunctionAction(models.ErrorsRequest, answer(models.Errors), echoes_period=True),
     },
     "database-scalability": {
         "health_check": _HEALTH_CHECK,
-        "performance_analysis": Action(db.PerformanceAnalysisRequest, answer(db.PerformanceAnalysis)),
-        "index_recommendations": Action(db.IndexRecommendationsRequest, answer(db.IndexRecommendations)),
-        "scalability_report": Action(db.ScalabilityReportRequest, answer(db.ScalabilityReport)),
-        "query_optimization": Action(db.QueryOptimizationRequest, answer(db.QueryOptimization)),
-        "database_metrics": Action(db.DatabaseMetricsRequest, answer(db.DatabaseMetrics)),
+        "performance_analysis": FunctionAction(db.PerformanceAnalysisRequest, answer(db.PerformanceAnalysis)),
+        "index_recommendations": FunctionAction(db.IndexRecommendationsRequest, answer(db.IndexRecommendations)),
+        "scalability_report": FunctionAction(db.ScalabilityReportRequest, answer(db.ScalabilityReport)),
+        "query_optimization": FunctionAction(db.QueryOptimizationRequest, answer(db.QueryOptimization)),
+        "database_metrics": FunctionAction(db.DatabaseMetricsRequest, answer(db.DatabaseMetrics)),
     },
     "gdpr-compliance": {
         "health_check": _HEALTH_CHECK,
-        "compliance_report": Action(db.ComplianceReportRequest, answer(db.ComplianceReport), echoes_period=True),
+        "compliance_report": FunctionAction(
+            db.ComplianceReportRequest, answer(db.ComplianceReport), echoes_period=True
+        ),
     },
     "trust-scorer": {"health_check": _HEALTH_CHECK},
     "vibe-analyzer": {"health_check": _HEALTH_CHECK},
@@ -126,7 +130,7 @@ def time_window(start: datetime, end: datetime) -> str:
     return "7d" if length == timedelta(days=7) else f"{math.ceil(length / timedelta(hours=1))}h"
 
 
-def parse_answer(function: str, action: str, body: bytes | str) -> Answer:
+def parse_answer(function: str, action: str, body: bytes | str) -> BaseAnswer:
     """The typed answer. Raises ContractError for anything but a success with the fields that we judge (X3)."""
     model = _action(function, action).answer
     where = f"{function} {action}"
@@ -165,7 +169,7 @@ def json_object(body: bytes | str) -> dict[str, Any]:
     return content
 
 
-def echoed(answer: Answer, period: Period) -> bool:
+def echoed(answer: BaseAnswer, period: Period) -> bool:
     """Whether the answer says that it is about exactly this period, to the millisecond that JavaScript keeps."""
     echo = getattr(answer.result, "period", None)
     if not isinstance(echo, models.PeriodEcho):
@@ -206,7 +210,7 @@ def quoted(value: object, length: int = SHOWN) -> str:
     return repr(cut) if isinstance(value, str) else cut
 
 
-def _action(function: str, action: str) -> Action:
+def _action(function: str, action: str) -> FunctionAction:
     try:
         actions = FUNCTIONS[function]
     except KeyError:

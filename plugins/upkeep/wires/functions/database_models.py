@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from upkeep.wires.functions.models import Asked, Count, Number, PeriodEcho, Request, TimeWindow, Told
+from upkeep.wires.functions.models import AnswerPart, Count, Number, PeriodEcho, PeriodRequest, Request, TimeWindow
 
 TableText = Annotated[str, Field(description="schema.table, without quotes")]
 
@@ -24,7 +24,7 @@ class PerformanceAnalysisRequest(Request):
     time_window: TimeWindow
 
 
-class Statement(Told):
+class Statement(AnswerPart):
     """One statement of ``pg_stat_statements``."""
 
     query: Annotated[str, Field(description="normalised: parameters in the place of literals")]
@@ -34,13 +34,13 @@ class Statement(Told):
     rows: Count | None = None
 
 
-class TableRows(Told):
+class TableRows(AnswerPart):
     table: TableText
     live_rows: Count
     dead_rows: Count
 
 
-class PerformanceAnalysis(Told):
+class PerformanceAnalysis(AnswerPart):
     """Null is "not measurable": statements and their mean time without ``pg_stat_statements``."""
 
     query_response_ms: Number | None
@@ -67,7 +67,7 @@ class IndexRecommendationsRequest(Request):
     table_filters: TableFilters = TableFilters()
 
 
-class MissingIndex(Told):
+class MissingIndex(AnswerPart):
     table: TableText
     columns: list[str] = []
     reason: str
@@ -76,13 +76,13 @@ class MissingIndex(Told):
     table_bytes: Count | None = None
 
 
-class UnusedIndex(Told):
+class UnusedIndex(AnswerPart):
     table: TableText
     index: str
     size_bytes: Count
 
 
-class IndexRecommendations(Told):
+class IndexRecommendations(AnswerPart):
     tables: Annotated[list[str], Field(description="the tables that were looked at")] = []
     missing: list[MissingIndex]
     unused: list[UnusedIndex]
@@ -95,12 +95,12 @@ class ScalabilityReportRequest(Request):
     report_scope: Literal["performance", "capacity"]
 
 
-class Recommendation(Told):
+class Recommendation(AnswerPart):
     trigger: Annotated[str, Field(description="connections, response_time, error_rate or storage")]
     advice: str
 
 
-class ScalabilityReport(Told):
+class ScalabilityReport(AnswerPart):
     """The fields of the scope that was asked for; null is "not measurable", and their paths are configurable."""
 
     report_scope: Literal["performance", "capacity"] | None = None
@@ -135,7 +135,7 @@ class QueryOptimizationRequest(Request):
     query_filters: QueryFilters
 
 
-class QueryOptimization(Told):
+class QueryOptimization(AnswerPart):
     """Both are null without ``pg_stat_statements``: not measurable is not "none"."""
 
     total: Annotated[Count | None, Field(description="all that match, also those beyond the statements shown")]
@@ -156,13 +156,13 @@ class DatabaseMetricsRequest(Request):
     metrics_type: Literal["capacity"]
 
 
-class TableSize(Told):
+class TableSize(AnswerPart):
     table: TableText
     total_bytes: Annotated[Count, Field(description="with indexes and TOAST")]
     index_bytes: Count | None = None
 
 
-class DatabaseMetrics(Told):
+class DatabaseMetrics(AnswerPart):
     database_size_bytes: Count
     storage_capacity_bytes: Count | None = None
     table_sizes: Annotated[list[TableSize], Field(description="the largest first")]
@@ -174,19 +174,19 @@ class DatabaseMetrics(Told):
 # gdpr-compliance -------------------------------------------------------------------------------------------
 
 
-class ComplianceReportRequest(Asked):
+class ComplianceReportRequest(PeriodRequest):
     """Consents and processing of a period (G82); without one, of the last 30 days."""
 
     action: Literal["compliance_report"]
     report_type: Literal["monthly"]
 
 
-class ConsentCounts(Told):
+class ConsentCounts(AnswerPart):
     granted: Count
     withdrawn: Count
 
 
-class ComplianceFinding(Told):
+class ComplianceFinding(AnswerPart):
     """One rule that is broken, and by how many rows."""
 
     rule: str
@@ -194,7 +194,7 @@ class ComplianceFinding(Told):
     detail: str
 
 
-class ComplianceReport(Told):
+class ComplianceReport(AnswerPart):
     """Consents and processing are those of the period; ``oldest_rows`` are as they are now."""
 
     period: PeriodEcho | None = None

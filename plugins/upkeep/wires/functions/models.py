@@ -24,7 +24,7 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
 
-class Asked(Request):
+class PeriodRequest(Request):
     """A request that can be about the past: ``start`` and ``end`` (half-open) go before ``time_window``."""
 
     start: Annotated[AwareDatetime | None, Field(description="with end, the period that the answer must echo")] = None
@@ -39,17 +39,17 @@ class Asked(Request):
         return self
 
 
-class Told(BaseModel):
+class AnswerPart(BaseModel):
     """A part of an answer: fields we do not know are kept, those we know are not converted."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
 
-class Answer(Told):
+class BaseAnswer(AnswerPart):
     """An answer that succeeded; ``result`` is typed by action."""
 
     success: Literal[True]
-    result: Told
+    result: AnswerPart
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -62,12 +62,12 @@ class Answer(Told):
         return super().model_dump(**{"exclude_unset": True, **options})
 
 
-def answer(result: type[Told]) -> type[Answer]:
+def answer(result: type[AnswerPart]) -> type[BaseAnswer]:
     """The model of an answer with this result, called after it: ``ErrorsAnswer`` of ``Errors``."""
-    return create_model(f"{result.__name__}Answer", __base__=Answer, result=(result, ...))
+    return create_model(f"{result.__name__}Answer", __base__=BaseAnswer, result=(result, ...))
 
 
-class PeriodEcho(Told):
+class PeriodEcho(AnswerPart):
     """The period an answer is about: from ``start`` to before ``end``."""
 
     start: AwareDatetime
@@ -83,7 +83,7 @@ class HealthCheckRequest(Request):
     action: Literal["health_check"]
 
 
-class FunctionHealth(Told):
+class FunctionHealth(AnswerPart):
     """The health of one function; that it answers, and how fast, is what we judge (G38-G43)."""
 
     overall_health_percent: Number | None = None
@@ -98,7 +98,7 @@ class SystemStatusRequest(Request):
     action: Literal["system_status"]
 
 
-class Metrics(Told):
+class Metrics(AnswerPart):
     """Five of the six metrics (G33-G37); null is "not measurable". Bands and bounds are judged elsewhere."""
 
     response_time_ms: Number | None = None
@@ -108,7 +108,7 @@ class Metrics(Told):
     cpu_usage_percent: Number | None = None
 
 
-class Host(Told):
+class Host(AnswerPart):
     """Where memory and CPU were measured, and of how much they are shares."""
 
     source: str
@@ -116,7 +116,7 @@ class Host(Told):
     cpus: Count | None = None
 
 
-class SystemStatus(Told):
+class SystemStatus(AnswerPart):
     """Only overall health is the guide's own field; the rest may be missing, and is then not collected."""
 
     overall_health_percent: Number
@@ -124,7 +124,7 @@ class SystemStatus(Told):
     host: Host | None = None
 
 
-class HealthCheck(Told):
+class HealthCheck(AnswerPart):
     """The health of the whole platform: the one field that the guide itself shows (G31)."""
 
     overall_health_percent: Number
@@ -137,7 +137,7 @@ class PerformanceReportRequest(Request):
     time_window: TimeWindow
 
 
-class FunctionPerformance(Told):
+class FunctionPerformance(AnswerPart):
     function_name: str
     requests: Count
     error_rate_percent: Number | None = None
@@ -145,14 +145,14 @@ class FunctionPerformance(Told):
     response_time_p95_ms: Number | None = None
 
 
-class PerformanceBucket(Told):
+class PerformanceBucket(AnswerPart):
     start: AwareDatetime
     requests: Count
     error_rate_percent: Number | None = None
     response_time_ms: Number | None = None
 
 
-class PerformanceReport(Told):
+class PerformanceReport(AnswerPart):
     requests: Count
     error_rate_percent: Number | None
     response_time_ms: Number | None
@@ -164,19 +164,19 @@ class PerformanceReport(Told):
 # error-tracking --------------------------------------------------------------------------------------------
 
 
-class ErrorAnalyticsRequest(Asked):
+class ErrorAnalyticsRequest(PeriodRequest):
     """How many errors, and which (G10)."""
 
     action: Literal["get_error_analytics"]
     time_window: TimeWindow
 
 
-class ErrorMessage(Told):
+class ErrorMessage(AnswerPart):
     message: str
     count: Count
 
 
-class ErrorAnalytics(Told):
+class ErrorAnalytics(AnswerPart):
     period: PeriodEcho | None = None
     total_errors: Count
     by_category: dict[str, Count]
@@ -185,20 +185,20 @@ class ErrorAnalytics(Told):
     top_messages: list[ErrorMessage] = []
 
 
-class ErrorTrendsRequest(Asked):
+class ErrorTrendsRequest(PeriodRequest):
     """Errors over time (G22)."""
 
     action: Literal["get_error_trends"]
     time_window: TimeWindow
 
 
-class ErrorBucket(Told):
+class ErrorBucket(AnswerPart):
     start: AwareDatetime
     total: Count
     by_severity: dict[str, Count] = {}
 
 
-class ErrorTrends(Told):
+class ErrorTrends(AnswerPart):
     period: PeriodEcho | None = None
     total_errors: Count
     bucket: Literal["hour", "day"] | None = None
@@ -214,7 +214,7 @@ class ErrorFilters(BaseModel):
     severity: str | None = None
 
 
-class ErrorsRequest(Asked):
+class ErrorsRequest(PeriodRequest):
     """The errors themselves (G69)."""
 
     action: Literal["get_errors"]
@@ -222,7 +222,7 @@ class ErrorsRequest(Asked):
     filters: ErrorFilters = ErrorFilters()
 
 
-class ErrorRow(Told):
+class ErrorRow(AnswerPart):
     timestamp: AwareDatetime
     category: str
     severity: str
@@ -231,7 +231,7 @@ class ErrorRow(Told):
     ip_address: str | None = None
 
 
-class Errors(Told):
+class Errors(AnswerPart):
     period: PeriodEcho | None = None
     total: Annotated[Count, Field(description="all that match, also those beyond the rows shown")]
     errors: list[ErrorRow]

@@ -50,7 +50,7 @@ class Distrust(Trouble):
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpAnswer:
     """An answer's status and headers as they came, and as much of its body as was asked for."""
 
     status: int
@@ -58,7 +58,7 @@ class Answer:
     body: bytes = b""
 
 
-class Line:
+class OpenConnection:
     """An open connection; ``ending`` can close it from another thread. Raises Trouble."""
 
     def __init__(self, address: Address, http: Http, ending: Ending, ca: Path | None = None) -> None:
@@ -86,7 +86,7 @@ class Line:
         # The method of the base: that of a TLS socket would pull the session away under the thread that reads.
         self._ending.add(lambda: socket.socket.shutdown(opened, socket.SHUT_RDWR))
 
-    def __enter__(self) -> Line:
+    def __enter__(self) -> OpenConnection:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -127,7 +127,7 @@ class Line:
         except OSError:
             raise Trouble("no answer to the question for TLS") from None
 
-    def request(self, method: str, most_bytes: int = 0) -> Answer:
+    def request(self, method: str, most_bytes: int = 0) -> HttpAnswer:
         """One request; of its answer's body at most so many bytes and one more."""
         connection = http.client.HTTPConnection(self.address.host, self.address.port)
         connection.default_port = 443 if self.address.encrypted else 80
@@ -140,7 +140,7 @@ class Line:
                 body = response.read(most_bytes + 1) if most_bytes else b""
                 if body and len(body) <= most_bytes and response.length:
                     raise Trouble(f"its answer ended early, {response.length} bytes before its end")
-                return Answer(response.status, tuple(response.getheaders()), body)
+                return HttpAnswer(response.status, tuple(response.getheaders()), body)
         except TimeoutError:
             patience = self.http.read_timeout_seconds
             raise Trouble(f"no answer within {patience:g} s (config: http.read_timeout_seconds)") from None
@@ -160,10 +160,10 @@ def _context(ca: Path | None) -> ssl.SSLContext:
     return context
 
 
-def ask(address: Address, http: Http, ending: Ending, ca: Path | None = None) -> tuple[Answer, datetime | None]:
+def ask(address: Address, http: Http, ending: Ending, ca: Path | None = None) -> tuple[HttpAnswer, datetime | None]:
     """HEAD, or GET where that is refused: the answer, and when the certificate ends. Raises Trouble."""
     for method in ("HEAD", "GET"):
-        with Line(address, http, ending, ca) as line:
+        with OpenConnection(address, http, ending, ca) as line:
             if address.encrypted:
                 line.secure()
             answer = line.request(method)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from upkeep.settings.maintenance import Http
 from upkeep.wires.net.address import address
 from upkeep.wires.net.files import MOST_BYTES, DocumentRefused
-from upkeep.wires.net.http import Line, Trouble, ask
+from upkeep.wires.net.http import OpenConnection, Trouble, ask
 from upkeep.wires.net.parallel import Ending, side_by_side
 
 #: How many links are tried at a time, and how many at most.
@@ -31,7 +31,7 @@ def fetch(url: str, http: Http) -> bytes:
 def _fetch(url: str, http: Http, ending: Ending) -> bytes | str:
     where = address(url)
     try:
-        with Line(where, http, ending) as line:
+        with OpenConnection(where, http, ending) as line:
             if where.encrypted:
                 line.secure()
             answer = line.request("GET", MOST_BYTES)
