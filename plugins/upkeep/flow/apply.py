@@ -114,7 +114,7 @@ class ApplyOperator(Step):
         say = partial(self.log.info, "%s")
         apply = ApplyRun(connectors, KINDS, config, reread, stored, window.run_id, signer(), say, requested_by)
         found = tuple(_finding(outcome) for outcome in apply.run())
-        say(f"The ledger's chain of signed rows reached entry {apply.seen}")
+        say(f"The ledger's chain of signed rows reached entry {apply.authority.chain_head}")
         return write.Looked(found)
 
     def _stored(self, window: windows.Window) -> StoredPlan:

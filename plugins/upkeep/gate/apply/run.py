@@ -18,35 +18,29 @@ from functools import partial
 import psycopg
 
 from upkeep.core.text import visible
-from upkeep.gate import decision_store
-from upkeep.gate.apply.circumstances import circumstances
+from upkeep.gate.apply.authority import PlanAuthority
 from upkeep.gate.apply.execution import (
     Execution,
     LookFailed,
     SessionLost,
     error_line,
     execute,
-    inspecting,
     outcome_of,
     remove_leftovers,
     write_to_ledger,
 )
 from upkeep.gate.apply.guards import Guard
 from upkeep.gate.apply.ledger_session import LedgerSession
-from upkeep.gate.apply.outcomes import REFUSED, UNKNOWN, ActionOutcome, receipt_of, sizes
+from upkeep.gate.apply.outcomes import REFUSED, UNKNOWN, ActionOutcome, receipt_of
+from upkeep.gate.apply.preconditions import obstacle_to, state_of
 from upkeep.gate.apply.target import ApplyRefused, locked, watched
-from upkeep.gate.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY, outgrown
-from upkeep.gate.decision_store import decisions_in
+from upkeep.gate.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY
 from upkeep.gate.kind import ActionKinds, kind_of
-from upkeep.gate.permit_store import Permit, Receipt, add_permit, add_receipt, permits_in, unknown_permits
-from upkeep.gate.permits import refusal
+from upkeep.gate.permit_store import Permit, Receipt
 from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans import model
 from upkeep.gate.plans.model import Action, Plan, canonical
-from upkeep.gate.signatures import chain
-from upkeep.gate.signatures.chain import Head, Tampered
 from upkeep.gate.signatures.keys import Signer
-from upkeep.settings.base import ConfigError
 from upkeep.settings.maintenance import Maintenance
 from upkeep.wires.database import Connect, Row, Session
 
@@ -62,11 +56,11 @@ class Connectors:
 
 @dataclass
 class ApplyRun:
-    """One go at one plan. ``clock`` is this host's time in UTC; the target's clock decides nothing.
+    """One run of apply over one plan. ``clock`` is this host's time in UTC; the target's clock decides nothing.
 
     ``requested_by`` is Airflow's name for who asked for the run as it is now, beside the plan's own.
-    ``kinds`` are those that there are, by name. ``config`` holds for the whole go; ``reread`` says what config says now
-    of people, freezes and the override, and may raise ConfigError.
+    ``kinds`` are the known kinds of action, by name. ``config`` holds for the whole run;
+    ``reread`` says what config says now of people, freezes and the override, and may raise ConfigError.
     """
 
     connectors: Connectors
@@ -82,8 +76,12 @@ class ApplyRun:
     outcomes: dict[str, ActionOutcome] = field(default_factory=dict)
     #: How often each action was tried by this process.
     tries: Counter[str] = field(default_factory=Counter)
-    #: How far this process has seen the ledger's chain of signed rows reach: it cannot become shorter.
-    seen: Head | None = None
+    authority: PlanAuthority = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.authority = PlanAuthority(
+            self.stored, self.config, self.reread, self.signer, self.requested_by, self.clock
+        )
 
     def run(self) -> list[ActionOutcome]:
         """Apply what may be applied; an outcome for each action, in the plan's order.
@@ -94,14 +92,14 @@ class ApplyRun:
         give_up, tried = time.monotonic() + patience, 0
         while self._open_actions():
             try:
-                self._settle()
+                self._apply_under_lock()
             except ApplyRefused as why:
                 return self._end(REFUSED, str(why))
             except (SessionLost, LookFailed, psycopg.Error) as error:
                 self.say(f"Could not go on: {error_line(error)}")
                 if self.tries.total() > tried:
                     give_up, tried = time.monotonic() + patience, self.tries.total()
-                if time.monotonic() >= give_up or self._over():
+                if time.monotonic() >= give_up or self._time_is_over():
                     return self._end(NOT_DONE, f"left undone: {error_line(error)}")
                 self._pause()
         return self._end(NOT_DONE, "left undone")
@@ -113,7 +111,7 @@ class ApplyRun:
                 self._note(ActionOutcome(action, state, reason))
         return [self.outcomes[action.id] for action in self.stored.plan.actions]
 
-    def _over(self) -> bool:
+    def _time_is_over(self) -> bool:
         return self.clock() >= self.stored.plan.not_after
 
     def _pause(self) -> None:
@@ -130,32 +128,34 @@ class ApplyRun:
         self.say(f"{outcome.action.id} {visible(outcome.action.statement)}: {outcome.state}{reason}")
         return outcome
 
-    def _settle(self) -> None:
+    def _apply_under_lock(self) -> None:
         """Take the lock, look after what a dead process left, then go through the actions."""
         if model.digest(canonical(self.stored.plan)) != self.stored.digest:
             raise ApplyRefused(
                 f"the plan does not give its digest {self.stored.digest}: it is not the one people approved"
             )
-        with LedgerSession(self.connectors.ledger, self.config.sql, self.config.ledger.patience_seconds) as book:
-            if self._nothing_to_do(book):
+        with LedgerSession(self.connectors.ledger, self.config.sql, self.config.ledger.patience_seconds) as ledger:
+            if self._nothing_to_do(ledger):
                 return
             with (
                 locked(self.connectors.maintain, self.config, self.stored.plan) as target,
                 watched(self.connectors.watch, self.config, target) as watching,
             ):
                 guard = Guard(watching, self.config, target.connection.info.backend_pid, self.say)
-                self._reconcile(book, target, guard)
-                permits = self._permits(book)  # whoever else adds one meets the ledger's UNIQUE
+                self._reconcile(ledger, target, guard)
+                permits = self.authority.permits(ledger)  # whoever else adds one meets the ledger's UNIQUE
                 for action in self._open_actions():
                     earlier = [row for row in permits if row["action_id"] == action.id]
-                    self._one(book, Execution(target, guard, action, kind_of(self.kinds, action), self.clock), earlier)
+                    self._apply_action(
+                        ledger, Execution(target, guard, action, kind_of(self.kinds, action), self.clock), earlier
+                    )
                 if unseen := self._open_actions():
                     raise LookFailed(self.outcomes[unseen[0].id].reason)
 
-    def _nothing_to_do(self, book: LedgerSession) -> bool:
+    def _nothing_to_do(self, ledger: LedgerSession) -> bool:
         """Whether every action is refused and no permit is open: then the target is not even touched."""
-        refusals = {action.id: self._refusal(book, action) for action in self._open_actions()}
-        if not all(refusals.values()) or self._permits(book) or self._left_open(book):
+        refusals = {action.id: self._refusal(ledger, action) for action in self._open_actions()}
+        if not all(refusals.values()) or self.authority.permits(ledger) or self.authority.open_permits(ledger):
             return False
         for action in self._open_actions():
             self._note(ActionOutcome(action, REFUSED, refusals[action.id]))
@@ -163,9 +163,9 @@ class ApplyRun:
 
     # What a dead process left ---------------------------------------------------------------------------------
 
-    def _reconcile(self, book: LedgerSession, target: Session, guard: Guard) -> None:
+    def _reconcile(self, ledger: LedgerSession, target: Session, guard: Guard) -> None:
         """Give every permit of this target that has no receipt one, by what the catalogue shows; clear its remains."""
-        for permit in self._left_open(book):
+        for permit in self.authority.open_permits(ledger):
             plan: Plan = permit["plan"]
             if plan.database != self.stored.plan.database:
                 continue
@@ -174,7 +174,7 @@ class ApplyRun:
             try:
                 execution = Execution(target, guard, action, kind_of(self.kinds, action), self.clock)
                 left = remove_leftovers(execution, permit["before"], left_ms)
-                after = self._state(book, target, action)
+                after = self._state(ledger, target, action)
             except LookFailed as why:  # the others need not wait for this one
                 self.say(f"Permit {permit['id']} has no receipt, and {why}")
                 continue
@@ -187,23 +187,12 @@ class ApplyRun:
                 before=permit["before"],
                 after=after or {},
             )
-            self._write(book, permit["id"], receipt, permit["digest"])
+            self.authority.add_receipt(ledger, permit["id"], receipt, permit["digest"])
             self.say(f"Permit {permit['id']} had no receipt: {receipt.outcome}")
-
-    def _left_open(self, book: LedgerSession) -> list[Row]:
-        signing, target = self.config.ledger.signing, self.stored.plan.target
-        try:
-            return book.once(lambda ledger: unknown_permits(ledger, target, signing))
-        except ValueError as why:
-            raise ApplyRefused(f"{why}; a permit of it has no receipt, and what it did cannot be told") from None
-
-    def _write(self, book: LedgerSession, permit: int, receipt: Receipt, digest: str) -> None:
-        added = book.with_retry(lambda ledger: add_receipt(ledger, permit, receipt, digest, self.signer))
-        self.seen = added.head if added else self.seen
 
     # One action -----------------------------------------------------------------------------------------------
 
-    def _one(self, book: LedgerSession, execution: Execution, earlier: list[Row]) -> ActionOutcome:
+    def _apply_action(self, ledger: LedgerSession, execution: Execution, earlier: list[Row]) -> ActionOutcome:
         """Try one action until it is done, refused, or not worth another try."""
         action = execution.action
         if done := next((row for row in earlier if row["outcome"] == DONE), None):
@@ -217,42 +206,44 @@ class ApplyRun:
         if last and last.state == ELSEWHERE:  # people must look first
             return self._note(last)
         while self.tries[action.id] < self.config.guards.lock_attempts:
-            if held := self._held(book, execution):
-                tried = last if last and self.tries[action.id] and held.state == REFUSED else None
-                return self._note(tried or held)
+            if not_now := self._not_now(ledger, execution):
+                tried = last if last and self.tries[action.id] and not_now.state == REFUSED else None
+                return self._note(tried or not_now)
             try:
-                last, again = self._attempt(book, execution, receipts)
+                last, again = self._attempt(ledger, execution, receipts)
             except LookFailed as why:
-                return self._note(self._unseen(action, why))
+                return self._note(self._look_failed(action, why))
             if not again:
                 return self._note(last)
             self._pause()
         return self._note(last or ActionOutcome(action, NOT_DONE, "it was not tried"))
 
-    def _unseen(self, action: Action, why: LookFailed) -> ActionOutcome:
+    def _look_failed(self, action: Action, why: LookFailed) -> ActionOutcome:
         """A look that could not look is the outcome of its action alone."""
         begun = self.outcomes.get(action.id)
         if begun is not None and begun.state == UNKNOWN:
             return ActionOutcome(action, UNKNOWN, f"its permit has no receipt, and {why}")
         return ActionOutcome(action, NOT_DONE, f"left undone: {why}")
 
-    def _held(self, book: LedgerSession, execution: Execution) -> ActionOutcome | None:
+    def _not_now(self, ledger: LedgerSession, execution: Execution) -> ActionOutcome | None:
         """Why an action is not begun now. People are asked twice: nothing waits in vain, and a wait may be long."""
         action = execution.action
-        if why := self._refusal(book, action):
+        if why := self._refusal(ledger, action):
             return ActionOutcome(action, REFUSED, why)
-        if why := execution.guard.wait_until_quiet(self._over):
+        if why := execution.guard.wait_until_quiet(self._time_is_over):
             return ActionOutcome(action, NOT_DONE, f"left undone: {why}")
-        why = self._refusal(book, action)
+        why = self._refusal(ledger, action)
         return ActionOutcome(action, REFUSED, why) if why else None
 
-    def _attempt(self, book: LedgerSession, execution: Execution, earlier: list[Receipt]) -> tuple[ActionOutcome, bool]:
+    def _attempt(
+        self, ledger: LedgerSession, execution: Execution, earlier: list[Receipt]
+    ) -> tuple[ActionOutcome, bool]:
         """Permit, look again, run, receipt (added to those of ``earlier`` attempts); the outcome, and whether another
         attempt makes sense. Raises LookFailed.
         """
         action, target, kind = execution.action, execution.target, execution.kind
         attempt = len(earlier) + 1
-        before = self._state(book, target, action)
+        before = self._state(ledger, target, action)
         if before is None or self._obstacle(action, before):
             return ActionOutcome(action, REFUSED, self._obstacle(action, before)), False
         noted = kind.note(action, before, earlier[0].before if earlier else None) if kind.note else {}
@@ -260,7 +251,7 @@ class ApplyRun:
         pid = target.connection.info.backend_pid
         permit = Permit(self.stored.digest, action.id, attempt, self.run_id, pid, before)
         try:
-            number, self.seen = book.once(lambda ledger: add_permit(ledger, permit, self.signer))
+            number = self.authority.add_permit(ledger, permit)
         except psycopg.errors.CheckViolation as error:
             return ActionOutcome(action, REFUSED, f"the ledger refuses a permit: {error.diag.message_primary}"), False
         except psycopg.errors.UniqueViolation:
@@ -271,7 +262,7 @@ class ApplyRun:
         )
         # Writing the permit may have taken long: time and table are looked at once more.
         left_ms = int((self.stored.plan.not_after - self.clock()) / timedelta(milliseconds=1))
-        now = self._state(book, target, action)
+        now = self._state(ledger, target, action)
         why = self._obstacle(action, now)
         if left_ms <= action.predicted_ms:
             why = why or "its time was over when the permit was written"
@@ -279,54 +270,18 @@ class ApplyRun:
         if now is not None and not why and kind.write is None:
             receipt, again = execute(execution, now | noted, left_ms)
         elif now is not None and not why:
-            receipt, again = book.once(partial(write_to_ledger, kind, action, self.stored, self.clock, now))
-        self._write(book, number, receipt, self.stored.digest)
+            receipt, again = ledger.once(partial(write_to_ledger, kind, action, self.stored, self.clock, now))
+        self.authority.add_receipt(ledger, number, receipt, self.stored.digest)
         earlier.append(receipt)
         return ActionOutcome(action, receipt.outcome, receipt.reason, receipt), again
 
     def _obstacle(self, action: Action, now: Row | None) -> str:
-        """Why an action must not run by what the catalogue says: it is another thing, or there is no room for it."""
-        kind = kind_of(self.kinds, action)
-        why = kind.obstacle(action, now)
-        if why or now is None:
-            return why
-        why = outgrown(*sizes(self.stored.measured.get(action.id, {}), now))
-        return why or (kind.no_room(action, now, self.config, self.stored.plan.target) if kind.no_room else "")
+        planned, target = self.stored.measured.get(action.id, {}), self.stored.plan.target
+        return obstacle_to(kind_of(self.kinds, action), action, now, planned, self.config, target)
 
-    def _state(self, book: LedgerSession, target: Session, action: Action) -> Row | None:
-        """The thing as it is now, in the target or for an action that changes the ledger there. Raises LookFailed."""
-        kind = kind_of(self.kinds, action)
-        if kind.write is not None:
-            return book.once(lambda ledger: kind.state(ledger, action))
-        with inspecting(target, self.config.sql):
-            return kind.state(target, action)
+    def _state(self, ledger: LedgerSession, target: Session, action: Action) -> Row | None:
+        return state_of(kind_of(self.kinds, action), action, ledger, target, self.config)
 
-    def _permits(self, book: LedgerSession) -> list[Row]:
-        try:
-            return permits_in(self._chain(book, self.config))
-        except Tampered as why:
-            raise ApplyRefused(str(why)) from None
-
-    def _chain(self, book: LedgerSession, config: Maintenance) -> tuple[chain.Entry, ...]:
-        """The plan's signed rows, with all that was signed since verified. Raises Tampered."""
-        entries, head = book.once(
-            lambda ledger: chain.unbroken_of_plan(ledger, self.stored.digest, config.ledger.signing, self.seen)
-        )
-        self.seen = head or self.seen
-        return entries
-
-    def _refusal(self, book: LedgerSession, action: Action) -> str:
-        """Why an action may not run now, by what ledger, config and clock say at this moment."""
-        plan = self.stored.plan
+    def _refusal(self, ledger: LedgerSession, action: Action) -> str:
         done = frozenset(key for key, outcome in self.outcomes.items() if outcome.state == DONE)
-        try:
-            config = self.reread()
-        except ConfigError as why:
-            return f"config cannot be read any more: {why}"
-        try:
-            decisions = decisions_in(self._chain(book, config))
-        except Tampered as why:
-            return str(why)
-        missing = book.once(lambda ledger: decision_store.missing_sign_on(ledger, plan, config))
-        at = circumstances(config, plan, self.clock(), done, missing, self.requested_by)
-        return refusal(plan, action, decisions, at)
+        return self.authority.refusal(ledger, action, done)
