@@ -214,7 +214,7 @@ def test_the_form_says_which_kinds_could_not_propose(worn: Stage) -> None:
     assert "Could not propose" not in whole
     said = ("indexes: permission denied for table **x** `y`\n# z", "reindex: a lock")
     lines = body(worn.plan(failed=said).plan, "dba", {}, ["ann"]).splitlines()
-    at = lines.index("Could not propose; what they would have proposed is missing here:")
+    at = lines.index("These kinds of action could not propose anything; what they would have proposed is missing here:")
     assert lines[at + 2 : at + 4] == [
         "- **indexes**: `permission denied for table **x** ⟨U+0060⟩y⟨U+0060⟩⟨U+000A⟩# z`",
         "- **reindex**: `a lock`",

@@ -81,7 +81,7 @@ YOUNG = {UNUSED, MISSING}
 AUDIT = "primary: security audit"
 SERVER, LEDGER = "primary: the server that config pins", "the ledger that config pins"
 KEY = "the key that signs the ledger's rows"
-SLACK = "Slack, where those who must answer are told"
+SLACK = "Slack, where those who must answer are notified"
 CHANGES = (
     MAINTAIN,
     WATCH,
@@ -461,7 +461,7 @@ def test_a_target_behind_transaction_pooling(
     assert set(said.why) == {"primary: no transaction pooling", *YOUNG, DROPS, AUDIT}
     why = said.why["primary: no transaction pooling"]
     assert "a pooler in transaction mode: two clients at once were served by the same backend" in why
-    assert "whatever changes the database will refuse" in why
+    assert "reading works, changes will be refused" in why
     assert f"the port of Connection 'upkeep_target_read', found {port}" in why
     assert "5432 instead of 6543" in why
 
@@ -515,7 +515,7 @@ def test_what_nobody_asked_for_is_off(deployment: Deployment) -> None:
     assert "roles.dba.users: found nobody" in said.why[dba]
     assert said.why[dba].endswith("refused: optimise, indexes, reindex, validate")
     assert "monthly.sign_on: devops and dba and security and lead have no user" in said.why[signs]
-    assert "approval.slack: found none, so nobody is told" in said.why[SLACK]
+    assert "approval.slack: found none, so nobody is notified" in said.why[SLACK]
     assert said.output.endswith("\n0 of 8 are there.\n")
 
 

@@ -155,7 +155,7 @@ def test_a_window_that_is_forced_open_is_still_closed(attack: Attacks) -> None:
 
 
 def test_an_answer_that_the_ledger_never_took_must_be_given_again(attack: Attacks) -> None:
-    """The ledger is away for the whole of the patience: the task says so, tells people, and asks again."""
+    """The ledger cannot be reached for the whole of the patience: the task says so, tells people, and asks again."""
 
     def impatient(config: dict[str, Any]) -> None:
         config["ledger"]["patience_seconds"] = 6.0
@@ -217,7 +217,7 @@ def test_a_date_of_the_calendar_opens_no_window(attack: Attacks) -> None:
         ):
             refused = attack.request("operator", "POST", RUNS, json={"logical_date": due, "conf": {}, **more})
             assert refused.status_code == 400, refused.text
-            assert "belongs to the calendar's own run" in refused.json()["detail"]
+            assert "belongs to the scheduled run" in refused.json()["detail"]
         later = (now + timedelta(hours=1)).isoformat()
         refused = attack.request("operator", "POST", RUNS, json={"logical_date": later, "conf": {}})
         assert (refused.status_code, "is in the future" in refused.text) == (400, True), refused.text
@@ -253,7 +253,7 @@ def test_the_calendars_own_run_comes_though_people_wanted_its_date(attack: Attac
             assert attack.finish("from_a_shell") == "failed"
             shell = attack.request("admin", "GET", attack.path("from_a_shell")).json()
             assert shell["logical_date"] is None
-            assert "belongs to the calendar's own run" in shell["note"]
+            assert "belongs to the scheduled run" in shell["note"]
             attack.running.wait(lambda: attack.request("admin", "GET", attack.path(scheduled)).status_code == 200)
             own = attack.request("admin", "GET", attack.path(scheduled)).json()
     finally:

@@ -71,5 +71,5 @@ def test_a_config_that_cannot_be_read_any_more_refuses_what_has_not_begun(stage:
 
     outcome = stage.apply(stored, reread=broken)["kept"]
     assert outcome.state == "refused"
-    assert outcome.reason.startswith("config cannot be read any more: config/maintenance.yaml: roles: found nothing")
+    assert outcome.reason.startswith("config can no longer be read: config/maintenance.yaml: roles: found nothing")
     assert stage.vacuums() == {"kept": 0}

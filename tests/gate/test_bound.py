@@ -176,7 +176,7 @@ def test_a_name_that_was_taken_meanwhile_is_told_with_the_way_back(stage: Stage,
 def test_the_form_says_that_the_index_is_renamed_first(stage: Stage) -> None:
     """What people approve is what happens."""
     table(stage, "CREATE INDEX idle ON t (a)")
-    assert "first it gets a name that only it can have" in body(planned(stage).plan, "dba", {}, ["ann"])
+    assert "first given a name that only it can have" in body(planned(stage).plan, "dba", {}, ["ann"])
 
 
 # What cannot be bound is compared -------------------------------------------------------------------------------

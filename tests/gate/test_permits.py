@@ -145,7 +145,7 @@ def test_who_left_the_role_after_approving_does_not_count() -> None:
 def test_one_person_cannot_be_two_roles() -> None:
     """Rule 3: distinct people, even for somebody who holds both roles."""
     decisions = [answer("dba", "eve", "1"), answer("devops", "eve", "1")]
-    assert refusal(PLAN, ONE, decisions, at()) == "eve approved for two roles; each needs a person of its own"
+    assert refusal(PLAN, ONE, decisions, at()) == "eve approved for two roles; each role needs a different person"
     assert running(PLAN, [answer("dba", "eve", "1"), BOB], at()) == {"1"}
 
 

@@ -327,9 +327,9 @@ def piece(token: Any) -> str:
 def test_the_form_says_how_an_action_is_taken_back() -> None:
     """Where there is a way back, it stands beside the action; where there is none, nothing does."""
     back = 'CREATE INDEX CONCURRENTLY "old" ON "public"."error_logs" ("created_at")'
-    line = f"    - takes it back: 《{back}》"
+    line = f"    - undo: 《{back}》"
     assert line in read(body(plan(action(undo=back)), "dba", {}, ["ann"]))
-    assert not [one for one in read(body(plan(action()), "dba", {}, ["ann"])) if "takes it back" in one]
+    assert not [one for one in read(body(plan(action()), "dba", {}, ["ann"])) if "undo" in one]
 
 
 def test_the_form_is_what_the_plan_says() -> None:
@@ -339,7 +339,7 @@ def test_the_form_is_what_the_plan_says() -> None:
     shown = body(three, "dba", seen, ["bob", "ann"])
     assert read(shown) == [
         "<b>Sunday 2026-07-12 03:00–05:00 UTC</b>",
-        "Only 《ann》, 《bob》 may answer; anybody else can read this, and is refused with Access Denied.",
+        "Only 《ann》, 《bob》 may answer. Anybody else can read this form, but is refused with Access Denied.",
         f"Asked by 《the schedule》 · database 《app》 · plan {digest(canonical(three))[:12]}",
         '  - <b>1</b> · 《VACUUM (ANALYZE, TRUNCATE false) "public"."error_logs"》',
         "    - at least 10 % of its rows are dead; takes about 2 s, lock SHARE UPDATE EXCLUSIVE, needs dba, devops",
@@ -347,11 +347,11 @@ def test_the_form_is_what_the_plan_says() -> None:
         '  - <b>2</b> · 《VACUUM (ANALYZE, TRUNCATE false) "public"."error_logs"》',
         "    - at least 10 % of its rows are dead; takes about 2 s, lock SHARE UPDATE EXCLUSIVE, needs dba, devops",
         "    - only after 1",
-        "3 more candidates wait for the next window: a plan holds 200 actions, of some kinds fewer.",
-        "<i>Approve</i> lets exactly the actions left in the list below run; take out what should not.",
+        "3 more candidates wait for the next window: a plan holds at most 200 actions, and fewer of some kinds.",
+        "<i>Approve</i> lets exactly the actions in the list below run; take out those that should not run.",
     ]
     assert read(body(plan(outside=True), "dba", {}, ["ann"]))[3:] == [
-        "<i>Approve</i> lets exactly the actions left in the list below run; take out what should not. "
+        "<i>Approve</i> lets exactly the actions in the list below run; take out those that should not run. "
         "Approving is the override that lets them run outside the calendar."
     ]
 

@@ -12,7 +12,7 @@ from tests.stages.stage import Stage, states
 from tests.stages.validations import approved as validations
 from upkeep.gate.plan_store import StoredPlan
 
-GROWN = "bytes since the plan was drawn up: what was predicted holds no longer"
+GROWN = "bytes since the plan was drawn up: its prediction no longer holds"
 KEY = "CREATE TABLE r (a int PRIMARY KEY); INSERT INTO r SELECT DISTINCT a FROM t; ALTER TABLE t ADD {}"
 
 NEEDED = {

@@ -102,7 +102,7 @@ def test_what_a_deleted_run_asked_is_in_force_no_more(stage: Stage) -> None:
 def test_a_run_that_does_not_say_which_one_it_is_asks_nothing(stage: Stage) -> None:
     """Without the scheduler's stamp nothing is drawn up, and nothing of an older Upkeep is found."""
     stage.dirty("worn")
-    with pytest.raises(ValueError, match=r"does not say which one of its id it is.*load plugins/upkeep_plugin\.py"):
+    with pytest.raises(ValueError, match=r"carries no run instance.*load plugins/upkeep_plugin\.py"):
         stage.plan(instance="")
     stored = stage.plan(run_id="old")
     stage.ledger.change("UPDATE upkeep.plans SET instance = '' WHERE digest = %s", stored.digest)
@@ -172,8 +172,8 @@ def test_the_scheduler_stamps_a_run_over_what_its_client_wrote() -> None:
     ("date", "why"),
     [
         (None, ""),
-        (datetime(2026, 11, 29, 3, tzinfo=UTC), "belongs to the calendar's own run"),
-        (datetime(2026, 11, 22, 3, tzinfo=UTC), "belongs to the calendar's own run"),  # perhaps not made yet
+        (datetime(2026, 11, 29, 3, tzinfo=UTC), "belongs to the scheduled run"),
+        (datetime(2026, 11, 22, 3, tzinfo=UTC), "belongs to the scheduled run"),  # perhaps not made yet
         (datetime(2026, 11, 15, 3, tzinfo=UTC), ""),  # over: the report says that its slot is held
         (datetime(2026, 11, 29, 2, 59, tzinfo=UTC), "is in the future"),
         (datetime(2026, 11, 25, 12, 4, tzinfo=UTC), ""),  # a browser's clock that is ahead

@@ -72,7 +72,7 @@ def test_everybody_is_there_only_when_each_role_signed_on_by_a_person_of_its_own
     )
     twice = (*ALL[:3], answer("lead", "omar", "lead"))
     assert sheets.missing_sign_on(ROLES, sheet(), twice, HOLDERS | {"lead": frozenset({"omar"})}) == (
-        "omar signed on for two roles; each needs a person of its own"
+        "omar signed on for two roles; each role needs a different person"
     )
     assert sheets.missing_sign_on((), None, (), {}) == ""  # a config that asks nobody
 

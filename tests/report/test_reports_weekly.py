@@ -340,14 +340,14 @@ def test_what_needs_a_reader_most_comes_first() -> None:
 @pytest.mark.parametrize(
     ("told", "first"),
     [
-        (PlanRecord(attempts={"1": (attempt(1, None),)}), "Trigger a run of this DAG: it looks in the catalogue"),
+        (PlanRecord(attempts={"1": (attempt(1, None),)}), "Trigger a run of this DAG: it looks up in the catalogue"),
         (PlanRecord(attempts={"1": (attempt(1, "not done"),)}), "See below why it was left undone."),
         (PlanRecord(attempts={"1": (attempt(1, "partly done"),)}), "See below what of it was done."),
         (
             PlanRecord(attempts={"1": (attempt(1, "ran on another object"),)}),
-            "Look at once at the object that is named",
+            "Inspect the object that is named below at once",
         ),
-        (PlanRecord(undecided="the apply step failed: x"), "Open the log of task apply, mend the cause, then clear"),
+        (PlanRecord(undecided="the apply step failed: x"), "Open the log of task apply, fix the cause, then clear"),
         (PlanRecord(BOTH, {"1": (attempt(),)}), ""),
     ],
 )
@@ -461,13 +461,13 @@ def test_an_empty_plan_says_that_nothing_had_to_be_changed() -> None:
 
 def test_a_superseded_window_says_so_calmly() -> None:
     """No alarm, no unknown: only that it is late; what took its place stands in the headline."""
-    why = "looks at the present, and the window of 2026-11-29 03:00 UTC has come since"
+    why = "looks at the present, and the window of 2026-11-29 03:00 UTC is due by now"
     made = DUE + 8 * DAY
     late = lateness_finding(DUE, END, [], made)
     assert late
     names = ("after.dead_rows", "apply", "evidence.dead_rows", "plan")
     one = weekly(*(step(name, state=SUPERSEDED, reason=why) for name in names), own=(late,), made_at=made)
-    assert headline(one) == "Superseded by the window of 2026-11-29 03:00 UTC: nothing was to be done"
+    assert headline(one) == "Superseded by the window of 2026-11-29 03:00 UTC: nothing had to be done"
     assert verdict(one, {Level.CRITICAL, Level.UNKNOWN}) == (False, headline(one))
     assert (one.level, one.counts[Level.UNKNOWN]) == (Level.ADVISORY, 0)
     said = text(one)
@@ -483,12 +483,12 @@ def test_a_window_that_could_not_look_is_not_called_superseded() -> None:
 
 
 def test_the_monthly_window_that_covers_it_is_named() -> None:
-    """Evidence was collected, nothing was to be changed."""
+    """Evidence was collected, nothing had to be changed."""
     why = "the monthly window of 2026-11-01 02:00 UTC covers it"
     steps = [step(name, state=SUPERSEDED, reason=why) for name in ("plan", "apply")]
     one = weekly(step("evidence.dead_rows", finding("ok")), *steps)
     assert headline(one) == (
-        "Superseded by the monthly window of 2026-11-01 02:00 UTC: nothing was to be changed; "
+        "Superseded by the monthly window of 2026-11-01 02:00 UTC: nothing had to be changed; "
         "1 finding, all ok, 2 steps superseded"
     )
 

@@ -123,6 +123,6 @@ def test_the_page_is_enough_to_install_from(new_cluster: Callable[[], Cluster], 
     young = {"primary: indexes that nothing uses", "primary: foreign keys and large tables without an index"}
     asked_for_nothing = {
         "primary: dropping indexes that can go (upkeep_target_maintain)",
-        "Slack, where those who must answer are told",
+        "Slack, where those who must answer are notified",
     }
     assert set(off) == young | asked_for_nothing, check

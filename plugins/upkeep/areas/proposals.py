@@ -61,7 +61,7 @@ def unknowns(plan: Plan) -> tuple[Finding, ...]:
             Level.UNKNOWN,
             f"{why}; what it would have proposed is missing in the plan",
             "an answer of every kind",
-            "Mend the cause; the next window proposes it, or a run by hand.",
+            "Fix the cause; the next window proposes it, or a manual run.",
         )
         for kind, _, why in (said.partition(": ") for said in plan.failed)
     )

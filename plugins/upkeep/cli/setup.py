@@ -57,7 +57,7 @@ def _names(connection_id: str, arguments: argparse.Namespace) -> _Names:
         names = {"<role>": arguments.role, "<database>": arguments.dbname}
     missing = [name for name, given in names.items() if given is None]
     remark = (
-        f"-- Connection {connection_id!r}: found none. Replace {' and '.join(missing)} below, or say --role and "
+        f"-- Connection {connection_id!r}: found none. Replace {' and '.join(missing)} below, or pass --role and "
         "--dbname; the Connection then has that login and that schema.\n"
     )
     role, database = (given or name for name, given in names.items())
@@ -100,7 +100,7 @@ def _unasked(read: str, name: str, names: _Names) -> str:
     said = [f"-- Connection {read!r}: found none, so that the server was not asked for its version and its owners.\n"]
     for file, oldest in files.items():
         which = (
-            f"-- For PostgreSQL {oldest} and later, up to where another one stands above; <owner> owns the tables.\n"
+            f"-- For PostgreSQL {oldest} and later, up to the version of the block above; <owner> owns the tables.\n"
         )
         said.append(
             which + script(f"setup/{file.stem}", role=names.role, database=names.database, owner="<owner>") + "\n"
@@ -137,8 +137,8 @@ def _of_superuser(row: Row) -> str:
     """What to do where a superuser owns tables: a member of that role would be one, nearly."""
     owns = visible(f"{row['tables']} tables of schema {row['schema']} belong to {row['owner']}, a superuser")
     return (
-        f"-- {owns}, whose rights nobody is granted:\n"
-        "-- give them an owner that is none (ALTER TABLE … OWNER TO …), then ask for the grants again.\n"
+        f"-- {owns}; nobody is granted a superuser's rights:\n"
+        "-- give them another owner (ALTER TABLE … OWNER TO …), then print the grants again.\n"
     )
 
 

@@ -34,8 +34,8 @@ def make_key(arguments: argparse.Namespace) -> int:
     )
     if signing.keys:
         print(
-            "A key that is not to sign any more stays there, for what it signed, with `until` set to the moment from\n"
-            "which its signatures count for nothing; restart the workers with the new Connection before."
+            "Keep a key that no longer signs there: what it signed must still verify. First restart the workers with\n"
+            "the new Connection, then set the old key's `until` to now: its later signatures count for nothing."
         )
     return 0
 

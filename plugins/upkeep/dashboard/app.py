@@ -73,7 +73,7 @@ _LIST = _templates.from_string(
 
 _EARLIER = _templates.from_string(
     """<p class="more">{{ runs }} earlier run{{ "s" if runs > 1 }} had this id and {{ "were" if runs > 1 else "was" }}
-deleted; this is the report of the newest. Those of the earlier are in the list of the DAG's reports.</p>"""
+deleted; this is the report of the newest. Those of the earlier runs are in the list of the DAG's reports.</p>"""
 )
 
 
@@ -178,7 +178,7 @@ async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Resp
 def _message(request: Request, status: int, message: str, headers: Any = None) -> Response:
     if request.url.path.endswith(".json"):
         return JSONResponse({"error": message}, status, headers)
-    title = {404: "Nothing here", 503: "The ledger is away"}.get(status, HTTPStatus(status).phrase)
+    title = {404: "Not found", 503: "The ledger cannot be reached"}.get(status, HTTPStatus(status).phrase)
     return HTMLResponse(_MESSAGE.render(title=title, message=message, css=_css()), status, headers)
 
 

@@ -184,7 +184,7 @@ _AGAIN = "It is proposed again in the next window, if it is still needed."
 _REMEDIES = {
     DONE: "",
     PARTLY: "The next window proposes the rest, if it is still needed.",
-    ELSEWHERE: "Look at once at the object that is named: a statement of the plan may have run on it.",
+    ELSEWHERE: "Inspect the named object at once: a statement of the plan may have run on it.",
 }
 
 

@@ -201,7 +201,7 @@ def form(*groups: str, mutates: bool = False) -> dict[str, Param]:
         When.NEXT.value,
         type="string",
         title="When to apply what is approved",
-        description="Outside the calendar only if those who approve the plan let it.",
+        description="Outside the calendar only if the plan's approvers allow it.",
         enum=[choice.value for choice in When],
     )
     return {

@@ -185,7 +185,7 @@ def _findings(stored: StoredPlan) -> Iterator[Finding]:
         subject="Plan",
         detail=f"{counted or nothing}{more}; {when(plan)}",
         expected=f"at most {MOST_ACTIONS} actions",
-        remedy="The worst come first; a window a week catches up, or run one by hand." if more else "",
+        remedy="The worst come first. Later windows take the rest; to be faster, trigger a manual run." if more else "",
         guide="G52",
         metadata={"digest": stored.digest},
     )
@@ -196,7 +196,7 @@ def _findings(stored: StoredPlan) -> Iterator[Finding]:
                 key=f"role:{role}",
                 level=Level.WARNING,
                 subject=f"Role {config.roles[role].title if role in config.roles else role}",
-                detail="has no user: nobody is asked, and what needs it is refused",
+                detail="has no user: nobody is asked, and every action that needs it is refused",
                 expected="at least one user",
                 remedy=f"Name the people in config/maintenance.yaml: roles.{role}.users.",
                 guide="G133",

@@ -28,8 +28,8 @@ def unfit(run_type: str, logical_date: datetime | None, cron: str, now: datetime
     slot = windows.held_slot(cadence, logical_date.astimezone(UTC))
     if slot is not None and slot >= cadence.at_or_before(now):
         return (
-            f"found the logical date {slot:%Y-%m-%d %H:%M} UTC, which belongs to the calendar's own run; expected none "
-            "for a run by hand: it may wait for the next window by its form"
+            f"found the logical date {slot:%Y-%m-%d %H:%M} UTC, which belongs to the scheduled run; expected none "
+            "for a manual run: its form can make it wait for the next window"
         )
     if logical_date > now + AHEAD:
         return (

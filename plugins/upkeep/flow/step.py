@@ -130,7 +130,7 @@ class Step(BaseOperator):
         later = windows.superseded_by(settings().maintenance.windows[self.cadence], window.due, now)
         waited = self.after_apply and window.kind is windows.WindowKind.MANUAL
         if later and not self.asks_about_period and not waited:
-            raise Superseded(f"looks at the present, and the window of {later:%Y-%m-%d %H:%M} UTC has come since")
+            raise Superseded(f"looks at the present, and the window of {later:%Y-%m-%d %H:%M} UTC is due by now")
 
     def _unknown(self, reason: str) -> Looked:
         """A step that could not look is a finding too, so that it is known since when."""

@@ -29,8 +29,8 @@ class Leftover:
 
 
 def outgrown(planned: int | None, now: int | None) -> str:
-    """Why what was predicted holds no longer, by a thing's bytes when it was planned and now; empty when it may."""
+    """Why its prediction no longer holds, by a thing's bytes when it was planned and now; empty when it may."""
     if planned is None or now is None or now <= max(OUTGROWN * planned, ALWAYS_SMALL):
         return ""
     grown = f"it has grown from {planned:,} to {now:,} bytes since the plan was drawn up"
-    return f"{grown}: what was predicted holds no longer"
+    return f"{grown}: its prediction no longer holds"

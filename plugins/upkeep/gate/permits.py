@@ -80,7 +80,7 @@ def _approvers(
         if decision.person not in at.holders[role]:
             return frozenset(), f"{decision.person}, who approved as {role}, does not hold that role any more"
         if decision.person in approvers:
-            return frozenset(), f"{decision.person} approved for two roles; each needs a person of its own"
+            return frozenset(), f"{decision.person} approved for two roles; each role needs a different person"
         approvers.add(decision.person)
     return frozenset(approvers), ""
 
@@ -104,8 +104,8 @@ def _requested(approvers: frozenset[str], plan: Plan, at: Circumstances) -> str:
         return f"{', '.join(sorted(approvers))} requested it and cannot be the only approver"
     if plan.outside and plan.requested_by == SCHEDULE and len(approvers) < 2:
         return (
-            "the schedule's run came late, and whoever made it late cannot be the only approver: who that was is not "
-            "known, so that one approver is not enough; start a run by hand"
+            "the scheduled run is late, and one approver is not enough for it: whoever delayed it is not known, and "
+            "cannot be the only approver; trigger a manual run"
         )
     return ""
 

@@ -64,7 +64,7 @@ def require_instance(run: Run) -> Run:
     """The run itself. Raises ValueError when it does not say which one of its id it is."""
     if not run.instance:
         raise ValueError(
-            f"run {run.run_id} does not say which one of its id it is, so nothing can be asked for it: Airflow's "
+            f"run {run.run_id} carries no run instance, so nothing can be asked for it: Airflow's "
             "scheduler stamps a run when it starts it; load plugins/upkeep_plugin.py there and start a new run"
         )
     return run

@@ -188,7 +188,7 @@ def missing_sign_on(
         if one.person not in holders.get(role, frozenset()):
             return f"{one.person}, who signed on as {role}, does not hold that role any more"
         if one.person in people:
-            return f"{one.person} signed on for two roles; each needs a person of its own"
+            return f"{one.person} signed on for two roles; each role needs a different person"
         people.add(one.person)
     return ""
 
@@ -196,8 +196,8 @@ def missing_sign_on(
 # The form -----------------------------------------------------------------------------------------------------
 
 _ABOUT = {
-    SIGN_ON: "You say that you take part. Nothing is changed in this window unless every role has signed on, each by a "
-    "person of its own; evidence is collected meanwhile.",
+    SIGN_ON: "You confirm that you take part. Nothing is changed in this window unless every role has signed on, each "
+    "by a different person; evidence is collected meanwhile.",
     ATTEST: "You attest the evidence that is named here by its digest, and nothing that is collected later.",
     SIGN_OFF: "You sign what was found, attested and done, by the digest of all of it.",
 }

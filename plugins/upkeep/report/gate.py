@@ -199,7 +199,10 @@ def _became(key: str, attempts: tuple[Attempt, ...], told: PlanRecord, *, over: 
     if done:
         return DONE, done.reason
     if attempts and attempts[-1].outcome is None:
-        return UNKNOWN, "its permit has no receipt: whether it ran is not known; the next run looks in the catalogue"
+        return (
+            UNKNOWN,
+            "its permit has no receipt: whether it ran is not known; the next run looks it up in the catalogue",
+        )
     if half := next((one for one in reversed(attempts) if one.outcome in (PARTLY, ELSEWHERE)), None):
         later = outcome.reason if outcome and outcome.reason != half.reason else ""
         return str(half.outcome), "; ".join(text for text in (half.reason, later) if text)
@@ -209,7 +212,7 @@ def _became(key: str, attempts: tuple[Attempt, ...], told: PlanRecord, *, over: 
         return NOT_DONE, attempts[-1].reason
     if outcome:
         return UNKNOWN, f"the apply step said {outcome.state}, but the ledger has no permit for it"
-    why = told.undecided or "the apply step said nothing of it"
+    why = told.undecided or "the apply step did not mention it"
     return (NOT_DONE, f"left undone, and its time is over: {why}") if over else (NOT_YET, why)
 
 
@@ -227,7 +230,7 @@ def in_words(reason: str, titles: Mapping[str, str]) -> str:
 _WORDS = {
     ELSEWHERE: "may have changed another object than the planned one",
     DONE: "done",
-    PARTLY: "done by half",
+    PARTLY: "partly done",
     REFUSED: "refused",
     NOT_DONE: "left undone",
     NOT_YET: "not applied yet",
@@ -268,15 +271,15 @@ def next_step(told: Gate) -> str:
     """What to do about what was not done; empty when everything was."""
     counts = told.counts
     if counts[ELSEWHERE]:
-        return "Look at once at the object that is named below: a statement of the plan may have run on it."
+        return "Inspect the object that is named below at once: a statement of the plan may have run on it."
     if counts[UNKNOWN]:
-        return "Trigger a run of this DAG: it looks in the catalogue what became of the action without a receipt."
+        return "Trigger a run of this DAG: it looks up in the catalogue what became of the action without a receipt."
     if counts[PARTLY]:
         return "See below what of it was done. The next window proposes the rest, if it is still needed."
     if counts[NOT_DONE]:
         return "See below why it was left undone. The next window proposes it again, if it is still needed."
     if counts[NOT_YET]:
-        return "Open the log of task apply, mend the cause, then clear that task: the approvals still count."
+        return "Open the log of task apply, fix the cause, then clear that task: the approvals still count."
     silent = [answer.title for answer in told.answers if answer.state == NO_ANSWER]
     if counts[REFUSED] and silent:
         return f"Ask why no answer came from {' and '.join(silent)}; the next window asks again."

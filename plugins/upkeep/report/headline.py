@@ -18,7 +18,7 @@ START_TOLERANCE = timedelta(minutes=5)
 def headline(report: Report) -> str:
     """One sentence for the person on call, free of invisible characters: the plan, then the findings."""
     if report.superseded and report.planning:
-        return f"Superseded by {_later(report.planning.reason)}: nothing was to be done"
+        return f"Superseded by {_later(report.planning.reason)}: nothing had to be done"
     signed = report.signing.sentence if report.signing else ""
     sentence = "; ".join(part for part in (signed, _plan(report), _findings(report)) if part)
     return f"Dry run: {sentence}" if report.dry_run else sentence[0].upper() + sentence[1:]
@@ -32,7 +32,7 @@ def _plan(report: Report) -> str:
     if step is None or report.dry_run:
         return ""
     if step.state == SUPERSEDED:
-        return f"superseded by {_later(step.reason)}: nothing was to be changed"
+        return f"superseded by {_later(step.reason)}: nothing had to be changed"
     if step.state == FROZEN:
         return f"frozen, nothing was changed: {brief(step.reason, 80)}"
     return "the plan cannot be shown" if step.state == RAN else "no plan was drawn up, nothing was changed"

@@ -183,7 +183,7 @@ class Report:
 
     @property
     def superseded(self) -> bool:
-        """Whether a later window has taken the place of this one with all its steps: nothing was to be done."""
+        """Whether a later window has taken the place of this one with all its steps: nothing had to be done."""
         return self.gate is None and self.planning is not None and all(step.state == SUPERSEDED for step in self.steps)
 
     @cached_property
@@ -247,9 +247,9 @@ def missing_key(step: StepResult) -> str:
 
 def missing_step(step: StepResult) -> Finding:
     """The UNKNOWN finding that stands for a step which did not run to its end."""
-    remedy = f"Open the log of task {step.step}, mend the cause, then clear the task or trigger a manual run."
+    remedy = f"Open the log of task {step.step}, fix the cause, then clear the task or trigger a manual run."
     if step.state == NOT_COLLECTED:
-        remedy = "Mend what the reason names; `python -m upkeep check` says what can be collected here."
+        remedy = "Fix what the reason names; `python -m upkeep check` says what can be collected here."
     return Finding(
         key=missing_key(step),
         level=Level.UNKNOWN,

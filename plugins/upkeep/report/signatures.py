@@ -120,7 +120,7 @@ def _missing(key: str, name: str, subject: str, one: Signature | None) -> Findin
         level=Level.WARNING,
         subject=subject,
         detail=why + (said if one.state == DECLINED else f" (signed by {one.person})" if one.state == VOID else ""),
-        expected="the name of a person of that role",
+        expected="a signature of a person who holds that role",
         remedy=remedy,
         guide=one.item.guide,
     )

@@ -189,7 +189,7 @@ def test_a_link_that_leads_nowhere_is_found_with_its_line(file: Path, text: str,
     assert dead[0].detail.startswith(f"line {line}: ")
     assert why in dead[0].detail
     assert len(dead[0].detail) < 500
-    assert "1 to be mended" in said(found, file, "links").detail
+    assert "1 to be fixed" in said(found, file, "links").detail
 
 
 def test_the_same_dead_link_is_one_finding_and_many_are_cut(file: Path) -> None:
@@ -199,7 +199,7 @@ def test_the_same_dead_link_is_one_finding_and_many_are_cut(file: Path) -> None:
     many = linked(file, "\n".join(f"[a](gone-{number}.md)" for number in range(60)))
     assert len(many.findings) == 1 + 50 + 2
     assert said(many, file, "links:more").detail == "10 more; the first 50 are shown"
-    assert said(many, file, "links").detail == "60 links, 60 to be mended"
+    assert said(many, file, "links").detail == "60 links, 60 to be fixed"
 
 
 def test_links_to_the_web_are_only_counted_unless_config_asks(file: Path) -> None:
@@ -208,7 +208,7 @@ def test_links_to_the_web_are_only_counted_unless_config_asks(file: Path) -> Non
         file, "[a](https://user:Qx7v@a.test/x?token=Qx7v) <https://b.test/> [c](//c.test) [d](HTTP://d.test)"
     )
     assert said(found, file, "links").detail == (
-        "4 links, 0 to be mended; 4 of them to the web, not tried (config: documents.check_links)"
+        "4 links, 0 to be fixed; 4 of them to the web, not tried (config: documents.check_links)"
     )
     assert "Qx7v" not in repr(found)
 

@@ -61,7 +61,7 @@ def test_a_link_to_the_web_is_dead_when_nothing_is_there(tmp_path: Path, status:
         found, all_of_them = links(tmp_path / "guide.md", f"{server.url}/page?q=Qx7v#part")
     shown = f"line 1: '{server.url}/page': answered {status[:3]}"
     assert found == ([shown] if dead else [])
-    assert all_of_them == f"1 links, {int(dead)} to be mended"
+    assert all_of_them == f"1 links, {int(dead)} to be fixed"
     assert [one.line for one in server.received] == ["HEAD /page?q=Qx7v HTTP/1.1"]
 
 
@@ -90,7 +90,7 @@ def test_a_link_is_tried_once_and_with_get_where_head_is_refused(tmp_path: Path)
     with Server(answer("405 Method Not Allowed"), answer("404 Not Found"), methods=HEARD) as server:
         found, all_of_them = links(tmp_path / "guide.md", f"{server.url}/a", f"{server.url}/a")
     assert found == [f"line 1 and 1 more: '{server.url}/a': answered 404"]
-    assert all_of_them == "2 links, 2 to be mended"
+    assert all_of_them == "2 links, 2 to be fixed"
     assert len(server.received) == 2
 
 
@@ -101,9 +101,9 @@ def test_links_that_time_was_too_short_for_are_counted_and_not_called_dead(tmp_p
         found, all_of_them = links(tmp_path / "guide.md", bad.url, good.url, seconds=2.0)
     assert found == [f"line 2: '{good.url}': answered 404"]
     late = "1 of them to the web, not tried: time was too short, or they are too many"
-    assert all_of_them == f"2 links, 1 to be mended; {late}"
+    assert all_of_them == f"2 links, 1 to be fixed; {late}"
     with Server(answer("200 OK"), methods=HEARD) as well:
-        assert links(tmp_path / "guide.md", well.url) == ([], "1 links, 0 to be mended")
+        assert links(tmp_path / "guide.md", well.url) == ([], "1 links, 0 to be fixed")
 
 
 @pytest.mark.guide("G138", "fires", "silent")

@@ -314,7 +314,7 @@ def test_the_form_shows_size_rule_and_the_way_back(stage: Stage) -> None:
         "known since": f"{datetime.now(UTC):%Y-%m-%d}",
     }
     form = body(stage.plan(actions=actions).plan, "dba", measured, ["ann"])
-    assert "takes it back: `CREATE INDEX CONCURRENTLY idle ON public.t USING btree (a)`" in form
+    assert "undo: `CREATE INDEX CONCURRENTLY idle ON public.t USING btree (a)`" in form
     assert propose.UNUSED in form
 
 

@@ -73,8 +73,8 @@ def test_a_vulnerable_package_is_found_until_it_is_upgraded(run: Npm, checkout: 
     assert levels(looked) == {"npm:audit:minimist": Level.WARNING, "npm:audit:lodash": Level.WARNING}
     minimist, lodash = looked.findings
     assert minimist.detail.startswith("critical: Prototype Pollution in minimist; versions")
-    assert minimist.remedy.startswith("minimist 1.2.8 mends it")
-    assert lodash.remedy.startswith("npm audit fix mends it")
+    assert minimist.remedy.startswith("minimist 1.2.8 fixes it")
+    assert lodash.remedy.startswith("npm audit fix fixes it")
     assert {one.subject: one.value for one in looked.samples if one.value} == {"critical": 1, "high": 1}
     upgrade(checkout)
     looked = npm.audit(run)

@@ -101,7 +101,7 @@ def _links(one: DocumentReading) -> Iterator[Finding]:
     if len(places) > SHOWN:
         said = f"{len(places) - SHOWN} more; the first {SHOWN} are shown"
         yield _finding(one, ":links:more", Level.ADVISORY, said, "every link leads somewhere", "As those.", "G28")
-    said = f"{one.links.all} links, {len(one.links.dead)} to be mended"
+    said = f"{one.links.all} links, {len(one.links.dead)} to be fixed"
     if one.untried:
         said += f"; {one.untried} of them to the web, not tried (config: documents.check_links)"
     if one.late:

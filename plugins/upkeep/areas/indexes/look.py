@@ -115,7 +115,7 @@ def _invalid(lacking: Mapping[int, Sequence[Row]], row: Row) -> Finding:
         return partitions.incomplete(row, lacking[row["oid"]])
     rebuilt = f"{partitions.rebuild(row['schema'], row['index'])} makes it valid"
     if row["definition"].startswith(propose.UNIQUE):
-        rebuilt += " (it fails while two rows have the same key: mend those first)"
+        rebuilt += " (it fails while two rows have the same key: fix those first)"
     if not row["droppable"]:
         remedy = (
             f"{rebuilt}, once no row breaks it; it is not dropped: a partitioned index or a constraint rests on it."

@@ -46,7 +46,7 @@ def audit(npm: Npm) -> Looked:
 
 def _vulnerable(one: Vulnerability) -> Finding:
     titles = listed(one.titles, NAMED, "; ") or "no title"
-    mend = f"{one.fix} mends it" if one.fix else "No version that mends it is published: replace or shield it"
+    mend = f"{one.fix} fixes it" if one.fix else "No version that fixes it is published: replace or shield it"
     return _AUDIT.part(one.package, f"npm package {one.package}").finding(
         Level.WARNING if one.severity in _BAD else Level.ADVISORY,
         f"{one.severity}: {titles}; versions {one.range}",
@@ -128,7 +128,7 @@ def _current(packages: int) -> Finding:
 
 
 def _more(topic: Topic, count: int, level: Level) -> Finding:
-    remedy = "Mend those that are shown first; npm in the checkout lists all."
+    remedy = "Fix those that are shown first; npm in the checkout lists all."
     return topic.finding(level, f"{count} more; the worst {SHOWN} are shown", "none", remedy)
 
 

@@ -84,7 +84,9 @@ def severity(total: int, severities: Mapping[str, int], settings: Settings) -> t
         remedy = "Say in config/thresholds.yaml: errors whether they are worst, severe or mild."
         return Level.UNKNOWN, f"{said}; not judged: severity {', '.join(strange)}", remedy
     if untold > 0:
-        remedy = "The function counts fewer by severity than in all: mend it, or see what has no severity."
+        remedy = (
+            "The function counts fewer errors by severity than in all: fix it, or find the errors without a severity."
+        )
         return Level.UNKNOWN, f"{said}; not judged: {untold} without a severity", remedy
     return Level.ADVISORY if any(counts.get(name) for name in errors.worst) else Level.OK, said, read
 

@@ -153,7 +153,9 @@ def _pin(what: str, setting: str, pinned: str | None, found: str, connection_id:
     expected = f"expected that of the server behind Connection {connection_id!r}; {_PRINT}"
     if pinned is None:
         return CheckRow(what, "", None, f"{setting}: found none, {expected}. Until then nothing is changed")
-    return CheckRow(what, "", False, f"{setting}: found {pinned}, {expected}. Nothing is changed: it leads elsewhere")
+    return CheckRow(
+        what, "", False, f"{setting}: found {pinned}, {expected}. Nothing is changed: the Connection leads elsewhere"
+    )
 
 
 def role_rows(config: Settings) -> Iterator[CheckRow]:
@@ -165,7 +167,7 @@ def role_rows(config: Settings) -> Iterator[CheckRow]:
         if people:
             yield CheckRow(f"role {name}, {role.title}: {people}", "G133", True)
         elif kinds:
-            why = f"roles.{name}.users: found nobody, expected people who answer: without them is refused: {kinds}"
+            why = f"roles.{name}.users: found nobody, expected people who answer; until then these are refused: {kinds}"
             yield CheckRow(f"role {name}, {role.title}", "G133", None, why)
     holders = {name: config.maintenance.holders(name) for name in roles}
     for kind, names in needed.items():
@@ -181,10 +183,10 @@ def role_rows(config: Settings) -> Iterator[CheckRow]:
 
 def slack_row(config: Settings) -> CheckRow:
     """Where those who must answer are told."""
-    what, slack = "Slack, where those who must answer are told", config.maintenance.approval.slack
+    what, slack = "Slack, where those who must answer are notified", config.maintenance.approval.slack
     if slack is None:
-        where = "questions stand under Required Actions in Airflow's UI alone"
-        return CheckRow(what, "G115", None, f"approval.slack: found none, so nobody is told: {where}")
+        where = "questions appear only under Required Actions in Airflow's UI"
+        return CheckRow(what, "G115", None, f"approval.slack: found none, so nobody is notified: {where}")
     try:
         connection(slack, "slackwebhook")
     except ConfigError as error:

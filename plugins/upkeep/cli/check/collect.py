@@ -181,8 +181,8 @@ def _server(config: Settings, target: str, connection_id: str) -> Iterator[Check
             recovery,
             "",
             True,
-            f"found a server in recovery, a standby: {age}. Looking works; its counters tell of what is read there, "
-            "not of the primary, and nothing can be changed on it",
+            f"found a server in recovery, a standby: {age}. Reading works, but its counters are those of the "
+            "standby and not of the primary, and nothing can be changed there",
         )
 
     yield looked(clock, "X6", config, connection_id, read_clock)
@@ -225,7 +225,7 @@ def _pooling(target: str, connection_id: str) -> CheckRow:
     if found.kind == "none":
         return CheckRow(what, "X13", True)
     transactions = found.kind == "transaction"
-    effect = "looking works, whatever changes the database will refuse" if transactions else "no check works"
+    effect = "reading works, changes will be refused" if transactions else "no check works"
     return CheckRow(
         what,
         "X13",

@@ -99,9 +99,9 @@ def tampering_finding(why: ValueError) -> Finding:
     return Finding(
         key="gate:plan",
         level=Level.CRITICAL,
-        subject="What lies in the ledger is not what was drawn up",
+        subject="A plan or a sheet in the ledger was changed",
         detail=str(why),
         expected="plans and sheets whose text gives their digest, rows whose signature fits",
-        remedy="Approve and apply nothing from this ledger until it is known who changed it; "
+        remedy="Approve and apply nothing from this ledger until you know who changed it; "
         "`python -m upkeep ledger verify` names every such row.",
     )

@@ -56,7 +56,7 @@ class PlanAuthority:
         try:
             config = self.reread()
         except ConfigError as why:
-            return f"config cannot be read any more: {why}"
+            return f"config can no longer be read: {why}"
         try:
             decisions = decision_store.decisions_in(self._entries(ledger, config))
         except Tampered as why:

@@ -258,7 +258,7 @@ class ApplyRun:
             return ActionOutcome(action, REFUSED, f"another process holds the permit for attempt {attempt}"), False
         self.tries[action.id] += 1
         self.outcomes[action.id] = ActionOutcome(
-            action, UNKNOWN, "its permit has no receipt; the next run looks what it did"
+            action, UNKNOWN, "its permit has no receipt; the next run finds out what it did"
         )
         # Writing the permit may have taken long: time and table are looked at once more.
         left_ms = int((self.stored.plan.not_after - self.clock()) / timedelta(milliseconds=1))

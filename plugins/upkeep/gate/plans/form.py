@@ -48,11 +48,11 @@ def body(
         if role in action.roles:
             lines += _shown(action, measured.get(action.id, {}))
     if plan.left_out:
-        cap = f"a plan holds {MOST_ACTIONS} actions, of some kinds fewer"
+        cap = f"a plan holds at most {MOST_ACTIONS} actions, and fewer of some kinds"
         lines += ["", f"{plan.left_out} more candidates wait for the next window: {cap}."]
     lines += _failed(plan)
     lines += checklist_rows(checklist)
-    lines += ["", "*Approve* lets exactly the actions left in the list below run; take out what should not."]
+    lines += ["", "*Approve* lets exactly the actions in the list below run; take out those that should not run."]
     if plan.outside:
         lines += ["Approving is the override that lets them run outside the calendar."]
     return "\n".join(lines)
@@ -61,13 +61,13 @@ def body(
 def may_answer(people: Iterable[str]) -> list[str]:
     """Who may answer, said before anything that is asked: Airflow shows the form with its buttons to everybody."""
     names = ", ".join(code(name) for name in sorted(people))
-    return [f"Only {names} may answer; anybody else can read this, and is refused with Access Denied.", ""]
+    return [f"Only {names} may answer. Anybody else can read this form, but is refused with Access Denied.", ""]
 
 
 #: What a verb's statement does not say of how it is carried out.
 _HOW = {
-    "drop": "first it gets a name that only it can have, so that it is this index that goes; "
-    "if it cannot be dropped, it gets its own name back",
+    "drop": "the index is first given a name that only it can have, so that no other index is dropped; "
+    "if it cannot be dropped, its own name is restored",
 }
 
 
@@ -83,7 +83,7 @@ def _shown(action: Action, measured: Mapping[str, Any]) -> list[str]:
     if action.verb in _HOW:
         said.append(f"  - {_HOW[action.verb]}")
     if action.undo:
-        said.append(f"  - takes it back: {code(action.undo)}")
+        said.append(f"  - undo: {code(action.undo)}")
     if action.needs:
         said.append(f"  - only after {_names(action.needs)}")
     return said
@@ -92,7 +92,12 @@ def _shown(action: Action, measured: Mapping[str, Any]) -> list[str]:
 def _failed(plan: Plan) -> list[str]:
     if not plan.failed:
         return []
-    return ["", "Could not propose; what they would have proposed is missing here:", "", *_kinds(plan)]
+    return [
+        "",
+        "These kinds of action could not propose anything; what they would have proposed is missing here:",
+        "",
+        *_kinds(plan),
+    ]
 
 
 def _kinds(plan: Plan) -> Iterable[str]:
@@ -109,7 +114,7 @@ def checklist_rows(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     ]
     if not said:
         return []
-    return ["", "Checklist; mark below what you have reviewed, it decides nothing:", "", *said]
+    return ["", "Checklist. Mark below what you have reviewed; it decides nothing:", "", *said]
 
 
 def _names(names: Iterable[str]) -> str:

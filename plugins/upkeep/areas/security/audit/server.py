@@ -102,7 +102,7 @@ SERVER = (
         level=Level.WARNING,
         subject="pg_hba.conf:",
         expected="hostssl and scram-sha-256 or certificates, for addresses that are named",
-        remedy="Mend the line, look at pg_hba_file_rules, then SELECT pg_reload_conf().",
+        remedy="Fix the line, look at pg_hba_file_rules, then SELECT pg_reload_conf().",
         looked="every line of pg_hba.conf",
     ),
     Rule(
