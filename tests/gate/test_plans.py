@@ -441,7 +441,7 @@ def test_no_name_can_rewrite_the_form(name: str) -> None:
     hostile = action(name, statement=statement, because=name, lock=name, roles=("dba", role), needs=(name, name))
     seen = {"seen": name, f"k {name}": 5}
     shown = read(body(plan(hostile, requested_by=name, database=name), "dba", {name: seen}, [name]))
-    assert shown[1].startswith(f"Only {span(name)} may answer; ")
+    assert shown[1].startswith(f"Only {span(name)} may answer. ")
     assert shown[2].startswith(f"Asked by {span(name)} · database {span(name)} · plan ")
     assert shown[3:-1] == [
         f"  - <b>{said(name)}</b> · {span(statement)}",
