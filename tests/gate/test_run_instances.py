@@ -25,8 +25,8 @@ from upkeep.ledger.write import add_report
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
     from upkeep.flow.listener import RunListener
-    from upkeep.flow.runs import STAMP, run_of, stamped
-    from upkeep.flow.slots import unfit
+    from upkeep.flow.runs import STAMP, instance_of, run_of
+    from upkeep.flow.slots import logical_date_problem
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)  # a Wednesday
 SUNDAYS = "0 3 * * 0"
@@ -165,7 +165,7 @@ def test_the_scheduler_stamps_a_run_over_what_its_client_wrote() -> None:
     other.dag.tags = {"another"}
     RunListener().on_dag_run_running(dag_run=other)
     assert other.conf == {"a": 1}
-    assert [stamped(started(conf=conf)) for conf in (None, {}, {STAMP: 7})] == ["", "", ""]
+    assert [instance_of(started(conf=conf)) for conf in (None, {}, {STAMP: 7})] == ["", "", ""]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,11 @@ def test_the_scheduler_stamps_a_run_over_what_its_client_wrote() -> None:
 )
 def test_a_date_that_a_run_by_hand_must_not_have(date: datetime | None, why: str) -> None:
     """The calendar's slots from the last one on, and whatever lies ahead; the calendar's own runs may have them."""
-    found = unfit("manual", date, SUNDAYS, NOW)
+    found = logical_date_problem("manual", date, SUNDAYS, NOW)
     assert why in found
     assert bool(found) is bool(why)
-    assert unfit("scheduled", date, SUNDAYS, NOW) == unfit("backfill", date, SUNDAYS, NOW) == ""
+    assert (
+        logical_date_problem("scheduled", date, SUNDAYS, NOW)
+        == logical_date_problem("backfill", date, SUNDAYS, NOW)
+        == ""
+    )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from upkeep.wires.functions.transport import Send
 
 
-def dated(send: Send, readings: list[ClockReading]) -> Send:
+def recording_dates(send: Send, readings: list[ClockReading]) -> Send:
     """The same way to send, which also keeps what each answer's Date header tells: whole seconds, cut off."""
 
     def run(*args: Any, **kwargs: Any) -> requests.Response:

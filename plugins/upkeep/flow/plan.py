@@ -11,7 +11,7 @@ from upkeep.core.findings import Finding, Level
 from upkeep.flow.connections import connection, postgres, replicas, trusted
 from upkeep.flow.report_data.plan import tampering_finding
 from upkeep.flow.report_data.steps import checklist_so_far
-from upkeep.flow.runs import alive, requester
+from upkeep.flow.runs import is_running, requester
 from upkeep.flow.step import Frozen, Step, Superseded
 from upkeep.settings.load import settings
 
@@ -140,7 +140,7 @@ def _approved_elsewhere(session: Session, window: windows.Window, now: datetime)
     from upkeep.gate.signatures import chain
 
     config = settings().maintenance
-    for digest, plan in plans_in_force(session, window.target, now, window.run, alive):
+    for digest, plan in plans_in_force(session, window.target, now, window.run, is_running):
         try:
             entries = chain.of_plan(session, digest, config.ledger.signing)
         except chain.Tampered:  # apply refuses it, and its report says why

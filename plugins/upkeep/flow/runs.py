@@ -24,10 +24,10 @@ TAG = "upkeep"
 def run_of(context: Context) -> windows.Run:
     """The run of a task."""
     run: Any = context["dag_run"]
-    return windows.Run(run.dag_id, run.run_id, stamped(run))
+    return windows.Run(run.dag_id, run.run_id, instance_of(run))
 
 
-def stamped(run: Any) -> str:
+def instance_of(run: Any) -> str:
     """What tells a run from every other of its id; empty when the scheduler has not stamped it."""
     found = (getattr(run, "conf", None) or {}).get(STAMP)
     return found if isinstance(found, str) else ""
@@ -43,7 +43,7 @@ def requester(run: Any) -> str:
     return "somebody unknown" if not name or name == SCHEDULE else str(name)
 
 
-def alive(run: windows.Run) -> bool:
+def is_running(run: windows.Run) -> bool:
     """Whether a run can still apply its plan: it is there, it is this one, and it has not ended.
 
     A run that waits for its start counts as over: until it is started its conf is what a client wrote. The worst that
@@ -55,4 +55,4 @@ def alive(run: windows.Run) -> bool:
     if not RuntimeTaskInstance.get_dr_count(run.dag_id, run_ids=[run.run_id], states=["running"]):
         return False
     found: Any = SUPERVISOR_COMMS.send(GetDagRun(dag_id=run.dag_id, run_id=run.run_id))
-    return stamped(found) == run.instance
+    return instance_of(found) == run.instance

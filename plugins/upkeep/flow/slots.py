@@ -20,7 +20,7 @@ AHEAD = timedelta(minutes=5)
 _CALENDAR = ("scheduled", "backfill")
 
 
-def unfit(run_type: str, logical_date: datetime | None, cron: str, now: datetime) -> str:
+def logical_date_problem(run_type: str, logical_date: datetime | None, cron: str, now: datetime) -> str:
     """Why a run may not have this logical date; empty when it may."""
     if logical_date is None or run_type in _CALENDAR:
         return ""
@@ -43,7 +43,7 @@ def refuse(dag_run: Any, now: datetime) -> None:
     """Fail a run that has a date it must not have, and give the slot back; in the scheduler's transaction."""
     from airflow.utils.state import DagRunState
 
-    why = unfit(dag_run.run_type, dag_run.logical_date, dag_run.dag.timetable.summary, now)
+    why = logical_date_problem(dag_run.run_type, dag_run.logical_date, dag_run.dag.timetable.summary, now)
     if why:
         dag_run.logical_date = dag_run.data_interval_start = dag_run.data_interval_end = None
         dag_run.set_state(DagRunState.FAILED)
@@ -68,5 +68,5 @@ def _before_insert(_: Any, connection: Any, dag_run: Any) -> None:
     cron = connection.scalar(
         select(DagModel.timetable_summary).where(DagModel.dag_id == dag_run.dag_id, DagModel.dag_id.in_(ours))
     )
-    if cron and (why := unfit(dag_run.run_type, dag_run.logical_date, cron, datetime.now(UTC))):
+    if cron and (why := logical_date_problem(dag_run.run_type, dag_run.logical_date, cron, datetime.now(UTC))):
         raise ValueError(why)

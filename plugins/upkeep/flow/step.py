@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from upkeep.core import windows
 from upkeep.core.findings import NotCollected, worst
 from upkeep.flow.connections import postgres
-from upkeep.flow.runs import stamped
+from upkeep.flow.runs import instance_of
 from upkeep.ledger import acknowledgements
 from upkeep.settings.base import ConfigError
 from upkeep.settings.load import settings
@@ -58,7 +58,7 @@ def window_of(context: Context, target: str, cadence: str) -> windows.Window:
         run_id=run.run_id,
         dag_id=run.dag_id,
         requested_by=getattr(run, "triggering_user_name", None) or "the schedule",
-        instance=stamped(run),
+        instance=instance_of(run),
     )
 
 
@@ -113,7 +113,7 @@ class Step(BaseOperator):
         except Error as error:
             message = explain(error, settings().target(self.target).connections.read)
         else:
-            accepted = acknowledgements.applied(looked.findings, settings().exceptions, datetime.now(UTC))
+            accepted = acknowledgements.with_acknowledgements(looked.findings, settings().exceptions, datetime.now(UTC))
             looked = replace(looked, findings=accepted)
             self._record(context, window, started, "ran", "", looked)
             return _summary(looked)

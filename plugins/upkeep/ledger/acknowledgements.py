@@ -39,7 +39,9 @@ class OpenException:
     findings: int
 
 
-def applied(findings: Iterable[Finding], exceptions: Sequence[Acknowledgement], now: datetime) -> tuple[Finding, ...]:
+def with_acknowledgements(
+    findings: Iterable[Finding], exceptions: Sequence[Acknowledgement], now: datetime
+) -> tuple[Finding, ...]:
     """The findings as they count: what an entry in force covers is an advisory, at its place; the others stay.
 
     Ok and UNKNOWN are never covered.

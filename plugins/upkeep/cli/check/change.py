@@ -9,7 +9,7 @@ from airflow.secrets.metastore import MetastoreBackend
 from sqlalchemy.exc import SQLAlchemyError
 
 from upkeep.cli.check.identity import of_server
-from upkeep.cli.check.rows import CheckRow, looked
+from upkeep.cli.check.rows import CheckRow, row_of_look
 from upkeep.flow.connections import connection, signer, trusted, trusted_connection
 from upkeep.gate import sheets
 from upkeep.gate.decision_store import ledger_identity
@@ -31,12 +31,12 @@ def target_rows(config: Settings, target: str) -> Iterator[CheckRow]:
     if untrusted := _untrusted(what, target, maintain):
         yield untrusted
         return
-    yield looked(what, "G52", config, maintain, lambda session: _rights(what, session), trusted)
+    yield row_of_look(what, "G52", config, maintain, lambda session: _rights(what, session), trusted)
     read = config.target(target).connections.read
     what = f"{target}: a Connection that guards may trust ({read})"
     yield _untrusted(what, target, read) or CheckRow(what, "G52", True)
     drops = f"{target}: dropping indexes that can go ({maintain})"
-    yield looked(drops, "G53", config, maintain, lambda session: _drops(drops, session), trusted)
+    yield row_of_look(drops, "G53", config, maintain, lambda session: _drops(drops, session), trusted)
     yield _pooling(target, maintain)
     yield _pinned_server(config, target, maintain)
 
@@ -121,7 +121,7 @@ def _pinned_server(config: Settings, target: str, maintain: str) -> CheckRow:
     def same(session: database.Session) -> CheckRow:
         return _pin(what, setting, pinned, of_server(session), maintain)
 
-    return looked(what, "", config, maintain, same, trusted)
+    return row_of_look(what, "", config, maintain, same, trusted)
 
 
 def ledger_row(config: Settings) -> CheckRow:
@@ -131,7 +131,7 @@ def ledger_row(config: Settings) -> CheckRow:
     def same(session: database.Session) -> CheckRow:
         return _pin(what, "ledger.identity", ledger.identity, ledger_identity(session), ledger.tasks)
 
-    return looked(what, "G11", config, ledger.tasks, same, trusted)
+    return row_of_look(what, "G11", config, ledger.tasks, same, trusted)
 
 
 def key_row() -> CheckRow:

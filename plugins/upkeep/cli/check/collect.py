@@ -12,8 +12,8 @@ import psycopg
 from upkeep.areas import answers
 from upkeep.areas.look import Check, Look, carry_out
 from upkeep.areas.registry import CHECKS
-from upkeep.cli.check.rows import CheckRow, asked, looked
-from upkeep.cli.clocks import dated
+from upkeep.cli.check.rows import CheckRow, row_of_look, row_of_questions
+from upkeep.cli.clocks import recording_dates
 from upkeep.core.findings import Finding, Level
 from upkeep.flow.connections import connection, functions, postgres, replicas
 from upkeep.ledger.migrations.upgrade import head
@@ -80,8 +80,10 @@ def ledger_rows(config: Settings) -> Iterator[CheckRow]:
         row = session.row(queries.load("ledger/tasks_rights"))
         return "this role may write; expected one that only reads" if row["owns"] or row["inserts"] else ""
 
-    yield asked(f"ledger as tasks ({ledger.tasks})", "G11", config, ledger.tasks, at_head, may_write)
-    yield asked(f"ledger as dashboard ({ledger.dashboard})", "G11", config, ledger.dashboard, at_head, only_reads)
+    yield row_of_questions(f"ledger as tasks ({ledger.tasks})", "G11", config, ledger.tasks, at_head, may_write)
+    yield row_of_questions(
+        f"ledger as dashboard ({ledger.dashboard})", "G11", config, ledger.dashboard, at_head, only_reads
+    )
 
 
 def function_rows(config: Settings, target: str) -> Iterator[CheckRow]:
@@ -95,7 +97,7 @@ def function_rows(config: Settings, target: str) -> Iterator[CheckRow]:
         try:
             send, key = functions(connection_id)
             call = Call(function, request_body(function, action, period=None, **arguments), connection_id)
-            answer = parse_answer(function, action, post(dated(send, readings), call, key, http))
+            answer = parse_answer(function, action, post(recording_dates(send, readings), call, key, http))
             told = answers.read(function, action, answer.model_dump(mode="json"), config, arguments)
         except (ConfigError, ContractError, LookupError, WireError) as error:
             yield CheckRow(what, guide, False, str(error))
@@ -132,7 +134,7 @@ def database_rows(config: Settings, target: str) -> Iterator[CheckRow]:
             )
         return ""
 
-    yield asked(f"{target}: database, read-only ({connection_id})", "X11", config, connection_id, only_reads)
+    yield row_of_questions(f"{target}: database, read-only ({connection_id})", "X11", config, connection_id, only_reads)
     yield from _server(config, target, connection_id)
     for check in CHECKS.values():
         what = f"{target}: {check.title.lower()}"
@@ -144,7 +146,7 @@ def database_rows(config: Settings, target: str) -> Iterator[CheckRow]:
             why = "; ".join(f"{finding.detail}. {finding.remedy}" for finding in unknown)
             return CheckRow(what, check.guide, _can(seen.findings, unknown), why)
 
-        yield looked(what, check.guide, config, connection_id, look)
+        yield row_of_look(what, check.guide, config, connection_id, look)
 
 
 def _can(findings: Sequence[Finding], unknown: Sequence[Finding]) -> bool | None:
@@ -185,8 +187,8 @@ def _server(config: Settings, target: str, connection_id: str) -> Iterator[Check
             "standby and not of the primary, and nothing can be changed there",
         )
 
-    yield looked(clock, "X6", config, connection_id, read_clock)
-    yield looked(recovery, "", config, connection_id, in_recovery)
+    yield row_of_look(clock, "X6", config, connection_id, read_clock)
+    yield row_of_look(recovery, "", config, connection_id, in_recovery)
     yield _pooling(target, connection_id)
     for name, extension in EXTENSIONS.items():
         what = f"{target}: extension {name}"
@@ -199,7 +201,7 @@ def _server(config: Settings, target: str, connection_id: str) -> Iterator[Check
             why = f"{problem}. It is for {extension.purpose}" if problem else ""
             return CheckRow(what, extension.guide, not (problem and extension.needed), why)
 
-        yield looked(what, extension.guide, config, connection_id, present)
+        yield row_of_look(what, extension.guide, config, connection_id, present)
 
 
 def missing(row: database.Row) -> str:

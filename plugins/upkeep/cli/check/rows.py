@@ -46,7 +46,7 @@ def _by_cause(rows: list[CheckRow]) -> list[list[CheckRow]]:
     return list(groups.values())
 
 
-def asked(
+def row_of_questions(
     what: str, guide: str, config: Settings, connection_id: str, *asks: Callable[[database.Session], str]
 ) -> CheckRow:
     """A row that says yes when none of the questions finds a problem."""
@@ -55,10 +55,10 @@ def asked(
         problems = [problem for ask in asks if (problem := ask(session))]
         return CheckRow(what, guide, not problems, "; ".join(problems))
 
-    return looked(what, guide, config, connection_id, ask)
+    return row_of_look(what, guide, config, connection_id, ask)
 
 
-def looked(
+def row_of_look(
     what: str,
     guide: str,
     config: Settings,

@@ -33,7 +33,7 @@ from upkeep.gate.apply.guards import Guard
 from upkeep.gate.apply.ledger_session import LedgerSession
 from upkeep.gate.apply.outcomes import REFUSED, UNKNOWN, ActionOutcome, receipt_of
 from upkeep.gate.apply.preconditions import obstacle_to, state_of
-from upkeep.gate.apply.target import ApplyRefused, locked, watched
+from upkeep.gate.apply.target import ApplyRefused, locked_session, watching_session
 from upkeep.gate.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY
 from upkeep.gate.kind import ActionKinds, kind_of
 from upkeep.gate.permit_store import Permit, Receipt
@@ -138,8 +138,8 @@ class ApplyRun:
             if self._nothing_to_do(ledger):
                 return
             with (
-                locked(self.connectors.maintain, self.config, self.stored.plan) as target,
-                watched(self.connectors.watch, self.config, target) as watching,
+                locked_session(self.connectors.maintain, self.config, self.stored.plan) as target,
+                watching_session(self.connectors.watch, self.config, target) as watching,
             ):
                 guard = Guard(watching, self.config, target.connection.info.backend_pid, self.say)
                 self._reconcile(ledger, target, guard)

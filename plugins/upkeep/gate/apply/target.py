@@ -20,7 +20,7 @@ class ApplyRefused(Exception):
 
 
 @contextmanager
-def locked(connect: Connect, config: Maintenance, plan: Plan) -> Iterator[Session]:
+def locked_session(connect: Connect, config: Maintenance, plan: Plan) -> Iterator[Session]:
     """A standing session that holds the target's lock until it ends. Raises ApplyRefused when this is not the place."""
     found = pooling.detect(connect)
     if not found.keeps_sessions:
@@ -36,7 +36,7 @@ def locked(connect: Connect, config: Maintenance, plan: Plan) -> Iterator[Sessio
 
 
 @contextmanager
-def watched(connect: Connect, config: Maintenance, target: Session) -> Iterator[Session]:
+def watching_session(connect: Connect, config: Maintenance, target: Session) -> Iterator[Session]:
     """The guards' own session. Raises ApplyRefused when it cannot see what the target's session does to others.
 
     Nothing is set in it outside a transaction: the read Connection may go through any pooler.
