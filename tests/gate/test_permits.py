@@ -130,7 +130,9 @@ def test_a_late_run_of_the_schedule_needs_two_people() -> None:
     late = replace(lone, outside=True)
     assert running(lone, [ANN, BOB], at()) == {"1", "2"}
     assert running(late, [ANN, BOB], at()) == {"2"}
-    assert "whoever delayed it is not known, and cannot be the only approver" in refusal(late, late.actions[0], [ANN], at())
+    assert "whoever delayed it is not known, and cannot be the only approver" in refusal(
+        late, late.actions[0], [ANN], at()
+    )
     by_hand = replace(late, requested_by="bob")
     assert running(by_hand, [ANN], at(requester=frozenset({"bob"}))) == {"1"}
 
