@@ -46,6 +46,8 @@ def forks(home: Path) -> Iterator[Forks]:
 
 
 def _serve() -> None:
+    import airflow.providers.http.hooks.http  # noqa: PLC0415
+    import airflow.providers.postgres.hooks.postgres  # noqa: F401, PLC0415
 
     import upkeep.cli.main  # noqa: F401, PLC0415
 
