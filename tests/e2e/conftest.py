@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,12 +21,15 @@ import requests
 from playwright.sync_api import Browser, sync_playwright
 
 from sandbox import ports, processes
+from sandbox.config import window_variables
 from sandbox.stack import Sandbox, open_sandbox
+from tests.stages.calendar import quiet_calendar
 from upkeep.settings.base import ROOT
 
 DAG = "maintenance_daily"
 RUNS = f"/api/v2/dags/{DAG}/dagRuns"
 PATIENCE_SECONDS = 300.0
+CALENDAR = {window_variables(name)[0]: cron for name, cron in quiet_calendar(datetime.now(UTC)).items()}
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 
 
@@ -95,7 +99,7 @@ class Running:
 
 def _cli(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     # Other tests run beside these and start a sandbox's parts too.
-    environ = {**os.environ, "UPKEEP_SANDBOX": str(folder), ports.SHIFT: "1000"}
+    environ = {**os.environ, "UPKEEP_SANDBOX": str(folder), ports.SHIFT: "1000", **CALENDAR}
     del environ[ports.CLAIMS]  # this one is started
     return subprocess.run(
         [sys.executable, "-m", "sandbox", *command], env=environ, cwd=ROOT, capture_output=True, text=True, check=False

@@ -72,6 +72,7 @@ def running(dsn: str, folder: Path, **environment: str) -> Iterator[Twin]:
         "UPKEEP_TWIN_JWT_SECRET": SECRET,
         "UPKEEP_TWIN_SECRET_KEY": SECRET_KEY,
         "UPKEEP_TWIN_FAULTS": str(twin.faults),
+        "PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}",  # this clone's, whichever one Python was installed for
     }
     with twin.log.open("wb") as log:
         process = subprocess.Popen(
