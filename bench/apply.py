@@ -21,7 +21,7 @@ from psycopg import sql
 from bench.measure import Result, size, spread
 from sandbox.ports import free_port
 from sandbox.postgres import Cluster, bin_dir
-from upkeep.areas.kinds import KINDS
+from upkeep.areas.kinds import kinds
 from upkeep.areas.tables import vacuum
 from upkeep.core.windows import Window, WindowKind
 from upkeep.gate import predictions
@@ -121,7 +121,7 @@ class Platform:
         connectors = Connectors(self.connect("ledger"), self.connect(TARGET), self.connect(TARGET))
         run, asked = stored.plan.run_id, stored.plan.requested_by
         applying = ApplyRun(
-            connectors, KINDS, self.config, lambda: self.config, stored, run, self.signer, lambda _: None, asked
+            connectors, kinds(), self.config, lambda: self.config, stored, run, self.signer, lambda _: None, asked
         )
         outcomes = applying.run()
         receipts = [outcome.receipt for outcome in outcomes if outcome.state == "done" and outcome.receipt]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.stages.stage import Stage
-from upkeep.areas.kinds import KINDS
+from upkeep.areas.kinds import kinds
 from upkeep.gate.apply.execution import write_to_ledger
 from upkeep.gate.kind import ActionKind
 from upkeep.gate.plan_store import StoredPlan
@@ -53,7 +53,7 @@ def nothing(_: ProposalSources) -> Proposals:
 
 
 def register(monkeypatch: pytest.MonkeyPatch, write: Callable[[Session, Action, str], None] = put) -> None:
-    monkeypatch.setitem(KINDS, KIND, ActionKind(KIND, "G19", (), nothing, in_force, other_version, there, write))
+    monkeypatch.setitem(kinds(), KIND, ActionKind(KIND, "G19", (), nothing, in_force, other_version, there, write))
 
 
 def approved(stage: Stage) -> StoredPlan:
@@ -106,7 +106,9 @@ def test_what_changed_after_the_last_look_is_not_written_over(stage: Stage, monk
         before = in_force(session, action)
         put(session, replace(action, id="elsewhere"), stored.digest)
     with stage.ledger.session() as session:
-        receipt, again = write_to_ledger(KINDS[action.kind], action, stored, lambda: datetime.now(UTC), before, session)
+        receipt, again = write_to_ledger(
+            kinds()[action.kind], action, stored, lambda: datetime.now(UTC), before, session
+        )
     assert (receipt.outcome, receipt.reason, again) == ("not done", "version 2 is elsewhere's", False)
     assert written(stage) == [("elsewhere",)]
 

@@ -37,6 +37,7 @@ from tests.stages.server import Server, answer
 from tests.stages.signing import CONNECTION, SIGNING
 from tests.stages.standby import standby
 from tests.stages.twin import LEGACY_KEY, SECRET, SECRET_KEY, running
+from upkeep.areas.kinds import NAMES
 from upkeep.areas.registry import CHECKS
 from upkeep.cli.check.collect import CALLS, missing
 from upkeep.ledger.migrations.upgrade import upgrade
@@ -413,6 +414,11 @@ def test_a_configuration_that_cannot_be_used(deployment: Deployment, tmp_path: P
     said = deployment.check("--target", "secondary")
     assert (said.code, said.output) == (2, "")
     assert "found no target 'secondary', expected one of: primary" in said.errors
+    unapproved = deployment.changed_config(tmp_path, lambda content: content["approval"]["roles"].pop("reindex"))
+    said = deployment.check(config=unapproved)
+    assert (said.code, said.output) == (2, "")
+    assert said.errors.startswith("config/maintenance.yaml: approval.roles: found ['baselines', ")
+    assert f"expected a list of roles for exactly {sorted(NAMES)}\n" in said.errors
 
 
 def test_extensions_that_are_absent(deployment: Deployment, cluster: Cluster) -> None:

@@ -266,6 +266,19 @@ def test_a_broken_config_fails_the_parse_and_names_the_setting(tmp_path: Path) -
         look(tmp_path, config)
 
 
+def test_a_kind_of_action_that_nobody_approves_fails_the_parse(tmp_path: Path) -> None:
+    """Airflow shows it as an import error of every DAG: the setting, what was found, what was expected."""
+    config = tmp_path / "config"
+    shutil.copytree(ROOT / "config", config)
+    file = config / "maintenance.yaml"
+    line = "    reindex: [dba, devops]"
+    assert line in file.read_text()
+    file.write_text(file.read_text().replace(line, "    #"))
+    said = r"maintenance\.yaml: approval\.roles: found \['baselines'.*\], expected a list of roles for exactly \['base"
+    with pytest.raises(AssertionError, match=said):
+        look(tmp_path, config)
+
+
 def test_looks_at_the_ledger_run_whatever_became_of_the_calls(parsed: dict[str, Any]) -> None:
     """A call that failed is no reason not to compare the others."""
     tasks = {name: task for dag in parsed["dags"].values() for name, task in dag["tasks"].items()}

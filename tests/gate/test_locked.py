@@ -9,7 +9,7 @@ from tests.stages.drops import collected as weekly
 from tests.stages.rebuilds import PKEY, configured, hollow, rebuilds
 from tests.stages.stage import Stage, states
 from tests.stages.validations import collected as validations
-from upkeep.areas.kinds import KINDS
+from upkeep.areas.kinds import kinds
 from upkeep.gate.kind import kind_of
 from upkeep.gate.plans.model import numbered
 from upkeep.wires.database import Session
@@ -59,5 +59,5 @@ def test_no_look_of_a_kind_waits(estate: Stage) -> None:
         holder.execute("REINDEX TABLE worn")  # takes ACCESS EXCLUSIVE on all indexes of a table
         holder.execute("REINDEX TABLE free")
         for action in actions:
-            now = kind_of(KINDS, action).state(Session(looker), action)
-            assert kind_of(KINDS, action).obstacle(action, now) == ""
+            now = kind_of(kinds(), action).state(Session(looker), action)
+            assert kind_of(kinds(), action).obstacle(action, now) == ""

@@ -11,7 +11,6 @@ import pytest
 from tests.stages.config import BANDS, EXCEPTIONS, MAIN, refusal
 from tests.stages.config import config as config  # noqa: PLC0414  # a fixture
 from upkeep.core.findings import Level
-from upkeep.settings.approval import KINDS
 from upkeep.settings.audit import RULES
 from upkeep.settings.base import METRICS, ROOT, ConfigError
 from upkeep.settings.load import config_folder, reread, settings
@@ -19,7 +18,6 @@ from upkeep.settings.maintenance import Maintenance
 
 #: An entry of the last one, as a test spoils it.
 ENTRY = "exceptions: [{key: a, reason: why, by: Ann, expires: 2027-01-31}]"
-EACH_KIND = f"expected a list of roles for exactly {list(KINDS)}"
 HEALTH = 'ok: "(95, 100]"'
 
 
@@ -502,18 +500,6 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "optimise: [dba, dba]",
         "approval.roles: found ['dba', 'dba'] for optimise, expected at least one role and none twice",
     ),
-    "a kind of action without its roles": (
-        MAIN,
-        "    optimise: [dba, devops]  ",
-        "    #",
-        f"approval.roles: found {[kind for kind in KINDS if kind != 'optimise']}, {EACH_KIND}",
-    ),
-    "a kind of action that is none": (
-        MAIN,
-        "    optimise: [dba, devops]",
-        "    drop: [dba]\n    optimise: [dba, devops]",
-        f"approval.roles: found {sorted([*KINDS, 'drop'])}, {EACH_KIND}",
-    ),
     "a table to rebuild that has no schema": (
         MAIN,
         "tables: [public.user_consents,",
@@ -878,14 +864,7 @@ def test_the_shipped_configuration_changes_nothing(config: Path) -> None:
     shipped = settings(config).maintenance
     assert (shipped.targets["primary"].system_identifier, shipped.ledger.identity) == (None, None)
     assert all(not shipped.holders(role) for role in shipped.roles)
-    assert shipped.approval.roles == {
-        "optimise": ("dba", "devops"),
-        "indexes": ("dba", "devops"),
-        "reindex": ("dba", "devops"),
-        "validate": ("dba", "devops"),
-        "thresholds": ("lead", "devops"),
-        "baselines": ("lead", "devops"),
-    }
+    assert all(len(needed) > 1 for needed in shipped.approval.roles.values())
 
 
 # The files ------------------------------------------------------------------------------------------------------

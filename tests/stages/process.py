@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 
 from tests.stages.signing import SIGNER
-from upkeep.areas.kinds import KINDS
+from upkeep.areas.kinds import kinds
 from upkeep.gate.apply.run import ApplyRun, Connectors
 
 
@@ -36,6 +36,6 @@ if __name__ == "__main__":
         return datetime.now(UTC)
 
     asked = plan.requested_by
-    applying = ApplyRun(connectors, KINDS, config, lambda: config, stored, plan.run_id, SIGNER, say, asked, clock)
+    applying = ApplyRun(connectors, kinds(), config, lambda: config, stored, plan.run_id, SIGNER, say, asked, clock)
     for outcome in applying.run():
         say(f"OUTCOME {outcome.action.table} {outcome.state}")

@@ -23,7 +23,7 @@ from psycopg.rows import dict_row
 from tests.stages.ledger import Ledger
 from tests.stages.sessions import running, to, until
 from tests.stages.signing import SIGNER, pinned
-from upkeep.areas.kinds import KINDS
+from upkeep.areas.kinds import kinds
 from upkeep.areas.tables import vacuum
 from upkeep.core.windows import Window, WindowKind
 from upkeep.gate.apply.outcomes import ActionOutcome
@@ -220,7 +220,7 @@ class Stage:
 
     def applying(self, stored: StoredPlan, **others: Any) -> ApplyRun:
         """One go at a plan; ``connectors``, ``clock``, ``config`` and ``reread`` can be replaced."""
-        given = {"connectors": self.connectors(), "kinds": KINDS, "config": self.config, "run_id": stored.plan.run_id}
+        given = {"connectors": self.connectors(), "kinds": kinds(), "config": self.config, "run_id": stored.plan.run_id}
         given |= {"say": self.said.append, "requested_by": stored.plan.requested_by, "signer": SIGNER} | others
         return ApplyRun(stored=stored, **({"reread": lambda: given["config"]} | given))
 

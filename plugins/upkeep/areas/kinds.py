@@ -5,90 +5,44 @@ Few and quick ones first: an index that goes need not be vacuumed, and one is re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from functools import cache
+from typing import TYPE_CHECKING
 
-from upkeep.areas import versioned
-from upkeep.areas.baselines import change as baselines
-from upkeep.areas.baselines.force import KIND as BASELINES
-from upkeep.areas.baselines.propose import proposals_from_ledger as baselines_in_ledger
-from upkeep.areas.indexes import drop, propose, reindex
-from upkeep.areas.tables import constraints, vacuum
-from upkeep.areas.thresholds import change as thresholds
-from upkeep.areas.thresholds.force import KIND as THRESHOLDS
-from upkeep.areas.thresholds.propose import proposals_from_ledger as thresholds_in_ledger
-from upkeep.gate.kind import ActionKind
+from upkeep.settings.base import ConfigError
 
-_MONTHLY, _BOTH = ("monthly",), ("weekly", "monthly")
+if TYPE_CHECKING:
+    from upkeep.gate.kind import ActionKind
+    from upkeep.settings.maintenance import Maintenance
 
-_ALL = (
-    ActionKind(
-        BASELINES,
-        "G26",
-        _MONTHLY,
-        partial(versioned.proposals, baselines_in_ledger),
-        baselines.state,
-        baselines.obstacle,
-        versioned.was_done,
-        write=baselines.write,
-    ),
-    ActionKind(
-        THRESHOLDS,
-        "G19",
-        _BOTH,
-        partial(versioned.proposals, thresholds_in_ledger),
-        thresholds.state,
-        thresholds.obstacle,
-        versioned.was_done,
-        write=thresholds.write,
-    ),
-    ActionKind(
-        propose.KIND,
-        "G53",
-        _BOTH,
-        propose.proposals,
-        drop.state,
-        drop.obstacle,
-        drop.was_done,
-        run=drop.run,
-        note=drop.note,
-        leftovers=drop.leftovers,
-        partly=drop.partly,
-    ),
-    ActionKind(
-        constraints.KIND,
-        "G60",
-        _MONTHLY,
-        constraints.proposals,
-        constraints.state,
-        constraints.obstacle,
-        constraints.was_done,
-        run=constraints.run,
-    ),
-    ActionKind(
-        vacuum.KIND,
-        "G59",
-        _BOTH,
-        vacuum.proposals,
-        vacuum.state,
-        vacuum.obstacle,
-        vacuum.was_done,
-        run=vacuum.run,
-        note=vacuum.note,
-        partly=vacuum.partly,
-        elsewhere=vacuum.elsewhere,
-    ),
-    ActionKind(
-        reindex.KIND,
-        "G55",
-        _MONTHLY,
-        reindex.proposals,
-        reindex.state,
-        reindex.obstacle,
-        reindex.was_done,
-        no_room=reindex.no_room,
-        leftovers=reindex.leftovers,
-        elsewhere=reindex.elsewhere,
-    ),
-)
-KINDS: Mapping[str, ActionKind] = {kind.name: kind for kind in _ALL}
+#: Their names, for whoever has no use for the driver: DAGs are parsed with these.
+NAMES = ("baselines", "thresholds", "indexes", "validate", "optimise", "reindex")
+
+
+@cache
+def kinds() -> dict[str, ActionKind]:
+    """Each kind by its name."""
+    from upkeep.areas.baselines import change as baselines
+    from upkeep.areas.indexes import drop, reindex
+    from upkeep.areas.tables import constraints, vacuum
+    from upkeep.areas.thresholds import change as thresholds
+
+    ordered = (
+        baselines.ACTION_KIND,
+        thresholds.ACTION_KIND,
+        drop.ACTION_KIND,
+        constraints.ACTION_KIND,
+        vacuum.ACTION_KIND,
+        reindex.ACTION_KIND,
+    )
+    return {kind.name: kind for kind in ordered}
+
+
+def with_roles(config: Maintenance) -> Maintenance:
+    """The same config. Raises ConfigError unless it says of each kind who approves it, and of nothing else."""
+    found = set(config.approval.roles)
+    if found != set(NAMES):
+        raise ConfigError(
+            f"config/maintenance.yaml: approval.roles: found {sorted(found)}, "
+            f"expected a list of roles for exactly {sorted(NAMES)}"
+        )
+    return config

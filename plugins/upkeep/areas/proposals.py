@@ -10,7 +10,7 @@ import logging
 from dataclasses import replace
 from typing import NamedTuple
 
-from upkeep.areas.kinds import KINDS
+from upkeep.areas.kinds import kinds, with_roles
 from upkeep.core.findings import Finding, Level, Topic
 from upkeep.core.text import visible
 from upkeep.gate.plans.model import MOST_ACTIONS, Plan, Proposal
@@ -31,11 +31,12 @@ class Collected(NamedTuple):
 
 
 def collect(sources: ProposalSources) -> Collected:
-    """Ask each kind of the window's cadence in turn."""
+    """Ask each kind of the window's cadence in turn. Raises ConfigError unless config says who approves each."""
+    with_roles(sources.settings.maintenance)
     found: list[Proposal] = []
     failed: list[str] = []
     candidates = 0
-    for kind in (one for one in KINDS.values() if sources.cadence in one.cadences):
+    for kind in (one for one in kinds().values() if sources.cadence in one.cadences):
         planned = tuple(proposal.action for proposal in found)
         try:
             mine, total = kind.propose(replace(sources, taken=sources.taken + planned))

@@ -96,7 +96,7 @@ class ApplyOperator(Step):
         """Whatever the calendar says by now, the plan's own times decide."""
 
     def look(self, window: windows.Window, requested_by: str) -> Looked:
-        from upkeep.areas.kinds import KINDS
+        from upkeep.areas.kinds import kinds, with_roles
         from upkeep.gate.apply.run import ApplyRun, Connectors
         from upkeep.ledger import write
 
@@ -112,7 +112,17 @@ class ApplyOperator(Step):
         watch = trusted(config.targets[self.target].connections.read)
         connectors = Connectors(trusted(config.ledger.tasks), trusted(str(maintain)), watch)
         say = partial(self.log.info, "%s")
-        apply = ApplyRun(connectors, KINDS, config, reread, stored, window.run_id, signer(), say, requested_by)
+        apply = ApplyRun(
+            connectors,
+            kinds(),
+            config,
+            lambda: with_roles(reread()),
+            stored,
+            window.run_id,
+            signer(),
+            say,
+            requested_by,
+        )
         found = tuple(_finding(outcome) for outcome in apply.run())
         say(f"The ledger's chain of signed rows reached entry {apply.authority.chain_head}")
         return write.Looked(found)
@@ -190,10 +200,10 @@ _REMEDIES = {
 
 def _finding(outcome: ActionOutcome) -> Finding:
     """One action's outcome, with what was predicted and what was measured."""
-    from upkeep.areas.kinds import KINDS
+    from upkeep.areas.kinds import kinds
     from upkeep.core.text import seconds, visible
 
-    action, receipt, kind = outcome.action, outcome.receipt, KINDS.get(outcome.action.kind)
+    action, receipt, kind = outcome.action, outcome.receipt, kinds().get(outcome.action.kind)
     took = f" in {seconds(receipt.duration_ms or 0)}" if receipt and receipt.outcome == DONE else ""
     return Finding(
         key=f"apply:{action.verb}:{action.schema}.{action.table}",

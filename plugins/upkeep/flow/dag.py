@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Param
 
+from upkeep.areas.kinds import with_roles
 from upkeep.core.windows import When
 from upkeep.flow.apply import ApplyOperator, WaitForWindow
 from upkeep.flow.approval import ManualApprovalSensor
@@ -43,9 +44,13 @@ POOL = "upkeep_mutations"
 
 
 class Flow:
-    """The vocabulary of one DAG: every task made by it belongs to this target and cadence."""
+    """The vocabulary of one DAG: every task made by it belongs to this target and cadence.
+
+    Raises ConfigError, which fails the parse, unless config says who approves each kind of action.
+    """
 
     def __init__(self, target: str, cadence: str) -> None:
+        with_roles(settings().maintenance)
         self.bound: dict[str, Any] = {"target": target, "cadence": cadence}
         self.called: set[tuple[str, str]] = set()
 

@@ -34,7 +34,10 @@ class PlanOperator(Step):
 
     @property
     def source(self) -> str:
-        return "include/sql: optimise, indexes, reindex, constraints; the ledger"
+        from upkeep.areas.kinds import kinds
+
+        asked = ", ".join(name for name, kind in kinds().items() if self.cadence in kind.cadences)
+        return f"the target's catalogue and the ledger, by each kind of action: {asked}"
 
     def describe(self, window: windows.Window) -> str:
         return f"what {self.target} needs by its catalogue and by history, and drawn up a plan"

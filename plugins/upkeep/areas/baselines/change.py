@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 from upkeep.areas import versioned
-from upkeep.areas.baselines.force import in_force, parse
+from upkeep.areas.baselines.force import KIND, in_force, parse
+from upkeep.areas.baselines.propose import proposals_from_ledger
+from upkeep.gate.kind import ActionKind
 from upkeep.gate.plans.model import Action
 from upkeep.settings.load import settings
 from upkeep.wires import queries
 from upkeep.wires.database import Row, Session
-
-write = partial(versioned.write, "baselines/add_baseline")
 
 
 def state(session: Session, action: Action) -> Row:
@@ -28,3 +28,15 @@ def obstacle(action: Action, now: Row | None) -> str:
     except ValueError as why:
         return str(why)
     return versioned.obstacle(action, subject, now)
+
+
+ACTION_KIND = ActionKind(
+    KIND,
+    "G26",
+    ("monthly",),
+    partial(versioned.proposals, proposals_from_ledger),
+    state,
+    obstacle,
+    versioned.was_done,
+    write=partial(versioned.write, "baselines/add_baseline"),
+)

@@ -15,6 +15,7 @@ from psycopg import sql
 from upkeep.areas.indexes import propose
 from upkeep.core.text import visible
 from upkeep.gate.attempts import Leftover, ObjectChanged
+from upkeep.gate.kind import ActionKind
 from upkeep.gate.plans.model import Action
 from upkeep.wires import fingerprints
 from upkeep.wires.database import Row, Session
@@ -100,3 +101,18 @@ def partly(action: Action, before: Mapping[str, Any], after: Row | None) -> str:
     if after is not None and before.get("was_valid", before["valid"]) and not after["valid"]:
         return "its drop has begun: it is invalid, no query can use it, and dropping it again ends that"
     return ""
+
+
+ACTION_KIND = ActionKind(
+    propose.KIND,
+    "G53",
+    ("weekly", "monthly"),
+    propose.proposals,
+    state,
+    obstacle,
+    was_done,
+    run=run,
+    note=note,
+    leftovers=leftovers,
+    partly=partly,
+)

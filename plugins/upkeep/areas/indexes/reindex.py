@@ -24,6 +24,7 @@ from upkeep.areas.tables.bloat_measurement import MEASURED, Bloat
 from upkeep.core.text import visible
 from upkeep.gate import predictions
 from upkeep.gate.attempts import Leftover
+from upkeep.gate.kind import ActionKind
 from upkeep.gate.plans.model import Action, Proposal
 from upkeep.gate.predictions import Learned
 from upkeep.gate.proposing import Proposals, ProposalSources
@@ -211,3 +212,17 @@ def leftovers(session: Session, action: Action, before: Mapping[str, Any]) -> li
         )
         for one in ours
     ]
+
+
+ACTION_KIND = ActionKind(
+    KIND,
+    "G55",
+    ("monthly",),
+    proposals,
+    state,
+    obstacle,
+    was_done,
+    no_room=no_room,
+    leftovers=leftovers,
+    elsewhere=elsewhere,
+)

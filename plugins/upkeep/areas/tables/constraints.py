@@ -17,6 +17,7 @@ from psycopg import sql
 from upkeep.core.text import visible
 from upkeep.gate import predictions
 from upkeep.gate.attempts import ObjectChanged
+from upkeep.gate.kind import ActionKind
 from upkeep.gate.plans.model import Action, Proposal
 from upkeep.gate.plans.statements import copyable
 from upkeep.gate.predictions import Learned
@@ -205,3 +206,6 @@ def obstacle(action: Action, now: Row | None) -> str:
 def was_done(action: Action, before: Mapping[str, Any], after: Row | None) -> bool:
     """Whether the catalogue shows that the action was carried out: the constraint holds for all rows."""
     return after is not None and bool(after["validated"])
+
+
+ACTION_KIND = ActionKind(KIND, "G60", ("monthly",), proposals, state, obstacle, was_done, run=run)

@@ -15,6 +15,7 @@ from upkeep.areas.tables import bloat_measurement
 from upkeep.core.text import visible
 from upkeep.gate import predictions
 from upkeep.gate.attempts import ObjectChanged
+from upkeep.gate.kind import ActionKind
 from upkeep.gate.plans.model import MOST_ACTIONS, Action, Proposal
 from upkeep.gate.plans.statements import copyable
 from upkeep.gate.predictions import Learned
@@ -264,3 +265,18 @@ def elsewhere(action: Action, before: Mapping[str, Any], after: Row | None) -> s
 def _counted(before: int, after: int) -> bool:
     """A counter that went up; one that went down was reset meanwhile (a crash does that) and has counted since."""
     return after > before or 0 < after < before
+
+
+ACTION_KIND = ActionKind(
+    KIND,
+    "G59",
+    ("weekly", "monthly"),
+    proposals,
+    state,
+    obstacle,
+    was_done,
+    run=run,
+    note=note,
+    partly=partly,
+    elsewhere=elsewhere,
+)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 from upkeep.areas import versioned
-from upkeep.areas.thresholds.force import in_force, parse, statement
+from upkeep.areas.thresholds.force import KIND, in_force, parse, statement
+from upkeep.areas.thresholds.propose import proposals_from_ledger
+from upkeep.gate.kind import ActionKind
 from upkeep.gate.plans.model import Action
 from upkeep.settings.load import settings
 from upkeep.wires import queries
 from upkeep.wires.database import Row, Session
-
-write = partial(versioned.write, "thresholds/add_thresholds")
 
 
 def state(session: Session, action: Action) -> Row:
@@ -36,3 +36,15 @@ def obstacle(action: Action, now: Row | None) -> str:
     if now and (now["version"], action.table) == (action.oid, metric) and now["bands"] != action.shape:
         return f"config/thresholds.yaml was changed since the plan was drawn up: {now['bands']}"
     return versioned.obstacle(action, metric, now)
+
+
+ACTION_KIND = ActionKind(
+    KIND,
+    "G19",
+    ("weekly", "monthly"),
+    partial(versioned.proposals, proposals_from_ledger),
+    state,
+    obstacle,
+    versioned.was_done,
+    write=partial(versioned.write, "thresholds/add_thresholds"),
+)

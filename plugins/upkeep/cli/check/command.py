@@ -10,14 +10,16 @@ from __future__ import annotations
 import argparse
 import sys
 
+from upkeep.areas.kinds import with_roles
 from upkeep.cli.check import change, collect, identity
 from upkeep.cli.check.rows import CheckRow, table
 from upkeep.settings.load import Settings, config_folder, settings
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the tables. Returns 0 when no row says NO, else 1."""
+    """Print the tables. Returns 0 when no row says NO, else 1. Raises ConfigError."""
     config = settings()
+    with_roles(config.maintenance)
     names = [arguments.target] if arguments.target else list(config.targets)
     for name in names:
         config.target(name)
