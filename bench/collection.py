@@ -40,15 +40,6 @@ GOAL = 1.3
 ROUNDS = size(7, 1)
 SIDE_BY_SIDE = 4
 
-#: What the daily window calls, with its arguments.
-CALLS: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
-    ("production-monitoring", "system_status", {}),
-    ("error-tracking", "get_error_analytics", {}),
-    ("error-tracking", "get_errors", {"filters": {"category": "authentication", "severity": "high"}}),
-    ("database-scalability", "performance_analysis", {}),
-    ("database-scalability", "scalability_report", {"report_scope": "performance"}),
-)
-
 
 @dataclass
 class Recording(database.Session):
@@ -91,7 +82,7 @@ def run() -> Result:
         f"at most {GOAL}",
         ratio <= GOAL,
         (
-            f"{len(daily())} checks and {len(CALLS)} calls, {SIDE_BY_SIDE} at once",
+            f"{len(daily())} checks and {len(answers.DAILY)} calls, {SIDE_BY_SIDE} at once",
             f"ours: {spread(ours[1:])}",
             f"psql and curl: {spread(theirs[1:])}",
         ),
@@ -171,7 +162,7 @@ def _call_jobs(url: str, key: str, now: datetime) -> list[Callable[[], None]]:
 
         return carry_out
 
-    return [job(*call) for call in CALLS]
+    return [job(call.function, call.action, call.arguments) for call in answers.DAILY]
 
 
 def _write_script(folder: Path, dsn: str, url: str, key: str, now: datetime) -> None:
@@ -191,7 +182,7 @@ def _write_script(folder: Path, dsn: str, url: str, key: str, now: datetime) -> 
             f"'{bin_dir() / 'psql'}' -qAt -v ON_ERROR_STOP=1 '{dsn}' -f '{statements}'\n"
         )
     headers = " ".join(f"-H '{name}: {value}'" for name, value in key_headers(key).items())
-    for function, action, arguments in CALLS:
+    for function, action, _, arguments in answers.DAILY:
         body = request_body(function, action, period=(now - timedelta(days=1), now), **arguments)
         address = f"'{url}/functions/v1/{function}'"
         curl = f"curl -sf -X POST -H 'Content-Type: application/json' {headers} -d '{body}' {address}\n"

@@ -37,9 +37,10 @@ from tests.stages.server import Server, answer
 from tests.stages.signing import CONNECTION, SIGNING
 from tests.stages.standby import standby
 from tests.stages.twin import LEGACY_KEY, SECRET, SECRET_KEY, running
+from upkeep.areas import answers
 from upkeep.areas.kinds import NAMES
 from upkeep.areas.registry import CHECKS
-from upkeep.cli.check.collect import CALLS, missing
+from upkeep.cli.check.collect import missing
 from upkeep.ledger.migrations.upgrade import upgrade
 from upkeep.settings.base import ROOT
 from upkeep.wires import database, queries
@@ -57,10 +58,7 @@ EVERYTHING = (
     "primary: database connections",
     "primary: memory usage",
     "primary: cpu usage",
-    "primary: database-scalability performance_analysis",
-    "primary: error-tracking get_error_analytics",
-    "primary: database-scalability scalability_report",
-    "primary: error-tracking get_errors",
+    *(f"primary: {call.function} {call.action}" for call in answers.DAILY[1:]),
     "primary: clock of the functions",
     "primary: database, read-only (upkeep_target_read)",
     "primary: clock of the database",
@@ -358,7 +356,7 @@ def test_logins_that_are_not_what_they_should_be(deployment: Deployment, role_pa
         assert "check the API key" in said.why[f"primary: {function}"]
     assert said.rows["primary: table sizes and growth"] == "yes"
     assert said.rows["primary: clock of the functions"] == "yes"  # a refusal has a date, too
-    assert {said.rows[f"primary: {call.function} {call.action}"] for call in CALLS} == {"NO"}
+    assert {said.rows[f"primary: {call.function} {call.action}"] for call in answers.DAILY} == {"NO"}
     assert f"of {len(said.rows) - len(CHANGES)} can be collected." in said.output
 
 

@@ -14,27 +14,17 @@ import requests
 
 from sandbox import processes, stack
 from tests.e2e.conftest import DAG, RUNS, Running, anonymous
+from tests.stages.ok_means import ANSWERS, CHECKS, INSPECTIONS, places
+from upkeep.areas import answers
 from upkeep.wires.functions.transport import key_headers
 
+#: The daily looks, as docs/what-ok-means.md has them and ``tests/flow`` holds against the DAG.
 STEPS = {
-    "health.system_status",
-    "performance.function_latencies",
-    "performance.overnight_alerts",
-    "errors.get_error_analytics",
-    "database.performance_analysis",
-    "database.scalability_report",
-    "database.database_expectations",
-    "database.table_sizes",
-    "database.long_running_queries",
-    "database.connections",
-    "database.server",
-    "security.get_errors",
-    "security.failed_logins",
-    "security.new_addresses",
-    "security.rate_limits",
-    "security.service_role_hours",
-    "security.scan_age",
-    "backups.newest_backup",
+    f"{place.removeprefix('daily ')}.{name.rpartition(' ')[2]}"
+    for title in (CHECKS, ANSWERS, INSPECTIONS)
+    for name, where in places(title).items()
+    for place in where
+    if place.startswith("daily ")
 }
 
 
@@ -102,13 +92,7 @@ def test_a_manual_run_reports_all_steps(running: Running) -> None:
         " FROM upkeep.answers a JOIN upkeep.steps s ON s.id = a.step_id WHERE s.run_id = %s ORDER BY 1, 2",
         run,
     )
-    assert kept == [
-        ("database-scalability", "performance_analysis", True),
-        ("database-scalability", "scalability_report", True),
-        ("error-tracking", "get_error_analytics", True),
-        ("error-tracking", "get_errors", True),
-        ("production-monitoring", "system_status", True),
-    ]
+    assert kept == sorted((call.function, call.action, True) for call in answers.DAILY)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,32 +11,38 @@ from typing import Any
 import pytest
 
 from tests.stages.dags import look
+from tests.stages.ok_means import ANSWERS, CHECKS, INSPECTIONS, places
+from upkeep.areas import answers
 from upkeep.settings.base import ROOT
 from upkeep.settings.monthly import MONTHLY_TASKS
 
-#: The weekly looks before the plan, and those that are repeated after it.
-TWICE = ("optimisation.dead_rows", "indexes.unused_indexes", "indexes.duplicate_indexes", "indexes.invalid_indexes")
-FIRST = (
-    "optimisation.freeze_age",
-    "indexes.index_recommendations",
-    "indexes.index_recommendations_by_table",
-    "indexes.missing_indexes",
-    "logs.cleanup_and_archival",
-    "patches.npm_audit",
-    "patches.npm_outdated",
-    "patches.version_lag",
-    "access.access_patterns",
-    "access.new_queries",
-    "access.permissions",
-    "trends.performance_report",
-    "trends.get_error_trends",
-    "trends.query_optimization",
-    "trends.slow_queries",
-    "capacity.database_metrics",
-    "capacity.scalability_report",
-    "thresholds.thresholds",
-)
+#: Looks that others measure for, by the one that waits for them.
+WAITING = {
+    "database.database_expectations": {"database.scalability_report"},
+    "evidence.trends.trends": {"evidence.trends.performance_report", "evidence.trends.get_error_trends"},
+    "evidence.capacity.capacity": {"evidence.capacity.scalability_report"},
+    "evidence.capacity.scaling": {"evidence.capacity.scalability_report"},
+    "evidence.audit.consents": {"evidence.audit.compliance_report"},
+}
 GROUPS = ["health", "performance", "errors", "database", "security", "backups"]
+
+
+def looking(dag: Mapping[str, Any]) -> set[str]:
+    """The tasks of a DAG that look at something, those for which that is not built yet among them."""
+    return {name for name, task in dag["tasks"].items() if task["look"]}
+
+
+def every_look(parsed: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """DAG, name and task of each look."""
+    return [(dag, name, found["tasks"][name]) for dag, found in parsed["dags"].items() for name in looking(found)]
+
+
+def looks_first(dag: Mapping[str, Any], looks: set[str], opened: str) -> set[str]:
+    """Hold that looks wait for the opening alone, but those that wait for another; the ends, which others wait for."""
+    upstream = {name: set(dag["tasks"][name]["upstream"]) for name in looks}
+    late = {name: before for name, before in WAITING.items() if name in looks}
+    assert upstream == {name: late.get(name, {opened}) for name in looks}
+    return looks - set().union(*late.values())
 
 
 @pytest.fixture(scope="module")
@@ -71,32 +78,13 @@ def test_the_daily_schedule_is_the_guides(daily: Mapping[str, Any]) -> None:
 @pytest.mark.guide("G2-G7", "holds")
 def test_exactly_these_tasks_in_this_order(daily: Mapping[str, Any]) -> None:
     """The window opens, the groups look side by side, the report waits for all, the verdict for the report."""
-    first = {
-        "health.system_status",
-        "performance.function_latencies",
-        "performance.overnight_alerts",
-        "errors.get_error_analytics",
-        "database.performance_analysis",
-        "database.scalability_report",
-        "database.table_sizes",
-        "database.long_running_queries",
-        "database.connections",
-        "database.server",
-        "security.get_errors",
-        "security.failed_logins",
-        "security.new_addresses",
-        "security.rate_limits",
-        "security.service_role_hours",
-        "security.scan_age",
-        "backups.newest_backup",
-    }
-    beside = "database.database_expectations"
+    looks = looking(daily)
+    assert {name.partition(".")[0] for name in looks} == set(GROUPS)
+    ends = looks_first(daily, looks, "open_window")
     tasks = daily["tasks"]
-    assert set(tasks) == {"open_window", "report", "verdict", beside} | first
-    assert all(tasks[step]["upstream"] == ["open_window"] for step in first)
-    assert tasks[beside]["upstream"] == ["database.scalability_report"]
-    assert tasks[beside]["rule"] == "all_done"  # SQL is measured also when the function did not answer
-    assert set(tasks["report"]["upstream"]) == (first | {beside}) - {"database.scalability_report"}
+    assert set(tasks) - looks == {"open_window", "report", "verdict"}
+    assert tasks["database.database_expectations"]["rule"] == "all_done"  # SQL measures also when the call failed
+    assert set(tasks["report"]["upstream"]) == ends
     assert tasks["verdict"]["upstream"] == ["report"]
     assert tasks["report"]["rule"] == "all_done"
 
@@ -128,18 +116,14 @@ def test_the_weekly_schedule_is_the_guides(weekly: Mapping[str, Any]) -> None:
 def test_nothing_is_applied_but_behind_the_approvals(weekly: Mapping[str, Any]) -> None:
     """Evidence, plan, one question per role, the wait, one apply that is never retried, evidence, report (G12)."""
     tasks = weekly["tasks"]
-    looks = {f"evidence.{name}" for name in (*FIRST, *TWICE)}
-    second = {f"after.{name}" for name in TWICE}
-    late = {"evidence.trends.trends", "evidence.capacity.capacity"}
+    second = {name for name in tasks if name.startswith("after.")}
+    looks = looking(weekly) - second
+    assert all(name.startswith("evidence.") for name in looks)
     asked = {f"approve.{role}" for role in ("dba", "devops", "lead")}
     chain = {"open_window", "plan", "wait_for_window", "apply", "report", "verdict"}
-    assert set(tasks) == looks | late | second | asked | chain
+    assert set(tasks) == looks | second | asked | chain
     upstream = {name: set(task["upstream"]) for name, task in tasks.items()}
-    assert all(upstream[name] == {"open_window"} for name in looks)
-    measured = {"evidence.trends.performance_report", "evidence.trends.get_error_trends"}
-    assert upstream["evidence.trends.trends"] == measured
-    assert upstream["evidence.capacity.capacity"] == {"evidence.capacity.scalability_report"}
-    assert upstream["plan"] == looks - measured - {"evidence.capacity.scalability_report"} | late
+    assert upstream["plan"] == looks_first(weekly, looks, "open_window")
     assert all(upstream[name] == {"plan"} for name in asked)
     assert (upstream["wait_for_window"], upstream["apply"]) == (asked, {"wait_for_window"})
     assert all(upstream[name] == {"apply"} for name in second)
@@ -147,7 +131,8 @@ def test_nothing_is_applied_but_behind_the_approvals(weekly: Mapping[str, Any]) 
     assert tasks["apply"]["retries"] == 0
     assert tasks["approve.dba"]["owner"] == "Database Administrator"
     rules = {name: task["rule"] for name, task in tasks.items()}
-    assert all(rules[name] == "all_done" for name in set(tasks) - looks - {"open_window", "verdict"})
+    late = looks & set(WAITING)
+    assert all(rules[name] == "all_done" for name in (set(tasks) - looks - {"open_window", "verdict"}) | late)
 
 
 @pytest.fixture
@@ -172,19 +157,17 @@ def test_the_month_waits_for_its_people_where_they_decide_and_nowhere_else(month
     evidence = {name for name in tasks if name.startswith("evidence.")}
     assert {name.split(".")[1] for name in evidence} == set(MONTHLY_TASKS)
     assert upstream["sign_on.quorum"] == {"open_window"}
-    first = {name for name in evidence if upstream[name] == {"open_window"}}
-    assert evidence - first == {"evidence.audit.consents", "evidence.capacity.scaling"}
     signers = {f"sign_on.{role}" for role in ("dba", "devops", "lead", "security")}
     owners = {f"attest.{role}" for role in ("dba", "devops", "lead", "security")}
     assert all(upstream[name] == {"sign_on.quorum"} for name in signers)
-    asked_by_others = {"evidence.audit.compliance_report", "evidence.capacity.scalability_report"}
-    assert upstream["attest.seal"] == evidence - asked_by_others
+    assert upstream["attest.seal"] == looks_first(monthly, evidence, "open_window")
     assert all(upstream[name] == {"attest.seal"} for name in owners)
     assert upstream["plan"] == signers | owners
     approvals = {name for name in tasks if name.startswith("approve.")}
     assert all(upstream[name] == {"plan"} for name in approvals)
     assert (upstream["wait_for_window"], upstream["apply"]) == (approvals, {"wait_for_window"})
     after = {name for name in tasks if name.startswith("after.")}
+    assert looking(monthly) == evidence | after
     assert all(upstream[name] == {"apply"} for name in after)
     assert (upstream["report"], upstream["verdict"], upstream["sign_off.sheet"]) == (after, {"report"}, {"report"})
     assert (upstream["sign_off.lead"], upstream["sign_off.signed_report"]) == ({"sign_off.sheet"}, {"sign_off.lead"})
@@ -198,6 +181,58 @@ def test_the_month_waits_for_its_people_where_they_decide_and_nowhere_else(month
     assert all(tasks[f"attest.{role}"]["owner"] == title for role, title in titles.items())
     ends = {"plan", "apply", "report", "attest.seal", "wait_for_window", "sign_off.signed_report"}
     assert all(tasks[name]["rule"] == "all_done" for name in ends | signers | owners | approvals | after)
+
+
+def test_every_look_is_where_the_table_says(parsed: dict[str, Any]) -> None:
+    """A look that goes from a window, comes into one or changes its group differs from docs/what-ok-means.md."""
+    found: dict[str, dict[str, Counter[str]]] = {CHECKS: {}, ANSWERS: {}, INSPECTIONS: {}}
+    for dag, name, task in every_look(parsed):
+        seen = task["look"]
+        if "check" in seen:
+            title, known = CHECKS, seen["check"].rpartition("/")[2]
+        elif "inspection" in seen:
+            title, known = INSPECTIONS, seen["inspection"]
+        elif "action" in seen:
+            title, known = ANSWERS, f"{seen['function']} {seen['action']}"
+        else:
+            continue
+        place = f"{dag.removeprefix('maintenance_')} {name.split('.')[-2]}"
+        found[title].setdefault(known, Counter())[place] += 1
+    for title, looks in found.items():
+        assert looks == places(title)
+
+
+def test_what_is_not_built_yet_has_its_place(parsed: dict[str, Any]) -> None:
+    """Two items of the guide are tasks that only say so."""
+    later = {name for _, name, task in every_look(parsed) if "why" in task["look"]}
+    assert later == {"evidence.logs.cleanup_and_archival", "evidence.recovery.drill"}
+
+
+def test_what_a_plan_changes_is_looked_at_before_and_after(parsed: dict[str, Any]) -> None:
+    """Each look after apply is one that the plan was drawn up beside: by the same name, in the same group."""
+    for dag in ("maintenance_weekly", "maintenance_monthly"):
+        tasks = parsed["dags"][dag]["tasks"]
+        after = {name: task["look"] for name, task in tasks.items() if name.startswith("after.")}
+        before = {f"after.{name.removeprefix('evidence.')}": task["look"] for name, task in tasks.items()}
+        assert after and after.items() <= before.items()
+
+
+def test_the_daily_calls_are_those_that_check_asks_for(daily: Mapping[str, Any]) -> None:
+    """`python -m upkeep check` and the bench ask what this DAG asks: functions, arguments, guide items."""
+    calls = [task["look"] for task in daily["tasks"].values() if "action" in task["look"]]
+    asked = [call._asdict() | {"arguments": dict(call.arguments)} for call in answers.DAILY]
+    assert sorted(calls, key=str) == sorted(({key: one[key] for key in calls[0]} for one in asked), key=str)
+
+
+@pytest.mark.guide("G85", "holds")
+def test_indexes_are_asked_for_all_tables_and_for_the_guides(weekly: Mapping[str, Any]) -> None:
+    """Two calls of one action: without a filter, and of the heavily used tables (G85)."""
+    tasks = weekly["tasks"]
+    every, named = (
+        tasks[f"evidence.indexes.index_recommendations{name}"]["look"]["arguments"] for name in ("", "_by_table")
+    )
+    tables = ["user_consents", "data_processing_logs", "error_logs", "performance_alerts"]
+    assert (every, named) == ({"table_filters": {}}, {"table_filters": {"include_tables": tables}})
 
 
 @pytest.mark.guide("X9", "holds")

@@ -17,6 +17,7 @@ import requests
 
 from sandbox.twin import keys, openapi
 from sandbox.twin.answers import HOST
+from tests.stages.examples import example
 from tests.stages.twin import (
     LEGACY,
     LEGACY_KEY,
@@ -805,16 +806,10 @@ def test_a_database_that_is_gone_is_a_worker_error(twin_dsn: str, tmp_path: Path
 
 def test_every_action_of_the_contract_is_answered(twin: Twin) -> None:
     """What the guide names anywhere parses with the contract, also after its way over JSON."""
-    arguments: dict[str, dict[str, Any]] = {
-        "performance_report": {"time_window": "7d"},
-        "scalability_report": {"report_scope": "capacity"},
-        "query_optimization": {"query_filters": {"min_duration": 1000}},
-        "database_metrics": {"metrics_type": "capacity"},
-        "compliance_report": {"report_type": "monthly"},
-    }
     for function, actions in contract.FUNCTIONS.items():
-        for action in actions:
-            assert twin.ask(function, action, **arguments.get(action, {})).model_fields_set, action
+        for action, shapes in actions.items():
+            arguments = {name: value for name, value in example(shapes.request).items() if name != "action"}
+            assert twin.ask(function, action, **arguments).model_fields_set, action
 
 
 def test_the_published_contract_has_not_drifted(twin: Twin) -> None:

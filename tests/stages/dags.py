@@ -22,6 +22,12 @@ imported, ours = sorted(forbidden & set(sys.modules)), "upkeep.flow" in sys.modu
 from airflow.dag_processing.dagbag import DagBag
 bag = DagBag(sys.argv[1])
 assert not bag.import_errors, bag.import_errors
+
+def looks_at(task):
+    names = ("check", "inspection", "function", "action", "arguments", "why")
+    seen = {name: getattr(task, name) for name in names if hasattr(task, name)}
+    return seen and seen | {"guide": task.guide}
+
 found = {}
 for dag in bag.dags.values():
     found[dag.dag_id] = {
@@ -38,6 +44,7 @@ for dag in bag.dags.values():
                 "upstream": sorted(task.upstream_task_ids),
                 "rule": str(task.trigger_rule.value),
                 "pool": [task.pool, task.pool_slots],
+                "look": looks_at(task),
             }
             for task in dag.tasks
         },

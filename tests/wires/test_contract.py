@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.stages.examples import example
 from upkeep.settings.base import ROOT
 from upkeep.wires.functions.contract import FUNCTIONS, ContractError, echoed, metric, parse_answer, request_body
 
 PERIOD = datetime(2025, 1, 5, 2, tzinfo=UTC), datetime(2025, 1, 6, 2, tzinfo=UTC)
 ECHO = {"start": "2025-01-05T02:00:00Z", "end": "2025-01-06T02:00:00Z"}
+#: What tests spoil; of an action that is not here, the least that its model accepts is the good answer.
 RESULTS: dict[str, dict[str, Any]] = {
     "system_status": {
         "overall_health_percent": 97.5,
@@ -78,18 +80,17 @@ RESULTS: dict[str, dict[str, Any]] = {
         "findings": [],
     },
 }
-#: What the guide sends beside the action, where it must be sent.
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "scalability_report": {"report_scope": "performance"},
-    "query_optimization": {"query_filters": {"min_duration": 1000}},
-    "database_metrics": {"metrics_type": "capacity"},
-    "compliance_report": {"report_type": "monthly"},
-}
 ACTIONS = [(function, action) for function, actions in FUNCTIONS.items() for action in actions]
 
 
 def _body(action: str, **changes: Any) -> str:
     return json.dumps({"success": True, "result": RESULTS[action] | changes})
+
+
+def _arguments(function: str, action: str) -> dict[str, Any]:
+    """What must be sent beside the action, but the time window, which follows from the period."""
+    body = example(FUNCTIONS[function][action].request)
+    return {name: value for name, value in body.items() if name not in ("action", "time_window")}
 
 
 def _refusal(function: str, action: str, body: bytes | str) -> str:
@@ -98,13 +99,17 @@ def _refusal(function: str, action: str, body: bytes | str) -> str:
     return str(caught.value)
 
 
-def test_every_action_has_a_good_answer_here() -> None:
-    """An action added to the contract must be added to these tests."""
-    assert {action for _, action in ACTIONS} == set(RESULTS)
+@pytest.mark.parametrize(("function", "action"), ACTIONS)
+def test_the_least_that_is_published_is_read(function: str, action: str) -> None:
+    """Of every action: its required fields are enough, and one that requires none says at least something."""
+    least = example(FUNCTIONS[function][action].answer)
+    body = least | {"result": least["result"] | {"of_tomorrow": 3}}
+    answer = parse_answer(function, action, json.dumps(body))
+    assert answer.model_dump(mode="json") == body
 
 
 @pytest.mark.guide("X5", "holds")
-@pytest.mark.parametrize(("function", "action"), ACTIONS)
+@pytest.mark.parametrize(("function", "action"), [one for one in ACTIONS if one[1] in RESULTS])
 def test_a_good_answer_is_read_and_keeps_fields_that_we_do_not_know(function: str, action: str) -> None:
     """A deployment may answer more than we know, and a metric's path may lead to it."""
     answer = parse_answer(function, action, _body(action, load={"of_tomorrow": 3}).encode())
@@ -343,8 +348,11 @@ def test_the_time_window_follows_from_the_period(length: timedelta, expected: st
 def test_only_actions_that_echo_are_told_a_period() -> None:
     """The others are asked about now, whatever window asks."""
     for function, action in ACTIONS:
-        sent = json.loads(request_body(function, action, period=PERIOD, **ARGUMENTS.get(action, {})))
-        assert ("start" in sent and "end" in sent) is FUNCTIONS[function][action].echoes_period, action
+        sent = json.loads(request_body(function, action, period=PERIOD, **_arguments(function, action)))
+        found = FUNCTIONS[function][action]
+        assert ("start" in sent and "end" in sent) is found.echoes_period, action
+        result: Any = found.answer.model_fields["result"].annotation
+        assert found.echoes_period is ("period" in result.model_fields), action
 
 
 @pytest.mark.guide("G8", "G69", "holds")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from upkeep.areas.compliance import report
 from upkeep.areas.database import expectations
@@ -154,6 +154,23 @@ def performance_analysis(body: Body, settings: Settings) -> Looked:
     return Looked((finding,), samples)
 
 
+class DailyCall(NamedTuple):
+    """One call of the daily window with its guide item and its arguments."""
+
+    function: str
+    action: str
+    guide: str
+    arguments: Mapping[str, Any]
+
+
+#: What the daily DAG asks, for whoever asks it outside a run; a test holds it against the DAG.
+DAILY = (
+    DailyCall("production-monitoring", "system_status", "G8", {}),
+    DailyCall("database-scalability", "performance_analysis", "G9", {}),
+    DailyCall("error-tracking", "get_error_analytics", "G10", {}),
+    DailyCall("database-scalability", "scalability_report", "G44", {"report_scope": "performance"}),
+    DailyCall("error-tracking", "get_errors", "G69", {"filters": {"category": "authentication", "severity": "high"}}),
+)
 #: The one answer whose reader needs config.
 ANALYTICS = ("error-tracking", "get_error_analytics")
 #: What is read from an answer beside the six metrics, by (function, action).

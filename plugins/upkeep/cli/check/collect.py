@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psycopg
 
@@ -23,24 +23,6 @@ from upkeep.wires import database, pooling, queries
 from upkeep.wires.clocks import ADVISORY_SECONDS, ClockReading, least_doubtful
 from upkeep.wires.functions.contract import ContractError, parse_answer, request_body
 from upkeep.wires.functions.transport import Call, WireError, post
-
-
-class DailyCall(NamedTuple):
-    """One call of the daily window with its guide item and its arguments."""
-
-    function: str
-    action: str
-    guide: str
-    arguments: Mapping[str, Any]
-
-
-CALLS = (
-    DailyCall("production-monitoring", "system_status", "G8", {}),
-    DailyCall("database-scalability", "performance_analysis", "G9", {}),
-    DailyCall("error-tracking", "get_error_analytics", "G10", {}),
-    DailyCall("database-scalability", "scalability_report", "G44", {"report_scope": "performance"}),
-    DailyCall("error-tracking", "get_errors", "G69", {"filters": {"category": "authentication", "severity": "high"}}),
-)
 
 
 class UsedExtension(NamedTuple):
@@ -92,7 +74,7 @@ def function_rows(config: Settings, target: str) -> Iterator[CheckRow]:
     http = config.maintenance.http.model_copy(update={"attempts": 1})
     readings: list[ClockReading] = []
     unasked = "not known: found no answer with a Date header"
-    for function, action, guide, arguments in CALLS:
+    for function, action, guide, arguments in answers.DAILY:
         what = f"{target}: {function} {action}"
         try:
             send, key = functions(connection_id)

@@ -11,15 +11,13 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
-from upkeep.wires.functions import database_models as db
-from upkeep.wires.functions import models
-from upkeep.wires.functions.models import BaseAnswer, Request, answer
+from upkeep.wires.functions import database_models, models
+from upkeep.wires.functions.models import HEALTH, BaseAnswer, FunctionAction, actions
 
 __all__ = [
     "FUNCTIONS",
@@ -45,48 +43,10 @@ class ContractError(ValueError):
     """A request we must not send or an answer we cannot use; says what was found and what was expected."""
 
 
-@dataclass(frozen=True)
-class FunctionAction:
-    """One action of a function: its two models, and whether its answer can be about a past period."""
-
-    request: type[Request]
-    answer: type[BaseAnswer]
-    echoes_period: bool = False
-
-
-_HEALTH_CHECK = FunctionAction(models.HealthCheckRequest, answer(models.FunctionHealth))
-
 FUNCTIONS: Mapping[str, Mapping[str, FunctionAction]] = {
-    "production-monitoring": {
-        "system_status": FunctionAction(models.SystemStatusRequest, answer(models.SystemStatus)),
-        "health_check": FunctionAction(models.HealthCheckRequest, answer(models.HealthCheck)),
-        "performance_report": FunctionAction(models.PerformanceReportRequest, answer(models.PerformanceReport)),
-    },
-    "error-tracking": {
-        "health_check": _HEALTH_CHECK,
-        "get_error_analytics": FunctionAction(
-            models.ErrorAnalyticsRequest, answer(models.ErrorAnalytics), echoes_period=True
-        ),
-        "get_error_trends": FunctionAction(models.ErrorTrendsRequest, answer(models.ErrorTrends), echoes_period=True),
-        "get_errors": FunctionAction(models.ErrorsRequest, answer(models.Errors), echoes_period=True),
-    },
-    "database-scalability": {
-        "health_check": _HEALTH_CHECK,
-        "performance_analysis": FunctionAction(db.PerformanceAnalysisRequest, answer(db.PerformanceAnalysis)),
-        "index_recommendations": FunctionAction(db.IndexRecommendationsRequest, answer(db.IndexRecommendations)),
-        "scalability_report": FunctionAction(db.ScalabilityReportRequest, answer(db.ScalabilityReport)),
-        "query_optimization": FunctionAction(db.QueryOptimizationRequest, answer(db.QueryOptimization)),
-        "database_metrics": FunctionAction(db.DatabaseMetricsRequest, answer(db.DatabaseMetrics)),
-    },
-    "gdpr-compliance": {
-        "health_check": _HEALTH_CHECK,
-        "compliance_report": FunctionAction(
-            db.ComplianceReportRequest, answer(db.ComplianceReport), echoes_period=True
-        ),
-    },
-    "trust-scorer": {"health_check": _HEALTH_CHECK},
-    "vibe-analyzer": {"health_check": _HEALTH_CHECK},
-    "agent-recommender": {"health_check": _HEALTH_CHECK},
+    **models.FUNCTIONS,
+    **database_models.FUNCTIONS,
+    **{function: actions(HEALTH) for function in ("trust-scorer", "vibe-analyzer", "agent-recommender")},
 }
 
 
@@ -212,13 +172,13 @@ def quoted(value: object, length: int = SHOWN) -> str:
 
 def _action(function: str, action: str) -> FunctionAction:
     try:
-        actions = FUNCTIONS[function]
+        known = FUNCTIONS[function]
     except KeyError:
         raise ContractError(f"found no function {function!r}, expected one of {sorted(FUNCTIONS)}") from None
     try:
-        return actions[action]
+        return known[action]
     except KeyError:
-        raise ContractError(f"{function}: found no action {action!r}, expected one of {sorted(actions)}") from None
+        raise ContractError(f"{function}: found no action {action!r}, expected one of {sorted(known)}") from None
 
 
 def _utc(moment: datetime) -> datetime:

@@ -6,11 +6,23 @@ past; of these actions only ``compliance_report`` echoes its period (X6).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from upkeep.wires.functions.models import AnswerPart, Count, Number, PeriodEcho, PeriodRequest, Request, TimeWindow
+from upkeep.wires.functions.models import (
+    HEALTH,
+    AnswerPart,
+    Count,
+    FunctionAction,
+    Number,
+    PeriodEcho,
+    PeriodRequest,
+    Request,
+    TimeWindow,
+    actions,
+)
 
 TableText = Annotated[str, Field(description="schema.table, without quotes")]
 
@@ -204,3 +216,16 @@ class ComplianceReport(AnswerPart):
     processing_without_legal_basis: Count
     oldest_rows: Annotated[dict[str, AwareDatetime | None], Field(description="by log table; null: empty")]
     findings: list[ComplianceFinding]
+
+
+FUNCTIONS: Mapping[str, Mapping[str, FunctionAction]] = {
+    "database-scalability": actions(
+        HEALTH,
+        (PerformanceAnalysisRequest, PerformanceAnalysis),
+        (IndexRecommendationsRequest, IndexRecommendations),
+        (ScalabilityReportRequest, ScalabilityReport),
+        (QueryOptimizationRequest, QueryOptimization),
+        (DatabaseMetricsRequest, DatabaseMetrics),
+    ),
+    "gdpr-compliance": actions(HEALTH, (ComplianceReportRequest, ComplianceReport)),
+}

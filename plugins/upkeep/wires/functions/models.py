@@ -1,6 +1,7 @@
 """The requests and answers of the monitoring functions, one model of each per function and action: pure.
 
-Here are production-monitoring, error-tracking and what all functions share; the others are in ``database_models``.
+Here are production-monitoring, error-tracking and what all functions share; the others are in ``database_models``. A
+new pair of models goes into the module's ``FUNCTIONS``, and is then asked for, read and published.
 
 The guide shows one field of one answer, ``result.overall_health_percent``; every other shape is our assumption
 (X5), published as ``docs/functions.openapi.json``. Models tolerate fields they do not know and are strict on
@@ -9,7 +10,10 @@ those we judge. All times are UTC.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, create_model, model_validator
 
@@ -62,9 +66,31 @@ class BaseAnswer(AnswerPart):
         return super().model_dump(**{"exclude_unset": True, **options})
 
 
+@cache
 def answer(result: type[AnswerPart]) -> type[BaseAnswer]:
-    """The model of an answer with this result, called after it: ``ErrorsAnswer`` of ``Errors``."""
+    """The model of an answer with this result, called after it: ``ErrorsAnswer`` of ``Errors``; the same each time."""
     return create_model(f"{result.__name__}Answer", __base__=BaseAnswer, result=(result, ...))
+
+
+@dataclass(frozen=True)
+class FunctionAction:
+    """One action of a function: its two models."""
+
+    request: type[Request]
+    answer: type[BaseAnswer]
+
+    @property
+    def echoes_period(self) -> bool:
+        """Whether it can be asked about a past period, which its answer must then echo (X6)."""
+        return issubclass(self.request, PeriodRequest)
+
+
+def actions(*pairs: tuple[type[Request], type[AnswerPart]]) -> Mapping[str, FunctionAction]:
+    """A function's actions by the name that the request has for each; a pair is a request and the answer's result."""
+    return {
+        get_args(request.model_fields["action"].annotation)[0]: FunctionAction(request, answer(result))
+        for request, result in pairs
+    }
 
 
 class PeriodEcho(AnswerPart):
@@ -87,6 +113,9 @@ class FunctionHealth(AnswerPart):
     """The health of one function; that it answers, and how fast, is what we judge (G38-G43)."""
 
     overall_health_percent: Number | None = None
+
+
+HEALTH = HealthCheckRequest, FunctionHealth
 
 
 # production-monitoring -------------------------------------------------------------------------------------
@@ -241,3 +270,18 @@ class Errors(AnswerPart):
         if self.total < len(self.errors):
             raise ValueError(f"found total {self.total} beside {len(self.errors)} rows, expected at least as many")
         return self
+
+
+FUNCTIONS: Mapping[str, Mapping[str, FunctionAction]] = {
+    "production-monitoring": actions(
+        (SystemStatusRequest, SystemStatus),
+        (HealthCheckRequest, HealthCheck),
+        (PerformanceReportRequest, PerformanceReport),
+    ),
+    "error-tracking": actions(
+        HEALTH,
+        (ErrorAnalyticsRequest, ErrorAnalytics),
+        (ErrorTrendsRequest, ErrorTrends),
+        (ErrorsRequest, Errors),
+    ),
+}
