@@ -7,6 +7,7 @@ from collections.abc import Callable
 from bench import (
     apply,
     audit,
+    calendar,
     clone,
     collection,
     first_sunday,
@@ -34,6 +35,7 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "weekly": weekly.run,
     "first_sunday": first_sunday.run,
     "audit": audit.run,
+    "calendar": calendar.run,
 }
 
 #: Those that bring up Airflow.

@@ -421,6 +421,27 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "length_minutes: 1441",
         "windows.daily.length_minutes: found 1441: expected less than or equal to 1440",
     ),
+    "a range that is every day to Airflow": (
+        MAIN,
+        "0 3 * * 0",
+        "0 3 * * sun-sun",
+        "windows.weekly.cron: found '0 3 * * sun-sun': its day of the week is 'sun-sun', which Airflow takes for every "
+        "value, expected a range that ends on another value than it begins with",
+    ),
+    "a day of the month that Airflow forgets": (
+        MAIN,
+        "0 2 * * 0#1",
+        "0 2 5-9 * 0#1",
+        "windows.monthly.cron: found '0 2 5-9 * 0#1': its day of the month is '5-9' and its day of the week '0#1', of "
+        "which Airflow heeds one alone, expected '*' for the other",
+    ),
+    "a window that is longer than the time to the next": (
+        MAIN,
+        '"0 3 * * 0", length_minutes: 120',
+        '"0 3,22 * * 6,0", length_minutes: 301',
+        "windows.weekly.length_minutes: found 301, yet a window is due on 2028-01-01 at 22:00 and the next one on "
+        "2028-01-02 at 03:00 UTC, expected one that is over when the next is due",
+    ),
     "no weekly window": (
         MAIN,
         '  weekly: {cron: "0 3 * * 0", length_minutes: 120}',

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from upkeep.cli import setup, signatures
+from upkeep.cli import calendar, setup, signatures
 from upkeep.cli.check.command import run
 from upkeep.settings.base import ConfigError
 
@@ -32,6 +32,10 @@ def _parser() -> argparse.ArgumentParser:
         "--print-identity", action="store_true", help="print which servers these are, for config to pin them"
     )
     look.set_defaults(run=run)
+
+    calendar.add_to(
+        commands.add_parser("calendar", help="prove that the coming years' windows fit; write them as iCalendar")
+    )
 
     grants = commands.add_parser("grants", help="print the SQL that a DBA runs once for the roles")
     grants.add_argument("database", choices=("target", "maintain", "indexes", "ledger"))

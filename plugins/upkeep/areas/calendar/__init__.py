@@ -1,0 +1,1 @@
+"""The calendar: which windows come, what they share their time with, what freezes touch. Pure."""
