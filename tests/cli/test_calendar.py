@@ -25,6 +25,7 @@ SHIPPED = {
     "weekly": '"0 3 * * 0", length_minutes: 120',
     "monthly": '"0 2 * * 0#1", length_minutes: 240',
     "targets": "targets:\n",
+    "reindex": "    reindex: [dba, devops] ",
 }
 HOLIDAYS = "freezes: [{start: 2027-12-24T00:00:00Z, end: 2028-01-03T00:00:00Z, reason: Holidays}]"
 SECOND = "targets:\n  second: {title: Second, connections: {functions: f, read: r}}\n"
@@ -99,6 +100,14 @@ def test_what_a_freeze_touches_is_listed(run: Run) -> None:
         f"    Sun 2028-01-02 03:00 to 05:00  weekly   {note}",
     ]
     assert [line.split()[-1] for line in lines if line[:6] in ("  2027", "  2028", "  2029")] == ["1", "2", "0"]
+
+
+def test_a_freeze_in_another_zone_is_told_in_utc(run: Run) -> None:
+    """Written with the offset of Berlin: 23:00 UTC of the day before."""
+    berlin = "freezes: [{start: 2027-12-24T00:00:00+01:00, end: 2028-01-03T00:00:00+01:00, reason: Holidays}]"
+    said = run(*THREE, freezes=berlin).stdout
+    assert "  Freeze from 2027-12-23 23:00 to 2028-01-02 23:00 UTC (Holidays): 3 windows that " in said
+    assert "frozen: Holidays (until 2028-01-02 23:00 UTC); evidence only" in said
 
 
 def test_a_long_freeze_is_cut_short_unless_all_is_asked_for(run: Run) -> None:
@@ -193,6 +202,15 @@ def test_a_place_that_cannot_be_written_is_named(run: Run, tmp_path: Path) -> No
         f"--ics {tmp_path}/none/calendar.ics: found a place that cannot be written (No such file or directory), "
         "expected a file\n"
     )
+
+
+def test_a_kind_of_action_without_roles_is_named(run: Run, tmp_path: Path) -> None:
+    """An event names who must approve; without that in config there is no file."""
+    file = tmp_path / "calendar.ics"
+    done = run("--years", "1", "--ics", str(file), reindex="    #")
+    assert done.returncode == 2
+    assert "approval.roles: found " in done.stderr
+    assert not file.exists()
 
 
 def test_a_dash_writes_the_file_alone_to_the_output(config: Path) -> None:

@@ -12,7 +12,7 @@ from upkeep.areas.calendar import text
 from upkeep.areas.calendar.ics import as_icalendar
 from upkeep.areas.calendar.people import description
 from upkeep.areas.calendar.proof import Proof, prove
-from upkeep.areas.kinds import KINDS
+from upkeep.areas.kinds import kinds, with_roles
 from upkeep.core.cron import midnight
 from upkeep.flow.dag import dag_name
 from upkeep.settings.load import Settings, settings
@@ -91,17 +91,18 @@ def _of_target(proof: Proof, config: Settings, target: str) -> Proof:
 
 
 def _ics(config: Settings, shown: Proof, cadences: list[str], now: datetime) -> bytes:
+    maintenance = with_roles(config.maintenance)
     descriptions = {
         (target, cadence): description(
-            config.maintenance,
+            maintenance,
             cadence,
             dag_name(f"maintenance_{cadence}", target, config.targets),
-            [name for name, kind in KINDS.items() if cadence in kind.cadences],
+            [name for name, kind in kinds().items() if cadence in kind.cadences],
         )
         for target in config.targets
         for cadence in cadences
     }
-    return as_icalendar(shown, cadences, descriptions, config.maintenance.ledger.identity or "upkeep", now)
+    return as_icalendar(shown, cadences, descriptions, maintenance.ledger.identity or "upkeep", now)
 
 
 def _write(file: str, content: bytes) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -100,7 +100,7 @@ class Freeze(FrozenModel):
     def _aware(cls, value: datetime) -> datetime:
         if value.tzinfo is None:
             raise ValueError(f"found {value}, expected a time with its zone, such as 2026-12-24T00:00:00Z")
-        return value
+        return value.astimezone(UTC)  # in whose words every text says it
 
     @field_validator("end")
     @classmethod

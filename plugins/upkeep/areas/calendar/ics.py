@@ -22,9 +22,9 @@ def as_icalendar(
 ) -> bytes:
     """One event for each occurrence of these cadences; of each (target, cadence) ``descriptions`` holds its text.
 
-    An event's UID is its target, cadence and due time, so that a later file changes events and doubles none;
-    ``installation`` keeps those of two installations apart. A window in a freeze is no cancelled event, for its
-    evidence is collected all the same: its title says that it is frozen.
+    An event's UID is its target, cadence and due time, so that a later file changes events and doubles none; what
+    config has moved to another time is another event. ``installation`` keeps those of two installations apart. A window
+    in a freeze is no cancelled event, for its evidence is collected all the same: its title says that it is frozen.
     """
     made = icalendar.Calendar()
     made.add("prodid", PRODUCT)
