@@ -224,6 +224,7 @@ def test_the_daily_calls_are_those_that_check_asks_for(daily: Mapping[str, Any])
     assert sorted(calls, key=str) == sorted(({key: one[key] for key in calls[0]} for one in asked), key=str)
 
 
+@pytest.mark.guide("G85", "holds")
 def test_indexes_are_asked_for_all_tables_and_for_the_guides(weekly: Mapping[str, Any]) -> None:
     """Two calls of one action: without a filter, and of the heavily used tables (G85)."""
     tasks = weekly["tasks"]
