@@ -37,12 +37,15 @@ def maintenance_daily(target: str) -> DAG:
         max_active_runs=1,
         dagrun_timeout=timedelta(hours=2),
         default_args=DEFAULTS,
-        params=form("health", "performance", "errors", "database", "security", "backups"),
+        params=form("calendar", "health", "performance", "errors", "database", "security", "backups"),
         tags=["upkeep", "daily", target],
         description="Health, performance, errors, database, security, backups: asked, judged, reported (G1)",
         doc_md=__doc__,
     ) as dag:
         opened = flow.open_window()
+
+        with TaskGroup("calendar") as calendar:
+            flow.look("due_windows", guide="G1")
 
         with TaskGroup("health") as health:
             flow.call("production-monitoring", "system_status", guide="G8")
@@ -75,7 +78,8 @@ def maintenance_daily(target: str) -> DAG:
         with TaskGroup("backups") as backups:
             flow.backups()
 
-        opened >> [health, performance, errors, database, security, backups] >> flow.report() >> flow.verdict()
+        looks = [calendar, health, performance, errors, database, security, backups]
+        opened >> looks >> flow.report() >> flow.verdict()
     return dag
 
 

@@ -24,7 +24,7 @@ WAITING = {
     "evidence.capacity.scaling": {"evidence.capacity.scalability_report"},
     "evidence.audit.consents": {"evidence.audit.compliance_report"},
 }
-GROUPS = ["health", "performance", "errors", "database", "security", "backups"]
+GROUPS = ["calendar", "health", "performance", "errors", "database", "security", "backups"]
 
 
 def looking(dag: Mapping[str, Any]) -> set[str]:

@@ -81,6 +81,8 @@ def test_migrations_lead_from_nothing_to_the_head_and_twice_is_harmless(fresh: L
     assert tables(fresh) == set()
     upgrade(fresh)
     expected = {
+        "calendars",
+        "due_windows",
         "windows",
         "steps",
         "findings",
@@ -242,7 +244,7 @@ def test_what_is_written_can_neither_be_changed_nor_removed(
 
 
 def test_tasks_may_write_all_that_a_window_needs_and_change_its_outcome_only(book: Ledger, window: Window) -> None:
-    """Inserts into each table and the four columns of a window's outcome are the tasks' role's whole right to write."""
+    """Inserts into each table, a window's outcome and what became of a due one: the tasks' role may write no more."""
     rights = """
         SELECT t.relname || '.' || a.attname, p FROM pg_class t
         JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0
@@ -253,6 +255,8 @@ def test_tasks_may_write_all_that_a_window_needs_and_change_its_outcome_only(boo
     found = book.ask(rights, book.login("tasks"))
     assert {column for column, right in found if right == "UPDATE"} == {
         "windows.run_id", "windows.opened_at", "windows.outcome", "windows.closed_at",
+        "calendars.since", "calendars.until", "calendars.removed_at",
+        "due_windows.state", "due_windows.reason", "due_windows.changed_at",
     }  # fmt: skip
     assert {column.partition(".")[0] for column, right in found if right == "INSERT"} == tables(book) - {
         "ledger_version",

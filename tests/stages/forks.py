@@ -49,6 +49,7 @@ def _serve() -> None:
     import airflow.providers.http.hooks.http  # noqa: PLC0415
     import airflow.providers.postgres.hooks.postgres  # noqa: F401, PLC0415
 
+    import upkeep.cli.check.command  # noqa: PLC0415
     import upkeep.cli.main  # noqa: F401, PLC0415
 
     for line in sys.stdin:

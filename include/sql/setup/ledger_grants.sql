@@ -5,3 +5,6 @@ GRANT INSERT ON upkeep.windows, upkeep.steps, upkeep.findings, upkeep.samples, u
 GRANT INSERT ON upkeep.plans, upkeep.shown, upkeep.decisions, upkeep.permits, upkeep.receipts, upkeep.signatures TO {tasks};
 GRANT INSERT ON upkeep.snapshots, upkeep.thresholds, upkeep.baselines TO {tasks};
 GRANT UPDATE (run_id, opened_at, outcome, closed_at) ON upkeep.windows TO {tasks};
+GRANT INSERT ON upkeep.calendars, upkeep.due_windows TO {tasks};
+GRANT UPDATE (since, until, removed_at) ON upkeep.calendars TO {tasks};
+GRANT UPDATE (state, reason, changed_at) ON upkeep.due_windows TO {tasks};

@@ -91,11 +91,11 @@ def carry_out(check: Check, look: Look) -> Looked:
 class Sources:
     """The ways to what an inspection may ask; nothing is opened before it is asked for.
 
-    ``ledger`` and ``read`` open sessions that only read, on the ledger and on the target; ``replicas`` are the ways to
-    the target's standbys; ``functions`` is how to send to the functions behind a Connection, and its key. A Connection
-    of a type comes from ``connection``, the way to a database through one from ``postgres``. ``called`` are the
-    functions that other steps of the same run ask. ``ending`` takes what ends with the task. ``step`` is the
-    inspection's own, ``seconds`` how long it may look where it can be long.
+    ``ledger`` and ``read`` open sessions that only read, on the ledger and on the target, ``writing`` one that adds to
+    the ledger; ``replicas`` are the ways to the target's standbys; ``functions`` is how to send to the functions behind
+    a Connection, and its key. A Connection of a type comes from ``connection``, the way to a database through one from
+    ``postgres``. ``called`` are the functions that other steps of the same run ask. ``ending`` takes what ends with the
+    task. ``step`` is the inspection's own, ``seconds`` how long it may look where it can be long.
     """
 
     target: str
@@ -103,6 +103,7 @@ class Sources:
     step: str
     config: Settings
     ledger: Callable[[], AbstractContextManager[Session]]
+    writing: Callable[[], AbstractContextManager[Session]]
     read: Callable[[], AbstractContextManager[Session]]
     replicas: Callable[[], Mapping[str, Connect]]
     functions: Callable[[str], tuple[Send, str]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from upkeep.areas.backups import look as newest_backup
 from upkeep.areas.baselines import look as baselines
+from upkeep.areas.calendar import look as calendar
 from upkeep.areas.capacity import assessment
 from upkeep.areas.compliance import consents
 from upkeep.areas.costs import look as costs
@@ -58,6 +59,7 @@ _LOOKING = (
     integrations,
     thresholds,
     baselines,
+    calendar,
 )
 INSPECTIONS: dict[str, Inspection] = {one.name: one for module in _LOOKING for one in module.INSPECTIONS}
 

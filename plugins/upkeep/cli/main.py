@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 
-from upkeep.cli import calendar, setup, signatures
-from upkeep.cli.check.command import run
+from upkeep.cli import calendar
 from upkeep.settings.base import ConfigError
 
 
@@ -22,6 +22,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def _command(module: str, name: str) -> Callable[[argparse.Namespace], int]:
+    """A command that is imported when it runs: most need Airflow, which takes seconds, and ``overdue`` must not."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        carried_out: int = getattr(import_module(f"upkeep.cli.{module}"), name)(arguments)
+        return carried_out
+
+    return run
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m upkeep", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -31,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     look.add_argument(
         "--print-identity", action="store_true", help="print which servers these are, for config to pin them"
     )
-    look.set_defaults(run=run)
+    look.set_defaults(run=_command("check.command", "run"))
 
     calendar.add_to(
         commands.add_parser("calendar", help="prove that the coming years' windows fit; write them as iCalendar")
@@ -42,15 +52,19 @@ def _parser() -> argparse.ArgumentParser:
     grants.add_argument("--target", help="one target of config/maintenance.yaml instead of the first")
     grants.add_argument("--role", help="the role to grant to; without it, the login of the Connection it is for")
     grants.add_argument("--dbname", help="the database's name; without it, the schema of the Connection")
-    grants.set_defaults(run=setup.print_grants)
+    grants.set_defaults(run=_command("setup", "print_grants"))
 
     ledger = commands.add_parser("ledger", help="create or upgrade the ledger's tables; make a key; verify signed rows")
     actions = ledger.add_subparsers(required=True, metavar="ACTION")
     upgrade = actions.add_parser("upgrade", help="create or upgrade the ledger's tables")
-    upgrade.set_defaults(run=setup.upgrade_ledger)
+    upgrade.set_defaults(run=_command("setup", "upgrade_ledger"))
     keygen = actions.add_parser("keygen", help="make a key that signs the ledger's rows; say where its halves go")
-    keygen.set_defaults(run=signatures.make_key)
+    keygen.set_defaults(run=_command("signatures", "make_key"))
     verify = actions.add_parser("verify", help="name every row that is not as it was signed, or is missing")
     verify.add_argument("--expect", metavar="ENTRY:MARK", help="a head of the chain that a log or an earlier look gave")
-    verify.set_defaults(run=signatures.verify)
+    verify.set_defaults(run=_command("signatures", "verify"))
+
+    overdue = commands.add_parser("overdue", help="say from the ledger alone which windows are overdue or missed")
+    overdue.add_argument("--target", help="one target of config/maintenance.yaml instead of all")
+    overdue.set_defaults(run=_command("overdue", "run"))
     return parser

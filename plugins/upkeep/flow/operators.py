@@ -193,6 +193,7 @@ class LookOperator(Step):
             step=self.task_id,
             config=config,
             ledger=lambda: database.session(postgres(ledger), patience, read_only=True),
+            writing=lambda: database.session(postgres(ledger), patience, read_only=False),
             read=lambda: database.session(
                 postgres(config.target(self.target).connections.read), patience, read_only=True
             ),

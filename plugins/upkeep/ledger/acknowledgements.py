@@ -49,6 +49,11 @@ def with_acknowledgements(
     return tuple(_applied(finding, exceptions, now) for finding in findings)
 
 
+def in_force(exceptions: Iterable[Acknowledgement], now: datetime) -> list[Acknowledgement]:
+    """The entries that count at a moment."""
+    return [one for one in exceptions if _state(one, now) is State.IN_FORCE]
+
+
 def open_exceptions(
     findings: Iterable[Finding], exceptions: Sequence[Acknowledgement], now: datetime
 ) -> tuple[OpenException, ...]:

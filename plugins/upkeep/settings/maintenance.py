@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
 from upkeep.core.findings import Level
 from upkeep.core.windows import Cadence
@@ -71,6 +71,7 @@ class Target(FrozenModel):
     ``replicas`` are Connections to its standbys: what is read there counts as use of an index.
 
     ``system_identifier`` pins the server (`python -m upkeep check --print-identity`); without it nothing is changed.
+    ``since`` is from when on its windows are due; without it, from the first daily window that looks at the calendar.
     """
 
     title: str
@@ -80,6 +81,7 @@ class Target(FrozenModel):
     backups: Backups | None = None
     storage_bytes: int | None = Field(default=None, gt=0, strict=True)
     checkout: Checkout | None = None
+    since: AwareDatetime | None = None
 
 
 class Ledger(FrozenModel):

@@ -1,1 +1,1 @@
-"""The calendar: which windows come, what they share their time with, what freezes touch. Pure."""
+"""The calendar: which windows come and whether they fit, which were due and what became of each."""

@@ -1,0 +1,113 @@
+"""Compare the calendar with the runs that the ledger knows, and keep what became of each window.
+
+Every daily window does so for all targets: the daily DAG of one of them may be the one that is paused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from upkeep.areas.calendar.due import Beside, DueWindow, Reconciled, Rhythm, RunSeen, Slot, State, Watched, reconcile
+from upkeep.core.findings import Level
+from upkeep.core.windows import WindowKind
+from upkeep.ledger.acknowledgements import in_force
+from upkeep.settings.load import Settings
+from upkeep.settings.maintenance import Maintenance
+from upkeep.wires import queries
+from upkeep.wires.database import Session
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the ledger knows: calendars, targets that are gone, windows that are not settled, and runs beside them."""
+
+    watched: tuple[Watched, ...]
+    removed: Mapping[str, datetime]
+    unsettled: tuple[DueWindow, ...]
+    runs: Mapping[Slot, RunSeen]
+    slot_holders: Mapping[Slot, str]
+
+    def compare(self, config: Settings, now: datetime) -> Reconciled:
+        """The calendar beside the runs, as of ``now``."""
+        maintenance = config.maintenance
+        waiver = partial(_waiver, config, now)
+        beside = Beside(self.runs, self.slot_holders, maintenance.freezes, waiver)
+        watched = [replace(one, earlier=_earlier(one, maintenance)) for one in self.watched]
+        return reconcile(watched, self.unsettled, rhythms(maintenance), beside, now)
+
+
+def rhythms(maintenance: Maintenance) -> dict[tuple[str, str], Rhythm]:
+    """(target, cadence) → its calendar; only the daily window changes nothing."""
+    answer = timedelta(minutes=maintenance.approval.closed_response_minutes)
+    return {
+        (target, name): Rhythm(cadence, name != "daily", cadence.length + (answer if name != "daily" else timedelta()))
+        for target in maintenance.targets
+        for name, cadence in maintenance.windows.items()
+    }
+
+
+def read_known(session: Session) -> Known:
+    """Everything that ``Known.compare`` needs."""
+    rows = session.rows(queries.load("calendar/watched"))
+    runs, holders = {}, {}
+    for row in session.rows(queries.load("calendar/runs")):
+        slot = row["target"], row["cadence"], row["due"]
+        if row["kind"] == WindowKind.CALENDAR:
+            runs[slot] = RunSeen(row["run_id"], row["opened_at"], row["closed_at"])
+        else:
+            holders[slot] = row["run_id"]
+    return Known(
+        tuple(Watched(row["target"], row["cadence"], row["since"], row["until"]) for row in rows),
+        {row["target"]: row["removed_at"] for row in rows if row["removed_at"]},
+        tuple(
+            DueWindow(**{**row, "state": State(row["state"])})
+            for row in session.rows(queries.load("calendar/unsettled"))
+        ),
+        runs,
+        holders,
+    )
+
+
+def bring_up_to_date(session: Session, config: Settings, now: datetime) -> Reconciled:
+    """Reconcile all targets and write what is new or has changed, in the session's transaction."""
+    session.rows(queries.load("calendar/lock"))
+    maintenance = config.maintenance
+    for target, cadence in rhythms(maintenance):
+        since = maintenance.targets[target].since or now
+        session.rows(queries.load("calendar/watch"), {"target": target, "cadence": cadence, "since": since})
+    known = read_known(session)
+    found = known.compare(config, now)
+    _write(session, "calendar/add", found.new)
+    _write(session, "calendar/change", found.changed)
+    for one in known.watched:
+        gone = None if one.target in maintenance.targets else known.removed.get(one.target, now)
+        row = {"target": one.target, "cadence": one.cadence, "until": now, "removed_at": gone}
+        since = _earlier(one, maintenance) or one.since
+        session.rows(queries.load("calendar/advance"), row | {"since": since})
+    return found
+
+
+def _earlier(one: Watched, maintenance: Maintenance) -> datetime | None:
+    target = maintenance.targets.get(one.target)
+    return target.since if target and target.since and target.since < one.since else None
+
+
+def _waiver(config: Settings, now: datetime, window: DueWindow) -> str:
+    """Who waived a missed window, and why: an entry in force of ``exceptions.yaml`` by somebody who holds a role."""
+    for one in in_force(config.exceptions, now):
+        if one.covers(window.key, Level.WARNING) and _roles(config.maintenance, one.by):
+            return f"{one.by} ({_roles(config.maintenance, one.by)}): {one.reason}"
+    return ""
+
+
+def _roles(maintenance: Maintenance, person: str) -> str:
+    return ", ".join(role.title for name, role in maintenance.roles.items() if person in maintenance.holders(name))
+
+
+def _write(session: Session, statement: str, windows: Iterable[DueWindow]) -> None:
+    rows = [asdict(window) | {"state": window.state.value} for window in windows]
+    if rows:
+        session.rows(queries.load(statement), {name: [row[name] for row in rows] for name in rows[0]})
