@@ -235,32 +235,6 @@ def test_a_date_of_the_calendar_opens_no_window(attack: Attacks) -> None:
             assert attack.request("admin", "DELETE", attack.path(run)).status_code in (200, 204)
 
 
-def test_the_calendars_own_run_comes_though_people_wanted_its_date(attack: Attacks) -> None:
-    """Refused over REST, failed at its start when it came from a shell: the slot stays free, the scheduler takes it."""
-    due = (datetime.now(UTC) + timedelta(minutes=4)).replace(second=0, microsecond=0)
-
-    def soon(config: dict[str, Any]) -> None:
-        config["windows"]["weekly"] = {"cron": f"{due.minute} {due.hour} * * *", "length_minutes": 1}
-
-    scheduled = f"scheduled__{due.isoformat()}"
-    attack.runs += [scheduled, "from_a_shell"]
-    try:
-        with attack.config(soon):
-            attack.parse()
-            body = {"logical_date": due.isoformat(), "conf": {}}
-            assert attack.request("operator", "POST", RUNS, json=body).status_code == 400
-            attack.shell("dags", "trigger", DAG, "--run-id", "from_a_shell", "--logical-date", due.isoformat())
-            assert attack.finish("from_a_shell") == "failed"
-            shell = attack.request("admin", "GET", attack.path("from_a_shell")).json()
-            assert shell["logical_date"] is None
-            assert "belongs to the scheduled run" in shell["note"]
-            attack.running.wait(lambda: attack.request("admin", "GET", attack.path(scheduled)).status_code == 200)
-            own = attack.request("admin", "GET", attack.path(scheduled)).json()
-    finally:
-        attack.parse()
-    assert datetime.fromisoformat(own["logical_date"]) == due
-
-
 def test_a_deleted_run_is_not_the_one_that_has_its_id_now(attack: Attacks) -> None:
     """Failed, deleted and triggered again under its id by an approver: a new plan, asked anew, and she asked for it."""
     run = attack.trigger(dag_run_id="twice")

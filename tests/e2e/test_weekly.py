@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.attacks import Attacks
 from tests.e2e.conftest import Running, anonymous
-from tests.e2e.weekly import DAG
+from tests.e2e.weekly import DAG, RUNS
 from upkeep.core.windows import When
 
 TABLES = ("worn_out", "worn_down")
@@ -86,8 +86,12 @@ def test_a_subset_and_a_silence(weekly: Attacks) -> None:
 
 
 def test_for_the_next_window_waits_and_the_scheduled_run_repeats_nothing(weekly: Attacks) -> None:
-    """Approved in daylight, deferred until the window opens, applied then; the window's own run finds nothing to do."""
-    opens = (datetime.now(UTC) + timedelta(seconds=110)).replace(second=0, microsecond=0)
+    """Approved in daylight, deferred until the window opens, applied then; the window's own run finds nothing to do.
+
+    That run comes although people wanted its date: over REST they are refused, from a shell their run is failed at its
+    start, and the slot stays free.
+    """
+    opens = (datetime.now(UTC) + timedelta(seconds=180)).replace(second=0, microsecond=0)
 
     def soon(config: dict[str, Any]) -> None:
         config["windows"]["weekly"] = {"cron": f"{opens.minute} {opens.hour} * * *", "length_minutes": 30}
@@ -95,6 +99,8 @@ def test_for_the_next_window_waits_and_the_scheduled_run_repeats_nothing(weekly:
     try:
         with weekly.config(soon):
             weekly.parse()
+            body = {"logical_date": opens.isoformat(), "conf": {}}
+            assert weekly.request("operator", "POST", RUNS, json=body).status_code == 400
             run = weekly.trigger(When.NEXT)
             asked = weekly.asked(run)["dba"]
             assert asked["body"].startswith(f"**{opens:%A %Y-%m-%d %H:%M}")
@@ -103,13 +109,20 @@ def test_for_the_next_window_waits_and_the_scheduled_run_repeats_nothing(weekly:
             weekly.until(run, "wait_for_window", "deferred")
             assert weekly.states(run)["apply"] is None
             scheduled = f"scheduled__{opens.isoformat()}"
-            weekly.runs.append(scheduled)
+            weekly.runs += [scheduled, "from_a_shell"]
+            weekly.shell("dags", "trigger", DAG, "--run-id", "from_a_shell", "--logical-date", opens.isoformat())
+            assert weekly.finish("from_a_shell") == "failed"
+            shell = weekly.request("admin", "GET", weekly.path("from_a_shell")).json()
+            assert shell["logical_date"] is None
+            assert "belongs to the scheduled run" in shell["note"]
             assert {weekly.applied(run)[table][:4] for table in TABLES} == {"done"}
             ((began,),) = weekly.running.ledger(
                 "SELECT min(permitted_at) FROM upkeep.permits WHERE digest = %s", weekly.digest(run)
             )
             assert began >= opens
             assert not set(TABLES) & set(weekly.ids_by_table(scheduled))
+            own = weekly.request("admin", "GET", weekly.path(scheduled)).json()
+            assert datetime.fromisoformat(own["logical_date"]) == opens
             assert weekly.finish(run) == "success"
     finally:
         weekly.parse()
