@@ -13,7 +13,7 @@ import yaml
 
 from tests.e2e.attacks import Attacks
 from tests.e2e.conftest import Running
-from tests.e2e.weekly import DAG, RUNS
+from tests.e2e.weekly import RUNS
 from upkeep.core.windows import Cadence, When
 
 TABLES = ("besieged", "bystander")

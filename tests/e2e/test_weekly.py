@@ -101,6 +101,8 @@ def test_for_the_next_window_waits_and_the_scheduled_run_repeats_nothing(weekly:
             weekly.parse()
             body = {"logical_date": opens.isoformat(), "conf": {}}
             assert weekly.request("operator", "POST", RUNS, json=body).status_code == 400
+            weekly.runs.append("from_a_shell")
+            weekly.shell("dags", "trigger", DAG, "--run-id", "from_a_shell", "--logical-date", opens.isoformat())
             run = weekly.trigger(When.NEXT)
             asked = weekly.asked(run)["dba"]
             assert asked["body"].startswith(f"**{opens:%A %Y-%m-%d %H:%M}")
@@ -109,8 +111,7 @@ def test_for_the_next_window_waits_and_the_scheduled_run_repeats_nothing(weekly:
             weekly.until(run, "wait_for_window", "deferred")
             assert weekly.states(run)["apply"] is None
             scheduled = f"scheduled__{opens.isoformat()}"
-            weekly.runs += [scheduled, "from_a_shell"]
-            weekly.shell("dags", "trigger", DAG, "--run-id", "from_a_shell", "--logical-date", opens.isoformat())
+            weekly.runs.append(scheduled)
             assert weekly.finish("from_a_shell") == "failed"
             shell = weekly.request("admin", "GET", weekly.path("from_a_shell")).json()
             assert shell["logical_date"] is None
