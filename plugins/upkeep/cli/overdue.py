@@ -60,7 +60,7 @@ def _parameters(connection_id: str) -> dict[str, Any]:
     if not found.get("host"):
         raise ConfigError(
             f"{variable}: found {'no host' if text else 'nothing'} in the environment, expected the Connection to the "
-            "ledger, such as postgres://user:password@host:5432/upkeep; secrets backends are Airflow's and are not asked"
+            "ledger, such as postgres://user:password@host:5432/upkeep; no secrets backend is asked, it needs Airflow"
         )
     names = {"host": "host", "port": "port", "login": "user", "password": "password", "schema": "dbname"}
     given = {ours: found[theirs] for theirs, ours in names.items() if found.get(theirs) not in (None, "")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from upkeep.core.findings import Finding, Level
+from upkeep.core.findings import Finding, Level, NotCollected
 from upkeep.flow.connections import trusted
 from upkeep.flow.hitl.answer import title_of
 from upkeep.flow.hitl.question import Question
@@ -13,7 +13,7 @@ from upkeep.flow.hitl.sensor import RoleAnswerSensor
 from upkeep.flow.notify import notify
 from upkeep.flow.report_data.signatures import signatures_of_run
 from upkeep.flow.runs import run_of
-from upkeep.flow.step import Step
+from upkeep.flow.step import Step, yield_to_another
 from upkeep.flow.urls import run_url
 from upkeep.gate import sheets
 from upkeep.settings.load import settings
@@ -88,6 +88,7 @@ class SheetOperator(Step):
         with database.session(trusted(config.ledger.tasks), config.sql, read_only=False) as session:
             stored = sheet_of_run(session, window.run, self.purpose)
             if stored is None:
+                yield_to_another(session, window)
                 items, details = self._items(session, context, window)
                 sheet = sheets.Sheet(
                     purpose=self.purpose,
@@ -186,7 +187,7 @@ class SignOffOperator(SheetOperator):
 
         signing = signatures_of_run(session, window)
         if signing is None:
-            raise LookupError("neither a sign-on nor an attestation sheet was drawn up: there is nothing to sign off")
+            raise NotCollected("neither a sign-on nor an attestation sheet was drawn up: there is nothing to sign off")
         report = verdict_of_run(session, window.run)
         says = f"{report['headline']} (report {report['id']}, SHA-256 {report['digest']})"
         role = settings().maintenance.monthly.sign_off

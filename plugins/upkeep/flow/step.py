@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from upkeep.core import windows
 from upkeep.core.findings import NotCollected, worst
 from upkeep.flow.connections import postgres
-from upkeep.flow.runs import instance_of
+from upkeep.flow.runs import instance_of, is_running
 from upkeep.ledger import acknowledgements
 from upkeep.settings.base import ConfigError
 from upkeep.settings.load import settings
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from upkeep.ledger.write import Looked, StepRecord
+    from upkeep.wires.database import Session
 
 #: Run types whose due time is the calendar's.
 _CALENDAR = ("scheduled", "backfill")
@@ -60,6 +61,14 @@ def window_of(context: Context, target: str, cadence: str) -> windows.Window:
         requested_by=getattr(run, "triggering_user_name", None) or "the schedule",
         instance=instance_of(run),
     )
+
+
+def yield_to_another(session: Session, window: windows.Window) -> None:
+    """Nobody is asked twice for one work. Raises Superseded when another run asks already; see ``asked_by_another``."""
+    from upkeep.gate.plan_store import asked_by_another
+
+    if other := asked_by_another(session, window, datetime.now(UTC), is_running):
+        raise Superseded(other)
 
 
 class Step(BaseOperator):

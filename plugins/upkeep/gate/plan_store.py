@@ -9,7 +9,8 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from upkeep.core.windows import Run, Window
+from upkeep.core.units import utc
+from upkeep.core.windows import Run, Window, WindowKind
 from upkeep.gate import sheets
 from upkeep.gate.plans import model
 from upkeep.gate.plans.model import Plan, canonical, parse
@@ -68,6 +69,21 @@ def require_instance(run: Run) -> Run:
             "scheduler stamps a run when it starts it; load plugins/upkeep_plugin.py there and start a new run"
         )
     return run
+
+
+def asked_by_another(session: Session, window: Window, now: datetime, alive: Callable[[Run], bool]) -> str:
+    """Why this run is to ask nobody: another one that is still ``alive`` asks for the same work; empty when none does.
+
+    That is a run by hand and the late run of a window that was missed: whichever asked first goes on. Until the end of
+    the session's transaction no other run of the target draws up anything.
+    """
+    session.rows(queries.load("gate/one_asks"), {"target": window.target})
+    if window.kind is WindowKind.CALENDAR and now < window.deadline:
+        return ""
+    for row in session.rows(queries.load("gate/asked_beside"), asdict(window)):
+        if row["instance"] and alive(Run(row["dag_id"], row["run_id"], row["instance"])):
+            return f"the run {row['run_id']}, which asks for the same work since {utc(row['since'])}"
+    return ""
 
 
 def _own(session: Session, statement: str, run: Run, purpose: str) -> Row | None:
