@@ -22,8 +22,8 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
 
-from upkeep.flow.dag import DEFAULTS, Flow, dag_name, form
-from upkeep.settings.load import settings
+from upkeep.flow.dag import DEFAULTS, Flow, form
+from upkeep.settings.load import dag_name, settings
 
 
 def maintenance_daily(target: str) -> DAG:

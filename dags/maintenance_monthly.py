@@ -34,8 +34,8 @@ from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
 
-from upkeep.flow.dag import DEFAULTS, Flow, dag_name, form
-from upkeep.settings.load import settings
+from upkeep.flow.dag import DEFAULTS, Flow, form
+from upkeep.settings.load import dag_name, settings
 
 TASKS = ("audit", "recovery", "baselines", "capacity", "documentation", "integrations", "cost", "database")
 

@@ -26,8 +26,8 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
 
-from upkeep.flow.dag import DEFAULTS, Flow, dag_name, form
-from upkeep.settings.load import settings
+from upkeep.flow.dag import DEFAULTS, Flow, form
+from upkeep.settings.load import dag_name, settings
 
 GROUPS = ("optimisation", "indexes", "logs", "patches", "access", "trends", "capacity", "thresholds")
 #: From which mean on a statement is slow, in milliseconds (G84).

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from upkeep.cli import calendar
+from upkeep.cli import options
 from upkeep.settings.base import ConfigError
 
 
@@ -43,9 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     look.set_defaults(run=_command("check.command", "run"))
 
-    calendar.add_to(
-        commands.add_parser("calendar", help="prove that the coming years' windows fit; write them as iCalendar")
-    )
+    proof = commands.add_parser("calendar", help="prove that the coming years' windows fit; write them as iCalendar")
+    options.for_calendar(proof)
+    proof.set_defaults(run=_command("calendar", "run"))
 
     grants = commands.add_parser("grants", help="print the SQL that a DBA runs once for the roles")
     grants.add_argument("database", choices=("target", "maintain", "indexes", "ledger"))

@@ -54,9 +54,7 @@ def _parameters(connection_id: str) -> dict[str, Any]:
         more = found.get("extra") or {}
         more = json.loads(more) if isinstance(more, str) else dict(more)
     except ValueError:
-        raise ConfigError(
-            f"{variable}: found what is neither JSON nor a URI, expected a Connection to the ledger"
-        ) from None
+        raise ConfigError(f"{variable}: found neither JSON nor a URI, expected a Connection to the ledger") from None
     if not found.get("host"):
         raise ConfigError(
             f"{variable}: found {'no host' if text else 'nothing'} in the environment, expected the Connection to the "

@@ -64,10 +64,6 @@ class Cadence(BaseModel):
         following: datetime = croniter(self.cron, moment.astimezone(UTC)).get_next(datetime)
         return following.replace(fold=0)
 
-    def between(self, after: datetime, until: datetime) -> tuple[datetime, ...]:
-        """The occurrences in (after, until], oldest first."""
-        return _occurrences(self.cron, after.astimezone(UTC), until.astimezone(UTC))
-
     def open_at(self, moment: datetime) -> datetime | None:
         """The due time of the occurrence that is open at a moment, None between windows."""
         due = self.at_or_before(moment)
@@ -94,14 +90,6 @@ class Recurring(Protocol):
     def length(self) -> timedelta: ...
 
     def before(self, moment: datetime) -> datetime: ...
-
-
-@lru_cache(maxsize=64)  # many targets have one calendar
-def _occurrences(cron: str, after: datetime, until: datetime) -> tuple[datetime, ...]:
-    following, found = croniter(cron, after), []
-    while (due := following.get_next(datetime).replace(fold=0)) <= until:
-        found.append(due)
-    return tuple(found)
 
 
 class WindowKind(StrEnum):

@@ -228,9 +228,4 @@ def form(*groups: str, mutates: bool = False) -> dict[str, Param]:
     }
 
 
-def dag_name(name: str, target: str, targets: tuple[str, ...]) -> str:
-    """A DAG's id: the file's name, with the target's name behind it from the second target on."""
-    return name if target == targets[0] else f"{name}__{target}"
-
-
-__all__ = ["DEFAULTS", "Flow", "dag_name", "form"]
+__all__ = ["DEFAULTS", "Flow", "form"]

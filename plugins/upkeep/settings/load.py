@@ -77,6 +77,11 @@ def reread(folder: Path | None = None) -> Maintenance:
     return read((folder or config_folder()) / "maintenance.yaml", Maintenance)
 
 
+def dag_name(name: str, target: str, targets: tuple[str, ...]) -> str:
+    """A DAG's id: the file's name, with the target's name behind it from the second target on."""
+    return name if target == targets[0] else f"{name}__{target}"
+
+
 __all__ = [
     "EXPECTATIONS",
     "METRICS",
@@ -115,6 +120,7 @@ __all__ = [
     "Target",
     "Thresholds",
     "config_folder",
+    "dag_name",
     "reread",
     "settings",
 ]

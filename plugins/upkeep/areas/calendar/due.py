@@ -108,9 +108,9 @@ class Beside:
 
 def occurred(watched: Watched, rhythm: Rhythm, now: datetime) -> list[DueWindow]:
     """The windows in (until, now], which have become due since they were looked through last; none before ``since``."""
-    cadence, before = rhythm.cadence, watched.since - _INSTANT
-    dues = cadence.between(watched.earlier - _INSTANT, before) if watched.earlier else ()
-    dues += cadence.between(max(watched.until, before), now)
+    cadence = rhythm.cadence
+    dues = [*cadence.between(watched.earlier, watched.since)] if watched.earlier else []
+    dues += cadence.between(max(watched.until + _INSTANT, watched.since), now + _INSTANT)
     return [DueWindow(watched.target, watched.cadence, due, due + cadence.length) for due in dues]
 
 

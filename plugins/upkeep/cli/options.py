@@ -1,0 +1,44 @@
+"""What the command line's options may hold; read before a command is imported."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime
+
+from upkeep.core.cron import midnight
+
+CADENCES = ("daily", "weekly", "monthly")
+#: Nobody plans further ahead.
+MOST_YEARS = 100
+#: In which a calendar may begin.
+BEGINS = range(1970, 2201)
+
+
+def for_calendar(parser: argparse.ArgumentParser) -> None:
+    """The options of ``calendar``."""
+    parser.add_argument("--years", type=years, default=20, help="how many years to walk through; without it, 20")
+    parser.add_argument("--from", dest="start", type=day, metavar="DATE", help="the first day; without it, from now on")
+    parser.add_argument("--target", help="show one target of config/maintenance.yaml; all are proved")
+    parser.add_argument("--cadence", action="append", choices=CADENCES, help="show this cadence; all are proved")
+    parser.add_argument("--all", action="store_true", help="list every window, not the special ones alone")
+    parser.add_argument("--ics", metavar="FILE", help="write the windows as iCalendar (RFC 5545), '-' to the output")
+
+
+def day(value: str) -> datetime:
+    """The first moment of a day such as 2027-01-01, UTC."""
+    try:
+        found = midnight(datetime.strptime(value, "%Y-%m-%d").date())
+    except ValueError:
+        found = None
+    if found is None or found.year not in BEGINS:
+        raise argparse.ArgumentTypeError(
+            f"found {value!r}, expected a day from {BEGINS[0]} to {BEGINS[-1]}, such as 2027-01-01"
+        )
+    return found
+
+
+def years(value: str) -> int:
+    """A number of years from 1 to ``MOST_YEARS``."""
+    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= MOST_YEARS):
+        raise argparse.ArgumentTypeError(f"found {value!r}, expected a whole number of years from 1 to {MOST_YEARS}")
+    return int(value)
