@@ -156,6 +156,11 @@ class Attacks(Weekly):
         environ = environment(self.running.sandbox)
         subprocess.run([PYTHON, "-m", "airflow", *command], env=environ, cwd=ROOT, capture_output=True, check=True)
 
+    def upkeep(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """``python -m upkeep …`` where Airflow runs."""
+        argv, environ = [PYTHON, "-m", "upkeep", *command], environment(self.running.sandbox)
+        return subprocess.run(argv, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
+
     def steps(self, run: str) -> dict[str, str]:
         """Step → its state in the ledger, of its latest try."""
         rows = self.running.ledger("SELECT step, state FROM upkeep.steps WHERE run_id = %s ORDER BY id", run)

@@ -151,18 +151,30 @@ def test_a_freeze_leaves_the_evidence_and_changes_nothing(weekly: Attacks) -> No
 
 
 def test_five_missed_windows_are_five_rows_and_one_mutation(weekly: Attacks) -> None:
-    """Backfilled over REST: every window has its row, only the newest asks, and what is approved runs once."""
+    """Backfilled over REST: every window has its row, only the newest asks, and what is approved runs once.
+
+    The command line lists what is missed, refuses a paused DAG, and has a sixth window's run made when it is one.
+    """
     due = (datetime.now(UTC) - timedelta(minutes=3)).replace(second=0, microsecond=0)
     dues = [due - timedelta(weeks=weeks) for weeks in range(5)]
 
     def missed(config: dict[str, Any]) -> None:
         weekday = (due.weekday() + 1) % 7
         config["windows"]["weekly"] = {"cron": f"{due.minute} {due.hour} * * {weekday}", "length_minutes": 1}
+        config["targets"]["primary"]["since"] = dues[-1].isoformat()
+
+    def longer(config: dict[str, Any]) -> None:
+        missed(config)
+        config["targets"]["primary"]["since"] = (dues[-1] - timedelta(weeks=1)).isoformat()
 
     try:
         with weekly.config(missed):
             weekly.pause(True)
             weekly.parse()
+            refused = weekly.upkeep("backfill", "weekly")
+            assert (refused.returncode, refused.stdout.splitlines()[0]) == (1, "5 weekly windows of primary missed:")
+            assert refused.stdout.count("no run began before its deadline") == 5
+            assert f"{DAG}: found it paused, expected it unpaused" in refused.stderr
             body = {"dag_id": DAG, "from_date": dues[-1].isoformat(), "to_date": due.isoformat(), "dag_run_conf": {}}
             weekly.backfills({**body, "reprocess_behavior": "none"}, dues)
             made = weekly.request("dora", "POST", "/api/v2/backfills", json={**body, "reprocess_behavior": "none"})
@@ -176,6 +188,15 @@ def test_five_missed_windows_are_five_rows_and_one_mutation(weekly: Attacks) -> 
             assert weekly.answer(newest, "devops").status_code == 200
             for one in runs:
                 weekly.finish(one)
+            assert "No weekly window of primary is missed" in weekly.upkeep("backfill", "weekly", "--dry-run").stdout
+        with weekly.config(longer):
+            made_late = weekly.upkeep("backfill", "weekly")
+            assert made_late.returncode == 0, made_late.stderr
+            oldest = f"backfill__{(dues[-1] - timedelta(weeks=1)).isoformat()}"
+            weekly.runs.append(oldest)
+            assert f"Airflow makes runs of {DAG} from" in made_late.stdout
+            assert weekly.finish(oldest) == "success"
+            assert weekly.plans(oldest) == 0
     finally:
         weekly.pause(False)
         weekly.parse()

@@ -67,4 +67,12 @@ def _parser() -> argparse.ArgumentParser:
     overdue = commands.add_parser("overdue", help="say from the ledger alone which windows are overdue or missed")
     overdue.add_argument("--target", help="one target of config/maintenance.yaml instead of all")
     overdue.set_defaults(run=_command("overdue", "run"))
+
+    late = commands.add_parser(
+        "backfill", help="list the windows that were missed, and have Airflow carry them out late"
+    )
+    late.add_argument("cadence", choices=options.CADENCES)
+    late.add_argument("--target", help="one target of config/maintenance.yaml instead of the first")
+    late.add_argument("--dry-run", action="store_true", help="list them and make no run")
+    late.set_defaults(run=_command("backfill", "run"))
     return parser
