@@ -67,6 +67,7 @@ def test_nobody_approves_the_window_that_they_backfilled_alone(attack: Attacks) 
         weekday = (due.weekday() + 1) % 7
         config["windows"]["weekly"] = {"cron": f"{due.minute} {due.hour} * * {weekday}", "length_minutes": 1}
         config["approval"]["roles"]["optimise"] = ["dba"]
+        config["targets"]["primary"]["since"] = due.isoformat()
 
     body: dict[str, Any] = {"dag_id": DAG, "from_date": due.isoformat(), "to_date": due.isoformat()}
     body |= {"dag_run_conf": {}, "reprocess_behavior": "none"}

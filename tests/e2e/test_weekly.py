@@ -130,6 +130,20 @@ def test_for_the_next_window_waits_and_the_scheduled_run_repeats_nothing(weekly:
     assert [weekly.vacuumed(table) for table in TABLES] == [1, 1]
 
 
+def test_nobody_is_asked_for_a_window_from_before_the_beginning(running: Running) -> None:
+    """Unpaused for the first time, Airflow makes a run for the last window at once: it looks, and asks nobody."""
+    found = Attacks(running)
+    made = found.request("admin", "GET", f"{RUNS}?run_type=scheduled&order_by=run_after").json()["dag_runs"]
+    first = made[0]["dag_run_id"]
+    assert found.finish(first) == "success"
+    ((state, reason),) = running.ledger(
+        "SELECT state, reason FROM upkeep.steps WHERE run_id = %s AND step = 'plan'", first
+    )
+    assert (state, "nobody is asked for one from before" in reason) == ("not collected", True)
+    assert found.plans(first) == 0
+    assert found.steps(first)["evidence.patches.version_lag"] == "ran"
+
+
 def test_a_freeze_leaves_the_evidence_and_changes_nothing(weekly: Attacks) -> None:
     """While config says so nothing is planned, asked or applied; what was seen is in the report, with the reason."""
     now = datetime.now(UTC)

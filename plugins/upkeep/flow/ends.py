@@ -56,14 +56,16 @@ class _End(BaseOperator):
 
 
 class OpenWindowOperator(_End):
-    """Write the window's row: due, deadline, period, who asked."""
+    """Write the window's row: due, deadline, period, who asked. The first one of its cadence begins the calendar."""
 
     def execute(self, context: Context) -> dict[str, str]:
+        from upkeep.areas.calendar.reconcile import counted_since
         from upkeep.ledger.write import open_window
 
         window = window_of(context, self.target, self.cadence)
         with self.ledger() as session:
             number = open_window(session, window)
+            counted_since(session, settings().maintenance, self.target, self.cadence, datetime.now(UTC))
         self.log.info("Window %s: %s", number, window)
         return {"due": window.due.isoformat(), "period_start": window.period_start.isoformat()}
 

@@ -12,7 +12,7 @@ from upkeep.flow.connections import connection, postgres, replicas, trusted
 from upkeep.flow.report_data.plan import tampering_finding
 from upkeep.flow.report_data.steps import checklist_so_far
 from upkeep.flow.runs import is_running, requester
-from upkeep.flow.step import Frozen, Step, Superseded, yield_to_another
+from upkeep.flow.step import Frozen, Step, Superseded, may_ask
 from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
@@ -54,13 +54,13 @@ class PlanOperator(Step):
         with database.session(trusted(config.ledger.tasks), config.sql, read_only=False) as session:
             stored = plan_of_run(session, window.run)
             if stored is None:
-                yield_to_another(session, window)
+                may_ask(session, window)
         if stored is None:
             allowed = self._authority(context, window, now)
             plan, measured = self._draw_up(context, window, allowed)
             # Not the first session: left idle while the target is asked, it would be ended by its own clock.
             with database.session(trusted(config.ledger.tasks), config.sql, read_only=False) as session:
-                yield_to_another(session, window)
+                may_ask(session, window)
                 stored = add_plan(session, window, plan, measured, checklist_so_far(session, window))
         self.log.info("Plan %s:\n%s", stored.digest, _listed(stored))
         return write.Looked((*_left_undone(stored), *_findings(stored)))

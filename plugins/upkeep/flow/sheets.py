@@ -13,7 +13,7 @@ from upkeep.flow.hitl.sensor import RoleAnswerSensor
 from upkeep.flow.notify import notify
 from upkeep.flow.report_data.signatures import signatures_of_run
 from upkeep.flow.runs import run_of
-from upkeep.flow.step import Step, yield_to_another
+from upkeep.flow.step import Step, may_ask
 from upkeep.flow.urls import run_url
 from upkeep.gate import sheets
 from upkeep.settings.load import settings
@@ -88,7 +88,7 @@ class SheetOperator(Step):
         with database.session(trusted(config.ledger.tasks), config.sql, read_only=False) as session:
             stored = sheet_of_run(session, window.run, self.purpose)
             if stored is None:
-                yield_to_another(session, window)
+                may_ask(session, window)
                 items, details = self._items(session, context, window)
                 sheet = sheets.Sheet(
                     purpose=self.purpose,

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from upkeep.core import windows
 from upkeep.core.findings import NotCollected, worst
+from upkeep.core.units import utc
 from upkeep.flow.connections import postgres
 from upkeep.flow.runs import instance_of, is_running
 from upkeep.ledger import acknowledgements
@@ -63,11 +64,24 @@ def window_of(context: Context, target: str, cadence: str) -> windows.Window:
     )
 
 
-def yield_to_another(session: Session, window: windows.Window) -> None:
-    """Nobody is asked twice for one work. Raises Superseded when another run asks already; see ``asked_by_another``."""
+def may_ask(session: Session, window: windows.Window) -> None:
+    """Nobody is asked twice for one work, nor for a window from before windows counted.
+
+    For such a one Airflow makes a run at once when a DAG is unpaused for the first time. Raises Superseded or
+    NotCollected with the reason.
+    """
+    from upkeep.areas.calendar.reconcile import counted_since
     from upkeep.gate.plan_store import asked_by_another
 
-    if other := asked_by_another(session, window, datetime.now(UTC), is_running):
+    config, now = settings().maintenance, datetime.now(UTC)
+    if window.kind is windows.WindowKind.CALENDAR and now >= window.deadline:
+        since = counted_since(session, config, window.target, window.cadence, now)
+        if window.due < since:
+            raise NotCollected(
+                f"windows of {window.target} count from {utc(since)} on (config/maintenance.yaml: "
+                f"targets.{window.target}.since); nobody is asked for one from before"
+            )
+    if other := asked_by_another(session, window, now, is_running):
         raise Superseded(other)
 
 

@@ -16,7 +16,7 @@ from sandbox.postgres import Cluster
 from tests.stages.ledger import Ledger, upgraded
 from upkeep.areas.calendar.due import Reconciled
 from upkeep.areas.calendar.look import MOST, findings
-from upkeep.areas.calendar.reconcile import bring_up_to_date, read_known
+from upkeep.areas.calendar.reconcile import bring_up_to_date, counted_since, read_known
 from upkeep.core.findings import Finding, Level
 from upkeep.core.windows import Window, WindowKind, calendar_period
 from upkeep.ledger.write import open_window
@@ -189,6 +189,17 @@ def test_without_a_beginning_in_config_the_first_window_that_ran_in_time_is_it(b
     look(book, config(since=datetime(2026, 11, 8, tzinfo=UTC)), NOW + HOUR)
     assert rows(book, "weekly") == {"08": "missed", "15": "done", "22": "missed"}
     assert len(rows(book, "daily")) == 18
+
+
+def test_from_when_on_windows_count(book: Ledger) -> None:
+    """The first who asks begins the calendar, and it stays there; config may name an earlier moment, not a later one."""
+    shipped = config(since=None).maintenance
+    with book.session() as session:
+        assert counted_since(session, shipped, "primary", "weekly", NOW) == NOW
+        assert counted_since(session, shipped, "primary", "weekly", NOW + DAY) == NOW
+        assert counted_since(session, config(since=SINCE).maintenance, "primary", "weekly", NOW) == SINCE
+        assert counted_since(session, config(since=NOW + DAY).maintenance, "primary", "weekly", NOW) == NOW
+        assert counted_since(session, config(since=NOW + DAY).maintenance, "primary", "monthly", NOW) == NOW + DAY
 
 
 def test_a_long_pause_has_a_few_findings_of_its_own_and_one_for_the_rest(book: Ledger) -> None:

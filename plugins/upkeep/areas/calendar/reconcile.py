@@ -71,13 +71,23 @@ def read_known(session: Session) -> Known:
     )
 
 
+def counted_since(session: Session, maintenance: Maintenance, target: str, cadence: str, now: datetime) -> datetime:
+    """From when on the windows of a target and cadence count: config's ``since``, or the first that ran in time.
+
+    Who asks first begins the calendar, at ``now`` where neither is known.
+    """
+    given = maintenance.targets[target].since
+    session.rows(queries.load("calendar/watch"), {"target": target, "cadence": cadence, "since": given or now})
+    since: datetime = session.row(queries.load("calendar/since"), {"target": target, "cadence": cadence})["since"]
+    return min(since, given or since)
+
+
 def bring_up_to_date(session: Session, config: Settings, now: datetime) -> Reconciled:
     """Reconcile all targets and write what is new or has changed, in the session's transaction."""
     session.rows(queries.load("calendar/lock"))
     maintenance = config.maintenance
     for target, cadence in rhythms(maintenance):
-        since = maintenance.targets[target].since or now
-        session.rows(queries.load("calendar/watch"), {"target": target, "cadence": cadence, "since": since})
+        counted_since(session, maintenance, target, cadence, now)
     known = read_known(session)
     found = known.compare(config, now)
     _write(session, "calendar/add", found.new)
