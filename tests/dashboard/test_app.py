@@ -196,6 +196,30 @@ def test_the_list_is_newest_first_and_capped(ledger: Ledger, client: Client) -> 
     assert "allow-scripts" not in dashboard.LIST_CSP
 
 
+def test_a_window_is_one_row_with_its_earlier_versions_and_superseded_ones_are_folded(
+    ledger: Ledger, client: Client
+) -> None:
+    """Sorted by due time, whatever was written when; the superseded in between are one line that opens."""
+    late = ledger.add("maintenance_weekly", "scheduled", 28, "the newest window")
+    first = ledger.add("maintenance_weekly", "again", 21, "as it was first")
+    for number in (0, 7, 14):
+        ledger.add(
+            "maintenance_weekly", f"backfill_{number}", number, "Superseded by the window of x: nothing had to be done"
+        )
+    second = ledger.add("maintenance_weekly", "again", 21, "as it is now")
+    page = client.get("/dags/maintenance_weekly/reports").text
+    assert page.count("<article") == 5
+    places = [
+        page.index(text) for text in ("the newest window", "as it is now", "as it was first", "3 superseded windows")
+    ]
+    assert places == sorted(places)
+    assert "1 earlier version<" in page
+    assert all(f'href="reports/{number}"' in page for number in (late, first, second))
+    folded = page[page.index('<details class="superseded">') :]
+    assert folded.count("<article") == 3
+    assert "due 2026-07-05\nto 2026-07-19" in folded
+
+
 def test_an_empty_list_says_so(client: Client) -> None:
     """No report yet is a sentence, not an empty page."""
     page = client.get("/dags/maintenance_daily/reports")

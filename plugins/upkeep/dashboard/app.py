@@ -10,6 +10,8 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -52,23 +54,7 @@ _FRAME = """<!doctype html>
 _MESSAGE = _templates.from_string(
     _FRAME + "<header><h1>{{ title|visible }}</h1><p>{{ message|visible }}</p></header></body></html>"
 )
-_LIST = _templates.from_string(
-    _FRAME
-    + """<header><h1>{{ title|visible }}</h1><p class="what">Newest first, by the time each was made.</p></header>
-{% for row in rows %}
-<article class="finding {{ row.level }}">
-  <h3><span class="level">{{ row.level|visible }}</span>
-    <a href="reports/{{ row.id }}">{{ row.headline|visible }}</a></h3>
-  <p class="origin">{% if row.due %}<span>{{ row.target|visible }} · {{ row.cadence|visible }} · due
-    {{ row.due.strftime("%Y-%m-%d %H:%M UTC") }} ({{ row.kind|visible }})</span>{% endif %}
-    <span>made {{ row.made_at.strftime("%Y-%m-%d %H:%M UTC") }}</span><span>{{ row.run_id|visible }}
-    {% if row.replaced %}(a deleted run; another one has its id now){% endif %}</span>
-    <span><a href="reports/{{ row.id }}.json">JSON</a></span></p>
-</article>
-{% else %}<p>No run of this DAG has written a report yet.</p>{% endfor %}
-{% if more %}<p class="more">There are older ones; only the newest {{ rows|length }} are listed.</p>{% endif %}
-</body></html>"""
-)
+_LIST = _templates.from_string(_FRAME + (Path(__file__).parent / "reports.html").read_text(encoding="utf-8"))
 
 
 _EARLIER = _templates.from_string(
@@ -146,8 +132,10 @@ def _report_routes(reader: _Reader) -> APIRouter:
     @router.get("/reports")
     def reports_of_dag(dag_id: str) -> Response:
         rows = reader.rows("reports_of_dag", dag_id=dag_id)
-        title, more = f"Reports of {dag_id}", len(rows) > LISTED
-        page = _LIST.render(title=title, rows=rows[:LISTED], more=more, css=_css())
+        listed, more = rows[:LISTED], len(rows) > LISTED
+        page = _LIST.render(
+            title=f"Reports of {dag_id}", windows=_windows(listed), count=len(listed), more=more, css=_css()
+        )
         return HTMLResponse(page, headers={"Content-Security-Policy": LIST_CSP})
 
     @router.get("/reports/{report_id}.json")
@@ -159,6 +147,12 @@ def _report_routes(reader: _Reader) -> APIRouter:
         return HTMLResponse(reader.by_id(dag_id, report_id)["html"])
 
     return router
+
+
+def _windows(rows: list[database.Row]) -> list[tuple[bool, list[list[database.Row]]]]:
+    """Rows of one window together, newest version first, and superseded windows that follow each other together."""
+    windows = [list(versions) for _, versions in groupby(rows, key=lambda row: row["window_id"])]
+    return [(key, list(group)) for key, group in groupby(windows, key=lambda rows: bool(rows[0]["superseded"]))]
 
 
 def _with_earlier(html: str, runs: int) -> str:

@@ -192,7 +192,7 @@ def test_without_a_beginning_in_config_the_first_window_that_ran_in_time_is_it(b
 
 
 def test_from_when_on_windows_count(book: Ledger) -> None:
-    """The first who asks begins the calendar, and it stays there; config may name an earlier moment, not a later one."""
+    """Who asks first begins the calendar, and it stays there; config may name an earlier moment, not a later one."""
     shipped = config(since=None).maintenance
     with book.session() as session:
         assert counted_since(session, shipped, "primary", "weekly", NOW) == NOW
