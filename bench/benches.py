@@ -10,6 +10,7 @@ from bench import (
     calendar,
     clone,
     collection,
+    due_windows,
     first_sunday,
     forecast,
     load,
@@ -36,6 +37,7 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "first_sunday": first_sunday.run,
     "audit": audit.run,
     "calendar": calendar.run,
+    "due_windows": due_windows.run,
 }
 
 #: Those that bring up Airflow.
