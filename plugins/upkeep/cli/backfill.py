@@ -80,7 +80,10 @@ def problem(dag_id: str, state: backfills.DagState) -> str:
             "last window at the same moment, which ends the scheduler. Unpause it, then run this again"
         )
     if state.backfilling:
-        return f"{dag_id}: found a backfill that has not ended, expected none: Airflow has one at a time"
+        return (
+            f"{dag_id}: found a backfill that has not ended, expected none: Airflow has one at a time, and takes up to "
+            "half a minute after its last run to end it"
+        )
     return ""
 
 
