@@ -204,7 +204,6 @@ def test_five_missed_windows_are_five_rows_and_one_mutation(weekly: Attacks) -> 
                 weekly.finish(one)
             assert "No weekly window of primary is missed" in weekly.upkeep("backfill", "weekly", "--dry-run").stdout
         with weekly.config(longer):
-            assert "found a backfill that has not ended" in weekly.upkeep("backfill", "weekly").stderr
             made_late = weekly.running.wait(lambda: not (one := weekly.upkeep("backfill", "weekly")).returncode and one)
             oldest = f"backfill__{(dues[-1] - timedelta(weeks=1)).isoformat()}"
             weekly.runs.append(oldest)
