@@ -13,6 +13,8 @@ from upkeep.settings.load import settings
 from upkeep.wires import queries
 from upkeep.wires.database import Row, Session
 
+write = partial(versioned.write, "baselines/add_baseline")
+
 
 def state(session: Session, action: Action) -> Row:
     """Which version of the action's subject is in force, and which of the action's own rows there are; never None."""
@@ -38,5 +40,5 @@ ACTION_KIND = ActionKind(
     state,
     obstacle,
     versioned.was_done,
-    write=partial(versioned.write, "baselines/add_baseline"),
+    write=write,
 )

@@ -13,6 +13,8 @@ from upkeep.settings.load import settings
 from upkeep.wires import queries
 from upkeep.wires.database import Row, Session
 
+write = partial(versioned.write, "thresholds/add_thresholds")
+
 
 def state(session: Session, action: Action) -> Row:
     """What is in force for the action's metric, and which of the action's own rows there are; never None."""
@@ -46,5 +48,5 @@ ACTION_KIND = ActionKind(
     state,
     obstacle,
     versioned.was_done,
-    write=partial(versioned.write, "thresholds/add_thresholds"),
+    write=write,
 )
