@@ -61,7 +61,14 @@ def test_the_summary_of_the_shipped_calendar(run: Run) -> None:
     lines = done.stdout.splitlines()
     assert (done.returncode, done.stderr) == (0, "")
     assert lines[0] == "From 2027-01-01 00:00 to 2047-01-01 00:00 UTC. Leap years: 2028, 2032, 2036, 2040, 2044."
-    assert [line.split()[:1] + line.split()[-1:] for line in lines if "0 2 * * *" in line] == [["daily", "day"]]
+    assert lines[2:7] == [
+        "Target primary",
+        "  cadence  cron, UTC           open  windows  first             last              apart",
+        "  daily    0 2 * * *         30 min     7305  2027-01-01 02:00  2046-12-31 02:00  1 day",
+        "  weekly   0 3 * * 0        120 min     1044  2027-01-03 03:00  2046-12-30 03:00  7 days",
+        "  monthly  0 2 * * 0#1      240 min      240  2027-01-03 02:00  2046-12-02 02:00  "
+        "28 days (first after 2027-02-07) to 35 days (first after 2027-01-03)",
+    ]
     assert "  daily and weekly: never open at once." in lines
     for names, first in (("daily and monthly", "02:00"), ("weekly and monthly", "03:00")):
         at = lines.index(f"  {names}: open at once 240 times, 240 of them on a first Sunday, first 2027-01-03 {first}.")
@@ -74,6 +81,21 @@ def test_the_summary_of_the_shipped_calendar(run: Run) -> None:
     assert sum(int(row[1]) for row in years) == 7305
     assert lines[-1] == "Everything fits."
     assert len(lines) < 50
+
+
+def test_a_calendar_off_the_sundays_is_told_as_it_is(run: Run) -> None:
+    """One overlap that is no first Sunday's, hours between windows, none at all; of one cadence what concerns it."""
+    lines = run("--from", "2027-01-01", "--years", "1", monthly='"0 2 8 * *", length_minutes: 240').stdout.splitlines()
+    assert lines[0] == "From 2027-01-01 00:00 to 2028-01-01 00:00 UTC. Leap years: none."
+    assert "  weekly and monthly: open at once 1 time, first 2027-08-08 03:00." in lines
+    rare = {"weekly": '"0 */12 * * *", length_minutes: 120', "monthly": '"0 2 29 2 *", length_minutes: 240'}
+    lines = run("--from", "2027-01-01", "--years", "1", "--cadence", "weekly", **rare).stdout.splitlines()
+    assert "  weekly   0 */12 * * *     120 min      730  2027-01-01 00:00  2027-12-31 12:00  12:00" in lines
+    assert "  weekly and monthly: never open at once." in lines
+    assert not any(line.startswith(("  monthly ", "  daily and monthly")) for line in lines)
+    lines = run("--from", "2027-01-01", "--years", "1", "--cadence", "monthly", **rare).stdout.splitlines()
+    assert "  monthly  0 2 29 2 *       240 min        0  none" in lines
+    assert not any(line.startswith("  daily and weekly") for line in lines)
 
 
 def test_without_a_date_it_begins_now(run: Run) -> None:

@@ -102,6 +102,7 @@ def test_lines_end_and_fold_as_the_standard_says() -> None:
     assert not any(b"\n" in line or b"\r" in line for line in lines)
     assert max(map(len, lines)) == 75
     assert any(line.startswith(b" ") for line in lines)
+    assert b"X-WR-CALNAME:Upkeep maintenance" in lines
     assert all(line.decode() for line in lines)
     assert lines[:4] == [
         b"BEGIN:VCALENDAR",

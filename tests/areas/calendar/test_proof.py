@@ -65,6 +65,8 @@ def test_leap_years_have_their_day() -> None:
     assert len(daily) == len(set(daily)) == (END - START).days == 7305
     assert [each.year for each in daily if (each.month, each.day) == (2, 29)] == [2028, 2032, 2036, 2040, 2044]
     assert made.leap_years == [2028, 2032, 2036, 2040, 2044]
+    assert prove(ONE, (), START, datetime(2028, 1, 1, tzinfo=UTC)).leap_years == []
+    assert prove(ONE, (), START, datetime(2028, 1, 1, 1, tzinfo=UTC)).leap_years == [2028]
 
 
 def test_the_time_is_half_open() -> None:

@@ -100,8 +100,9 @@ class Proof:
 
     @property
     def leap_years(self) -> list[int]:
-        """Those that the time begins in, goes through or ends in."""
-        return [year for year in range(self.start.year, self.end.year + 1) if calendar.isleap(year)]
+        """Those that a part of the time lies in."""
+        last = self.end - timedelta(microseconds=1)
+        return [year for year in range(self.start.year, last.year + 1) if calendar.isleap(year)]
 
 
 def prove(

@@ -100,7 +100,8 @@ def _overlaps(found: Calendar, cadences: Sequence[str]) -> Iterator[str]:
             continue
         sundays = sum(each.later.due.weekday() == _SUNDAY and each.later.due.day <= 7 for each in overlaps)
         on = f", {sundays} of them on a first Sunday" if sundays else ""
-        yield f"  {names}: open at once {len(overlaps)} times{on}, first {_moment(overlaps[0].later.due)}."
+        times = f"{len(overlaps)} time{'s' * (len(overlaps) != 1)}"
+        yield f"  {names}: open at once {times}{on}, first {_moment(overlaps[0].later.due)}."
         yield f"    {rule}"
     if found.same_day and set(CHANGING) & set(cadences):
         yield (
