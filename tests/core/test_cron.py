@@ -224,6 +224,13 @@ def test_a_window_longer_than_the_time_to_the_next_is_refused_with_its_first_dat
         ) in str(caught.value)
 
 
+@pytest.mark.parametrize("minutes", [0, 24 * 60 + 1])
+def test_a_window_is_a_minute_to_a_day_long(minutes: int) -> None:
+    """What is longer could not be judged by neighbouring days."""
+    with pytest.raises(ValidationError, match="length_minutes"):
+        Cadence(cron="0 2 * * 0", length_minutes=minutes)
+
+
 @settings(tried, max_examples=60)
 @given(LINES, st.integers(1, 24 * 60))
 def test_what_loads_overlaps_nowhere_in_the_year_that_was_looked_at(line: str, minutes: int) -> None:
