@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from upkeep.core import windows
 from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.connections import postgres
+from upkeep.flow.heartbeat import BEGUN, DONE, RED, sign_of_life
 from upkeep.flow.report_data import history
 from upkeep.flow.report_data.history import previous_due, worth_showing
 from upkeep.flow.report_data.plan import gate_of_run
@@ -66,6 +67,7 @@ class OpenWindowOperator(_End):
         with self.ledger() as session:
             number = open_window(session, window)
             counted_since(session, settings().maintenance, self.target, self.cadence, datetime.now(UTC))
+        sign_of_life(window, BEGUN, self.log)
         self.log.info("Window %s: %s", number, window)
         return {"due": window.due.isoformat(), "period_start": window.period_start.isoformat()}
 
@@ -94,6 +96,7 @@ class ReportOperator(_End):
                 html=to_html(report),
                 body={**to_json(report), "red": red},
             )
+        sign_of_life(window, RED if red else DONE, self.log)
         self.log.info("Report %s: %s", number, ReportLink().get_link(self, ti_key=context["ti"]))
         self.log.info("%s", sentence)
         for finding in report.findings:

@@ -71,7 +71,8 @@ class Target(FrozenModel):
     ``replicas`` are Connections to its standbys: what is read there counts as use of an index.
 
     ``system_identifier`` pins the server (`python -m upkeep check --print-identity`); without it nothing is changed.
-    ``since`` is from when on its windows are due; without it, from the first daily window that looks at the calendar.
+    ``since`` is from when on its windows are due; without it, from the first window of each cadence. ``heartbeats`` are
+    watchdogs that hear of each calendar window, by cadence.
     """
 
     title: str
@@ -82,6 +83,7 @@ class Target(FrozenModel):
     storage_bytes: int | None = Field(default=None, gt=0, strict=True)
     checkout: Checkout | None = None
     since: AwareDatetime | None = None
+    heartbeats: Mapping[Literal["daily", "weekly", "monthly"], ConnectionId] = Field(default_factory=dict)
 
 
 class Ledger(FrozenModel):
