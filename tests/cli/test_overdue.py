@@ -117,6 +117,9 @@ def test_each_way_a_cadence_can_stand_and_its_exit_code(book: Ledger, config: Pa
     ("connection", "code", "said"),
     [
         ("", 2, f"{VARIABLE}: found nothing in the environment, expected the Connection to the ledger"),
+        ('{"host": "127.0.0.1", "extra": 3}', 2, f"{VARIABLE}: found neither JSON nor a URI"),
+        ('{"host": "127.0.0.1", "extra": "[1]"}', 2, f"{VARIABLE}: found neither JSON nor a URI"),
+        ('{"host": "127.0.0.1", "extra": {"nonsense": 1}}', 2, "nonsense"),
         ("{broken", 2, f"{VARIABLE}: found neither JSON nor a URI"),
         ("postgres:///upkeep", 2, f"{VARIABLE}: found no host in the environment"),
         ("postgres://nobody:x@127.0.0.1:1/upkeep?connect_timeout=2", 2, "the database could not be reached"),

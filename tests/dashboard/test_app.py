@@ -220,6 +220,17 @@ def test_a_window_is_one_row_with_its_earlier_versions_and_superseded_ones_are_f
     assert "due 2026-07-05\nto 2026-07-19" in folded
 
 
+def test_a_window_whose_changes_another_makes_is_not_folded(ledger: Ledger, client: Client) -> None:
+    """A weekly window on a first Sunday plans nothing, and has findings that people must see."""
+    said = (
+        "Superseded by the monthly window of 2026-11-01 02:00 UTC: nothing had to be changed; 1 critical of 9 findings"
+    )
+    ledger.add("maintenance_weekly", "scheduled", 0, said)
+    page = client.get("/dags/maintenance_weekly/reports").text
+    assert "1 critical of 9 findings" in page
+    assert 'class="superseded"' not in page
+
+
 def test_an_empty_list_says_so(client: Client) -> None:
     """No report yet is a sentence, not an empty page."""
     page = client.get("/dags/maintenance_daily/reports")

@@ -52,8 +52,8 @@ def _parameters(connection_id: str) -> dict[str, Any]:
     try:
         found = json.loads(text) if text.startswith("{") else _of_uri(text)
         more = found.get("extra") or {}
-        more = json.loads(more) if isinstance(more, str) else dict(more)
-    except ValueError:
+        more = dict(json.loads(more) if isinstance(more, str) else more)
+    except (TypeError, ValueError):
         raise ConfigError(f"{variable}: found neither JSON nor a URI, expected a Connection to the ledger") from None
     if not found.get("host"):
         raise ConfigError(

@@ -89,7 +89,7 @@ def test_three_sundays_without_a_run_are_three_rows_and_three_findings(book: Led
     found = look(book, about)
     assert rows(book, "weekly") == {"01": "missed", "08": "missed", "15": "missed", "22": "missed"}
     assert rows(book, "monthly") == {"01": "missed"}
-    weekly = [one for one in told(book, about, found) if one.key.startswith("calendar:missed:weekly")]
+    weekly = [one for one in told(book, about, found) if one.key.startswith("calendar:missed:primary:weekly")]
     assert [one.subject for one in weekly] == [
         f"The weekly window of 2026-11-{day} 03:00 UTC was missed" for day in ("22", "15", "08", "01")
     ]
@@ -105,20 +105,36 @@ def test_three_sundays_without_a_run_are_three_rows_and_three_findings(book: Led
     about = config(exceptions=(waived,), roles=roles)
     found = look(book, about, NOW + 2 * HOUR)
     assert rows(book, "weekly") == {"01": "late", "08": "late", "15": "late", "22": "waived"}
-    assert not [one for one in told(book, about, found) if one.key.startswith("calendar:missed:weekly")]
+    assert not [one for one in told(book, about, found) if one.key.startswith("calendar:missed:primary:weekly")]
     ((reason,),) = book.ask("SELECT reason FROM upkeep.due_windows WHERE state = 'waived'")
     assert reason == "ann (Technical Lead): The host moved"
 
 
 def test_a_waiver_by_somebody_without_a_role_waives_nothing(book: Ledger) -> None:
     """The window stays missed, and the finding says whose name does not count."""
-    key = "calendar:missed:weekly:2026-11-22T03:00Z"
+    key = "calendar:missed:primary:weekly:2026-11-22T03:00Z"
     waived = Acknowledgement(key=key, reason="The host moved", by="bob", expires=date(2026, 12, 31))
     about = config(exceptions=(waived,))
     found = look(book, about)
     assert rows(book, "weekly")["22"] == "missed"
     (one,) = (one for one in told(book, about, found) if one.key == key)
     assert "bob, who waived it in config/exceptions.yaml, holds no role" in one.detail
+
+
+def test_a_waiver_is_for_one_target_and_one_that_expired_is_not_told_as_one_without_a_role(book: Ledger) -> None:
+    """What one target's people waived stays missed of the other; who holds a role is never said to hold none."""
+    waived = Acknowledgement(
+        key="calendar:missed:primary:weekly:2026-11-22T03:00Z", reason="Moved", by="ann", expires=date(2026, 11, 26)
+    )
+    lead = settings().maintenance.roles["lead"].model_copy(update={"users": ("ann",)})
+    roles = {**settings().maintenance.roles, "lead": lead}
+    about = config("primary", "second", since=NOW - 4 * DAY, exceptions=(waived,), roles=roles)
+    expired = look(book, about, NOW + 3 * DAY)
+    (one,) = (one for one in told(book, about, expired, NOW + 3 * DAY) if one.key == waived.key)
+    assert one.detail == "no run began before its deadline"
+    look(book, about)
+    query = "SELECT target, state FROM upkeep.due_windows WHERE cadence = 'weekly' ORDER BY target"
+    assert book.ask(query) == [("primary", "waived"), ("second", "missed")]
 
 
 def test_what_ran_in_time_is_done_and_the_report_says_so(book: Ledger) -> None:

@@ -55,8 +55,8 @@ class DueWindow:
 
     @property
     def key(self) -> str:
-        """The key of the finding that says it was missed; the target is the report's."""
-        return f"calendar:missed:{self.cadence}:{self.due:%Y-%m-%dT%H:%MZ}"
+        """The key of the finding that says it was missed, and of the entry that waives it, for this target alone."""
+        return f"calendar:missed:{self.target}:{self.cadence}:{self.due:%Y-%m-%dT%H:%MZ}"
 
 
 @dataclass(frozen=True)

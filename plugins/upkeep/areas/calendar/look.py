@@ -10,6 +10,7 @@ from upkeep.areas.calendar.reconcile import bring_up_to_date, read_known
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Topic
 from upkeep.core.units import count, listed, span, utc
+from upkeep.ledger.acknowledgements import in_force
 from upkeep.ledger.write import Looked
 from upkeep.settings.load import Settings
 from upkeep.wires import queries
@@ -50,7 +51,7 @@ def findings(
     mine = [window for window in found.standing if window.target == target]
     missed = [window for window in mine if window.state is State.MISSED]
     for cadence in GUIDE:
-        yield from _missed(target, cadence, [window for window in missed if window.cadence == cadence], config)
+        yield from _missed(target, cadence, [window for window in missed if window.cadence == cadence], config, now)
     yield from _silent(target, found.standing, config, now)
     for name, at in removed.items():
         if name not in config.targets and target == config.targets[0] and now - at < REMEMBERED:
@@ -61,11 +62,11 @@ def findings(
         yield topic.finding(Level.OK, ended or "none was due yet", "each is carried out, waived or frozen")
 
 
-def _missed(target: str, cadence: str, missed: list[DueWindow], config: Settings) -> Iterator[Finding]:
+def _missed(target: str, cadence: str, missed: list[DueWindow], config: Settings, now: datetime) -> Iterator[Finding]:
     newest = sorted(missed, key=lambda window: window.due, reverse=True)
     backfill = f"python -m upkeep backfill {cadence} --target {target}"
     for window in newest[:MOST]:
-        unheard = [one.by for one in config.exceptions if one.covers(window.key, Level.WARNING)]
+        unheard = [one.by for one in in_force(config.exceptions, now) if one.covers(window.key, Level.WARNING)]
         held = f" ({unheard[0]}, who waived it in config/exceptions.yaml, holds no role)" if unheard else ""
         yield Topic(window.key, f"The {cadence} window of {utc(window.due)} was missed", GUIDE[cadence]).finding(
             Level.WARNING,
@@ -76,7 +77,9 @@ def _missed(target: str, cadence: str, missed: list[DueWindow], config: Settings
             {"due": window.due.isoformat()},
         )
     if older := newest[MOST:]:
-        topic = Topic(f"calendar:missed:{cadence}:older", f"Older {cadence} windows that were missed", GUIDE[cadence])
+        topic = Topic(
+            f"calendar:missed:{target}:{cadence}:older", f"Older {cadence} windows that were missed", GUIDE[cadence]
+        )
         detail = f"{len(older)}, from {utc(older[-1].due)} to {utc(older[0].due)}"
         yield topic.finding(Level.WARNING, detail, "each is carried out or waived", f"List them: {backfill} --dry-run.")
 
