@@ -13,7 +13,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from bench.measure import Result, size
-from upkeep.areas.calendar.due import SETTLED, Beside, DueWindow, Rhythm, RunSeen, Slot, State, Watched, reconcile
+from upkeep.areas.calendar.due import (
+    GRACE,
+    SETTLED,
+    Beside,
+    DueWindow,
+    Rhythm,
+    RunSeen,
+    Slot,
+    State,
+    Watched,
+    reconcile,
+)
 from upkeep.core.windows import Cadence
 
 GOAL_SECONDS = 2.0
@@ -169,4 +180,5 @@ class Simulation:
             return row.slot in self.waived
         if run is None or run.closed_at is None:
             return row.state is State.MISSED
-        return row.state is (State.DONE if run.opened_at < row.deadline else State.LATE) or row.state is State.LATE
+        in_time = run.opened_at < row.deadline and run.closed_at <= row.deadline + GRACE
+        return row.state is (State.DONE if in_time else State.LATE)

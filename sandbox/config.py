@@ -15,10 +15,9 @@ from sandbox import npm
 from sandbox.postgres import bin_dir
 from sandbox.processes import SandboxError
 from sandbox.stack import HOLDERS, ROOT, Sandbox
+from upkeep.core.windows import CADENCES
 from upkeep.gate.signatures import keys
 from upkeep.wires import queries
-
-CADENCES = ("daily", "weekly", "monthly")
 
 
 def window_variables(cadence: str) -> tuple[str, str]:

@@ -52,7 +52,7 @@ def test_each_way_a_cadence_can_stand_and_its_exit_code(book: Ledger, config: Pa
     done = overdue(book, config)
     assert (done.returncode, done.stderr) == (1, "[]\n")
     assert {said.partition(" ")[0] for said in lines(done).values()} == {"UNKNOWN"}
-    assert "no daily window has looked at the calendar yet" in lines(done)["daily"]
+    assert "no window has run yet" in lines(done)["daily"]
 
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     soon = now + timedelta(minutes=30)

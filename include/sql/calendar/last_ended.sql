@@ -1,5 +1,5 @@
 -- The last window of each target and cadence that has come to its end.
-SELECT DISTINCT ON (target, cadence) target, cadence, due, state
+SELECT target, cadence, max(due) AS due
 FROM upkeep.due_windows
 WHERE state IN ('done', 'late', 'waived', 'frozen')
-ORDER BY target, cadence, due DESC
+GROUP BY target, cadence

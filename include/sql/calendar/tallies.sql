@@ -1,5 +1,5 @@
 -- How a target's windows of the calendar ended, by cadence.
-SELECT cadence, state, count(*) AS windows, min(due) AS first, max(due) AS last
+SELECT cadence, state, count(*) AS windows
 FROM upkeep.due_windows
 WHERE target = %(target)s
 GROUP BY cadence, state

@@ -13,7 +13,7 @@ from upkeep.areas.calendar.ics import as_icalendar
 from upkeep.areas.calendar.people import description
 from upkeep.areas.calendar.proof import Proof, prove
 from upkeep.areas.kinds import kinds, with_roles
-from upkeep.cli.options import CADENCES
+from upkeep.core.windows import CADENCES
 from upkeep.settings.load import Settings, dag_name, settings
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from upkeep.cli import options
+from upkeep.core.windows import CADENCES
 from upkeep.settings.base import ConfigError
 
 
@@ -71,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     late = commands.add_parser(
         "backfill", help="list the windows that were missed, and have Airflow carry them out late"
     )
-    late.add_argument("cadence", choices=options.CADENCES)
+    late.add_argument("cadence", choices=CADENCES)
     late.add_argument("--target", help="one target of config/maintenance.yaml instead of the first")
     late.add_argument("--dry-run", action="store_true", help="list them and make no run")
     late.set_defaults(run=_command("backfill", "run"))

@@ -6,8 +6,8 @@ import argparse
 from datetime import datetime
 
 from upkeep.core.cron import midnight
+from upkeep.core.windows import CADENCES
 
-CADENCES = ("daily", "weekly", "monthly")
 #: Nobody plans further ahead.
 MOST_YEARS = 100
 #: In which a calendar may begin.

@@ -1,7 +1,7 @@
 """``python -m upkeep overdue``: a witness for cron, systemd or a monitoring agent, which reads the ledger alone.
 
-It imports no Airflow, so that it says within half a second what is overdue also while Airflow stands still. Its
-Connection comes from the environment alone, as Airflow would read it there.
+It imports no Airflow: it needs less than a second, and works while Airflow stands still. So its Connection comes from
+the environment alone, and is read here as Airflow's documentation of Connections says.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from upkeep.wires import database, queries
 def run(arguments: argparse.Namespace) -> int:
     """Print a line for each target and cadence. Returns 0 when all is well, 1 when not, 2 when the ledger is away."""
     config, now = settings(), datetime.now(UTC)
-    asked = [config.target(arguments.target) and arguments.target] if arguments.target else list(config.targets)
+    if arguments.target:
+        config.target(arguments.target)
+    asked = (arguments.target,) if arguments.target else config.targets
     connection_id = config.maintenance.ledger.dashboard
     parameters = _parameters(connection_id)
     try:
@@ -36,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     except psycopg.Error as error:
         print(database.explain(error, connection_id), file=sys.stderr)
         return 2
-    last = {(row["target"], row["cadence"]): (row["target"], row["cadence"], row["due"]) for row in rows}
+    last = {(row["target"], row["cadence"]): row["due"] for row in rows}
     found = [one for one in standings(known, last, config, now) if one.target in asked]
     width = max(len(one.target) for one in found)
     for one in found:

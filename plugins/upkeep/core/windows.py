@@ -18,6 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from upkeep.core import cron
 
+#: The one that comes most often first; the daily one only reads.
+CADENCES = ("daily", "weekly", "monthly")
+#: Those whose windows may change something.
+CHANGING = CADENCES[1:]
+
 
 class Cadence(BaseModel):
     """How often a window comes and how long it is open."""

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from upkeep.core.windows import Window
 
+#: What is added to the address, as healthchecks.io names it.
 BEGUN, DONE, RED = "/start", "", "/fail"
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 10.0
 
 
 def sign_of_life(window: Window, sign: str, log: Any) -> None:
@@ -31,7 +32,5 @@ def sign_of_life(window: Window, sign: str, log: Any) -> None:
     try:
         hook: Any = HttpHook(method="GET", http_conn_id=connection_id)
         hook.run(endpoint=sign, extra_options={"timeout": PATIENCE_SECONDS, "allow_redirects": False})
-    except (
-        Exception
-    ) as error:  # whatever the watchdog does, the maintenance goes on; its message would hold the address
+    except Exception as error:  # whatever a watchdog does, the maintenance goes on; a message would hold the address
         log.warning("Connection %r: the watchdog was not reached (%s)", connection_id, type(error).__name__)

@@ -60,7 +60,7 @@ class PlanOperator(Step):
             plan, measured = self._draw_up(context, window, allowed)
             # Not the first session: left idle while the target is asked, it would be ended by its own clock.
             with database.session(trusted(config.ledger.tasks), config.sql, read_only=False) as session:
-                may_ask(session, window)
+                may_ask(session, window)  # again: another run may have asked while the target was
                 stored = add_plan(session, window, plan, measured, checklist_so_far(session, window))
         self.log.info("Plan %s:\n%s", stored.digest, _listed(stored))
         return write.Looked((*_left_undone(stored), *_findings(stored)))

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
 from upkeep.core.findings import Level
-from upkeep.core.windows import Cadence
+from upkeep.core.windows import CADENCES, Cadence
 from upkeep.settings.approval import Approval, Freeze, Guards, Indexes, Optimise, Person, Role
 from upkeep.settings.audit import Audit
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, FrozenModel, Name, exactly
@@ -208,7 +208,7 @@ class Maintenance(FrozenModel):
     @field_validator("windows")
     @classmethod
     def _known_cadences(cls, value: Mapping[str, Cadence]) -> Mapping[str, Cadence]:
-        if set(value) != {"daily", "weekly", "monthly"}:
+        if set(value) != set(CADENCES):
             raise ValueError(f"found {sorted(value)}, expected daily, weekly and monthly")
         return value
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from upkeep.areas.calendar.due import DueWindow, Reconciled, State
-from upkeep.areas.calendar.reconcile import bring_up_to_date, read_known
+from upkeep.areas.calendar.reconcile import bring_up_to_date, removed_targets
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Topic
 from upkeep.core.units import count, listed, span, utc
@@ -35,7 +35,7 @@ def inspect(sources: Sources) -> Looked:
             return Looked((_clocks_disagree(now, there),))
         found = bring_up_to_date(session, sources.config, now)
         tallies = session.rows(queries.load("calendar/tallies"), {"target": sources.target})
-        removed = read_known(session).removed
+        removed = removed_targets(session)
     return Looked(tuple(findings(sources.target, found, tallies, removed, sources.config, now)))
 
 

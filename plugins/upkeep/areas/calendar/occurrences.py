@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from upkeep.core import windows
-from upkeep.core.windows import Authority, Cadence, Recurring
+from upkeep.core.units import utc
+from upkeep.core.windows import CHANGING, Authority, Cadence, Recurring
 from upkeep.settings.approval import Freeze
-
-#: The cadences whose windows change something; the daily one only reads.
-CHANGING = ("weekly", "monthly")
 
 
 @dataclass(frozen=True)
@@ -39,11 +37,11 @@ class Occurrence:
     def note(self) -> str:
         """What is special about it, as a sentence part; empty for a window like any other."""
         if self.freeze:
-            return f"frozen: {self.freeze.reason} (until {self.freeze.end:%Y-%m-%d %H:%M} UTC); evidence only"
+            return f"frozen: {self.freeze.reason} (until {utc(self.freeze.end)}); evidence only"
         if self.covered_by:
-            return f"the monthly window of {self.covered_by:%Y-%m-%d %H:%M} UTC does its changes; evidence only"
+            return f"the monthly window of {utc(self.covered_by)} does its changes; evidence only"
         if self.frozen_from:
-            return f"changes until {self.frozen_from:%Y-%m-%d %H:%M} UTC, when a freeze begins"
+            return f"changes until {utc(self.frozen_from)}, when a freeze begins"
         return ""
 
 

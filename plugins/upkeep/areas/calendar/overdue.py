@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from upkeep.areas.calendar.due import GRACE, DueWindow, Slot, State
+from upkeep.areas.calendar.due import GRACE, DueWindow, State
 from upkeep.areas.calendar.reconcile import Known, rhythms
 from upkeep.core.units import count, span, utc
 from upkeep.settings.load import Settings
@@ -25,16 +25,17 @@ class Standing:
     detail: str
 
 
-def standings(known: Known, last: dict[tuple[str, str], Slot], config: Settings, now: datetime) -> Iterator[Standing]:
-    """One for each target and cadence of config, in its order. ``last`` is the last window of each that has ended."""
+def standings(
+    known: Known, last: Mapping[tuple[str, str], datetime], config: Settings, now: datetime
+) -> Iterator[Standing]:
+    """One for each target and cadence of config, in its order. ``last``: when the last ended one was due."""
     watched = {(one.target, one.cadence) for one in known.watched}
     standing = known.compare(config, now).standing
     for (target, cadence), rhythm in rhythms(config.maintenance).items():
         mine = [window for window in standing if (window.target, window.cadence) == (target, cadence)]
         following = f"the next one is due at {utc(rhythm.cadence.after(now))}"
         if (target, cadence) not in watched:
-            detail = "no daily window has looked at the calendar yet"
-            yield Standing(target, cadence, "unknown", f"{detail}; {following}")
+            yield Standing(target, cadence, "unknown", f"no window has run yet, so nothing is known; {following}")
         elif late := [said for window in mine if (said := _overdue(window, now))]:
             yield Standing(target, cadence, "overdue", late[-1])
         elif missed := [window for window in mine if window.state is State.MISSED]:
@@ -42,11 +43,8 @@ def standings(known: Known, last: dict[tuple[str, str], Slot], config: Settings,
             detail = f"{count(len(missed), 'window')}, the last due at {utc(newest.due)}: {newest.reason}"
             yield Standing(target, cadence, "missed", detail)
         else:
-            ended = (
-                f"the last one that ended was due at {utc(last[target, cadence][2])}; "
-                if (target, cadence) in last
-                else ""
-            )
+            due = last.get((target, cadence))
+            ended = f"the last one that ended was due at {utc(due)}; " if due else ""
             yield Standing(target, cadence, "ok", ended + following)
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from upkeep.areas.calendar.occurrences import Occurrence, occurrences
-from upkeep.core.windows import Cadence
+from upkeep.core.units import utc
+from upkeep.core.windows import CADENCES, Cadence
 from upkeep.settings.approval import Freeze
 
 #: What happens where windows of two cadences are open at once.
@@ -31,7 +32,7 @@ class Problem:
     expected: str
 
     def __str__(self) -> str:
-        return f"{self.setting}: found {self.found}, first on {self.first:%Y-%m-%d %H:%M} UTC, expected {self.expected}"
+        return f"{self.setting}: found {self.found}, first on {utc(self.first)}, expected {self.expected}"
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,7 @@ class Overlap:
     @property
     def cadences(self) -> tuple[str, str]:
         """Both, the one that comes more often first."""
-        return tuple(sorted((self.earlier.cadence, self.later.cadence), key=_ORDER.index))  # type: ignore[return-value]
-
-
-_ORDER = ("daily", "weekly", "monthly")
+        return tuple(sorted((self.earlier.cadence, self.later.cadence), key=CADENCES.index))  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from functools import partial
 
 from upkeep.areas.calendar.due import Beside, DueWindow, Reconciled, Rhythm, RunSeen, Slot, State, Watched, reconcile
 from upkeep.core.findings import Level
-from upkeep.core.windows import WindowKind
+from upkeep.core.windows import CHANGING, WindowKind
 from upkeep.ledger.acknowledgements import in_force
 from upkeep.settings.load import Settings
 from upkeep.settings.maintenance import Maintenance
@@ -43,7 +43,7 @@ def rhythms(maintenance: Maintenance) -> dict[tuple[str, str], Rhythm]:
     """(target, cadence) → its calendar; only the daily window changes nothing."""
     answer = timedelta(minutes=maintenance.approval.closed_response_minutes)
     return {
-        (target, name): Rhythm(cadence, name != "daily", cadence.length + (answer if name != "daily" else timedelta()))
+        (target, name): Rhythm(cadence, name in CHANGING, cadence.length + answer * (name in CHANGING))
         for target in maintenance.targets
         for name, cadence in maintenance.windows.items()
     }
@@ -51,7 +51,6 @@ def rhythms(maintenance: Maintenance) -> dict[tuple[str, str], Rhythm]:
 
 def read_known(session: Session) -> Known:
     """Everything that ``Known.compare`` needs."""
-    rows = session.rows(queries.load("calendar/watched"))
     runs, holders = {}, {}
     for row in session.rows(queries.load("calendar/runs")):
         slot = row["target"], row["cadence"], row["due"]
@@ -60,8 +59,11 @@ def read_known(session: Session) -> Known:
         else:
             holders[slot] = row["run_id"]
     return Known(
-        tuple(Watched(row["target"], row["cadence"], row["since"], row["until"]) for row in rows),
-        {row["target"]: row["removed_at"] for row in rows if row["removed_at"]},
+        tuple(
+            Watched(row["target"], row["cadence"], row["since"], row["until"])
+            for row in session.rows(queries.load("calendar/watched"))
+        ),
+        removed_targets(session),
         tuple(
             DueWindow(**{**row, "state": State(row["state"])})
             for row in session.rows(queries.load("calendar/unsettled"))
@@ -69,6 +71,12 @@ def read_known(session: Session) -> Known:
         runs,
         holders,
     )
+
+
+def removed_targets(session: Session) -> dict[str, datetime]:
+    """Target that config no longer names → when that was found."""
+    rows = session.rows(queries.load("calendar/watched"))
+    return {row["target"]: row["removed_at"] for row in rows if row["removed_at"]}
 
 
 def counted_since(session: Session, maintenance: Maintenance, target: str, cadence: str, now: datetime) -> datetime:

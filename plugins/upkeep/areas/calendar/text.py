@@ -6,8 +6,9 @@ import itertools
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from upkeep.areas.calendar.occurrences import CHANGING, Occurrence
+from upkeep.areas.calendar.occurrences import Occurrence
 from upkeep.areas.calendar.proof import RULES, Calendar, Proof
+from upkeep.core.windows import CHANGING
 from upkeep.settings.approval import Freeze
 
 #: So many special occurrences are listed one by one.
