@@ -204,7 +204,10 @@ def test_a_window_is_one_row_with_its_earlier_versions_and_superseded_ones_are_f
     first = ledger.add("maintenance_weekly", "again", 21, "as it was first")
     for number in (0, 7, 14):
         ledger.add(
-            "maintenance_weekly", f"backfill_{number}", number, "Superseded by the window of x: nothing had to be done"
+            "maintenance_weekly",
+            f"backfill_{number}",
+            number,
+            "Superseded by the window of x: nothing had to be changed; 8 unknown",
         )
     second = ledger.add("maintenance_weekly", "again", 21, "as it is now")
     page = client.get("/dags/maintenance_weekly/reports").text
