@@ -66,6 +66,10 @@ def cluster(new_cluster: Callable[[], postgres.Cluster]) -> Iterator[postgres.Cl
     """The session's started cluster; a test that harms the server makes one of its own with `new_cluster`."""
     one = new_cluster()
     server = one.start()
+    # A snapshot of autovacuum keeps rows that a test's VACUUM is to take away. It stays on, and does not come.
+    with psycopg.connect(one.dsn("postgres"), autocommit=True) as superuser:
+        superuser.execute("ALTER SYSTEM SET autovacuum_naptime = '1d'")
+        superuser.execute("SELECT pg_reload_conf()")
     yield one
     one.stop(server)
 
