@@ -48,8 +48,9 @@ class Attacks(Weekly):
     runs: list[str] = field(default_factory=list)
 
     def trigger(self, when: When = When.NOW, user: str = "operator", **body: Any) -> str:
-        """As ``Weekly`` does; ``end`` ends it."""
-        self.runs.append(super().trigger(when, user, **body))
+        """As ``Weekly`` does, with the evidence of one group unless it names others; ``end`` ends it."""
+        conf = {"groups": ["optimisation"], **body.pop("conf", {})}
+        self.runs.append(super().trigger(when, user, conf=conf, **body))
         return self.runs[-1]
 
     # REST -----------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from typing import Any
+from urllib.parse import quote
 
 import psutil
 import psycopg
@@ -167,9 +168,11 @@ def test_a_dry_run_asks_nothing(running: Running) -> None:
 
 
 def test_groups_left_out_are_not_collected(running: Running) -> None:
-    """What the form leaves out is in the report as not collected, never as healthy."""
+    """What the form leaves out is in the report as not collected, never as healthy, and needs no process."""
     run = running.trigger({"groups": ["database"]})
     running.finish(run)
+    left_out = running.api("admin").get(f"{RUNS}/{quote(run, safe='')}/taskInstances/health.system_status")
+    assert (left_out["state"], left_out["try_number"]) == ("skipped", 0)
     steps = {step["step"]: step for step in running.report(run)["steps"]}
     assert steps["health.system_status"]["state"] == "not collected"
     assert "left out by operator" in steps["health.system_status"]["reason"]

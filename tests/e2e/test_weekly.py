@@ -14,6 +14,7 @@ from tests.e2e.weekly import DAG, RUNS
 from upkeep.core.windows import When
 
 TABLES = ("worn_out", "worn_down")
+GROUPS = ["optimisation", "indexes", "logs", "patches", "access", "trends", "capacity", "thresholds"]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def weekly(running: Running) -> Iterator[Attacks]:
 @pytest.mark.usefixtures("silent")
 def test_two_people_approve_and_the_plan_is_applied(weekly: Attacks) -> None:
     """Outside the calendar says so; two roles, two people, done once, told in the report (G52, G59)."""
-    run = weekly.trigger()
+    run = weekly.trigger(conf={"groups": GROUPS})
     asked = weekly.asked(run)
     for question in asked.values():
         assert question["body"].startswith("**OUTSIDE THE CALENDAR — would run until ")
@@ -250,7 +251,7 @@ def test_a_drop_and_new_thresholds_by_those_who_may(weekly: Attacks) -> None:
         admin.execute("CREATE INDEX idle ON worn_out (note)")
         (oid,) = admin.execute("SELECT 'idle'::regclass::oid::text").fetchone() or ("",)
     with weekly.config(lambda config: config["indexes"].update(statistics_days=0.0)):
-        run = weekly.trigger()
+        run = weekly.trigger(conf={"groups": ["indexes", "thresholds"]})
         asked = weekly.asked(run, "dba", "devops", "lead")
     metric, *_ = [action["table"] for action in weekly.plan(run)["actions"] if action["kind"] == "thresholds"]
     assert "DROP INDEX CONCURRENTLY" in asked["dba"]["body"] and metric not in asked["dba"]["body"]

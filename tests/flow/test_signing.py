@@ -82,7 +82,7 @@ def test_a_manual_run_that_waited_for_the_next_window_is_signed_off(window: wind
     with DAG("signing", schedule=None):
         sheet = cast("Any", Flow("primary", "monthly").sign_off()[0])
     context = {"params": {"groups": [], "dry_run": False}}
-    sheet._may_run(context, window, DUE + timedelta(days=40))  # raises Superseded when it may not
+    sheet.may_run(context, window, DUE + timedelta(days=40))  # raises Superseded when it may not
 
 
 def test_attestations_stand_in_the_report_though_the_sign_on_sheet_is_missing(

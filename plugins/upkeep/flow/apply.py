@@ -92,7 +92,7 @@ class ApplyOperator(Step):
         asked = requester(context["dag_run"])
         return self.carry_out(context, lambda window: self.look(window, asked))
 
-    def _may_run(self, context: Context, window: windows.Window, now: datetime) -> None:
+    def may_run(self, context: Context, window: windows.Window, now: datetime) -> None:
         """Whatever the calendar says by now, the plan's own times decide."""
 
     def look(self, window: windows.Window, requested_by: str) -> Looked:

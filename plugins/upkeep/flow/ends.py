@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from upkeep.core.findings import Finding
+    from upkeep.ledger.write import StepRecord
     from upkeep.report.model import Report, StepResult
 
 
@@ -57,19 +58,47 @@ class _End(BaseOperator):
 
 
 class OpenWindowOperator(_End):
-    """Write the window's row: due, deadline, period, who asked. The first one of its cadence begins the calendar."""
+    """Write the window's row: due, deadline, period, who asked. The first one of its cadence begins the calendar.
 
-    def execute(self, context: Context) -> dict[str, str]:
+    Steps that are not to run (their group was left out, a dry run, a superseded window) end here with their reason in
+    the ledger: a process each would only say the same.
+    """
+
+    def execute(self, context: Context) -> None:
+        from airflow.sdk.exceptions import DownstreamTasksSkipped
+
         from upkeep.areas.calendar.reconcile import counted_since
-        from upkeep.ledger.write import open_window
+        from upkeep.ledger.write import add_step, open_window
 
+        now = datetime.now(UTC)
         window = window_of(context, self.target, self.cadence)
+        idle = self._idle(context, window, now)
         with self.ledger() as session:
             number = open_window(session, window)
-            counted_since(session, settings().maintenance, self.target, self.cadence, datetime.now(UTC))
+            counted_since(session, settings().maintenance, self.target, self.cadence, now)
+            for record in idle:
+                add_step(session, window, record)
         sign_of_life(window, BEGUN, self.log)
         self.log.info("Window %s: %s", number, window)
-        return {"due": window.due.isoformat(), "period_start": window.period_start.isoformat()}
+        for record in idle:
+            self.log.info("%s: %s: %s", record.step, record.state, record.reason)
+        if idle:
+            raise DownstreamTasksSkipped(tasks=[record.step for record in idle])  # type: ignore[no-untyped-call]
+
+    def _idle(self, context: Context, window: windows.Window, now: datetime) -> list[StepRecord]:
+        """Of each step that has a reason not to look, what it would have written itself."""
+        from upkeep.core.findings import NotCollected
+        from upkeep.ledger.write import StepRecord
+
+        idle = []
+        for task in self.dag.tasks:
+            if isinstance(task, Step):
+                try:
+                    task.may_run(context, window, now)
+                except NotCollected as why:
+                    tried = context["ti"].try_number
+                    idle.append(StepRecord(task.task_id, why.state, str(why), task.source, now, tried))
+        return idle
 
 
 class ReportOperator(_End):

@@ -126,7 +126,7 @@ class Step(BaseOperator):
         window = window_of(context, self.target, self.cadence)
         started = datetime.now(UTC)
         try:
-            self._may_run(context, window, started)
+            self.may_run(context, window, started)
             looked = look(window)
         except NotCollected as reason:
             self._record(context, window, started, reason.state, str(reason))
@@ -143,9 +143,10 @@ class Step(BaseOperator):
         self._record(context, window, started, "failed", message, self._unknown(message))
         raise AirflowFailException(message)
 
-    def _may_run(self, context: Context, window: windows.Window, now: datetime) -> None:
-        group = self.task_id.rpartition(".")[0].rpartition(".")[2]  # the innermost one, as the trigger form names it
+    def may_run(self, context: Context, window: windows.Window, now: datetime) -> None:
+        """Raises NotCollected, Superseded or Frozen with the reason why this step does not look at ``now``."""
         params = context["params"]
+        group = self.task_id.rpartition(".")[0].rpartition(".")[2]  # the innermost one, as the trigger form names it
         if self.grouped and group and group not in params["groups"]:
             raise NotCollected(f"group {group!r} was left out by {window.requested_by}")
         if params["dry_run"]:
