@@ -20,6 +20,7 @@ from upkeep.core.windows import (
     calendar_period,
     covered_by,
     fits,
+    freeze_of,
     frozen,
     held_slot,
     lateness,
@@ -377,6 +378,18 @@ def test_the_next_freeze_is_the_first_that_has_not_begun() -> None:
     assert next_freeze([], SUNDAY) is None
 
 
+def test_a_calendars_window_that_is_due_in_a_freeze_changes_nothing_after_it_either() -> None:
+    """A run by hand is held by what is in force when its changes would begin, and by nothing else."""
+    short = Freeze(start=SUNDAY, end=SUNDAY + HOUR, reason="release")
+    due = replace(window(WindowKind.CALENDAR, SUNDAY + HOUR), due=SUNDAY)
+    by_hand = replace(due, kind=WindowKind.MANUAL)
+    assert freeze_of([short], due, SUNDAY + 2 * HOUR) is short
+    assert freeze_of([short], by_hand, SUNDAY + 2 * HOUR) is None
+    assert freeze_of([short], by_hand, SUNDAY) is short
+    assert freeze_of([short], replace(due, due=SUNDAY - HOUR), SUNDAY + HOUR / 2) is short
+    assert freeze_of([], due, SUNDAY) is None
+
+
 @pytest.mark.guide("X9", "holds")
 def test_the_monthly_covers_the_weekly_of_first_sundays_and_of_no_other_for_twenty_years() -> None:
     """X9: over all Sundays from 2025 to 2044, by days of the month."""
@@ -402,6 +415,10 @@ def test_what_is_covered_to_the_microsecond() -> None:
     assert covered_by(MONTHLY, Authority(DUE - HOUR, end + HOUR, outside=False)) == DUE
     assert covered_by(MONTHLY, replace(weekly, outside=True)) is None
     assert covered_by(None, weekly) is None
+    assert (
+        covered_by(MONTHLY, weekly, [Freeze(start=DUE - HOUR, end=DUE + TICK, reason="release")]) is None
+    )  # frozen, it does nobody's work
+    assert covered_by(MONTHLY, weekly, [Freeze(start=DUE - HOUR, end=DUE, reason="release")]) == DUE
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ A cron line alone gives Airflow 3.3 a zero-width data interval, and between firs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -225,20 +225,26 @@ def frozen(freezes: Iterable[S], moment: datetime) -> S | None:
     )
 
 
+def freeze_of(freezes: Sequence[S], window: Window, begins: datetime) -> S | None:
+    """The freeze in which a window changes nothing: in force when its changes begin, or when a calendar's is due."""
+    due = frozen(freezes, window.due) if window.kind is WindowKind.CALENDAR else None
+    return frozen(freezes, begins) or due
+
+
 def next_freeze(freezes: Iterable[Stretch], moment: datetime) -> datetime | None:
     """When the next freeze begins after a moment, None without one."""
     return min((freeze.start for freeze in freezes if freeze.start > moment), default=None)
 
 
-def covered_by(monthly: Recurring | None, weekly: Authority) -> datetime | None:
+def covered_by(monthly: Recurring | None, weekly: Authority, freezes: Iterable[Stretch] = ()) -> datetime | None:
     """The due time of the monthly window whose open time overlaps the weekly one's, and which does its work (X9).
 
-    Outside the calendar nothing is covered: people asked for exactly this, now.
+    One that is due in a freeze does nobody's. Outside the calendar nothing is covered: people asked for this, now.
     """
     if monthly is None or weekly.outside:
         return None
     due = monthly.before(weekly.not_after)
-    return due if weekly.not_before < due + monthly.length else None
+    return due if weekly.not_before < due + monthly.length and not frozen(freezes, due) else None
 
 
 def held_slot(cadence: Cadence, logical_date: datetime | None) -> datetime | None:

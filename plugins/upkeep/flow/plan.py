@@ -77,9 +77,10 @@ class PlanOperator(Step):
             when=windows.When(context["params"]["when"]),
             closed_response=timedelta(minutes=config.approval.closed_response_minutes),
         )
-        if freeze := windows.frozen(config.freezes, max(now, allowed.not_before)):
+        if freeze := windows.freeze_of(config.freezes, window, max(now, allowed.not_before)):
             raise Frozen(f"{freeze.reason} (until {freeze.end:%Y-%m-%d %H:%M} UTC)")
-        if self.cadence == "weekly" and (due := windows.covered_by(config.windows.get("monthly"), allowed)):
+        monthly = config.windows.get("monthly")
+        if self.cadence == "weekly" and (due := windows.covered_by(monthly, allowed, config.freezes)):
             raise Superseded(f"the monthly window of {due:%Y-%m-%d %H:%M} UTC covers it")
         return allowed
 

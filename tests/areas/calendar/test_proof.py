@@ -125,13 +125,14 @@ def test_a_freeze_touches_the_windows_that_would_change_something() -> None:
     assert made.problems == ()
 
 
-def test_a_weekly_window_that_a_frozen_monthly_one_covers_changes_nothing_and_is_told() -> None:
-    """The freeze is over when the weekly one is due, yet what would do its changes is frozen."""
-    made = proof(freeze(SUNDAY, SUNDAY + 2.5 * HOUR))
-    (found,) = made.calendars
-    assert [each.due for each in found.left_out] == [SUNDAY + 3 * HOUR]
-    assert proof().calendars[0].left_out == []
-    assert proof(freeze(SUNDAY, SUNDAY + DAY)).calendars[0].left_out == []  # its own freeze says why
+def test_a_frozen_monthly_window_does_nobodys_changes() -> None:
+    """The freeze is over when the weekly one is due: that one does its own, and the two overlap without harm."""
+    monthly, weekly = SUNDAY + 2 * HOUR, SUNDAY + 3 * HOUR
+    for frozen, changing in (((), [monthly]), ((freeze(SUNDAY, SUNDAY + 2.5 * HOUR),), [weekly])):
+        made = proof(*frozen)
+        there = [each for each in made.calendars[0].occurrences if each.due in (monthly, weekly)]
+        assert [each.due for each in there if each.changes] == changing
+        assert made.problems == ()
 
 
 # Refused ------------------------------------------------------------------------------------------------------

@@ -80,12 +80,12 @@ def _judged(
     deadline = due + cadence.length
     if name not in CHANGING:
         return Occurrence(name, due, deadline)
-    begins = windows.next_freeze(freezes, due)
+    begins, itself = windows.next_freeze(freezes, due), Authority(due, deadline, outside=False)
     return Occurrence(
         name,
         due,
         deadline,
         freeze=windows.frozen(freezes, due),
         frozen_from=begins if begins and begins < deadline else None,
-        covered_by=windows.covered_by(monthly, Authority(due, deadline, outside=False)) if name == "weekly" else None,
+        covered_by=windows.covered_by(monthly, itself, freezes) if name == "weekly" else None,
     )

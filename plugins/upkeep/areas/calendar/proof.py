@@ -18,7 +18,7 @@ RULES = {
     ("daily", "weekly"): "The daily window only reads: it runs beside the weekly one, and neither waits.",
     ("daily", "monthly"): "The daily window only reads: it runs beside the monthly one, and neither waits.",
     ("weekly", "monthly"): "The monthly window does the weekly one's changes too; that one collects its evidence, "
-    "says so, and plans none.",
+    "says so, and plans none. Where the monthly one is due in a freeze, the weekly one does its own.",
 }
 
 
@@ -70,12 +70,6 @@ class Calendar:
         """Days on which a weekly and a monthly window plan changes one after the other."""
         monthly = {each.due.date() for each in self.of("monthly") if each.changes}
         return [each.due for each in self.of("weekly") if each.changes and each.due.date() in monthly]
-
-    @property
-    def left_out(self) -> list[Occurrence]:
-        """Weekly windows without changes because of a monthly one that has none either, for that one is frozen."""
-        frozen = {each.due for each in self.of("monthly") if each.freeze}
-        return [each for each in self.of("weekly") if not each.freeze and each.covered_by in frozen]
 
 
 @dataclass(frozen=True)
@@ -165,8 +159,9 @@ def _unresolved(found: Calendar) -> Iterator[Problem]:
 def _is_resolved(overlap: Overlap) -> bool:
     match overlap.cadences:
         case ("weekly", "monthly"):
-            weekly = overlap.earlier if overlap.earlier.cadence == "weekly" else overlap.later
-            return weekly.covered_by is not None
+            pair = (overlap.earlier, overlap.later)
+            weekly, monthly = pair if overlap.earlier.cadence == "weekly" else pair[::-1]
+            return weekly.covered_by is not None or monthly.freeze is not None
         case pair:
             return pair in RULES
 

@@ -121,9 +121,6 @@ def _freezes(found: Calendar, freezes: Sequence[Freeze], cadences: Sequence[str]
             f"{len(touched)} windows that would change something."
         )
         yield from _listed(touched)
-    if left_out := [each for each in found.left_out if each.cadence in cadences]:
-        yield "  Weekly windows that change nothing, for the monthly one that does their changes is frozen:"
-        yield from _listed(left_out)
 
 
 def _touches(freeze: Freeze, each: Occurrence) -> bool:
