@@ -31,7 +31,7 @@ def maintenance_daily(target: str) -> DAG:
     flow = Flow(target, "daily")
     with DAG(
         dag_name("maintenance_daily", target, settings().targets),
-        schedule=CronTriggerTimetable(settings().maintenance.windows["daily"].cron, timezone="UTC"),
+        schedule=CronTriggerTimetable(settings().maintenance.cadences(target)["daily"].cron, timezone="UTC"),
         start_date=datetime(2025, 9, 14, tzinfo=UTC),  # the day of the guide
         catchup=False,
         max_active_runs=1,

@@ -55,7 +55,7 @@ def maintenance_monthly(target: str) -> DAG:
     flow = Flow(target, "monthly")
     with DAG(
         dag_name("maintenance_monthly", target, settings().targets),
-        schedule=CronTriggerTimetable(settings().maintenance.windows["monthly"].cron, timezone="UTC"),
+        schedule=CronTriggerTimetable(settings().maintenance.cadences(target)["monthly"].cron, timezone="UTC"),
         start_date=datetime(2025, 9, 14, tzinfo=UTC),  # the day of the guide
         catchup=False,
         max_active_runs=8,  # a run that waits for the next window must not hold up that window's own

@@ -41,7 +41,7 @@ def maintenance_weekly(target: str) -> DAG:
     flow = Flow(target, "weekly")
     with DAG(
         dag_name("maintenance_weekly", target, settings().targets),
-        schedule=CronTriggerTimetable(settings().maintenance.windows["weekly"].cron, timezone="UTC"),
+        schedule=CronTriggerTimetable(settings().maintenance.cadences(target)["weekly"].cron, timezone="UTC"),
         start_date=datetime(2025, 9, 14, tzinfo=UTC),  # the day of the guide
         catchup=False,
         max_active_runs=8,  # a run that waits for the next window must not hold up that window's own

@@ -189,6 +189,10 @@ def test_several_targets_have_one_calendar_and_one_can_be_shown(run: Run, tmp_pa
     file = tmp_path / "primary.ics"
     done = run(*THREE, "--target", "primary", "--cadence", "weekly", "--ics", str(file), targets=SECOND)
     assert "Target primary" in done.stdout.splitlines()
+    own = SECOND.replace("}}", "}, windows: {weekly: {cron: '0 12 * * 0', length_minutes: 60}}}")
+    listed = run(*THREE, "--all", "--target", "second", "--cadence", "weekly", targets=own).stdout.splitlines()
+    assert "  Sun 2027-01-03 12:00 to 13:00  weekly" in listed
+    assert "  Sun 2027-01-03 03:00" not in "\n".join(listed)
     texts = [str(event["description"]) for event in icalendar.Calendar.from_ical(file.read_bytes()).walk("VEVENT")]
     assert texts
     assert all("DAG: maintenance_weekly__primary" in text.splitlines() for text in texts)

@@ -266,16 +266,25 @@ def test_the_runbook_is_the_docstring(daily: Mapping[str, Any]) -> None:
 
 
 def test_a_second_target_gets_dags_of_its_own(tmp_path: Path) -> None:
-    """The first target's DAG keeps its name when a second target comes; the second's carries a suffix."""
+    """The first target's DAG keeps its name when a second one comes; that one's carry a suffix, at times of its own."""
     config = tmp_path / "config"
     shutil.copytree(ROOT / "config", config)
     file = config / "maintenance.yaml"
-    second = "  staging:\n    title: Staging\n    connections: {functions: f2, read: r2}\n\nledger:"
+    second = (
+        "  staging:\n    title: Staging\n    connections: {functions: f2, read: r2}\n"
+        '    windows: {weekly: {cron: "30 6 * * 0", length_minutes: 60}}\n\nledger:'
+    )
     text = file.read_text()
     assert "\nledger:" in text
     file.write_text(text.replace("\nledger:", second, 1))
     names = {f"maintenance_{cadence}" for cadence in ("daily", "weekly", "monthly")}
-    assert set(look(tmp_path, config)["dags"]) == names | {f"{name}__staging" for name in names}
+    dags = look(tmp_path, config)["dags"]
+    assert set(dags) == names | {f"{name}__staging" for name in names}
+    assert {name: dags[name]["schedule"] for name in ("maintenance_weekly", "maintenance_weekly__staging")} == {
+        "maintenance_weekly": "0 3 * * 0 UTC",
+        "maintenance_weekly__staging": "30 6 * * 0 UTC",
+    }
+    assert dags["maintenance_daily__staging"]["schedule"] == dags["maintenance_daily"]["schedule"]
 
 
 def test_a_metric_that_no_call_brings_fails_the_parse(tmp_path: Path) -> None:

@@ -442,6 +442,25 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "windows.weekly.length_minutes: found 301, yet a window is due on 2028-01-01 at 22:00 and the next one on "
         "2028-01-02 at 03:00 UTC, expected one that is over when the next is due",
     ),
+    "a target's own window that is longer than the time to the next": (
+        MAIN,
+        "    # windows:",
+        '    windows: {daily: {cron: "0 2,3 * * *", length_minutes: 90}}\n    # windows:',
+        "targets.primary.windows.daily.length_minutes: found 90, yet a window is due on 2028-01-01 at 02:00 and the "
+        "next one on 2028-01-01 at 03:00 UTC, expected one that is over when the next is due",
+    ),
+    "a target's own window of a cadence that does not exist": (
+        MAIN,
+        "    # windows:",
+        '    windows: {yearly: {cron: "0 2 1 1 *", length_minutes: 30}}\n    # windows:',
+        "targets.primary.windows.yearly.[key]: found 'yearly': expected 'daily', 'weekly' or 'monthly'",
+    ),
+    "a target's own month in which nobody has the time to sign": (
+        MAIN,
+        "    # windows:",
+        '    windows: {monthly: {cron: "0 2 * * 0#1", length_minutes: 30}}\n    # windows:',
+        "monthly: found 90 minutes to answer, expected less than targets.primary.windows.monthly has (30)",
+    ),
     "no weekly window": (
         MAIN,
         '  weekly: {cron: "0 3 * * 0", length_minutes: 120}',

@@ -50,7 +50,7 @@ def _create(dag_id: str, cadence: str, free: list[DueWindow], now: datetime) -> 
     if why := problem(dag_id, state):
         print(why, file=sys.stderr)
         return 1
-    latest = settings().maintenance.windows[cadence].at_or_before(now)
+    latest = settings().maintenance.cadences(free[0].target)[cadence].at_or_before(now)
     if any(window.due == latest for window in free) and backfills.wait_for_own_run(dag_id, latest):
         print(f"Airflow has made a run for {utc(latest)} itself.")
         free = [window for window in free if window.due != latest]
@@ -88,14 +88,14 @@ def problem(dag_id: str, state: backfills.DagState) -> str:
 
 
 def stretches(windows: Iterable[DueWindow], cadence: str) -> list[list[DueWindow]]:
-    """The windows in their order, cut where one between them is not to be carried out. Oldest stretch first."""
+    """A target's windows in their order, cut where one between them is not to be carried out. Oldest stretch first."""
     return list(_cut(sorted(windows, key=lambda one: one.due), cadence))
 
 
 def _cut(windows: list[DueWindow], cadence: str) -> Iterator[list[DueWindow]]:
-    rhythm, stretch = settings().maintenance.windows[cadence], list[DueWindow]()
+    stretch = list[DueWindow]()
     for window in windows:
-        if stretch and rhythm.after(stretch[-1].due) != window.due:
+        if stretch and settings().maintenance.cadences(window.target)[cadence].after(stretch[-1].due) != window.due:
             yield stretch
             stretch = []
         stretch.append(window)

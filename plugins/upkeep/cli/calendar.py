@@ -24,9 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
     cadences = [name for name in CADENCES if name in (arguments.cadence or CADENCES)]
     freezes = config.maintenance.freezes
     # The proof is of all targets and cadences, whatever is shown: they share their time.
-    proof = prove(
-        dict.fromkeys(config.targets, config.maintenance.windows), freezes, start, _after(start, arguments.years)
-    )
+    targets = {target: config.maintenance.cadences(target) for target in config.targets}
+    proof = prove(targets, freezes, start, _after(start, arguments.years))
     shown = _of_target(proof, config, arguments.target) if arguments.target else proof
     said = text.problems(proof) if arguments.ics == "-" else text.summary(shown, freezes, cadences)
     print(*said, sep="\n", file=sys.stderr if arguments.ics == "-" else sys.stdout)

@@ -210,7 +210,9 @@ class ReportOperator(_End):
 
         if window.kind is windows.WindowKind.MANUAL:
             run: Any = context.get("dag_run")
-            slot = windows.held_slot(settings().maintenance.windows[self.cadence], run and run.logical_date)
+            slot = windows.held_slot(
+                settings().maintenance.cadences(self.target)[self.cadence], run and run.logical_date
+            )
             found = held_slot_finding(slot, end) if slot else None
         else:
             found = lateness_finding(window.due, window.deadline, steps, end)

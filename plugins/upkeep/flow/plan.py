@@ -68,9 +68,10 @@ class PlanOperator(Step):
     def _authority(self, context: Context, window: windows.Window, now: datetime) -> windows.Authority:
         """When it may run. Raises Frozen or Superseded when nothing may be changed then."""
         config = settings().maintenance
+        cadences = config.cadences(self.target)
         run: Any = context["dag_run"]
         allowed = windows.authority(
-            config.windows[self.cadence],
+            cadences[self.cadence],
             window,
             now,
             scheduled=run.run_type == "scheduled",
@@ -79,7 +80,7 @@ class PlanOperator(Step):
         )
         if freeze := windows.freeze_of(config.freezes, window, max(now, allowed.not_before)):
             raise Frozen(f"{freeze.reason} (until {freeze.end:%Y-%m-%d %H:%M} UTC)")
-        monthly = config.windows.get("monthly")
+        monthly = cadences["monthly"]
         if self.cadence == "weekly" and (due := windows.covered_by(monthly, allowed, config.freezes)):
             raise Superseded(f"the monthly window of {due:%Y-%m-%d %H:%M} UTC covers it")
         return allowed

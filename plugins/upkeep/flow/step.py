@@ -44,7 +44,7 @@ class Frozen(NotCollected):
 def window_of(context: Context, target: str, cadence: str) -> windows.Window:
     """The window of a run, worked out from the run and config alone, so that each task finds the same."""
     run: Any = context["dag_run"]
-    rhythm = settings().maintenance.windows[cadence]
+    rhythm = settings().maintenance.cadences(target)[cadence]
     kind = windows.WindowKind.CALENDAR if run.run_type in _CALENDAR else windows.WindowKind.MANUAL
     due = (run.logical_date or run.run_after).astimezone(UTC)
     period = windows.calendar_period if kind is windows.WindowKind.CALENDAR else windows.manual_period
@@ -151,7 +151,7 @@ class Step(BaseOperator):
             raise NotCollected(f"group {group!r} was left out by {window.requested_by}")
         if params["dry_run"]:
             raise NotCollected(f"dry run; would have asked: {self.describe(window)}")
-        later = windows.superseded_by(settings().maintenance.windows[self.cadence], window.due, now)
+        later = windows.superseded_by(settings().maintenance.cadences(self.target)[self.cadence], window.due, now)
         waited = self.after_apply and window.kind is windows.WindowKind.MANUAL
         if later and not self.asks_about_period and not waited:
             raise Superseded(f"looks at the present, and the window of {later:%Y-%m-%d %H:%M} UTC is due by now")

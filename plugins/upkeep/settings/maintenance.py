@@ -64,6 +64,9 @@ class Backups(FrozenModel):
         return value
 
 
+CadenceName = Literal["daily", "weekly", "monthly"]
+
+
 class Target(FrozenModel):
     """One maintained system. Without ``backups``, ``checkout`` or ``storage_bytes`` nothing is known of its backups,
     its packages or its room.
@@ -71,8 +74,9 @@ class Target(FrozenModel):
     ``replicas`` are Connections to its standbys: what is read there counts as use of an index.
 
     ``system_identifier`` pins the server (`python -m upkeep check --print-identity`); without it nothing is changed.
-    ``since`` is from when on its windows are due; without it, from the first window of each cadence. ``heartbeats`` are
-    watchdogs that hear of each calendar window, by cadence.
+    ``since`` is from when on its windows are due; without it, from the first window of each cadence. ``windows`` are
+    those that it has at other times than all targets do. ``heartbeats`` are watchdogs that hear of each calendar
+    window, by cadence.
     """
 
     title: str
@@ -83,7 +87,8 @@ class Target(FrozenModel):
     storage_bytes: int | None = Field(default=None, gt=0, strict=True)
     checkout: Checkout | None = None
     since: AwareDatetime | None = None
-    heartbeats: Mapping[Literal["daily", "weekly", "monthly"], ConnectionId] = Field(default_factory=dict)
+    windows: Mapping[CadenceName, Cadence] = Field(default_factory=dict)
+    heartbeats: Mapping[CadenceName, ConnectionId] = Field(default_factory=dict)
 
 
 class Ledger(FrozenModel):
@@ -216,11 +221,13 @@ class Maintenance(FrozenModel):
     @classmethod
     def _backups_are_verified_in_time(cls, value: Mapping[str, Cadence], info: ValidationInfo) -> Mapping[str, Cadence]:
         # The step takes a minute more; what is told after the window is told too late.
-        longest = 60 * (value["daily"].length_minutes - 1) if "daily" in value else 0
         for name, target in info.data.get("targets", {}).items():
-            if target.backups and target.backups.verify_timeout_seconds > longest:
+            daily = target.windows.get("daily") or value.get("daily")
+            if target.backups and target.backups.verify_timeout_seconds > 60 * (
+                (daily.length_minutes if daily else 1) - 1
+            ):
                 raise ValueError(
-                    f"found daily.length_minutes {value['daily'].length_minutes}, expected a minute more than "
+                    f"found daily.length_minutes {daily and daily.length_minutes}, expected a minute more than "
                     f"targets.{name}.backups.verify_timeout_seconds ({target.backups.verify_timeout_seconds:g})"
                 )
         return value
@@ -260,11 +267,19 @@ class Maintenance(FrozenModel):
         roles = info.data.get("roles", {})
         if unknown := sorted(value.roles - set(roles)):
             raise ValueError(f"found {unknown}, expected names from roles: {sorted(roles)}")
-        length = info.data["windows"]["monthly"].length_minutes if "windows" in info.data else 24 * 60
-        if (longest := max(value.sign_on_minutes, value.attest_minutes)) >= length:
-            # Silence would push the plan out of the window.
-            raise ValueError(f"found {longest} minutes to answer, expected less than windows.monthly has ({length})")
+        own = {f"targets.{name}.": target.windows for name, target in info.data.get("targets", {}).items()}
+        for of, windows in {"": info.data.get("windows", {}), **own}.items():
+            length = windows["monthly"].length_minutes if "monthly" in windows else 24 * 60
+            if (longest := max(value.sign_on_minutes, value.attest_minutes)) >= length:
+                # Silence would push the plan out of the window.
+                raise ValueError(
+                    f"found {longest} minutes to answer, expected less than {of}windows.monthly has ({length})"
+                )
         return value
+
+    def cadences(self, target: str) -> Mapping[str, Cadence]:
+        """The windows of a target: its own, and those of all targets where it has none."""
+        return dict(self.windows) | {str(name): own for name, own in self.targets[target].windows.items()}
 
     def holders(self, role: str) -> frozenset[str]:
         """The people who hold a role now, deputies among them."""

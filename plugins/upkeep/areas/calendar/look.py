@@ -86,9 +86,9 @@ def _missed(target: str, cadence: str, missed: list[DueWindow], config: Settings
 
 def _silent(target: str, standing: tuple[DueWindow, ...], config: Settings, now: datetime) -> Iterator[Finding]:
     """Other targets that cannot say it themselves: their last daily window was missed."""
-    daily = config.maintenance.windows["daily"]
-    latest = daily.at_or_before(now - daily.length)
     for other in config.targets:
+        daily = config.maintenance.cadences(other)["daily"]
+        latest = daily.at_or_before(now - daily.length)
         missed = [
             window.due
             for window in standing

@@ -45,7 +45,7 @@ def rhythms(maintenance: Maintenance) -> dict[tuple[str, str], Rhythm]:
     return {
         (target, name): Rhythm(cadence, name in CHANGING, cadence.length + answer * (name in CHANGING))
         for target in maintenance.targets
-        for name, cadence in maintenance.windows.items()
+        for name, cadence in maintenance.cadences(target).items()
     }
 
 
