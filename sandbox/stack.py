@@ -184,6 +184,7 @@ def _airflow(sandbox: Sandbox) -> dict[str, str]:
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__EXECUTOR": "LocalExecutor",
         "CORE__PARALLELISM": "8",
+        "CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "1",  # config that changes is seen at once, not after half a minute
         "CORE__FERNET_KEY": sandbox.fernet_key,
         "CORE__EXECUTION_API_SERVER_URL": f"{sandbox.url}/execution/",
         "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in USERS.items()),

@@ -92,7 +92,7 @@ def test_for_the_next_window_waits_and_the_scheduled_run_repeats_nothing(weekly:
     That run comes although people wanted its date: over REST they are refused, from a shell their run is failed at its
     start, and the slot stays free.
     """
-    opens = (datetime.now(UTC) + timedelta(seconds=180)).replace(second=0, microsecond=0)
+    opens = (datetime.now(UTC) + timedelta(seconds=150)).replace(second=0, microsecond=0)
 
     def soon(config: dict[str, Any]) -> None:
         config["windows"]["weekly"] = {"cron": f"{opens.minute} {opens.hour} * * *", "length_minutes": 30}
