@@ -217,10 +217,13 @@ def test_five_missed_windows_are_five_rows_and_one_mutation(weekly: Attacks) -> 
     windows = weekly.running.ledger("SELECT due FROM upkeep.windows WHERE cadence = 'weekly' AND due = ANY(%s)", dues)
     assert sorted(found for (found,) in windows) == sorted(dues)
     assert [weekly.plans(one) for one in runs] == [1, 0, 0, 0, 0]
+    for one in older:
+        told = {step["step"]: step["state"] for step in weekly.report(one)["steps"]}
+        assert (told["evidence.optimisation.dead_rows"], told["plan"], told["apply"]) == ("superseded",) * 3
+        assert "failed" not in told.values()
     assert weekly.plan(newest)["requested_by"] == "dora"
     assert {outcome for _, _, outcome in weekly.receipts(newest)} == {"done"}
     assert [weekly.vacuumed(table) for table in TABLES] == [1, 1]
-    assert older
 
 
 def test_silence_is_told_twice_and_is_no_answer(silent: tuple[Attacks, str]) -> None:

@@ -60,8 +60,9 @@ class _End(BaseOperator):
 class OpenWindowOperator(_End):
     """Write the window's row: due, deadline, period, who asked. The first one of its cadence begins the calendar.
 
-    Steps that are not to run (their group was left out, a dry run, a superseded window) end here with their reason in
-    the ledger: a process each would only say the same.
+    Looks that wait for nothing else and are not to run (their group was left out, a dry run, a superseded window) end
+    here with their reason in the ledger: a process each would only say the same. Later steps wait for their turn, for
+    what stands behind a skipped one begins at once.
     """
 
     def execute(self, context: Context) -> None:
@@ -86,13 +87,13 @@ class OpenWindowOperator(_End):
             raise DownstreamTasksSkipped(tasks=[record.step for record in idle])  # type: ignore[no-untyped-call]
 
     def _idle(self, context: Context, window: windows.Window, now: datetime) -> list[StepRecord]:
-        """Of each step that has a reason not to look, what it would have written itself."""
+        """Of each first look that has a reason not to, what it would have written itself."""
         from upkeep.core.findings import NotCollected
         from upkeep.ledger.write import StepRecord
 
         idle = []
         for task in self.dag.tasks:
-            if isinstance(task, Step):
+            if isinstance(task, Step) and task.upstream_task_ids == {self.task_id}:
                 try:
                     task.may_run(context, window, now)
                 except NotCollected as why:
