@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, expect
 
 from tests.e2e.attacks import Attacks
 from tests.e2e.conftest import Running, anonymous
+from tests.e2e.test_browser import SLOW, keep, login
 from tests.e2e.weekly import DAG, RUNS
 from upkeep.core.windows import When
 
@@ -165,8 +167,34 @@ def test_a_freeze_leaves_the_evidence_and_changes_nothing(weekly: Attacks) -> No
     assert [weekly.vacuumed(table) for table in TABLES] == [0, 0]
 
 
-def test_five_missed_windows_are_five_rows_and_one_mutation(weekly: Attacks) -> None:
-    """Backfilled over REST: every window has its row, only the newest asks, and what is approved runs once.
+def backfill_in_the_form(browser: Browser, running: Running, start: datetime, end: datetime) -> None:
+    """Airflow's own form, as dora fills it in: these dates, the DAG still paused."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(SLOW)
+    login(page, running, "dora")
+    page.goto(f"{running.sandbox.url}/dags/{DAG}")
+    page.get_by_role("button", name="Trigger").first.click()
+    form = page.get_by_role("dialog")
+    form.get_by_text("Backfill", exact=True).click()
+    for moment in (start, end):
+        form.get_by_text("Select date and time").first.click()
+        page.get_by_placeholder("YYYY/MM/DD").last.fill(f"{moment:%Y/%m/%d}")
+        page.get_by_placeholder("HH:mm").last.fill(f"{moment:%H:%M}")
+        page.keyboard.press("Enter")
+        form.get_by_text("Date Range").click()
+    expect(form.get_by_text("5 runs will be triggered.")).to_be_visible()
+    form.get_by_text(
+        f"Unpause {DAG} on trigger"
+    ).click()  # with it Airflow's own run and the backfill's end the scheduler
+    form.locator("input[name=max_active_runs]").fill("5")
+    keep(page, "backfill")
+    form.get_by_role("button", name="Run Backfill").click()
+    expect(page.get_by_text("Backfill generated")).to_be_visible()
+    page.close()
+
+
+def test_five_missed_windows_are_five_rows_and_one_mutation(weekly: Attacks, browser: Browser) -> None:
+    """Backfilled in Airflow's form: every window has its row, only the newest asks, and what is approved runs once.
 
     The command line lists what is missed, refuses a paused DAG, and has a sixth window's run made when it is one.
     """
@@ -192,8 +220,7 @@ def test_five_missed_windows_are_five_rows_and_one_mutation(weekly: Attacks) -> 
             assert f"{DAG}: found it paused, expected it unpaused" in refused.stderr
             body = {"dag_id": DAG, "from_date": dues[-1].isoformat(), "to_date": due.isoformat(), "dag_run_conf": {}}
             weekly.backfills({**body, "reprocess_behavior": "none"}, dues)
-            made = weekly.request("dora", "POST", "/api/v2/backfills", json={**body, "reprocess_behavior": "none"})
-            assert made.status_code == 200, made.text
+            backfill_in_the_form(browser, weekly.running, dues[-1], due)
             runs = [f"backfill__{one.isoformat()}" for one in dues]
             weekly.runs += runs
             weekly.pause(False)
