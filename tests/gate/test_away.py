@@ -8,9 +8,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.stages.ledger import Ledger, create, drawn, upgrade
+from tests.stages.ledger import CLOCKS, Ledger, create, drawn, upgrade
 from tests.stages.sessions import until
 from tests.stages.stage import Go, Stage, changed, states
+from upkeep.gate.apply.ledger_session import LedgerSession
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "immediate"])
@@ -115,3 +116,20 @@ def test_without_a_ledger_nothing_runs(stage: Stage, port: int) -> None:
     outcome = stage.apply(stored, config=config, connectors=stage.connectors(ledger=nowhere))["kept"]
     assert outcome.state == "not done"
     assert stage.vacuums() == {"kept": 0}
+
+
+def test_a_ledger_that_comes_back_within_the_patience_is_asked_again(stage: Stage) -> None:
+    """Asked until it answers; without patience the first refusal is what is raised."""
+    refusals = [psycopg.OperationalError("away"), psycopg.OperationalError("away")]
+
+    def connect() -> Any:
+        if refusals:
+            raise refusals.pop()
+        return psycopg.connect(stage.ledger.dsn("tasks"))
+
+    with LedgerSession(connect, CLOCKS, 0.0) as ledger, pytest.raises(psycopg.OperationalError, match="away"):
+        ledger.with_retry(lambda session: session.row("SELECT 1 AS one"))
+    assert len(refusals) == 1
+    with LedgerSession(connect, CLOCKS, 60.0) as ledger:
+        assert ledger.with_retry(lambda session: session.row("SELECT 1 AS one")) == {"one": 1}
+    assert refusals == []
