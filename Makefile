@@ -3,8 +3,8 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 # Where it is set, each of Airflow's processes would compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
-# How many processes share the tests that start no Airflow: all cores but one, which those on Airflow take.
-PROCESSES ?= $(shell cores=$$(nproc); echo $$((cores > 2 ? cores - 1 : 1)))
+# How many processes share the tests that start no Airflow. Those on Airflow run beside them, and mostly wait.
+PROCESSES ?= $(shell nproc)
 # Where a run of the tests says which of them passed.
 PASSED := .test/passed
 
