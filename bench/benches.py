@@ -24,6 +24,7 @@ from bench.measure import Result
 
 BENCHES: dict[str, Callable[[], Result]] = {
     "parse": parse.run,
+    "parse_targets": parse.targets,
     "window": window.run,
     "collection": collection.run,
     "load": load.run,

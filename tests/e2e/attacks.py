@@ -210,7 +210,7 @@ class Attacks(Weekly):
         self.running.wait(known)
 
     def backfills(self, body: dict[str, Any], dues: list[datetime]) -> None:
-        """Wait until a backfill would make exactly these runs: Airflow writes a DAG anew every 30 seconds at most."""
+        """Wait until a backfill would make exactly these runs: Airflow writes a DAG anew when it has read its file."""
 
         def known() -> bool:
             self.parse()

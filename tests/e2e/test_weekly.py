@@ -94,7 +94,7 @@ def test_for_the_next_window_waits_and_the_scheduled_run_repeats_nothing(weekly:
     That run comes although people wanted its date: over REST they are refused, from a shell their run is failed at its
     start, and the slot stays free.
     """
-    opens = (datetime.now(UTC) + timedelta(seconds=150)).replace(second=0, microsecond=0)
+    opens = (datetime.now(UTC) + timedelta(seconds=180)).replace(second=0, microsecond=0)
 
     def soon(config: dict[str, Any]) -> None:
         config["windows"]["weekly"] = {"cron": f"{opens.minute} {opens.hour} * * *", "length_minutes": 30}
@@ -182,14 +182,14 @@ def backfill_in_the_form(browser: Browser, running: Running, start: datetime, en
         page.get_by_placeholder("HH:mm").last.fill(f"{moment:%H:%M}")
         page.keyboard.press("Enter")
         form.get_by_text("Date Range").click()
-    expect(form.get_by_text("5 runs will be triggered.")).to_be_visible()
+    expect(form.get_by_text("5 runs will be triggered.")).to_be_visible(timeout=SLOW)
     form.get_by_text(
         f"Unpause {DAG} on trigger"
     ).click()  # with it Airflow's own run and the backfill's end the scheduler
     form.locator("input[name=max_active_runs]").fill("5")
     keep(page, "backfill")
     form.get_by_role("button", name="Run Backfill").click()
-    expect(page.get_by_text("Backfill generated")).to_be_visible()
+    expect(page.get_by_text("Backfill generated")).to_be_visible(timeout=SLOW)
     page.close()
 
 

@@ -461,6 +461,13 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         '    windows: {monthly: {cron: "0 2 * * 0#1", length_minutes: 30}}\n    # windows:',
         "monthly: found 90 minutes to answer, expected less than targets.primary.windows.monthly has (30)",
     ),
+    "a target's own daily window that ends before its backup is verified": (
+        MAIN,
+        "    # windows:",
+        '    backups: {base: /b, wal: /w}\n    windows: {daily: {cron: "0 2 * * *", length_minutes: 15}}\n    #',
+        "windows: found targets.primary.windows.daily.length_minutes 15, expected a minute more than "
+        "targets.primary.backups.verify_timeout_seconds (900)",
+    ),
     "no weekly window": (
         MAIN,
         '  weekly: {cron: "0 3 * * 0", length_minutes: 120}',

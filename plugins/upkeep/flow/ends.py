@@ -20,6 +20,7 @@ from upkeep.flow.report_data.steps import samples, step_result, task_states
 from upkeep.flow.runs import run_of
 from upkeep.flow.step import Step, window_of
 from upkeep.flow.urls import run_url
+from upkeep.settings.base import ConfigError
 from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
@@ -87,18 +88,25 @@ class OpenWindowOperator(_End):
             raise DownstreamTasksSkipped(tasks=[record.step for record in idle])  # type: ignore[no-untyped-call]
 
     def _idle(self, context: Context, window: windows.Window, now: datetime) -> list[StepRecord]:
-        """Of each first look that has a reason not to, what it would have written itself."""
+        """Of each first look that has a reason not to, what it would have written itself.
+
+        One that has run already stays as it is, though this task is cleared alone much later.
+        """
         from upkeep.core.findings import NotCollected
         from upkeep.ledger.write import StepRecord
 
-        idle = []
-        for task in self.dag.tasks:
-            if isinstance(task, Step) and task.upstream_task_ids == {self.task_id}:
-                try:
-                    task.may_run(context, window, now)
-                except NotCollected as why:
-                    tried = context["ti"].try_number
-                    idle.append(StepRecord(task.task_id, why.state, str(why), task.source, now, tried))
+        first = [task for task in self.dag.tasks if isinstance(task, Step) and task.upstream_task_ids == {self.task_id}]
+        states, idle = task_states(context, [task.task_id for task in first]), []
+        for task in first:
+            if states[task.task_id] not in (None, "skipped"):
+                continue
+            try:
+                task.may_run(context, window, now)
+            except NotCollected as why:
+                tried = context["ti"].try_number
+                idle.append(StepRecord(task.task_id, why.state, str(why), task.source, now, tried))
+            except (ConfigError, LookupError, ValueError):
+                continue  # it will say so itself
         return idle
 
 

@@ -79,7 +79,8 @@ class PlanOperator(Step):
             closed_response=timedelta(minutes=config.approval.closed_response_minutes),
         )
         if freeze := windows.freeze_of(config.freezes, window, max(now, allowed.not_before)):
-            raise Frozen(f"{freeze.reason} (until {freeze.end:%Y-%m-%d %H:%M} UTC)")
+            over = ", and the window was due in it" if freeze.end <= now else ""
+            raise Frozen(f"{freeze.reason} (until {freeze.end:%Y-%m-%d %H:%M} UTC{over})")
         monthly = cadences["monthly"]
         if self.cadence == "weekly" and (due := windows.covered_by(monthly, allowed, config.freezes)):
             raise Superseded(f"the monthly window of {due:%Y-%m-%d %H:%M} UTC covers it")

@@ -89,7 +89,10 @@ class Indexes(FrozenModel):
 
 
 class Freeze(FrozenModel):
-    """A time in which nothing is changed: [start, end). Evidence is still collected."""
+    """A time in which nothing is changed, nor by a calendar's window that is due in it: [start, end).
+
+    Evidence is still collected.
+    """
 
     start: datetime
     end: datetime

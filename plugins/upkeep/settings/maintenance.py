@@ -222,12 +222,12 @@ class Maintenance(FrozenModel):
     def _backups_are_verified_in_time(cls, value: Mapping[str, Cadence], info: ValidationInfo) -> Mapping[str, Cadence]:
         # The step takes a minute more; what is told after the window is told too late.
         for name, target in info.data.get("targets", {}).items():
+            of = f"targets.{name}.windows." if "daily" in target.windows else ""
             daily = target.windows.get("daily") or value.get("daily")
-            if target.backups and target.backups.verify_timeout_seconds > 60 * (
-                (daily.length_minutes if daily else 1) - 1
-            ):
+            length = daily.length_minutes if daily else 1
+            if target.backups and target.backups.verify_timeout_seconds > 60 * (length - 1):
                 raise ValueError(
-                    f"found daily.length_minutes {daily and daily.length_minutes}, expected a minute more than "
+                    f"found {of}daily.length_minutes {length}, expected a minute more than "
                     f"targets.{name}.backups.verify_timeout_seconds ({target.backups.verify_timeout_seconds:g})"
                 )
         return value

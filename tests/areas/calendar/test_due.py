@@ -103,6 +103,15 @@ def test_a_missed_window_becomes_late_or_waived_and_nothing_else() -> None:
     assert judged(missed, WEEKLY, beside(waived="Ann: moved"), late).state is State.WAIVED
 
 
+def test_a_freeze_that_is_written_down_after_a_miss_leaves_the_ways_out_of_it() -> None:
+    """Carried out late or waived it has its end all the same."""
+    missed = judged(WINDOW, WEEKLY, beside(), DUE + 3 * HOUR)
+    late = DUE + WEEK + HOUR
+    ended = {State.LATE: beside(ran(WEEK, WEEK + HOUR), freezes=(HOLIDAYS,))}
+    ended[State.WAIVED] = beside(freezes=(HOLIDAYS,), waived="Ann: moved")
+    assert [judged(missed, WEEKLY, there, late).state for there in ended.values()] == list(ended)
+
+
 def test_windows_come_from_the_calendar_without_any_run() -> None:
     """Paused over three Sundays: three rows, each missed; looked through again, none comes twice."""
     since = DUE - HOUR

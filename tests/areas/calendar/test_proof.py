@@ -156,6 +156,15 @@ def test_a_weekly_window_that_never_has_its_own_changes_is_refused() -> None:
         "does its changes, first on 2027-01-03 03:00 UTC, expected weekly windows that have changes of their own"
     ]
     assert proof(monthly=("0 2 * * 0", 60), years=1).problems == ()  # over when the weekly one is due
+    one = freeze(SUNDAY, SUNDAY + 2.5 * HOUR)  # a month that is frozen once makes it no better
+    assert [each.setting for each in proof(one, monthly=("0 2 * * 0", 61), years=1).problems] == ["windows.weekly.cron"]
+
+
+def test_a_problem_of_one_targets_own_windows_names_it() -> None:
+    """The other's are the shared ones, which fit."""
+    own = {**SHIPPED, "monthly": Cadence(cron="0 2 * * 0", length_minutes=120)}
+    made = prove({"a": SHIPPED, "b": own}, (), START, END)
+    assert [each.setting for each in made.problems] == ["windows.weekly.cron of b"]
 
 
 def test_two_plans_on_one_day_are_told() -> None:

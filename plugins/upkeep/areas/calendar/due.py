@@ -119,7 +119,7 @@ def judged(window: DueWindow, rhythm: Rhythm, beside: Beside, now: datetime) -> 
     if window.state in SETTLED:
         return window
     state, reason = _state(window, rhythm, beside, now)
-    if window.state is State.MISSED and state in (State.DUE, State.OPEN, State.MISSED, State.FROZEN):
+    if window.state is State.MISSED and state in (State.DUE, State.OPEN, State.MISSED):
         # Missed is missed until a run of its own has written a report, or people waive it.
         return replace(window, reason=reason) if state is State.OPEN else window
     return replace(window, state=state, reason=reason)
@@ -127,7 +127,8 @@ def judged(window: DueWindow, rhythm: Rhythm, beside: Beside, now: datetime) -> 
 
 def _state(window: DueWindow, rhythm: Rhythm, beside: Beside, now: datetime) -> tuple[State, str]:
     run, over = beside.runs.get(window.slot), now >= window.deadline
-    freeze = frozen(beside.freezes, window.due) if rhythm.changes else None
+    # A freeze that is written down afterwards does not undo a miss.
+    freeze = frozen(beside.freezes, window.due) if rhythm.changes and window.state is not State.MISSED else None
     if freeze and (over or (run and run.closed_at)):
         seen = "its run collected evidence" if run and run.closed_at else "no run collected evidence"
         return State.FROZEN, f"{freeze.reason} (until {utc(freeze.end)}); {seen}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from upkeep.areas.calendar.occurrences import Occurrence, occurrences
@@ -105,7 +105,11 @@ def prove(
         _calendar(tuple(names), cadences, freezes, start, end) for cadences, names in _alike(targets).values()
     )
     queue, crowded = _queue(calendars)
-    problems = [problem for each in calendars for problem in (*_unresolved(each), *_never_alone(each))]
+    problems = [
+        replace(problem, setting=f"{problem.setting} of {', '.join(each.targets)}") if len(calendars) > 1 else problem
+        for each in calendars
+        for problem in (*_unresolved(each), *_never_alone(each))
+    ]
     return Proof(start, end, calendars, queue, (*problems, *crowded))
 
 
@@ -169,7 +173,8 @@ def _is_resolved(overlap: Overlap) -> bool:
 def _never_alone(found: Calendar) -> Iterator[Problem]:
     """A weekly window that is within a monthly one each time never changes anything itself."""
     weekly = found.of("weekly")
-    if weekly and all(each.covered_by for each in weekly):
+    within = {id(each) for one in found.overlaps_of("weekly", "monthly") for each in (one.earlier, one.later)}
+    if weekly and all(each.covered_by or id(each) in within for each in weekly):
         yield Problem(
             "windows.weekly.cron",
             f"{found.cadences['weekly'].cron!r}, each of whose {len(weekly)} windows overlaps a monthly one "
