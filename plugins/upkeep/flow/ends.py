@@ -74,7 +74,7 @@ class OpenWindowOperator(_End):
 
         now = datetime.now(UTC)
         window = window_of(context, self.target, self.cadence)
-        idle = self._idle(context, window, now)
+        idle = self.idle(context, window, now)
         with self.ledger() as session:
             number = open_window(session, window)
             counted_since(session, settings().maintenance, self.target, self.cadence, now)
@@ -87,7 +87,7 @@ class OpenWindowOperator(_End):
         if idle:
             raise DownstreamTasksSkipped(tasks=[record.step for record in idle])  # type: ignore[no-untyped-call]
 
-    def _idle(self, context: Context, window: windows.Window, now: datetime) -> list[StepRecord]:
+    def idle(self, context: Context, window: windows.Window, now: datetime) -> list[StepRecord]:
         """Of each first look that has a reason not to, what it would have written itself.
 
         One that has run already stays as it is, though this task is cleared alone much later.
