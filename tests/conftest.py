@@ -75,6 +75,8 @@ def _hash_cheaply(superuser: psycopg.Connection, cluster: postgres.Cluster) -> N
 def cluster(new_cluster: Callable[[], postgres.Cluster]) -> Iterator[postgres.Cluster]:
     """The session's started cluster; a test that harms the server makes one of its own with `new_cluster`."""
     one = new_cluster()
+    with (one.directory() / "postgresql.conf").open("a") as settings:
+        settings.write("pg_stat_statements.max = 50000\n")  # at 5,000 the tests' own statements push each other out
     server = one.start()
     with psycopg.connect(one.dsn("postgres"), autocommit=True) as superuser:
         # A snapshot of autovacuum keeps rows that a test's VACUUM is to take away. It stays on, and does not come.
