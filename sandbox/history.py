@@ -68,12 +68,13 @@ def write() -> int:
 
 def reconstruct(target: str, connect: Connect, config: Maintenance, now: datetime) -> int:
     """Write what is missing of the last ``DAYS`` windows but the newest one, which is Airflow's; returns how many."""
-    dues = _dues(config.cadences("primary")["daily"], now)
+    daily = config.cadences("primary")["daily"]
+    dues = _dues(daily, now)
     sizes = _sizes(target, dues)
     added = 0
     with Target.open(target) as platform, database.session(connect, config.sql, read_only=False) as session:
         for number, due in enumerate(dues):
-            window = _window(config.cadences("primary")["daily"], due)
+            window = _window(daily, due)
             if _known(session, window):
                 continue
             open_window(session, window)

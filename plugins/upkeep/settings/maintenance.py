@@ -25,6 +25,8 @@ from upkeep.settings.signing import Signing
 from upkeep.settings.trends import Capacity, Trends
 from upkeep.settings.values import Folder, Identifier
 
+CadenceName = Literal["daily", "weekly", "monthly"]
+
 
 class TargetConnections(FrozenModel):
     """Airflow Connections of one target, by capability."""
@@ -62,9 +64,6 @@ class Backups(FrozenModel):
         if value < info.data.get("max_age_hours", 0):
             raise ValueError(f"found {value:g}, expected at least max_age_hours ({info.data['max_age_hours']:g})")
         return value
-
-
-CadenceName = Literal["daily", "weekly", "monthly"]
 
 
 class Target(FrozenModel):
@@ -223,8 +222,7 @@ class Maintenance(FrozenModel):
         # The step takes a minute more; what is told after the window is told too late.
         for name, target in info.data.get("targets", {}).items():
             of = f"targets.{name}.windows." if "daily" in target.windows else ""
-            daily = target.windows.get("daily") or value.get("daily")
-            length = daily.length_minutes if daily else 1
+            length = (target.windows.get("daily") or value["daily"]).length_minutes
             if target.backups and target.backups.verify_timeout_seconds > 60 * (length - 1):
                 raise ValueError(
                     f"found {of}daily.length_minutes {length}, expected a minute more than "
@@ -270,10 +268,10 @@ class Maintenance(FrozenModel):
         own = {f"targets.{name}.": target.windows for name, target in info.data.get("targets", {}).items()}
         for of, windows in {"": info.data.get("windows", {}), **own}.items():
             length = windows["monthly"].length_minutes if "monthly" in windows else 24 * 60
-            if (longest := max(value.sign_on_minutes, value.attest_minutes)) >= length:
+            if (most := max(value.sign_on_minutes, value.attest_minutes)) >= length:
                 # Silence would push the plan out of the window.
                 raise ValueError(
-                    f"found {longest} minutes to answer, expected less than {of}windows.monthly has ({length})"
+                    f"found {most} minutes to answer, expected less than {of}windows.monthly has ({length})"
                 )
         return value
 

@@ -173,8 +173,8 @@ def _is_resolved(overlap: Overlap) -> bool:
 def _never_alone(found: Calendar) -> Iterator[Problem]:
     """A weekly window that is within a monthly one each time never changes anything itself."""
     weekly = found.of("weekly")
-    within = {id(each) for one in found.overlaps_of("weekly", "monthly") for each in (one.earlier, one.later)}
-    if weekly and all(each.covered_by or id(each) in within for each in weekly):
+    within = {each for one in found.overlaps_of("weekly", "monthly") for each in (one.earlier, one.later)}
+    if weekly and all(each.covered_by or each in within for each in weekly):
         yield Problem(
             "windows.weekly.cron",
             f"{found.cadences['weekly'].cron!r}, each of whose {len(weekly)} windows overlaps a monthly one "
