@@ -129,7 +129,10 @@ class Copies:
 
 def _pytest(copy: Path, tests: Sequence[str], patience: float | None) -> Ran:
     options = ["-x", "-rfE", "--tb=no", "-p", "no:cacheprovider", f"--basetemp={copy.parent / 't'}"]
-    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}  # a fault may keep the file's size and second
+    environment = os.environ | {
+        "PYTHONDONTWRITEBYTECODE": "1",  # a fault may keep the file's size and second
+        "PYTHONPATH": f"{copy / 'plugins'}:{copy}",  # processes that a test starts have the fault too
+    }
     began = time.monotonic()
     with (copy.parent / "log").open("w+") as log:
         argv = [sys.executable, "-m", "pytest", *options, *tests]
