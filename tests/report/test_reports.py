@@ -308,7 +308,7 @@ def test_the_json_has_its_documented_shape() -> None:
     assert set(document) == {
         *("schema_version", "level", "headline", "counts", "target", "window", "run", "incident_document"),
         *("findings", "steps", "samples", "do_first", "previous", "gone", "not_looked_at", "history", "checklist"),
-        *("gate", "looks", "thresholds", "signing", "exceptions"),
+        *("gate", "looks", "thresholds", "signing", "exceptions", "stories"),
     }
     assert document["schema_version"] == 1
     assert document["counts"] == {"critical": 1, "unknown": 0, "warning": 0, "advisory": 0, "ok": 0}

@@ -29,7 +29,8 @@ def to_json(report: Report) -> dict[str, Any]:
     comes from), ``findings`` [{key, level, subject, detail, expected, remedy, guide, metadata, since (null: ok, or not
     recorded), new, was (its other level before, or null), step, source, log_url}],
     ``steps`` [{step, group, title, state, reason, started, ended, source, digest, log_url,
-    findings: n}], ``samples`` [{metric, subject, value, unit}], ``previous`` (due of the window before, or null),
+    findings: n}], ``stories`` (what is not ok, by cause) [{key, cause, level, remedy, findings [key]}], ``samples``
+    [{metric, subject, value, unit}], ``previous`` (due of the window before, or null),
     ``gone`` [{step, due, key, level, subject, detail, now (level, null: no longer there)}], ``not_looked_at`` [the same
     without now], ``history`` [{metric, title, guide, unit, ok, warning, critical, windows: [{due, kind, value (null: no
     sample)}]}] (ok, warning and critical are null where nothing judges it), ``checklist`` [{guide, title, state,
@@ -54,6 +55,10 @@ def to_json(report: Report) -> dict[str, Any]:
         "thresholds": report.thresholds,
         "findings": _findings(report),
         "steps": [{**_take(s, step), "findings": len(report.findings_of(s))} for s in report.steps],
+        "stories": [
+            {**_take(story, "key cause level remedy"), "findings": [finding.key for finding in story.findings]}
+            for story in report.stories
+        ],
         "samples": [_take(sample, "metric subject value unit") for sample in report.samples],
         "previous": report.previous,
         "gone": [{**_earlier(was), "now": now and now.level} for was, now in changes.gone],

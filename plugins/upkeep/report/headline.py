@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from upkeep.core.findings import Finding, Level, tally
+from upkeep.core.stories import Story
 from upkeep.core.units import brief, count, span, utc
 from upkeep.report import gate
-from upkeep.report.model import APPLY_STEP, FROZEN, RAN, SUPERSEDED, Report, StepResult
+from upkeep.report.model import APPLY_STEP, FROZEN, RAN, SUPERSEDED, Report, StepResult, stories_of
 
 #: A window's first step may begin so long after it is due: the scheduler's own pace and a busy worker.
 START_TOLERANCE = timedelta(minutes=5)
@@ -45,29 +46,36 @@ def _later(reason: str) -> str:
 
 
 def _findings(report: Report) -> str:
-    """The findings by level, the worst one spelled out; what apply found has been said with the plan."""
+    """The findings by level, the worst cause spelled out; what apply found has been said with the plan."""
     total, ran = len(report.findings), sum(step.state == RAN for step in report.steps)
     told = bool(report.gate and report.gate.actions)
-    others = [finding for finding, step in report.placed if not (told and step.step == APPLY_STEP)]
-    bad = tally([finding.level for finding in others if finding.level is not Level.OK])
+    others = [(finding, step) for finding, step in report.placed if not (told and step.step == APPLY_STEP)]
+    amiss = [finding.level for finding, _ in others if finding.level is not Level.OK]
+    causes = stories_of(others)
     if not ran:
         sentence = f"nothing was collected: none of {count(len(report.steps), 'step')} ran"
     elif total == len(report.own):
         sentence = f"nothing was judged: {count(ran, 'step')} ran without a finding"
-    elif not bad:
+    elif not amiss:
         sentence = f"{count(len(others), 'other finding' if told else 'finding')}, all ok"
     else:
-        sentence = f"{bad} of {count(len(others), 'other finding' if told else 'finding')}"
+        sentence = f"{tally(amiss)} of {count(len(others), 'other finding' if told else 'finding')}"
+        sentence += f", from {count(len(causes), 'cause')}" if len(causes) < len(amiss) else ""
     superseded = sum(step.state == SUPERSEDED for step in report.steps)
     if superseded:
         sentence += f", {count(superseded, 'step')} superseded"
-    if bad and not (told and others[0].level is Level.ADVISORY):
-        sentence += f" — {brief(f'{others[0].subject}: {others[0].detail}', 90)}"
+    if amiss and not (told and causes[0].level is Level.ADVISORY):
+        sentence += f" — {brief(_words(causes[0]), 90)}"
     return sentence
 
 
+def _words(story: Story) -> str:
+    first = story.findings[0]
+    return story.cause if story.grouped else f"{first.subject}: {first.detail}"
+
+
 def do_first(report: Report) -> str:
-    """What to do before anything else, in a line or two: the worst finding's remedy. Empty when nothing is amiss."""
+    """What to do before anything else, in a line or two: the remedy of the worst cause. Empty when nothing is amiss."""
     first = report.findings[0] if report.findings else None
     if report.superseded:
         return ""
@@ -77,7 +85,8 @@ def do_first(report: Report) -> str:
         return ""
     if report.gate and report.placed[0][1].step == APPLY_STEP and (todo := gate.next_step(report.gate)):
         return brief(todo, 160)
-    return brief(first.remedy or f"Look at “{first.subject}” below.", 160)
+    story = report.stories[0]
+    return brief(story.remedy or f"Look at “{story.cause}” below.", 160)
 
 
 def verdict(report: Report, red_on: Collection[Level]) -> tuple[bool, str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
 from upkeep.core.findings import Bands, Finding, Level, Sample, worst
+from upkeep.core.stories import Seen, Story, stories
 from upkeep.ledger.acknowledgements import OpenException
 from upkeep.report.gate import Gate
 from upkeep.report.signatures import WindowSignatures
+from upkeep.wires.functions.contract import FUNCTIONS
 
 #: States of a step. Any state but the first three leaves evidence missing and so makes an UNKNOWN finding.
 RAN, SUPERSEDED, FROZEN, FAILED, NOT_COLLECTED = "ran", "superseded", "frozen", "failed", "not collected"
@@ -191,6 +193,11 @@ class Report:
         """All findings, worst first, then by key."""
         return tuple(finding for finding, _ in self.placed)
 
+    @cached_property
+    def stories(self) -> tuple[Story, ...]:
+        """What is not ok, by cause."""
+        return stories_of(self.placed)
+
     def since_of(self, finding: Finding) -> datetime | None:
         """Since when it has not been ok; None when it is ok, or nobody recorded it."""
         return None if finding.level is Level.OK else self.since.get(finding.key)
@@ -238,6 +245,11 @@ class Report:
             return self.last_due
         dues = (point.due for history in self.history for point in history.points if point.due < self.due)
         return max(dues, default=self.last_due)
+
+
+def stories_of(placed: Iterable[tuple[Finding, StepResult]]) -> tuple[Story, ...]:
+    """The findings by cause."""
+    return stories([Seen(finding, step.source) for finding, step in placed], FUNCTIONS)
 
 
 def missing_key(step: StepResult) -> str:

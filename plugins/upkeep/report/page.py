@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from markupsafe import Markup, escape
 
 from upkeep.core import units
 from upkeep.core.findings import Finding, Level
+from upkeep.core.stories import Story
 from upkeep.core.text import visible
 from upkeep.report.again import pairs as looked_twice
 from upkeep.report.baselines import baseline_plots as drawn_baselines
@@ -45,13 +47,16 @@ _TITLES = {"daily": "Six metrics", "weekly": "Week against week", "monthly": "Mo
 
 def to_html(report: Report) -> str:
     """One self-contained page without scripts; ``dashboard`` serves it under a sandboxing CSP."""
+    changes = compare(report)
     css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))  # noqa: S704  # our own file
     return _page().render(
         report=report,
         headline=headline(report),
         do_first=do_first(report),
+        stories=_stories(report),
         groups=_groups(report),
-        changes=compare(report),
+        new=_new(report, changes.new),
+        changes=changes,
         was={key: earlier.level for key, earlier in before(report).items()},
         checklist=checklist(report),
         plots=[plot(history) for history in report.history],
@@ -73,6 +78,37 @@ def to_html(report: Report) -> str:
     )
 
 
+class _Story(NamedTuple):
+    """Findings with one cause and their steps; ``hidden`` are in the JSON only."""
+
+    story: Story
+    shown: list[tuple[Finding, StepResult]]
+    hidden: int
+
+
+def _stories(report: Report) -> list[_Story]:
+    """What has a cause in common, the new ones of it first."""
+    steps = {id(finding): step for finding, step in report.placed}
+    found = []
+    for story in report.stories:
+        if story.grouped:
+            pairs = [(finding, steps[id(finding)]) for finding in story.findings]
+            pairs.sort(key=lambda pair: not report.is_new(*pair))
+            found.append(_Story(story, pairs[:HTML_GROUP], len(pairs[HTML_GROUP:])))
+    return found
+
+
+def _new(report: Report, new: Collection[Finding]) -> list[tuple[Level, str]]:
+    """A line for each cause with something new in it."""
+    marked = {id(finding) for finding in new}
+    lines = []
+    for story in report.stories:
+        if fresh := sum(id(finding) in marked for finding in story.findings):
+            some = f" ({fresh} of {len(story.findings)} new)" if story.grouped else ""
+            lines.append((story.level, f"{story.cause}{some}"))
+    return lines
+
+
 class _Group(NamedTuple):
     level: Level
     name: str
@@ -83,11 +119,13 @@ class _Group(NamedTuple):
 def _groups(report: Report) -> list[_Group]:
     """The findings by level and key group, capped so that a page stays a page; the new ones stay on it.
 
-    What apply says of single actions is left to the plan's section, where it has one.
+    What apply says of single actions is left to the plan's section, where it has one, and what has a cause in common
+    with others to its story.
     """
+    elsewhere = {id(finding) for story in report.stories if story.grouped for finding in story.findings}
     groups: dict[tuple[Level, str], list[tuple[Finding, StepResult]]] = {}
     for finding, step in report.placed:
-        if report.gate and step.step == APPLY_STEP and "action" in finding.metadata:
+        if (report.gate and step.step == APPLY_STEP and "action" in finding.metadata) or id(finding) in elsewhere:
             continue
         groups.setdefault((finding.level, finding.key.partition(":")[0]), []).append((finding, step))
     room, capped = dict.fromkeys(Level, HTML_LEVEL), []
