@@ -28,25 +28,40 @@ def test_the_names_are_those_of_the_kinds_in_their_order() -> None:
     assert tuple(kinds()) == NAMES
 
 
-@pytest.mark.parametrize("kind", NAMES)
-def test_a_kind_of_action_without_its_roles_is_refused(config: Path, kind: str) -> None:
-    """Setting, what was found, what was expected: whichever it is."""
-    rest = sorted(name for name in NAMES if name != kind)
-    assert refusal(config, f"    {kind}: [", f"    #{kind}: [") == (
-        f"config/maintenance.yaml: approval.roles: found {rest}, expected a list of roles for exactly {sorted(NAMES)}"
+WITHOUT = f"expected a list of roles for each of {sorted(NAMES)}, or a default for those that are not named"
+
+
+def test_a_kind_of_action_without_roles_and_without_a_default_is_refused(config: Path) -> None:
+    """Setting, what was found, what was expected: kinds that are named do not stand for the others."""
+    assert refusal(config, "    default: [", "    #default: [") == (
+        f"config/maintenance.yaml: approval.roles: found ['baselines', 'thresholds'], {WITHOUT}"
     )
 
 
 def test_a_kind_of_action_that_is_none_is_refused(config: Path) -> None:
     """A word that nobody proposes would read as an approval that there is."""
-    said = refusal(config, "    optimise: [dba, devops]", "    drop: [dba]\n    optimise: [dba, devops]")
-    assert said == (
-        f"config/maintenance.yaml: approval.roles: found {sorted([*NAMES, 'drop'])}, "
-        f"expected a list of roles for exactly {sorted(NAMES)}"
-    )
+    said = refusal(config, "    default: [dba, devops]", "    default: [dba, devops]\n    drop: [dba]")
+    found = ["baselines", "default", "drop", "thresholds"]
+    assert said == f"config/maintenance.yaml: approval.roles: found {found}, {WITHOUT}"
+
+
+@pytest.mark.parametrize("left", [None, *NAMES])
+def test_each_kind_by_its_own_name_needs_no_default(config: Path, left: str | None) -> None:
+    """All of them are enough, all but one are not: whichever it is."""
+    named = "".join(f"    {name}: [security]\n" for name in NAMES if name != left)
+    text = (config / MAIN).read_text()
+    start, end = text.index("    default: ["), text.index("  closed_response_minutes")
+    (config / MAIN).write_text(text[:start] + named + text[end:])
+    if left is None:
+        approval = with_roles(settings(config).maintenance).approval
+        assert {approval.roles_of(name) for name in NAMES} == {("security",)}
+    else:
+        with pytest.raises(ConfigError, match=r"approval\.roles: found "):
+            with_roles(settings(config).maintenance)
 
 
 def test_the_shipped_approvers(config: Path) -> None:
     """What changes the database needs those who run it, what changes the judging those who answer for it."""
+    approval = with_roles(settings(config).maintenance).approval
     expected = {name: ("lead" if kind.write else "dba", "devops") for name, kind in kinds().items()}
-    assert with_roles(settings(config).maintenance).approval.roles == expected
+    assert {name: approval.roles_of(name) for name in kinds()} == expected

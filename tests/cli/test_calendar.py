@@ -25,7 +25,7 @@ SHIPPED = {
     "weekly": '"0 3 * * 0", length_minutes: 120',
     "monthly": '"0 2 * * 0#1", length_minutes: 240',
     "targets": "targets:\n",
-    "reindex": "    reindex: [dba, devops] ",
+    "approvers": "    default: [dba, devops] ",
 }
 HOLIDAYS = "freezes: [{start: 2027-12-24T00:00:00Z, end: 2028-01-03T00:00:00Z, reason: Holidays}]"
 SECOND = "targets:\n  second: {title: Second, connections: {functions: f, read: r}}\n"
@@ -230,7 +230,7 @@ def test_a_place_that_cannot_be_written_is_named(run: Run, tmp_path: Path) -> No
 def test_a_kind_of_action_without_roles_is_named(run: Run, tmp_path: Path) -> None:
     """An event names who must approve; without that in config there is no file."""
     file = tmp_path / "calendar.ics"
-    done = run("--years", "1", "--ics", str(file), reindex="    #")
+    done = run("--years", "1", "--ics", str(file), approvers="    #")
     assert done.returncode == 2
     assert "approval.roles: found " in done.stderr
     assert not file.exists()

@@ -412,11 +412,11 @@ def test_a_configuration_that_cannot_be_used(deployment: Deployment, tmp_path: P
     said = deployment.check("--target", "secondary")
     assert (said.code, said.output) == (2, "")
     assert "found no target 'secondary', expected one of: primary" in said.errors
-    unapproved = deployment.changed_config(tmp_path, lambda content: content["approval"]["roles"].pop("reindex"))
+    unapproved = deployment.changed_config(tmp_path, lambda content: content["approval"]["roles"].pop("default"))
     said = deployment.check(config=unapproved)
     assert (said.code, said.output) == (2, "")
-    assert said.errors.startswith("config/maintenance.yaml: approval.roles: found ['baselines', ")
-    assert f"expected a list of roles for exactly {sorted(NAMES)}\n" in said.errors
+    assert said.errors.startswith("config/maintenance.yaml: approval.roles: found ['baselines', 'thresholds'], ")
+    assert f"expected a list of roles for each of {sorted(NAMES)}, or a default for " in said.errors
 
 
 def test_extensions_that_are_absent(deployment: Deployment, cluster: Cluster) -> None:
@@ -517,9 +517,8 @@ def test_what_nobody_asked_for_is_off(deployment: Deployment) -> None:
     assert said.why[KEY].startswith("config/maintenance.yaml: ledger.signing.keys: found none")
     assert "`python -m upkeep ledger keygen` makes one" in said.why[KEY]
     assert "roles.dba.users: found nobody" in said.why[dba]
-    shipped = yaml.safe_load((ROOT / "config/maintenance.yaml").read_text(encoding="utf-8"))["approval"]["roles"]
-    refused = [kind for kind, needed in shipped.items() if "dba" in needed]
-    assert "optimise" in refused and said.why[dba].endswith(f"refused: {', '.join(refused)}")
+    refused = [kind for kind in NAMES if kind not in ("baselines", "thresholds")]
+    assert said.why[dba].endswith(f"refused: {', '.join(refused)}")
     assert "monthly.sign_on: devops and dba and security and lead have no user" in said.why[signs]
     assert "approval.slack: found none, so nobody is notified" in said.why[SLACK]
     assert said.output.endswith("\n0 of 8 are there.\n")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from upkeep.settings.approval import DEFAULT
 from upkeep.settings.base import ConfigError
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ def kinds() -> dict[str, ActionKind]:
 def with_roles(config: Maintenance) -> Maintenance:
     """The same config. Raises ConfigError unless it says of each kind who approves it, and of nothing else."""
     found = set(config.approval.roles)
-    if found != set(NAMES):
+    if found - {DEFAULT} - set(NAMES) or (DEFAULT not in found and found != set(NAMES)):
         raise ConfigError(
             f"config/maintenance.yaml: approval.roles: found {sorted(found)}, "
-            f"expected a list of roles for exactly {sorted(NAMES)}"
+            f"expected a list of roles for each of {sorted(NAMES)}, or a {DEFAULT} for those that are not named"
         )
     return config

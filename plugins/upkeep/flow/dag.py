@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Param
 
-from upkeep.areas.kinds import with_roles
+from upkeep.areas.kinds import NAMES, with_roles
 from upkeep.core.windows import When
 from upkeep.flow.apply import ApplyOperator, WaitForWindow
 from upkeep.flow.approval import ManualApprovalSensor
@@ -153,7 +153,7 @@ class Flow:
 
     def approvals(self) -> list[ManualApprovalSensor]:
         """A question to each role that config can require, side by side."""
-        roles = sorted({role for needed in settings().maintenance.approval.roles.values() for role in needed})
+        roles = sorted({role for kind in NAMES for role in settings().maintenance.approval.roles_of(kind)})
         titles = settings().maintenance.roles
         return [
             ManualApprovalSensor(

@@ -61,7 +61,7 @@ class ProposalSources:
 
     def roles(self, kind: str) -> tuple[str, ...]:
         """Who has to approve a kind."""
-        return self.settings.maintenance.approval.roles[kind]
+        return self.settings.maintenance.approval.roles_of(kind)
 
     def learned(self, kind: str) -> Learned:
         """What predictions of a kind are corrected by."""

@@ -9,6 +9,9 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from upkeep.settings.base import ConnectionId, FrozenModel, Name
 
+#: The name in ``approval.roles`` of every kind that has none of its own there.
+DEFAULT = "default"
+
 
 class Person(FrozenModel):
     """An Airflow user. ``id`` is what the auth manager calls them (FAB: a number), by default their name."""
@@ -28,7 +31,8 @@ class Role(FrozenModel):
 class Approval(FrozenModel):
     """How mutations are approved: which roles by kind of action, how long an answer may take.
 
-    Which kinds there are is not known here: ``areas.kinds.with_roles`` holds the names against them.
+    A kind that ``roles`` does not name has those of ``default``. Which kinds there are is not known here:
+    ``areas.kinds.with_roles`` holds the names against them.
     """
 
     roles: Mapping[str, tuple[Name, ...]]
@@ -44,6 +48,10 @@ class Approval(FrozenModel):
             if not roles or len(set(roles)) < len(roles):
                 raise ValueError(f"found {list(roles)} for {kind}, expected at least one role and none twice")
         return value
+
+    def roles_of(self, kind: str) -> tuple[str, ...]:
+        """Who has to approve a kind."""
+        return self.roles[kind if kind in self.roles else DEFAULT]
 
 
 class Guards(FrozenModel):

@@ -150,5 +150,5 @@ def proposals_from_ledger(
     config = settings.thresholds
     standing = in_force(session, config, target)
     values = history(session, target, config, now)
-    proposed = propose(values, standing, config, settings.maintenance.approval.roles[KIND])
+    proposed = propose(values, standing, config, settings.maintenance.approval.roles_of(KIND))
     return versioned.not_planned(proposed, KIND, taken)

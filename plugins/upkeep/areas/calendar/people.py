@@ -11,12 +11,11 @@ from upkeep.settings.monthly import MONTHLY_TASKS
 def description(config: Maintenance, cadence: str, dag_id: str, kinds: Iterable[str]) -> str:
     """The DAG and the roles of one cadence's windows; ``kinds`` are those of action that they may plan."""
     lines = [f"DAG: {dag_id}"]
-    planned = {kind: config.approval.roles[kind] for kind in kinds}
     if cadence == "monthly":
         lines.append(f"Sign on: {_titles(config, config.monthly.sign_on)}")
         owned = {MONTHLY_TASKS[task][1]: role for task, role in config.monthly.tasks.items()}
         lines += [f"Attests {task}: {_titles(config, [role])}" for task, role in owned.items()]
-    lines += [f"Approve {kind}: {_titles(config, roles)}" for kind, roles in planned.items()]
+    lines += [f"Approve {kind}: {_titles(config, config.approval.roles_of(kind))}" for kind in kinds]
     if cadence == "monthly":
         lines.append(f"Signs off: {_titles(config, [config.monthly.sign_off])}")
     if len(lines) == 1:

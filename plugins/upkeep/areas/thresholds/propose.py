@@ -134,7 +134,7 @@ def proposals_from_ledger(
     config = settings.thresholds
     judged_by = in_force(session, config, target)
     values = history(session, target, config, now)
-    proposed = propose(values, judged_by, config, settings.maintenance.approval.roles[KIND])
+    proposed = propose(values, judged_by, config, settings.maintenance.approval.roles_of(KIND))
     return versioned.not_planned(proposed, KIND, taken)
 
 

@@ -8,6 +8,7 @@ import psycopg
 from airflow.secrets.metastore import MetastoreBackend
 from sqlalchemy.exc import SQLAlchemyError
 
+from upkeep.areas.kinds import NAMES
 from upkeep.cli.check.identity import of_server
 from upkeep.cli.check.rows import CheckRow, row_of_look
 from upkeep.flow.connections import connection, signer, trusted, trusted_connection
@@ -160,7 +161,8 @@ def _pin(what: str, setting: str, pinned: str | None, found: str, connection_id:
 
 def role_rows(config: Settings) -> Iterator[CheckRow]:
     """Who holds each role, and whether each kind of action can find as many different people as it needs."""
-    roles, needed = config.maintenance.roles, config.maintenance.approval.roles
+    roles = config.maintenance.roles
+    needed = {kind: config.maintenance.approval.roles_of(kind) for kind in NAMES}
     for name, role in roles.items():
         kinds = ", ".join(kind for kind, names in needed.items() if name in names)
         people = ", ".join((*role.users, *(f"{deputy} (deputy)" for deputy in role.deputies)))
