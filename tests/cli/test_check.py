@@ -655,6 +655,31 @@ def test_a_missing_connection_is_said_once(deployment: Deployment) -> None:
     assert f"these {len(CHECKS) + 6}: Connection 'upkeep_target_read': found none" in said.output
 
 
+def test_grants_reach_a_log_in_another_schema(deployment: Deployment, cluster: Cluster, tmp_path: Path) -> None:
+    """Each table that config names is granted by itself, and no other of its schema."""
+
+    def move(content: dict[str, Any]) -> None:
+        content["logs"]["security"]["table"] = "Audit log.events"
+        content["logs"]["application"]["table"] = "Audit log.requests"
+
+    database_name = deployment.connections["upkeep_target_read"]["schema"]
+    printed = deployment.run("grants", "target", config=deployment.changed_config(tmp_path, move))
+    assert (printed.returncode, printed.stderr) == (0, "")
+    assert "Audit log" not in deployment.run("grants", "target").stdout
+    may = """
+        SELECT array_agg(c.relname ORDER BY c.relname) FROM pg_class c
+        WHERE c.relnamespace = '"Audit log"'::regnamespace AND has_table_privilege('upkeep_read', c.oid, 'SELECT')
+          AND has_schema_privilege('upkeep_read', c.relnamespace, 'USAGE')"""
+    with psycopg.connect(cluster.dsn(database_name)) as connection:
+        connection.execute('CREATE SCHEMA "Audit log"')
+        for table in ("events", "requests", "other"):
+            connection.execute(sql.SQL('CREATE TABLE "Audit log".{} ()').format(sql.Identifier(table)))
+        assert connection.execute(may).fetchone() == (None,)
+        connection.execute(printed.stdout.encode())
+        assert connection.execute(may).fetchone() == (["events", "requests"],)
+        connection.rollback()
+
+
 def test_grants_are_printed_before_there_is_a_connection(deployment: Deployment, cluster: Cluster) -> None:
     """With names from the command line what is printed runs; without them it says what is missing, and nothing runs."""
     none: dict[str, None] = dict.fromkeys(deployment.connections)

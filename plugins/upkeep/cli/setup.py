@@ -13,6 +13,8 @@ from upkeep.flow.connections import NoConnectionError, connection, postgres
 from upkeep.ledger.migrations.upgrade import head, upgrade
 from upkeep.settings.base import ConfigError
 from upkeep.settings.load import Settings, settings
+from upkeep.settings.logs import Readable
+from upkeep.settings.values import TableName
 from upkeep.wires import queries
 from upkeep.wires.database import Row, explain, script, session
 
@@ -32,12 +34,27 @@ def print_grants(arguments: argparse.Namespace) -> int:
     connections = config.target(target).connections
     if arguments.database == "target":
         names = _names(connections.read, arguments)
-        print(names.remark + script("setup/target_grants", role=names.role, database=names.database), end="")
+        texts = [script("setup/target_grants", role=names.role, database=names.database)]
+        texts += [
+            script("setup/table_grants", role=names.role, schema=one.schema, table=one.table)
+            for one in _tables_elsewhere(config)
+        ]
+        print(names.remark + "\n".join(texts), end="")
         return 0
     if connections.maintain is None:
         raise ConfigError(f"targets.{target}.connections.maintain: found none, expected the Connection to grant for")
     names = _names(connections.maintain, arguments)
     return _print_maintain_grants(config, connections.read, arguments.database, names)
+
+
+def _tables_elsewhere(config: Settings) -> list[TableName]:
+    """The tables that config tells the checks to read and that do not lie in public, each once."""
+    main = config.maintenance
+    logs: list[Readable] = [main.logs.security, main.logs.application, main.logs.alerts]
+    logs += [main.compliance.consents, main.compliance.processing]
+    kept = main.cost.retention_days if main.cost else ()
+    tables = [*(log.table for log in logs), *(log.table for log in kept)]
+    return sorted({table for table in tables if table.schema != "public"})
 
 
 class _Names(NamedTuple):
