@@ -25,6 +25,7 @@ from upkeep.settings.monthly import MONTHLY_TASKS, Monthly
 from upkeep.settings.patches import Checkout, Patches
 from upkeep.settings.read import read
 from upkeep.settings.reindex import Reindex
+from upkeep.settings.routing import Routing
 from upkeep.settings.signing import Signing, SigningKey
 from upkeep.settings.thresholds import Thresholds
 from upkeep.settings.values import Hours, Network, TableName
@@ -39,6 +40,7 @@ class Settings(FrozenModel):
     thresholds: Thresholds
     thresholds_version: int = 1
     exceptions: tuple[Acknowledgement, ...] = ()
+    routing: Routing
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -65,8 +67,12 @@ def config_folder() -> Path:
 def settings(folder: Path | None = None) -> Settings:
     """Read and validate the configuration; the same object for the rest of the process."""
     folder = folder or config_folder()
+    maintenance, routing = reread(folder), read(folder / "routing.yaml", Routing)
+    if problems := routing.problems(maintenance.targets, maintenance.roles):
+        raise ConfigError("\n".join(problems))
     return Settings(
-        maintenance=reread(folder),
+        maintenance=maintenance,
+        routing=routing,
         thresholds=read(folder / "thresholds.yaml", Thresholds),
         exceptions=read(folder / "exceptions.yaml", Exceptions).exceptions,
     )
@@ -111,6 +117,7 @@ __all__ = [
     "Optimise",
     "Patches",
     "Reindex",
+    "Routing",
     "SecurityLog",
     "Settings",
     "Signing",
