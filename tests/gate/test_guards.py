@@ -24,13 +24,14 @@ def slow(stage: Stage) -> Stage:
 
 
 def test_a_client_that_waits_for_us_does_not_wait_long(slow: Stage) -> None:
-    """ALTER TABLE meets a VACUUM of a minute: VACUUM is cancelled for it, and ALTER has its lock."""
+    """ALTER TABLE meets a VACUUM of a minute: VACUUM is cancelled for it, the log says so, and ALTER has its lock."""
     stored = slow.approved()
     go = Go(lambda: slow.apply(stored))
     slow.until_running("VACUUM%slow")
     slow.do("ALTER TABLE slow ADD COLUMN more int")
     outcome = go.result()["slow"]
     assert (outcome.state, outcome.reason) == ("not done", "1 sessions wait for a lock of ours")
+    assert slow.said.count("Cancelling: 1 sessions wait for a lock of ours") == 1
     assert slow.permits(stored) == [("slow", 1, "not done")]
     assert slow.vacuums() == {"slow": 0}
 
