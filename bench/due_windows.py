@@ -16,13 +16,13 @@ from bench.measure import Result, size
 from upkeep.areas.calendar.due import (
     GRACE,
     SETTLED,
-    Beside,
+    CadenceRules,
+    CalendarRun,
     DueWindow,
-    Rhythm,
-    RunSeen,
     Slot,
     State,
     Watched,
+    WindowFacts,
     reconcile,
 )
 from upkeep.core.windows import Cadence
@@ -34,9 +34,9 @@ SEED = 20261129
 START = datetime(2027, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 RHYTHMS = {
-    "daily": Rhythm(Cadence(cron="0 2 * * *", length_minutes=30), False, timedelta(minutes=30)),
-    "weekly": Rhythm(Cadence(cron="0 3 * * 0", length_minutes=120), True, 26 * timedelta(hours=1)),
-    "monthly": Rhythm(Cadence(cron="0 2 * * 0#1", length_minutes=240), True, 28 * timedelta(hours=1)),
+    "daily": CadenceRules(Cadence(cron="0 2 * * *", length_minutes=30), False, timedelta(minutes=30)),
+    "weekly": CadenceRules(Cadence(cron="0 3 * * 0", length_minutes=120), True, 26 * timedelta(hours=1)),
+    "monthly": CadenceRules(Cadence(cron="0 2 * * 0#1", length_minutes=240), True, 28 * timedelta(hours=1)),
 }
 #: How often it happens, of a day or a run: a DAG is paused, everything stops, a run is killed, the
 #: clock of the reconciler jumps, a missed window is backfilled or waived; and how often a pause or an outage ends.
@@ -73,7 +73,7 @@ def _once_over(years: int, targets: int) -> float:
     names = [f"target_{number}" for number in range(targets)]
     watched = [Watched(target, name, START, START - DAY) for target in names for name in RHYTHMS]
     rhythms = {(target, name): rhythm for target in names for name, rhythm in RHYTHMS.items()}
-    beside = Beside({}, {}, (), lambda _: "")
+    beside = WindowFacts({}, {}, (), lambda _: "")
     before = time.perf_counter()
     reconcile(watched, (), rhythms, beside, START.replace(year=START.year + years))
     return time.perf_counter() - before
@@ -84,7 +84,7 @@ class FakeLedger:
     """The rows as the real one would hold them; it takes a window once, and no end back."""
 
     rows: dict[Slot, DueWindow] = field(default_factory=dict)
-    runs: dict[Slot, RunSeen] = field(default_factory=dict)
+    runs: dict[Slot, CalendarRun] = field(default_factory=dict)
     unsettled: dict[Slot, DueWindow] = field(default_factory=dict)
     until: datetime = START - timedelta(microseconds=1)
 
@@ -150,7 +150,7 @@ class Simulation:
     def _run(self, slot: Slot, at: datetime) -> None:
         length = RHYTHMS[slot[1]].cadence.length
         closed = None if self._happens(KILL) else at + self.dice.random() * length * 1.5
-        self.ledger.runs[slot] = RunSeen("run", at, closed)
+        self.ledger.runs[slot] = CalendarRun("run", at, closed)
 
     def _happens(self, share: float) -> bool:
         return self.dice.random() < share
@@ -158,14 +158,14 @@ class Simulation:
     def _reconcile(self, now: datetime) -> None:
         ledger = self.ledger
         seen = {
-            slot: run if run.closed_at is None or run.closed_at <= now else RunSeen(run.run_id, run.opened_at)
+            slot: run if run.closed_at is None or run.closed_at <= now else CalendarRun(run.run_id, run.opened_at)
             for slot, run in list(ledger.runs.items())[-500:]
             if run.opened_at <= now
         }
         watched = [Watched(target, name, START, ledger.until) for target in TARGETS for name in RHYTHMS]
         rhythms = {(target, name): rhythm for target in TARGETS for name, rhythm in RHYTHMS.items()}
         waiver = {True: "ann: moved", False: ""}
-        beside = Beside(seen, {}, (), lambda window: waiver[window.slot in self.waived])
+        beside = WindowFacts(seen, {}, (), lambda window: waiver[window.slot in self.waived])
         found = reconcile(watched, [*ledger.unsettled.values()], rhythms, beside, now)
         for window in found.new:
             ledger.add(window)

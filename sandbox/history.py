@@ -25,7 +25,7 @@ from sandbox.twin import answers
 from sandbox.twin.target import Target
 from upkeep.core.findings import Sample
 from upkeep.core.windows import Cadence, Window, WindowKind, calendar_period
-from upkeep.ledger.write import Looked, StepRecord, add_step, open_window, window_id
+from upkeep.ledger.write import LookResult, StepRecord, add_step, open_window, window_id
 from upkeep.settings.load import settings
 from upkeep.settings.maintenance import Maintenance
 from upkeep.wires import database
@@ -108,7 +108,9 @@ def _known(session: database.Session, window: Window) -> bool:
 
 
 def _step(step: str, source: str, due: datetime, samples: tuple[Sample, ...]) -> StepRecord:
-    return StepRecord(step, "ran", "", f"reconstructed from {source}", due, looked=Looked((), samples), taken_at=due)
+    return StepRecord(
+        step, "ran", "", f"reconstructed from {source}", due, looked=LookResult((), samples), taken_at=due
+    )
 
 
 def _status(platform: Target, window: Window) -> tuple[Sample, ...]:

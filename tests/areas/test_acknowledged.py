@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.stages.stage import Stage
 from upkeep.core.findings import Finding, Level
-from upkeep.ledger.write import Looked, open_window
+from upkeep.ledger.write import LookResult, open_window
 from upkeep.settings.load import config_folder, settings
 
 with warnings.catch_warnings():
@@ -29,7 +29,7 @@ class Fixed(Step):
     source = "the test"  # type: ignore[assignment]
 
     def execute(self, context: Any) -> dict[str, Any]:
-        return self.carry_out(context, lambda _: Looked(FOUND))
+        return self.carry_out(context, lambda _: LookResult(FOUND))
 
 
 def run(stage: Stage, task: str) -> tuple[dict[str, Any], dict[str, Any]]:

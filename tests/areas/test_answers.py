@@ -17,7 +17,7 @@ from tests.stages.answers import ANALYTICS, HEALTHY, STATUS, status
 from upkeep.areas import answers
 from upkeep.areas.database import expectations
 from upkeep.core.findings import Finding, Level
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.base import METRICS, ROOT
 from upkeep.settings.load import Settings, settings
 from upkeep.wires.functions.contract import ContractError, parse_answer
@@ -35,7 +35,7 @@ ERRORS: dict[str, Any] = {
 KEYS = ["sb_secret_Qx7vKp2mTz9wLr4nHs8jBd3f", "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.Vt5gYk1oXe6uMa0c"]
 
 
-def of(looked: Looked, metric: str) -> Finding:
+def of(looked: LookResult, metric: str) -> Finding:
     """The one finding about a metric."""
     (finding,) = [finding for finding in looked.findings if finding.key == f"metric:{metric}"]
     return finding

@@ -22,7 +22,7 @@ from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import CHECKS
 from upkeep.core.findings import Finding, Level
 from upkeep.ledger.read import latest_steps
-from upkeep.ledger.write import ABOUT_PEOPLE, FunctionAnswer, Looked, StepRecord, add_report, add_step
+from upkeep.ledger.write import ABOUT_PEOPLE, FunctionAnswer, LookResult, StepRecord, add_report, add_step
 from upkeep.report.document import to_json
 from upkeep.report.headline import verdict
 from upkeep.report.page import to_html
@@ -79,9 +79,9 @@ def records(dsn: str, now: datetime) -> Iterator[StepRecord]:
         "",
         "source",
         now,
-        looked=Looked((said,), answer=FunctionAnswer("function", "action", body)),
+        looked=LookResult((said,), answer=FunctionAnswer("function", "action", body)),
     )
-    yield StepRecord("group.failed", "failed", SECRETS + PEOPLE, "source", now, looked=Looked((said,)))
+    yield StepRecord("group.failed", "failed", SECRETS + PEOPLE, "source", now, looked=LookResult((said,)))
 
 
 def everything(book: Ledger, target: str) -> dict[str, str]:

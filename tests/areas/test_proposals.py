@@ -20,7 +20,7 @@ from tests.stages.stage import HOUR, Stage, changed
 from upkeep.areas import proposals
 from upkeep.areas.kinds import kinds as known
 from upkeep.areas.look import Look, carry_out
-from upkeep.areas.proposals import Collected
+from upkeep.areas.proposals import CollectedProposals
 from upkeep.areas.registry import find
 from upkeep.core.findings import Finding, Level
 from upkeep.core.windows import Authority
@@ -56,7 +56,7 @@ def config(stage: Stage) -> Settings:
     return SHIPPED.model_copy(update={"maintenance": main})
 
 
-def collected(stage: Stage, cadence: str = "weekly", **given: Any) -> Collected:
+def collected(stage: Stage, cadence: str = "weekly", **given: Any) -> CollectedProposals:
     """What the plan's task would plan; ``target`` can be another way to it."""
     asked = config(stage)
 
@@ -69,7 +69,7 @@ def collected(stage: Stage, cadence: str = "weekly", **given: Any) -> Collected:
     )
 
 
-def kinds(found: Collected) -> list[str]:
+def kinds(found: CollectedProposals) -> list[str]:
     """The kinds of the actions, in their order."""
     return list(dict.fromkeys(one.action.kind for one in found.proposals))
 
@@ -79,7 +79,7 @@ def of_the_target() -> list[str]:
     return [name for name, kind in known().items() if "weekly" in kind.cadences and not kind.write]
 
 
-def findings(stage: Stage, found: Collected) -> tuple[Finding, ...]:
+def findings(stage: Stage, found: CollectedProposals) -> tuple[Finding, ...]:
     """What the plan's step says of those that could not propose, of the plan as the ledger gives it back."""
     stored = stage.plan(actions=numbered(found.proposals)[0], failed=found.failed)
     assert stored.plan.failed == found.failed

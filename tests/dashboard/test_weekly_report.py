@@ -21,7 +21,7 @@ from upkeep.gate.plan_store import StoredPlan, add_plan
 from upkeep.gate.plans.model import Action, Plan
 from upkeep.ledger.migrations.upgrade import upgrade
 from upkeep.ledger.read import latest_steps
-from upkeep.ledger.write import Looked, StepRecord, add_step, open_window
+from upkeep.ledger.write import LookResult, StepRecord, add_step, open_window
 from upkeep.report.document import to_json
 from upkeep.report.headline import verdict
 from upkeep.report.model import Report
@@ -70,7 +70,7 @@ class Run:
 
     def record(self, step: str, *findings: Finding, samples: tuple[Sample, ...] = ()) -> None:
         """A step that ran."""
-        looked = Looked(findings, samples)
+        looked = LookResult(findings, samples)
         record = StepRecord(step, "ran", "", "x.sql", datetime.now(UTC), looked=looked)
         with self.session() as session:
             add_step(session, WINDOW, record)

@@ -9,7 +9,7 @@ from typing import Any
 
 from upkeep.areas.tables import vacuum as optimise
 from upkeep.gate import predictions
-from upkeep.gate.predictions import NOTE, Correction, Learned, PastAction
+from upkeep.gate.predictions import NOTE, Correction, Corrections, PastAction
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 
@@ -108,7 +108,7 @@ def test_what_is_over_at_once_says_nothing_about_large_tables() -> None:
 def test_a_corrected_action_says_so_and_tells_its_base_again() -> None:
     """What the form shows beside it is where the next correction starts from, so that it does not correct itself."""
     (plain,) = optimise.propose([row(2**30)], CONFIG, ("dba",), 170_000)
-    known = Learned({("vacuum", False): Correction(1.4, 12)})
+    known = Corrections({("vacuum", False): Correction(1.4, 12)})
     (told,) = optimise.propose([row(2**30)], CONFIG, ("dba",), 170_000, known)
     assert told.action.predicted_ms == round(plain.action.predicted_ms * 1.4)
     assert told.action.because == plain.action.because

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.stages.ledger import DAY, DUE, Ledger, finding, later, record, write
-from upkeep.areas.health.latencies import Timed, judge, last_called
+from upkeep.areas.health.latencies import ResponseTimes, judge, last_called
 from upkeep.core.findings import Level, Sample
 from upkeep.core.windows import Window, WindowKind
 from upkeep.ledger.read import HISTORY, earlier_samples, metric_history, months, previous_findings, remembered
@@ -265,13 +265,13 @@ TIMES = "performance.function_latencies"
 @pytest.mark.guide("G38", "holds")
 def test_a_call_that_brought_a_first_time_alone_ends_the_silence(book: Ledger, window: Window) -> None:
     """What a step recorded of an earlier window is what the next one takes for its last calls, whatever the metric."""
-    looked = judge({"trust-scorer": Timed((900.0,), "found status 500")}, {}, (), DUE, CONFIG)
+    looked = judge({"trust-scorer": ResponseTimes((900.0,), "found status 500")}, {}, (), DUE, CONFIG)
     assert [sample.metric for sample in looked.samples] == ["latency_cold"]
     write(book, window, record(step=TIMES, samples=looked.samples))
     now = datetime.now(UTC) + timedelta(minutes=9)
     with book.session() as session:
         called = last_called(earlier_samples(session, window.target, TIMES, now))
-    again = {"trust-scorer": Timed((20.0, 20.0))}
+    again = {"trust-scorer": ResponseTimes((20.0, 20.0))}
     assert judge(again, called, (), now, CONFIG).findings[0].metadata["cold"] is False
     assert judge(again, called, (), now + timedelta(minutes=2), CONFIG).findings[0].metadata["cold"] is True
 

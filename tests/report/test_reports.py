@@ -18,7 +18,7 @@ from upkeep.report.model import (
     NOT_COLLECTED,
     REPORT_STEP,
     SUPERSEDED,
-    Earlier,
+    EarlierFinding,
     History,
     Point,
     StepResult,
@@ -212,7 +212,7 @@ def test_hostile_text_is_shown_and_does_nothing() -> None:
         "incident_document",
     )
     samples = (Sample(HOSTILE, 1.0, HOSTILE, HOSTILE),)
-    past = (Earlier(HOSTILE, DUE, HOSTILE + "2", Level.WARNING, HOSTILE, HOSTILE),)
+    past = (EarlierFinding(HOSTILE, DUE, HOSTILE + "2", Level.WARNING, HOSTILE, HOSTILE),)
     own = (Finding(HOSTILE, Level.UNKNOWN, HOSTILE, HOSTILE),)
     whole = report(
         one,

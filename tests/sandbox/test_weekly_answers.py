@@ -17,7 +17,7 @@ from upkeep.areas import answers
 from upkeep.areas.capacity import look
 from upkeep.core.findings import Finding, Level
 from upkeep.core.windows import Window, WindowKind
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.wires.functions import contract
@@ -53,7 +53,7 @@ def body(twin: Twin, function: str, action: str, **arguments: Any) -> bytes:
     return twin.post(function, asked, LEGACY).content
 
 
-def read(twin: Twin, function: str, action: str, **arguments: Any) -> Looked:
+def read(twin: Twin, function: str, action: str, **arguments: Any) -> LookResult:
     """What is read from it."""
     answer = contract.parse_answer(function, action, body(twin, function, action, **arguments))
     return answers.read(function, action, answer.model_dump(mode="json"), SHIPPED, arguments)

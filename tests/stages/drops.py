@@ -14,7 +14,7 @@ from upkeep.core.windows import Window, WindowKind
 from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans.model import Action, Proposal, numbered
 from upkeep.gate.proposing import ProposalSources
-from upkeep.ledger.write import Looked, StepRecord, add_step, open_window
+from upkeep.ledger.write import LookResult, StepRecord, add_step, open_window
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.settings.maintenance import Maintenance
@@ -83,7 +83,7 @@ def note(stage: Stage, due: datetime, step: str, snapshot: dict[str, Any]) -> No
     window = Window(
         stage.name, "weekly", WindowKind.MANUAL, due, due + hour, due - week, due, run, "maintenance_weekly"
     )
-    record = StepRecord(step, "ran", "", "a test", due, looked=Looked((), snapshot=snapshot))
+    record = StepRecord(step, "ran", "", "a test", due, looked=LookResult((), snapshot=snapshot))
     with stage.ledger.session() as session:
         open_window(session, window)
         add_step(session, window, record)

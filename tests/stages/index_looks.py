@@ -13,7 +13,7 @@ from tests.stages.sessions import to
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find
 from upkeep.core.findings import Finding
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import Settings, settings
 from upkeep.wires import database
@@ -57,7 +57,7 @@ def carried_out(
     now: datetime,
     replicas: Mapping[str, Connect] | None = None,
     previous: tuple[datetime, Any] | None = None,
-) -> Looked:
+) -> LookResult:
     """All that one look brings, after the one that left a snapshot."""
     with database.session(to(platform.reader), config.maintenance.sql, read_only=True) as session:
         one = Look(session, config, now, replicas=replicas or {}, previous=previous)

@@ -22,7 +22,7 @@ from tests.stages import hostile
 from upkeep.core.findings import Finding, Level
 from upkeep.core.windows import Window, WindowKind
 from upkeep.ledger.migrations import upgrade as migrations_upgrade
-from upkeep.ledger.write import Looked, StepRecord, add_step, open_window
+from upkeep.ledger.write import LookResult, StepRecord, add_step, open_window
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.wires import database
@@ -191,7 +191,7 @@ def record(
     *findings: Finding, step: str = "a.step", state: str = "ran", at: datetime = DUE, **looked: Any
 ) -> StepRecord:
     """One try of a step that saw these findings."""
-    return StepRecord(step, state, "", "source", at, looked=Looked(findings, **looked))
+    return StepRecord(step, state, "", "source", at, looked=LookResult(findings, **looked))
 
 
 def write(book: Ledger, window: Window, *records: StepRecord) -> None:

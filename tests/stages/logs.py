@@ -15,7 +15,7 @@ from tests.stages.platform import Platform, grant, login
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find
 from upkeep.core.findings import Finding
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import Settings, settings
 from upkeep.wires import database
@@ -52,14 +52,14 @@ def look(
     config: Settings = CONFIG,
     about: tuple[datetime, datetime] = PERIOD,
     remembered: Mapping[tuple[str, str], float] | None = None,
-) -> Looked:
+) -> LookResult:
     """Carry out one check as the reader, at the period's end."""
     with database.session(lambda: psycopg.connect(platform.reader), config.maintenance.sql, read_only=True) as session:
         one = Look(session, config, about[1], about=about, remembered=remembered or {})
         return carry_out(find(name), one)
 
 
-def one(looked: Looked) -> Finding:
+def one(looked: LookResult) -> Finding:
     """The only finding."""
     (finding,) = looked.findings
     return finding

@@ -19,7 +19,7 @@ from tests.stages.sessions import until as until  # noqa: PLC0414  # who has a p
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find
 from upkeep.core.findings import Finding, Level
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import Settings, settings
 from upkeep.wires import database
@@ -55,7 +55,7 @@ class Platform:
         name: str,
         earlier: Mapping[tuple[str, str], tuple[float, datetime]] | None = None,
         **limits: float,
-    ) -> Looked:
+    ) -> LookResult:
         """Carry out one check as the reader, with these limits in place of config's."""
         config = limited(**limits)
         with database.session(lambda: psycopg.connect(self.reader), config.maintenance.sql, read_only=True) as session:

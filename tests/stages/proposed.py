@@ -18,7 +18,7 @@ from upkeep.core.windows import Window, WindowKind
 from upkeep.gate.permit_store import Permit, Receipt, add_permit, add_receipt
 from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans.model import Action, Proposal, numbered
-from upkeep.ledger.write import Looked, StepRecord, add_step, open_window
+from upkeep.ledger.write import LookResult, StepRecord, add_step, open_window
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import Settings, settings
 
@@ -60,7 +60,7 @@ def measured(stage: Stage, window: Window, *values: float, state: str = "ran", m
         open_window(session, window)
         for value in values:
             samples = (Sample(metric, value, "%"),)
-            record = StepRecord(f"health.{metric}", state, "", "source", window.due, looked=Looked((), samples))
+            record = StepRecord(f"health.{metric}", state, "", "source", window.due, looked=LookResult((), samples))
             add_step(session, window, record)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from upkeep.core.findings import Finding, Level
 from upkeep.report.model import (
     RAN,
-    Earlier,
+    EarlierFinding,
     Report,
     StepResult,
 )
@@ -49,9 +49,9 @@ def report(*steps: StepResult, **fields: Any) -> Report:
 DAY = timedelta(days=1)
 
 
-def earlier(key: str, level: str, step: str = "health.system_status", **fields: Any) -> Earlier:
+def earlier(key: str, level: str, step: str = "health.system_status", **fields: Any) -> EarlierFinding:
     values = {"due": DUE - DAY, "subject": "Overall health", "detail": "88 %", **fields}
-    return Earlier(step=step, key=key, level=Level(level), **values)
+    return EarlierFinding(step=step, key=key, level=Level(level), **values)
 
 
 class Page(HTMLParser):

@@ -24,7 +24,7 @@ from tests.stages import hostile
 from tests.stages.sessions import PATIENCE_SECONDS, running, to, until
 from upkeep.areas.look import Check, Look, carry_out
 from upkeep.core.findings import Finding, Level
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.settings.maintenance import Sql
@@ -223,10 +223,10 @@ def test_a_session_that_writes_commits_at_its_end_and_only_then(empty_database: 
 # Notices (X10) --------------------------------------------------------------------------------------------------
 
 
-def analyze(look: Look) -> Looked:
+def analyze(look: Look) -> LookResult:
     """A look that runs ANALYZE, as a later check will."""
     look.session.rows("ANALYZE public.owned")
-    return Looked((Finding("analyzed", Level.OK, "ANALYZE", "done"),))
+    return LookResult((Finding("analyzed", Level.OK, "ANALYZE", "done"),))
 
 
 ANALYZE = Check("analyze", "G52", "Statistics", analyze)
@@ -260,7 +260,7 @@ def test_a_statement_that_only_warned_becomes_a_finding_until_the_owner_runs_it(
 def test_a_notice_that_is_no_warning_is_kept_and_no_finding(empty_database: str) -> None:
     """DROP … IF EXISTS of nothing is told as a NOTICE; it stays with the session and alarms nobody."""
     check = Check(
-        "drop", "G0", "Drop", lambda look: Looked(tuple(look.session.rows("DROP TABLE IF EXISTS public.nothing")))
+        "drop", "G0", "Drop", lambda look: LookResult(tuple(look.session.rows("DROP TABLE IF EXISTS public.nothing")))
     )
     with database.session(to(empty_database), CLOCKS, read_only=False) as session:
         looked = carry_out(check, Look(session, CONFIG, datetime.now(UTC)))

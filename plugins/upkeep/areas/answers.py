@@ -12,7 +12,7 @@ from upkeep.areas.performance.slow_queries import EXPLAIN
 from upkeep.areas.performance.weekly_answers import as_number
 from upkeep.core.findings import Bands, Finding, Level, Sample, Topic
 from upkeep.core.statements import redact
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 from upkeep.wires.functions.contract import ContractError, metric
 
@@ -38,7 +38,7 @@ _REMEDIES = {
 }
 
 
-def metrics(function: str, action: str, body: Body, settings: Settings) -> Looked:
+def metrics(function: str, action: str, body: Body, settings: Settings) -> LookResult:
     """Judge each metric that config says is found in this answer; one that is missing is UNKNOWN."""
     findings, samples = [], []
     for name, source in settings.maintenance.metrics.items():
@@ -52,7 +52,7 @@ def metrics(function: str, action: str, body: Body, settings: Settings) -> Looke
             continue
         samples.append(Sample(name, value, bands.unit))
         findings.append(_judged(name, bands, value, settings.thresholds_version))
-    return Looked(tuple(findings), tuple(samples))
+    return LookResult(tuple(findings), tuple(samples))
 
 
 def _judged(name: str, bands: Bands, value: float, version: int) -> Finding:
@@ -76,7 +76,7 @@ def _not_found(name: str, bands: Bands, reason: str) -> Finding:
     )
 
 
-def error_analytics(body: Body, settings: Settings) -> Looked:
+def error_analytics(body: Body, settings: Settings) -> LookResult:
     """How many errors the period had, judged by how many of them are severe; a severity nobody knows is UNKNOWN."""
     result = body["result"]
     total, severities = result["total_errors"], result["by_severity"]
@@ -94,7 +94,7 @@ def error_analytics(body: Body, settings: Settings) -> Looked:
     )
     samples = [Sample("errors", as_number(total), "errors")]
     samples += [Sample("errors", as_number(count), "errors", name) for name, count in sorted(severities.items())]
-    return Looked((finding,), tuple(samples))
+    return LookResult((finding,), tuple(samples))
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -114,7 +114,7 @@ def _expected(function: str, action: str, body: Body, settings: Settings) -> dic
     return found
 
 
-def authentication_errors(body: Body, _: Settings) -> Looked:
+def authentication_errors(body: Body, _: Settings) -> LookResult:
     """How many authentication errors of severity high the function knows of (G69)."""
     total = body["result"]["total"]
     finding = Topic("authentication_errors", "Authentication errors of severity high", "G69").finding(
@@ -123,15 +123,15 @@ def authentication_errors(body: Body, _: Settings) -> Looked:
         "none",
         "Hold them against the failed logins by address and account in the group security.",
     )
-    return Looked((finding,), (Sample("authentication_errors", float(total), "errors"),))
+    return LookResult((finding,), (Sample("authentication_errors", float(total), "errors"),))
 
 
-def performance_analysis(body: Body, settings: Settings) -> Looked:
+def performance_analysis(body: Body, settings: Settings) -> LookResult:
     """How the database does as the function sees it (G9); statements that are slow on average deserve a look."""
     result = body["result"]
     statements = result.get("slowest_statements")
     if statements is None:
-        return Looked((weekly_answers.no_statements(_PERFORMANCE, "the slowest statements"),))
+        return LookResult((weekly_answers.no_statements(_PERFORMANCE, "the slowest statements"),))
     limit = settings.thresholds.statements.slow_ms
     slow = [one for one in statements if one["mean_ms"] >= limit]
     dead = result.get("dead_rows")
@@ -151,7 +151,7 @@ def performance_analysis(body: Body, settings: Settings) -> Looked:
         {"statements": [{**one, "query": redact(one["query"])} for one in statements]},
     )
     samples = () if dead is None else (Sample("dead_rows", float(dead), "rows"),)
-    return Looked((finding,), samples)
+    return LookResult((finding,), samples)
 
 
 class DailyCall(NamedTuple):
@@ -174,14 +174,16 @@ DAILY = (
 #: The one answer whose reader needs config.
 ANALYTICS = ("error-tracking", "get_error_analytics")
 #: What is read from an answer beside the six metrics, by (function, action).
-READERS: Mapping[tuple[str, str], Callable[[Body, Settings], Looked]] = {
+READERS: Mapping[tuple[str, str], Callable[[Body, Settings], LookResult]] = {
     ("error-tracking", "get_errors"): authentication_errors,
     ("database-scalability", "performance_analysis"): performance_analysis,
     ("gdpr-compliance", "compliance_report"): report.compliance_report,
 }
 
 
-def read(function: str, action: str, body: Body, settings: Settings, asked: Mapping[str, Any] | None = None) -> Looked:
+def read(
+    function: str, action: str, body: Body, settings: Settings, asked: Mapping[str, Any] | None = None
+) -> LookResult:
     """All findings and samples of one answer to what was ``asked``. Raises LookupError when nothing would be judged."""
     asked = asked or {}
     looks = [metrics(function, action, body, settings)]
@@ -200,4 +202,4 @@ def read(function: str, action: str, body: Body, settings: Settings, asked: Mapp
         raise LookupError(
             f"nothing judges {function} {action}: expected a reader, or a metric in config/maintenance.yaml"
         )
-    return Looked(findings, tuple(sample for looked in looks for sample in looked.samples))
+    return LookResult(findings, tuple(sample for looked in looks for sample in looked.samples))

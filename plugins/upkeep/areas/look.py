@@ -10,7 +10,7 @@ from typing import Any
 
 from upkeep.core.findings import Finding, Level
 from upkeep.core.windows import Window
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 from upkeep.wires.database import Connect, Session
 from upkeep.wires.functions.transport import Send
@@ -58,7 +58,7 @@ class Check:
     path: str
     guide: str
     title: str
-    look: Callable[[Look], Looked]
+    look: Callable[[Look], LookResult]
     remembers: Callable[[Settings], timedelta] | None = None
     continues: bool = False
 
@@ -68,7 +68,7 @@ class Check:
         return self.path.rpartition("/")[2]
 
 
-def carry_out(check: Check, look: Look) -> Looked:
+def carry_out(check: Check, look: Look) -> LookResult:
     """Run a check; warnings that the server sent meanwhile become findings too (X10)."""
     looked = check.look(look)
     warnings = tuple(
@@ -125,5 +125,5 @@ class Inspection:
     name: str
     source: str
     describes: Callable[[Settings, str], str]
-    look: Callable[[Sources], Looked]
+    look: Callable[[Sources], LookResult]
     asks_about_period: bool = False

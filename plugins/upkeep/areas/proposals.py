@@ -22,7 +22,7 @@ MOST_SIGNS = 500
 _log = logging.getLogger(__name__)
 
 
-class Collected(NamedTuple):
+class CollectedProposals(NamedTuple):
     """What a plan holds, how many candidates wait for the next one, and of each kind that failed its name and why."""
 
     proposals: list[Proposal]
@@ -30,7 +30,7 @@ class Collected(NamedTuple):
     failed: tuple[str, ...] = ()
 
 
-def collect(sources: ProposalSources) -> Collected:
+def collect(sources: ProposalSources) -> CollectedProposals:
     """Ask each kind of the window's cadence in turn. Raises ConfigError unless config says who approves each."""
     with_roles(sources.settings.maintenance)
     found: list[Proposal] = []
@@ -47,7 +47,7 @@ def collect(sources: ProposalSources) -> Collected:
         found += mine
         candidates += total
     proposals = found[:MOST_ACTIONS]
-    return Collected(proposals, candidates - len(proposals), tuple(failed))
+    return CollectedProposals(proposals, candidates - len(proposals), tuple(failed))
 
 
 def _why(error: Exception) -> str:

@@ -30,7 +30,7 @@ _BY_CHANCE = 16.81
 
 
 @dataclass(frozen=True)
-class Ordinary:
+class DistanceSummary:
     """Median, median absolute deviation and 0.95 quantile of some distances."""
 
     median: float
@@ -43,11 +43,11 @@ class Ordinary:
         return max(self.quantile, self.median + DEVIATIONS * CONSISTENT * self.mad)
 
 
-def ordinary(distances: Sequence[float]) -> Ordinary:
+def ordinary(distances: Sequence[float]) -> DistanceSummary:
     """What is ordinary among at least two distances."""
     median = statistics.median(distances)
     mad = statistics.median(abs(distance - median) for distance in distances)
-    return Ordinary(median, mad, statistics.quantiles(distances, n=20, method="inclusive")[18])
+    return DistanceSummary(median, mad, statistics.quantiles(distances, n=20, method="inclusive")[18])
 
 
 def theil_sen(slopes: Iterable[float], points: int, deviations: float) -> tuple[float, float, float]:

@@ -200,7 +200,7 @@ def fits(now: datetime, predicted: timedelta, not_after: datetime) -> bool:
     return now + max(predicted, timedelta()) < not_after
 
 
-class Stretch(Protocol):
+class TimeRange(Protocol):
     """A time with a reason, such as a freeze: [start, end)."""
 
     @property
@@ -213,7 +213,7 @@ class Stretch(Protocol):
     def reason(self) -> str: ...
 
 
-S = TypeVar("S", bound=Stretch)
+S = TypeVar("S", bound=TimeRange)
 
 
 def frozen(freezes: Iterable[S], moment: datetime) -> S | None:
@@ -231,12 +231,12 @@ def freeze_of(freezes: Sequence[S], window: Window, begins: datetime) -> S | Non
     return frozen(freezes, begins) or due
 
 
-def next_freeze(freezes: Iterable[Stretch], moment: datetime) -> datetime | None:
+def next_freeze(freezes: Iterable[TimeRange], moment: datetime) -> datetime | None:
     """When the next freeze begins after a moment, None without one."""
     return min((freeze.start for freeze in freezes if freeze.start > moment), default=None)
 
 
-def covered_by(monthly: Recurring | None, weekly: Authority, freezes: Iterable[Stretch] = ()) -> datetime | None:
+def covered_by(monthly: Recurring | None, weekly: Authority, freezes: Iterable[TimeRange] = ()) -> datetime | None:
     """The due time of the monthly window whose open time overlaps the weekly one's, and which does its work (X9).
 
     One that is due in a freeze does nobody's. Outside the calendar nothing is covered: people asked for this, now.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from upkeep.gate.apply.outcomes import ActionOutcome
     from upkeep.gate.plan_store import StoredPlan
-    from upkeep.ledger.write import Looked
+    from upkeep.ledger.write import LookResult
 
 #: Longer than any authority: the server's own clock ends a statement (T), this only a task that hangs.
 _LONGEST = timedelta(hours=12)
@@ -95,7 +95,7 @@ class ApplyOperator(Step):
     def may_run(self, context: Context, window: windows.Window, now: datetime) -> None:
         """Whatever the calendar says by now, the plan's own times decide."""
 
-    def look(self, window: windows.Window, requested_by: str) -> Looked:
+    def look(self, window: windows.Window, requested_by: str) -> LookResult:
         from upkeep.areas.kinds import kinds, with_roles
         from upkeep.gate.apply.run import ApplyRun, Connectors
         from upkeep.ledger import write
@@ -103,7 +103,7 @@ class ApplyOperator(Step):
         config = settings().maintenance
         stored = self._stored(window)
         if not stored.plan.actions:
-            return write.Looked((_nothing(),))
+            return write.LookResult((_nothing(),))
         maintain = config.targets[self.target].connections.maintain
         if why := _forbidden(maintain):
             raise ConfigError(why)
@@ -125,7 +125,7 @@ class ApplyOperator(Step):
         )
         found = tuple(_finding(outcome) for outcome in apply.run())
         say(f"The ledger's chain of signed rows reached entry {apply.authority.chain_head}")
-        return write.Looked(found)
+        return write.LookResult(found)
 
     def _stored(self, window: windows.Window) -> StoredPlan:
         """The run's plan; without one, why the plan's step had none."""

@@ -153,7 +153,7 @@ class ReportOperator(_End):
         from upkeep.ledger import acknowledgements
         from upkeep.ledger.read import latest_steps, previous_findings, since
         from upkeep.report import model
-        from upkeep.report.model import Earlier
+        from upkeep.report.model import EarlierFinding
 
         rows = [row for row in latest_steps(session, window) if row["step"] in states]
         recorded = {row["step"]: row for row in rows}
@@ -186,7 +186,7 @@ class ReportOperator(_End):
             samples=samples(session, rows),
             incident_document=settings().maintenance.documents.incident_response,
             history=worth_showing(metrics, self.cadence),
-            earlier=tuple(Earlier(**row) for row in previous_findings(session, window)),
+            earlier=tuple(EarlierFinding(**row) for row in previous_findings(session, window)),
             own=own,
             gate=plan,
             signing=signing,
@@ -213,7 +213,7 @@ class ReportOperator(_End):
 
         Recorded like a step's look, so that it is known since when; a manual window with nothing to say says nothing.
         """
-        from upkeep.ledger.write import Looked, StepRecord, add_step
+        from upkeep.ledger.write import LookResult, StepRecord, add_step
         from upkeep.report.headline import held_slot_finding, lateness_finding
         from upkeep.report.model import RAN, REPORT_STEP
 
@@ -235,7 +235,7 @@ class ReportOperator(_End):
             source="the window's calendar and plan",
             started_at=datetime.now(UTC),
             try_number=context["ti"].try_number,
-            looked=Looked(own),
+            looked=LookResult(own),
         )
         add_step(session, window, record)
         return own

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from upkeep.areas.look import Inspection
-    from upkeep.ledger.write import Looked
+    from upkeep.ledger.write import LookResult
     from upkeep.wires.database import Session
 
 
@@ -53,7 +53,7 @@ class CheckOperator(Step, SQLExecuteQueryOperator):
         self.log.info("Check %s through Connection %r", self.source, self.conn_id)
         return self.carry_out(context, self.look)
 
-    def look(self, window: windows.Window) -> Looked:
+    def look(self, window: windows.Window) -> LookResult:
         from upkeep.areas.database.sizes import GROWTH_BASE
         from upkeep.areas.look import Look, carry_out
         from upkeep.areas.registry import find
@@ -126,10 +126,10 @@ class CallOperator(Step, HttpOperator):
 
         return request_body(self.function, self.action, period=window.period, **self.arguments)
 
-    def look(self, window: windows.Window) -> Looked:
+    def look(self, window: windows.Window) -> LookResult:
         from upkeep.areas import answers
         from upkeep.areas.thresholds.force import settings_for
-        from upkeep.ledger.write import FunctionAnswer, Looked
+        from upkeep.ledger.write import FunctionAnswer, LookResult
         from upkeep.wires import database
         from upkeep.wires.functions.contract import echoed, parse_answer
         from upkeep.wires.functions.transport import Call, post
@@ -145,7 +145,7 @@ class CallOperator(Step, HttpOperator):
             raise NotCollected(f"{self.source} cannot be asked about the past: its answer does not echo the period")
         looked = answers.read(self.function, self.action, answer.model_dump(mode="json"), config, self.arguments)
         kept = FunctionAnswer(self.function, self.action, body.decode("utf-8", "replace"))
-        return Looked(looked.findings, looked.samples, kept)
+        return LookResult(looked.findings, looked.samples, kept)
 
 
 class LookOperator(Step):
@@ -181,7 +181,7 @@ class LookOperator(Step):
 
         return INSPECTIONS[self.inspection]
 
-    def look(self, window: windows.Window) -> Looked:
+    def look(self, window: windows.Window) -> LookResult:
         from upkeep.areas.look import Sources
         from upkeep.wires import database
 
@@ -234,5 +234,5 @@ class LaterOperator(Step):
     def execute(self, context: Context) -> dict[str, Any]:
         return self.carry_out(context, self.look)
 
-    def look(self, window: windows.Window) -> Looked:
+    def look(self, window: windows.Window) -> LookResult:
         raise NotCollected(self.why)

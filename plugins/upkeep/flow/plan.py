@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from upkeep.gate.plan_store import StoredPlan
     from upkeep.gate.plans.model import Action, Plan
-    from upkeep.ledger.write import Looked
+    from upkeep.ledger.write import LookResult
     from upkeep.wires.database import Session
 
 
@@ -45,7 +45,7 @@ class PlanOperator(Step):
     def execute(self, context: Context) -> dict[str, Any]:
         return self.carry_out(context, lambda window: self.look(context, window))
 
-    def look(self, context: Context, window: windows.Window) -> Looked:
+    def look(self, context: Context, window: windows.Window) -> LookResult:
         from upkeep.gate.plan_store import add_plan, plan_of_run
         from upkeep.ledger import write
         from upkeep.wires import database
@@ -63,7 +63,7 @@ class PlanOperator(Step):
                 may_ask(session, window)  # again: another run may have asked while the target was
                 stored = add_plan(session, window, plan, measured, checklist_so_far(session, window))
         self.log.info("Plan %s:\n%s", stored.digest, _listed(stored))
-        return write.Looked((*_left_undone(stored), *_findings(stored)))
+        return write.LookResult((*_left_undone(stored), *_findings(stored)))
 
     def _authority(self, context: Context, window: windows.Window, now: datetime) -> windows.Authority:
         """When it may run. Raises Frozen or Superseded when nothing may be changed then."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from upkeep.gate.apply.ledger_session import LedgerSession
     from upkeep.gate.plan_store import StoredSheet
     from upkeep.gate.sheets import SheetItem
-    from upkeep.ledger.write import Looked
+    from upkeep.ledger.write import LookResult
     from upkeep.wires.database import Session
 
 
@@ -79,7 +79,7 @@ class SheetOperator(Step):
     def execute(self, context: Context) -> dict[str, Any]:
         return self.carry_out(context, lambda window: self.look(context, window))
 
-    def look(self, context: Context, window: windows.Window) -> Looked:
+    def look(self, context: Context, window: windows.Window) -> LookResult:
         from upkeep.gate.plan_store import add_sheet, sheet_of_run
         from upkeep.ledger import write
         from upkeep.wires import database
@@ -103,7 +103,7 @@ class SheetOperator(Step):
                 )
                 stored = add_sheet(session, window, sheet, details)
         self.log.info("Sheet %s: %s", stored.digest, ", ".join(item.id for item in stored.sheet.items) or "nothing")
-        return write.Looked(tuple(self._findings(context, stored)))
+        return write.LookResult(tuple(self._findings(context, stored)))
 
     def _items(
         self, session: Session, context: Context, window: windows.Window

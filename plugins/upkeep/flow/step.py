@@ -22,7 +22,7 @@ from upkeep.settings.load import settings
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from upkeep.ledger.write import Looked, StepRecord
+    from upkeep.ledger.write import LookResult, StepRecord
     from upkeep.wires.database import Session
 
 #: Run types whose due time is the calendar's.
@@ -115,7 +115,7 @@ class Step(BaseOperator):
         """What a dry run would have done."""
         raise NotImplementedError
 
-    def carry_out(self, context: Context, look: Callable[[windows.Window], Looked]) -> dict[str, Any]:
+    def carry_out(self, context: Context, look: Callable[[windows.Window], LookResult]) -> dict[str, Any]:
         """Look, record, and hand on a small value; a look that fails is recorded as failed and fails the task."""
         from psycopg import Error
 
@@ -156,13 +156,13 @@ class Step(BaseOperator):
         if later and not self.asks_about_period and not waited:
             raise Superseded(f"looks at the present, and the window of {later:%Y-%m-%d %H:%M} UTC is due by now")
 
-    def _unknown(self, reason: str) -> Looked:
+    def _unknown(self, reason: str) -> LookResult:
         """A step that could not look is a finding too, so that it is known since when."""
-        from upkeep.ledger.write import Looked
+        from upkeep.ledger.write import LookResult
         from upkeep.report.model import FAILED, StepResult, missing_step
 
         step = StepResult(self.task_id, self.task_id.partition(".")[0], self.source, FAILED, reason)
-        return Looked((replace(missing_step(step), guide=self.guide),))
+        return LookResult((replace(missing_step(step), guide=self.guide),))
 
     def _record(
         self,
@@ -171,7 +171,7 @@ class Step(BaseOperator):
         started: datetime,
         state: str,
         reason: str,
-        looked: Looked | None = None,
+        looked: LookResult | None = None,
     ) -> None:
         from upkeep.ledger import write
         from upkeep.ledger.write import add_step
@@ -184,14 +184,14 @@ class Step(BaseOperator):
             source=self.source,
             started_at=started,
             try_number=context["ti"].try_number,
-            looked=looked or write.Looked(()),
+            looked=looked or write.LookResult(()),
         )
         config = settings().maintenance
         with database.session(postgres(config.ledger.tasks), config.sql, read_only=False) as session:
             add_step(session, window, record)
 
 
-def _summary(looked: Looked) -> dict[str, Any]:
+def _summary(looked: LookResult) -> dict[str, Any]:
     """The small value that goes to XCom; everything else is in the ledger."""
     levels = [finding.level for finding in looked.findings]
     return {"level": worst(levels).value, "findings": len(levels)}

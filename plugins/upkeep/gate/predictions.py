@@ -69,7 +69,7 @@ class Correction:
 
 
 @dataclass(frozen=True)
-class Learned:
+class Corrections:
     """What receipts tell: corrections by sort and by table, and each table's counters after its last action of a verb.
 
     Tables are known by their OIDs.
@@ -80,7 +80,7 @@ class Learned:
     after: Mapping[tuple[str, int], Mapping[str, Any]] = field(default_factory=dict)
 
 
-def learned(past: Iterable[PastAction], least_receipts: int) -> Learned:
+def learned(past: Iterable[PastAction], least_receipts: int) -> Corrections:
     """The correction of each sort with enough receipts; a sort with fewer keeps its predictions as they are.
 
     Each receipt is held against its uncorrected prediction, so that a correction does not correct itself.
@@ -93,7 +93,7 @@ def learned(past: Iterable[PastAction], least_receipts: int) -> Learned:
         if one.base_ms > 0 and one.actual_ms >= 0:
             by_sort.setdefault(one.sort, []).append(one.actual_ms / one.base_ms)
             by_table.setdefault((one.sort, one.oid), []).append(one.actual_ms / one.base_ms)
-    return Learned(_corrections(by_sort, least_receipts), _corrections(by_table, OWN), after)
+    return Corrections(_corrections(by_sort, least_receipts), _corrections(by_table, OWN), after)
 
 
 def _corrections(ratios: Mapping[_Key, list[float]], least: int) -> dict[_Key, Correction]:
@@ -104,7 +104,7 @@ def _corrections(ratios: Mapping[_Key, list[float]], least: int) -> dict[_Key, C
     }
 
 
-def corrected(verb: str, base_ms: int, oid: int, known: Learned) -> tuple[int, dict[str, str]]:
+def corrected(verb: str, base_ms: int, oid: int, known: Corrections) -> tuple[int, dict[str, str]]:
     """The prediction to plan with, in milliseconds, and what is noted beside it: nothing when it stays as it is."""
     sort = sort_of(verb, base_ms)
     own, others = known.by_table.get((sort, oid)), known.by_sort.get(sort)

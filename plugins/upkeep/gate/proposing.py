@@ -12,7 +12,7 @@ import psycopg
 from upkeep.gate import predictions
 from upkeep.gate.permit_store import past_actions
 from upkeep.gate.plans.model import Action, Proposal
-from upkeep.gate.predictions import Learned
+from upkeep.gate.predictions import Corrections
 from upkeep.settings.load import Settings
 from upkeep.wires import database
 from upkeep.wires.database import Connect, Session
@@ -63,7 +63,7 @@ class ProposalSources:
         """Who has to approve a kind."""
         return self.settings.maintenance.approval.roles_of(kind)
 
-    def learned(self, kind: str) -> Learned:
+    def learned(self, kind: str) -> Corrections:
         """What predictions of a kind are corrected by."""
         with self.remembering() as session:
             past = past_actions(session, self.name, kind, self.now - predictions.REACH)

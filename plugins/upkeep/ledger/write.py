@@ -54,7 +54,7 @@ class FunctionAnswer:
 
 
 @dataclass(frozen=True)
-class Looked:
+class LookResult:
     """What one step brought back. ``snapshot`` is what the next look is compared with, as JSON knows it."""
 
     findings: tuple[Finding, ...]
@@ -76,7 +76,7 @@ class StepRecord:
     source: str
     started_at: datetime
     try_number: int = 1
-    looked: Looked = field(default_factory=lambda: Looked(()))
+    looked: LookResult = field(default_factory=lambda: LookResult(()))
     taken_at: datetime | None = None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from upkeep.core.findings import Finding, Level
-from upkeep.report.model import RAN, Earlier, Report, StepResult
+from upkeep.report.model import RAN, EarlierFinding, Report, StepResult
 
 #: Levels that compare with each other; "unknown" is neither better nor worse than what is known.
 _KNOWN = (Level.CRITICAL, Level.WARNING, Level.ADVISORY, Level.OK)
@@ -23,17 +23,17 @@ class Changes:
 
     new: tuple[Finding, ...]
     worse: tuple[tuple[Finding, Level], ...]
-    gone: tuple[tuple[Earlier, Finding | None], ...]
-    not_looked_at: tuple[Earlier, ...]
+    gone: tuple[tuple[EarlierFinding, Finding | None], ...]
+    not_looked_at: tuple[EarlierFinding, ...]
 
     @property
-    def gone_by_due(self) -> list[tuple[datetime, list[tuple[Earlier, Finding | None]]]]:
+    def gone_by_due(self) -> list[tuple[datetime, list[tuple[EarlierFinding, Finding | None]]]]:
         """What is gone by the window in which it was last seen, newest first."""
         dues = sorted({was.due for was, _ in self.gone}, reverse=True)
         return [(due, [pair for pair in self.gone if pair[0].due == due]) for due in dues]
 
 
-def before(report: Report) -> dict[str, Earlier]:
+def before(report: Report) -> dict[str, EarlierFinding]:
     """The earlier finding of each key; of several the worst.
 
     What a look before a plan saw is left out where there is a look after it: that one told how things were.
@@ -72,7 +72,7 @@ def _kind(key: str) -> str:
     return key.partition(":")[0]
 
 
-def _looked_at(report: Report) -> Callable[[Earlier], bool]:
+def _looked_at(report: Report) -> Callable[[EarlierFinding], bool]:
     """Whether an earlier finding's step ran and did not say that it could not see findings of this kind."""
     steps: tuple[StepResult, ...] = report.steps
     if report.kind == "calendar":  # a manual window is never late: nobody looks

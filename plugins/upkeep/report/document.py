@@ -14,7 +14,7 @@ from upkeep.report.changes import before, compare
 from upkeep.report.checklist import checklist
 from upkeep.report.gate import ActionResult, Gate
 from upkeep.report.headline import do_first, headline
-from upkeep.report.model import Earlier, History, Report
+from upkeep.report.model import EarlierFinding, History, Report
 from upkeep.report.signatures import WindowSignatures
 
 JSON_TEXT = 100_000  # bytes of one text in the JSON, as UTF-8
@@ -168,7 +168,7 @@ def _other(was: Level | None, now: Level) -> Level | None:
     return None if was is now else was
 
 
-def _earlier(was: Earlier) -> dict[str, Any]:
+def _earlier(was: EarlierFinding) -> dict[str, Any]:
     return _take(was, "step due key level subject detail")
 
 

@@ -86,7 +86,7 @@ class History:
 
 
 @dataclass(frozen=True)
-class Earlier:
+class EarlierFinding:
     """A finding that was not ok when its step last looked before this window; ``due`` says in which window."""
 
     step: str
@@ -126,7 +126,7 @@ class Report:
     samples: tuple[Sample, ...]
     incident_document: str
     history: tuple[History, ...] = ()
-    earlier: tuple[Earlier, ...] = ()
+    earlier: tuple[EarlierFinding, ...] = ()
     own: tuple[Finding, ...] = ()
     gate: Gate | None = None
     last_due: datetime | None = None

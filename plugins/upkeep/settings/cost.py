@@ -12,7 +12,7 @@ from upkeep.settings.values import Identifier, TableText
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 
 
-class Metered(FrozenModel):
+class MeteredPrice(FrozenModel):
     """The price of one unit a month beyond the units that the plan includes."""
 
     price: Price
@@ -23,20 +23,20 @@ class Metered(FrozenModel):
         return self.price * max(0.0, units - self.included)
 
 
-class Egress(Metered):
+class Egress(MeteredPrice):
     """Nothing here measures egress: ``used_gb`` is what the last bill says, without it the month is not whole."""
 
     used_gb: float | None = Field(default=None, ge=0, allow_inf_nan=False, strict=True)
 
 
-class Fixed(FrozenModel):
+class FixedCost(FrozenModel):
     """What a month costs whatever is used."""
 
     name: str = Field(min_length=1, max_length=100)
     price: Price
 
 
-class Kept(FrozenModel):
+class RetainedLog(FrozenModel):
     """A log that is kept for so many days; ``time`` is the column that says when a row came."""
 
     table: TableText
@@ -52,16 +52,16 @@ class Cost(FrozenModel):
 
     currency: str = Field(pattern=r"^[A-Z]{3}$")
     budget: Price | None = None
-    database_gb_month: Metered | None = None
-    function_invocations_million: Metered | None = None
+    database_gb_month: MeteredPrice | None = None
+    function_invocations_million: MeteredPrice | None = None
     egress_gb: Egress | None = None
-    compute_month: tuple[Fixed, ...] = ()
+    compute_month: tuple[FixedCost, ...] = ()
     function_month: Price = 0.0
-    retention_days: tuple[Kept, ...] = ()
+    retention_days: tuple[RetainedLog, ...] = ()
 
     @field_validator("retention_days")
     @classmethod
-    def _once(cls, value: tuple[Kept, ...]) -> tuple[Kept, ...]:
+    def _once(cls, value: tuple[RetainedLog, ...]) -> tuple[RetainedLog, ...]:
         tables = [kept.table for kept in value]
         if twice := [table for table in tables if tables.count(table) > 1]:
             raise ValueError(f"found {twice[0]} twice, expected each table once")

@@ -15,7 +15,7 @@ from pydantic import ConfigDict
 from upkeep.settings.approval import Freeze, Guards, Indexes, Optimise
 from upkeep.settings.audit import Audit
 from upkeep.settings.base import EXPECTATIONS, METRICS, ROOT, ConfigError, FrozenModel
-from upkeep.settings.cost import Cost, Kept
+from upkeep.settings.cost import Cost
 from upkeep.settings.documents import Document, Documents
 from upkeep.settings.exceptions import Acknowledgement, Exceptions
 from upkeep.settings.integrations import Endpoint, Integrations
@@ -110,7 +110,6 @@ __all__ = [
     "Http",
     "Indexes",
     "Integrations",
-    "Kept",
     "Maintenance",
     "Monthly",
     "Network",

@@ -22,7 +22,7 @@ from upkeep.areas.backups import files
 from upkeep.areas.backups.files import BackupError, Label, Segment
 from upkeep.areas.backups.look import look_at_backups
 from upkeep.core.findings import Finding, Level
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.settings.maintenance import Backups
@@ -67,18 +67,18 @@ def copied(taken: Store, tmp_path: Path) -> Store:
     return Store(tmp_path, tmp_path / "wal")
 
 
-def look(store: Store, now: datetime | None = None, **config: Any) -> Looked:
+def look(store: Store, now: datetime | None = None, **config: Any) -> LookResult:
     """Look at a store's backups now, or at another time; the age of the archive is judged where a test says so."""
     given = {"base": store.base, "wal": store.wal, "verify_program": VERIFY, "max_wal_age_hours": None, **config}
     return look_at_backups(Backups(**given), now or datetime.now(UTC))
 
 
-def levels(looked: Looked) -> dict[str, Level]:
+def levels(looked: LookResult) -> dict[str, Level]:
     """Aspect → level."""
     return {finding.key.removeprefix("backups:"): finding.level for finding in looked.findings}
 
 
-def found(looked: Looked, aspect: str) -> Finding:
+def found(looked: LookResult, aspect: str) -> Finding:
     """The finding of one aspect."""
     return next(finding for finding in looked.findings if finding.key == f"backups:{aspect}")
 

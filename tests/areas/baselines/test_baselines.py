@@ -23,14 +23,14 @@ from upkeep.areas.baselines.force import KIND, BaselinesInForce
 from upkeep.areas.baselines.look import drift_since
 from upkeep.areas.baselines.propose import history, proposals_from_ledger
 from upkeep.areas.baselines.subjects import subjects
-from upkeep.areas.health.latencies import Timed, judge
+from upkeep.areas.health.latencies import ResponseTimes, judge
 from upkeep.core.findings import Finding, Level, Sample
 from upkeep.core.windows import Window, WindowKind
 from upkeep.gate.permit_store import Permit, add_permit
 from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans.model import Action, Proposal, numbered
 from upkeep.gate.proposing import ProposalSources
-from upkeep.ledger.write import Looked, StepRecord, add_step, open_window
+from upkeep.ledger.write import LookResult, StepRecord, add_step, open_window
 from upkeep.settings.base import ROOT, ConfigError
 from upkeep.settings.load import settings
 from upkeep.settings.thresholds import Thresholds
@@ -53,7 +53,7 @@ def measured(stage: Stage, window: Window, *samples: Sample, state: str = "ran")
     """One try of a step of a window with these samples."""
     with stage.ledger.session() as session:
         open_window(session, window)
-        record = StepRecord("performance.times", state, "", "source", window.due, looked=Looked((), samples))
+        record = StepRecord("performance.times", state, "", "source", window.due, looked=LookResult((), samples))
         add_step(session, window, record)
 
 
@@ -95,7 +95,7 @@ def told(stage: Stage, config: Thresholds = CONFIG) -> dict[str, Finding]:
 
 def judged_at(stage: Stage, milliseconds: float, at: datetime | None = None) -> Finding:
     """A warm call of trust-scorer as the daily window judges it now."""
-    times = {"trust-scorer": Timed((milliseconds, milliseconds))}
+    times = {"trust-scorer": ResponseTimes((milliseconds, milliseconds))}
     (finding,) = judge(times, {}, (), at or datetime.now(UTC), SHIPPED, in_force(stage)).findings
     return finding
 

@@ -15,12 +15,20 @@ import pytest
 from tests.stages.weekly_reports import step as ran
 from tests.stages.weekly_reports import weekly
 from upkeep.areas.baselines import force, look
-from upkeep.areas.baselines.force import Baseline, BaselinesInForce, IgnoredBaseline, Usual, Version, parse, statement
-from upkeep.areas.baselines.judged import Held, latency_limit, response_time
+from upkeep.areas.baselines.force import (
+    Baseline,
+    BaselinesInForce,
+    IgnoredBaseline,
+    NormalRange,
+    Version,
+    parse,
+    statement,
+)
+from upkeep.areas.baselines.judged import PercentOfBaseline, latency_limit, response_time
 from upkeep.areas.baselines.propose import propose
 from upkeep.areas.baselines.subjects import subjects
 from upkeep.areas.capacity import look as capacity_look
-from upkeep.areas.health.latencies import Timed, judge
+from upkeep.areas.health.latencies import ResponseTimes, judge
 from upkeep.core import statistics
 from upkeep.core.findings import Finding, Level
 from upkeep.core.text import prose
@@ -335,7 +343,7 @@ def judged(
     milliseconds: float, now: BaselinesInForce | None = None, known: Settings = SHIPPED, at: datetime = NOW
 ) -> Finding:
     """A warm call of trust-scorer as the daily window judges it."""
-    timed = {"trust-scorer": Timed((milliseconds, milliseconds))}
+    timed = {"trust-scorer": ResponseTimes((milliseconds, milliseconds))}
     (finding,) = judge(timed, {}, (), at, known, now).findings
     return finding
 
@@ -356,7 +364,7 @@ def test_an_approved_baseline_takes_the_place_of_the_guides_number(function: str
     now = standing(version(PROPOSED.replace("trust-scorer", function), number=2))
 
     def found(value: float, approved: BaselinesInForce | None) -> Finding:
-        (one,) = judge({function: Timed((1.0, value))}, {}, (), NOW, SHIPPED, approved).findings
+        (one,) = judge({function: ResponseTimes((1.0, value))}, {}, (), NOW, SHIPPED, approved).findings
         return one
 
     number = CONFIG.latencies[function].limit
@@ -378,14 +386,14 @@ def test_a_quiet_month_makes_no_limit_below_the_lowest() -> None:
     assert [judged(value, now).level for value in (8, 39.9, 40)] == [Level.OK, Level.OK, Level.WARNING]
 
 
-def held(value: float | None, text: str = "", *, age: timedelta = DAY) -> Held | None:
+def held(value: float | None, text: str = "", *, age: timedelta = DAY) -> PercentOfBaseline | None:
     """The response time of a day ago beside a baseline."""
     text = text or "baseline of response_time: 200 ms (median of 40 windows, upper 300 ms)"
     points = [] if value is None else [(NOW - age, value)]
     return response_time(standing(version(text)), points, CONFIG, NOW - capacity_look.FRESH)
 
 
-def scaled(own: Held | None, by_function: float | None = 20.0, known: Settings = SHIPPED) -> Finding:
+def scaled(own: PercentOfBaseline | None, by_function: float | None = 20.0, known: Settings = SHIPPED) -> Finding:
     """The scaling trigger for response times."""
     report = ScalabilityReport.model_validate({"response_time_percent_of_baseline": by_function})
     looked = capacity_look.look(report, [], "targets.primary.storage_bytes", None, known, NOW, own)
@@ -503,7 +511,7 @@ def test_a_function_that_is_gone_from_config_has_no_baseline() -> None:
     """Its statement names what config does not know; nobody is judged by it, and no limit is asked for."""
     one = version(PROPOSED)
     less = CONFIG.model_copy(update={"latencies": {k: v for k, v in CONFIG.latencies.items() if k != "trust-scorer"}})
-    with pytest.raises(force.Gone, match="found a baseline of 'trust-scorer latency'"):
+    with pytest.raises(force.UnknownSubject, match="found a baseline of 'trust-scorer latency'"):
         parse(PROPOSED, less)
     assert latency_limit(standing(one), "trust-scorer", less, NOW) is None
     assert TRUST not in subjects(less)
@@ -511,9 +519,9 @@ def test_a_function_that_is_gone_from_config_has_no_baseline() -> None:
 
 def test_a_baseline_is_what_it_says() -> None:
     """Without weekdays every day is the same; the pairs are all that bounds are asked about."""
-    one = Baseline(TRUST, 30, Usual(1, 2))
-    assert (one.at(NOW), one.pairs) == (Usual(1, 2), (Usual(1, 2),))
-    assert replace(one, weekdays=(Usual(3, 4),) * 7).pairs == (Usual(1, 2), *[Usual(3, 4)] * 7)
+    one = Baseline(TRUST, 30, NormalRange(1, 2))
+    assert (one.at(NOW), one.pairs) == (NormalRange(1, 2), (NormalRange(1, 2),))
+    assert replace(one, weekdays=(NormalRange(3, 4),) * 7).pairs == (NormalRange(1, 2), *[NormalRange(3, 4)] * 7)
 
 
 # The plot -------------------------------------------------------------------------------------------------------

@@ -10,12 +10,12 @@ import pytest
 from upkeep.areas.calendar.due import (
     GRACE,
     SETTLED,
-    Beside,
+    CadenceRules,
+    CalendarRun,
     DueWindow,
-    Rhythm,
-    RunSeen,
     State,
     Watched,
+    WindowFacts,
     judged,
     reconcile,
 )
@@ -24,21 +24,23 @@ from upkeep.settings.approval import Freeze
 
 DUE = datetime(2026, 11, 1, 3, tzinfo=UTC)
 HOUR, MINUTE, WEEK = timedelta(hours=1), timedelta(minutes=1), timedelta(weeks=1)
-WEEKLY = Rhythm(Cadence(cron="0 3 * * 0", length_minutes=120), True, 26 * HOUR)
-DAILY = Rhythm(Cadence(cron="0 2 * * *", length_minutes=30), False, timedelta(minutes=30))
+WEEKLY = CadenceRules(Cadence(cron="0 3 * * 0", length_minutes=120), True, 26 * HOUR)
+DAILY = CadenceRules(Cadence(cron="0 2 * * *", length_minutes=30), False, timedelta(minutes=30))
 WINDOW = DueWindow("primary", "weekly", DUE, DUE + 2 * HOUR)
 HOLIDAYS = Freeze(start=DUE - HOUR, end=DUE + HOUR, reason="Holidays")
 
 
-def beside(run: RunSeen | None = None, holder: str = "", freezes: tuple[Freeze, ...] = (), waived: str = "") -> Beside:
+def beside(
+    run: CalendarRun | None = None, holder: str = "", freezes: tuple[Freeze, ...] = (), waived: str = ""
+) -> WindowFacts:
     """What stands beside WINDOW."""
     runs = {WINDOW.slot: run} if run else {}
-    return Beside(runs, {WINDOW.slot: holder} if holder else {}, freezes, lambda _: waived)
+    return WindowFacts(runs, {WINDOW.slot: holder} if holder else {}, freezes, lambda _: waived)
 
 
-def ran(opened: timedelta, closed: timedelta | None = None) -> RunSeen:
+def ran(opened: timedelta, closed: timedelta | None = None) -> CalendarRun:
     """The calendar's run, by how long after the due time it began and wrote its report."""
-    return RunSeen("scheduled__x", DUE + opened, None if closed is None else DUE + closed)
+    return CalendarRun("scheduled__x", DUE + opened, None if closed is None else DUE + closed)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,9 @@ def ran(opened: timedelta, closed: timedelta | None = None) -> RunSeen:
         (beside(ran(MINUTE), freezes=(HOLIDAYS,)), HOUR, State.OPEN, "began"),
     ],
 )
-def test_each_way_in_which_a_window_stands_or_ends(there: Beside, after: timedelta, state: State, reason: str) -> None:
+def test_each_way_in_which_a_window_stands_or_ends(
+    there: WindowFacts, after: timedelta, state: State, reason: str
+) -> None:
     """From nothing to done, late, missed, waived or frozen, at the very moments where one becomes the other."""
     found = judged(WINDOW, WEEKLY, there, DUE + after)
     assert (found.state, found.slot) == (state, WINDOW.slot)

@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.postgres import Cluster
 from tests.stages.ledger import Ledger, upgraded
-from upkeep.areas.calendar.due import Reconciled
+from upkeep.areas.calendar.due import Reconciliation
 from upkeep.areas.calendar.look import MOST, findings
 from upkeep.areas.calendar.reconcile import bring_up_to_date, counted_since, read_known
 from upkeep.core.findings import Finding, Level
@@ -48,13 +48,13 @@ def config(*names: str, since: datetime | None = SINCE, **changes: Any) -> Setti
     return shipped.model_copy(update={"maintenance": maintenance, "exceptions": exceptions})
 
 
-def look(book: Ledger, about: Settings, now: datetime = NOW) -> Reconciled:
+def look(book: Ledger, about: Settings, now: datetime = NOW) -> Reconciliation:
     """Bring the ledger's calendar up to date as a daily window does."""
     with book.session() as session:
         return bring_up_to_date(session, about, now)
 
 
-def told(book: Ledger, about: Settings, found: Reconciled, now: datetime = NOW, target: str = "") -> list[Finding]:
+def told(book: Ledger, about: Settings, found: Reconciliation, now: datetime = NOW, target: str = "") -> list[Finding]:
     """The findings of one target's report."""
     name = target or about.targets[0]
     with book.session() as session:

@@ -13,7 +13,7 @@ import pytest
 from tests.stages.capacities import DAY, GB, HEALTHY, MB, NOW, SETTING, SHIPPED, history
 from upkeep.areas.capacity import growth
 from upkeep.areas.capacity import look as checks
-from upkeep.areas.capacity.growth import Forecast, NotEnough
+from upkeep.areas.capacity.growth import Forecast, NoForecast
 from upkeep.core.findings import Finding, Level
 from upkeep.core.forecast import Point
 from upkeep.report import forecasts
@@ -33,7 +33,7 @@ def made(points: list[Point], room: float | None = 10 * GB, **limits: Any) -> Fo
 def refused(points: list[Point]) -> str:
     """Why nothing is forecast."""
     found = growth.forecast(points, 8 * GB, NOW, least_days=14, least_points=8)
-    assert isinstance(found, NotEnough), found
+    assert isinstance(found, NoForecast), found
     return found.reason
 
 

@@ -16,7 +16,7 @@ from upkeep.areas.capacity import scaling
 from upkeep.core import forecast
 from upkeep.core.findings import Finding, Level
 from upkeep.core.forecast import Point
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.wires.functions.database_models import ScalabilityReport
 
 REPORT: dict[str, Any] = HEALTHY | {"response_time_baseline_ms": 200.0}
@@ -31,7 +31,7 @@ def metric(days: int, start: float, per_day: float, *, noise: float = 0.0, week:
     ]
 
 
-def look(histories: dict[str, list[Point]], report: dict[str, Any] | None = REPORT) -> Looked:
+def look(histories: dict[str, list[Point]], report: dict[str, Any] | None = REPORT) -> LookResult:
     """One assessment of these histories."""
     told = None if report is None else ScalabilityReport(**report)
     return scaling.look(told, histories, SETTING, int(10 * GB), SHIPPED, NOW)

@@ -15,7 +15,7 @@ from upkeep.areas.compliance import report
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find
 from upkeep.core.findings import Finding, Level
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import Settings, settings
 from upkeep.wires import database
@@ -79,7 +79,7 @@ def configured(**fields: Any) -> Settings:
 
 def look(
     platform: Platform, config: Settings = CONFIG, answered: Mapping[tuple[str, str], float] | None = None
-) -> Looked:
+) -> LookResult:
     """Carry out the check as the reader, at the period's end."""
     with database.session(lambda: psycopg.connect(platform.reader), config.maintenance.sql, read_only=True) as session:
         one = Look(session, config, END, about=PERIOD, answered=answered or {})

@@ -11,7 +11,7 @@ import pytest
 from upkeep.areas import answers
 from upkeep.areas.compliance import report
 from upkeep.core.findings import Finding, Level
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.wires.functions.contract import parse_answer
@@ -28,7 +28,7 @@ CLEAN: dict[str, Any] = {
 }
 
 
-def looked(**changes: Any) -> Looked:
+def looked(**changes: Any) -> LookResult:
     """What is read from an answer with these changes."""
     body = json.dumps({"success": True, "result": copy.deepcopy(CLEAN) | changes})
     return answers.read(*CALL, parse_answer(*CALL, body).model_dump(mode="json"), SHIPPED, {"report_type": "monthly"})
@@ -39,7 +39,7 @@ def broken(*rules: tuple[str, int]) -> list[dict[str, Any]]:
     return [{"rule": rule, "count": count, "detail": "of type marketing"} for rule, count in rules]
 
 
-def found(one: Looked) -> dict[str, Finding]:
+def found(one: LookResult) -> dict[str, Finding]:
     """Findings by key; all are of G82."""
     assert {finding.guide for finding in one.findings} == {"G82"}
     return {finding.key: finding for finding in one.findings}

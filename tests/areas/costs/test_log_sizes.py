@@ -26,7 +26,7 @@ from upkeep.areas.look import Look
 from upkeep.core.findings import Finding, Level, Sample
 from upkeep.core.windows import Window
 from upkeep.settings.base import ROOT
-from upkeep.settings.cost import Kept
+from upkeep.settings.cost import RetainedLog
 from upkeep.settings.load import settings
 from upkeep.wires import database
 
@@ -42,10 +42,10 @@ CONFIG = settings(ROOT / "config")
 YOUNG = CONFIG.maintenance.indexes.model_copy(update={"statistics_days": 0, "min_bytes": 0})
 MAIN = CONFIG.maintenance.model_copy(update={"indexes": YOUNG})
 NOW = datetime.now(UTC)
-LOG = Kept(table="public.application_logs", time="created_at", days=30)  # type: ignore[arg-type]  # text as in config
+LOG = RetainedLog(table="public.application_logs", time="created_at", days=30)  # type: ignore[arg-type]  # text as in config
 
 
-def old_logs(platform: Platform, *logs: Kept, least: float = 1) -> list[Saving]:
+def old_logs(platform: Platform, *logs: RetainedLog, least: float = 1) -> list[Saving]:
     """What the reader finds of these logs."""
     with database.session(lambda: psycopg.connect(platform.reader), MAIN.sql, read_only=True) as session:
         look = Look(session, CONFIG.model_copy(update={"maintenance": MAIN}), NOW)
@@ -101,7 +101,7 @@ def test_rows_that_were_not_seen_are_no_young_ones(platform: Platform, monkeypat
     platform.sql("CREATE TABLE gone (at timestamptz, note text) WITH (autovacuum_enabled = off)")
     platform.sql("INSERT INTO gone SELECT now(), repeat('x', 900) FROM generate_series(1, 2000)")
     platform.sql("DELETE FROM gone")
-    log = Kept(table="public.gone", time="at", days=50)  # type: ignore[arg-type]
+    log = RetainedLog(table="public.gone", time="at", days=50)  # type: ignore[arg-type]
     (saving,) = old_logs(platform, log)
     assert "of the blocks of public.gone were read, and none held a row" in saving.unknown
     platform.sql("TRUNCATE gone")
@@ -120,7 +120,7 @@ def test_partitions_count_together(platform: Platform) -> None:
     platform.sql("CREATE TABLE parts_old PARTITION OF parts FOR VALUES FROM (MINVALUE) TO (now() - interval '50 days')")
     platform.sql("CREATE TABLE parts_new PARTITION OF parts DEFAULT")
     platform.sql("INSERT INTO parts SELECT now() - n * interval '1 day', 'x' FROM generate_series(1, 100) n")
-    (saving,) = old_logs(platform, Kept(table="public.parts", time="at", days=50))  # type: ignore[arg-type]
+    (saving,) = old_logs(platform, RetainedLog(table="public.parts", time="at", days=50))  # type: ignore[arg-type]
     ((octets,),) = platform.sql("SELECT pg_total_relation_size('parts_old') + pg_total_relation_size('parts_new')")
     assert saving.detail.startswith("50 % of its rows") and saving.bytes == octets / 2 > 0
 
@@ -130,7 +130,7 @@ def test_a_log_that_cannot_be_read_whole_is_unknown_with_the_reason(platform: Pl
     """Absent, no table, without the column, refused, partly hidden: never "nothing to save"."""
 
     def why(table: str, time: str = "created_at") -> str:
-        (saving,) = old_logs(platform, Kept(table=table, time=time, days=1))  # type: ignore[arg-type]
+        (saving,) = old_logs(platform, RetainedLog(table=table, time=time, days=1))  # type: ignore[arg-type]
         return saving.unknown
 
     platform.sql("CREATE VIEW logs_view AS SELECT * FROM application_logs")

@@ -12,7 +12,7 @@ import yaml
 from tests.stages.config import MAIN, refusal
 from tests.stages.config import config as config  # noqa: PLC0414  # the fixture
 from upkeep.areas.costs import prices
-from upkeep.areas.costs.prices import GB, MONTH, Saving, Used
+from upkeep.areas.costs.prices import GB, MONTH, MonthlyUsage, Saving
 from upkeep.core.findings import Finding, Level
 from upkeep.settings.cost import Cost
 from upkeep.settings.load import settings
@@ -23,7 +23,7 @@ PRICES: dict[str, Any] = {
     "function_invocations_million": {"price": 2.0, "included": 1.0},
     "compute_month": [{"name": "Plan", "price": 25.0}, {"name": "Compute", "price": 60.0}],
 }
-USE = Used(10 * GB, 3e6, "the mean of 30 samples", "from 4 of 5 weeks")
+USE = MonthlyUsage(10 * GB, 3e6, "the mean of 30 samples", "from 4 of 5 weeks")
 #: 25 + 60 fixed, two GB and two million calls beyond what is included.
 TOTAL = 85 + 2 * 0.5 + 2 * 2.0
 INDEXES = Saving("cost:saving:unused_indexes", "Unused indexes", "1 GB in a, b", "Drop them.", bytes=GB)
@@ -34,7 +34,7 @@ def priced(**changed: Any) -> Cost:
     return Cost(**{**PRICES, **changed})
 
 
-def found(cost: Cost, use: Used = USE, *savings: Saving) -> dict[str, Finding]:
+def found(cost: Cost, use: MonthlyUsage = USE, *savings: Saving) -> dict[str, Finding]:
     """The findings by key, each once."""
     findings, _ = prices.findings(cost, use, savings)
     by_key = {finding.key: finding for finding in findings}
@@ -63,11 +63,11 @@ def test_a_month_beyond_the_budget_is_a_warning_and_one_within_is_silent() -> No
 @pytest.mark.guide("G30", "holds")
 def test_what_is_priced_and_was_not_measured_is_named_and_never_ok() -> None:
     """A metric never collected; a part that alone is beyond the budget still warns."""
-    month = found(priced(budget=1000.0), Used())["cost:month"]
+    month = found(priced(budget=1000.0), MonthlyUsage())["cost:month"]
     assert month.level is Level.UNKNOWN and month.detail.startswith("at least 85.00 EUR a month")
     assert "without database: no window of the last month measured" in month.detail
     assert "without function calls: no week of the last month measured them" in month.detail
-    assert found(priced(budget=84.0), Used())["cost:month"].level is Level.WARNING
+    assert found(priced(budget=84.0), MonthlyUsage())["cost:month"].level is Level.WARNING
     egress = found(priced(egress_gb={"price": 0.1, "included": 5}))["cost:month"]
     assert egress.level is Level.UNKNOWN and "cost.egress_gb.used_gb" in egress.detail
     told = found(priced(egress_gb={"price": 0.1, "included": 5, "used_gb": 15.0}))["cost:month"]
@@ -84,13 +84,13 @@ def test_a_saving_is_what_the_month_would_cost_less() -> None:
     assert one["cost:saving:unused_indexes"].detail == "1 GB in a, b: saves 0.50 EUR a month"
     assert one["cost:saving:unused_indexes"].metadata["amount"] == pytest.approx(0.5)
     assert one["cost:savings"].detail.startswith("1 found, together 0.50 EUR a month")
-    within = found(priced(), Used(5 * GB, 1e6), INDEXES)["cost:saving:unused_indexes"]
+    within = found(priced(), MonthlyUsage(5 * GB, 1e6), INDEXES)["cost:saving:unused_indexes"]
     assert "saves 0.00 EUR a month, for what is included is not used up" in within.detail
     small = found(priced(), USE, replace(INDEXES, bytes=GB / 1000))["cost:saving:unused_indexes"]
     assert "saves 0.0005 EUR a month" in small.detail
     none = found(priced())
     assert none["cost:savings"].level is Level.OK and none["cost:savings"].detail == "none found"
-    unpriced = found(priced(), Used(None, 1e6), INDEXES)["cost:saving:unused_indexes"]
+    unpriced = found(priced(), MonthlyUsage(None, 1e6), INDEXES)["cost:saving:unused_indexes"]
     assert "what it costs is not known: the size was not measured" in unpriced.detail
 
 
@@ -121,7 +121,7 @@ def test_what_could_not_be_looked_for_is_unknown_and_saves_nothing() -> None:
     whole, samples = prices.findings(priced(), USE, [INDEXES])
     assert whole[-1].level is Level.OK
     assert [sample.metric for sample in samples] == ["cost_month", "savings_month"]
-    _, samples = prices.findings(priced(), Used(), [])
+    _, samples = prices.findings(priced(), MonthlyUsage(), [])
     assert [sample.metric for sample in samples] == ["savings_month"]
 
 

@@ -29,7 +29,7 @@ from upkeep.areas.database import sizes as database_checks
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import CHECKS, find
 from upkeep.core.findings import Finding, Level
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.base import ROOT
 from upkeep.wires import database
 from upkeep.wires.queries import source
@@ -370,12 +370,12 @@ def test_an_autovacuum_is_no_long_query_and_no_connection(small: Platform) -> No
 # G49 ------------------------------------------------------------------------------------------------------------
 
 
-def sizes(looked: Looked) -> dict[str, float]:
+def sizes(looked: LookResult) -> dict[str, float]:
     """Table → bytes, in the check's order."""
     return {sample.subject: sample.value for sample in looked.samples if sample.metric == "table_bytes"}
 
 
-def growth(looked: Looked) -> dict[str, float | None]:
+def growth(looked: LookResult) -> dict[str, float | None]:
     """Table → bytes a day."""
     return {row["table"]: row["growth_bytes_per_day"] for row in looked.findings[0].metadata["tables"]}
 

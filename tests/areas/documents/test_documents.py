@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from upkeep.areas.documents import look as judging
-from upkeep.areas.documents.markdown import Declared, declared, links
+from upkeep.areas.documents.markdown import DocumentMetadata, declared, links
 from upkeep.areas.documents.reading import look_at_all
 from upkeep.core.findings import Finding, Level
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.base import ROOT
 from upkeep.settings.documents import Document
 from upkeep.settings.load import settings
@@ -34,7 +34,7 @@ def file(tmp_path: Path) -> Path:
     return folder / "guide.md"
 
 
-def look(file: Path, content: str | bytes | None = None, today: date = TODAY, **fields: Any) -> Looked:
+def look(file: Path, content: str | bytes | None = None, today: date = TODAY, **fields: Any) -> LookResult:
     """Write the document if there is something to write, and judge it as it is."""
     if content is not None:
         file.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -42,12 +42,12 @@ def look(file: Path, content: str | bytes | None = None, today: date = TODAY, **
     return judging.judge(look_at_all(config, CONFIG.http, 5.0), config.review_days, today)
 
 
-def levels(looked: Looked, file: Path) -> dict[str, Level]:
+def levels(looked: LookResult, file: Path) -> dict[str, Level]:
     """Part of the key → level; "" for the document itself."""
     return {found.key.removeprefix(f"document:{file}").lstrip(":"): found.level for found in looked.findings}
 
 
-def said(looked: Looked, file: Path, part: str = "") -> Finding:
+def said(looked: LookResult, file: Path, part: str = "") -> Finding:
     """The one finding of a part."""
     (found,) = [one for one in looked.findings if one.key == f"document:{file}{part and ':' + part}"]
     assert found.detail.isprintable()
@@ -105,10 +105,10 @@ def test_a_document_without_a_date_is_a_finding_unless_config_knows_better(file:
 
 def test_what_the_guides_own_end_says_is_understood() -> None:
     """Bold labels, two spaces at the end; plain ones, a list, front matter; the last of several counts."""
-    assert declared(GUIDE) == Declared(date(2026, 11, 2), "Monthly", None, "DevOps Team")
+    assert declared(GUIDE) == DocumentMetadata(date(2026, 11, 2), "Monthly", None, "DevOps Team")
     plain = "---\nlast_updated: 2026-01-01\nowner: A\n---\n- Last updated: 2026-02-02\n- Next review: 2026-03-03\r\n"
-    assert declared(plain) == Declared(date(2026, 2, 2), "2026-03-03", date(2026, 3, 3), "A")
-    assert declared("| Last Reviewed | 2026-04-04 |\n| Owner | B |") == Declared(date(2026, 4, 4), owner="B")
+    assert declared(plain) == DocumentMetadata(date(2026, 2, 2), "2026-03-03", date(2026, 3, 3), "A")
+    assert declared("| Last Reviewed | 2026-04-04 |\n| Owner | B |") == DocumentMetadata(date(2026, 4, 4), owner="B")
 
 
 @pytest.mark.guide("G138", "fires")
@@ -160,7 +160,7 @@ DEAD = [
 ]
 
 
-def linked(file: Path, text: str) -> Looked:
+def linked(file: Path, text: str) -> LookResult:
     """A document that is well but for this text; beside it what the links may lead to."""
     (file.parent / "runbooks" / "with space.md").write_text("")
     (file.parent / "picture.png").write_bytes(b"\x89PNG\0")

@@ -12,7 +12,7 @@ from tests.stages.server import HOST, Answer, Server, answer, endless, raw, sile
 from upkeep.areas.documents import look as judging
 from upkeep.areas.documents.reading import look_at_all
 from upkeep.core.findings import Level
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.base import ROOT
 from upkeep.settings.documents import Document
 from upkeep.settings.load import settings
@@ -26,7 +26,7 @@ FOOTER = "\n**Last Updated**: 2026-11-02\n**Owner**: us\n"
 HEARD = ("HEAD", "GET")
 
 
-def look(path: Path | str, seconds: float = 20.0, **fields: Any) -> Looked:
+def look(path: Path | str, seconds: float = 20.0, **fields: Any) -> LookResult:
     """One document, its links to the web tried."""
     config = CONFIG.documents.model_copy(update={"guide": Document(path=str(path)), "check_links": True, **fields})
     return judging.judge(look_at_all(config, QUICK, seconds), 31, TODAY)

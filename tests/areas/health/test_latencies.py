@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from upkeep.areas.health.latencies import Timed, judge, last_called, measure
+from upkeep.areas.health.latencies import ResponseTimes, judge, last_called, measure
 from upkeep.core.findings import Finding, Level
 from upkeep.settings.load import settings
 from upkeep.wires.functions.transport import WireError
@@ -18,7 +18,7 @@ NOW = datetime(2026, 1, 4, 2, tzinfo=UTC)
 def judged(function: str, *milliseconds: float, problem: str = "", called: datetime | None = None) -> Finding:
     """The one finding about these times."""
     last = {function: called} if called else {}
-    (finding,) = judge({function: Timed(milliseconds, problem)}, last, (), NOW, settings()).findings
+    (finding,) = judge({function: ResponseTimes(milliseconds, problem)}, last, (), NOW, settings()).findings
     return finding
 
 
@@ -56,7 +56,7 @@ def test_the_first_call_is_not_judged() -> None:
 def test_cold_is_after_ten_minutes_of_silence(minutes: float, cold: bool) -> None:
     """A first call sooner after our last one says nothing about cold starts, and goes into another sample."""
     called = NOW - timedelta(minutes=minutes)
-    looked = judge({"trust-scorer": Timed((900.0, 20.0))}, {"trust-scorer": called}, (), NOW, settings())
+    looked = judge({"trust-scorer": ResponseTimes((900.0, 20.0))}, {"trust-scorer": called}, (), NOW, settings())
     assert looked.findings[0].metadata["cold"] is cold
     assert {sample.metric for sample in looked.samples} == {"latency", "latency_cold" if cold else "latency_first"}
 
@@ -74,7 +74,7 @@ def test_any_earlier_call_of_ours_ends_the_silence() -> None:
 @pytest.mark.guide("G38", "holds")
 def test_a_function_that_the_window_asks_beside_is_never_called_cold() -> None:
     """Its first timed call may have come second; the others are cold after the same silence."""
-    timed = {name: Timed((900.0, 20.0)) for name in ("production-monitoring", "trust-scorer")}
+    timed = {name: ResponseTimes((900.0, 20.0)) for name in ("production-monitoring", "trust-scorer")}
     looked = judge(timed, {}, {"production-monitoring"}, NOW, settings())
     assert {finding.key: finding.metadata["cold"] for finding in looked.findings} == {
         "latency:production-monitoring": False,

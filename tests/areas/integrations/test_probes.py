@@ -26,10 +26,10 @@ from tests.stages.server import HOST, Answer, Server, answer, raw, silence, tric
 from tests.stages.sessions import until
 from upkeep.areas.integrations import look as judging
 from upkeep.areas.integrations.functions import functions
-from upkeep.areas.integrations.listing import Named, of_fields
-from upkeep.areas.integrations.probes import Patience, look_at_all
+from upkeep.areas.integrations.listing import ConfiguredConnection, of_fields
+from upkeep.areas.integrations.probes import Timeouts, look_at_all
 from upkeep.core.findings import Finding, Level
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.wires.functions.contract import FUNCTIONS
@@ -38,7 +38,7 @@ from upkeep.wires.net.address import Integration, ProbeKind, address
 
 CONFIG = settings(ROOT / "config").maintenance
 LIMITS = CONFIG.integrations
-QUICK = Patience(
+QUICK = Timeouts(
     CONFIG.http.model_copy(
         update={"connect_timeout_seconds": 2.0, "read_timeout_seconds": 1.0, "total_timeout_seconds": 20.0}
     ),
@@ -61,18 +61,18 @@ def http(url: str, ca: Issued | None = None, **fields: Any) -> Integration:
     return Integration("x", "X", ProbeKind.HTTP, address(url), ca=ca.file if ca else None, **fields)
 
 
-def look(one: Integration, patience: Patience = QUICK) -> Looked:
+def look(one: Integration, patience: Timeouts = QUICK) -> LookResult:
     """Look at one and judge it, now."""
     seen = look_at_all([one], patience)
     return judging.judge([(one, seen[one.name])], {}, {}, LIMITS, datetime.now(UTC))
 
 
-def levels(looked: Looked) -> dict[str, Level]:
+def levels(looked: LookResult) -> dict[str, Level]:
     """Part of the key → level: "" for reached."""
     return {finding.key.removeprefix("integration:x").lstrip(":"): finding.level for finding in looked.findings}
 
 
-def said(looked: Looked, part: str = "") -> Finding:
+def said(looked: LookResult, part: str = "") -> Finding:
     """The one finding of a part."""
     (found,) = [one for one in looked.findings if one.key == f"integration:x{part and ':' + part}"]
     assert found.guide == "G29"
@@ -242,7 +242,7 @@ def looking() -> int:
 @pytest.mark.parametrize("tls", [False, True], ids=["headers", "handshake"])
 def test_one_that_never_ends_is_ended_and_holds_up_no_other(tls: bool) -> None:
     """Byte by byte no socket's clock runs out; the clock over all of them does, and the others are known."""
-    slow = Patience(QUICK.http.model_copy(update={"total_timeout_seconds": 1.0}), QUICK.sql)
+    slow = Timeouts(QUICK.http.model_copy(update={"total_timeout_seconds": 1.0}), QUICK.sql)
     drip = drip_handshake if tls else trickling(b"HTTP/1.1 200 OK\r\nX: ", b"y")
     with Server(drip, methods=ANY if tls else HEARD) as bad, Server(FINE, methods=HEARD) as good:
         url = bad.url.replace("http:", "https:") if tls else bad.url
@@ -262,7 +262,7 @@ def test_one_that_never_ends_is_ended_and_holds_up_no_other(tls: bool) -> None:
 def test_a_look_that_time_gave_up_is_not_reached() -> None:
     """The shorter of the two clocks decides."""
     clocks = {"total_timeout_seconds": 1.0, "read_timeout_seconds": 9.0}
-    slow = Patience(QUICK.http.model_copy(update=clocks), QUICK.sql)
+    slow = Timeouts(QUICK.http.model_copy(update=clocks), QUICK.sql)
     with Server(silence, methods=HEARD) as server:
         found = look(http(server.url), slow)
     assert "nothing was known after 1 s (config: http.total_timeout_seconds)" in said(found).detail
@@ -327,7 +327,7 @@ def test_a_folder_is_there_and_can_be_read_or_not(tmp_path: Path) -> None:
 @pytest.mark.guide("G29", "fires", "silent")
 def test_without_tls_only_this_machine_is_spoken_to_in_peace() -> None:
     """Another host's plain http is advised against; nobody listens on the loopback."""
-    plain = judging.Seen(reached=True, said="answered 200", status=200, encrypted=False)
+    plain = judging.ProbeResult(reached=True, said="answered 200", status=200, encrypted=False)
     away, here = (judging.judge([(http(f"http://{one}/"), plain)], {}, {}, LIMITS, NOW) for one in ("a.test", "[::1]"))
     assert levels(away) == {"": Level.OK, "certificate": Level.ADVISORY}
     assert levels(here) == {"": Level.OK}
@@ -338,7 +338,7 @@ def test_without_tls_only_this_machine_is_spoken_to_in_peace() -> None:
 
 def named(kind: str, **fields: Any) -> Integration:
     """A Connection of a type with these fields."""
-    return of_fields(Named("x", "some_connection", kind), **fields)
+    return of_fields(ConfiguredConnection("x", "some_connection", kind), **fields)
 
 
 @pytest.mark.guide("G29", "holds")
@@ -556,7 +556,7 @@ def test_what_a_driver_or_a_look_says_by_mistake_is_not_shown(everything: list[s
 def test_what_no_step_has_used_is_told() -> None:
     """Advice while the ledger knows no success, with the time once it does; nothing where no use is recorded."""
     one = Integration("x", "X", ProbeKind.FOLDER, used="backups")
-    seen = judging.Seen(reached=True, said="can be read")
+    seen = judging.ProbeResult(reached=True, said="can be read")
     never = judging.judge([(one, seen)], {}, {"read": NOW}, LIMITS, NOW)
     assert said(never, "use").level is Level.ADVISORY
     used = judging.judge([(one, seen)], {}, {"backups": datetime(2026, 5, 3, 2, tzinfo=UTC)}, LIMITS, NOW)

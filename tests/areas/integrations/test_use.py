@@ -20,7 +20,7 @@ from upkeep.areas.integrations import look as judging
 from upkeep.areas.integrations.look import last_use
 from upkeep.core.findings import Level, Sample
 from upkeep.core.windows import Window
-from upkeep.ledger.write import FunctionAnswer, Looked, StepRecord
+from upkeep.ledger.write import FunctionAnswer, LookResult, StepRecord
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.wires.functions.contract import FUNCTIONS
@@ -44,7 +44,7 @@ def used(book: Ledger, window: Window) -> set[str]:
 def stepped(source: str, *findings: Any, state: str = "ran", answered: bool = False) -> StepRecord:
     """A step that looked at this."""
     said = FunctionAnswer("production-monitoring", "system_status", "{}") if answered else None
-    return StepRecord("a.step", state, "", source, DUE, looked=Looked(findings, answer=said))
+    return StepRecord("a.step", state, "", source, DUE, looked=LookResult(findings, answer=said))
 
 
 @pytest.mark.guide("G29", "holds")

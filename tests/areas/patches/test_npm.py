@@ -17,7 +17,7 @@ from tests.stages.server import Server
 from upkeep.areas.patches import npm
 from upkeep.areas.patches.run import Npm
 from upkeep.core.findings import Level
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.base import ROOT
 from upkeep.settings.patches import Checkout
 
@@ -60,7 +60,7 @@ def upgrade(checkout: Path) -> None:
     change(checkout / "package-lock.json", ("4.17.15", "4.17.21"), ("0.0.8", "1.2.8"))
 
 
-def levels(looked: Looked) -> dict[str, Level]:
+def levels(looked: LookResult) -> dict[str, Level]:
     """Key → level."""
     return {finding.key: finding.level for finding in looked.findings}
 

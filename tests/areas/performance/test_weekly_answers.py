@@ -10,7 +10,7 @@ import pytest
 
 from upkeep.areas import answers
 from upkeep.core.findings import Finding, Level
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.wires.functions.contract import ContractError, parse_answer
@@ -63,7 +63,7 @@ UNUSED = {"table": "public.error_logs", "index": "error_logs_old_idx", "size_byt
 STATEMENT = {"query": "SELECT * FROM t WHERE secret = 'hunter2'", "calls": 4, "mean_ms": 1500.0}
 
 
-def look(call: tuple[str, str], asked: dict[str, Any] | None = None, **changes: Any) -> Looked:
+def look(call: tuple[str, str], asked: dict[str, Any] | None = None, **changes: Any) -> LookResult:
     """Read an answer through the contract, as the task does; ``changes`` are other fields of the good one."""
     content = {"success": True, "result": copy.deepcopy(GOOD[call]) | changes}
     body = parse_answer(*call, json.dumps(content)).model_dump(mode="json")
@@ -80,7 +80,7 @@ def one(call: tuple[str, str], asked: dict[str, Any] | None = None, **changes: A
     return finding
 
 
-def sampled(looked: Looked) -> dict[tuple[str, str], float]:
+def sampled(looked: LookResult) -> dict[tuple[str, str], float]:
     """(metric, subject) → value."""
     return {(sample.metric, sample.subject): sample.value for sample in looked.samples}
 

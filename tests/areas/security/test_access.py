@@ -18,7 +18,7 @@ from upkeep.areas.performance import slow_queries as slow_statements
 from upkeep.areas.registry import find
 from upkeep.areas.security import access
 from upkeep.core.findings import Finding, Level
-from upkeep.ledger.write import Looked, plain
+from upkeep.ledger.write import LookResult, plain
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import Settings, settings
 from upkeep.wires import database
@@ -39,15 +39,15 @@ def look(
     previous: tuple[datetime, Any] | None = None,
     about: tuple[datetime, datetime] = PERIOD,
     config: Settings = CONFIG,
-) -> Looked:
+) -> LookResult:
     """Carry out one check as the reader, with a snapshot as the ledger would give it back."""
     with database.session(lambda: psycopg.connect(platform.reader), CONFIG.maintenance.sql, read_only=True) as session:
         one = Look(session, config, datetime.now(UTC), about=about, previous=previous)
         looked = carry_out(find(name), one)
-    return Looked(looked.findings, looked.samples, None, json.loads(json.dumps(plain(looked.snapshot))))
+    return LookResult(looked.findings, looked.samples, None, json.loads(json.dumps(plain(looked.snapshot))))
 
 
-def by_key(looked: Looked) -> dict[str, Finding]:
+def by_key(looked: LookResult) -> dict[str, Finding]:
     """Findings by key."""
     return {finding.key: finding for finding in looked.findings}
 
@@ -323,7 +323,7 @@ def test_without_the_extension_or_the_right_it_is_unknown(counting: Platform) ->
 # Slow statements (G84) ------------------------------------------------------------------------------------------
 
 
-def slow(platform: Platform) -> Looked:
+def slow(platform: Platform) -> LookResult:
     """What the check says where a mean of 150 ms is slow."""
     return look(platform, "slow_queries", config=slow_from(CONFIG, 150.0))
 

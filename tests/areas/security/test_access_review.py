@@ -18,7 +18,7 @@ from tests.stages.platform import Platform, until
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find
 from upkeep.core.findings import Finding, Level
-from upkeep.ledger.write import Looked, clean, plain
+from upkeep.ledger.write import LookResult, clean, plain
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import Settings, settings
 from upkeep.settings.values import Hours
@@ -50,13 +50,13 @@ def look(
     previous: tuple[datetime, Any] | None = None,
     about: tuple[datetime, datetime] = PERIOD,
     config: Settings = CONFIG,
-) -> Looked:
+) -> LookResult:
     """Carry out the review as the reader, with a snapshot as the ledger would give it back."""
     with database.session(lambda: psycopg.connect(platform.reader), config.maintenance.sql, read_only=True) as session:
         one = Look(session, config, about[1], about=about, previous=previous)
         looked = carry_out(find("access_review"), one)
     snapshot = json.loads(json.dumps(clean(plain(looked.snapshot))))
-    return Looked(looked.findings, looked.samples, None, snapshot)
+    return LookResult(looked.findings, looked.samples, None, snapshot)
 
 
 def settled(platform: Platform) -> None:
@@ -73,7 +73,7 @@ def reviewed(platform: Platform, config: Settings = CONFIG) -> dict[str, Finding
     return found(look(platform, (EARLIER[1], before), config=config))
 
 
-def found(looked: Looked) -> dict[str, Finding]:
+def found(looked: LookResult) -> dict[str, Finding]:
     """Findings by what they are about; all are of G81."""
     assert {finding.guide for finding in looked.findings} == {"G81"}
     return {finding.key.removeprefix("access_review:"): finding for finding in looked.findings}

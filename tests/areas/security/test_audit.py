@@ -27,7 +27,7 @@ from upkeep.areas.registry import find
 from upkeep.areas.security.audit.ask import MAX_DETAIL, SHOWN
 from upkeep.areas.security.audit.rules import RULES
 from upkeep.core.findings import Finding, Level
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.audit import Audit
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
@@ -65,7 +65,7 @@ class Estate:
         """Run as the superuser, with {s}, {api} and {other} filled in."""
         return self.platform.sql(statement, s=SCHEMA, api=self.api, other=self.other)
 
-    def audit(self, dsn: str = "", **changed: Any) -> Looked:
+    def audit(self, dsn: str = "", **changed: Any) -> LookResult:
         """Carry out the audit, as the reader unless told otherwise."""
         names = {"exposed_schemas": (SCHEMA,), "api_roles": (self.api,), "expected_superusers": (), "leave_out": ()}
         return look(dsn or self.platform.reader, Audit(**(names | changed)))
@@ -75,7 +75,7 @@ class Estate:
         return {one.key.removeprefix("audit:"): one for one in self.audit(dsn, **changed).findings}
 
 
-def look(dsn: str, audit: Audit) -> Looked:
+def look(dsn: str, audit: Audit) -> LookResult:
     """Carry out the audit over this connection, with this section in config's place."""
     config = CONFIG.model_copy(update={"maintenance": CONFIG.maintenance.model_copy(update={"audit": audit})})
     with database.session(lambda: psycopg.connect(dsn), config.maintenance.sql, read_only=True) as session:

@@ -21,7 +21,7 @@ from upkeep.areas.patches.scan_age import scan_age
 from upkeep.areas.registry import find
 from upkeep.areas.security import logins
 from upkeep.core.findings import Level
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.settings.values import Hours, TableName
@@ -199,7 +199,7 @@ def day(number: int) -> tuple[datetime, datetime]:
     return PERIOD[0] + timedelta(days=number), PERIOD[1] + timedelta(days=number)
 
 
-def memory(*looks: Looked) -> dict[tuple[str, str], float]:
+def memory(*looks: LookResult) -> dict[tuple[str, str], float]:
     """What the ledger makes of earlier looks' samples."""
     found: dict[tuple[str, str], float] = {}
     for sample in (sample for looked in looks for sample in looked.samples):
@@ -208,7 +208,7 @@ def memory(*looks: Looked) -> dict[tuple[str, str], float]:
     return found
 
 
-def new(looked: Looked) -> list[str]:
+def new(looked: LookResult) -> list[str]:
     """The addresses that a look calls new."""
     return [each["address"] for each in one(looked).metadata["addresses"]]
 

@@ -17,7 +17,7 @@ from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find
 from upkeep.areas.security.permissions import SHOWN, PermissionChange, diff
 from upkeep.core.findings import Finding, Level
-from upkeep.ledger.write import Looked, clean, plain
+from upkeep.ledger.write import LookResult, clean, plain
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.wires import database, queries
@@ -29,12 +29,12 @@ ROLE = f'o\'Brien "🦔" {secrets.token_hex(3)}'
 QUOTED = '"' + ROLE.replace('"', '""') + '"'
 
 
-def look(platform: Platform, before: Any = None) -> Looked:  # noqa: F811
+def look(platform: Platform, before: Any = None) -> LookResult:  # noqa: F811
     """Carry out the check as the reader, held against a snapshot as the ledger would give it back."""
     with database.session(lambda: psycopg.connect(platform.reader), CONFIG.maintenance.sql, read_only=True) as session:
         previous = None if before is None else (DUE, before)
         looked = carry_out(find("permissions"), Look(session, CONFIG, datetime.now(UTC), previous=previous))
-    return Looked(looked.findings, snapshot=json.loads(json.dumps(clean(plain(looked.snapshot)))))
+    return LookResult(looked.findings, snapshot=json.loads(json.dumps(clean(plain(looked.snapshot)))))
 
 
 def found(platform: Platform, before: Any) -> dict[str, Finding]:  # noqa: F811

@@ -13,7 +13,7 @@ from upkeep.areas.backups.files import Archive, Backup, BackupError, Label, Mani
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, NotCollected, Sample, Topic
 from upkeep.core.units import listed, roughly
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 from upkeep.settings.maintenance import Backups
 
@@ -38,22 +38,22 @@ _SUBJECTS = {
 }
 
 
-def look_at_backups(config: Backups, now: datetime) -> Looked:
+def look_at_backups(config: Backups, now: datetime) -> LookResult:
     """Judge the newest backup of a target; ``config`` is its section ``backups``, ``now`` this host's time in UTC."""
     try:
         found = backups.find(config.base)
     except (FileNotFoundError, NotADirectoryError):
-        return Looked((_none(f"found no folder {config.base}"),))
+        return LookResult((_none(f"found no folder {config.base}"),))
     except OSError as error:
-        return Looked((_unreadable("completion", config.base, error),))
+        return LookResult((_unreadable("completion", config.base, error),))
     finished = [backup for backup in found if backup.finished]
     if not finished:
         broken = [backup.folder.name for backup in found]
-        return Looked((_none(f"found no finished backup in {config.base}" + _list("; unfinished", broken)),))
+        return LookResult((_none(f"found no finished backup in {config.base}" + _list("; unfinished", broken)),))
     newest = finished[-1]
     newer = found[found.index(newest) + 1 :]
     looked = _look_at(newest, config, now)
-    return Looked((*looked.findings, *(_unfinished(backup, now) for backup in newer[-1:])), looked.samples)
+    return LookResult((*looked.findings, *(_unfinished(backup, now) for backup in newer[-1:])), looked.samples)
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _read(folder: Backup) -> _Contents:
     return _Contents(label, manifest, problems, total)
 
 
-def _look_at(backup: Backup, config: Backups, now: datetime) -> Looked:
+def _look_at(backup: Backup, config: Backups, now: datetime) -> LookResult:
     contents = _read(backup)
     begun = [
         at
@@ -98,7 +98,7 @@ def _look_at(backup: Backup, config: Backups, now: datetime) -> Looked:
     samples = [Sample("backup_bytes", float(contents.total), "bytes")] if contents.manifest else []
     if begun:
         samples.append(Sample("backup_age", (now - min(begun)) / timedelta(hours=1), "h"))
-    return Looked(tuple(findings), tuple(samples))
+    return LookResult(tuple(findings), tuple(samples))
 
 
 def _finding(aspect: str, level: Level, detail: str, expected: str, remedy: str = "") -> Finding:
@@ -229,7 +229,7 @@ def _list(title: str, items: list[str]) -> str:
     return f"{title}: {listed(items, NAMED, '; ')}" if items else ""
 
 
-def inspect(sources: Sources) -> Looked:
+def inspect(sources: Sources) -> LookResult:
     """The newest backup where config says that backups lie."""
     config = sources.config.target(sources.target).backups
     if config is None:

@@ -32,11 +32,11 @@ _STATEMENT = re.compile(
 _DAY = re.compile(rf"[A-Z][a-z]+ ({_NUMBER}) \((?:upper|lower) ({_NUMBER})\)")
 
 
-class Gone(ValueError):
+class UnknownSubject(ValueError):
     """A baseline of something that config does not know any more."""
 
 
-class Usual(NamedTuple):
+class NormalRange(NamedTuple):
     """What is ordinary: the median, and as far as an ordinary day reaches."""
 
     value: float
@@ -49,15 +49,15 @@ class Baseline:
 
     subject: str
     windows: int
-    usual: Usual
-    weekdays: tuple[Usual, ...] = ()
+    usual: NormalRange
+    weekdays: tuple[NormalRange, ...] = ()
 
-    def at(self, moment: datetime) -> Usual:
+    def at(self, moment: datetime) -> NormalRange:
         """What is ordinary on the weekday of a moment, UTC."""
         return self.weekdays[moment.astimezone(UTC).weekday()] if self.weekdays else self.usual
 
     @property
-    def pairs(self) -> tuple[Usual, ...]:
+    def pairs(self) -> tuple[NormalRange, ...]:
         """All that it says is ordinary."""
         return (self.usual, *self.weekdays)
 
@@ -127,7 +127,7 @@ def _text(value: float) -> str:
 def parse(text: str, config: Thresholds) -> Baseline:
     """The baseline of a statement. Raises ValueError unless it is written as above and config allows it.
 
-    Raises Gone when it is about something that config does not know.
+    Raises UnknownSubject when it is about something that config does not know.
     """
     match = _STATEMENT.fullmatch(text)
     if not match:
@@ -137,10 +137,10 @@ def parse(text: str, config: Thresholds) -> Baseline:
     name, value, windows, upper, days = match.groups()
     subject = subjects(config).get(name)
     if subject is None:
-        raise Gone(f"found a baseline of {name!r}, expected one of what config/thresholds.yaml knows")
+        raise UnknownSubject(f"found a baseline of {name!r}, expected one of what config/thresholds.yaml knows")
     pairs = [_DAY.fullmatch(day) for day in days.split(", ")] if days else []
-    weekdays = tuple(Usual(float(pair[1]), float(pair[2])) for pair in pairs if pair)
-    baseline = Baseline(name, int(windows), Usual(float(value), float(upper)), weekdays)
+    weekdays = tuple(NormalRange(float(pair[1]), float(pair[2])) for pair in pairs if pair)
+    baseline = Baseline(name, int(windows), NormalRange(float(value), float(upper)), weekdays)
     if len(weekdays) not in (0, len(WEEKDAYS)) or statement(baseline, subject) != text:
         raise ValueError(f"found {text[:200]!r}, expected it written as {statement(baseline, subject)!r}")
     if why := outside(baseline, subject, config):
@@ -188,7 +188,9 @@ def in_force(
             known.append(_verified(session, row, config, target))
         except ValueError as why:
             if not known:  # what was replaced since judges nothing
-                ignored.append(IgnoredBaseline(row["version"], row["subject"], str(why), isinstance(why, Gone)))
+                ignored.append(
+                    IgnoredBaseline(row["version"], row["subject"], str(why), isinstance(why, UnknownSubject))
+                )
     versions = {subject: tuple(mine) for subject, mine in found.items() if mine}
     return BaselinesInForce(target, versions, tuple(ignored))
 

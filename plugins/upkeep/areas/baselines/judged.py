@@ -41,7 +41,7 @@ def latency_limit(now: BaselinesInForce, function: str, config: Thresholds, at: 
 
 
 @dataclass(frozen=True)
-class Held:
+class PercentOfBaseline:
     """The response time in percent of our baseline, None when it is not known; ``words`` says by which, or why not."""
 
     percent: float | None
@@ -50,17 +50,17 @@ class Held:
 
 def response_time(
     now: BaselinesInForce, points: Sequence[tuple[datetime, float]], config: Thresholds, fresh_after: datetime
-) -> Held | None:
+) -> PercentOfBaseline | None:
     """The newest response time of (taken at, ms), oldest first, beside its baseline; None without a baseline."""
     version, subject = now.of(RESPONSE_TIME), subjects(config)[RESPONSE_TIME]
     if version is None:
         return None
     recent = [(at, value) for at, value in points if at > fresh_after and subject.judge(value) != "unknown"]
     if not recent:
-        return Held(None, "our own baseline has no response time of these days to hold beside it")
+        return PercentOfBaseline(None, "our own baseline has no response time of these days to hold beside it")
     at, value = recent[-1]
     usual = version.baseline.at(at)
     if usual.value <= 0:
-        return Held(None, f"our own {statement(version.baseline, subject)} is nothing to take percent of")
+        return PercentOfBaseline(None, f"our own {statement(version.baseline, subject)} is nothing to take percent of")
     said = f"{value:.4g} {subject.unit} by our baseline of {usual.value:g} {subject.unit} ({version.words})"
-    return Held(100 * value / usual.value, said)
+    return PercentOfBaseline(100 * value / usual.value, said)

@@ -16,7 +16,7 @@ from upkeep.areas.baselines.propose import BaselineCandidate, History, candidate
 from upkeep.areas.baselines.subjects import Subject
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Topic
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 from upkeep.settings.thresholds import Thresholds
 
@@ -137,13 +137,13 @@ def _rows(now: BaselinesInForce) -> Iterator[Finding]:
         )
 
 
-def inspect(sources: Sources) -> Looked:
+def inspect(sources: Sources) -> LookResult:
     """Hold the baselines in force against the last daily windows; the plan puts what is proposed before people."""
     config, target, now = sources.config, sources.window.target, datetime.now(UTC)
     with sources.ledger() as session:
         standing = baselines_in_force(session, target, drift_since(config.thresholds, now))
         values = history(session, target, config.thresholds, now)
-    return Looked(found(values, standing, config.thresholds, now))
+    return LookResult(found(values, standing, config.thresholds, now))
 
 
 def _described(config: Settings, target: str) -> str:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from upkeep.areas import versioned
-from upkeep.areas.baselines.force import KIND, Baseline, BaselinesInForce, Usual, in_force, outside, statement
+from upkeep.areas.baselines.force import KIND, Baseline, BaselinesInForce, NormalRange, in_force, outside, statement
 from upkeep.areas.baselines.subjects import Subject, samples, subjects
 from upkeep.core import statistics as robust
 from upkeep.core.findings import Level
@@ -88,13 +88,13 @@ def candidate(subject: Subject, points: Points, standing: Baseline | None, confi
     return BaselineCandidate(subject, usable, seen, None if why else seen, why, mad, worse)
 
 
-def _usual(subject: Subject, distances: Sequence[float]) -> Usual:
+def _usual(subject: Subject, distances: Sequence[float]) -> NormalRange:
     days = robust.ordinary(distances)
     middle = robust.rounded(days.median, _DIGITS, up=False)
-    return Usual(subject.value(middle), subject.value(max(middle, robust.rounded(days.upper, _DIGITS, up=True))))
+    return NormalRange(subject.value(middle), subject.value(max(middle, robust.rounded(days.upper, _DIGITS, up=True))))
 
 
-def _weekdays(subject: Subject, points: Points, usual: Usual, config: Thresholds) -> tuple[Usual, ...]:
+def _weekdays(subject: Subject, points: Points, usual: NormalRange, config: Thresholds) -> tuple[NormalRange, ...]:
     """A pair for each weekday from Monday on; none where they are too few, or do not differ."""
     days: list[list[float]] = [[] for _ in range(7)]
     for due, value in points:

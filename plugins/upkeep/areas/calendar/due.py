@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from upkeep.core.units import utc
-from upkeep.core.windows import Cadence, Stretch, frozen
+from upkeep.core.windows import Cadence, TimeRange, frozen
 
 
 class State(StrEnum):
@@ -60,7 +60,7 @@ class DueWindow:
 
 
 @dataclass(frozen=True)
-class RunSeen:
+class CalendarRun:
     """The calendar's run of a window, as the ledger has it: when its first task ran, when its report was written."""
 
     run_id: str
@@ -83,7 +83,7 @@ class Watched:
 
 
 @dataclass(frozen=True)
-class Rhythm:
+class CadenceRules:
     """One cadence as config has it. Freezes stop one that ``changes`` things; ``patience`` is how long a late run may
     wait for people before it counts as stranded.
     """
@@ -94,19 +94,19 @@ class Rhythm:
 
 
 @dataclass(frozen=True)
-class Beside:
+class WindowFacts:
     """What else decides: runs of the calendar, runs by hand that hold a window's slot, freezes, and who waives what.
 
     ``waiver`` says who waived a missed window and why, or nothing.
     """
 
-    runs: Mapping[Slot, RunSeen]
+    runs: Mapping[Slot, CalendarRun]
     slot_holders: Mapping[Slot, str]
-    freezes: tuple[Stretch, ...]
+    freezes: tuple[TimeRange, ...]
     waiver: Callable[[DueWindow], str]
 
 
-def occurred(watched: Watched, rhythm: Rhythm, now: datetime) -> list[DueWindow]:
+def occurred(watched: Watched, rhythm: CadenceRules, now: datetime) -> list[DueWindow]:
     """The windows in (until, now], which have become due since they were looked through last; none before ``since``."""
     cadence = rhythm.cadence
     dues = [*cadence.between(watched.earlier, watched.since)] if watched.earlier else []
@@ -114,7 +114,7 @@ def occurred(watched: Watched, rhythm: Rhythm, now: datetime) -> list[DueWindow]
     return [DueWindow(watched.target, watched.cadence, due, due + cadence.length) for due in dues]
 
 
-def judged(window: DueWindow, rhythm: Rhythm, beside: Beside, now: datetime) -> DueWindow:
+def judged(window: DueWindow, rhythm: CadenceRules, beside: WindowFacts, now: datetime) -> DueWindow:
     """The window in the state that it has at ``now``; a settled one stays as it is."""
     if window.state in SETTLED:
         return window
@@ -125,7 +125,7 @@ def judged(window: DueWindow, rhythm: Rhythm, beside: Beside, now: datetime) -> 
     return replace(window, state=state, reason=reason)
 
 
-def _state(window: DueWindow, rhythm: Rhythm, beside: Beside, now: datetime) -> tuple[State, str]:
+def _state(window: DueWindow, rhythm: CadenceRules, beside: WindowFacts, now: datetime) -> tuple[State, str]:
     run, over = beside.runs.get(window.slot), now >= window.deadline
     # A freeze that is written down afterwards does not undo a miss.
     freeze = frozen(beside.freezes, window.due) if rhythm.changes and window.state is not State.MISSED else None
@@ -143,7 +143,7 @@ def _state(window: DueWindow, rhythm: Rhythm, beside: Beside, now: datetime) -> 
     return State.MISSED, "no run began before its deadline"
 
 
-def _of_run(window: DueWindow, run: RunSeen, rhythm: Rhythm, now: datetime) -> tuple[State, str]:
+def _of_run(window: DueWindow, run: CalendarRun, rhythm: CadenceRules, now: datetime) -> tuple[State, str]:
     if run.closed_at is not None:
         in_time = run.opened_at < window.deadline and window.state is not State.MISSED
         if in_time and run.closed_at <= window.deadline + GRACE:
@@ -156,7 +156,7 @@ def _of_run(window: DueWindow, run: RunSeen, rhythm: Rhythm, now: datetime) -> t
 
 
 @dataclass(frozen=True)
-class Reconciled:
+class Reconciliation:
     """What a look through the calendar found: windows that are new, and those whose state or reason has changed."""
 
     new: tuple[DueWindow, ...]
@@ -167,10 +167,10 @@ class Reconciled:
 def reconcile(
     watched: Iterable[Watched],
     unsettled: Iterable[DueWindow],
-    rhythms: Mapping[tuple[str, str], Rhythm],
-    beside: Beside,
+    rhythms: Mapping[tuple[str, str], CadenceRules],
+    beside: WindowFacts,
     now: datetime,
-) -> Reconciled:
+) -> Reconciliation:
     """Compare the calendar with the runs. ``standing`` are the windows that are still due, open or missed.
 
     A target or cadence that config no longer names has no rhythm: what was not settled then is missed, and says why.
@@ -187,7 +187,7 @@ def reconcile(
             changed.append(after)
         standing.append(after)
     standing = [window for window in (*standing, *new) if window.state not in SETTLED]
-    return Reconciled(tuple(new), tuple(changed), tuple(standing))
+    return Reconciliation(tuple(new), tuple(changed), tuple(standing))
 
 
 def _removed(window: DueWindow) -> DueWindow:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from upkeep.areas.calendar.due import DueWindow, Reconciled, State
+from upkeep.areas.calendar.due import DueWindow, Reconciliation, State
 from upkeep.areas.calendar.reconcile import bring_up_to_date, removed_targets
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Topic
 from upkeep.core.units import count, listed, span, utc
 from upkeep.ledger.acknowledgements import in_force
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 from upkeep.wires import queries
 from upkeep.wires.database import Row
@@ -26,22 +26,22 @@ REMEMBERED = timedelta(days=31)
 SKEW = timedelta(minutes=5)
 
 
-def inspect(sources: Sources) -> Looked:
+def inspect(sources: Sources) -> LookResult:
     """Bring the calendar up to date, and say what of it concerns this target's report."""
     now = datetime.now(UTC)
     with sources.writing() as session:
         there: datetime = session.row(queries.load("setup/clock"))["at"]
         if abs(there - now) > SKEW:
-            return Looked((_clocks_disagree(now, there),))
+            return LookResult((_clocks_disagree(now, there),))
         found = bring_up_to_date(session, sources.config, now)
         tallies = session.rows(queries.load("calendar/tallies"), {"target": sources.target})
         removed = removed_targets(session)
-    return Looked(tuple(findings(sources.target, found, tallies, removed, sources.config, now)))
+    return LookResult(tuple(findings(sources.target, found, tallies, removed, sources.config, now)))
 
 
 def findings(
     target: str,
-    found: Reconciled,
+    found: Reconciliation,
     tallies: Iterable[Row],
     removed: Mapping[str, datetime],
     config: Settings,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from upkeep.areas.calendar.due import GRACE, DueWindow, State
-from upkeep.areas.calendar.reconcile import Known, rhythms
+from upkeep.areas.calendar.reconcile import LedgerState, rhythms
 from upkeep.core.units import count, span, utc
 from upkeep.settings.load import Settings
 
@@ -16,7 +16,7 @@ START = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Standing:
+class CadenceStatus:
     """How one cadence of one target stands: ``word`` is ok, overdue, missed or unknown."""
 
     target: str
@@ -26,8 +26,8 @@ class Standing:
 
 
 def standings(
-    known: Known, last: Mapping[tuple[str, str], datetime], config: Settings, now: datetime
-) -> Iterator[Standing]:
+    known: LedgerState, last: Mapping[tuple[str, str], datetime], config: Settings, now: datetime
+) -> Iterator[CadenceStatus]:
     """One for each target and cadence of config, in its order. ``last``: when the last ended one was due."""
     watched = {(one.target, one.cadence) for one in known.watched}
     standing = known.compare(config, now).standing
@@ -35,17 +35,17 @@ def standings(
         mine = [window for window in standing if (window.target, window.cadence) == (target, cadence)]
         following = f"the next one is due at {utc(rhythm.cadence.after(now))}"
         if (target, cadence) not in watched:
-            yield Standing(target, cadence, "unknown", f"no window has run yet, so nothing is known; {following}")
+            yield CadenceStatus(target, cadence, "unknown", f"no window has run yet, so nothing is known; {following}")
         elif late := [said for window in mine if (said := _overdue(window, now))]:
-            yield Standing(target, cadence, "overdue", late[-1])
+            yield CadenceStatus(target, cadence, "overdue", late[-1])
         elif missed := [window for window in mine if window.state is State.MISSED]:
             newest = max(missed, key=lambda window: window.due)
             detail = f"{count(len(missed), 'window')}, the last due at {utc(newest.due)}: {newest.reason}"
-            yield Standing(target, cadence, "missed", detail)
+            yield CadenceStatus(target, cadence, "missed", detail)
         else:
             due = last.get((target, cadence))
             ended = f"the last one that ended was due at {utc(due)}; " if due else ""
-            yield Standing(target, cadence, "ok", ended + following)
+            yield CadenceStatus(target, cadence, "ok", ended + following)
 
 
 def _overdue(window: DueWindow, now: datetime) -> str:

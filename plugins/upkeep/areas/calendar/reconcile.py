@@ -10,7 +10,17 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from upkeep.areas.calendar.due import Beside, DueWindow, Reconciled, Rhythm, RunSeen, Slot, State, Watched, reconcile
+from upkeep.areas.calendar.due import (
+    CadenceRules,
+    CalendarRun,
+    DueWindow,
+    Reconciliation,
+    Slot,
+    State,
+    Watched,
+    WindowFacts,
+    reconcile,
+)
 from upkeep.core.findings import Level
 from upkeep.core.windows import CHANGING, WindowKind
 from upkeep.ledger.acknowledgements import in_force
@@ -21,44 +31,44 @@ from upkeep.wires.database import Session
 
 
 @dataclass(frozen=True)
-class Known:
+class LedgerState:
     """What the ledger knows: calendars, targets that are gone, windows that are not settled, and runs beside them."""
 
     watched: tuple[Watched, ...]
     removed: Mapping[str, datetime]
     unsettled: tuple[DueWindow, ...]
-    runs: Mapping[Slot, RunSeen]
+    runs: Mapping[Slot, CalendarRun]
     slot_holders: Mapping[Slot, str]
 
-    def compare(self, config: Settings, now: datetime) -> Reconciled:
+    def compare(self, config: Settings, now: datetime) -> Reconciliation:
         """The calendar beside the runs, as of ``now``."""
         maintenance = config.maintenance
         waiver = partial(_waiver, config, now)
-        beside = Beside(self.runs, self.slot_holders, maintenance.freezes, waiver)
+        beside = WindowFacts(self.runs, self.slot_holders, maintenance.freezes, waiver)
         watched = [replace(one, earlier=_earlier(one, maintenance)) for one in self.watched]
         return reconcile(watched, self.unsettled, rhythms(maintenance), beside, now)
 
 
-def rhythms(maintenance: Maintenance) -> dict[tuple[str, str], Rhythm]:
+def rhythms(maintenance: Maintenance) -> dict[tuple[str, str], CadenceRules]:
     """(target, cadence) → its calendar; only the daily window changes nothing."""
     answer = timedelta(minutes=maintenance.approval.closed_response_minutes)
     return {
-        (target, name): Rhythm(cadence, name in CHANGING, cadence.length + answer * (name in CHANGING))
+        (target, name): CadenceRules(cadence, name in CHANGING, cadence.length + answer * (name in CHANGING))
         for target in maintenance.targets
         for name, cadence in maintenance.cadences(target).items()
     }
 
 
-def read_known(session: Session) -> Known:
+def read_known(session: Session) -> LedgerState:
     """Everything that ``Known.compare`` needs."""
     runs, holders = {}, {}
     for row in session.rows(queries.load("calendar/runs")):
         slot = row["target"], row["cadence"], row["due"]
         if row["kind"] == WindowKind.CALENDAR:
-            runs[slot] = RunSeen(row["run_id"], row["opened_at"], row["closed_at"])
+            runs[slot] = CalendarRun(row["run_id"], row["opened_at"], row["closed_at"])
         else:
             holders[slot] = row["run_id"]
-    return Known(
+    return LedgerState(
         tuple(
             Watched(row["target"], row["cadence"], row["since"], row["until"])
             for row in session.rows(queries.load("calendar/watched"))
@@ -90,7 +100,7 @@ def counted_since(session: Session, maintenance: Maintenance, target: str, caden
     return min(since, given or since)
 
 
-def bring_up_to_date(session: Session, config: Settings, now: datetime) -> Reconciled:
+def bring_up_to_date(session: Session, config: Settings, now: datetime) -> Reconciliation:
     """Reconcile all targets and write what is new or has changed, in the session's transaction."""
     session.rows(queries.load("calendar/lock"))
     maintenance = config.maintenance

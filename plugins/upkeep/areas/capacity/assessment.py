@@ -14,12 +14,12 @@ from upkeep.areas.capacity import look, scaling
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.forecast import Point
 from upkeep.ledger.read import answers_of_window, metric_points
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 from upkeep.wires.functions.database_models import ScalabilityReport
 
 
-def _inspect(wanted: Collection[str], judge: Callable[..., Looked], sources: Sources) -> Looked:
+def _inspect(wanted: Collection[str], judge: Callable[..., LookResult], sources: Sources) -> LookResult:
     config, window, now = sources.config, sources.window, datetime.now(UTC)
     since = now - look.FRESH
     with sources.ledger() as one:
@@ -32,7 +32,7 @@ def _inspect(wanted: Collection[str], judge: Callable[..., Looked], sources: Sou
     return judge(look.report_of(bodies), histories, setting, room, config, now, held)
 
 
-def _sizes(report: ScalabilityReport | None, histories: Mapping[str, Sequence[Point]], *known: Any) -> Looked:
+def _sizes(report: ScalabilityReport | None, histories: Mapping[str, Sequence[Point]], *known: Any) -> LookResult:
     return look.look(report, histories[look.SIZE], *known)
 
 

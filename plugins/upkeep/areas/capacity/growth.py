@@ -36,7 +36,7 @@ Ahead = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class NotEnough:
+class NoForecast:
     """Why nothing is forecast."""
 
     reason: str
@@ -65,11 +65,11 @@ class Forecast:
 
 def forecast(
     points: Iterable[Point], limit_bytes: float | None, now: datetime, *, least_days: float, least_points: int
-) -> Forecast | NotEnough:
+) -> Forecast | NoForecast:
     """What the history of a size says, or why it says nothing yet. Points need no order and may have gaps."""
     history = known(points, now)
     if reason := too_little(history, now, least_days, least_points):
-        return NotEnough(reason)
+        return NoForecast(reason)
     last_at, size = history[-1]
     per_day, low, high = growth(history)
     ahead, span = project(history), last_at - history[0][0]

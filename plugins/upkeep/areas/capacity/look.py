@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from upkeep.areas.baselines.judged import Held
+from upkeep.areas.baselines.judged import PercentOfBaseline
 from upkeep.areas.capacity import growth
-from upkeep.areas.capacity.growth import Forecast, NotEnough
+from upkeep.areas.capacity.growth import Forecast, NoForecast
 from upkeep.areas.performance.weekly_answers import text
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.forecast import Point
 from upkeep.core.units import amount
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 from upkeep.wires.functions.contract import ContractError, parse_answer
 from upkeep.wires.functions.database_models import ScalabilityReport
@@ -102,8 +102,8 @@ def look(
     room: int | None,
     settings: Settings,
     now: datetime,
-    held: Held | None = None,
-) -> Looked:
+    held: PercentOfBaseline | None = None,
+) -> LookResult:
     """The four triggers and the forecast. ``setting`` is where ``room``, the storage's size in bytes, is configured.
 
     ``held`` is the response time beside our own baseline, None where none is in force.
@@ -132,7 +132,7 @@ def look(
     samples = [Sample("storage_used", percent, "%")] if percent is not None else []
     if isinstance(found, Forecast) and found.days is not None and math.isfinite(found.days):
         samples.append(Sample("days_until_full", found.days, "days"))
-    return Looked(tuple(findings), tuple(samples))
+    return LookResult(tuple(findings), tuple(samples))
 
 
 def _of(trigger: Trigger, report: ScalabilityReport | None) -> float | None:
@@ -164,7 +164,7 @@ def _judged(
     )
 
 
-def _response_time(held: Held | None, report: ScalabilityReport | None, settings: Settings) -> Finding:
+def _response_time(held: PercentOfBaseline | None, report: ScalabilityReport | None, settings: Settings) -> Finding:
     """The trigger for response times, by our baseline where one is in force and can be used, else by the function's."""
     told = _of(RESPONSE_TIME, report)
     if held is not None and held.percent is not None:
@@ -214,7 +214,7 @@ def _storage(storage: Storage, report: ScalabilityReport | None, percent: float 
 
 
 def _forecast(
-    found: Forecast | NotEnough,
+    found: Forecast | NoForecast,
     storage: Storage,
     report: ScalabilityReport | None,
     history: Sequence[Point],
@@ -224,7 +224,7 @@ def _forecast(
     """When the trigger's share of the room is reached; an advisory when it may be within the horizon."""
     full = f"{STORAGE.limit(settings):g} %"
     room, horizon_days = _room(storage, report), settings.maintenance.capacity.horizon_days
-    if isinstance(found, NotEnough):
+    if isinstance(found, NoForecast):
         level, said = Level.UNKNOWN, f"not collected: no forecast from so little: {found.reason}"
         remedy = "The daily window measures the size; with each day there is more to forecast from."
     elif room is None or found.earliest is None:
@@ -240,7 +240,7 @@ def _forecast(
         said,
         f"{full} not within {horizon_days:g} days (config: capacity.horizon_days)",
         remedy,
-        {} if isinstance(found, NotEnough) else _drawn(found, room, STORAGE.limit(settings), history, now),
+        {} if isinstance(found, NoForecast) else _drawn(found, room, STORAGE.limit(settings), history, now),
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
-from upkeep.areas.baselines.judged import Held
+from upkeep.areas.baselines.judged import PercentOfBaseline
 from upkeep.areas.capacity import growth
 from upkeep.areas.capacity import look as weekly
 from upkeep.areas.capacity.growth import ENDS
@@ -20,7 +20,7 @@ from upkeep.areas.capacity.look import CONNECTIONS, ERROR_RATE, RESPONSE_TIME, S
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.forecast import Point, daily, project
 from upkeep.core.units import amount
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 from upkeep.wires.functions.database_models import ScalabilityReport
 
@@ -83,8 +83,8 @@ def look(
     room: int | None,
     settings: Settings,
     now: datetime,
-    held: Held | None = None,
-) -> Looked:
+    held: PercentOfBaseline | None = None,
+) -> LookResult:
     """The weekly look with its keys, three forecasts more, and the back-tests of all four."""
     looked = weekly.look(report, histories.get(SIZE, ()), setting, room, settings, now, held)
     forecasts = [_forecast(one, histories.get(one.name, ()), report, settings, now) for one in METRICS]

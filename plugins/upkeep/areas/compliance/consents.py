@@ -17,7 +17,7 @@ from upkeep.areas.logs import NAMED, Log, span, utc
 from upkeep.areas.look import Check, Look
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.units import listed
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.compliance import ConsentTable, ProcessingLog
 from upkeep.wires import database
 from upkeep.wires.database import Row
@@ -69,11 +69,11 @@ class _Table(Log):
         return f"the table of {self.name}, with all its rows"
 
 
-def consents(look: Look) -> Looked:
+def consents(look: Look) -> LookResult:
     """All five looks; without the table of consents none of them, without the log of processing the first alone."""
     table = _Table(look, "consents", Topic(KEY, "Consents", GUIDE))
     if refused := table.refused():
-        return Looked((refused,))
+        return LookResult((refused,))
     total, *rows = table.rows("compliance/consents", {"most": MOST})
     by = {kind: {row["name"]: row for row in rows if row["kind"] == kind} for kind in ("type", "policy")}
     if total["consents"]:
@@ -85,7 +85,7 @@ def consents(look: Look) -> Looked:
     ours |= {(report.WITHDRAWN, str(name)): float(row["withdrawn"]) for name, row in by["type"].items()}
     findings += _log(look, table, ours)
     findings += _compared(look, ours)
-    return Looked(tuple(findings), (Sample("consents_in_force", float(total["in_force"]), "consents"),))
+    return LookResult(tuple(findings), (Sample("consents_in_force", float(total["in_force"]), "consents"),))
 
 
 def _rules(total: Row) -> Iterator[Finding]:

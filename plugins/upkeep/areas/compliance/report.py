@@ -7,7 +7,7 @@ from typing import Any
 
 from upkeep.areas.performance.weekly_answers import TOLD, as_number, text
 from upkeep.core.findings import Finding, Level, Sample, Topic
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 
 Body = Mapping[str, Any]
@@ -27,7 +27,7 @@ _REMEDIES = {
 }
 
 
-def compliance_report(body: Body, _: Settings) -> Looked:
+def compliance_report(body: Body, _: Settings) -> LookResult:
     """The numbers of the period as evidence, and a warning for each rule that is broken by so many rows.
 
     A report of no type of consent, or of a period without any processing, has looked at nothing: UNKNOWN.
@@ -40,7 +40,7 @@ def compliance_report(body: Body, _: Settings) -> Looked:
     findings = [_numbers(result, len(rules)), *map(_broken, rules[:MOST_RULES])]
     if more := len(rules) - MOST_RULES:
         findings += [_more(more)] if more > 0 else []
-    return Looked(tuple(findings), tuple(_samples(result)))
+    return LookResult(tuple(findings), tuple(_samples(result)))
 
 
 def _numbers(result: Body, broken: int) -> Finding:

@@ -14,8 +14,8 @@ from upkeep.areas.performance import trends
 from upkeep.core.findings import NotCollected
 from upkeep.core.units import amount, listed
 from upkeep.ledger import read as ledger
-from upkeep.ledger.write import Looked
-from upkeep.settings.cost import Cost, Kept
+from upkeep.ledger.write import LookResult
+from upkeep.settings.cost import Cost, RetainedLog
 from upkeep.settings.load import Settings
 from upkeep.wires import database
 
@@ -44,7 +44,7 @@ def unused(look: Look) -> Saving | None:
     return Saving(key, subject, f"{amount(octets, 'bytes')} in {names}", remedy, bytes=octets)
 
 
-def old_logs(look: Look, logs: tuple[Kept, ...], least: float = LEAST) -> Iterator[Saving]:
+def old_logs(look: Look, logs: tuple[RetainedLog, ...], least: float = LEAST) -> Iterator[Saving]:
     """A saving for each log with rows beyond its retention; one that cannot be read whole is unknown."""
     for kept in logs:
         saving = _log(look, kept)
@@ -52,7 +52,7 @@ def old_logs(look: Look, logs: tuple[Kept, ...], least: float = LEAST) -> Iterat
             yield saving
 
 
-def _log(look: Look, kept: Kept) -> Saving:
+def _log(look: Look, kept: RetainedLog) -> Saving:
     """The share of rows beyond retention in a sample of blocks, by all that the log takes: an estimate."""
     schema, table = kept.table
     saving = Saving(
@@ -87,7 +87,7 @@ def _unknown(saving: Saving, why: str) -> Saving:
     return Saving(saving.key, saving.subject, "", remedy, unknown=why)
 
 
-def _obstacle(look: Look, kept: Kept) -> str:
+def _obstacle(look: Look, kept: RetainedLog) -> str:
     """Why a log cannot be read whole, empty when it can."""
     schema, table = kept.table
     asked = {"schema": schema, "table": table, "columns": [kept.time], "time": kept.time}
@@ -104,7 +104,7 @@ def _obstacle(look: Look, kept: Kept) -> str:
     return f"row-level security hides rows of {kept.table} from role {row['role']}" if row["hides_rows"] else ""
 
 
-def inspect(sources: Sources) -> Looked:
+def inspect(sources: Sources) -> LookResult:
     """The month by configured prices, and savings with their amounts; without prices NOT COLLECTED."""
     config, target, now = sources.config.maintenance, sources.window.target, datetime.now(UTC)
     if config.cost is None:
@@ -116,7 +116,7 @@ def inspect(sources: Sources) -> Looked:
     use = prices.used([value for _, value in sizes], weeks)
     savings = [*_on_disk(config.cost, sources, now), *prices.idle_savings(config.cost, weeks)]
     findings, samples = prices.findings(config.cost, use, savings)
-    return Looked(tuple(findings), tuple(samples))
+    return LookResult(tuple(findings), tuple(samples))
 
 
 def _on_disk(cost: Cost, sources: Sources, now: datetime) -> list[Saving]:

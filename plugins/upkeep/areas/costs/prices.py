@@ -30,7 +30,7 @@ GUIDE = "G30"
 
 
 @dataclass(frozen=True)
-class Used:
+class MonthlyUsage:
     """What a month uses; None was not measured. ``bytes_of`` and ``calls_of`` say where a number comes from."""
 
     database_bytes: float | None = None
@@ -61,10 +61,10 @@ class Saving:
     unknown: str = ""
 
 
-def used(sizes: Sequence[float], weeks: Weeks) -> Used:
+def used(sizes: Sequence[float], weeks: Weeks) -> MonthlyUsage:
     """What a month uses: the mean of its sizes, and calls by the weeks of it that were measured."""
     calls = [value for ago, value in weeks.get("", {}).items() if ago < IDLE_WEEKS]
-    return Used(
+    return MonthlyUsage(
         database_bytes=statistics.fmean(sizes) if sizes else None,
         invocations=statistics.fmean(calls) * MONTH / 7 if calls else None,
         bytes_of=f"the mean of {len(sizes)} samples",
@@ -72,7 +72,7 @@ def used(sizes: Sequence[float], weeks: Weeks) -> Used:
     )
 
 
-def bill(cost: Cost, use: Used) -> list[CostLine]:
+def bill(cost: Cost, use: MonthlyUsage) -> list[CostLine]:
     """The month line by line, only what has a price."""
     lines = [CostLine(one.name, one.price, "fixed") for one in cost.compute_month]
     if (price := cost.database_gb_month) is not None:
@@ -132,7 +132,7 @@ def idle_savings(cost: Cost, weeks: Weeks) -> Iterator[Saving]:
         )
 
 
-def saved(cost: Cost, use: Used, savings: Iterable[Saving]) -> float | None:
+def saved(cost: Cost, use: MonthlyUsage, savings: Iterable[Saving]) -> float | None:
     """What the month would cost less without all of these; None where the size has a price and was not measured."""
     found = list(savings)
     fixed, octets = sum(one.fixed for one in found), sum(one.bytes for one in found)
@@ -147,7 +147,7 @@ def saved(cost: Cost, use: Used, savings: Iterable[Saving]) -> float | None:
 # Findings -------------------------------------------------------------------------------------------------------
 
 
-def findings(cost: Cost, use: Used, savings: Sequence[Saving]) -> tuple[list[Finding], list[Sample]]:
+def findings(cost: Cost, use: MonthlyUsage, savings: Sequence[Saving]) -> tuple[list[Finding], list[Sample]]:
     """The total against the budget, each saving with its amount, all of them together."""
     lines = bill(cost, use)
     amounts = [line.amount for line in lines if line.amount is not None]
@@ -193,7 +193,7 @@ def _total(cost: Cost, lines: Sequence[CostLine], total: float) -> Finding:
     )
 
 
-def _saving(cost: Cost, use: Used, one: Saving) -> Finding:
+def _saving(cost: Cost, use: MonthlyUsage, one: Saving) -> Finding:
     good = "nothing is paid for that nobody uses"
     finding = Finding(one.key, Level.ADVISORY, one.subject, one.detail, good, one.remedy, GUIDE)
     if one.unknown:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from upkeep.areas.look import Check, Look
 from upkeep.core.findings import Expectation, Finding, Level, Sample, Topic
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.base import EXPECTATIONS
 from upkeep.settings.load import Settings
 from upkeep.wires import database, queries
@@ -29,7 +29,7 @@ _REMEDIES = {
 SQL, FUNCTION = "sql", "function"
 
 
-def database_expectations(look: Look) -> Looked:
+def database_expectations(look: Look) -> LookResult:
     """Measure by SQL, judge, and hold it against what the function answered earlier in this window."""
     findings: list[Finding] = []
     samples: list[Sample] = []
@@ -44,7 +44,7 @@ def database_expectations(look: Look) -> Looked:
         other = look.answered.get((f"expectation:{name}", FUNCTION))
         if other is not None and (finding := disagreement(name, value, other, look.settings)):
             findings.append(finding)
-    return Looked(tuple(findings), tuple(samples))
+    return LookResult(tuple(findings), tuple(samples))
 
 
 def _measure(name: str, look: Look, counted: Row) -> tuple[float | None, str]:
@@ -107,7 +107,7 @@ def disagreement(name: str, by_sql: float, by_function: float, settings: Setting
     )
 
 
-def answered(values: Mapping[str, float | str], settings: Settings) -> Looked:
+def answered(values: Mapping[str, float | str], settings: Settings) -> LookResult:
     """The function's half: a number for each metric found in the answer, a reason for each that was not."""
     findings = tuple(
         judged(name, FUNCTION, None, settings, value)
@@ -118,7 +118,7 @@ def answered(values: Mapping[str, float | str], settings: Settings) -> Looked:
     samples = tuple(
         sample(name, FUNCTION, value, settings) for name, value in values.items() if not isinstance(value, str)
     )
-    return Looked(findings, samples)
+    return LookResult(findings, samples)
 
 
 CHECKS = (

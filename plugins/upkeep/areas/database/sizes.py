@@ -8,7 +8,7 @@ from upkeep.areas.look import Check, Look
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.statements import redact
 from upkeep.core.units import roughly
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.wires import queries
 from upkeep.wires.database import Row
 
@@ -21,7 +21,7 @@ _LONG = Topic("long_running_queries", "Long-running queries", "G50")
 _CONNECTIONS = Topic("connections", "Connections", "G51")
 
 
-def table_sizes(look: Look) -> Looked:
+def table_sizes(look: Look) -> LookResult:
     """The largest tables with their growth per day since an earlier window."""
     config = look.settings.maintenance.checks
     schemas = {"schemas": list(config.schemas)}
@@ -38,7 +38,7 @@ def table_sizes(look: Look) -> Looked:
             "at least one table that the role may see",
             "Check that the read Connection names the right database.",
         )
-        return Looked((finding,))
+        return LookResult((finding,))
     samples = tuple(Sample("table_bytes", float(row["total_bytes"]), "bytes", _table(row)) for row in rows)
     growth = {sample.subject: _growth_per_day(look, sample) for sample in samples}
     largest = samples[0]
@@ -52,7 +52,7 @@ def table_sizes(look: Look) -> Looked:
     tables = [{**row, "table": _table(row), "growth_bytes_per_day": growth[_table(row)]} for row in rows]
     finding = _SIZES.finding(Level.OK, detail, "watched, without a limit", "", {"tables": tables})
     whole = Sample("database_bytes", float(look.session.row(queries.load("database/database_size"))["bytes"]), "bytes")
-    return Looked((finding,), (*samples, whole))
+    return LookResult((finding,), (*samples, whole))
 
 
 def _table(row: Row) -> str:
@@ -71,7 +71,7 @@ def _grow(rate: float) -> str:
     return f"{'shrink' if rate < 0 else 'grow'} by {roughly(abs(rate))}"
 
 
-def long_running_queries(look: Look) -> Looked:
+def long_running_queries(look: Look) -> LookResult:
     """Sessions active, or idle in a transaction, for longer than the limit; literals are redacted."""
     if hidden := hidden_sessions(look, _LONG):
         return hidden
@@ -84,7 +84,7 @@ def long_running_queries(look: Look) -> Looked:
     findings = [_long_query(row, minutes) for row in rows]
     if rows and (more := rows[0]["in_all"] - len(rows)):
         findings.append(_more_long_queries(more, minutes))
-    return Looked(tuple(findings) or (_no_long_query(minutes),))
+    return LookResult(tuple(findings) or (_no_long_query(minutes),))
 
 
 def _no_long_query(minutes: float) -> Finding:
@@ -122,7 +122,7 @@ def _long_query(row: Row, minutes: float) -> Finding:
     )
 
 
-def connections(look: Look) -> Looked:
+def connections(look: Look) -> LookResult:
     """Client backends by state against what clients can really have."""
     if hidden := hidden_sessions(look, _CONNECTIONS):
         return hidden
@@ -140,10 +140,10 @@ def connections(look: Look) -> Looked:
         {"states": states, "available": available, "thresholds": look.settings.thresholds_version},
     )
     by_state = tuple(Sample("connections", float(count), "backends", state) for state, count in states.items())
-    return Looked((finding,), (Sample("connections_used", percent, "%"), *by_state))
+    return LookResult((finding,), (Sample("connections_used", percent, "%"), *by_state))
 
 
-def hidden_sessions(look: Look, topic: Topic) -> Looked | None:
+def hidden_sessions(look: Look, topic: Topic) -> LookResult | None:
     """Without pg_monitor the server hides other sessions: an empty list would be a false ok."""
     may = look.session.row(queries.load("database/may_see_activity"))
     if may["allowed"] and (may["tracked"] or topic != _LONG):
@@ -158,7 +158,7 @@ def hidden_sessions(look: Look, topic: Topic) -> Looked | None:
         if may["allowed"]
         else "`python -m upkeep grants target` prints the GRANTs that the read role needs.",
     )
-    return Looked((finding,))
+    return LookResult((finding,))
 
 
 CHECKS = (

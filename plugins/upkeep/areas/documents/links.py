@@ -19,7 +19,7 @@ _MARKDOWN = (".md", ".markdown")
 
 
 @dataclass(frozen=True)
-class Dead:
+class DeadLink:
     """A link that leads nowhere: on which line, how it is shown, and why."""
 
     line: int
@@ -31,7 +31,7 @@ class Dead:
 class Links:
     """One document's links: those that lead nowhere, those to the web, and how many there are in all."""
 
-    dead: tuple[Dead, ...]
+    dead: tuple[DeadLink, ...]
     web: tuple[Link, ...]
     all: int
 
@@ -56,7 +56,7 @@ def local_links(found: Iterable[Link], text: str, place: Path | str, root: Path 
     every = tuple(found)
     own = anchors(text)
     other = cache(_anchors)
-    dead: list[Dead] = []
+    dead: list[DeadLink] = []
     web: list[Link] = []
     for link in every:
         target = f"https:{link.target}" if link.target.startswith("//") else link.target
@@ -66,11 +66,11 @@ def local_links(found: Iterable[Link], text: str, place: Path | str, root: Path 
             continue  # mailto: and its like lead to programs
         elif target.startswith("#"):
             if why := _no_anchor(unquote(target[1:]), own):
-                dead.append(Dead(link.line, shown(target), why))
+                dead.append(DeadLink(link.line, shown(target), why))
         elif isinstance(place, str):
             web.append(Link(link.line, urljoin(place, target)))
         elif why := _no_file(target, place, root or place.parent, other):
-            dead.append(Dead(link.line, shown(target), why))
+            dead.append(DeadLink(link.line, shown(target), why))
     return Links(tuple(dead), tuple(web), len(every))
 
 

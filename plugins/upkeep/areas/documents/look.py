@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from upkeep.areas.documents import review as documents_review
-from upkeep.areas.documents.links import Dead
+from upkeep.areas.documents.links import DeadLink
 from upkeep.areas.documents.reading import DocumentReading, look_at_all
 from upkeep.areas.documents.review import Review
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 from upkeep.wires import queries
 from upkeep.wires.database import Row, Session
@@ -24,7 +24,7 @@ REACH = timedelta(days=400)
 SHOWN = 50
 
 
-def judge(readings: Iterable[DocumentReading], review_days: int, today: date) -> Looked:
+def judge(readings: Iterable[DocumentReading], review_days: int, today: date) -> LookResult:
     """Findings and samples of all documents; without any, that none is named."""
     findings: list[Finding] = []
     samples: list[Sample] = []
@@ -36,7 +36,7 @@ def judge(readings: Iterable[DocumentReading], review_days: int, today: date) ->
         findings += [_age(one, review, today), *_owner(one), *_links(one)]
         if review.last is not None:
             samples.append(Sample("document_age", float((today - review.last).days), "days", one.document.path))
-    return Looked(tuple(findings) or (_none_named(),), tuple(samples))
+    return LookResult(tuple(findings) or (_none_named(),), tuple(samples))
 
 
 def _none_named() -> Finding:
@@ -90,7 +90,7 @@ def _owner(one: DocumentReading) -> Iterator[Finding]:
 
 def _links(one: DocumentReading) -> Iterator[Finding]:
     """Each link that leads nowhere, with its line; then how many there are in all."""
-    places: dict[str, list[Dead]] = {}
+    places: dict[str, list[DeadLink]] = {}
     for dead in one.links.dead:
         places.setdefault(dead.shown, []).append(dead)
     for shown, same in list(places.items())[:SHOWN]:
@@ -120,7 +120,7 @@ def guide_results(session: Session, target: str, period: tuple[datetime, datetim
     return session.rows(queries.load("ledger/guide_results"), parameters)
 
 
-def guide_items(rows: Sequence[Row], period: tuple[datetime, datetime]) -> Looked:
+def guide_items(rows: Sequence[Row], period: tuple[datetime, datetime]) -> LookResult:
     """Items of the guide that windows reported before and none of the period did; unknown without any result."""
     start, end = period
     missing = [row for row in rows if not row["inside"]]
@@ -138,7 +138,7 @@ def guide_items(rows: Sequence[Row], period: tuple[datetime, datetime]) -> Looke
         expected,
         "" if level is Level.OK else "No window has reported anything in this time: see whether they ran.",
     )
-    return Looked((*(_item(row, between, expected) for row in missing), counted), samples)
+    return LookResult((*(_item(row, between, expected) for row in missing), counted), samples)
 
 
 def _item(row: Row, between: str, expected: str) -> Finding:
@@ -151,7 +151,7 @@ def _item(row: Row, between: str, expected: str) -> Finding:
     )
 
 
-def inspect(sources: Sources) -> Looked:
+def inspect(sources: Sources) -> LookResult:
     """The documents that config names, and what of the guide had a result, as the ledger says."""
     config, window = sources.config.maintenance, sources.window
     with sources.ledger() as session:
@@ -159,7 +159,7 @@ def inspect(sources: Sources) -> Looked:
     readings = look_at_all(config.documents, config.http, sources.seconds)
     read = judge(readings, config.documents.review_days, datetime.now(UTC).date())
     items = guide_items(rows, window.period)
-    return Looked(read.findings + items.findings, read.samples + items.samples)
+    return LookResult(read.findings + items.findings, read.samples + items.samples)
 
 
 def _described(config: Settings, _: str) -> str:

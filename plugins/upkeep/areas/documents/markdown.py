@@ -43,7 +43,7 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Declared:
+class DocumentMetadata:
     """What a document says of itself. ``next_review`` is its words, ``next_date`` the day if they name one."""
 
     updated: date | None = None
@@ -71,7 +71,7 @@ def prose(text: str) -> Iterator[tuple[int, str]]:
             yield number, _CODE.sub("", line)
 
 
-def declared(text: str) -> Declared:
+def declared(text: str) -> DocumentMetadata:
     """The last line of each label counts: it is the footer, or the newest of several."""
     found: dict[str, str] = {}
     for _, line in prose(text):
@@ -80,7 +80,7 @@ def declared(text: str) -> Declared:
             found[name] = label[2].strip(" \t*_|").strip()[:200]
     days = [day for name in ("last updated", "last reviewed") if (day := _date(found.get(name, "")))]
     upcoming = found.get("next review", "")
-    return Declared(max(days, default=None), upcoming, _date(upcoming), found.get("owner", ""))
+    return DocumentMetadata(max(days, default=None), upcoming, _date(upcoming), found.get("owner", ""))
 
 
 def _date(text: str) -> date | None:

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from upkeep.areas.documents.links import Dead, Links, local_links, shown
-from upkeep.areas.documents.markdown import Declared, declared, links
+from upkeep.areas.documents.links import DeadLink, Links, local_links, shown
+from upkeep.areas.documents.markdown import DocumentMetadata, declared, links
 from upkeep.settings.documents import Document, Documents
 from upkeep.settings.maintenance import Http
 from upkeep.settings.values import is_web
@@ -26,7 +26,7 @@ class DocumentReading:
     document: Document
     refused: str = ""
     digest: str = ""
-    said: Declared = field(default_factory=Declared)
+    said: DocumentMetadata = field(default_factory=DocumentMetadata)
     links: Links = field(default_factory=lambda: Links((), (), 0))
     untried: int = 0
     late: int = 0
@@ -67,6 +67,6 @@ def _read(document: Document, root: Path | None, http: Http) -> DocumentReading:
 
 
 def _with_web(one: DocumentReading, dead: dict[str, str], late: frozenset[str]) -> DocumentReading:
-    gone = [Dead(link.line, shown(link.target), dead[link.target]) for link in one.links.web if link.target in dead]
+    gone = [DeadLink(link.line, shown(link.target), dead[link.target]) for link in one.links.web if link.target in dead]
     every = tuple(sorted((*one.links.dead, *gone), key=lambda found: found.line))
     return replace(one, links=replace(one.links, dead=every), late=sum(link.target in late for link in one.links.web))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from upkeep.areas.documents.markdown import Declared
+from upkeep.areas.documents.markdown import DocumentMetadata
 
 #: Words of "Next Review" → days that a review lasts.
 RHYTHMS = {
@@ -30,7 +30,7 @@ class Review:
     understood: bool = True
 
 
-def review(said: Declared, reviewed: date | None, review_days: int) -> Review:
+def review(said: DocumentMetadata, reviewed: date | None, review_days: int) -> Review:
     """What the document says, or config where that is later; a day that is named beats a rhythm until it was kept."""
     days = [day for day in (said.updated, reviewed) if day is not None]
     rhythm = RHYTHMS.get(said.next_review.strip().rstrip(".").lower())

@@ -14,7 +14,7 @@ from upkeep.areas.baselines.judged import Limit, latency_limit
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.ledger.read import earlier_samples
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 from upkeep.wires.functions.contract import ContractError, parse_answer, request_body
 from upkeep.wires.functions.transport import Call, WireError, post
@@ -26,32 +26,34 @@ Ask = Callable[[str], object]
 
 
 @dataclass(frozen=True)
-class Timed:
+class ResponseTimes:
     """Milliseconds of each call of one function, in order; ``problem`` says why there are not more."""
 
     milliseconds: tuple[float, ...]
     problem: str = ""
 
 
-def measure(call: Ask, functions: list[str], samples: int, budget_seconds: float) -> dict[str, Timed]:
+def measure(call: Ask, functions: list[str], samples: int, budget_seconds: float) -> dict[str, ResponseTimes]:
     """Call all functions side by side, each one's samples in a row; one that fails is not called again.
 
     No call begins once the budget is spent: it ends at most one call's own patience later, however slow a function is.
     """
     deadline = time.monotonic() + budget_seconds
 
-    def one(function: str) -> Timed:
+    def one(function: str) -> ResponseTimes:
         taken: list[float] = []
         for _ in range(samples):
             if time.monotonic() >= deadline:
-                return Timed(tuple(taken), f"{budget_seconds:g} s were over after {len(taken)} of {samples} calls")
+                return ResponseTimes(
+                    tuple(taken), f"{budget_seconds:g} s were over after {len(taken)} of {samples} calls"
+                )
             began = time.perf_counter()
             try:
                 call(function)
             except (WireError, ContractError) as error:
-                return Timed(tuple(taken), str(error))
+                return ResponseTimes(tuple(taken), str(error))
             taken.append(1000 * (time.perf_counter() - began))
-        return Timed(tuple(taken))
+        return ResponseTimes(tuple(taken))
 
     with ThreadPoolExecutor(max_workers=len(functions)) as pool:
         return dict(zip(functions, pool.map(one, functions), strict=True))
@@ -67,13 +69,13 @@ def last_called(earlier: Mapping[tuple[str, str], tuple[float, datetime]]) -> di
 
 
 def judge(
-    timed: Mapping[str, Timed],
+    timed: Mapping[str, ResponseTimes],
     called_at: Mapping[str, datetime],
     beside: Collection[str],
     now: datetime,
     settings: Settings,
     standing: BaselinesInForce | None = None,
-) -> Looked:
+) -> LookResult:
     """The median of the warm calls against the baseline in force, without one against the guide's expected time.
 
     The first call is cold after enough silence. ``called_at`` says when this step timed a function last; one that the
@@ -91,10 +93,10 @@ def judge(
         findings.append(_finding(function, times, cold, settings, limit))
         samples += [Sample(COLD if cold else FIRST, value, "ms", function) for value in first]
         samples += [Sample(WARM, statistics.median(warm), "ms", function)] if warm else []
-    return Looked(tuple(findings), tuple(samples))
+    return LookResult(tuple(findings), tuple(samples))
 
 
-def _finding(function: str, times: Timed, cold: bool, settings: Settings, limit: Limit | None) -> Finding:
+def _finding(function: str, times: ResponseTimes, cold: bool, settings: Settings, limit: Limit | None) -> Finding:
     expectation = limit.expectation if limit else settings.thresholds.latencies[function]
     first, warm = times.milliseconds[:1], times.milliseconds[1:]
     parts = []
@@ -116,7 +118,7 @@ def _finding(function: str, times: Timed, cold: bool, settings: Settings, limit:
     )
 
 
-def inspect(sources: Sources) -> Looked:
+def inspect(sources: Sources) -> LookResult:
     """Time ``health_check`` of every function of the guide's loop from here."""
     config, now = sources.config, datetime.now(UTC)
     connection_id = config.target(sources.target).connections.functions

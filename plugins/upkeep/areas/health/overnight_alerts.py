@@ -5,21 +5,21 @@ from __future__ import annotations
 from upkeep.areas.logs import Log, named
 from upkeep.areas.look import Check, Look
 from upkeep.core.findings import Level, Sample, Topic
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 
 #: Groups of alerts that a finding's metadata names; the sums are of all.
 SHOWN = 50
 
 
-def overnight_alerts(look: Look) -> Looked:
+def overnight_alerts(look: Look) -> LookResult:
     """Alerts of the period that nobody has acknowledged; critical ones are a warning, others an advisory."""
     log = Log(look, "alerts", Topic("overnight_alerts", "Overnight alerts", "G118"))
     if hidden := log.hidden():
-        return Looked((hidden,))
+        return LookResult((hidden,))
     rows = log.rows("health/overnight_alerts", {"shown": SHOWN})
     if not rows and not log.rows("logs/ever_written", {})[0]["written"]:
         reason = f"{log.config.table} has never held an alert"
-        return Looked((log.unknown(reason, "See where alerts are written, and name that table in logs.alerts."),))
+        return LookResult((log.unknown(reason, "See where alerts are written, and name that table in logs.alerts."),))
     total, unseen, groups = (rows[0][of] if rows else 0 for of in ("all_alerts", "all_open", "open_groups"))
     still_open = [row for row in rows if row["open_alerts"]]
     level = Level.OK
@@ -33,7 +33,7 @@ def overnight_alerts(look: Look) -> Looked:
         "Look at each in the platform's alert list, find what it was about, then acknowledge it there.",
         {"alerts": [{of: row[of] for of in ("metric", "severity", "alerts", "open_alerts")} for row in rows]},
     )
-    return Looked((finding,), (Sample("alerts_open", float(unseen), "alerts"),))
+    return LookResult((finding,), (Sample("alerts_open", float(unseen), "alerts"),))
 
 
 CHECKS = (Check("health/overnight_alerts", "G118", "Overnight alerts", overnight_alerts),)

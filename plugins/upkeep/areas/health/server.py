@@ -6,19 +6,19 @@ import time
 
 from upkeep.areas.look import Check, Look
 from upkeep.core.findings import Finding, Level, Topic
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.wires import queries
 from upkeep.wires.clocks import LIMIT_SECONDS, ClockReading
 from upkeep.wires.database import Row
 
 
-def server(look: Look) -> Looked:
+def server(look: Look) -> LookResult:
     """A standby is an advisory: its counters and sessions are its own. A clock more than a minute off is a warning."""
     began = time.monotonic()
     row = look.session.row(queries.load("health/server"))
     sent = look.now.timestamp()
     clock = ClockReading(sent, sent + time.monotonic() - began, row["at"].timestamp())
-    return Looked((_recovery(row), _clock(clock)))
+    return LookResult((_recovery(row), _clock(clock)))
 
 
 def _recovery(row: Row) -> Finding:

@@ -15,7 +15,7 @@ from upkeep.areas.look import Check, Look
 from upkeep.core.findings import SHOWN, Finding, Level, Sample, each
 from upkeep.core.units import size
 from upkeep.gate.plans.statements import copyable
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.wires.database import Row
 
 #: How REINDEX CONCURRENTLY names an index that it has not finished, or has replaced.
@@ -24,7 +24,7 @@ _RENAME = sql.SQL("ALTER INDEX {} RENAME TO {}")
 _UNUSED = "a scan now and then, or no index"
 
 
-def unused_indexes(look: Look) -> Looked:
+def unused_indexes(look: Look) -> LookResult:
     """A finding for each index that nothing uses, UNKNOWN while the counters do not reach back far enough."""
     main = look.settings.maintenance
     config = main.indexes
@@ -37,17 +37,17 @@ def unused_indexes(look: Look) -> Looked:
         until = {"until": seen.until.isoformat()} if seen.until else {}
         remedy = f"From {seen.until:%Y-%m-%d} on it can be judged." if seen.until else "Look at the primary."
         finding = Finding(name, Level.UNKNOWN, subject, seen.unknown, _UNUSED, remedy, "G53", until)
-        return Looked((finding,), snapshot=snapshot if seen.until else None)
+        return LookResult((finding,), snapshot=snapshot if seen.until else None)
     samples = (
         Sample("unused_indexes", float(len(rows)), "indexes"),
         Sample("unused_index_bytes", float(sum(row["bytes"] for row in rows)), "bytes"),
     )
     if not rows and seen.unasked:
         said = f"every index on the primary was used since {seen.told} or has other work; standbys: {seen.unasked}"
-        return Looked((_good(look, name, subject, said),), samples, snapshot=snapshot)
+        return LookResult((_good(look, name, subject, said),), samples, snapshot=snapshot)
     said = f"every index of {size(config.min_bytes)} or more was used since {seen.told} or has other work"
     good = _good(look, name, subject, said)
-    return Looked(each(rows, partial(_unused, look, seen, known), good), samples, snapshot=snapshot)
+    return LookResult(each(rows, partial(_unused, look, seen, known), good), samples, snapshot=snapshot)
 
 
 def _unused(look: Look, seen: propose.Usage, known: Mapping[int, datetime], row: Row) -> Finding:
@@ -67,7 +67,7 @@ def _unused(look: Look, seen: propose.Usage, known: Mapping[int, datetime], row:
     return _advice(f"unused_indexes:{_name(row)}", f"{_name(row)} is not used", detail, _UNUSED, remedy)
 
 
-def duplicate_indexes(look: Look) -> Looked:
+def duplicate_indexes(look: Look) -> LookResult:
     """A finding for each index that another one makes needless; for a left prefix it is advice and no action."""
     same = propose.duplicates(look.session)
     prefixes = look.session.rows(look.session.load("indexes/prefix_indexes"))
@@ -75,7 +75,7 @@ def duplicate_indexes(look: Look) -> Looked:
     prefixes = [row for row in prefixes if row["oid"] not in pairs]
     good = _good(look, "duplicate_indexes", "Duplicate indexes", "no index does what another one does")
     findings = each([*same, *prefixes], _duplicate, good)
-    return Looked(findings, (Sample("duplicate_indexes", float(len(same)), "indexes"),))
+    return LookResult(findings, (Sample("duplicate_indexes", float(len(same)), "indexes"),))
 
 
 def _duplicate(row: Row) -> Finding:
@@ -89,7 +89,7 @@ def _duplicate(row: Row) -> Finding:
     return _advice(key, f"{_name(row)} is a duplicate", detail, expected, remedy)
 
 
-def invalid_indexes(look: Look) -> Looked:
+def invalid_indexes(look: Look) -> LookResult:
     """A warning for each index that costs writes and answers no query, and for each of a partitioned table that is not
     complete; advice for each that is valid and has the name of what REINDEX CONCURRENTLY leaves behind.
     """
@@ -104,8 +104,8 @@ def invalid_indexes(look: Look) -> Looked:
         said = "an index is being built, and this role may not see which: others may be invalid"
         remedy = "`python -m upkeep grants target` prints the GRANT of pg_monitor; or wait until it is built."
         unseen = Finding(good.key, Level.UNKNOWN, good.subject, said, "every index valid", remedy, "G53")
-        return Looked((*(found for found in findings if found is not good), unseen))
-    return Looked(findings, (Sample("invalid_indexes", float(len(rows)), "indexes"),))
+        return LookResult((*(found for found in findings if found is not good), unseen))
+    return LookResult(findings, (Sample("invalid_indexes", float(len(rows)), "indexes"),))
 
 
 def _invalid(lacking: Mapping[int, Sequence[Row]], row: Row) -> Finding:
@@ -144,7 +144,7 @@ def _named_like_leftover(row: Row) -> Finding:
     )
 
 
-def missing_indexes(look: Look) -> Looked:
+def missing_indexes(look: Look) -> LookResult:
     """Advice: foreign keys without an index, and large tables that are read from end to end again and again.
 
     Foreign keys of small tables are no advice, but they are counted and named. Few reads prove nothing while the
@@ -173,7 +173,7 @@ def missing_indexes(look: Look) -> Looked:
         findings += (replace(unread, metadata=until),)
     if small:
         findings += (_small(small, config.advice_rows),)
-    return Looked(findings, (Sample("missing_indexes", float(len(keys)), "foreign keys"),))
+    return LookResult(findings, (Sample("missing_indexes", float(len(keys)), "foreign keys"),))
 
 
 def _small(rows: Sequence[Row], limit: int) -> Finding:
@@ -241,7 +241,7 @@ def _name(row: Row) -> str:
     return f"{row['schema']}.{row['index']}"
 
 
-def _check(name: str, title: str, look: Callable[[Look], Looked], *, continues: bool = False) -> Check:
+def _check(name: str, title: str, look: Callable[[Look], LookResult], *, continues: bool = False) -> Check:
     return Check(f"indexes/{name}", "G53", title, look, continues=continues)
 
 

@@ -26,7 +26,7 @@ from upkeep.gate import predictions
 from upkeep.gate.attempts import Leftover
 from upkeep.gate.kind import ActionKind
 from upkeep.gate.plans.model import Action, Proposal
-from upkeep.gate.predictions import Learned
+from upkeep.gate.predictions import Corrections
 from upkeep.gate.proposing import Proposals, ProposalSources
 from upkeep.settings.maintenance import Maintenance
 from upkeep.settings.reindex import Reindex
@@ -104,13 +104,13 @@ def propose(
     rows: Iterable[Row],
     config: Maintenance,
     roles: tuple[str, ...],
-    known: Learned | None = None,
+    known: Corrections | None = None,
 ) -> list[Proposal]:
     """An action for each candidate, its prediction corrected by what earlier ones took. Pure."""
     found = []
     for row in rows:
         base = predicted_ms(row["table_bytes"], row["bytes"], config.optimise.megabytes_per_second)
-        predicted, note = predictions.corrected(VERB, base, row["oid"], known or Learned())
+        predicted, note = predictions.corrected(VERB, base, row["oid"], known or Corrections())
         found.append(Proposal(_action(row, config.reindex, roles, predicted), _seen(row) | note))
     return found
 

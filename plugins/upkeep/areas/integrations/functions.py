@@ -11,7 +11,7 @@ from upkeep.settings.maintenance import Http
 from upkeep.wires.functions.contract import FUNCTIONS, request_body
 from upkeep.wires.functions.transport import Call, Send, WireError, post
 from upkeep.wires.net.address import Headers, Integration, ProbeKind
-from upkeep.wires.net.http import Trouble
+from upkeep.wires.net.http import Unreachable
 
 _ACTION = "health_check"
 
@@ -37,7 +37,7 @@ def functions(connection_id: str, send: Send, key: str, http: Http) -> list[Inte
 
 
 def _headers(call: Call, send: Send, key: str, http: Http) -> Headers:
-    """The headers of one answer. Raises Trouble when there is none that can be used."""
+    """The headers of one answer. Raises Unreachable when there is none that can be used."""
     heard: list[tuple[str, str]] = []
 
     def kept(*args: Any, **kwargs: Any) -> requests.Response:
@@ -48,5 +48,5 @@ def _headers(call: Call, send: Send, key: str, http: Http) -> Headers:
     try:
         post(kept, call, key, http)
     except WireError as error:
-        raise Trouble(str(error)) from None
+        raise Unreachable(str(error)) from None
     return tuple(heard)

@@ -17,7 +17,7 @@ _PLAIN = frozenset({"sslmode", "sslrootcert", "connect_timeout", "application_na
 
 
 @dataclass(frozen=True)
-class Named:
+class ConfiguredConnection:
     """A Connection that config names: by which setting, of which type, and its kind of use in the ledger."""
 
     name: str
@@ -31,20 +31,20 @@ class Named:
         return f"Connection {self.connection_id} ({self.name})"
 
 
-def connections(config: Maintenance, target: str) -> tuple[Named, ...]:
+def connections(config: Maintenance, target: str) -> tuple[ConfiguredConnection, ...]:
     """The Connections that tasks have. ``ledger.owner`` is not among them: no task may have that login."""
     about = config.targets[target]
     found = [
-        Named("functions", about.connections.functions, "http", "functions"),
-        Named("read", about.connections.read, "postgres", "read"),
+        ConfiguredConnection("functions", about.connections.functions, "http", "functions"),
+        ConfiguredConnection("read", about.connections.read, "postgres", "read"),
     ]
     if about.connections.maintain is not None:
-        found.append(Named("maintain", about.connections.maintain, "postgres", "maintain"))
-    found += [Named(f"replica {name}", name, "postgres") for name in about.replicas]
-    found.append(Named("ledger.tasks", config.ledger.tasks, "postgres", "ledger"))
-    found.append(Named("ledger.dashboard", config.ledger.dashboard, "postgres"))
+        found.append(ConfiguredConnection("maintain", about.connections.maintain, "postgres", "maintain"))
+    found += [ConfiguredConnection(f"replica {name}", name, "postgres") for name in about.replicas]
+    found.append(ConfiguredConnection("ledger.tasks", config.ledger.tasks, "postgres", "ledger"))
+    found.append(ConfiguredConnection("ledger.dashboard", config.ledger.dashboard, "postgres"))
     if config.approval.slack is not None:
-        found.append(Named("approval.slack", config.approval.slack, "slackwebhook"))
+        found.append(ConfiguredConnection("approval.slack", config.approval.slack, "slackwebhook"))
     return tuple(found)
 
 
@@ -69,7 +69,7 @@ def endpoints(config: Maintenance, target: str) -> Iterator[Integration]:
 
 
 def of_fields(
-    named: Named,
+    named: ConfiguredConnection,
     *,
     host: str = "",
     port: int | None = None,

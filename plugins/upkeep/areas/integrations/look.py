@@ -7,19 +7,19 @@ from datetime import UTC, datetime, timedelta
 
 from upkeep.areas.integrations.functions import functions
 from upkeep.areas.integrations.headers import HeaderNotice, notices
-from upkeep.areas.integrations.listing import Named, connections, endpoints, of_fields
-from upkeep.areas.integrations.probes import Patience, look_at_all
+from upkeep.areas.integrations.listing import ConfiguredConnection, connections, endpoints, of_fields
+from upkeep.areas.integrations.probes import Timeouts, look_at_all
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.ledger.read import earlier_samples
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.base import ConfigError
 from upkeep.settings.integrations import Integrations
 from upkeep.settings.load import Settings
 from upkeep.wires import queries
 from upkeep.wires.database import Session
 from upkeep.wires.functions.contract import quoted
-from upkeep.wires.net.address import Integration, ProbeKind, Seen
+from upkeep.wires.net.address import Integration, ProbeKind, ProbeResult
 
 #: How far back the ledger is asked for a use.
 REACH = timedelta(days=400)
@@ -30,12 +30,12 @@ SOON = timedelta(days=180)
 
 
 def judge(
-    looked_at: Iterable[tuple[Integration, Seen]],
+    looked_at: Iterable[tuple[Integration, ProbeResult]],
     last_reached: Mapping[str, datetime],
     last_use: Mapping[str, datetime],
     limits: Integrations,
     now: datetime,
-) -> Looked:
+) -> LookResult:
     """Findings and samples of one look at all of them.
 
     ``last_reached`` is what earlier looks have reached, by name; ``last_use`` what steps have used, by kind of use.
@@ -51,7 +51,7 @@ def judge(
             samples.append(Sample(REACHED, 1.0, "", one.name))
         if seen.ends is not None:
             samples.append(Sample(DAYS_LEFT, _days(seen.ends - now), "days", one.name))
-    return Looked(tuple(findings), tuple(samples))
+    return LookResult(tuple(findings), tuple(samples))
 
 
 def _days(span: timedelta) -> float:
@@ -66,7 +66,7 @@ def _finding(one: Integration, part: str, level: Level, detail: str, expected: s
     return Topic(f"integration:{one.name}{part}", one.title, "G29").finding(level, detail, expected, remedy)
 
 
-def _reached(one: Integration, seen: Seen, before: datetime | None) -> Iterator[Finding]:
+def _reached(one: Integration, seen: ProbeResult, before: datetime | None) -> Iterator[Finding]:
     expected = "reached within config's patience"
     if not seen.reached:
         last = f"last reached {_said(before)}" if before else "not reached by an earlier look"
@@ -91,7 +91,7 @@ def _reached(one: Integration, seen: Seen, before: datetime | None) -> Iterator[
         yield _finding(one, "", Level.OK, seen.said, expected)
 
 
-def _certificate(one: Integration, seen: Seen, limits: Integrations, now: datetime) -> Iterator[Finding]:
+def _certificate(one: Integration, seen: ProbeResult, limits: Integrations, now: datetime) -> Iterator[Finding]:
     part, expected = ":certificate", f"trusted, {limits.certificate_warning_days:g} days left or more"
     if seen.distrust:
         yield _distrusted(one, seen, expected)
@@ -111,7 +111,7 @@ def _certificate(one: Integration, seen: Seen, limits: Integrations, now: dateti
         yield _finding(one, part, Level.ADVISORY, "no TLS: whoever is between can read and change it", "TLS", remedy)
 
 
-def _distrusted(one: Integration, seen: Seen, expected: str) -> Finding:
+def _distrusted(one: Integration, seen: ProbeResult, expected: str) -> Finding:
     said = f"its certificate {seen.distrust}"
     if seen.said:  # a driver that does not verify has logged in all the same
         level = Level.WARNING if seen.expired else Level.ADVISORY
@@ -159,7 +159,7 @@ def last_use(session: Session, target: str, since: datetime) -> dict[str, dateti
     return {row["used"]: row["at"] for row in rows if row["at"] is not None}
 
 
-def inspect(sources: Sources) -> Looked:
+def inspect(sources: Sources) -> LookResult:
     """Reach each Connection and third party of config once, changing nothing."""
     config, target, now = sources.config.maintenance, sources.window.target, datetime.now(UTC)
     with sources.ledger() as session:
@@ -167,7 +167,7 @@ def inspect(sources: Sources) -> Looked:
         used = last_use(session, target, now - REACH)
     named = [_integration(one, sources) for one in connections(config, sources.target)]
     every = [*named, *_functions(sources), *endpoints(config, sources.target)]
-    seen = look_at_all(every, Patience(config.http, config.sql))
+    seen = look_at_all(every, Timeouts(config.http, config.sql))
     reached = {subject: at for (metric, subject), (_, at) in earlier.items() if metric == REACHED}
     return judge([(one, seen[one.name]) for one in every], reached, used, config.integrations, datetime.now(UTC))
 
@@ -183,7 +183,7 @@ def _functions(sources: Sources) -> list[Integration]:
     return functions(connection_id, send, key, sources.config.maintenance.http)
 
 
-def _integration(named: Named, sources: Sources) -> Integration:
+def _integration(named: ConfiguredConnection, sources: Sources) -> Integration:
     """A Connection as an integration; one that cannot be read is broken, without a word of what it holds."""
     try:
         found = sources.connection(named.connection_id, named.type)

@@ -13,7 +13,7 @@ from upkeep.areas.patches.files import Files, read_files
 from upkeep.areas.patches.run import Npm
 from upkeep.core.findings import Finding, Level, NotCollected, Sample, Topic
 from upkeep.core.units import listed
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 
 #: Packages that one look shows, each as a finding of its own.
@@ -26,13 +26,13 @@ _AUDIT, _OUTDATED = Topic("npm:audit", "npm audit", "G73"), Topic("npm:outdated"
 _LOCK = Topic("npm:lock", "package-lock.json", "G73")
 
 
-def audit(npm: Npm) -> Looked:
+def audit(npm: Npm) -> LookResult:
     """Packages with a known vulnerability; UNKNOWN, with the reason, when the audit did not run."""
     try:
         files = read_files(npm.config.folder)
         found = read_audit(npm.run(files, "audit"))
     except NotRun as reason:
-        return Looked((_not_run(_AUDIT, reason),))
+        return LookResult((_not_run(_AUDIT, reason),))
     counts = Counter(one.severity for one in found.vulnerabilities)
     samples = tuple(
         Sample("npm_vulnerabilities", float(counts[severity]), "packages", severity) for severity in SEVERITIES
@@ -41,7 +41,7 @@ def audit(npm: Npm) -> Looked:
     if rest := found.vulnerabilities[SHOWN:]:
         worst = Level.WARNING if rest[0].severity in _BAD else Level.ADVISORY
         findings.append(_more(_AUDIT.part("more", "Vulnerable packages beyond those shown"), len(rest), worst))
-    return Looked((*findings, *_of_lock(files)), samples)
+    return LookResult((*findings, *_of_lock(files)), samples)
 
 
 def _vulnerable(one: Vulnerability) -> Finding:
@@ -78,7 +78,7 @@ def _unseen(topic: Topic, level: Level, names: tuple[str, ...], remedy: str) -> 
     return topic.finding(level, f"{len(names)}: {said}", "none", remedy)
 
 
-def outdated(npm: Npm) -> Looked:
+def outdated(npm: Npm) -> LookResult:
     """Direct dependencies with a newer version; UNKNOWN, with the reason, when npm could not say."""
     try:
         files = read_files(npm.config.folder)
@@ -86,7 +86,7 @@ def outdated(npm: Npm) -> Looked:
             raise NotRun(f"{MANIFEST}: found no dependency from a registry, expected one or more")
         found = read_outdated(npm.run(files, "outdated"), files)
     except NotRun as reason:
-        return Looked((_not_run(_OUTDATED, reason),))
+        return LookResult((_not_run(_OUTDATED, reason),))
     lags = Counter(one.lag for one in found.outdated)
     samples = tuple(
         Sample("npm_outdated", float(lags[lag]), "packages", lag) for lag in ("major", "minor", "patch", "other")
@@ -97,7 +97,7 @@ def outdated(npm: Npm) -> Looked:
         findings.append(_more(topic, len(rest), Level.ADVISORY))
     if found.unseen:
         findings.append(_not_named(found.unseen))
-    return Looked(tuple(findings) or (_current(len(files.direct)),), samples)
+    return LookResult(tuple(findings) or (_current(len(files.direct)),), samples)
 
 
 def _not_named(names: tuple[str, ...]) -> Finding:
@@ -142,7 +142,7 @@ def _not_run(topic: Topic, reason: NotRun) -> Finding:
     )
 
 
-def _inspect(look: Callable[[Npm], Looked], sources: Sources) -> Looked:
+def _inspect(look: Callable[[Npm], LookResult], sources: Sources) -> LookResult:
     setting = f"config/maintenance.yaml: targets.{sources.target}.checkout"
     checkout = sources.config.target(sources.target).checkout
     if checkout is None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Topic
 from upkeep.ledger.read import last_scan
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 
 #: A weekly scan and a day's grace.
@@ -34,11 +34,11 @@ def scan_age(last: datetime | None, now: datetime) -> Finding:
     )
 
 
-def inspect(sources: Sources) -> Looked:
+def inspect(sources: Sources) -> LookResult:
     """The ledger's last weekly window that scanned."""
     with sources.ledger() as session:
         last = last_scan(session, sources.window.target)
-    return Looked((scan_age(last, datetime.now(UTC)),))
+    return LookResult((scan_age(last, datetime.now(UTC)),))
 
 
 def _described(_: Settings, target: str) -> str:

@@ -9,7 +9,7 @@ from psycopg import sql
 from upkeep.areas.look import Check, Look
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.gate.plans.statements import copyable
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.patches import Patches
 from upkeep.wires import queries
 from upkeep.wires.database import Row
@@ -18,7 +18,7 @@ from upkeep.wires.database import Row
 LIST_AGE = timedelta(days=100)
 
 
-def version_lag(look: Look) -> Looked:
+def version_lag(look: Look) -> LookResult:
     """The server against the minor version that config knows, and each extension against the server's files."""
     rows = look.session.rows(queries.load("patches/version_lag"))
     known, today = look.settings.maintenance.patches, look.now.date()
@@ -27,7 +27,7 @@ def version_lag(look: Look) -> Looked:
     findings = [_server(major, minor, known), *_list_age(known, today), *_extensions(extensions)]
     newest = known.postgres_minors.get(major)
     behind = () if newest is None else (Sample("postgres_minors_behind", float(max(newest - minor, 0)), "versions"),)
-    return Looked(tuple(findings), behind)
+    return LookResult(tuple(findings), behind)
 
 
 def _server(major: int, minor: int, known: Patches) -> Finding:

@@ -10,7 +10,7 @@ from upkeep.areas.look import Check, Look
 from upkeep.areas.security.access import obstacle
 from upkeep.core.findings import Finding, Level, Sample
 from upkeep.core.statements import MAX_STATEMENT, redact
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.wires import database, queries
 from upkeep.wires.database import Row
 
@@ -31,7 +31,7 @@ _OTHER = (
 _PLANNED = re.compile(r"[\s(]*(select|insert|update|delete|merge|with|values|table)\b", re.IGNORECASE)
 
 
-def slow_queries(look: Look) -> Looked:
+def slow_queries(look: Look) -> LookResult:
     """A finding for each statement whose mean time is at or above the limit since the statistics were reset."""
     limit = look.settings.thresholds.statements.slow_ms
     expected = f"a mean below {limit:g} ms (config/thresholds.yaml: statements.slow_ms)"
@@ -39,7 +39,7 @@ def slow_queries(look: Look) -> Looked:
     if reason := obstacle(views[0] if views else None):
         said, remedy = reason
         detail = f"not collected: {said}"
-        return Looked((Finding(_KEY, Level.UNKNOWN, _SUBJECT, detail, expected, remedy, "G84"),))
+        return LookResult((Finding(_KEY, Level.UNKNOWN, _SUBJECT, detail, expected, remedy, "G84"),))
     schema = views[0]["schema"]
     since = look.session.row(database.statement("performance/statements_reset", schema=schema), {})["stats_reset"]
     parameters = {"characters": 4 * MAX_STATEMENT, "mean_ms": limit, "most": SHOWN}
@@ -52,7 +52,7 @@ def slow_queries(look: Look) -> Looked:
     if not findings:
         detail = f"no statement takes {limit:g} ms or more on average {_since(since)}"
         findings.append(Finding(_KEY, Level.OK, _SUBJECT, detail, expected, "", "G84"))
-    return Looked(tuple(findings), (Sample("slow_queries", float(total), "statements"),))
+    return LookResult(tuple(findings), (Sample("slow_queries", float(total), "statements"),))
 
 
 def _slow(row: Row, since: datetime | None, expected: str) -> Finding:

@@ -14,7 +14,7 @@ from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Topic
 from upkeep.core.units import amount
 from upkeep.ledger import read
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 
 #: Weeks that are looked back on.
@@ -150,7 +150,7 @@ def _weeks(ago: int) -> str:
     return "last week" if ago == 1 else f"{ago} weeks ago"
 
 
-def inspect(sources: Sources) -> Looked:
+def inspect(sources: Sources) -> LookResult:
     """The week's numbers beside those of the weeks before (G17), from the ledger's samples."""
     window, names = sources.window, [metric.name for metric in METRICS]
     with sources.ledger() as session:
@@ -159,7 +159,7 @@ def inspect(sources: Sources) -> Looked:
             if metric in names:  # what this window itself measured goes before another's of the same week
                 weeks.setdefault(metric, {}).setdefault(subject, {})[0] = value
     worse = sources.config.maintenance.trends.worse_percent
-    return Looked(tuple(compare(one, weeks.get(one.name, {}), worse) for one in METRICS))
+    return LookResult(tuple(compare(one, weeks.get(one.name, {}), worse) for one in METRICS))
 
 
 def _described(_: Settings, target: str) -> str:

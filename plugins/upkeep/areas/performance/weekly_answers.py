@@ -13,7 +13,7 @@ from upkeep.areas.performance.slow_queries import EXPLAIN
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.statements import redact
 from upkeep.core.units import listed
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 from upkeep.wires.functions.contract import ContractError
 
@@ -29,7 +29,7 @@ LENGTH = 300
 TRIGGERS = ("connections", "response_time", "error_rate", "storage")
 
 
-def performance_report(body: Body, _: Asked, settings: Settings) -> Looked:
+def performance_report(body: Body, _: Asked, settings: Settings) -> LookResult:
     """Requests, error rate and response times of the period (G21); a mean outside the good band is an advisory."""
     result = body["result"]
     bands = settings.thresholds.metrics
@@ -54,7 +54,7 @@ def performance_report(body: Body, _: Asked, settings: Settings) -> Looked:
     samples = list(_performance(result, ""))
     for one in result.get("by_function", ()):
         samples += _performance(one, one["function_name"])
-    return Looked((finding,), tuple(samples))
+    return LookResult((finding,), tuple(samples))
 
 
 def _performance(result: Body, subject: str) -> Iterable[Sample]:
@@ -91,7 +91,7 @@ def severity(total: int, severities: Mapping[str, int], settings: Settings) -> t
     return Level.ADVISORY if any(counts.get(name) for name in errors.worst) else Level.OK, said, read
 
 
-def error_trends(body: Body, _: Asked, settings: Settings) -> Looked:
+def error_trends(body: Body, _: Asked, settings: Settings) -> LookResult:
     """Errors of the period by severity and over time (G22); errors of severity critical are worth a look."""
     result = body["result"]
     severities: Counter[str] = Counter()
@@ -110,10 +110,10 @@ def error_trends(body: Body, _: Asked, settings: Settings) -> Looked:
     )
     samples = [Sample("week_errors", as_number(result["total_errors"]), "errors")]
     samples += [Sample("week_errors", as_number(count), "errors", name) for name, count in sorted(severities.items())]
-    return Looked((finding,), tuple(samples))
+    return LookResult((finding,), tuple(samples))
 
 
-def index_recommendations(body: Body, asked: Asked, _: Settings) -> Looked:
+def index_recommendations(body: Body, asked: Asked, _: Settings) -> LookResult:
     """Indexes that the function would add or drop (G20), of all tables or of those asked about (G85): advice only."""
     result = body["result"]
     included = (asked.get("table_filters") or {}).get("include_tables")
@@ -132,7 +132,7 @@ def index_recommendations(body: Body, asked: Asked, _: Settings) -> Looked:
     )
     subject = "included" if included else ""
     counted = (("indexes_missing", missing), ("indexes_unused", unused))
-    return Looked((finding,), tuple(Sample(name, float(len(rows)), "indexes", subject) for name, rows in counted))
+    return LookResult((finding,), tuple(Sample(name, float(len(rows)), "indexes", subject) for name, rows in counted))
 
 
 def _missing(one: Body) -> str:
@@ -140,14 +140,14 @@ def _missing(one: Body) -> str:
     return f"{text(one['table'])}{columns}: {text(one['reason'])}"
 
 
-def query_optimization(body: Body, asked: Asked, settings: Settings) -> Looked:
+def query_optimization(body: Body, asked: Asked, settings: Settings) -> LookResult:
     """Statements that take at least ``min_duration`` ms on average (G84), without their literals."""
     result = body["result"]
     least = (asked.get("query_filters") or {}).get("min_duration", settings.thresholds.statements.slow_ms)
     expected = f"no statement with a mean of {least:g} ms or more"
     topic = Topic("query_optimization", "Slow statements by the function", "G84")
     if result["statements"] is None:
-        return Looked((no_statements(topic, expected),))
+        return LookResult((no_statements(topic, expected),))
     statements = [{**one, "query": redact(one["query"])} for one in result["statements"]]
     lines = [f"{one['mean_ms']:,.0f} ms in {one['calls']:,} calls: {one['query'][:LENGTH]}" for one in statements]
     finding = topic.finding(
@@ -157,7 +157,7 @@ def query_optimization(body: Body, asked: Asked, settings: Settings) -> Looked:
         f"The slowest one first. {EXPLAIN}",
         {"statements": statements},
     )
-    return Looked((finding,), (Sample("slow_statements", as_number(result["total"]), "statements"),))
+    return LookResult((finding,), (Sample("slow_statements", as_number(result["total"]), "statements"),))
 
 
 def no_statements(topic: Topic, expected: str) -> Finding:
@@ -166,7 +166,7 @@ def no_statements(topic: Topic, expected: str) -> Finding:
     return topic.finding(Level.UNKNOWN, "not collected: the function knows no statements", expected, remedy)
 
 
-def database_metrics(body: Body, _: Asked, __: Settings) -> Looked:
+def database_metrics(body: Body, _: Asked, __: Settings) -> LookResult:
     """What of the database's room is taken (G90); more than there is cannot be, and is UNKNOWN."""
     result = body["result"]
     size, capacity = result["database_size_bytes"], result.get("storage_capacity_bytes")
@@ -184,10 +184,10 @@ def database_metrics(body: Body, _: Asked, __: Settings) -> Looked:
     )
     samples = [Sample("week_database_bytes", as_number(size), "bytes")]
     samples += [] if absurd else [Sample("week_connections", 100 * as_number(used) / as_number(available), "%")]
-    return Looked((finding,), tuple(samples))
+    return LookResult((finding,), tuple(samples))
 
 
-def capacity_report(body: Body, _: Asked, __: Settings) -> Looked:
+def capacity_report(body: Body, _: Asked, __: Settings) -> LookResult:
     """That the function reported its capacity (G94). Its numbers and its advice are judged with the triggers, once.
 
     Advice for a trigger that the guide does not know stands here, for nobody else would tell it.
@@ -206,7 +206,7 @@ def capacity_report(body: Body, _: Asked, __: Settings) -> Looked:
         "Advice only, nothing is carried out from it: read it beside the capacity findings.",
         {"recommendations": list(advice)},
     )
-    return Looked((finding,))
+    return LookResult((finding,))
 
 
 def text(value: str) -> str:
@@ -231,7 +231,7 @@ def as_number(count: int) -> float:
 
 
 #: What is read from an answer of the weekly window, by (function, action).
-READERS: Mapping[tuple[str, str], Callable[[Body, Asked, Settings], Looked]] = {
+READERS: Mapping[tuple[str, str], Callable[[Body, Asked, Settings], LookResult]] = {
     ("production-monitoring", "performance_report"): performance_report,
     ("error-tracking", "get_error_trends"): error_trends,
     ("database-scalability", "index_recommendations"): index_recommendations,

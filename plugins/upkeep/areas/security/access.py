@@ -13,7 +13,7 @@ from upkeep.areas.look import Check, Look
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.statements import MAX_STATEMENT, redact
 from upkeep.core.units import utc
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.wires import database, queries
 from upkeep.wires.database import Row
 
@@ -34,11 +34,11 @@ _NEW = Topic("new_queries", "New statements", "G76")
 # Statements (G76) -----------------------------------------------------------------------------------------------
 
 
-def new_queries(look: Look) -> Looked:
+def new_queries(look: Look) -> LookResult:
     """Statements whose ids no earlier snapshot knows; ids are of one major and one database, others do not compare."""
     views = look.session.rows(queries.load("performance/statements_view"))
     if reason := obstacle(views[0] if views else None):
-        return Looked((_unknown(_NEW, *reason),))
+        return LookResult((_unknown(_NEW, *reason),))
     view = views[0]
     rows = look.session.rows(
         database.statement("security/new_queries", schema=view["schema"]), {"characters": 4 * MAX_STATEMENT}
@@ -48,7 +48,7 @@ def new_queries(look: Look) -> Looked:
     due, before = look.previous or (look.now, {})
     if before.get("of") != of:
         other = f"; the earlier snapshot is of {before['of']}, whose ids are others" if before else ""
-        return Looked((_first_statements(len(rows), other),), snapshot=_statements(of, rows, {}, look.now))
+        return LookResult((_first_statements(len(rows), other),), snapshot=_statements(of, rows, {}, look.now))
     known = before["ids"]
     fresh = [row for row in rows if row["id"] not in known]
     findings = [_statement(row, due) for row in fresh[:SHOWN]]
@@ -59,7 +59,7 @@ def new_queries(look: Look) -> Looked:
     if not findings:
         findings.append(_no_statement(len(rows), due, counted["dealloc"]))
     sample = Sample("new_queries", float(len(fresh)), "statements")
-    return Looked(tuple(findings), (sample,), snapshot=_statements(of, rows, known, look.now))
+    return LookResult(tuple(findings), (sample,), snapshot=_statements(of, rows, known, look.now))
 
 
 def obstacle(view: Row | None) -> tuple[str, str] | None:
@@ -143,14 +143,14 @@ def _no_statement(number: int, due: datetime, forgotten: int) -> Finding:
 # Requests (G75) -------------------------------------------------------------------------------------------------
 
 
-def access_patterns(look: Look) -> Looked:
+def access_patterns(look: Look) -> LookResult:
     """Requests, errors and addresses by role, against those of an earlier window's period."""
     log = Log(look, "application", Topic("access_patterns", "API access patterns", "G75"))
     if hidden := log.hidden():
-        return Looked((hidden,))
+        return LookResult((hidden,))
     total, *roles = log.rows("security/access_patterns", {"most": MOST_ROLES})
     if not total["requests"]:
-        return Looked((log.unwritten(),))
+        return LookResult((log.unwritten(),))
     days = (look.period[1] - look.period[0]) / _DAY
     whole, by_role = _pattern(total, days), {_role(row): _pattern(row, days) for row in roles}
     of = f"{log.config.table}({', '.join(log.columns.values())})"
@@ -158,12 +158,12 @@ def access_patterns(look: Look) -> Looked:
     due, before = look.previous or (look.now, {})
     if before.get("of") != of:
         finding = _patterns(log, Level.ADVISORY, f"nothing to compare with yet: {_says(whole)}")
-        return Looked((finding,), snapshot=snapshot)
+        return LookResult((finding,), snapshot=snapshot)
     findings = _compared(log, before, snapshot, due)
     if not findings:
         said = f"{_says(whole)}; as in the window due {utc(due)}"
         findings = [_patterns(log, Level.OK, said)]
-    return Looked(tuple(findings), snapshot=snapshot)
+    return LookResult(tuple(findings), snapshot=snapshot)
 
 
 def _role(row: Row) -> str:

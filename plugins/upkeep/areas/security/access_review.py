@@ -22,7 +22,7 @@ from upkeep.areas.security.events import unrecognised
 from upkeep.areas.security.logins import MOST_ADDRESSES
 from upkeep.areas.security.permissions import PermissionChange, diff, facts
 from upkeep.core.findings import Finding, Level, Sample, Topic
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.wires import queries
 from upkeep.wires.database import Row
 
@@ -34,7 +34,7 @@ FEW_LOGINS = 100
 _DAY = timedelta(days=1)
 
 
-def access_review(look: Look) -> Looked:
+def access_review(look: Look) -> LookResult:
     """All five parts; one that cannot be looked at is UNKNOWN, and the others are not."""
     findings: list[Finding] = []
     samples: list[Sample] = []
@@ -44,10 +44,10 @@ def access_review(look: Look) -> Looked:
         findings += looked.findings
         samples += looked.samples
         snapshot |= looked.snapshot or {}
-    return Looked(tuple(findings), tuple(samples), snapshot=snapshot)
+    return LookResult(tuple(findings), tuple(samples), snapshot=snapshot)
 
 
-def _in_time(look: Look, part: Callable[[Look], Looked]) -> Looked:
+def _in_time(look: Look, part: Callable[[Look], LookResult]) -> LookResult:
     """One part of the look; a log that takes longer than a statement may is no reason to lose the other parts."""
     try:
         with look.session.connection.transaction():
@@ -60,18 +60,18 @@ def _in_time(look: Look, part: Callable[[Look], Looked]) -> Looked:
             "an answer in time",
             "Raise config: sql.statement_timeout_seconds, or see what locks or fills that log.",
         )
-        return Looked((finding,))
+        return LookResult((finding,))
 
 
 # Permissions since the last review ----------------------------------------------------------------------------------
 
 
-def _permissions(look: Look) -> Looked:
+def _permissions(look: Look) -> LookResult:
     now = facts(look)
     due, before = look.previous or (look.now, {})
     if "permissions" not in before:
         said = f"nothing to compare with yet: {sum(map(len, now.values()))} facts noted, and no earlier review"
-        return Looked(
+        return LookResult(
             (_changes(Level.ADVISORY, said, "the facts of an earlier review"),), snapshot={"permissions": now}
         )
     changes = diff(before["permissions"], now)
@@ -84,7 +84,7 @@ def _permissions(look: Look) -> Looked:
         said = f"{_counted(changes)} since {since}; {alarming} of them open what was shut: "
         said += named([f"{one.kind} {one.name}" for one in changes], len(changes))
         finding = _changes(level, said, "no change that nobody knows of", changes)
-    return Looked(
+    return LookResult(
         (finding,), (Sample("permission_changes", float(len(changes)), "changes"),), snapshot={"permissions": now}
     )
 
@@ -103,7 +103,7 @@ def _changes(level: Level, detail: str, expected: str, changes: list[PermissionC
 # Sessions of the database now ---------------------------------------------------------------------------------------
 
 
-def _sessions(look: Look) -> Looked:
+def _sessions(look: Look) -> LookResult:
     subject = "Sessions of the database now"
     if hidden := hidden_sessions(look, Topic(f"{KEY}:sessions", subject, GUIDE)):
         return hidden
@@ -122,7 +122,7 @@ def _sessions(look: Look) -> Looked:
         "Ask who it is; programs come with a role of their own that may do what they need and no more.",
         roles=[{**row, "since": row["since"].isoformat()} for row in told],
     )
-    return Looked((finding,))
+    return LookResult((finding,))
 
 
 def _role(row: Row) -> str:
@@ -134,10 +134,10 @@ def _role(row: Row) -> str:
 # Logins and role changes in the security log ------------------------------------------------------------------------
 
 
-def _security_log(look: Look) -> Looked:
+def _security_log(look: Look) -> LookResult:
     log = Log(look, "security", Topic(f"{KEY}:logins", "Logins by class of account", GUIDE))
     if hidden := log.hidden():
-        return Looked((hidden,))
+        return LookResult((hidden,))
     classes = look.settings.maintenance.security.account_classes
     names = {"names": list(classes), "patterns": list(classes.values()), "shown": SHOWN}
     events = look.settings.maintenance.security.events
@@ -145,9 +145,9 @@ def _security_log(look: Look) -> Looked:
     rows = log.rows("security/access_review", names | {kind: list(getattr(events, kind)) for kind in kinds})
     (total,) = [row for row in rows if row["kind"] == "all"]
     if not total["written"]:
-        return Looked((log.unwritten(),))
+        return LookResult((log.unwritten(),))
     if not total["logins"] and (blind := unrecognised(log, "login_success")):
-        return Looked((blind,))
+        return LookResult((blind,))
     by_class = {row["name"]: row for row in rows if row["kind"] == "class"}
     changed = [row for row in rows if row["kind"] == "account"]
     days = (look.period[1] - look.period[0]) / _DAY
@@ -160,7 +160,7 @@ def _security_log(look: Look) -> Looked:
     findings = [*_logins(log, by_class, now, days), blind or _role_changes(total, changed)]
     samples = [Sample("review_logins", float(row["logins"]), "logins", name) for name, row in by_class.items()]
     samples.append(Sample("review_role_changes", float(total["role_changes"]), "events"))
-    return Looked(tuple(findings), tuple(samples), snapshot={"logins": now})
+    return LookResult(tuple(findings), tuple(samples), snapshot={"logins": now})
 
 
 def _logins(log: Log, classes: dict[str, Row], now: dict[str, Any], days: float) -> Iterator[Finding]:
@@ -215,17 +215,17 @@ def _role_changes(total: Row, changed: list[Row]) -> Finding:
 # The service role at odd hours --------------------------------------------------------------------------------------
 
 
-def _service_role(look: Look) -> Looked:
+def _service_role(look: Look) -> LookResult:
     log = Log(look, "application", Topic(f"{KEY}:service_role", "Service-role key at odd hours", GUIDE))
     if hidden := log.hidden():
-        return Looked((hidden,))
+        return LookResult((hidden,))
     limits = look.settings.maintenance.security
     starts, ends = [hours.start for hours in limits.odd_hours], [hours.end for hours in limits.odd_hours]
     # Only the odd hours are read, of a month: at other hours the daily window looks at every request (G72).
     parameters = {"starts": starts, "ends": ends, "any_hour": False, "most": MOST_ADDRESSES}
     rows = log.rows("security/service_role_hours", parameters)
     if not rows[0]["written"]:
-        return Looked((log.unwritten(),))
+        return LookResult((log.unwritten(),))
     used = [row for row in rows if row["requests"] is not None]
     strangers = [row for row in used if not within(row["address"], limits.service_role_addresses)]
     requests = sum(row["requests"] for row in used)
@@ -247,7 +247,7 @@ def _service_role(look: Look) -> Looked:
             for row in strangers[:SHOWN]
         ],
     )
-    return Looked((finding,), (Sample("review_service_role", float(requests), "requests"),))
+    return LookResult((finding,), (Sample("review_service_role", float(requests), "requests"),))
 
 
 def _finding(

@@ -16,7 +16,7 @@ from typing import Any
 
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.keys import Keys
 from upkeep.settings.load import Settings
 
@@ -176,11 +176,11 @@ def _finding(name: str, what: str, level: Level, detail: str, expected: str, rem
     return topic.judged(level, detail, expected, remedy)
 
 
-def inspect(sources: Sources) -> Looked:
+def inspect(sources: Sources) -> LookResult:
     """The dates in the key of the target's functions Connection; the key itself goes no further than this."""
     connection_id = sources.config.target(sources.target).connections.functions
     _, key = sources.functions(connection_id)
-    return Looked(*judged(connection_id, key, sources.config.maintenance.keys, datetime.now(UTC)))
+    return LookResult(*judged(connection_id, key, sources.config.maintenance.keys, datetime.now(UTC)))
 
 
 def _described(config: Settings, target: str) -> str:

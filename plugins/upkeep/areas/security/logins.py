@@ -11,7 +11,7 @@ from upkeep.areas.logs import Log, Memory, address, named, span, within
 from upkeep.areas.look import Check, Look
 from upkeep.areas.security.events import unrecognised
 from upkeep.core.findings import Finding, Level, Sample, Topic
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 from upkeep.wires.database import Row
 
@@ -24,31 +24,31 @@ MOST_ADDRESSES = 10_000
 _FAILED = Topic("failed_logins", "Failed logins", "G70")
 
 
-def failed_logins(look: Look) -> Looked:
+def failed_logins(look: Look) -> LookResult:
     """Addresses and accounts with more failed logins in the period than config allows."""
     log = Log(look, "security", _FAILED)
     if hidden := log.hidden():
-        return Looked((hidden,))
+        return LookResult((hidden,))
     limits = look.settings.maintenance.security
     per = {"address": limits.failed_logins_per_address, "account": limits.failed_logins_per_account}
     names = list(limits.events.login_failure)
     parameters = {"per_address": per["address"], "per_account": per["account"], "shown": SHOWN}
     total, *offenders = log.rows("security/failed_logins", parameters | {"login_failure": names})
     if not total["written"]:
-        return Looked((log.unwritten(),))
+        return LookResult((log.unwritten(),))
     if not total["failures"] and (blind := unrecognised(log, "login_failure")):
-        return Looked((blind,))
+        return LookResult((blind,))
     samples = (Sample("failed_logins", float(total["failures"]), "events"),)
     if offenders:
         findings = [_offender(row, per[row["dimension"]]) for row in offenders]
         if (more := total["offenders"] - len(offenders)) > 0:
             findings.append(_more_offenders(more))
-        return Looked(tuple(findings), samples)
+        return LookResult(tuple(findings), samples)
     detail = f"{total['failures']} from {total['addresses']} addresses against {total['accounts']} accounts"
     if total["without_address"]:
         detail += f"; {total['without_address']} without an address"
     expected = f"at most {per['address']} per address and {per['account']} per account"
-    return Looked((log.topic.finding(Level.OK, detail, expected),), samples)
+    return LookResult((log.topic.finding(Level.OK, detail, expected),), samples)
 
 
 def _offender(row: Row, limit: int) -> Finding:
@@ -77,23 +77,23 @@ def _more_offenders(more: int) -> Finding:
     )
 
 
-def new_addresses(look: Look) -> Looked:
+def new_addresses(look: Look) -> LookResult:
     """Addresses that logged in during the period and never in the days before it."""
     log = Log(look, "security", Topic("new_addresses", "Logins from new addresses", "G70"))
     if hidden := log.hidden():
-        return Looked((hidden,))
+        return LookResult((hidden,))
     known_for = _known_for(look.settings)
     memory = Memory(log, look.period[0] - known_for)
     names = list(look.settings.maintenance.security.events.login_success)
     rows = log.rows("security/new_addresses", memory.parameters | {"login_success": names})
     first = rows[0]
     if not first["written"]:
-        return Looked((log.unwritten(),))
+        return LookResult((log.unwritten(),))
     if not first["seen"] and (blind := unrecognised(log, "login_success")):
-        return Looked((blind,))
+        return LookResult((blind,))
     if first["seen"] and not memory.addresses and not first["known_from"]:
         reason = f"no login of the {known_for.days} days before the period is known, so every address would be new"
-        return Looked((log.unknown(reason, "The log must be kept for longer, or has only just begun."),))
+        return LookResult((log.unknown(reason, "The log must be kept for longer, or has only just begun."),))
     fresh = [row for row in rows if row["fresh"]][:SHOWN]
     detail = f"{first['new']} of {first['seen']} addresses with a login are new"
     if fresh:
@@ -113,7 +113,7 @@ def new_addresses(look: Look) -> Looked:
             ]
         },
     )
-    return Looked((finding,), (Sample("new_addresses", float(first["new"]), "addresses"), *memory.samples(rows)))
+    return LookResult((finding,), (Sample("new_addresses", float(first["new"]), "addresses"), *memory.samples(rows)))
 
 
 def _known_for(config: Settings) -> timedelta:
@@ -125,43 +125,43 @@ def _login(row: Row) -> str:
     return f"{address(row['address'])} ({row['account'] or 'no account'}{others})"
 
 
-def rate_limits(look: Look) -> Looked:
+def rate_limits(look: Look) -> LookResult:
     """The share of requests answered with 429, and the rate_limited events; each log is judged by itself."""
     requests, events = _limited_requests(look), _rate_limit_events(look)
-    return Looked(requests.findings + events.findings, requests.samples + events.samples)
+    return LookResult(requests.findings + events.findings, requests.samples + events.samples)
 
 
-def _limited_requests(look: Look) -> Looked:
+def _limited_requests(look: Look) -> LookResult:
     log = Log(look, "application", Topic("rate_limits:requests", "Requests answered with 429", "G71"))
     if hidden := log.hidden():
-        return Looked((hidden,))
+        return LookResult((hidden,))
     total, *worst = log.rows("security/rate_limits", {"shown": MOST_REFUSED})
     if not total["requests"]:
-        return Looked((log.unwritten(),))
+        return LookResult((log.unwritten(),))
     limit = look.settings.maintenance.security.rate_limited_percent
     percent = 100 * total["limited"] / total["requests"]
     detail = f"{total['limited']} of {total['requests']} ({percent:.2f} %)"
     finding = _refused(
         log, percent > limit, detail, f"at most {limit:g} %", {address(r["address"]): r["limited"] for r in worst}
     )
-    return Looked((finding,), (Sample("rate_limited_requests", percent, "%"),))
+    return LookResult((finding,), (Sample("rate_limited_requests", percent, "%"),))
 
 
-def _rate_limit_events(look: Look) -> Looked:
+def _rate_limit_events(look: Look) -> LookResult:
     log = Log(look, "security", Topic("rate_limits:events", "Rate-limit events", "G71"))
     if hidden := log.hidden():
-        return Looked((hidden,))
+        return LookResult((hidden,))
     names = list(look.settings.maintenance.security.events.rate_limited)
     total, *worst = log.rows("security/rate_limit_events", {"shown": MOST_REFUSED, "rate_limited": names})
     if not total["written"]:
-        return Looked((log.unwritten(),))
+        return LookResult((log.unwritten(),))
     if not total["events"] and (blind := unrecognised(log, "rate_limited")):
-        return Looked((blind,))
+        return LookResult((blind,))
     limit, events = look.settings.maintenance.security.rate_limited_events, total["events"]
     finding = _refused(
         log, events > limit, f"{events}", f"at most {limit}", {address(r["address"]): r["events"] for r in worst}
     )
-    return Looked((finding,), (Sample("rate_limited_events", float(events), "events"),))
+    return LookResult((finding,), (Sample("rate_limited_events", float(events), "events"),))
 
 
 def _refused(log: Log, bad: bool, detail: str, expected: str, worst: dict[str, int]) -> Finding:
@@ -175,11 +175,11 @@ def _refused(log: Log, bad: bool, detail: str, expected: str, worst: dict[str, i
     )
 
 
-def service_role_hours(look: Look) -> Looked:
+def service_role_hours(look: Look) -> LookResult:
     """Requests with the service-role key at odd hours, or from elsewhere than the servers that config allows it."""
     log = Log(look, "application", Topic("service_role_hours", "Use of the service-role key", "G72"))
     if hidden := log.hidden():
-        return Looked((hidden,))
+        return LookResult((hidden,))
     limits = look.settings.maintenance.security
     parameters = {
         "starts": [hours.start for hours in limits.odd_hours],
@@ -189,11 +189,11 @@ def service_role_hours(look: Look) -> Looked:
     }
     rows = log.rows("security/service_role_hours", parameters)
     if not rows[0]["written"]:
-        return Looked((log.unwritten(),))
+        return LookResult((log.unwritten(),))
     strangers = [
         row for row in rows if row["requests"] is not None and not within(row["address"], limits.service_role_addresses)
     ]
-    return Looked(
+    return LookResult(
         (_service_role(log, strangers, rows[0]["addresses"]),),
         (Sample("service_role_strangers", float(sum(row["requests"] for row in strangers)), "requests"),),
     )

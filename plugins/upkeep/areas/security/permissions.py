@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from upkeep.areas.look import Check, Look
 from upkeep.core.findings import Finding, Level, Topic
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 
 #: kind of fact → name → what it says.
 Facts = Mapping[str, Mapping[str, str]]
@@ -108,22 +108,22 @@ def _meant(says: str | None) -> str | None:
     return says if says is None else says.removesuffix(" by default")
 
 
-def permissions(look: Look) -> Looked:
+def permissions(look: Look) -> LookResult:
     """Every permission as it is now, and what differs from the last snapshot."""
     now = facts(look)
     noted = sum(map(len, now.values()))
     if look.previous is None:
-        return Looked((_first(noted),), snapshot=now)
+        return LookResult((_first(noted),), snapshot=now)
     due, before = look.previous
     changes = diff(before, now)
     since = f"the snapshot of the window due {due:%Y-%m-%d %H:%M} UTC"
     if not changes:
         said = f"{noted} facts are the same as in {since}"
-        return Looked((_TOPIC.finding(Level.OK, said, "no change that nobody knows of"),), snapshot=now)
+        return LookResult((_TOPIC.finding(Level.OK, said, "no change that nobody knows of"),), snapshot=now)
     findings = [_changed(change, since) for change in changes[:SHOWN]]
     if hidden := changes[SHOWN:]:
         findings.append(_more(hidden, since))
-    return Looked(tuple(findings), snapshot=now)
+    return LookResult(tuple(findings), snapshot=now)
 
 
 def facts(look: Look) -> dict[str, dict[str, str]]:

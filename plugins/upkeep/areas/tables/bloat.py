@@ -11,7 +11,7 @@ from upkeep.areas.tables import bloat_measurement, constraints, domains, vacuum
 from upkeep.areas.tables.bloat_measurement import Bloat, Pgstattuple
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.units import listed, size
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.reindex import Reindex
 from upkeep.wires.database import Row
 
@@ -54,7 +54,7 @@ class _Judged:
         return f"{self.name}, {size(self.row['bytes'])}: {_share(self.bloat)} bloat{kept}"
 
 
-def bloat(look: Look) -> Looked:
+def bloat(look: Look) -> LookResult:
     """A finding for each of config's tables and its indexes, and one about the room that rebuilds need."""
     config = look.settings.maintenance.reindex
     has = bloat_measurement.extension(look.session)
@@ -82,7 +82,7 @@ def bloat(look: Look) -> Looked:
         samples += [Sample("index_bloat", one.bloat.percent, "%", one.name) for one in mine if one.bloat.percent]
         samples += [Sample("table_bloat", heap.percent, "%", _name(row)) for row, heap in own if heap.percent]
     findings.append(_room(look, [one.row for one in judged if reindex.bloated(config, one.row, one.bloat)]))
-    return Looked(tuple(findings), tuple(samples))
+    return LookResult(tuple(findings), tuple(samples))
 
 
 def _extension(has: Pgstattuple) -> Finding:
@@ -204,7 +204,7 @@ def _name(row: Row) -> str:
 # Constraints --------------------------------------------------------------------------------------------------
 
 
-def unvalidated(look: Look) -> Looked:
+def unvalidated(look: Look) -> LookResult:
     """A finding for each constraint that was never held against all rows, with how many break it."""
     counted = [(row, constraints.violators(look.session, row)) for row in constraints.unvalidated(look.session)]
     of_domains = [(row, domains.violators(look.session, row)) for row in domains.unvalidated(look.session)]
@@ -216,13 +216,13 @@ def unvalidated(look: Look) -> Looked:
             samples.append(Sample("constraint_violators", float(count.violators), "rows", name))
     if not named:
         detail = "every CHECK and foreign key of a table holds for all rows, every CHECK of a domain for all values"
-        return Looked((Finding("constraints", Level.OK, "Constraints", detail, "", "", "G60"),), tuple(samples))
+        return LookResult((Finding("constraints", Level.OK, "Constraints", detail, "", "", "G60"),), tuple(samples))
     findings = [_broken(row, count) for row, count in counted]
     findings += [domains.finding(row, count) for row, count in of_domains]
-    return Looked(tuple(findings), tuple(samples))
+    return LookResult(tuple(findings), tuple(samples))
 
 
-def _broken(row: Row, count: constraints.Count) -> Finding:
+def _broken(row: Row, count: constraints.ViolationCount) -> Finding:
     by_hand = f"By hand: {constraints.validate(row)}"
     level, remedy = {
         None: (Level.UNKNOWN, "Count its rows by hand; the read role must see all of them, and have the time."),

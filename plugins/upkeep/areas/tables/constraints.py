@@ -20,7 +20,7 @@ from upkeep.gate.attempts import ObjectChanged
 from upkeep.gate.kind import ActionKind
 from upkeep.gate.plans.model import Action, Proposal
 from upkeep.gate.plans.statements import copyable
-from upkeep.gate.predictions import Learned
+from upkeep.gate.predictions import Corrections
 from upkeep.gate.proposing import Proposals, ProposalSources
 from upkeep.wires.database import Row, Session
 
@@ -36,7 +36,7 @@ _LOCKS = {_CHECK: "SHARE UPDATE EXCLUSIVE", "f": "SHARE UPDATE EXCLUSIVE, and RO
 
 
 @dataclass(frozen=True)
-class Count:
+class ViolationCount:
     """How many rows break a constraint, at ``MOST`` or more; None when it is not known, for the reason ``why``."""
 
     violators: int | None
@@ -56,20 +56,22 @@ def unvalidated(session: Session) -> list[Row]:
     return session.rows(session.load("tables/constraints/unvalidated"))
 
 
-def violators(session: Session, row: Row) -> Count:
+def violators(session: Session, row: Row) -> ViolationCount:
     """Count the rows that break a constraint; one that cannot be counted ends with a reason."""
     if row["definition"] is None:
-        return Count(None, "somebody has or wants ACCESS EXCLUSIVE on its table")
+        return ViolationCount(None, "somebody has or wants ACCESS EXCLUSIVE on its table")
     try:
         with session.connection.transaction():
             session.rows(session.load("tables/constraints/all_rows"))
-            return Count(int(session.row(counting(session, row))["violators"]))
+            return ViolationCount(int(session.row(counting(session, row))["violators"]))
     except psycopg.errors.QueryCanceled:
-        return Count(None, "counting them took longer than sql.statement_timeout_seconds, or somebody cancelled it")
+        return ViolationCount(
+            None, "counting them took longer than sql.statement_timeout_seconds, or somebody cancelled it"
+        )
     except psycopg.Error as error:
         if session.connection.closed:
             raise
-        return Count(None, visible(" ".join(str(error).split()))[:300])
+        return ViolationCount(None, visible(" ".join(str(error).split()))[:300])
 
 
 def counting(session: Session, row: Row) -> str:
@@ -129,13 +131,13 @@ def propose(
     rows: Iterable[Row],
     megabytes_per_second: float,
     roles: tuple[str, ...],
-    known: Learned | None = None,
+    known: Corrections | None = None,
 ) -> list[Proposal]:
     """An action for each candidate, its prediction corrected by what earlier ones took. Pure."""
     found = []
     for row in rows:
         base = max(predictions.AT_ONCE_MS, round(row["table_bytes"] / (megabytes_per_second * 1024**2) * 1000))
-        predicted, note = predictions.corrected(VERB, base, row["oid"], known or Learned())
+        predicted, note = predictions.corrected(VERB, base, row["oid"], known or Corrections())
         seen: dict[str, Any] = {"bytes": row["table_bytes"], "definition": row["definition"], "violators": 0}
         found.append(Proposal(_action(row, roles, predicted), seen | note))
     return found

@@ -8,7 +8,7 @@ from upkeep.areas.look import Check, Look
 from upkeep.areas.tables import vacuum
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.units import listed
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.wires import queries
 from upkeep.wires.database import Row
 
@@ -18,7 +18,7 @@ SHOWN = 50
 NAMED = 5
 
 
-def dead_rows(look: Look) -> Looked:
+def dead_rows(look: Look) -> LookResult:
     """A finding for each table whose dead or changed rows are beyond config; one that says so when there is none."""
     config = look.settings.maintenance.optimise
     rows = vacuum.candidates(look.session, config, ())
@@ -26,12 +26,12 @@ def dead_rows(look: Look) -> Looked:
     samples = (Sample("tables_to_optimise", float(total), "tables"),)
     blind = _uncounted(look)
     if not rows and not blind:
-        return Looked((_finding("dead_rows", Level.OK, "Dead rows", "no table needs VACUUM or ANALYZE"),), samples)
+        return LookResult((_finding("dead_rows", Level.OK, "Dead rows", "no table needs VACUUM or ANALYZE"),), samples)
     groups = list(_by_table(look, rows).items())
     found = [*blind, *(_table(name, parts) for name, parts in groups[:SHOWN])]
     if more := total - sum(len(parts) for _, parts in groups[:SHOWN]):
         found.append(_finding("dead_rows:more", Level.ADVISORY, "Dead rows", f"{more} more tables need it"))
-    return Looked(tuple(found), samples)
+    return LookResult(tuple(found), samples)
 
 
 def _by_table(look: Look, rows: list[Row]) -> dict[str, list[Row]]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import psycopg
 from psycopg import sql
 
-from upkeep.areas.tables.constraints import MOST, Count
+from upkeep.areas.tables.constraints import MOST, ViolationCount
 from upkeep.core.findings import Finding, Level
 from upkeep.core.text import visible
 from upkeep.core.units import listed
@@ -31,7 +31,7 @@ def unvalidated(session: Session) -> list[Row]:
     return session.rows(session.load("tables/constraints/unvalidated_domains"))
 
 
-def violators(session: Session, row: Row) -> Count:
+def violators(session: Session, row: Row) -> ViolationCount:
     """Count the values that break one, over all columns of its domain; what cannot be counted ends with a reason."""
     counted = 0
     for column in row["columns"]:
@@ -42,10 +42,12 @@ def violators(session: Session, row: Row) -> Count:
         except psycopg.Error as error:
             if session.connection.closed:
                 raise
-            return Count(None, visible(f"{'.'.join(column)}: {' '.join(str(error).split())}")[:300])
+            return ViolationCount(None, visible(f"{'.'.join(column)}: {' '.join(str(error).split())}")[:300])
     if row["inside"] and not counted:
-        return Count(None, f"values inside arrays, composites and ranges are not counted ({_names(row['inside'])})")
-    return Count(min(counted, MOST))
+        return ViolationCount(
+            None, f"values inside arrays, composites and ranges are not counted ({_names(row['inside'])})"
+        )
+    return ViolationCount(min(counted, MOST))
 
 
 def _counting(session: Session, row: Row, column: list[str]) -> str:
@@ -69,7 +71,7 @@ def validate(row: Row) -> str:
     return copyable(_VALIDATE.format(domain, sql.Identifier(row["name"])).as_string())
 
 
-def finding(row: Row, count: Count) -> Finding:
+def finding(row: Row, count: ViolationCount) -> Finding:
     """What was counted, and what to do. Pure."""
     subject = f"{name(row)} of a domain"
     by_hand = (

@@ -6,11 +6,11 @@ from functools import partial
 
 from upkeep.areas.look import Check, Look
 from upkeep.core.findings import Finding, Level, Sample, Topic, each
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.wires.database import Row
 
 
-def freeze_age(look: Look) -> Looked:
+def freeze_age(look: Look) -> LookResult:
     """A finding for each table and database whose oldest row nears, or is beyond, the age of a freeze by force."""
     config = look.settings.maintenance.optimise
     limits = {"percent": config.freeze_advisory_percent}
@@ -23,7 +23,7 @@ def freeze_age(look: Look) -> Looked:
     )
     samples = (Sample("freeze_age_percent", worst, "%"),)
     warn = config.freeze_warning_percent
-    return Looked(each(sorted(old, key=lambda row: -row["percent"]), partial(_old, warn), good), samples)
+    return LookResult(each(sorted(old, key=lambda row: -row["percent"]), partial(_old, warn), good), samples)
 
 
 def _old(warn: float, row: Row) -> Finding:

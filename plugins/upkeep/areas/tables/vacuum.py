@@ -18,7 +18,7 @@ from upkeep.gate.attempts import ObjectChanged
 from upkeep.gate.kind import ActionKind
 from upkeep.gate.plans.model import MOST_ACTIONS, Action, Proposal
 from upkeep.gate.plans.statements import copyable
-from upkeep.gate.predictions import Learned
+from upkeep.gate.predictions import Corrections
 from upkeep.gate.proposing import Proposals, ProposalSources
 from upkeep.settings.approval import Optimise
 from upkeep.wires import queries
@@ -83,13 +83,13 @@ def propose(
     config: Optimise,
     roles: tuple[str, ...],
     version: int,
-    known: Learned | None = None,
+    known: Corrections | None = None,
 ) -> list[Proposal]:
     """An action for each candidate, its prediction corrected by what is known of earlier ones. Pure.
 
     ``version`` is the server's ``server_version_num``.
     """
-    found, known = [], known or Learned()
+    found, known = [], known or Corrections()
     for row in rows:
         verb, oid = VACUUM if row["vacuum"] else ANALYZE, row["oid"]
         base = predicted_ms(verb, row, config, known.after.get((VACUUM, oid), {}))

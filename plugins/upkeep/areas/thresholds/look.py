@@ -7,17 +7,17 @@ from datetime import UTC, datetime
 from upkeep.areas.look import Inspection, Sources
 from upkeep.areas.thresholds.force import thresholds_in_force
 from upkeep.areas.thresholds.propose import found, history
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 
 
-def inspect(sources: Sources) -> Looked:
+def inspect(sources: Sources) -> LookResult:
     """Hold the bands in force against the last daily windows; the plan puts what is proposed before people."""
     config, target = sources.config, sources.window.target
     with sources.ledger() as session:
         now = thresholds_in_force(session, target)
         values = history(session, target, config.thresholds, datetime.now(UTC))
-    return Looked(found(values, now, config.thresholds))
+    return LookResult(found(values, now, config.thresholds))
 
 
 def _described(config: Settings, target: str) -> str:

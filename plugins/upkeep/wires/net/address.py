@@ -94,7 +94,7 @@ class Integration:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ProbeResult:
     """One look at one integration.
 
     ``said`` is what was found, in words; ``ends`` when its certificate does; ``distrust`` why that is not trusted;

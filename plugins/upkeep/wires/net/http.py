@@ -17,7 +17,7 @@ from pathlib import Path
 
 from upkeep.settings.maintenance import Http
 from upkeep.wires.net.address import Address, Headers
-from upkeep.wires.net.parallel import Ending
+from upkeep.wires.net.parallel import CancelScope
 
 #: PostgreSQL's message "may we speak TLS?" (protocol documentation, SSLRequest).
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
@@ -37,11 +37,11 @@ _DISTRUST = {
 EXPIRED = 10
 
 
-class Trouble(Exception):
+class Unreachable(Exception):
     """Something was not reached; the message says why and holds no secret."""
 
 
-class Distrust(Trouble):
+class Distrust(Unreachable):
     """The other side's certificate cannot be trusted; nothing was sent to it."""
 
     def __init__(self, code: int) -> None:
@@ -59,9 +59,9 @@ class HttpAnswer:
 
 
 class OpenConnection:
-    """An open connection; ``ending`` can close it from another thread. Raises Trouble."""
+    """An open connection; ``ending`` can close it from another thread. Raises Unreachable."""
 
-    def __init__(self, address: Address, http: Http, ending: Ending, ca: Path | None = None) -> None:
+    def __init__(self, address: Address, http: Http, ending: CancelScope, ca: Path | None = None) -> None:
         self.address, self.http, self.ca = address, http, ca
         self.ends: datetime | None = None
         self._ending = ending
@@ -72,13 +72,13 @@ class OpenConnection:
         try:
             opened = socket.create_connection((self.address.host, self.address.port), timeout=patience)
         except socket.gaierror:
-            raise Trouble("its name cannot be resolved") from None
+            raise Unreachable("its name cannot be resolved") from None
         except TimeoutError:
-            raise Trouble(f"no connection within {patience:g} s (config: http.connect_timeout_seconds)") from None
+            raise Unreachable(f"no connection within {patience:g} s (config: http.connect_timeout_seconds)") from None
         except OSError as error:
-            raise Trouble(f"no connection: {error.strerror or type(error).__name__}") from None
+            raise Unreachable(f"no connection: {error.strerror or type(error).__name__}") from None
         except ValueError:
-            raise Trouble("its name cannot be one of a host") from None
+            raise Unreachable("its name cannot be one of a host") from None
         self._hold(opened)
         return opened
 
@@ -112,10 +112,10 @@ class OpenConnection:
             raise Distrust(error.verify_code) from None
         except TimeoutError:
             patience = self.http.connect_timeout_seconds
-            raise Trouble(f"no TLS within {patience:g} s (config: http.connect_timeout_seconds)") from None
+            raise Unreachable(f"no TLS within {patience:g} s (config: http.connect_timeout_seconds)") from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__
-            raise Trouble(f"no TLS: {str(reason)[:80]}") from None
+            raise Unreachable(f"no TLS: {str(reason)[:80]}") from None
         self.ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
 
     def offers_tls(self) -> bool:
@@ -125,7 +125,7 @@ class OpenConnection:
             self._socket.sendall(_SSL_REQUEST)
             return self._socket.recv(1) == b"S"
         except OSError:
-            raise Trouble("no answer to the question for TLS") from None
+            raise Unreachable("no answer to the question for TLS") from None
 
     def request(self, method: str, most_bytes: int = 0) -> HttpAnswer:
         """One request; of its answer's body at most so many bytes and one more."""
@@ -139,13 +139,13 @@ class OpenConnection:
             with connection.getresponse() as response:
                 body = response.read(most_bytes + 1) if most_bytes else b""
                 if body and len(body) <= most_bytes and response.length:
-                    raise Trouble(f"its answer ended early, {response.length} bytes before its end")
+                    raise Unreachable(f"its answer ended early, {response.length} bytes before its end")
                 return HttpAnswer(response.status, tuple(response.getheaders()), body)
         except TimeoutError:
             patience = self.http.read_timeout_seconds
-            raise Trouble(f"no answer within {patience:g} s (config: http.read_timeout_seconds)") from None
+            raise Unreachable(f"no answer within {patience:g} s (config: http.read_timeout_seconds)") from None
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Trouble(f"no HTTP in answer ({type(error).__name__})") from None
+            raise Unreachable(f"no HTTP in answer ({type(error).__name__})") from None
         finally:
             connection.close()
 
@@ -156,12 +156,14 @@ def _context(ca: Path | None) -> ssl.SSLContext:
         try:
             context.load_verify_locations(ca)
         except (OSError, ValueError):
-            raise Trouble(f"the file of authorities {ca} cannot be read as one") from None
+            raise Unreachable(f"the file of authorities {ca} cannot be read as one") from None
     return context
 
 
-def ask(address: Address, http: Http, ending: Ending, ca: Path | None = None) -> tuple[HttpAnswer, datetime | None]:
-    """HEAD, or GET where that is refused: the answer, and when the certificate ends. Raises Trouble."""
+def ask(
+    address: Address, http: Http, ending: CancelScope, ca: Path | None = None
+) -> tuple[HttpAnswer, datetime | None]:
+    """HEAD, or GET where that is refused: the answer, and when the certificate ends. Raises Unreachable."""
     for method in ("HEAD", "GET"):
         with OpenConnection(address, http, ending, ca) as line:
             if address.encrypted:

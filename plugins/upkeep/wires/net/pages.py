@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from upkeep.settings.maintenance import Http
 from upkeep.wires.net.address import address
 from upkeep.wires.net.files import MOST_BYTES, DocumentRefused
-from upkeep.wires.net.http import OpenConnection, Trouble, ask
-from upkeep.wires.net.parallel import Ending, side_by_side
+from upkeep.wires.net.http import OpenConnection, Unreachable, ask
+from upkeep.wires.net.parallel import CancelScope, side_by_side
 
 #: How many links are tried at a time, and how many at most.
 AT_ONCE, MOST = 8, 500
@@ -28,14 +28,14 @@ def fetch(url: str, http: Http) -> bytes:
     return content
 
 
-def _fetch(url: str, http: Http, ending: Ending) -> bytes | str:
+def _fetch(url: str, http: Http, ending: CancelScope) -> bytes | str:
     where = address(url)
     try:
         with OpenConnection(where, http, ending) as line:
             if where.encrypted:
                 line.secure()
             answer = line.request("GET", MOST_BYTES)
-    except Trouble as trouble:
+    except Unreachable as trouble:
         return str(trouble)
     return answer.body if answer.status == 200 else f"answered {answer.status}, expected 200"
 
@@ -48,13 +48,13 @@ def dead_addresses(urls: Iterable[str], http: Http, seconds: float) -> tuple[dic
     return {url: why for url, why in found.items() if why}, frozenset(every) - frozenset(found)
 
 
-def _why_dead(url: str, http: Http, ending: Ending) -> str:
+def _why_dead(url: str, http: Http, ending: CancelScope) -> str:
     try:
         if "@" in urlsplit(url).netloc:
             return "it holds a user name; not tried"
         answer, _ = ask(address(url, with_query=True), http, ending)
     except ValueError:
         return "no address that can be tried"
-    except Trouble as trouble:
+    except Unreachable as trouble:
         return str(trouble) or "not reached"
     return f"answered {answer.status}" if answer.status in _GONE or answer.status >= 500 else ""

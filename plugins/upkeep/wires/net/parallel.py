@@ -20,7 +20,7 @@ T = TypeVar("T")
 THREADS = "upkeep-look"
 
 
-class Ending:
+class CancelScope:
     """What one look has open, so that somebody else can end it."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Ending:
                 end()
 
 
-def side_by_side(jobs: Mapping[str, Callable[[Ending], T]], seconds: float, at_once: int) -> dict[str, T]:
+def side_by_side(jobs: Mapping[str, Callable[[CancelScope], T]], seconds: float, at_once: int) -> dict[str, T]:
     """What the jobs brought within so many seconds, by name; those that did not are ended and left out.
 
     Raises what a job raises.
@@ -56,7 +56,7 @@ def side_by_side(jobs: Mapping[str, Callable[[Ending], T]], seconds: float, at_o
     for name in jobs:
         waiting.put(name)
     outcomes: dict[str, Future[T]] = {name: Future() for name in jobs}
-    endings = {name: Ending() for name in jobs}
+    endings = {name: CancelScope() for name in jobs}
     deadline = time.monotonic() + seconds
 
     def work() -> None:

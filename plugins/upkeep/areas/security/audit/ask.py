@@ -15,7 +15,7 @@ from upkeep.areas.look import Check, Look
 from upkeep.areas.security.audit.rule import Rule
 from upkeep.areas.security.audit.rules import RULES
 from upkeep.core.findings import Finding, Level, Sample, Topic, worst
-from upkeep.ledger.write import Looked
+from upkeep.ledger.write import LookResult
 from upkeep.settings.audit import Audit
 from upkeep.wires.database import Row, Session
 
@@ -25,7 +25,7 @@ SHOWN = 50
 MAX_DETAIL = 500
 
 
-def audit(look: Look) -> Looked:
+def audit(look: Look) -> LookResult:
     """Ask every rule that config does not leave out; the samples count what each found, also beyond what is shown."""
     config = look.settings.maintenance.audit
     parameters = config.model_dump(mode="json", exclude={"leave_out"})
@@ -45,7 +45,7 @@ def audit(look: Look) -> Looked:
         samples.append(Sample("audit", float(len(rows)), "findings", rule.name))
     if config.leave_out:
         findings.append(_left_out(config))
-    return Looked(tuple(findings), tuple(samples))
+    return LookResult(tuple(findings), tuple(samples))
 
 
 def _rows(session: Session, rule: Rule, parameters: Mapping[str, Any]) -> list[Row]:
