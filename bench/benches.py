@@ -25,6 +25,7 @@ from bench.measure import Result
 BENCHES: dict[str, Callable[[], Result]] = {
     "parse": parse.run,
     "parse_targets": parse.targets,
+    "parse_task": parse.task,
     "window": window.run,
     "collection": collection.run,
     "load": load.run,

@@ -1,4 +1,4 @@
-"""Parsing ``dags/``: CPU beyond importing the same Airflow names, with one target and with many."""
+"""Parsing ``dags/`` with one target and with many: CPU beyond importing the same Airflow names; and for one task."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.measure import Result, size, spread
 from upkeep.settings.base import ROOT
 
 GOAL = 0.3
-TARGETS, TARGETS_GOAL = 20, 3.0
+TARGETS, TARGETS_GOAL, TASK_GOAL = 20, 3.0, 1.1
 ROUNDS = size(7, 1)
 
 #: A fresh process imports the Airflow names that dags/ and upkeep.flow import, then parses; CPU seconds of each.
@@ -32,6 +32,31 @@ names = time.process_time()
 for file in sys.argv[1:]:
     runpy.run_path(file)
 print(json.dumps([names, time.process_time() - names]))
+"""
+
+#: A process as a worker forks it, with what the plugin imports, loads the DAG of a task as Airflow's task runner does.
+TASK = """
+import json, sys, time
+import upkeep_plugin
+from airflow.sdk.api.datamodels._generated import BundleInfo, TaskInstance, TIRunContext
+from airflow.sdk.definitions._internal.dag_parsing_context import _airflow_parsing_context_manager
+from airflow.sdk.execution_time.comms import StartupDetails
+from airflow.sdk.execution_time.task_runner import parse
+from structlog.testing import capture_logs
+import structlog
+begun = time.process_time()
+for dag_id in sys.argv[1:]:
+    what = StartupDetails.model_construct(
+        ti=TaskInstance.model_construct(dag_id=dag_id, task_id="open_window"),
+        dag_rel_path=dag_id.partition("__")[0] + ".py",
+        bundle_info=BundleInfo(name="dags-folder", version=None),
+        start_date=None,
+        ti_context=TIRunContext.model_construct(max_tries=0),
+        sentry_integration="",
+    )
+    with _airflow_parsing_context_manager(dag_id=dag_id, task_id="open_window"), capture_logs():
+        assert parse(what, structlog.get_logger()).task.dag.dag_id == dag_id
+print(json.dumps([begun, time.process_time() - begun]))
 """
 
 
@@ -52,11 +77,7 @@ def run() -> Result:
 def targets() -> Result:
     """The same with many targets beside one, in turn."""
     with tempfile.TemporaryDirectory() as home:
-        many = Path(home, "config")
-        shutil.copytree(ROOT / "config", many)
-        file = many / "maintenance.yaml"
-        more = "".join(f"  t{n}: {{title: T, connections: {{functions: f, read: r}}}}\n" for n in range(1, TARGETS))
-        file.write_text(file.read_text().replace("\nledger:", f"{more}\nledger:", 1))
+        many = _many(home)
         rounds = [(_parse(home)[1], _parse(home, many)[1]) for _ in range(ROUNDS + 1)]
     one, all_ = ([pair[part] for pair in rounds[1:]] for part in (0, 1))
     ratio = statistics.median(all_) / statistics.median(one)
@@ -69,15 +90,54 @@ def targets() -> Result:
     )
 
 
+def task() -> Result:
+    """What the process of a task of each DAG needs to load it, with many targets beside one, in turn."""
+    files = [Path(file).stem for file in _dags()]
+    last = [f"{name}__t{TARGETS - 1}" for name in files]
+    with tempfile.TemporaryDirectory() as home:
+        many = _many(home)
+        rounds = [(_load(home, files), _load(home, last, many)) for _ in range(ROUNDS + 1)]
+    one, all_ = ([pair[part] for pair in rounds[1:]] for part in (0, 1))
+    ratio = statistics.median(all_) / statistics.median(one)
+    return Result(
+        f"loading the DAG of a task with {TARGETS} targets by that with one, CPU beyond what workers import once",
+        f"{ratio:.2f}",
+        f"at most {TASK_GOAL}",
+        ratio <= TASK_GOAL,
+        (f"one target, {len(files)} DAGs: {spread(one)}", f"{TARGETS} targets, as many: {spread(all_)}"),
+    )
+
+
 def _dags() -> list[str]:
     return sorted(str(file) for file in (ROOT / "dags").glob("*.py"))
 
 
+def _many(home: str) -> Path:
+    """The shipped config with so many targets."""
+    many = Path(home, "config")
+    shutil.copytree(ROOT / "config", many)
+    file = many / "maintenance.yaml"
+    more = "".join(f"  t{n}: {{title: T, connections: {{functions: f, read: r}}}}\n" for n in range(1, TARGETS))
+    file.write_text(file.read_text().replace("\nledger:", f"{more}\nledger:", 1))
+    return many
+
+
 def _parse(home: str, config: Path = ROOT / "config") -> tuple[float, float]:
     """CPU seconds of a fresh process: for Airflow's names, and for the DAG files after them."""
+    names, ours = _child(home, config, CHILD, _dags())
+    return names, ours
+
+
+def _load(home: str, dags: list[str], config: Path = ROOT / "config") -> float:
+    """CPU seconds in which a task's process loads these DAGs, one after the other."""
+    return _child(home, config, TASK, dags)[1]
+
+
+def _child(home: str, config: Path, script: str, arguments: list[str]) -> tuple[float, float]:
     environ = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     environ |= {"AIRFLOW_HOME": home, "PYTHONPATH": str(ROOT / "plugins"), "UPKEEP_CONFIG": str(config)}
-    argv = [sys.executable, "-c", CHILD, *_dags()]
+    environ |= {"AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+    argv = [sys.executable, "-c", script, *arguments]
     done = subprocess.run(argv, env=environ, cwd=home, check=True, capture_output=True, text=True)
-    names, ours = json.loads(done.stdout.splitlines()[-1])
-    return names, ours
+    before, measured = json.loads(done.stdout.splitlines()[-1])
+    return before, measured

@@ -22,8 +22,10 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
 
-from upkeep.flow.dag import DEFAULTS, Flow, form
+from upkeep.flow.dag import DEFAULTS, Flow, form, targets_of
 from upkeep.settings.load import dag_name, settings
+
+GROUPS = ("calendar", "health", "performance", "errors", "database", "security", "backups")
 
 
 def maintenance_daily(target: str) -> DAG:
@@ -37,7 +39,6 @@ def maintenance_daily(target: str) -> DAG:
         max_active_runs=1,
         dagrun_timeout=timedelta(hours=2),
         default_args=DEFAULTS,
-        params=form("calendar", "health", "performance", "errors", "database", "security", "backups"),
         tags=["upkeep", "daily", target],
         description="Health, performance, errors, database, security, backups: asked, judged, reported (G1)",
         doc_md=__doc__,
@@ -80,8 +81,9 @@ def maintenance_daily(target: str) -> DAG:
 
         looks = [calendar, health, performance, errors, database, security, backups]
         opened >> looks >> flow.report() >> flow.verdict()
+    dag.params = form(*GROUPS)  # last, or each task holds a copy
     return dag
 
 
-for name in settings().targets:
+for name in targets_of("maintenance_daily"):
     maintenance_daily(name)

@@ -35,7 +35,7 @@ from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
 
-from upkeep.flow.dag import DEFAULTS, Flow, form
+from upkeep.flow.dag import DEFAULTS, Flow, form, targets_of
 from upkeep.settings.load import dag_name, settings
 
 TASKS = ("audit", "recovery", "baselines", "capacity", "documentation", "integrations", "cost", "database")
@@ -62,7 +62,6 @@ def maintenance_monthly(target: str) -> DAG:
         max_active_runs=8,  # a run that waits for the next window must not hold up that window's own
         dagrun_timeout=timedelta(days=40),
         default_args=DEFAULTS,
-        params=form(*TASKS, mutates=True),
         tags=["upkeep", "monthly", target],
         description="Sign-on, evidence attested by its owners, plan, approval, apply, report, sign-off (G23)",
         doc_md=__doc__,
@@ -118,8 +117,9 @@ def maintenance_monthly(target: str) -> DAG:
         evidence >> attest
         [sign_on, attest] >> plan >> approve >> flow.wait_for_window() >> apply >> after >> written
         written >> [flow.verdict(), sign_off]
+    dag.params = form(*TASKS, mutates=True)  # last, or each task holds a copy
     return dag
 
 
-for name in settings().targets:
+for name in targets_of("maintenance_monthly"):
     maintenance_monthly(name)

@@ -26,7 +26,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
 
-from upkeep.flow.dag import DEFAULTS, Flow, form
+from upkeep.flow.dag import DEFAULTS, Flow, form, targets_of
 from upkeep.settings.load import dag_name, settings
 
 GROUPS = ("optimisation", "indexes", "logs", "patches", "access", "trends", "capacity", "thresholds")
@@ -47,7 +47,6 @@ def maintenance_weekly(target: str) -> DAG:
         max_active_runs=8,  # a run that waits for the next window must not hold up that window's own
         dagrun_timeout=timedelta(days=9),
         default_args=DEFAULTS,
-        params=form(*GROUPS, mutates=True),
         tags=["upkeep", "weekly", target],
         description="Evidence, plan, approval by role, apply under guard, evidence again (G12)",
         doc_md=__doc__,
@@ -114,8 +113,9 @@ def maintenance_weekly(target: str) -> DAG:
         opened, plan, apply = flow.open_window(), flow.plan(), flow.apply()
         opened >> evidence >> plan >> approve >> flow.wait_for_window() >> apply >> after
         after >> flow.report() >> flow.verdict()
+    dag.params = form(*GROUPS, mutates=True)  # last, or each task holds a copy
     return dag
 
 
-for name in settings().targets:
+for name in targets_of("maintenance_weekly"):
     maintenance_weekly(name)

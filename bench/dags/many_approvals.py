@@ -19,8 +19,8 @@ with DAG(
     start_date=datetime(2025, 9, 14, tzinfo=UTC),
     max_active_tasks=WAITING,
     default_args=DEFAULTS,
-    params=form("evidence", mutates=True),
-):
+) as dag:
     flow = Flow(settings().targets[0], "weekly")
     asked = [ManualApprovalSensor(task_id=f"ask_{number}", role="dba", **flow.bound) for number in range(WAITING)]
     flow.open_window() >> flow.plan() >> asked
+dag.params = form("evidence", mutates=True)

@@ -265,8 +265,9 @@ def test_the_runbook_is_the_docstring(daily: Mapping[str, Any]) -> None:
         assert part in daily["doc"]
 
 
-def test_a_second_target_gets_dags_of_its_own(tmp_path: Path) -> None:
-    """The first target's DAG keeps its name when a second one comes; that one's carry a suffix, at times of its own."""
+@pytest.fixture
+def two_targets(tmp_path: Path) -> Path:
+    """The shipped config and a second target, which has a weekly window of its own."""
     config = tmp_path / "config"
     shutil.copytree(ROOT / "config", config)
     file = config / "maintenance.yaml"
@@ -277,14 +278,39 @@ def test_a_second_target_gets_dags_of_its_own(tmp_path: Path) -> None:
     text = file.read_text()
     assert "\nledger:" in text
     file.write_text(text.replace("\nledger:", second, 1))
+    return config
+
+
+def test_a_second_target_gets_dags_of_its_own(tmp_path: Path, two_targets: Path) -> None:
+    """The first target's DAG keeps its name when a second one comes; that one's carry a suffix, at times of its own."""
     names = {f"maintenance_{cadence}" for cadence in ("daily", "weekly", "monthly")}
-    dags = look(tmp_path, config)["dags"]
+    dags = look(tmp_path, two_targets)["dags"]
     assert set(dags) == names | {f"{name}__staging" for name in names}
     assert {name: dags[name]["schedule"] for name in ("maintenance_weekly", "maintenance_weekly__staging")} == {
         "maintenance_weekly": "0 3 * * 0 UTC",
         "maintenance_weekly__staging": "30 6 * * 0 UTC",
     }
     assert dags["maintenance_daily__staging"]["schedule"] == dags["maintenance_daily"]["schedule"]
+
+
+@pytest.mark.parametrize("running", ["maintenance_weekly", "maintenance_weekly__staging"])
+def test_the_process_of_a_task_builds_no_other_targets_dag(tmp_path: Path, two_targets: Path, running: str) -> None:
+    """Airflow parses the whole file for each task, and says which DAG the task is of: twenty targets cost it one."""
+    built = set(look(tmp_path, two_targets, running)["dags"])
+    assert {name for name in built if name.startswith("maintenance_weekly")} == {running}
+
+
+def test_a_dag_that_nobody_knows_builds_all(tmp_path: Path, two_targets: Path) -> None:
+    """Of a target that was taken out of config or renamed, so that Airflow says itself which DAG it does not find."""
+    assert len(look(tmp_path, two_targets, "maintenance_weekly__gone")["dags"]) == 6
+
+
+def test_a_task_holds_no_copy_of_its_dags_form(parsed: dict[str, Any]) -> None:
+    """Airflow copies what a DAG's form holds into each task made after it: half of the time that parsing took."""
+    assert [name for name, dag in parsed["dags"].items() if not dag["params"]] == []
+    assert [
+        (dag, name) for dag, found in parsed["dags"].items() for name, t in found["tasks"].items() if t["form"]
+    ] == []
 
 
 def test_a_metric_that_no_call_brings_fails_the_parse(tmp_path: Path) -> None:

@@ -20,7 +20,9 @@ forbidden = {"psycopg", "fastapi", "pyarrow", "adbc_driver_postgresql"}
 imported, ours = sorted(forbidden & set(sys.modules)), "upkeep.flow" in sys.modules
 
 from airflow.dag_processing.dagbag import DagBag
-bag = DagBag(sys.argv[1])
+from airflow.sdk.definitions._internal.dag_parsing_context import _airflow_parsing_context_manager
+with _airflow_parsing_context_manager(dag_id=sys.argv[2] or None):
+    bag = DagBag(sys.argv[1])
 assert not bag.import_errors, bag.import_errors
 
 def looks_at(task):
@@ -45,6 +47,7 @@ for dag in bag.dags.values():
                 "rule": str(task.trigger_rule.value),
                 "pool": [task.pool, task.pool_slots],
                 "look": looks_at(task),
+                "form": sorted(task.params),
             }
             for task in dag.tasks
         },
@@ -53,14 +56,13 @@ print(json.dumps({"dags": found, "imported": imported, "ours": ours}))
 """
 
 
-def look(home: Path, config: Path | None = None) -> dict[str, Any]:
-    """Parse ``dags/`` in a fresh process, as the dag-processor does."""
+def look(home: Path, config: Path | None = None, running: str = "") -> dict[str, Any]:
+    """Parse ``dags/`` in a fresh process, as the dag-processor does, or as the process of a ``running`` DAG's task."""
     environ = {**os.environ, "AIRFLOW_HOME": str(home), "PYTHONPATH": str(ROOT / "plugins")}
     if config:
         environ["UPKEEP_CONFIG"] = str(config)
-    done = subprocess.run(
-        [sys.executable, "-c", LOOK, str(ROOT / "dags")], env=environ, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-c", LOOK, str(ROOT / "dags"), running]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

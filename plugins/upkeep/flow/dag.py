@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import BaseOperator, Param
+from airflow.sdk import BaseOperator, Param, get_parsing_context
+from airflow.sdk.definitions.param import ParamsDict
 
 from upkeep.areas.kinds import NAMES, with_roles
 from upkeep.core.windows import When
@@ -19,7 +20,7 @@ from upkeep.flow.sheets import SealOperator, SignatureSensor, SignOffOperator, S
 from upkeep.flow.step import Step
 from upkeep.gate import sheets
 from upkeep.settings.base import ConfigError
-from upkeep.settings.load import settings
+from upkeep.settings.load import dag_name, settings
 from upkeep.settings.values import is_web
 
 #: A step that dies (its worker is killed, the ledger is away) is tried once more; one that has an answer is not.
@@ -41,6 +42,15 @@ LATENCY_SECONDS = 180.0
 LINK_SECONDS = 120.0
 #: One slot: mutations queue politely; the advisory lock in the target is the truth (X9).
 POOL = "upkeep_mutations"
+
+
+def targets_of(name: str) -> tuple[str, ...]:
+    """The targets whose DAG of this name is built: all, or in a task's process the one that the task is of.
+
+    Airflow parses the whole file for each task, and says which DAG it needs; of one that is not there all are built.
+    """
+    targets, needed = settings().targets, get_parsing_context().dag_id
+    return tuple(target for target in targets if dag_name(name, target, targets) == needed) or targets
 
 
 class Flow:
@@ -200,8 +210,11 @@ class Flow:
         return VerdictOperator(task_id="verdict", retries=0, **self.bound)
 
 
-def form(*groups: str, mutates: bool = False) -> dict[str, Param]:
-    """The trigger form: which groups, whether only to say what would be done, and when to change what is approved."""
+def form(*groups: str, mutates: bool = False) -> ParamsDict:
+    """The trigger form: which groups, whether only to say what would be done, and when to change what is approved.
+
+    A DAG gets it after its tasks: Airflow copies it, several times over, into each task that is made after it.
+    """
     when = Param(
         When.NEXT.value,
         type="string",
@@ -209,23 +222,21 @@ def form(*groups: str, mutates: bool = False) -> dict[str, Param]:
         description="Outside the calendar only if the plan's approvers allow it.",
         enum=[choice.value for choice in When],
     )
-    return {
-        **({"when": when} if mutates else {}),
-        "groups": Param(
-            list(groups),
-            type="array",
-            title="Groups",
-            description="What is left out is reported as not collected.",
-            items={"type": "string", "enum": list(groups)},
-            examples=list(groups),
-        ),
-        "dry_run": Param(
-            False,
-            type="boolean",
-            title="Dry run",
-            description="Ask nothing; the report says what would have been asked.",
-        ),
-    }
+    which = Param(
+        list(groups),
+        type="array",
+        title="Groups",
+        description="What is left out is reported as not collected.",
+        items={"type": "string", "enum": list(groups)},
+        examples=list(groups),
+    )
+    dry_run = Param(
+        False,
+        type="boolean",
+        title="Dry run",
+        description="Ask nothing; the report says what would have been asked.",
+    )
+    return ParamsDict({**({"when": when} if mutates else {}), "groups": which, "dry_run": dry_run})
 
 
-__all__ = ["DEFAULTS", "Flow", "form"]
+__all__ = ["DEFAULTS", "Flow", "form", "targets_of"]

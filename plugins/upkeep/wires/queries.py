@@ -45,6 +45,7 @@ def source(name: str) -> Path:
     return (found if found.is_dir() else path(name)).relative_to(FOLDER.parents[1])
 
 
+@cache
 def text(name: str) -> str:
     """The statement, or all those of a folder, each below its file's name; variants are left out."""
     if not (FOLDER / name).is_dir():
