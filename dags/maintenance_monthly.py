@@ -8,7 +8,7 @@ by its owner, a plan is drawn up, approved and applied, and the Technical Lead s
 **Touches** the target's database: evidence through the read-only Connection; *apply*, and nothing else, through
 `maintain`: REINDEX and DROP INDEX CONCURRENTLY, VALIDATE CONSTRAINT, VACUUM, ANALYZE. Baselines and thresholds that are
 approved go into the ledger. On a first Sunday it does the weekly window's changes too; that one says so and plans none,
-unless the monthly window is due in a freeze.
+unless a freeze touches the monthly window.
 
 **People decide** under *Required Actions*, four times:
 

@@ -415,8 +415,19 @@ def test_what_is_covered_to_the_microsecond() -> None:
     assert covered_by(MONTHLY, Authority(DUE - HOUR, end + HOUR, outside=False)) == DUE
     assert covered_by(MONTHLY, replace(weekly, outside=True)) is None
     assert covered_by(None, weekly) is None
-    for end, due in ((DUE + TICK, None), (DUE, DUE)):  # frozen, it does nobody's work
-        assert covered_by(MONTHLY, weekly, [Freeze(start=DUE - HOUR, end=end, reason="release")]) == due
+
+
+@pytest.mark.guide("X9", "holds")
+def test_a_monthly_window_that_a_freeze_touches_covers_nothing() -> None:
+    """X9: due in it, or open when it begins, it may plan nothing; others are no matter."""
+    end, weekly = DUE + MONTHLY.length, Authority(DUE + HOUR, DUE + 3 * HOUR, outside=False)
+    touching = [(DUE - HOUR, DUE + TICK), (DUE + TICK, DUE + 2 * TICK), (end - TICK, end + HOUR)]
+    beside = [(DUE - HOUR, DUE), (end, end + HOUR)]
+    found = {
+        (start, until): covered_by(MONTHLY, weekly, [Freeze(start=start, end=until, reason="release")])
+        for start, until in (*touching, *beside)
+    }
+    assert found == dict.fromkeys(touching) | dict.fromkeys(beside, DUE)
 
 
 @pytest.mark.parametrize(

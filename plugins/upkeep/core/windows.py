@@ -239,12 +239,15 @@ def next_freeze(freezes: Iterable[TimeRange], moment: datetime) -> datetime | No
 def covered_by(monthly: Recurring | None, weekly: Authority, freezes: Iterable[TimeRange] = ()) -> datetime | None:
     """The due time of the monthly window whose open time overlaps the weekly one's, and which does its work (X9).
 
-    One that is due in a freeze does nobody's. Outside the calendar nothing is covered: people asked for this, now.
+    One that a freeze touches may plan nothing itself, so it does nobody's. Outside the calendar nothing is covered:
+    people asked for this, now.
     """
     if monthly is None or weekly.outside:
         return None
     due = monthly.before(weekly.not_after)
-    return due if weekly.not_before < due + monthly.length and not frozen(freezes, due) else None
+    deadline = due + monthly.length
+    touched = any(freeze.start < deadline and due < freeze.end for freeze in freezes)
+    return due if weekly.not_before < deadline and not touched else None
 
 
 def held_slot(cadence: Cadence, logical_date: datetime | None) -> datetime | None:

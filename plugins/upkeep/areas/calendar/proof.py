@@ -18,7 +18,7 @@ RULES = {
     ("daily", "weekly"): "The daily window only reads: it runs beside the weekly one, and neither waits.",
     ("daily", "monthly"): "The daily window only reads: it runs beside the monthly one, and neither waits.",
     ("weekly", "monthly"): "The monthly window does the weekly one's changes too; that one collects its evidence, "
-    "says so, and plans none. Where the monthly one is due in a freeze, the weekly one does its own.",
+    "says so, and plans none. Where a freeze touches the monthly one, the weekly one does its own.",
 }
 
 
@@ -69,7 +69,9 @@ class Calendar:
     def same_day(self) -> list[datetime]:
         """Days on which a weekly and a monthly window plan changes one after the other."""
         monthly = {each.due.date() for each in self.of("monthly") if each.changes}
-        return [each.due for each in self.of("weekly") if each.changes and each.due.date() in monthly]
+        at_once = {each for one in self.overlaps_of("weekly", "monthly") for each in (one.earlier, one.later)}
+        after = (each for each in self.of("weekly") if each.changes and each not in at_once)
+        return [each.due for each in after if each.due.date() in monthly]
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ def _is_resolved(overlap: Overlap) -> bool:
         case ("weekly", "monthly"):
             pair = (overlap.earlier, overlap.later)
             weekly, monthly = pair if overlap.earlier.cadence == "weekly" else pair[::-1]
-            return weekly.covered_by is not None or monthly.freeze is not None
+            return weekly.covered_by is not None or bool(monthly.freeze or monthly.frozen_from)
         case pair:
             return pair in RULES
 
