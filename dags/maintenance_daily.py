@@ -1,5 +1,5 @@
 """
-### Daily maintenance, 02:00 UTC, 30 minutes
+### Daily maintenance
 
 Carries out the guide's daily window (G1): asks the monitoring functions, looks into the database, writes one
 report, says one verdict. It only reads; nobody has to decide anything.
@@ -41,7 +41,7 @@ def maintenance_daily(target: str) -> DAG:
         default_args=DEFAULTS,
         tags=["upkeep", "daily", target],
         description="Health, performance, errors, database, security, backups: asked, judged, reported (G1)",
-        doc_md=__doc__,
+        doc_md=flow.runbook(__doc__),
     ) as dag:
         opened = flow.open_window()
 

@@ -1,5 +1,5 @@
 """
-### Monthly maintenance, the first Sunday at 02:00 UTC, 4 hours
+### Monthly maintenance
 
 Carries out the guide's monthly window (G23-G30): four roles sign on, evidence is collected for each task and attested
 by its owner, a plan is drawn up, approved and applied, and the Technical Lead signs off. The disaster-recovery drill
@@ -7,8 +7,8 @@ by its owner, a plan is drawn up, approved and applied, and the Technical Lead s
 
 **Touches** the target's database: evidence through the read-only Connection; *apply*, and nothing else, through
 `maintain`: REINDEX and DROP INDEX CONCURRENTLY, VALIDATE CONSTRAINT, VACUUM, ANALYZE. Baselines and thresholds that are
-approved go into the ledger. On a first Sunday it does the weekly window's changes too; that one says so and plans none,
-unless a freeze touches the monthly window.
+approved go into the ledger. Of a weekly window that is open at the same time it does the changes too; that one says so
+and plans none, unless a freeze touches the monthly window.
 
 **People decide** under *Required Actions*, four times:
 
@@ -64,7 +64,7 @@ def maintenance_monthly(target: str) -> DAG:
         default_args=DEFAULTS,
         tags=["upkeep", "monthly", target],
         description="Sign-on, evidence attested by its owners, plan, approval, apply, report, sign-off (G23)",
-        doc_md=__doc__,
+        doc_md=flow.runbook(__doc__),
     ) as dag:
         with TaskGroup("sign_on") as sign_on:
             flow.sign_on()

@@ -1,5 +1,5 @@
 """
-### Weekly maintenance, Sundays 03:00 UTC, 2 hours
+### Weekly maintenance
 
 Carries out the guide's weekly window (G12-G19): evidence, a plan drawn from it, the approval of exactly that plan, its
 application under guard, and the same looks again. Log clean-up and archival (G15) is not built yet and says so.
@@ -13,8 +13,8 @@ every role on their list has approved, only in the plan's time, one after the ot
 plan. No answer is no approval: what needed it is left undone. A plan is never changed; for another one start a new
 run.
 
-**By hand**: *Trigger* asks when to apply. *For the next window* (the default) plans and asks now and waits for the
-next Sunday without a slot. *Now, outside the calendar* says so to those who approve it, and is theirs to override.
+**By hand**: *Trigger* asks when to apply. *For the next window* (the default) plans and asks now and waits for it
+without a slot. *Now, outside the calendar* says so to those who approve it, and is theirs to override.
 
 **When it fails**: the report says of each action whether it was done, refused or left undone, and why. *Clear* on
 *apply* is safe: what has a receipt is not done again, what a killed process left open is looked up in the catalogue.
@@ -49,7 +49,7 @@ def maintenance_weekly(target: str) -> DAG:
         default_args=DEFAULTS,
         tags=["upkeep", "weekly", target],
         description="Evidence, plan, approval by role, apply under guard, evidence again (G12)",
-        doc_md=__doc__,
+        doc_md=flow.runbook(__doc__),
     ) as dag:
         with TaskGroup("evidence") as evidence:
             with TaskGroup("optimisation"):

@@ -64,6 +64,15 @@ class Flow:
         self.bound: dict[str, Any] = {"target": target, "cadence": cadence}
         self.called: set[tuple[str, str]] = set()
 
+    def runbook(self, text: str) -> str:
+        """A DAG file's docstring as Airflow shows it: below its heading, when this target's window is due."""
+        target, name = self.bound["target"], self.bound["cadence"]
+        cadence = settings().maintenance.cadences(target)[name]
+        own = f"targets.{target}." if name in settings().target(target).windows else ""
+        heading, _, rest = text.strip().partition("\n")
+        due = f"`{cadence.cron}` in UTC, open for {cadence.length_minutes} minutes (`{own}windows.{name}`)"
+        return f"{heading}\n\n**Due** {due}\n{rest}"
+
     def call(self, function: str, action: str, *, guide: str, name: str = "", **arguments: Any) -> Step:
         """A call of one action of one function, over the target's functions Connection.
 
