@@ -165,7 +165,7 @@ def _start(sandbox: Sandbox) -> None:
     with _step("Airflow's metadata"):
         if migrating.wait():
             raise SandboxError(f"airflow db migrate failed:\n{tail(sandbox, 'migrate')}")
-    with _step("functions, workload, slack, api-server, dag-processor, scheduler, triggerer"):
+    with _step("functions, workload, mail, chat, sms, api-server, dag-processor, scheduler, triggerer"):
         for name in PROGRAMS:
             if name == "api-server":
                 _need_servers(sandbox)
@@ -175,7 +175,7 @@ def _start(sandbox: Sandbox) -> None:
 
 def _need_servers(sandbox: Sandbox) -> None:
     """Wait until what Airflow's tasks send keys to is this sandbox's own."""
-    for name in ("functions", "slack", "registry"):
+    for name in ("functions", "slack", "sms", "mail", "registry"):
         ready, excuse = partial(is_own, sandbox, name), partial(tail, sandbox, name)
         wait(f"{name} to listen on port {sandbox.ports[name]}", ready, 60, excuse)
 

@@ -35,7 +35,7 @@ DAGS = "UPKEEP_SANDBOX_DAGS"
 #: All that ``up`` takes from the environment and that a running sandbox keeps in its folder.
 VARIABLES = (STATISTICS_DAYS, DAGS, *(name for cadence in CADENCES for name in window_variables(cadence)))
 
-MAINTENANCE = "maintenance.yaml"
+MAINTENANCE, ROUTING = "maintenance.yaml", "routing.yaml"
 STARTED_WITH = "settings.json"
 
 #: The room that this sandbox's platform is said to have, so that capacity has something to be judged against.
@@ -81,6 +81,8 @@ def write_config(sandbox: Sandbox, *, pinned: bool, given: Mapping[str, str] | N
     folder.mkdir(exist_ok=True)
     for file in (ROOT / "config").glob("*.yaml"):
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if file.name == ROUTING:
+            content["channels"]["email"]["to"] = ["oncall@sandbox.example"]
         if file.name == MAINTENANCE:
             _lay_over(sandbox, content, given)
             if pinned:

@@ -19,7 +19,16 @@ from pathlib import Path
 
 #: The port each part would like; a taken one is passed over for the next free one. All lie below 32768: from there on
 #: Linux gives ports to outgoing connections, and one of those can take a port after it was found free.
-PORTS = {"airflow": 8080, "functions": 28321, "postgres": 28329, "supervisor": 28328, "slack": 28327, "registry": 28326}
+PORTS = {
+    "airflow": 8080,
+    "functions": 28321,
+    "postgres": 28329,
+    "supervisor": 28328,
+    "slack": 28327,
+    "registry": 28326,
+    "mail": 28325,
+    "sms": 28324,
+}
 #: Where `free_port` draws from: below 32768 too, and away from PORTS.
 DRAWN = range(12000, 28000)
 

@@ -1,7 +1,8 @@
-"""Where the sandbox's messages to Slack arrive: `python -m sandbox.slack`, on loopback only.
+"""Where the sandbox's messages to Slack arrive: `python -m sandbox.slack`, on loopback; with `sms`, those to phones.
 
-It answers POSTs on UPKEEP_SLACK_PORT as Slack's incoming webhooks do and appends each message, as it came, to the file
-UPKEEP_SLACK_LOG, one JSON document a line. While a file with the suffix ``.fail`` lies beside it, Slack is down: 500.
+It answers POSTs on UPKEEP_SLACK_PORT (UPKEEP_SMS_PORT) as Slack's incoming webhooks do and appends each message, as it
+came, to the file UPKEEP_SLACK_LOG (UPKEEP_SMS_LOG), one JSON document a line. While a file with the suffix ``.fail``
+lies beside it, it is down: 500.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 PORT, LOG = "UPKEEP_SLACK_PORT", "UPKEEP_SLACK_LOG"
+SMS_PORT, SMS_LOG = "UPKEEP_SMS_PORT", "UPKEEP_SMS_LOG"
 HOST = "127.0.0.1"
 MOST_BYTES = 1_000_000
 
@@ -70,7 +72,8 @@ def main() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    with Sink(int(os.environ[PORT]), Path(os.environ[LOG])) as server:
+    port, log = (SMS_PORT, SMS_LOG) if sys.argv[1:] == ["sms"] else (PORT, LOG)
+    with Sink(int(os.environ[port]), Path(os.environ[log])) as server:
         server.serve_forever()
 
 

@@ -138,6 +138,10 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
         "UPKEEP_SANDBOX_WORKLOAD_DSN": sandbox.dsn("platform", "app"),
         "UPKEEP_SLACK_PORT": str(sandbox.ports["slack"]),
         "UPKEEP_SLACK_LOG": str(sandbox.folder / "slack.jsonl"),
+        "UPKEEP_SMS_PORT": str(sandbox.ports["sms"]),
+        "UPKEEP_SMS_LOG": str(sandbox.folder / "sms.jsonl"),
+        "UPKEEP_MAIL_PORT": str(sandbox.ports["mail"]),
+        "UPKEEP_MAIL_LOG": str(sandbox.folder / "mail.jsonl"),
         "UPKEEP_REGISTRY_PORT": str(sandbox.ports["registry"]),
         "AIRFLOW_CONN_UPKEEP_FUNCTIONS": json.dumps(
             {
@@ -155,6 +159,17 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
                 "host": f"127.0.0.1:{sandbox.ports['slack']}/services",
                 "password": "T000/B000/XXX",
             }
+        ),
+        "AIRFLOW_CONN_UPKEEP_SMTP": json.dumps(
+            {
+                "conn_type": "smtp",
+                "host": "127.0.0.1",
+                "port": sandbox.ports["mail"],
+                "extra": {"disable_ssl": True, "disable_tls": True, "from_email": "upkeep@sandbox.example"},
+            }
+        ),
+        "AIRFLOW_CONN_UPKEEP_SMS": json.dumps(
+            {"conn_type": "generic", "password": f"json://127.0.0.1:{sandbox.ports['sms']}/sms"}
         ),
         "AIRFLOW_CONN_UPKEEP_SIGNING": json.dumps({"conn_type": "generic", "password": sandbox.signing_key}),
         "AIRFLOW_CONN_UPKEEP_LEDGER": connection(sandbox, "upkeep", "upkeep_tasks"),
@@ -211,6 +226,8 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "functions": (PYTHON, "-m", "sandbox.twin"),
     "workload": (PYTHON, "-m", "sandbox.workload"),
     "slack": (PYTHON, "-m", "sandbox.slack"),
+    "sms": (PYTHON, "-m", "sandbox.slack", "sms"),
+    "mail": (PYTHON, "-m", "sandbox.mail"),
     "registry": (PYTHON, "-m", "sandbox.registry"),
     "api-server": (PYTHON, "-m", "airflow", "api-server"),
     "dag-processor": (PYTHON, "-m", "airflow", "dag-processor"),

@@ -83,6 +83,9 @@ def test_migrations_lead_from_nothing_to_the_head_and_twice_is_harmless(fresh: L
     expected = {
         "calendars",
         "due_windows",
+        "alerts",
+        "outbox",
+        "tellings",
         "windows",
         "steps",
         "findings",
@@ -257,6 +260,10 @@ def test_tasks_may_write_all_that_a_window_needs_and_change_its_outcome_only(boo
         "windows.run_id", "windows.opened_at", "windows.outcome", "windows.closed_at",
         "calendars.since", "calendars.until", "calendars.removed_at",
         "due_windows.state", "due_windows.reason", "due_windows.changed_at",
+        *(f"outbox.{name}" for name in ("state", "attempts", "next_attempt", "failed_at", "sent_at", "error")),
+        *(f"alerts.{name}" for name in ("level", "cause", "detail", "remedy", "members", "findings", "owner")),
+        *(f"alerts.{name}" for name in ("dag_id", "run_id", "reminded", "since", "changed_at", "ended_at", "settled")),
+        *(f"alerts.acknowledged_{name}" for name in ("by", "why", "level", "until")),
     }  # fmt: skip
     assert {column.partition(".")[0] for column, right in found if right == "INSERT"} == tables(book) - {
         "ledger_version",

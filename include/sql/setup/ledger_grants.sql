@@ -8,3 +8,7 @@ GRANT UPDATE (run_id, opened_at, outcome, closed_at) ON upkeep.windows TO {tasks
 GRANT INSERT ON upkeep.calendars, upkeep.due_windows TO {tasks};
 GRANT UPDATE (since, until, removed_at) ON upkeep.calendars TO {tasks};
 GRANT UPDATE (state, reason, changed_at) ON upkeep.due_windows TO {tasks};
+GRANT INSERT ON upkeep.alerts, upkeep.outbox, upkeep.tellings TO {tasks};
+GRANT UPDATE (level, cause, detail, remedy, members, findings, owner, dag_id, run_id, reminded, since, changed_at, ended_at,
+    settled, acknowledged_by, acknowledged_why, acknowledged_level, acknowledged_until) ON upkeep.alerts TO {tasks};
+GRANT UPDATE (state, attempts, next_attempt, failed_at, sent_at, error) ON upkeep.outbox TO {tasks};

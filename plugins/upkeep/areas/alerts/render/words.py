@@ -1,0 +1,109 @@
+"""What a message says in words: one line for a glance at night, then what one needs to act."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from upkeep.areas.alerts.notes import Kind
+from upkeep.core.units import brief, count, span, utc
+
+Note = Mapping[str, Any]
+#: Characters of a subject or a headline.
+MOST_HEADLINE = 140
+
+
+@dataclass(frozen=True)
+class Line:
+    """A label and what stands behind it; ``url`` where that leads somewhere."""
+
+    label: str
+    text: str
+    url: str = ""
+
+
+def headline(body: Mapping[str, Any]) -> str:
+    """The one line of a message."""
+    notes: Sequence[Note] = body["notes"]
+    if body["total"] == 1:
+        return brief(_headline(notes[0]), MOST_HEADLINE)
+    worst = str(body["level"])
+    said = ", ".join(f"{number:,} {words}" for words, number in body["counts"].items())
+    return brief(f"{worst.upper()} · {count(body['total'], 'change')}: {said}", MOST_HEADLINE)
+
+
+def _headline(note: Note) -> str:
+    level, was, of = note["level"].upper(), note["was"], f"{note['title']}: {note['cause']}"
+    match Kind(note["kind"]):
+        case Kind.NEW:
+            return f"{level} · {of}"
+        case Kind.WORSE:
+            return f"{level} (was {was}) · {of}"
+        case Kind.BETTER if note["level"] == "unknown":
+            return f"NO LONGER KNOWN (was {was}) · {of}"
+        case Kind.BETTER:
+            return f"No longer {was}, {note['level']} now · {of}"
+        case Kind.STILL:
+            return f"STILL {level} for {_lasted(note)} · {of}"
+        case Kind.OVER:
+            return f"Over after {_lasted(note)} · {of}"
+        case Kind.SUMMARY:
+            return f"{note['cadence'].capitalize()} window of {note['title']}: {note['cause']}"
+
+
+def _lasted(note: Note) -> str:
+    end = note.get("ended") or note["at"]
+    return span(datetime.fromisoformat(end) - datetime.fromisoformat(note["since"]))
+
+
+def lines(note: Note) -> list[Line]:
+    """Everything a person needs to act on one note."""
+    if note["kind"] == Kind.SUMMARY:
+        due = utc(datetime.fromisoformat(note["due"]))
+        return [Line("Due", due), Line("Level", note["level"]), *_links(note)]
+    over = note["kind"] == Kind.OVER
+    since = datetime.fromisoformat(note["since"])
+    said = [
+        Line("What", note["detail"]),
+        Line("Level", f"over, was {note['was']}" if over else note["level"]),
+        Line("Since", f"{utc(since)}, {_lasted(note)}{' in all' if over else ' ago'}"),
+    ]
+    if note["findings"] > 1:
+        said.append(Line("Findings", f"{note['findings']:,} with this one cause"))
+    said.append(Line("Owner", note["owner"]))
+    if not over:
+        said.append(Line("What to do", note["remedy"]))
+    said += _links(note)
+    if note.get("procedures"):
+        said.append(Line("Incident procedures", note["procedures"]))
+    if not over and note["target"]:
+        known = f"python -m upkeep acknowledge {note['alert']} --target {note['target']}"
+        said.append(Line("To silence it", f"{known} --until-it-clears --by … --why …"))
+    return [line for line in said if line.text]
+
+
+def _links(note: Note) -> list[Line]:
+    found = [Line("Report", note.get("report", ""), note.get("report", ""))]
+    found.append(Line("Runbook", note.get("runbook", ""), note.get("runbook", "")))
+    return [line for line in found if line.text]
+
+
+def more(body: Mapping[str, Any]) -> str:
+    """What is not spelled out; empty when all is."""
+    left = body["total"] - len(body["notes"])
+    return f"and {left:,} more: python -m upkeep alerts lists all that is open" if left > 0 else ""
+
+
+def plain(body: Mapping[str, Any]) -> str:
+    """The message as text."""
+    if body["total"] == 1:
+        return "\n".join(f"{line.label}: {line.text}" for line in lines(body["notes"][0]))
+    parts = [f"- {_headline(note)}" + (f"\n  {note['report']}" if note.get("report") else "") for note in body["notes"]]
+    return "\n".join([*parts, *([more(body)] if more(body) else [])])
+
+
+def one_liners(body: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(headline, report's address) of each note of a digest."""
+    return [(brief(_headline(note), MOST_HEADLINE), str(note.get("report") or "")) for note in body["notes"]]
