@@ -21,7 +21,10 @@ from upkeep.wires import queries
 
 
 def window_variables(cadence: str) -> tuple[str, str]:
-    """Environment of ``up``: a cron line and a length in place of those of config, for a window minutes away."""
+    """Environment of ``up``: a cron line and a length in place of those of config, for a window minutes away.
+
+    They hold for all targets, also for those with windows of their own.
+    """
     return f"UPKEEP_SANDBOX_{cadence.upper()}", f"UPKEEP_SANDBOX_{cadence.upper()}_MINUTES"
 
 
@@ -151,11 +154,17 @@ def _lay_over(sandbox: Sandbox, content: dict[str, Any], given: Mapping[str, str
     wanted["min_bytes"] = 0  # its tables are small
     content["reindex"]["min_bytes"] = 100_000
     wanted["statistics_days"] = float(given.get(STATISTICS_DAYS) or wanted["statistics_days"])
+    use_windows(content, given)
+
+
+def use_windows(content: dict[str, Any], given: Mapping[str, str]) -> None:
+    """Put the windows that the environment gives in place of those of config, the targets' own among them."""
+    own = [target.get("windows") or {} for target in content["targets"].values()]
     for cadence in CADENCES:
         cron, minutes = window_variables(cadence)
-        window = content["windows"][cadence]
-        window["cron"] = given.get(cron) or window["cron"]
-        window["length_minutes"] = int(given.get(minutes) or window["length_minutes"])
+        for window in (windows[cadence] for windows in (content["windows"], *own) if cadence in windows):
+            window["cron"] = given.get(cron) or window["cron"]
+            window["length_minutes"] = int(given.get(minutes) or window["length_minutes"])
 
 
 def _pin(sandbox: Sandbox, content: dict[str, Any]) -> None:

@@ -176,7 +176,9 @@ def test_groups_left_out_are_not_collected(running: Running) -> None:
     steps = {step["step"]: step for step in running.report(run)["steps"]}
     assert steps["health.system_status"]["state"] == "not collected"
     assert "left out by operator" in steps["health.system_status"]["reason"]
+    assert steps["health.system_status"]["log_url"] == ""
     assert steps["database.connections"]["state"] == "ran"
+    assert steps["database.connections"]["log_url"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ with warnings.catch_warnings():
 
     from upkeep.flow.dag import Flow
     from upkeep.flow.ends import OpenWindowOperator
+    from upkeep.flow.report_data.steps import step_result
 
 DUE = datetime(2026, 11, 8, 3, tzinfo=UTC)
 WINDOW = Window(
@@ -84,3 +86,27 @@ def test_what_has_run_or_runs_stays_as_it_is(opened: OpenWindowOperator, state: 
     """The opening cleared alone, weeks later: evidence that was collected is not written over with "superseded"."""
     assert idle(opened, DUE + timedelta(8), states={DEAD_ROWS: state, TRENDS: state}) == {}
     assert set(idle(opened, DUE + timedelta(8), states={DEAD_ROWS: "skipped", TRENDS: state})) == {DEAD_ROWS}
+
+
+def result(state: str | None, row: dict[str, Any] | None) -> tuple[str, bool]:
+    """A step's state in the report, and whether the report links to a log."""
+    context: Any = {"ti": SimpleNamespace(dag_id="d", run_id="r")}
+    found = step_result(context, DEAD_ROWS, state, row)
+    return found.state, bool(found.log_url)
+
+
+def test_the_report_links_to_no_log_of_a_look_that_never_ran(opened: OpenWindowOperator) -> None:
+    """Airflow has a log of each task that was started, and of no other: not of what the opening has ended."""
+    ti = SimpleNamespace(dag_id="d", run_id="r", try_number=1, get_task_states=lambda **_: {"r": {}})
+    context: Any = {"ti": ti, "params": {"groups": ["trends"], "dry_run": False}}
+    (ended,) = opened.idle(context, WINDOW, DUE)
+    row = {**asdict(ended), "ended_at": DUE, "findings": [], "digest": ""}
+    assert result("skipped", row) == ("not collected", False)
+    assert result("skipped", {**row, "try_number": 1}) == ("not collected", True)  # it has said so itself
+    assert result("upstream_failed", {**row, "state": "ran", "try_number": 1}) == ("failed", True)
+
+
+@pytest.mark.parametrize(("state", "logged"), [(None, False), ("upstream_failed", False), ("failed", True)])
+def test_a_task_without_a_record_has_a_log_if_it_was_started(state: str | None, logged: bool) -> None:
+    """One that was killed has; one whose turn never came has not."""
+    assert result(state, None) == ("failed", logged)

@@ -14,8 +14,10 @@ from sandbox.config import (
     CADENCES,
     DAGS,
     STATISTICS_DAYS,
+    chosen,
     rewrite_config,
     take_over_settings,
+    use_windows,
     window_variables,
     write_config,
 )
@@ -94,6 +96,17 @@ def test_a_test_calendar_comes_from_the_environment_and_goes_with_it(
     write_config(sandbox, pinned=False)
     weekly = read(sandbox).maintenance.windows["weekly"]
     assert (weekly.cron, weekly.length_minutes) == ("0 3 * * 0", 120)
+
+
+def test_a_test_calendar_holds_for_a_targets_own_windows_too(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who wants a window minutes away gets it, though the target has one at a time of its own; its others stay."""
+    monkeypatch.setenv(WEEKLY, "*/10 * * * *")
+    own = {name: {"cron": "30 6 * * 0", "length_minutes": 5} for name in ("weekly", "daily")}
+    content = {"windows": {name: dict(own["weekly"]) for name in CADENCES}, "targets": {"primary": {"windows": own}}}
+    use_windows(content, chosen())
+    expected = {"cron": "*/10 * * * *", "length_minutes": 5}
+    assert (content["windows"]["weekly"], own["weekly"]) == (expected, expected)
+    assert own["daily"] == content["windows"]["daily"] == {"cron": "30 6 * * 0", "length_minutes": 5}
 
 
 def test_how_old_statistics_must_be_comes_from_the_environment(

@@ -16,7 +16,7 @@ from upkeep.flow.report_data import history
 from upkeep.flow.report_data.history import previous_due, worth_showing
 from upkeep.flow.report_data.plan import gate_of_run
 from upkeep.flow.report_data.signatures import signatures_of_window, work_ended
-from upkeep.flow.report_data.steps import samples, step_result, task_states
+from upkeep.flow.report_data.steps import NEVER_TRIED, samples, step_result, task_states
 from upkeep.flow.runs import run_of
 from upkeep.flow.step import Step, window_of
 from upkeep.flow.urls import run_url
@@ -103,8 +103,7 @@ class OpenWindowOperator(_End):
             try:
                 task.may_run(context, window, now)
             except NotCollected as why:
-                tried = context["ti"].try_number
-                idle.append(StepRecord(task.task_id, why.state, str(why), task.source, now, tried))
+                idle.append(StepRecord(task.task_id, why.state, str(why), task.source, now, NEVER_TRIED))
             except (ConfigError, LookupError, ValueError):
                 continue  # it will say so itself
         return idle

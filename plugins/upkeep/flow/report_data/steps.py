@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from upkeep.report.model import StepResult
     from upkeep.wires.database import Row, Session
 
+#: The try of a step that was ended before its task was started, as Airflow counts too: there is no log of it.
+NEVER_TRIED = 0
+#: Airflow's states of a task whose turn never came.
+_NEVER_STARTED = (None, "skipped", "upstream_failed", "removed")
+
 
 def task_states(context: Context, tasks: list[str]) -> dict[str, str | None]:
     """Airflow's state of some tasks of this run."""
@@ -29,13 +34,14 @@ def step_result(context: Context, step: str, state: str | None, row: Row | None)
     from upkeep.report.model import AFTER, FAILED, RAN
 
     group, name = step.partition(".")[0], _title(step)
+    logged = row["try_number"] > NEVER_TRIED if row else state not in _NEVER_STARTED
     found = model.StepResult(
         step=step,
         group=group,
         title=f"{name}, after the plan" if group == AFTER else name,
         state=FAILED,
         reason=f"it left no record; Airflow's state of the task is {state or 'none'}",
-        log_url=task_url(context["ti"], step),
+        log_url=task_url(context["ti"], step) if logged else "",
     )
     if row is None or (state in ("failed", "upstream_failed") and row["state"] == RAN):
         return found
