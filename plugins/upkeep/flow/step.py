@@ -65,12 +65,12 @@ def window_of(context: Context, target: str, cadence: str) -> windows.Window:
 
 
 def may_ask(session: Session, window: windows.Window) -> None:
-    """Nobody is asked twice for one work, nor for a window from before windows counted.
+    """Nobody is asked twice for one work, nor for a window that was waived or is from before windows counted.
 
     For such a one Airflow makes a run at once when a DAG is unpaused for the first time. Raises Superseded or
     NotCollected with the reason.
     """
-    from upkeep.areas.calendar.reconcile import counted_since
+    from upkeep.areas.calendar.reconcile import counted_since, waiver_of
     from upkeep.gate.plan_store import asked_by_another
 
     config, now = settings().maintenance, datetime.now(UTC)
@@ -81,6 +81,8 @@ def may_ask(session: Session, window: windows.Window) -> None:
                 f"windows of {window.target} count from {utc(since)} on (config/maintenance.yaml: "
                 f"targets.{window.target}.since); nobody is asked for one from before"
             )
+        if waiver := waiver_of(session, window.target, window.cadence, window.due):
+            raise NotCollected(f"the window was waived by {waiver}; nobody is asked for it")
     if other := asked_by_another(session, window, now, is_running):
         raise Superseded(other)
 

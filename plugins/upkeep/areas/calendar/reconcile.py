@@ -100,6 +100,12 @@ def counted_since(session: Session, maintenance: Maintenance, target: str, caden
     return min(since, given or since)
 
 
+def waiver_of(session: Session, target: str, cadence: str, due: datetime) -> str:
+    """By whom a window was waived, and why; empty for one that was not."""
+    rows = session.rows(queries.load("calendar/waiver"), {"target": target, "cadence": cadence, "due": due})
+    return str(rows[0]["reason"]) if rows else ""
+
+
 def bring_up_to_date(session: Session, config: Settings, now: datetime) -> Reconciliation:
     """Reconcile all targets and write what is new or has changed, in the session's transaction."""
     session.rows(queries.load("calendar/lock"))

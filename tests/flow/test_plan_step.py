@@ -1,4 +1,4 @@
-"""The plan's step on days with a freeze: the day's changes are somebody's, unless both windows are in it."""
+"""Whether the plan's step draws up a plan: on days with a freeze, and for a window that people have waived."""
 
 from __future__ import annotations
 
@@ -32,13 +32,20 @@ DUE = {"monthly": NOW - 90 * MINUTE, "weekly": NOW - 30 * MINUTE}
 FROZEN = "frozen: Release (until "
 
 
-def drawn(stage: Stage, cadence: str, start: datetime, end: datetime) -> str:
-    """What the step of the window that is open now says with a freeze from ``start`` to ``end``; empty of a plan."""
-    file, due = Path(os.environ["UPKEEP_CONFIG"], "maintenance.yaml"), DUE[cadence]
+def drawn(stage: Stage, cadence: str, *frozen: datetime, weekly: datetime = DUE["weekly"]) -> str:
+    """What the step says with a freeze between two moments, if they are given; empty where it draws up a plan.
+
+    The weekly window is due at ``weekly``.
+    """
+    due = weekly if cadence == "weekly" else DUE[cadence]
+    file = Path(os.environ["UPKEEP_CONFIG"], "maintenance.yaml")
     config = yaml.safe_load(file.read_text())
     config["windows"]["monthly"] |= {"cron": f"{DUE['monthly']:%-M %-H %-d} * *", "length_minutes": 240}
-    config["windows"]["weekly"] |= {"cron": f"{DUE['weekly']:%-M %-H} * * {DUE['weekly']:%w}", "length_minutes": 120}
-    config["freezes"] = [{"start": start.isoformat(), "end": end.isoformat(), "reason": "Release"}]
+    config["windows"]["weekly"] |= {"cron": f"{weekly:%-M %-H} * * {weekly:%w}", "length_minutes": 120}
+    config["targets"][stage.name]["since"] = (NOW - timedelta(weeks=2)).isoformat()
+    if frozen:
+        start, end = (moment.isoformat() for moment in frozen)
+        config["freezes"] = [{"start": start, "end": end, "reason": "Release"}]
     file.write_text(yaml.safe_dump(config))
     settings.cache_clear()
     run = SimpleNamespace(
@@ -93,3 +100,17 @@ def test_a_window_that_was_due_in_a_freeze_plans_nothing_after_it(judged: Stage)
     end = NOW - 5 * MINUTE
     said = drawn(judged, "weekly", NOW - 40 * MINUTE, end)
     assert said == f"{FROZEN}{end:%Y-%m-%d %H:%M} UTC, and the window was due in it)"
+
+
+@pytest.mark.parametrize("state", ["missed", "waived"])
+def test_a_late_run_of_a_waived_window_asks_nobody(judged: Stage, state: str) -> None:
+    """Backfilled, or made by Airflow when its DAG is unpaused: people have said that nothing is to be done for it."""
+    due = NOW - 180 * MINUTE
+    watched = "INSERT INTO upkeep.calendars (target, cadence, since, until) VALUES (%s, 'weekly', %s, %s)"
+    judged.ledger.change(watched, judged.name, due - timedelta(weeks=1), due)
+    columns = "target, cadence, due, deadline, state, reason"
+    row = f"INSERT INTO upkeep.due_windows ({columns}) VALUES (%s, 'weekly', %s, %s, %s, %s)"
+    judged.ledger.change(row, judged.name, due, due + 120 * MINUTE, state, "ann (Technical Lead): The host moved")
+    said = drawn(judged, "weekly", weekly=due)
+    waived = "not collected: the window was waived by ann (Technical Lead): The host moved; nobody is asked for it"
+    assert said == (waived if state == "waived" else "")
