@@ -6,8 +6,8 @@ import statistics
 
 from psycopg import sql
 
-from bench.apply import Platform, open_platform
 from bench.measure import Result, size
+from bench.platform import Platform, open_platform
 
 GOAL = 30.0
 WEEKS = size(3, 2)

@@ -38,7 +38,7 @@ DAGS = "UPKEEP_SANDBOX_DAGS"
 #: All that ``up`` takes from the environment and that a running sandbox keeps in its folder.
 VARIABLES = (STATISTICS_DAYS, DAGS, *(name for cadence in CADENCES for name in window_variables(cadence)))
 
-MAINTENANCE, ROUTING = "maintenance.yaml", "routing.yaml"
+MAINTENANCE, ROUTING, THRESHOLDS = "maintenance.yaml", "routing.yaml", "thresholds.yaml"
 STARTED_WITH = "settings.json"
 
 #: The room that this sandbox's platform is said to have, so that capacity has something to be judged against.
@@ -110,9 +110,9 @@ def take_over_settings(sandbox: Sandbox) -> None:
         write_config(sandbox, pinned=True, given=before | given)
 
 
-def rewrite_config(sandbox: Sandbox, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change this sandbox's maintenance.yaml in place; the next ``up`` that starts something writes it anew."""
-    file = sandbox.folder / "config" / MAINTENANCE
+def rewrite_config(sandbox: Sandbox, change: Callable[[dict[str, Any]], object], name: str = MAINTENANCE) -> None:
+    """Change a file of this sandbox's config in place; the next ``up`` that starts something writes it anew."""
+    file = sandbox.folder / "config" / name
     content: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     change(content)
     _write(file, content)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -12,9 +10,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.e2e.attacks import Attacks
 from tests.e2e.conftest import DAG, Running
+from tests.e2e.pages import SLOW, keep, login
 from tests.e2e.weekly import DAG as WEEKLY
-
-SLOW = 30_000.0  # milliseconds that a page may take on a busy machine
 
 
 @pytest.fixture
@@ -26,21 +23,6 @@ def page(browser: Browser, running: Running) -> Iterator[Page]:
     login(opened, running, "operator")
     yield opened
     context.close()
-
-
-def login(page: Page, running: Running, user: str) -> None:
-    """Fill in Airflow's login form."""
-    page.goto(f"{running.sandbox.url}/auth/login")
-    page.fill("input[name=username]", user)
-    page.fill("input[name=password]", running.sandbox.passwords[user])
-    page.click("button[type=submit]")
-    page.wait_for_url(lambda url: "/auth/login" not in url)
-
-
-def keep(page: Page, name: str) -> None:
-    """Save a screenshot where UPKEEP_SCREENSHOTS says, for people to look at."""
-    if folder := os.environ.get("UPKEEP_SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.e2e.attacks import Attacks
 from tests.e2e.conftest import Running, anonymous
-from tests.e2e.test_browser import SLOW, keep, login
+from tests.e2e.pages import SLOW, keep, login
 from tests.e2e.weekly import DAG, RUNS
 from upkeep.core.windows import When
 
