@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -51,9 +50,9 @@ def reader(cluster: Cluster, target_dsn: str, role_passwords: dict[str, str]) ->
 
 
 @pytest.fixture
-def follower(cluster: Cluster, reader: str, tmp_path: Path) -> Iterator[str]:
+def follower(cluster: Cluster, reader: str) -> Iterator[str]:
     """The read role's conninfo on a standby of the seeded target's server."""
-    with standby(cluster, tmp_path, free_port()) as one:
+    with standby(cluster, free_port()) as one:
         yield make_conninfo(**{**conninfo_to_dict(reader), "port": one.port})
 
 

@@ -487,9 +487,9 @@ def test_a_target_behind_statement_and_session_pooling(
     assert (said.code, set(said.why)) == (0, {*YOUNG, DROPS, AUDIT}), said.output
 
 
-def test_a_target_in_recovery(deployment: Deployment, cluster: Cluster, tmp_path: Path, port: int) -> None:
+def test_a_target_in_recovery(deployment: Deployment, cluster: Cluster, port: int) -> None:
     """A standby is named as one."""
-    with standby(cluster, tmp_path, port):
+    with standby(cluster, port):
         said = deployment.check(upkeep_target_read={"port": port})
     recovery = "primary: a server that is not in recovery"
     assert said.rows[recovery] == "yes"

@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -183,9 +182,7 @@ def test_behind_transaction_pooling_nothing_is_changed(stage: Stage, cluster: Cl
             assert client.execute("SHOW lock_timeout").fetchone() == before
 
 
-def test_a_standby_is_refused_and_one_that_lags_is_waited_for(
-    kept: Ledger, new_cluster: Any, tmp_path: Path, port: int
-) -> None:
+def test_a_standby_is_refused_and_one_that_lags_is_waited_for(kept: Ledger, new_cluster: Any, port: int) -> None:
     """In recovery: refused. Replay paused: nothing begins until it goes on; lag during a VACUUM cancels it."""
     primary = new_cluster()
     server = primary.start()
@@ -193,7 +190,7 @@ def test_a_standby_is_refused_and_one_that_lags_is_waited_for(
         stage = Stage(kept, primary.dsn("postgres"))
         stage.dirty("a", "b")
         with (
-            standby(primary, tmp_path, port) as follower,
+            standby(primary, port) as follower,
             psycopg.connect(follower.dsn("postgres"), autocommit=True) as there,
         ):
             stored = stage.approved()

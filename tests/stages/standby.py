@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,9 +20,9 @@ PATIENCE_SECONDS = 30
 
 
 @contextmanager
-def standby(cluster: Cluster, folder: Path, port: int) -> Iterator[Cluster]:
+def standby(cluster: Cluster, port: int) -> Iterator[Cluster]:
     """Run one with the same logins and databases, caught up with the cluster as it is now; ended with the block."""
-    one = Cluster(folder / "standby" / "data", port, cluster.password)
+    one = Cluster(Path(tempfile.mkdtemp(dir=cluster.data.parent)) / "data", port, cluster.password)
     who, data = postgres.identity(), one.directory()
     data.mkdir(parents=True, mode=0o700)
     os.chown(data, who.uid, who.gid)

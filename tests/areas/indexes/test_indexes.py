@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -283,12 +282,12 @@ def test_an_index_that_somebody_is_rebuilding_does_not_stop_the_look(platform: P
 
 
 @pytest.fixture
-def follower(cluster: Cluster, platform: Platform, tmp_path: Path, port: int) -> Iterator[Platform]:
+def follower(cluster: Cluster, platform: Platform, port: int) -> Iterator[Platform]:
     """A standby that follows the platform's server, and two indexes that nothing uses on the primary."""
     platform.sql(TABLE)
     platform.sql("CREATE INDEX here ON t (a)")
     platform.sql("CREATE INDEX there ON t (b)")
-    with standby(cluster, tmp_path, port):
+    with standby(cluster, port):
         admin, reader = (
             make_conninfo(**{**conninfo_to_dict(dsn), "port": port}) for dsn in (platform.admin, platform.reader)
         )
