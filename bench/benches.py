@@ -14,6 +14,7 @@ from bench import (
     first_sunday,
     forecast,
     load,
+    overdue,
     parse,
     predictions,
     waiting,
@@ -40,6 +41,7 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "audit": audit.run,
     "calendar": calendar.run,
     "due_windows": due_windows.run,
+    "overdue": overdue.run,
 }
 
 #: Those that bring up Airflow.

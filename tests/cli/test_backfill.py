@@ -85,10 +85,10 @@ from upkeep.cli.main import main
 due, older = map(datetime.fromisoformat, sys.argv[1:])
 told = {}
 
-def backfill(name):
+def backfill(name, *arguments):
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main(["backfill", "weekly"])
+        code = main(["backfill", *(arguments or ["weekly"])])
     told[name] = code, out.getvalue(), err.getvalue()
 
 def run(at):
@@ -111,6 +111,8 @@ backfill("its own run comes")
 hand.join()
 run(older)
 backfill("all have runs")
+backfill("of nothing", "monthly")
+backfill("of another target", "weekly", "--target", "other")
 print(json.dumps(told))
 """
 
@@ -123,7 +125,7 @@ def book(cluster: Cluster) -> Iterator[Ledger]:
 
 
 def test_what_airflows_own_database_says(book: Ledger, config: Path, tmp_path: Path) -> None:
-    """No such DAG; its own run comes while it is waited for, and Airflow refuses the rest; no window without a run."""
+    """No such DAG; its own run comes meanwhile, and Airflow refuses the rest; none without a run; nothing missed."""
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     due = now - timedelta(hours=1)
     older = due - timedelta(weeks=1)
@@ -158,3 +160,11 @@ def test_what_airflows_own_database_says(book: Ledger, config: Path, tmp_path: P
     code, out, err = told["all have runs"]
     assert (code, err) == (0, "")
     assert out.count(" has its date: clear that one") == 2
+    nothing = "No monthly window of primary is missed: there is nothing to backfill.\n"
+    assert told["of nothing"] == [0, nothing, ""]
+    code, out, err = told["of another target"]
+    assert (code, out, err.partition(", expected")[0]) == (
+        2,
+        "",
+        "config/maintenance.yaml: targets: found no target 'other'",
+    )

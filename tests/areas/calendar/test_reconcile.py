@@ -7,6 +7,7 @@ import secrets
 import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -15,7 +16,7 @@ import pytest
 from sandbox.postgres import Cluster
 from tests.stages.ledger import Ledger, upgraded
 from upkeep.areas.calendar.due import Reconciliation
-from upkeep.areas.calendar.look import MOST, findings
+from upkeep.areas.calendar.look import MOST, findings, inspect
 from upkeep.areas.calendar.reconcile import bring_up_to_date, counted_since, read_known
 from upkeep.core.findings import Finding, Level
 from upkeep.core.windows import Window, WindowKind, calendar_period
@@ -177,6 +178,17 @@ def test_a_frozen_window_is_no_miss_and_a_run_by_hand_that_holds_a_slot_is_named
     assert rows(book, "weekly") == {"22": "frozen", "29": "missed"}
     (one,) = (one for one in told(book, about, found, due + 3 * HOUR) if "weekly" in one.key)
     assert one.detail.startswith("the run by hand mine holds its slot")
+
+
+@pytest.mark.parametrize(("minutes", "level"), [(-6, Level.UNKNOWN), (-4, Level.OK), (4, Level.OK), (6, Level.UNKNOWN)])
+def test_a_clock_that_jumped_judges_no_window(book: Ledger, minutes: int, level: Level) -> None:
+    """Held against the ledger server's: ahead of it, windows to come would be missed; it is said, and nothing kept."""
+    now = datetime.now(UTC)
+    sources: Any = SimpleNamespace(writing=book.session, config=config(since=now + HOUR), target="primary")
+    (found,) = inspect(sources, now + timedelta(minutes=minutes)).findings
+    assert (found.level, found.key) == (level, "calendar:missed" if level is Level.OK else "calendar:clock")
+    ((watched,),) = book.ask("SELECT count(*) FROM upkeep.calendars")
+    assert bool(watched) is (level is Level.OK)
 
 
 def test_looked_through_again_nothing_changes(book: Ledger) -> None:

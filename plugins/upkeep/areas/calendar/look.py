@@ -26,9 +26,9 @@ REMEMBERED = timedelta(days=31)
 SKEW = timedelta(minutes=5)
 
 
-def inspect(sources: Sources) -> LookResult:
-    """Bring the calendar up to date, and say what of it concerns this target's report."""
-    now = datetime.now(UTC)
+def inspect(sources: Sources, now: datetime | None = None) -> LookResult:
+    """Bring the calendar up to date, and say what of it concerns this target's report; ``now`` is this host's clock."""
+    now = now or datetime.now(UTC)
     with sources.writing() as session:
         there: datetime = session.row(queries.load("setup/clock"))["at"]
         if abs(there - now) > SKEW:
