@@ -77,6 +77,8 @@ def test_it_is_written_once_under_its_permit(stage: Stage, monkeypatch: pytest.M
     for _ in range(2):
         assert stage.apply(stored)["cpu_usage"].state == "done"
     assert stage.permits(stored) == [("cpu_usage", 1, "done")]
+    (receipt,) = stage.receipts(stored)
+    assert (receipt["before"], receipt["after"]) == ({"rows": []}, {"rows": ["1"]})
     assert written(stage) == [("1",)]
 
 

@@ -200,3 +200,4 @@ def test_a_ledger_as_it_was_signed_is_read_whole(book: Ledger) -> None:
             assert len(entries) == 8
             assert head == found.head
             assert [row["outcome"] for row in permits_in(entries)] == ["done", "done"]
+        assert chain.unbroken_of_plan(session, "0" * 64, SIGNING) == ((), None)  # nobody wrote a row of that one

@@ -37,6 +37,7 @@ from tests.stages.ledger import window as window  # noqa: PLC0414  # a fixture
 from upkeep.areas.patches.scan_age import scan_age
 from upkeep.core.findings import Level, Sample
 from upkeep.core.windows import Window, WindowKind
+from upkeep.gate.decision_store import ledger_identity
 from upkeep.ledger import read as ledger_read
 from upkeep.ledger.migrations import upgrade as migrations_upgrade
 from upkeep.ledger.migrations.upgrade import head
@@ -106,6 +107,8 @@ def test_migrations_lead_from_nothing_to_the_head_and_twice_is_harmless(fresh: L
     assert tables(fresh) == expected
     assert len(identity) == 1
     assert fresh.ask(queries.load("ledger/identity")) == identity
+    with fresh.session() as session:
+        assert [(ledger_identity(session),)] == identity
     assert fresh.ask(queries.load("ledger/revision")) == [(head(),)]
     assert read(fresh, window)["a.step"]["findings"] == [finding("kept")]
 
