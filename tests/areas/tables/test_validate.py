@@ -14,6 +14,7 @@ from tests.stages.platform import login
 from tests.stages.sessions import running, until
 from tests.stages.stage import Go, Stage, changed, states
 from tests.stages.validations import approved, collected
+from upkeep.areas.tables import constraints
 from upkeep.wires import database
 
 NAME = "t.positive"
@@ -62,6 +63,23 @@ def test_what_a_row_breaks_is_not_proposed(loose: Stage) -> None:
     loose.do("ALTER TABLE t DROP CONSTRAINT positive", "INSERT INTO t VALUES (-1)")
     loose.do("ALTER TABLE t ADD CONSTRAINT positive CHECK (id > 0) NOT VALID")
     assert collected(loose) == []
+
+
+def test_what_is_read_is_what_is_measured(loose: Stage) -> None:
+    """A CHECK reads the inheritance children too; one with NO INHERIT and a foreign key read their own table alone."""
+    loose.do(
+        "ALTER TABLE t ADD CONSTRAINT own CHECK (id > 0) NO INHERIT NOT VALID",
+        "ALTER TABLE t ADD CONSTRAINT child FOREIGN KEY (parent) REFERENCES t NOT VALID",
+        "CREATE TABLE below () INHERITS (t)",
+        "INSERT INTO below SELECT n, n FROM generate_series(1, 5000) n",
+    )
+    (sizes,) = loose.look("SELECT pg_relation_size('t') AS t, pg_relation_size('below') AS below")
+    proposed = collected(loose)
+    with loose.session() as session:
+        now = {one.action.table: (constraints.state(session, one.action) or {})["table_bytes"] for one in proposed}
+    planned = {one.action.table: one.measured["bytes"] for one in proposed}
+    both = sizes["t"] + sizes["below"]
+    assert now == planned == {NAME: both, "t.own": sizes["t"], "t.child": sizes["t"]}
 
 
 def test_a_row_that_broke_it_after_the_plan_ends_as_not_done(loose: Stage) -> None:
