@@ -16,8 +16,7 @@ below AS (
     FROM below b
     JOIN pg_inherits h ON h.inhparent = b.oid
     JOIN pg_constraint c ON c.oid = %(oid)s::bigint::oid
-    JOIN pg_class t ON t.oid = c.conrelid
-    WHERE NOT c.connoinherit AND (c.contype = 'c' OR t.relkind = 'p')
+    WHERE NOT c.connoinherit
 )
 SELECT n.nspname AS schema, t.relname AS "table", c.conname AS name, c.convalidated AS validated,
        md5(concat_ws(' ', c.conrelid, c.contype, c.conkey, c.conbin, c.connoinherit, c.confrelid, c.confkey, c.conpfeqop,

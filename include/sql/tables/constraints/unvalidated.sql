@@ -1,6 +1,7 @@
 -- G60: CHECK and foreign keys that hold for new rows only (NOT VALID), with what is needed to count the rows that break
 -- them. Left out are those that are not enforced or of periods (PostgreSQL 18), and what a partition or a child
--- has from its parent: validating that one validates them. table_bytes is with all that is read below it.
+-- has from its parent: validating that one validates them. table_bytes is with all that is read below it: a foreign key
+-- goes down to partitions only, and is NO INHERIT everywhere else.
 -- Operators and expressions come from the catalogue as SQL; a name outside pg_catalog stands with its schema in them.
 -- Asking for them waits for ACCESS EXCLUSIVE; where somebody has or wants that, the definition is null.
 WITH locks AS (
@@ -14,7 +15,7 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, t.relname AS "table", c.connam
                      c.confmatchtype, c.confupdtype, c.confdeltype, c.condeferrable, c.condeferred)) AS shape,
        CASE WHEN NOT l.locked THEN pg_get_constraintdef(c.oid) END AS definition,
        CASE WHEN NOT l.locked AND c.contype = 'c' THEN pg_get_expr(c.conbin, c.conrelid) END AS expression,
-       c.connoinherit OR (c.contype = 'f' AND t.relkind <> 'p') AS only_here,
+       c.connoinherit AS only_here,
        (SELECT array_agg(a.attname ORDER BY k.place)
         FROM unnest(c.conkey) WITH ORDINALITY AS k (attnum, place)
         JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum)::text[] AS columns,
@@ -40,7 +41,7 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, t.relname AS "table", c.connam
             SELECT h.inhrelid
             FROM below b
             JOIN pg_inherits h ON h.inhparent = b.oid
-            WHERE NOT c.connoinherit AND (c.contype = 'c' OR t.relkind = 'p')
+            WHERE NOT c.connoinherit
         )
         SELECT sum(CASE WHEN b.oid IN (SELECT x.relation FROM locks x) THEN u.relpages::bigint * current_setting('block_size')::int
                         ELSE coalesce(pg_relation_size(b.oid), 0) END)::bigint
