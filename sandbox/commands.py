@@ -54,7 +54,7 @@ from upkeep.settings.load import settings
 from upkeep.wires import database, queries
 
 DAG = "maintenance_daily"
-WEEKLY_DAG = "maintenance_weekly"
+WEEKLY_DAG, ALERTS_DAG = "maintenance_weekly", "maintenance_alerts"
 POOL = "upkeep_mutations"
 PATIENCE_SECONDS = 240.0
 
@@ -72,7 +72,8 @@ def up() -> int:
         api = Api(sandbox, "admin")
         run = _first_run(api)
         _pool(api)
-        _unpause_weekly(sandbox, api)
+        for name in (WEEKLY_DAG, ALERTS_DAG):
+            _unpause(sandbox, api, name)
         _farewell(sandbox, api, run, began)
     return 0
 
@@ -259,15 +260,15 @@ def _pool(api: Api) -> None:
         raise SandboxError(f"the pool {POOL} was not created: {answer.text[:300]}")
 
 
-def _unpause_weekly(sandbox: Sandbox, api: Api) -> None:
-    """Unpause the weekly DAG where there is one; the run that this creates is not waited for."""
-    if not (Path(environment(sandbox)["AIRFLOW__CORE__DAGS_FOLDER"]) / f"{WEEKLY_DAG}.py").exists():
+def _unpause(sandbox: Sandbox, api: Api, name: str) -> None:
+    """Unpause a DAG where there is one; the run that this creates is not waited for."""
+    if not (Path(environment(sandbox)["AIRFLOW__CORE__DAGS_FOLDER"]) / f"{name}.py").exists():
         return
 
     def unpaused() -> bool:
-        return api.request("PATCH", f"/api/v2/dags/{WEEKLY_DAG}", json={"is_paused": False}).ok
+        return api.request("PATCH", f"/api/v2/dags/{name}", json={"is_paused": False}).ok
 
-    wait("Airflow to know the weekly DAG", unpaused, PATIENCE_SECONDS, lambda: str(api.get("/api/v2/importErrors")))
+    wait(f"Airflow to know {name}", unpaused, PATIENCE_SECONDS, lambda: str(api.get("/api/v2/importErrors")))
 
 
 def _farewell(sandbox: Sandbox, api: Api, run: dict[str, Any], began: datetime) -> None:
@@ -286,6 +287,7 @@ def _farewell(sandbox: Sandbox, api: Api, run: dict[str, Any], began: datetime) 
     print(f"  Airflow   {sandbox.url}/dags/{DAG}")
     print(f"  Report    {sandbox.url}{page}")
     print(f"  Verdict   {answer.json()['headline']}")
+    print(f"  Messages  {', '.join(str(sandbox.folder / f'{name}.jsonl') for name in ('mail', 'slack', 'sms'))}")
     roles = settings(sandbox.folder / "config").maintenance.roles
     for user, role in USERS.items():
         title = f": {roles[HOLDERS[user]].title}" if user in HOLDERS else ""

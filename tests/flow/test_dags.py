@@ -60,7 +60,31 @@ def daily(parsed: dict[str, Any]) -> Mapping[str, Any]:
 
 def test_exactly_these_dags(parsed: dict[str, Any]) -> None:
     """A DAG that nobody told this test about fails it, and so does one that is gone."""
-    assert set(parsed["dags"]) == {"maintenance_daily", "maintenance_weekly", "maintenance_monthly"}
+    assert set(parsed["dags"]) == {
+        "maintenance_daily",
+        "maintenance_weekly",
+        "maintenance_monthly",
+        "maintenance_alerts",
+    }
+
+
+def test_alerts_are_two_tasks_that_reports_and_the_clock_wake(parsed: dict[str, Any]) -> None:
+    """Judge, then deliver; one run at a time, none caught up; each report announces itself."""
+    alerts = parsed["dags"]["maintenance_alerts"]
+    assert (alerts["schedule"], alerts["catchup"], alerts["max_active_runs"]) == ("*/10 * * * * UTC", False, 1)
+    assert {name: task["upstream"] for name, task in alerts["tasks"].items()} == {"judge": [], "deliver": ["judge"]}
+    announced = {
+        (dag, name)
+        for dag, found in parsed["dags"].items()
+        for name, task in found["tasks"].items()
+        if task["outlets"] == alerts["assets"] == ["upkeep_report"]
+    }
+    assert announced == {
+        ("maintenance_daily", "report"),
+        ("maintenance_weekly", "report"),
+        ("maintenance_monthly", "report"),
+        ("maintenance_monthly", "sign_off.signed_report"),
+    }
 
 
 def test_parsing_imports_no_driver_and_no_web_framework(parsed: dict[str, Any]) -> None:
@@ -285,7 +309,7 @@ def test_a_second_target_gets_dags_of_its_own(tmp_path: Path, two_targets: Path)
     """The first target's DAG keeps its name when a second one comes; that one's carry a suffix, at times of its own."""
     names = {f"maintenance_{cadence}" for cadence in ("daily", "weekly", "monthly")}
     dags = look(tmp_path, two_targets)["dags"]
-    assert set(dags) == names | {f"{name}__staging" for name in names}
+    assert set(dags) == {"maintenance_alerts"} | names | {f"{name}__staging" for name in names}
     assert {name: dags[name]["schedule"] for name in ("maintenance_weekly", "maintenance_weekly__staging")} == {
         "maintenance_weekly": "0 3 * * 0 UTC",
         "maintenance_weekly__staging": "30 6 * * 0 UTC",
@@ -314,12 +338,12 @@ def test_the_process_of_a_task_builds_no_other_targets_dag(tmp_path: Path, two_t
 
 def test_a_dag_that_nobody_knows_builds_all(tmp_path: Path, two_targets: Path) -> None:
     """Of a target that was taken out of config or renamed, so that Airflow says itself which DAG it does not find."""
-    assert len(look(tmp_path, two_targets, "maintenance_weekly__gone")["dags"]) == 6
+    assert len(look(tmp_path, two_targets, "maintenance_weekly__gone")["dags"]) == 7
 
 
 def test_a_task_holds_no_copy_of_its_dags_form(parsed: dict[str, Any]) -> None:
     """Airflow copies what a DAG's form holds into each task made after it: half of the time that parsing took."""
-    assert [name for name, dag in parsed["dags"].items() if not dag["params"]] == []
+    assert [name for name, dag in parsed["dags"].items() if not dag["params"]] == ["maintenance_alerts"]
     assert [
         (dag, name) for dag, found in parsed["dags"].items() for name, t in found["tasks"].items() if t["form"]
     ] == []

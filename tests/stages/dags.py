@@ -32,9 +32,12 @@ def looks_at(task):
 
 found = {}
 for dag in bag.dags.values():
+    woken = getattr(dag.timetable, "asset_condition", None)
+    clock = getattr(dag.timetable, "timetable", dag.timetable)
     found[dag.dag_id] = {
-        "schedule": f"{dag.timetable.expression} {dag.timetable.timezone}",
+        "schedule": f"{clock.expression} {clock.timezone}",
         "catchup": dag.catchup,
+        "assets": [asset.name for asset in getattr(woken, "objects", [])],
         "max_active_runs": dag.max_active_runs,
         "doc": dag.doc_md or "",
         "params": {name: dag.params.get_param(name).schema for name in dag.params},
@@ -48,6 +51,7 @@ for dag in bag.dags.values():
                 "pool": [task.pool, task.pool_slots],
                 "look": looks_at(task),
                 "form": sorted(task.params),
+                "outlets": [asset.name for asset in task.outlets],
             }
             for task in dag.tasks
         },

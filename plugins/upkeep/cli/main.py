@@ -69,6 +69,14 @@ def _parser() -> argparse.ArgumentParser:
     overdue.add_argument("--target", help="one target of config/maintenance.yaml instead of all")
     overdue.set_defaults(run=_command("overdue", "run"))
 
+    told = commands.add_parser("alerts", help="list the alerts that are open and the messages that were not delivered")
+    told.add_argument("--target", help="one target of config/maintenance.yaml instead of all")
+    told.set_defaults(run=_command("alerts", "show"))
+
+    known = commands.add_parser("acknowledge", help="silence an open alert until it clears or until a date")
+    options.for_acknowledge(known)
+    known.set_defaults(run=_command("alerts", "acknowledge"))
+
     late = commands.add_parser(
         "backfill", help="list the windows that were missed, and have Airflow carry them out late"
     )

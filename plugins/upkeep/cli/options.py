@@ -24,6 +24,24 @@ def for_calendar(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ics", metavar="FILE", help="write the windows as iCalendar (RFC 5545), '-' to the output")
 
 
+def for_acknowledge(parser: argparse.ArgumentParser) -> None:
+    """The options of ``acknowledge``."""
+    parser.add_argument("key", help="the alert's number or key, as `alerts` lists it")
+    parser.add_argument("--target", required=True, help="a target of config/maintenance.yaml")
+    end = parser.add_mutually_exclusive_group(required=True)
+    end.add_argument("--until-it-clears", action="store_true", help="silent until it is over")
+    end.add_argument("--until", type=day, metavar="DATE", help="silent to the end of this day, UTC")
+    parser.add_argument("--by", required=True, type=words, help="who acknowledges it")
+    parser.add_argument("--why", required=True, type=words, help="why it may be silent")
+
+
+def words(value: str) -> str:
+    """A line that says something."""
+    if not value.strip() or not value.isprintable():
+        raise argparse.ArgumentTypeError(f"found {value[:80]!r}, expected a line of text")
+    return value.strip()
+
+
 def day(value: str) -> datetime:
     """The first moment of a day such as 2027-01-01, UTC."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from typing import Any
@@ -75,3 +76,8 @@ def _reordered(text: str) -> bool:
 
 def _spelled(character: str) -> str:
     return f"⟨U+{ord(character):04X}⟩"
+
+
+def anchor(key: str) -> str:
+    """Where a report's page has what a key names: a digest, for a key may hold anything."""
+    return f"f-{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"

@@ -11,6 +11,7 @@ from airflow.sdk.definitions.param import ParamsDict
 
 from upkeep.areas.kinds import NAMES, with_roles
 from upkeep.core.windows import When
+from upkeep.flow.alerts import NEWS
 from upkeep.flow.apply import ApplyOperator, WaitForWindow
 from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.ends import OpenWindowOperator, ReportOperator, VerdictOperator
@@ -148,7 +149,7 @@ class Flow:
         """What closes the window, put before the one role that answers for all of it, then the page with their name."""
         sheet = SignOffOperator(task_id="sheet", guide="G23", after_apply=True, **self.bound)
         (asked,) = self._asked(sheets.SIGN_OFF, [settings().maintenance.monthly.sign_off])
-        page = ReportOperator(task_id="signed_report", trigger_rule="all_done", **self.bound)
+        page = ReportOperator(task_id="signed_report", trigger_rule="all_done", outlets=[NEWS], **self.bound)
         sheet >> asked >> page
         return [sheet, asked, page]
 
@@ -201,7 +202,7 @@ class Flow:
         """
         if self.bound["cadence"] == "daily":
             self._metrics_are_asked_for()
-        return ReportOperator(task_id="report", trigger_rule="all_done", **self.bound)
+        return ReportOperator(task_id="report", trigger_rule="all_done", outlets=[NEWS], **self.bound)
 
     def _metrics_are_asked_for(self) -> None:
         config = settings().maintenance

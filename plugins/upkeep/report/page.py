@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from upkeep.core import units
 from upkeep.core.findings import Finding, Level
 from upkeep.core.stories import Story
-from upkeep.core.text import visible
+from upkeep.core.text import anchor, visible
 from upkeep.report.again import pairs as looked_twice
 from upkeep.report.baselines import baseline_plots as drawn_baselines
 from upkeep.report.changes import before, compare
@@ -160,6 +160,7 @@ def _page() -> Template:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters |= {
+        "anchor": anchor,
         "text": _text,
         "times": lambda ratio: units.number(round(ratio, 2 if ratio < 1 else 1)),
         "sql": lambda value: _text(visible(str(value))),

@@ -82,7 +82,36 @@ def outbox(book: Ledger, channel: str) -> list[tuple[str, str]]:
     return [(note["kind"], note["cause"]) for (body,) in rows for note in body["notes"]]
 
 
-@pytest.mark.guide("G106", "G107", "G108", "G109", "fires", "silent")
+#: Of the guide's four metrics: a value that is a warning, and one that is critical.
+BANDS = {
+    "overall_health": (94.9, 89.9),
+    "error_rate": (0.6, 2.1),
+    "response_time": (501, 1001),
+    "database_connections": (75.1, 90.1),
+}
+
+
+@pytest.mark.guide("G106-G113", "fires", "silent")
+def test_the_guides_alerts_at_its_boundaries(book: Ledger) -> None:
+    """Each of the four is a warning by mail, then critical by SMS too, then over; judged by the one file."""
+    bands = settings(ROOT / "config").thresholds.metrics
+
+    def measured(days: int, position: int | None) -> None:
+        found = []
+        for name, values in BANDS.items():
+            level = OK if position is None else bands[name].judge(values[position])
+            found.append(finding(f"metric:{name}", level, subject=name))
+        reported(book, window(days), record(*found, step="health.system_status", at=DUE + days * DAY))
+        look(book, now=NOW + days * DAY)
+
+    for days, position in enumerate((0, 1, None)):
+        measured(days, position)
+    names = sorted(BANDS)
+    assert sorted(outbox(book, "sms")) == sorted((kind, name) for kind in ("new", "over") for name in names)
+    told = sorted((kind, name) for kind in ("new", "worse", "over") for name in names)
+    assert sorted(outbox(book, "email")) == told
+
+
 def test_what_a_window_found_is_told_once_and_its_end_once(book: Ledger) -> None:
     """Critical reaches all three channels; looked at again nothing arises; the next window without it ends it."""
     bad = finding("metric:error_rate", CRITICAL, subject="Error rate", guide="G34")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
@@ -11,13 +10,9 @@ from typing import Any
 from upkeep.areas.alerts.episodes import Alert
 from upkeep.areas.alerts.notes import MOST_LINES, Message, Note, Summary
 from upkeep.areas.alerts.troubles import MOST_CAUSE, safe
+from upkeep.core.text import anchor
 from upkeep.settings.load import Settings
 from upkeep.settings.values import is_web
-
-
-def anchor(key: str) -> str:
-    """Where a report's page has what a key names: a digest, for a key may hold anything."""
-    return f"f-{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
 
 
 def body(message: Message, config: Settings, report_url: Callable[[str, str], str], now: datetime) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import argparse
 import sys
 
 from upkeep.areas.kinds import with_roles
-from upkeep.cli.check import change, collect, identity
+from upkeep.cli.check import alerts, change, collect, identity
 from upkeep.cli.check.rows import CheckRow, table
 from upkeep.settings.load import Settings, config_folder, settings
 
@@ -30,6 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
         rows += collect.function_rows(config, name)
         rows += collect.database_rows(config, name)
     print(table(rows, "WHAT", "CAN BE COLLECTED", "can be collected."))
+    print(alerts.sentence(config))
     needs = [row for name in names for row in change.target_rows(config, name)]
     needs += [change.ledger_row(config), change.key_row(), *change.role_rows(config), change.slack_row(config)]
     print("\n" + table(needs, "WHAT A CHANGE NEEDS", "IS THERE", "are there."))
