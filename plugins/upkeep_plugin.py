@@ -15,7 +15,7 @@ from airflow.sdk.execution_time import supervisor, task_runner  # noqa: F401
 
 from upkeep.areas import registry  # noqa: F401
 from upkeep.flow import operators  # noqa: F401
-from upkeep.flow.connections import postgres
+from upkeep.flow.connections import connection, postgres
 from upkeep.flow.ends import ReportLink
 from upkeep.flow.listener import RunListener
 from upkeep.flow.slots import refuse_when_made
@@ -51,5 +51,7 @@ class UpkeepPlugin(AirflowPlugin):
 
         refuse_when_made()
 
-        dashboard = settings().maintenance.ledger.dashboard
-        return [{"name": "upkeep", "url_prefix": "/upkeep", "app": create_app(postgres(dashboard), dashboard)}]
+        maintenance = settings().maintenance
+        dashboard, scraper = maintenance.ledger.dashboard, maintenance.prometheus.connection
+        app = create_app(postgres(dashboard), dashboard, lambda: connection(scraper, "generic").password or "")
+        return [{"name": "upkeep", "url_prefix": "/upkeep", "app": app}]

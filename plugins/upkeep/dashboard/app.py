@@ -18,12 +18,14 @@ import psycopg
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import requires_access_dag
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from jinja2 import Environment
 from starlette.exceptions import HTTPException
 
 from upkeep.core.units import visible
+from upkeep.dashboard.metrics import Token, metrics_routes, no_token
 from upkeep.report.page import TEMPLATES
+from upkeep.settings.load import settings
 from upkeep.settings.maintenance import Sql
 from upkeep.wires import database, queries
 
@@ -67,10 +69,17 @@ class LedgerAway(Exception):
     """The ledger cannot be read; the cause is in the log, the Connection's name on the page."""
 
 
-def create_app(connect: database.Connect, connection_id: str = "upkeep_ledger_dashboard") -> FastAPI:
-    """The app over a way to connect to the ledger; ``connection_id`` is the Airflow Connection that it names."""
+def create_app(
+    connect: database.Connect, connection_id: str = "upkeep_ledger_dashboard", token: Token = no_token
+) -> FastAPI:
+    """The app over a way to connect to the ledger; ``connection_id`` is the Airflow Connection that it names.
+
+    ``token`` is what whoever reads the metrics must show.
+    """
     app = FastAPI(title="Upkeep reports", docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(_report_routes(_Reader(connect, connection_id)))
+    reader = _Reader(connect, connection_id)
+    app.include_router(_report_routes(reader))
+    app.include_router(metrics_routes(reader.rows, token, settings()))
     app.middleware("http")(_guard)
     app.add_exception_handler(LedgerAway, _ledger_away(connection_id))
     app.add_exception_handler(HTTPException, _http_error)
@@ -79,7 +88,7 @@ def create_app(connect: database.Connect, connection_id: str = "upkeep_ledger_da
 
 
 class _Reader:
-    """Runs the statements of ``include/sql/ledger`` in a read-only session."""
+    """Runs statements of ``include/sql`` in a read-only session."""
 
     def __init__(self, connect: database.Connect, connection_id: str) -> None:
         self.connect, self.connection_id = connect, connection_id
@@ -96,21 +105,21 @@ class _Reader:
         """The rows of one statement. Raises LedgerAway when there is no session or the server refuses."""
         try:
             with database.session(self._open, CLOCKS, read_only=True) as session:
-                return session.rows(queries.load(f"ledger/{statement}"), parameters)
+                return session.rows(queries.load(statement), parameters)
         except psycopg.Error as error:
             log.warning("the ledger cannot be read: %s", database.explain(error, self.connection_id))
             raise LedgerAway from error
 
     def of_run(self, dag_id: str, run_id: str) -> database.Row:
         """The latest report of a run. Raises HTTPException 404 when there is none."""
-        for row in self.rows("report_of_run", dag_id=dag_id, run_id=run_id):
+        for row in self.rows("ledger/report_of_run", dag_id=dag_id, run_id=run_id):
             return row
         raise HTTPException(404, f"Run {run_id} of {dag_id} has no report yet. It is written when the run's steps end.")
 
     def by_id(self, dag_id: str, report_id: str) -> database.Row:
         """A report under its own DAG. Raises HTTPException 404 when there is none."""
         if re.fullmatch(r"[0-9]{1,18}", report_id):
-            for row in self.rows("report_by_id", dag_id=dag_id, report_id=int(report_id)):
+            for row in self.rows("ledger/report_by_id", dag_id=dag_id, report_id=int(report_id)):
                 return row
         raise HTTPException(404, f"{dag_id} has no report {report_id}.")
 
@@ -131,7 +140,7 @@ def _report_routes(reader: _Reader) -> APIRouter:
 
     @router.get("/reports")
     def reports_of_dag(dag_id: str) -> Response:
-        rows = reader.rows("reports_of_dag", dag_id=dag_id)
+        rows = reader.rows("ledger/reports_of_dag", dag_id=dag_id)
         listed, more = rows[:LISTED], len(rows) > LISTED
         page = _LIST.render(
             title=f"Reports of {dag_id}", windows=_windows(listed), count=len(listed), more=more, css=_css()
@@ -172,6 +181,8 @@ async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Resp
 def _message(request: Request, status: int, message: str, headers: Any = None) -> Response:
     if request.url.path.endswith(".json"):
         return JSONResponse({"error": message}, status, headers)
+    if request.url.path.endswith("/metrics"):
+        return PlainTextResponse(f"{message}\n", status, headers)
     title = {404: "Not found", 503: "The ledger cannot be reached"}.get(status, HTTPStatus(status).phrase)
     return HTMLResponse(_MESSAGE.render(title=title, message=message, css=_css()), status, headers)
 
@@ -192,7 +203,7 @@ def _http_error(request: Request, error: Exception) -> Response:
 def _ledger_away(connection_id: str) -> Callable[[Request, Exception], Response]:
     def handler(request: Request, _: Exception) -> Response:
         advice = "Check that the Connection exists, that its database answers and that the ledger is upgraded"
-        message = f"The reports cannot be read through the Airflow Connection {connection_id!r}. {advice}"
+        message = f"The ledger cannot be read through the Airflow Connection {connection_id!r}. {advice}"
         return _message(request, 503, f"{message}; the api-server's log says more. No report is lost.")
 
     return handler

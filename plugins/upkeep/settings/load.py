@@ -14,13 +14,14 @@ from pydantic import ConfigDict
 
 from upkeep.settings.approval import Freeze, Guards, Indexes, Optimise
 from upkeep.settings.audit import Audit
+from upkeep.settings.backups import Backups
 from upkeep.settings.base import EXPECTATIONS, METRICS, ROOT, ConfigError, FrozenModel
 from upkeep.settings.cost import Cost
 from upkeep.settings.documents import Document, Documents
 from upkeep.settings.exceptions import Acknowledgement, Exceptions
 from upkeep.settings.integrations import Endpoint, Integrations
 from upkeep.settings.logs import AlertLog, ApplicationLog, SecurityLog
-from upkeep.settings.maintenance import Backups, Http, Maintenance, Sql, Target
+from upkeep.settings.maintenance import Http, Maintenance, Sql, Target
 from upkeep.settings.monthly import MONTHLY_TASKS, Monthly
 from upkeep.settings.patches import Checkout, Patches
 from upkeep.settings.read import read

@@ -11,6 +11,7 @@ from upkeep.core.findings import Level
 from upkeep.core.windows import CADENCES, Cadence
 from upkeep.settings.approval import Approval, Freeze, Guards, Indexes, Optimise, Person, Role
 from upkeep.settings.audit import Audit
+from upkeep.settings.backups import Backups
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, FrozenModel, Name, exactly
 from upkeep.settings.compliance import Compliance
 from upkeep.settings.cost import Cost
@@ -20,10 +21,11 @@ from upkeep.settings.keys import Keys
 from upkeep.settings.logs import Logs, Security
 from upkeep.settings.monthly import Monthly
 from upkeep.settings.patches import Checkout, Patches
+from upkeep.settings.prometheus import Prometheus
 from upkeep.settings.reindex import Reindex
 from upkeep.settings.signing import Signing
 from upkeep.settings.trends import Capacity, Trends
-from upkeep.settings.values import Folder, Identifier
+from upkeep.settings.values import Identifier
 
 CadenceName = Literal["daily", "weekly", "monthly"]
 
@@ -40,29 +42,6 @@ class TargetConnections(FrozenModel):
     def _of_its_own(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and value == info.data.get("read"):
             raise ValueError(f"found {value!r} for read and for maintain, expected a Connection for each")
-        return value
-
-
-class Backups(FrozenModel):
-    """Where a target's base backups and archived WAL lie, and what they must be like (G99, G100).
-
-    ``max_wal_age_hours`` of None judges no age: of a server that may write nothing for longer.
-    """
-
-    base: Folder
-    wal: Folder
-    max_age_hours: float = Field(default=26, gt=0, allow_inf_nan=False)
-    critical_age_hours: float = Field(default=50, gt=0, allow_inf_nan=False, validate_default=True)
-    max_wal_age_hours: float | None = Field(default=2, gt=0, allow_inf_nan=False)
-    min_bytes: int = Field(default=1_000_000, ge=0, strict=True)
-    verify_program: str = Field(default="pg_verifybackup", pattern=r"^[^\x00]+$")
-    verify_timeout_seconds: float = Field(default=900, gt=0, le=86_400)
-
-    @field_validator("critical_age_hours")
-    @classmethod
-    def _later(cls, value: float, info: ValidationInfo) -> float:
-        if value < info.data.get("max_age_hours", 0):
-            raise ValueError(f"found {value:g}, expected at least max_age_hours ({info.data['max_age_hours']:g})")
         return value
 
 
@@ -198,6 +177,7 @@ class Maintenance(FrozenModel):
     verdict: Verdict
     documents: Documents
     integrations: Integrations
+    prometheus: Prometheus = Field(default_factory=Prometheus)
 
     @field_validator("metrics")
     @classmethod

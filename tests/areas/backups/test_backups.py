@@ -23,9 +23,9 @@ from upkeep.areas.backups.files import BackupError, Label, Segment
 from upkeep.areas.backups.look import look_at_backups
 from upkeep.core.findings import Finding, Level
 from upkeep.ledger.write import LookResult
+from upkeep.settings.backups import Backups
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
-from upkeep.settings.maintenance import Backups
 
 VERIFY = str(bin_dir() / "pg_verifybackup")
 OK, WARNING, CRITICAL, UNKNOWN = Level.OK, Level.WARNING, Level.CRITICAL, Level.UNKNOWN

@@ -14,8 +14,8 @@ from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, NotCollected, Sample, Topic
 from upkeep.core.units import listed, roughly
 from upkeep.ledger.write import LookResult
+from upkeep.settings.backups import Backups
 from upkeep.settings.load import Settings
-from upkeep.settings.maintenance import Backups
 
 #: A backup without its manifest may still be under way for this long.
 UNDER_WAY = timedelta(hours=6)
