@@ -12,24 +12,12 @@ from pathlib import Path
 
 from pydantic import ConfigDict
 
-from upkeep.settings.approval import Freeze, Guards, Indexes, Optimise
-from upkeep.settings.audit import Audit
-from upkeep.settings.backups import Backups
-from upkeep.settings.base import EXPECTATIONS, METRICS, ROOT, ConfigError, FrozenModel
-from upkeep.settings.cost import Cost
-from upkeep.settings.documents import Document, Documents
+from upkeep.settings.base import ROOT, ConfigError, FrozenModel
 from upkeep.settings.exceptions import Acknowledgement, Exceptions
-from upkeep.settings.integrations import Endpoint, Integrations
-from upkeep.settings.logs import AlertLog, ApplicationLog, SecurityLog
-from upkeep.settings.maintenance import Http, Maintenance, Sql, Target
-from upkeep.settings.monthly import MONTHLY_TASKS, Monthly
-from upkeep.settings.patches import Checkout, Patches
+from upkeep.settings.maintenance import Maintenance, Target
 from upkeep.settings.read import read
-from upkeep.settings.reindex import Reindex
 from upkeep.settings.routing import Routing
-from upkeep.settings.signing import Signing, SigningKey
 from upkeep.settings.thresholds import Thresholds
-from upkeep.settings.values import Hours, Network, TableName
 
 
 class Settings(FrozenModel):
@@ -87,47 +75,3 @@ def reread(folder: Path | None = None) -> Maintenance:
 def dag_name(name: str, target: str, targets: tuple[str, ...]) -> str:
     """A DAG's id: the file's name, with the target's name behind it from the second target on."""
     return name if target == targets[0] else f"{name}__{target}"
-
-
-__all__ = [
-    "EXPECTATIONS",
-    "METRICS",
-    "MONTHLY_TASKS",
-    "ROOT",
-    "Acknowledgement",
-    "AlertLog",
-    "ApplicationLog",
-    "Audit",
-    "Backups",
-    "Checkout",
-    "ConfigError",
-    "Cost",
-    "Document",
-    "Documents",
-    "Endpoint",
-    "Freeze",
-    "Guards",
-    "Hours",
-    "Http",
-    "Indexes",
-    "Integrations",
-    "Maintenance",
-    "Monthly",
-    "Network",
-    "Optimise",
-    "Patches",
-    "Reindex",
-    "Routing",
-    "SecurityLog",
-    "Settings",
-    "Signing",
-    "SigningKey",
-    "Sql",
-    "TableName",
-    "Target",
-    "Thresholds",
-    "config_folder",
-    "dag_name",
-    "reread",
-    "settings",
-]
