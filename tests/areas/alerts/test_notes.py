@@ -170,6 +170,15 @@ def test_a_windows_summary_is_a_message_of_its_own_level_once() -> None:
     assert memory.look([], NOW + MINUTE, [summary]) == []
 
 
+def test_a_summary_amid_a_storm_is_told_once_and_not_in_the_digest() -> None:
+    """It has a message of its own; where there is no room it comes with the next look."""
+    memory = Memory()
+    summary = Summary(7, "primary", "weekly", NOW, "maintenance_weekly", "run", CRITICAL, "3 actions done")
+    storm = [trouble(f"k:{n}") for n in range(9)]
+    told = [words(memory.look(storm, NOW + n * MINUTE, [summary]), "slack") for n in range(4)]
+    assert [[word for word in said if "weekly" in word] for said in told] == [[], ["summary critical weekly"], [], []]
+
+
 def test_a_storm_is_a_few_messages_and_nothing_of_it_is_lost() -> None:
     """10,000 findings: the worst by themselves, the rest as one; every one counts as told, and so does its end."""
     memory = Memory()

@@ -202,9 +202,13 @@ def _summarised(
 
 
 def _messages(channel: str, notes: list[Note], room: int) -> list[Message]:
-    """At most ``room`` messages: the first notes by themselves, the rest as one."""
-    if room < 1 or not notes:
-        return []
-    if len(notes) <= room:
-        return [Message(channel, (note,)) for note in notes]
-    return [*(Message(channel, (note,)) for note in notes[: room - 1]), Message(channel, tuple(notes[room - 1 :]))]
+    """At most ``room`` messages: the first notes by themselves, the rest as one.
+
+    A summary is never part of a digest: where there is no room it waits for the next look.
+    """
+    alone = [Message(channel, (note,)) for note in notes if note.kind is Kind.SUMMARY]
+    changes = [note for note in notes if note.kind is not Kind.SUMMARY]
+    if len(changes) > room > 0:
+        first, rest = changes[: room - 1], changes[room - 1 :]
+        return [*(Message(channel, (note,)) for note in first), Message(channel, tuple(rest))]
+    return [*(Message(channel, (note,)) for note in changes), *alone][: max(room, 0)]

@@ -1,0 +1,86 @@
+"""A fault is told once on each channel that it concerns, and so is its end; looked at in the sandbox's sinks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+
+from tests.e2e.conftest import Running
+
+ALERTS = "/api/v2/dags/maintenance_alerts"
+CAUSE = "Error rate"
+
+
+@pytest.fixture
+def unpaused(running: Running) -> Iterator[None]:
+    """The DAG runs, and has told all that was so before; afterwards it is paused: other tests need none of it."""
+    admin = running.api("admin")
+    assert admin.request("PATCH", ALERTS, json={"is_paused": False}).ok
+    window(running)
+    running.wait(lambda: idle(running))
+    yield
+    running.wait(lambda: idle(running))
+    assert admin.request("PATCH", ALERTS, json={"is_paused": True}).ok
+
+
+def idle(running: Running) -> bool:
+    """Whether the last report has been judged, nothing runs, and nothing waits to be sent."""
+    runs = running.api("admin").get(f"{ALERTS}/dagRuns?order_by=-run_after&limit=50")["dag_runs"]
+    ((reported,),) = running.ledger("SELECT max(made_at) FROM upkeep.reports")
+    started = [datetime.fromisoformat(run["start_date"]) for run in runs if run["state"] == "success"]
+    ((waiting,),) = running.ledger("SELECT count(*) FROM upkeep.outbox WHERE state = 'due'")
+    ended = all(run["state"] in ("success", "failed") for run in runs)
+    return ended and not waiting and max(started, default=reported) > reported
+
+
+def said(running: Running) -> dict[str, list[str]]:
+    """Channel → the headline of each message about the error rate, oldest first."""
+    found = {}
+    for name, field in (("mail", "subject"), ("slack", "text"), ("sms", "message")):
+        file = running.sandbox.folder / f"{name}.jsonl"
+        lines = file.read_text().splitlines() if file.exists() else []
+        texts = [str(json.loads(line)[field]) for line in lines]
+        found[name] = [text.partition(" · ")[0] for text in texts if CAUSE.lower() in text.lower()]
+    return found
+
+
+def window(running: Running) -> None:
+    """A daily run of health alone, to its end."""
+    assert running.finish(running.trigger({"groups": ["health"]})) in ("success", "failed")
+
+
+@pytest.mark.usefixtures("unpaused")
+@pytest.mark.guide("G107", "fires", "silent")
+@pytest.mark.guide("G114", "G115", "G116", "fires", "silent")
+def test_a_critical_fault_is_told_once_by_mail_chat_and_sms_and_so_is_its_end(running: Running) -> None:
+    """Planted by the command that a person types; events that somebody posts by hand change nothing."""
+    before = said(running)
+    assert running.cli("fault", "error-burst").returncode == 0
+    try:
+        window(running)
+        running.wait(lambda: all(len(texts) > len(before[name]) for name, texts in said(running).items()))
+        event = {"asset_id": asset(running), "extra": {"level": "critical"}}
+        assert running.api("admin").request("POST", "/api/v2/assets/events", json=event).ok
+        window(running)
+        running.wait(lambda: idle(running))
+    finally:
+        assert running.cli("heal", "error-burst").returncode == 0
+    told = {name: texts[len(before[name]) :] for name, texts in said(running).items()}
+    assert {name: len(texts) for name, texts in told.items()} == {"mail": 1, "slack": 1, "sms": 1}, told
+    assert {texts[0].split(" ")[0] for texts in told.values()} == {"CRITICAL"}
+    window(running)
+    running.wait(lambda: all(len(texts) > len(before[name]) + 1 for name, texts in said(running).items()))
+    running.wait(lambda: idle(running))
+    ends = {name: texts[len(before[name]) + 1 :] for name, texts in said(running).items()}
+    assert {name: [text.split(" ")[0] for text in texts] for name, texts in ends.items()} == {
+        name: ["Over"] for name in ("mail", "slack", "sms")
+    }
+
+
+def asset(running: Running) -> int:
+    """The number of what reports announce."""
+    found = running.api("admin").get("/api/v2/assets?name_pattern=upkeep_report")["assets"]
+    return int(found[0]["id"])
