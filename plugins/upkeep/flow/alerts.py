@@ -39,11 +39,17 @@ def _report_url(dag_id: str, run_id: str) -> str:
 
 def _judge(log: Any, missing: Mapping[str, str], channels: list[str]) -> Judged:
     from upkeep.areas.alerts.judge import judge
+    from upkeep.areas.alerts.troubles import calendar
 
     for name, why in missing.items():
         log.info("Channel %s is not set up: %s", name, why)
+    now = datetime.now(UTC)
     with _ledger() as session:
-        judged = judge(session, settings(), channels, _report_url, datetime.now(UTC))
+        found = calendar(session, settings(), now)
+    if found is None:
+        log.warning("The clocks of this host and of the ledger disagree: the calendar was not looked through")
+    with _ledger() as session:
+        judged = judge(session, settings(), found, channels, _report_url, now)
     log.info("%d alerts are open; %d messages arose", judged.open, len(judged.messages))
     for message in judged.messages:
         log.info("%s: %s", message.channel, ", ".join(message.counts))

@@ -15,6 +15,7 @@ from sandbox.postgres import Cluster
 from tests.stages.alerts import ADVISORY, CRITICAL, OK, UNKNOWN
 from tests.stages.ledger import Ledger, finding, later, record, upgraded, write
 from upkeep.areas.alerts.judge import Judged, judge
+from upkeep.areas.alerts.troubles import calendar
 from upkeep.core.windows import Window, WindowKind
 from upkeep.ledger.write import StepRecord, add_report
 from upkeep.settings.base import ROOT
@@ -72,8 +73,17 @@ def reported(book: Ledger, about: Window, *steps: StepRecord, died: tuple[str, .
 
 def look(book: Ledger, about: Settings | None = None, now: datetime = NOW, channels: Any = CHANNELS) -> Judged:
     """One look of the judge."""
+    given = about or config()
     with book.session() as session:
-        return judge(session, about or config(), channels, lambda dag, run: f"https://airflow.test/{dag}/{run}", now)
+        found = calendar(session, given, now)
+    assert found is not None
+    with book.session() as session:
+        return judge(session, given, found, channels, report_url, now)
+
+
+def report_url(dag: str, run: str) -> str:
+    """Where a report would be."""
+    return f"https://airflow.test/{dag}/{run}"
 
 
 def outbox(book: Ledger, channel: str) -> list[tuple[str, str]]:
@@ -219,6 +229,18 @@ def test_missed_and_overdue_windows_are_told_once_by_cadence(book: Ledger) -> No
         ("new", "The daily window"),  # is overdue
         ("still", "2 daily windows were missed"),
     ]
+
+
+def test_a_calendar_that_was_not_looked_through_ends_nothing(book: Ledger) -> None:
+    """Clocks that disagree: what is known of windows stays as it was, the rest is judged."""
+    about = config()
+    target = about.maintenance.targets["primary"].model_copy(update={"since": DUE - timedelta(hours=1)})
+    maintenance = about.maintenance.model_copy(update={"targets": {"primary": target}})
+    about = about.model_copy(update={"maintenance": maintenance})
+    before = look(book, about, DUE + timedelta(minutes=40))
+    with book.session() as session:
+        after = judge(session, about, None, CHANNELS, report_url, DUE + timedelta(minutes=41))
+    assert (before.open > 0, after.open, after.messages) == (True, before.open, ())
 
 
 def test_a_channel_that_takes_nothing_is_told_by_the_others(book: Ledger) -> None:

@@ -14,6 +14,7 @@ from upkeep.areas.alerts.body import body
 from upkeep.areas.alerts.episodes import follow
 from upkeep.areas.alerts.notes import ChannelState, Message, decide, settled
 from upkeep.areas.alerts.troubles import current
+from upkeep.areas.calendar.due import Reconciliation
 from upkeep.settings.load import Settings
 from upkeep.wires import queries
 from upkeep.wires.database import Session
@@ -30,10 +31,25 @@ class Judged:
     messages: tuple[Message, ...]
 
 
-def judge(session: Session, config: Settings, set_up: Collection[str], report_url: ReportUrl, now: datetime) -> Judged:
-    """Bring the alerts up to date and put what is to be told into the outbox of the channels that are set up."""
+def judge(
+    session: Session,
+    config: Settings,
+    found: Reconciliation | None,
+    set_up: Collection[str],
+    report_url: ReportUrl,
+    now: datetime,
+) -> Judged:
+    """Bring the alerts up to date and put what is to be told into the outbox of the channels that are set up.
+
+    ``found`` is the calendar; where it was not looked through, what was known of it stays as it was.
+    """
     session.rows(queries.load("alerts/lock"))
-    store.write(session, follow(store.known(session), current(session, config, now), now), now)
+    known, troubles = store.known(session), current(session, config, found, now)
+    if found is None:
+        troubles += [
+            alert.trouble for alert in known if not alert.ended_at and alert.trouble.key.startswith("calendar:")
+        ]
+    store.write(session, follow(known, troubles, now), now)
     alerts, ended = store.known(session), store.summaries(session, now)
     existing = store.existing(session, (f"summary:{one.window_id}:{channel}" for one in ended for channel in set_up))
     state = ChannelState(set_up, store.made(session, now), existing, config.targets)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from upkeep.areas.alerts.episodes import MOST_MEMBERS, Trouble
 from upkeep.areas.calendar.due import GRACE, DueWindow, Reconciliation, State
+from upkeep.areas.calendar.look import SKEW
 from upkeep.areas.calendar.look import findings as calendar_findings
 from upkeep.areas.calendar.reconcile import bring_up_to_date
 from upkeep.core import redaction
@@ -58,15 +59,23 @@ class Where:
         return self.step.rpartition(".")[2]
 
 
-def current(session: Session, config: Settings, now: datetime) -> list[Trouble]:
-    """Everything that is not ok now, of all targets; brings the calendar up to date first."""
-    found = bring_up_to_date(session, config, now)
+def calendar(session: Session, config: Settings, now: datetime) -> Reconciliation | None:
+    """The calendar, brought up to date; None where this host's clock and the ledger's are too far apart for that.
+
+    A session of its own, and a short one: a daily window waits for the same lock.
+    """
+    there: datetime = session.row(queries.load("setup/clock"))["at"]
+    return bring_up_to_date(session, config, now) if abs(there - datetime.now(UTC)) <= SKEW else None
+
+
+def current(session: Session, config: Settings, found: Reconciliation | None, now: datetime) -> list[Trouble]:
+    """Everything that is not ok now, of all targets; nothing of the calendar where that was not looked through."""
     troubles = [one for target in config.targets for one in _of_target(session, config, target, found, now)]
     return [*troubles, *_of_channels(session.rows(queries.load("alerts/failing")), config, now)]
 
 
 def _of_target(
-    session: Session, config: Settings, target: str, found: Reconciliation, now: datetime
+    session: Session, config: Settings, target: str, found: Reconciliation | None, now: datetime
 ) -> Iterator[Trouble]:
     after = {"target": target, "after": now - REACH}
     rows = session.rows(queries.load("alerts/newest_findings"), after)
@@ -77,7 +86,8 @@ def _of_target(
     for story in stories([Seen(finding, source) for finding, _, source in seen], FUNCTIONS):
         if any("acknowledged" not in finding.metadata for finding in story.findings):
             yield _of_story(story, target, places, since, config)
-    yield from _of_calendar(target, found, config, now)
+    if found is not None:
+        yield from _of_calendar(target, found, config, now)
 
 
 Placed = tuple[Finding, Where, str]
