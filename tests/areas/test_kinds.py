@@ -8,7 +8,9 @@ import pytest
 
 from tests.stages.config import MAIN
 from tests.stages.config import config as config  # noqa: PLC0414  # a fixture
+from tests.stages.plans import action
 from upkeep.areas.kinds import NAMES, kinds, with_roles
+from upkeep.gate.kind import kind_of
 from upkeep.settings.base import ConfigError
 from upkeep.settings.load import settings
 
@@ -26,6 +28,13 @@ def refusal(folder: Path, old: str, new: str) -> str:
 def test_the_names_are_those_of_the_kinds_in_their_order() -> None:
     """What DAGs are parsed by says the same as what carries the kinds out."""
     assert tuple(kinds()) == NAMES
+
+
+def test_an_action_of_a_kind_that_is_gone_names_those_that_there_are() -> None:
+    """As a plan that a later version stored holds one."""
+    assert kind_of(kinds(), action()).name == "optimise"
+    with pytest.raises(LookupError, match="found kind 'polish', expected one of: baselines, indexes, optimise"):
+        kind_of(kinds(), action(kind="polish"))
 
 
 WITHOUT = f"expected a list of roles for each of {sorted(NAMES)}, or a default for those that are not named"

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from upkeep.core.findings import Bands, Expectation, Interval, Level, worst
+from upkeep.core.findings import SHOWN, Bands, Expectation, Finding, Interval, Level, each, worst
 from upkeep.settings.base import METRICS, ROOT
 from upkeep.settings.load import settings
 
@@ -197,3 +197,13 @@ def test_an_interval_holds_what_its_brackets_say(text: str, inside: list[float],
     interval = Interval.parse(text)
     assert [value in interval for value in inside + outside] == [True] * len(inside) + [False] * len(outside)
     assert Interval.parse(str(interval)) == interval
+
+
+@pytest.mark.parametrize(("rows", "more"), [(1, []), (SHOWN, []), (SHOWN + 1, ["1 more; the largest are shown"])])
+def test_what_is_not_shown_is_counted(rows: int, more: list[str]) -> None:
+    """As many as are shown need no line that counts the rest."""
+    good = Finding("many", OK, "Many", "none")
+    found = each(range(rows), lambda row: Finding(f"many:{row}", WARNING, "One", "of them"), good)
+    assert len(found) == min(rows, SHOWN) + len(more)
+    assert [one.detail for one in found if one.key == "many:more"] == more
+    assert each([], lambda _: good, good) == (good,)

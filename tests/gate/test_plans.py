@@ -20,6 +20,7 @@ from upkeep.core import text as core_text
 from upkeep.core.text import prose, seconds, visible
 from upkeep.gate.plans.form import body, subject
 from upkeep.gate.plans.model import SCHEDULE, Action, Plan, canonical, digest, parse
+from upkeep.gate.plans.statements import copyable
 
 SUNDAY = datetime(2026, 7, 12, 3, tzinfo=UTC)
 HOUR, TICK = timedelta(hours=1), timedelta(microseconds=1)
@@ -466,6 +467,21 @@ def test_what_airflow_would_link_is_seen(name: str) -> None:
     with pytest.raises(AssertionError):
         read(f"see {name}")
     assert read(prose(name)) == [f"《{name}》"]
+
+
+@pytest.mark.parametrize(
+    ("quoted", "copied"),
+    [
+        ('"a\u200bX"', 'U&"a\\200BX"'),
+        ("'a\u200bX'", "U&'a\\200BX'"),
+        ("E'a\u200bX'", "E'a\\U0000200BX'"),
+        ('"plain"', '"plain"'),
+        ("E'plain'", "E'plain'"),
+    ],
+)
+def test_what_does_not_look_as_it_is_is_escaped_to_its_last_letter(quoted: str, copied: str) -> None:
+    """A name, a string and one with escapes of its own."""
+    assert copyable(f"SELECT {quoted}, 1") == f"SELECT {copied}, 1"
 
 
 def test_our_own_words_stay_words() -> None:

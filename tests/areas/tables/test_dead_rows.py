@@ -8,7 +8,7 @@ import pytest
 
 from tests.stages.logs import look
 from tests.stages.logs import platform as platform  # noqa: PLC0414  # the fixture
-from tests.stages.platform import Platform
+from tests.stages.platform import Platform, until
 from upkeep.core.findings import Finding, Level
 
 
@@ -58,6 +58,19 @@ def test_changed_rows_fire_until_analyze(platform: Platform) -> None:
     assert finding.subject == "public.filled needs ANALYZE"
     platform.sql("ANALYZE filled")
     assert soon(platform, "filled", "") is None
+
+
+@pytest.mark.guide("G54", "fires", "silent")
+@pytest.mark.parametrize(("rows", "told"), [(999, False), (1000, True)])
+def test_forgotten_counters_matter_from_the_limit_on(platform: Platform, rows: int, told: bool) -> None:
+    """optimise.dead_rows, 1,000 as shipped: fewer rows cannot have so many dead ones."""
+    platform.sql(f"CREATE TABLE lost WITH (autovacuum_enabled = false) AS SELECT generate_series(1, {rows}) AS id")
+    platform.sql("ANALYZE lost")
+    platform.sql("SELECT pg_stat_reset_single_table_counters('lost'::regclass)")
+    until(
+        lambda: "dead_rows:uncounted" in {one.key for one in look(platform, "dead_rows").findings},
+        lambda is_: is_ is told,
+    )
 
 
 @pytest.mark.guide("G54", "fires", "silent")
