@@ -19,8 +19,12 @@ from upkeep.areas.calendar.due import (
     judged,
     reconcile,
 )
+from upkeep.areas.calendar.overdue import standings
+from upkeep.areas.calendar.reconcile import LedgerState
 from upkeep.core.windows import Cadence
 from upkeep.settings.approval import Freeze
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
 
 DUE = datetime(2026, 11, 1, 3, tzinfo=UTC)
 HOUR, MINUTE, WEEK = timedelta(hours=1), timedelta(minutes=1), timedelta(weeks=1)
@@ -154,3 +158,11 @@ def test_a_target_that_is_gone_leaves_no_window_open() -> None:
     (gone,) = found.changed
     assert (gone.state, gone.reason) == (State.MISSED, "its target is no longer in config")
     assert reconcile([], [gone], {}, there, DUE + WEEK).changed == ()
+
+
+@pytest.mark.parametrize(("after", "word"), [(MINUTE, "ok"), (MINUTE + timedelta(seconds=1), "overdue")])
+def test_a_run_has_a_minute_to_begin(after: timedelta, word: str) -> None:
+    """As it is due the scheduler makes it; from the second minute on somebody has to look."""
+    known = LedgerState((Watched("primary", "weekly", DUE, DUE - WEEK),), {}, (), {}, {})
+    found = {one.cadence: one.word for one in standings(known, {}, settings(ROOT / "config"), DUE + after)}
+    assert found == {"daily": "unknown", "weekly": word, "monthly": "unknown"}
