@@ -473,6 +473,7 @@ def test_what_airflow_would_link_is_seen(name: str) -> None:
     ("quoted", "copied"),
     [
         ('"a\u200bX"', 'U&"a\\200BX"'),
+        ('"!\u200b~"', 'U&"!\\200B~"'),
         ("'a\u200bX'", "U&'a\\200BX'"),
         ("E'a\u200bX'", "E'a\\U0000200BX'"),
         ('"plain"', '"plain"'),
