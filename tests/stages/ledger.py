@@ -151,22 +151,27 @@ def book(cluster: Cluster) -> Iterator[Ledger]:
         yield found
 
 
-@pytest.fixture
-def window() -> Window:
-    """A calendar window of a target that no other test has."""
+def daily(target: str, due: datetime) -> Window:
+    """A daily window of the calendar, half an hour long, about the day before it."""
     return Window(
-        target=f"target_{secrets.token_hex(4)}",
+        target=target,
         cadence="daily",
         kind=WindowKind.CALENDAR,
-        due=DUE,
-        deadline=DUE + timedelta(minutes=30),
-        period_start=DUE - DAY,
-        period_end=DUE,
+        due=due,
+        deadline=due + timedelta(minutes=30),
+        period_start=due - DAY,
+        period_end=due,
         run_id="scheduled__1",
         dag_id="maintenance_daily",
         requested_by="the schedule",
         instance="1",
     )
+
+
+@pytest.fixture
+def window() -> Window:
+    """A calendar window of a target that no other test has."""
+    return daily(f"target_{secrets.token_hex(4)}", DUE)
 
 
 def later(window: Window, days: int) -> Window:

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from sandbox.postgres import Cluster
 from tests.stages.alerts import ADVISORY, CRITICAL, OK, UNKNOWN
-from tests.stages.ledger import Ledger, finding, later, record, upgraded, write
+from tests.stages.ledger import Ledger, daily, finding, later, record, upgraded, write
 from upkeep.areas.alerts.judge import Judged, judge
 from upkeep.areas.alerts.troubles import calendar
 from upkeep.core.windows import Window, WindowKind
@@ -45,19 +45,7 @@ def config(**routing: Any) -> Settings:
 
 def window(days: int = 0, **fields: Any) -> Window:
     """A daily window of the target."""
-    first = Window(
-        target="primary",
-        cadence="daily",
-        kind=WindowKind.CALENDAR,
-        due=DUE,
-        deadline=DUE + timedelta(minutes=30),
-        period_start=DUE - DAY,
-        period_end=DUE,
-        run_id="scheduled__1",
-        dag_id="maintenance_daily",
-        requested_by="the schedule",
-        instance="1",
-    )
+    first = daily("primary", DUE)
     return replace(later(first, days) if days else first, **fields)
 
 
