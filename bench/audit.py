@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
 import statistics
-import tempfile
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import LiteralString
 
 import psycopg
 from psycopg import sql
 
 from bench.measure import Result, size
-from sandbox.ports import free_port
-from sandbox.postgres import Cluster
+from bench.platform import running_server
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find
 from upkeep.areas.security.audit.rules import RULES
@@ -55,14 +51,8 @@ TABLES_MADE: LiteralString = """
 
 def run() -> Result:
     """A server of its own; the audit at half of everything and at all of it."""
-    with tempfile.TemporaryDirectory() as name:
-        cluster = Cluster(Path(name) / "data", free_port(), secrets.token_hex(8))
-        cluster.init()
-        server = cluster.start()
-        try:
-            return _measure(cluster.dsn("postgres"))
-        finally:
-            cluster.stop(server)
+    with running_server() as cluster:
+        return _measure(cluster.dsn("postgres"))
 
 
 def _measure(dsn: str) -> Result:

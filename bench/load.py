@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import re
 import secrets
-import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
 
 from bench.measure import Result, size
+from bench.platform import running_server
 from sandbox import target
-from sandbox.ports import free_port
 from sandbox.postgres import Cluster
 from upkeep.areas.look import Check, Look, carry_out
 from upkeep.areas.registry import find
@@ -56,14 +54,8 @@ GROWN: tuple[LiteralString, ...] = (
 
 def run() -> Result:
     """A server of its own; the read role has the project's grants; each check once."""
-    with tempfile.TemporaryDirectory() as name:
-        cluster = Cluster(Path(name) / "data", free_port(), secrets.token_hex(8))
-        cluster.init()
-        server = cluster.start()
-        try:
-            return _measure(cluster)
-        finally:
-            cluster.stop(server)
+    with running_server() as cluster:
+        return _measure(cluster)
 
 
 def _measure(cluster: Cluster) -> Result:

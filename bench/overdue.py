@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 import psycopg
 
 from bench.measure import Result, size, spread
-from sandbox.ports import free_port
+from bench.platform import running_server
 from sandbox.postgres import HOST, SUPERUSER, Cluster
 from upkeep.ledger.migrations.upgrade import upgrade
 from upkeep.settings.base import ROOT
@@ -28,20 +25,14 @@ LIBRARIES = "import croniter, psycopg, pydantic, yaml"
 
 def run() -> Result:
     """The least of several processes, in turn with those that import the libraries: others only add to it."""
-    with tempfile.TemporaryDirectory() as name:
-        cluster = Cluster(Path(name) / "data", free_port(), secrets.token_hex(8))
-        cluster.init()
-        server = cluster.start()
-        try:
-            with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as admin:
-                admin.execute("CREATE DATABASE upkeep")
-            upgrade(lambda: psycopg.connect(cluster.dsn("upkeep")))
-            environ = _environment(cluster)
-            rounds = [
-                (_took(environ, "-m", "upkeep", "overdue"), _took(environ, "-c", LIBRARIES)) for _ in range(ROUNDS + 1)
-            ]
-        finally:
-            cluster.stop(server)
+    with running_server() as cluster:
+        with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as admin:
+            admin.execute("CREATE DATABASE upkeep")
+        upgrade(lambda: psycopg.connect(cluster.dsn("upkeep")))
+        environ = _environment(cluster)
+        rounds = [
+            (_took(environ, "-m", "upkeep", "overdue"), _took(environ, "-c", LIBRARIES)) for _ in range(ROUNDS + 1)
+        ]
     whole, libraries = ([pair[part] for pair in rounds[1:]] for part in (0, 1))
     return Result(
         "python -m upkeep overdue on a ledger, from its start to its exit code",

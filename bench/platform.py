@@ -124,6 +124,19 @@ class Platform:
 
 
 @contextmanager
+def running_server() -> Iterator[Cluster]:
+    """A server of its own, as the sandbox starts it; it and its files end with the block."""
+    with tempfile.TemporaryDirectory() as name:
+        cluster = Cluster(Path(name) / "data", free_port(), secrets.token_hex(8))
+        cluster.init()
+        server = cluster.start()
+        try:
+            yield cluster
+        finally:
+            cluster.stop(server)
+
+
+@contextmanager
 def open_platform() -> Iterator[tuple[Platform, Path]]:
     """A server with both databases, autovacuum off, and a folder that ends with the block."""
     with tempfile.TemporaryDirectory() as name:

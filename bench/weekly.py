@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-import secrets
-import tempfile
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import LiteralString
 
 import psycopg
 from psycopg import sql
 
 from bench.measure import Result, size
-from sandbox.ports import free_port
-from sandbox.postgres import Cluster
+from bench.platform import running_server
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find
 from upkeep.settings.base import ROOT
@@ -42,14 +38,8 @@ MADE: LiteralString = """
 
 def run() -> Result:
     """A server of its own; every catalogue check of the weekly DAG at half of the tables and at all of them."""
-    with tempfile.TemporaryDirectory() as name:
-        cluster = Cluster(Path(name) / "data", free_port(), secrets.token_hex(8))
-        cluster.init()
-        server = cluster.start()
-        try:
-            return _measure(cluster.dsn("postgres"))
-        finally:
-            cluster.stop(server)
+    with running_server() as cluster:
+        return _measure(cluster.dsn("postgres"))
 
 
 def _measure(dsn: str) -> Result:
