@@ -22,8 +22,9 @@ from upkeep.areas.tables import vacuum
 from upkeep.core.windows import Window, WindowKind
 from upkeep.gate import predictions
 from upkeep.gate.apply.run import ApplyRun, Connectors
+from upkeep.gate.attempts import Receipt
 from upkeep.gate.decision_store import add_decision, add_shown
-from upkeep.gate.permit_store import Receipt, past_actions
+from upkeep.gate.permit_store import past_actions
 from upkeep.gate.permits import Decision
 from upkeep.gate.plan_store import StoredPlan, add_plan
 from upkeep.gate.plans.model import SCHEDULE, Plan, numbered

@@ -14,8 +14,9 @@ import pytest
 from tests.stages.signing import SIGNER, config_folder
 from upkeep.core.findings import Finding, Level, Sample
 from upkeep.core.windows import Window, WindowKind
+from upkeep.gate.attempts import Receipt
 from upkeep.gate.decision_store import add_decision, add_shown
-from upkeep.gate.permit_store import Permit, Receipt, add_permit, add_receipt
+from upkeep.gate.permit_store import Permit, add_permit, add_receipt
 from upkeep.gate.permits import Decision
 from upkeep.gate.plan_store import StoredPlan, add_plan
 from upkeep.gate.plans.model import Action, Plan

@@ -18,8 +18,9 @@ from tests.stages.ledger import CLOCKS, Ledger, upgraded
 from tests.stages.signing import SIGNER, SIGNING
 from tests.stages.stage import HOUR, Stage
 from upkeep.core.windows import Window, WindowKind
+from upkeep.gate.attempts import Receipt
 from upkeep.gate.decision_store import add_decision, add_shown
-from upkeep.gate.permit_store import Permit, Receipt, add_permit, add_receipt, permits_in
+from upkeep.gate.permit_store import Permit, add_permit, add_receipt, permits_in
 from upkeep.gate.permits import Decision
 from upkeep.gate.plan_store import StoredPlan, add_plan
 from upkeep.gate.plans.model import SCHEDULE, Action, Plan

@@ -474,6 +474,7 @@ def test_what_airflow_would_link_is_seen(name: str) -> None:
     [
         ('"a\u200bX"', 'U&"a\\200BX"'),
         ('"!\u200b~"', 'U&"!\\200B~"'),
+        ('"\uffff\U00010000\u200b"', 'U&"\\FFFF\\+010000\\200B"'),
         ("'a\u200bX'", "U&'a\\200BX'"),
         ("E'a\u200bX'", "E'a\\U0000200BX'"),
         ('"plain"', '"plain"'),

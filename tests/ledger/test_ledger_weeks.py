@@ -19,8 +19,9 @@ from tests.stages.weeks import measured, weekly, weeks
 from upkeep.areas.performance import trends
 from upkeep.core.findings import Finding, Level, Sample
 from upkeep.core.windows import Window, WindowKind
+from upkeep.gate.attempts import Receipt
 from upkeep.gate.decision_store import add_decision, add_shown
-from upkeep.gate.permit_store import Permit, Receipt, add_permit, add_receipt, past_actions
+from upkeep.gate.permit_store import Permit, add_permit, add_receipt, past_actions
 from upkeep.gate.permits import Decision
 from upkeep.gate.plan_store import StoredPlan, add_plan
 from upkeep.gate.plans.model import Action, Plan

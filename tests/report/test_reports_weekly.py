@@ -13,6 +13,7 @@ from tests.stages.reports import earlier as earlier_finding
 from tests.stages.reports import report as daily_report
 from tests.stages.weekly_reports import DAY, DUE, END, NOW, TITLES, gate, step, weekly
 from upkeep.core.findings import Finding, Level, Sample
+from upkeep.gate.attempts import Receipt
 from upkeep.gate.permits import Decision
 from upkeep.gate.plans.model import SCHEDULE, Action, Plan
 from upkeep.report.again import pairs
@@ -74,7 +75,7 @@ def attempt(number: int = 1, outcome: str | None = "done", **fields: Any) -> Att
         "before": {"dead_rows": 3000, "total_bytes": 734_003_200},
         "after": {"dead_rows": 0, "total_bytes": 734_003_200},
     }
-    return Attempt(number, outcome, **{**values, **fields})
+    return Attempt(number, outcome and Receipt(outcome, **{"reason": "", **values, **fields}))
 
 
 BOTH = (decision("dba", "dora", "1 2 3"), decision("devops", "omar", "1 2 3"))

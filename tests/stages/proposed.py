@@ -15,7 +15,8 @@ from upkeep.areas.thresholds.force import KIND
 from upkeep.areas.thresholds.propose import proposals_from_ledger
 from upkeep.core.findings import Sample
 from upkeep.core.windows import Window, WindowKind
-from upkeep.gate.permit_store import Permit, Receipt, add_permit, add_receipt
+from upkeep.gate.attempts import Receipt
+from upkeep.gate.permit_store import Permit, add_permit, add_receipt
 from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans.model import Action, Proposal, numbered
 from upkeep.ledger.write import LookResult, StepRecord, add_step, open_window

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 #: How an attempt ends. "Not done" means that nothing happened to anything; of what half-happened the reason says what.
 DONE, NOT_DONE, PARTLY, ELSEWHERE = "done", "not done", "partly done", "ran on another object"
 
 #: By how much a thing may be larger than when its action was planned, and how large it may be in any case.
 OUTGROWN, ALWAYS_SMALL = 10, 1024**2
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What was done under a permit: ``outcome`` is one of those above; waits and durations in milliseconds.
+
+    ``wal_bytes`` is what the whole server wrote meanwhile; ``before`` and ``after`` are the thing by the catalogue.
+    """
+
+    outcome: str
+    reason: str
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    lock_wait_ms: int | None = None
+    duration_ms: int | None = None
+    wal_bytes: int | None = None
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
 
 
 class ObjectChanged(Exception):

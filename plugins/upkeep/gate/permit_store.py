@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from upkeep.core import redaction
 from upkeep.gate import predictions
+from upkeep.gate.attempts import Receipt
 from upkeep.gate.plan_store import plan_of_row
 from upkeep.gate.predictions import PastAction
 from upkeep.gate.signatures import chain
@@ -20,21 +21,6 @@ from upkeep.ledger.write import clean, plain
 from upkeep.settings.signing import Signing
 from upkeep.wires import queries
 from upkeep.wires.database import Row, Session
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What was done under a permit: ``outcome`` is one of ``attempts``; waits and durations in milliseconds."""
-
-    outcome: str
-    reason: str
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    lock_wait_ms: int | None = None
-    duration_ms: int | None = None
-    wal_bytes: int | None = None
-    before: Mapping[str, Any] = field(default_factory=dict)
-    after: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,6 +73,13 @@ def permits_in(entries: Iterable[Entry]) -> list[Row]:
         row = {name: permit.row[name] for name in ("id", "digest", "action_id", "attempt", "backend_pid")}
         found.append(row | {"permitted_at": permit.moment("permitted_at")} | _columns(receipts.get(permit.row_id)))
     return found
+
+
+def receipt_of(row: Row) -> Receipt | None:
+    """The receipt in a row of ``permits_of_plan``, if there is one."""
+    if row["outcome"] is None:
+        return None
+    return Receipt(**{one.name: row[one.name] for one in fields(Receipt) if row[one.name] is not None})
 
 
 def _columns(receipt: Entry | None) -> Row:

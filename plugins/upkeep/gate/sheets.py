@@ -7,16 +7,14 @@ that evidence is collected anew, what was signed was about something else, and t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import rfc8785
-
 from upkeep.core.text import code, prose
 from upkeep.core.windows import Run
+from upkeep.gate import canonical as canonical_text
 from upkeep.gate.permits import Decision, FormLabels
 from upkeep.gate.plans import model
 from upkeep.gate.plans.form import may_answer
@@ -37,7 +35,6 @@ LABELS: Mapping[str, FormLabels] = {
     SIGN_OFF: FormLabels("Sign off", "Decline", "", "", "signed off", "declined to sign off"),
 }
 
-_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 _TIMES = ("due", "not_after")
 
 
@@ -86,26 +83,16 @@ class Sheet:
 
 def canonical(sheet: Sheet) -> str:
     """The sheet as RFC 8785 canonical JSON."""
-    content: dict[str, Any] = asdict(sheet)
-    for name in _TIMES:
-        content[name] = content[name].astimezone(UTC).strftime(_TIME)
-    if not sheet.instance:
-        del content["instance"]
-    return rfc8785.dumps(content).decode()
+    return canonical_text.write(asdict(sheet), optional=("instance",))
 
 
 def parse(text: str) -> Sheet:
     """The sheet of a canonical text. Raises ValueError when the text is not its own canonical form."""
-    try:
-        content = json.loads(text)
-        for name in _TIMES:
-            content[name] = datetime.strptime(content[name], _TIME).replace(tzinfo=UTC)
-        sheet = Sheet(**{**content, "items": tuple(SheetItem(**item) for item in content["items"])})
-    except (TypeError, KeyError) as error:
-        raise ValueError(f"found no sheet ({error}), expected the text that was drawn up") from None
-    if canonical(sheet) != text:
-        raise ValueError("found a sheet that is not in its canonical form, expected the text that was drawn up")
-    return sheet
+    return canonical_text.read(text, "sheet", _TIMES, _sheet, canonical)
+
+
+def _sheet(content: dict[str, Any]) -> Sheet:
+    return Sheet(**{**content, "items": tuple(SheetItem(**item) for item in content["items"])})
 
 
 # Who signs ----------------------------------------------------------------------------------------------------

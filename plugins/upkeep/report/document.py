@@ -134,16 +134,16 @@ _COMPARED = ("dead_rows", "live_rows", "changed_rows", "total_bytes")
 
 
 def _action(became: ActionResult) -> dict[str, Any]:
-    last = became.last
+    receipt = became.receipt
     return {
         **_take(became.action, "id kind verb statement undo schema table lock because needs predicted_ms"),
         **_take(became, "state reason ratio seen"),
         "answers": [{**_take(answer, "role person"), "state": answer.of(became.action)} for answer in became.answers],
-        "duration_ms": last and last.duration_ms,
-        "lock_wait_ms": last and last.lock_wait_ms,
-        "wal_bytes_of_server": last and last.wal_bytes,
-        "before": {name: last.before.get(name) for name in _COMPARED} if last and last.before else None,
-        "after": {name: last.after.get(name) for name in _COMPARED} if last and last.after else None,
+        "duration_ms": receipt and receipt.duration_ms,
+        "lock_wait_ms": receipt and receipt.lock_wait_ms,
+        "wal_bytes_of_server": receipt and receipt.wal_bytes,
+        "before": {name: receipt.before.get(name) for name in _COMPARED} if receipt and receipt.before else None,
+        "after": {name: receipt.after.get(name) for name in _COMPARED} if receipt and receipt.after else None,
         "freed_bytes": became.freed_bytes,
         "attempts": len(became.attempts),
     }

@@ -14,7 +14,7 @@ from typing import Any
 
 from upkeep.core.findings import Level
 from upkeep.core.units import utc
-from upkeep.gate.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY
+from upkeep.gate.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY, Receipt
 from upkeep.gate.permits import Decision, asked_until
 from upkeep.gate.plans import form
 from upkeep.gate.plans.model import Action, Plan
@@ -37,21 +37,20 @@ APPROVED, REJECTED, LEFT_OUT, NO_ANSWER = "approved", "rejected", "left out", "n
 
 @dataclass(frozen=True)
 class Attempt:
-    """One permit with its receipt; ``outcome`` is None while there is none. Milliseconds and bytes.
-
-    ``wal_bytes`` is what the whole server wrote meanwhile; ``before`` and ``after`` are the table by the catalogue.
-    """
+    """One permit, and its receipt if there is one."""
 
     number: int
-    outcome: str | None
-    reason: str = ""
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    lock_wait_ms: int | None = None
-    duration_ms: int | None = None
-    wal_bytes: int | None = None
-    before: Mapping[str, Any] = field(default_factory=dict)
-    after: Mapping[str, Any] = field(default_factory=dict)
+    receipt: Receipt | None = None
+
+    @property
+    def outcome(self) -> str | None:
+        """How it ended; None while nobody knows."""
+        return self.receipt.outcome if self.receipt else None
+
+    @property
+    def reason(self) -> str:
+        """Why it ended so; empty while nobody knows."""
+        return self.receipt.reason if self.receipt else ""
 
 
 @dataclass(frozen=True)
@@ -104,6 +103,11 @@ class ActionResult:
         return tried[-1] if tried else None
 
     @property
+    def receipt(self) -> Receipt | None:
+        """The receipt of the attempt that counts."""
+        return self.last.receipt if self.last else None
+
+    @property
     def divided(self) -> bool:
         """Whether some role approved only a part of what it was asked: then each action has its own story."""
         return any(answer.state == APPROVED and len(answer.approved) < len(answer.asked) for answer in self.answers)
@@ -111,18 +115,18 @@ class ActionResult:
     @property
     def ratio(self) -> float | None:
         """How long it took by how long it was predicted to take; None unless it was done."""
-        last = self.last
-        if self.state != DONE or last is None or last.duration_ms is None or not self.action.predicted_ms:
+        receipt = self.receipt
+        if self.state != DONE or receipt is None or receipt.duration_ms is None or not self.action.predicted_ms:
             return None
-        return last.duration_ms / self.action.predicted_ms
+        return receipt.duration_ms / self.action.predicted_ms
 
     @property
     def freed_bytes(self) -> int | None:
         """The room that dropping something gave back; None where nothing was dropped or its size is not known."""
-        last = self.last
-        if self.state != DONE or last is None or last.after:
+        receipt = self.receipt
+        if self.state != DONE or receipt is None or receipt.after:
             return None
-        return last.before.get("bytes")
+        return receipt.before.get("bytes")
 
 
 @dataclass(frozen=True)

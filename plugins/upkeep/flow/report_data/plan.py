@@ -66,13 +66,12 @@ def gate_of_run(
 
 def _attempts(permits: list[Row]) -> dict[str, tuple[Attempt, ...]]:
     """Every permit of a plan with its receipt, by action."""
-    from upkeep.gate.permit_store import Receipt
+    from upkeep.gate.permit_store import receipt_of
     from upkeep.report import gate as report_gate
 
     found: dict[str, tuple[Attempt, ...]] = {}
     for row in permits:
-        receipt = {name: row[name] for name in Receipt.__dataclass_fields__ if row[name] is not None}
-        one = report_gate.Attempt(number=row["attempt"], **{"outcome": None, **receipt})
+        one = report_gate.Attempt(row["attempt"], receipt_of(row))
         found[row["action_id"]] = (*found.get(row["action_id"], ()), one)
     return found
 

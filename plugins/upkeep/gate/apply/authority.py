@@ -10,7 +10,8 @@ from upkeep.gate import decision_store
 from upkeep.gate.apply.circumstances import circumstances
 from upkeep.gate.apply.ledger_session import LedgerSession
 from upkeep.gate.apply.target import ApplyRefused
-from upkeep.gate.permit_store import Permit, Receipt, add_permit, add_receipt, permits_in, unknown_permits
+from upkeep.gate.attempts import Receipt
+from upkeep.gate.permit_store import Permit, add_permit, add_receipt, permits_in, unknown_permits
 from upkeep.gate.permits import refusal
 from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans.model import Action

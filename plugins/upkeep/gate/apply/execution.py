@@ -15,9 +15,8 @@ import psycopg
 from upkeep.core.text import visible
 from upkeep.gate.apply.guards import Guard, Watched
 from upkeep.gate.apply.target import set_session
-from upkeep.gate.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY, Leftover, ObjectChanged
+from upkeep.gate.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY, Leftover, ObjectChanged, Receipt
 from upkeep.gate.kind import ActionKind
-from upkeep.gate.permit_store import Receipt
 from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans.model import Action
 from upkeep.settings.maintenance import Sql

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from upkeep.gate.permit_store import Receipt
+from upkeep.gate.attempts import Receipt
 from upkeep.gate.plans.model import Action
 from upkeep.wires.database import Row
 
@@ -23,11 +23,6 @@ class ActionOutcome:
     state: str
     reason: str
     receipt: Receipt | None = None
-
-
-def receipt_of(row: Row) -> Receipt:
-    """The receipt in a row of ``gate.permits_of_plan``."""
-    return Receipt(**{one.name: row[one.name] for one in fields(Receipt)})
 
 
 def sizes(measured: Mapping[str, Any], now: Row) -> tuple[int | None, int | None]:

@@ -31,12 +31,12 @@ from upkeep.gate.apply.execution import (
 )
 from upkeep.gate.apply.guards import Guard
 from upkeep.gate.apply.ledger_session import LedgerSession
-from upkeep.gate.apply.outcomes import REFUSED, UNKNOWN, ActionOutcome, receipt_of
+from upkeep.gate.apply.outcomes import REFUSED, UNKNOWN, ActionOutcome
 from upkeep.gate.apply.preconditions import obstacle_to, state_of
 from upkeep.gate.apply.target import ApplyRefused, locked_session, watching_session
-from upkeep.gate.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY
+from upkeep.gate.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY, Receipt
 from upkeep.gate.kind import ActionKinds, kind_of
-from upkeep.gate.permit_store import Permit, Receipt
+from upkeep.gate.permit_store import Permit, receipt_of
 from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans import model
 from upkeep.gate.plans.model import Action, Plan, canonical
@@ -201,7 +201,7 @@ class ApplyRun:
             return self._note(
                 ActionOutcome(action, UNKNOWN, "its permit has no receipt, and it could not be looked at")
             )
-        receipts = [receipt_of(row) for row in earlier]
+        receipts = [receipt for row in earlier if (receipt := receipt_of(row))]
         last = ActionOutcome(action, receipts[-1].outcome, receipts[-1].reason, receipts[-1]) if receipts else None
         if last and last.state == ELSEWHERE:  # people must look first
             return self._note(last)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-import rfc8785
-
 from upkeep.core.windows import Run
+from upkeep.gate import canonical as canonical_text
 
 #: Actions of one plan; the rest waits for the next window.
 MOST_ACTIONS = 200
@@ -24,7 +22,6 @@ ACTION_VERSION = 2
 #: A field of an action that came later → the version that it came with: older bodies are read, and written, without it.
 _SINCE = {"version": 2}
 
-_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 _TIMES = ("due", "not_before", "not_after")
 
 
@@ -154,20 +151,13 @@ def _check_types(row: Action | Plan) -> None:
 
 def canonical(plan: Plan) -> str:
     """The plan as RFC 8785 canonical JSON."""
-    content: dict[str, Any] = asdict(plan)
-    for name in _TIMES:
-        content[name] = content[name].astimezone(UTC).strftime(_TIME)
-    content["outside"] = "yes" if plan.outside else "no"
+    content: dict[str, Any] = asdict(plan) | {"outside": "yes" if plan.outside else "no"}
     # plans from before there were such fields keep their text, and so their digest
     content["actions"] = [
         {name: value for name, value in action.items() if _SINCE.get(name, 1) <= action["version"]}
         for action in content["actions"]
     ]
-    if not plan.failed:
-        del content["failed"]
-    if not plan.instance:
-        del content["instance"]
-    return rfc8785.dumps(content).decode()
+    return canonical_text.write(content, optional=("failed", "instance"))
 
 
 def digest(text: str) -> str:
@@ -177,18 +167,10 @@ def digest(text: str) -> str:
 
 def parse(text: str) -> Plan:
     """The plan of a canonical text. Raises ValueError when the text is not its own canonical form."""
-    try:
-        plan = _plan(json.loads(text))
-    except (TypeError, KeyError) as error:
-        raise ValueError(f"found no plan ({error}), expected the text that was planned") from None
-    if canonical(plan) != text:
-        raise ValueError("found a plan that is not in its canonical form, expected the text that was planned")
-    return plan
+    return canonical_text.read(text, "plan", _TIMES, _plan, canonical)
 
 
-def _plan(content: Any) -> Plan:
-    for name in _TIMES:
-        content[name] = datetime.strptime(content[name], _TIME).replace(tzinfo=UTC)
+def _plan(content: dict[str, Any]) -> Plan:
     content["outside"] = content["outside"] == "yes"
     content["failed"] = tuple(content.get("failed", ()))
     content["actions"] = tuple(

@@ -16,6 +16,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from upkeep.gate import canonical
 from upkeep.gate.signatures import rows
 from upkeep.gate.signatures.keys import Signer, fits
 from upkeep.settings.signing import Signing
@@ -96,7 +97,7 @@ def append(
             "signed_at": head["signed_at"],
         }
         content = rows.as_sent({**row, **added})
-        signed_at = rows.moment(head["signed_at"])
+        signed_at = canonical.moment(head["signed_at"])
         said = rows.message(head["ledger"], entry["entry"], head["signature"], entry, signed_at, content)
         signature = signer.sign(said)
         session.rows(queries.load("gate/signatures/add_signature"), entry | {"signature": signature})
@@ -192,7 +193,7 @@ def _message(ledger: str, place: str, sealed: str, follows: str, content: str) -
     """What the signature of these texts would be over; the same texts give the same bytes."""
     about = json.loads(sealed)
     try:
-        signed_at = rows.moment(datetime.fromisoformat(about["signed_at"]))
+        signed_at = canonical.moment(datetime.fromisoformat(about["signed_at"]))
     except ValueError:
         signed_at = ""
     return rows.message(ledger, about["entry"], follows, about, signed_at, rows.as_found(place, content))

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import rfc8785
 from psycopg.types.json import Jsonb
+
+from upkeep.gate.canonical import moment
 
 #: The columns of each signed table that are times.
 TIMES: Mapping[str, tuple[str, ...]] = {
@@ -68,11 +70,6 @@ def _time(value: Any) -> Any:
         return moment(datetime.fromisoformat(value))
     except (TypeError, ValueError):
         return str(value) if value is not None else None
-
-
-def moment(value: datetime) -> str:
-    """A time in UTC, to the microsecond."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _numbers(value: Any) -> Any:
