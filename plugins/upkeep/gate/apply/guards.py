@@ -77,7 +77,9 @@ class Guard:
         while not ended.wait(pause):
             now, pause = time.monotonic(), min(2 * pause, self.limits.poll_seconds)
             try:
-                row = self._look(progress=pause == self.limits.poll_seconds)
+                row = self._look()
+                if pause == self.limits.poll_seconds:
+                    self._tell_progress()
                 watched.lock_wait_ms += round((now - last) * 1000) if row["waiting"] else 0
                 why = self._too_much(row)
                 self._quiet_until = 0.0 if why else now + self.limits.poll_seconds
@@ -92,12 +94,15 @@ class Guard:
                 with suppress(psycopg.Error):  # a session that cannot be cancelled has ended; its statement says how
                     working.cancel()
 
-    def _look(self, *, progress: bool = False) -> Row:
+    def _tell_progress(self) -> None:
         with database.transaction(self.session, self.clocks):
-            row = self.session.row(self.session.load("gate/apply/guard"), {"pid": self.pid})
-            running = self.session.rows(queries.load("gate/apply/progress"), {"pid": self.pid}) if progress else ()
+            running = self.session.rows(queries.load("gate/apply/progress"), {"pid": self.pid})
         for at in running:
             self.say(f"Progress: {at['phase']}, {at['done']} of {at['total']} pages")
+
+    def _look(self) -> Row:
+        with database.transaction(self.session, self.clocks):
+            row = self.session.row(self.session.load("gate/apply/guard"), {"pid": self.pid})
         row["lag"] = max(row["replay_lag_seconds"] or 0.0, self._lag(row))
         return row
 
