@@ -10,6 +10,7 @@ from tests.stages.rebuilds import approved as rebuilds
 from tests.stages.rebuilds import worn as worn  # noqa: PLC0414  # the fixture
 from tests.stages.stage import Stage, states
 from tests.stages.validations import approved as validations
+from upkeep.gate.attempts import outgrown
 from upkeep.gate.plan_store import StoredPlan
 
 GROWN = "bytes since the plan was drawn up: its prediction no longer holds"
@@ -65,6 +66,24 @@ def test_a_twin_that_a_foreign_key_is_looked_up_by_goes(stage: Stage) -> None:
 
 
 # Sizes ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("planned", "now", "grown"),
+    [
+        (200_000, 2_000_000, False),
+        (200_000, 2_000_001, True),
+        (1, 1024**2, False),
+        (1, 1024**2 + 1, True),
+        (None, 2**40, False),
+        (200_000, None, False),
+    ],
+)
+def test_from_which_size_on_a_thing_has_outgrown_its_plan(planned: int | None, now: int | None, grown: bool) -> None:
+    """More than ten times as large, and more than a mebibyte; of what has no size nobody knows."""
+    said = outgrown(planned, now)
+    assert bool(said) is grown
+    assert not grown or said.startswith(f"it has grown from {planned:,} to {now:,} bytes")
 
 
 def refused_as_grown(stage: Stage, stored: StoredPlan) -> None:
