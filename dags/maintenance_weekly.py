@@ -69,6 +69,7 @@ def maintenance_weekly(target: str) -> DAG:
                 flow.check("indexes/missing_indexes", guide="G14")
 
             with TaskGroup("logs"):
+                flow.look("retention", guide="G68")
                 flow.later("cleanup_and_archival", guide="G15", why="archival before deletion is not built yet")
 
             with TaskGroup("patches"):

@@ -52,12 +52,6 @@ COST = {
     "function_invocations_million": {"price": 2.0, "included": 0.0},
     "egress_gb": {"price": 0.09, "included": 5.0, "used_gb": 12.0},
     "compute_month": [{"name": "Pro plan", "price": 25.0}, {"name": "Compute", "price": 60.0}],
-    "retention_days": [
-        {"table": "public.application_logs", "time": "created_at", "days": 30},
-        {"table": "public.error_logs", "time": "timestamp", "days": 90},
-        {"table": "public.performance_logs", "time": "created_at", "days": 30},
-        {"table": "public.security_logs", "time": "created_at", "days": 365},
-    ],
 }
 
 

@@ -32,3 +32,6 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
     user_consents, data_processing_logs, error_logs, performance_alerts, application_logs, audit_logs, security_logs,
     performance_logs
 TO app;
+
+-- G68: nobody who maintains takes a row out of an audit log, the owner's members among them.
+REVOKE DELETE, TRUNCATE ON audit_logs, data_processing_logs FROM platform_owner;

@@ -138,12 +138,6 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "user: user_id,",
         "compliance.consents.type: found nothing, expected this setting to be given",
     ),
-    "a retention of nothing": (
-        MAIN,
-        "  retention_days: 2557",
-        "  retention_days: 0",
-        "compliance.retention_days: found 0: expected greater than or equal to 1",
-    ),
     "processing without a schema": (
         MAIN,
         "table: public.data_processing_logs",

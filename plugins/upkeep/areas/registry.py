@@ -20,6 +20,7 @@ from upkeep.areas.integrations import look as integrations
 from upkeep.areas.look import Check, Inspection
 from upkeep.areas.patches import npm, scan_age, versions
 from upkeep.areas.performance import slow_queries, trends
+from upkeep.areas.retention import look as retention
 from upkeep.areas.security import access, access_review, keys, logins, permissions
 from upkeep.areas.security.audit import ask as audit
 from upkeep.areas.tables import bloat, dead_rows, freeze_age
@@ -60,6 +61,7 @@ _LOOKING = (
     thresholds,
     baselines,
     calendar,
+    retention,
 )
 INSPECTIONS: dict[str, Inspection] = {one.name: one for module in _LOOKING for one in module.INSPECTIONS}
 

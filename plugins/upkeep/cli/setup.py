@@ -52,7 +52,7 @@ def _tables_elsewhere(config: Settings) -> list[TableName]:
     main = config.maintenance
     logs: list[Readable] = [main.logs.security, main.logs.application, main.logs.alerts]
     logs += [main.compliance.consents, main.compliance.processing]
-    kept = main.cost.retention_days if main.cost else ()
+    kept = config.retention.classes.values()
     tables = [*(log.table for log in logs), *(log.table for log in kept)]
     return sorted({table for table in tables if table.schema != "public"})
 

@@ -44,5 +44,4 @@ class Compliance(FrozenModel):
     consent_type: Word | None
     policy_version: Word | None
     outdated_percent: float = Field(ge=0, le=100, strict=True)
-    retention_days: int = Field(ge=1, le=36_500, strict=True)
     disagreement_percent: float = Field(ge=0, le=100, strict=True)

@@ -1,13 +1,12 @@
-"""The section ``cost`` of ``config/maintenance.yaml``: what a month costs by unit, and how long logs are kept (G30)."""
+"""The section ``cost`` of ``config/maintenance.yaml``: what a month costs by unit (G30)."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from upkeep.settings.base import FrozenModel
-from upkeep.settings.values import Identifier, TableText
 
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 
@@ -36,14 +35,6 @@ class FixedCost(FrozenModel):
     price: Price
 
 
-class RetainedLog(FrozenModel):
-    """A log that is kept for so many days; ``time`` is the column that says when a row came."""
-
-    table: TableText
-    time: Identifier
-    days: int = Field(ge=1, le=36_500, strict=True)
-
-
 class Cost(FrozenModel):
     """A small model of the platform's prices, all per month in one currency; a GB has 1,000,000,000 bytes.
 
@@ -57,12 +48,3 @@ class Cost(FrozenModel):
     egress_gb: Egress | None = None
     compute_month: tuple[FixedCost, ...] = ()
     function_month: Price = 0.0
-    retention_days: tuple[RetainedLog, ...] = ()
-
-    @field_validator("retention_days")
-    @classmethod
-    def _once(cls, value: tuple[RetainedLog, ...]) -> tuple[RetainedLog, ...]:
-        tables = [kept.table for kept in value]
-        if twice := [table for table in tables if tables.count(table) > 1]:
-            raise ValueError(f"found {twice[0]} twice, expected each table once")
-        return value

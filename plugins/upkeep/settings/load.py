@@ -16,6 +16,7 @@ from upkeep.settings.base import ROOT, ConfigError, FrozenModel
 from upkeep.settings.exceptions import Acknowledgement, Exceptions
 from upkeep.settings.maintenance import Maintenance, Target
 from upkeep.settings.read import read
+from upkeep.settings.retention import Retention
 from upkeep.settings.routing import Routing
 from upkeep.settings.thresholds import Thresholds
 
@@ -30,6 +31,7 @@ class Settings(FrozenModel):
     thresholds_version: int = 1
     exceptions: tuple[Acknowledgement, ...] = ()
     routing: Routing
+    retention: Retention
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -64,6 +66,7 @@ def settings(folder: Path | None = None) -> Settings:
         routing=routing,
         thresholds=read(folder / "thresholds.yaml", Thresholds),
         exceptions=read(folder / "exceptions.yaml", Exceptions).exceptions,
+        retention=read(folder / "retention.yaml", Retention),
     )
 
 

@@ -288,7 +288,11 @@ def test_processing_older_than_its_retention_is_due(platform: Platform) -> None:
     review = found(platform)
     assert levels(review) == {"oldest": Level.ADVISORY}
     assert review["oldest"].detail == "from 2019-05-02 on, 2558 days"
-    assert levels(found(platform, configured(retention_days=2558))) == {}
+    kept = CONFIG.retention.classes["processing"].model_copy(update={"days": 2558})
+    changed = CONFIG.retention.model_copy(update={"classes": {**CONFIG.retention.classes, "processing": kept}})
+    assert levels(found(platform, CONFIG.model_copy(update={"retention": changed}))) == {}
+    nothing = CONFIG.retention.model_copy(update={"classes": {"errors": CONFIG.retention.classes["errors"]}})
+    assert levels(found(platform, CONFIG.model_copy(update={"retention": nothing}))) == {"oldest": Level.UNKNOWN}
     platform.sql("DELETE FROM data_processing_logs WHERE created_at < '2020-01-01'")
     assert levels(found(platform)) == {}
 

@@ -26,8 +26,8 @@ from upkeep.areas.look import Look
 from upkeep.core.findings import Finding, Level, Sample
 from upkeep.core.windows import Window
 from upkeep.settings.base import ROOT
-from upkeep.settings.cost import RetainedLog
 from upkeep.settings.load import settings
+from upkeep.settings.retention import Location, LogClass, Retention
 from upkeep.wires import database
 
 with warnings.catch_warnings():
@@ -42,14 +42,24 @@ CONFIG = settings(ROOT / "config")
 YOUNG = CONFIG.maintenance.indexes.model_copy(update={"statistics_days": 0, "min_bytes": 0})
 MAIN = CONFIG.maintenance.model_copy(update={"indexes": YOUNG})
 NOW = datetime.now(UTC)
-LOG = RetainedLog(table="public.application_logs", time="created_at", days=30)  # type: ignore[arg-type]  # text as in config
 
 
-def old_logs(platform: Platform, *logs: RetainedLog, least: float = 1) -> list[Saving]:
+def log(table: str, time: str, days: int, where: dict[str, tuple[str, ...]] | None = None) -> LogClass:
+    """A class of a table's rows, as config has it."""
+    content = {"type": "application", "table": table, "time": time, "days": days, "where": where or {}}
+    return LogClass.model_validate(content | {"location": "local"})
+
+
+LOG = log("public.application_logs", "created_at", 30)
+
+
+def old_logs(platform: Platform, *logs: LogClass, least: float = 1) -> list[Saving]:
     """What the reader finds of these logs."""
     with database.session(lambda: psycopg.connect(platform.reader), MAIN.sql, read_only=True) as session:
         look = Look(session, CONFIG.model_copy(update={"maintenance": MAIN}), NOW)
-        return list(looks.old_logs(look, logs or (LOG,), least))
+        classes = {f"log{number}": one for number, one in enumerate(logs or (LOG,), 1)}
+        retention = Retention(locations={"local": Location(title="here")}, classes=classes)
+        return list(looks.old_logs(look, retention, least))
 
 
 def request(platform: Platform, number: int, age_days: float) -> None:
@@ -73,7 +83,7 @@ def test_rows_beyond_retention_are_a_saving_until_they_are_gone(platform: Platfo
     request(platform, 1000, 30.1)
     (saving,) = old_logs(platform)
     ((octets,),) = platform.sql("SELECT pg_total_relation_size('application_logs')")
-    assert saving.key == "cost:saving:log:public.application_logs"
+    assert saving.key == "cost:saving:log:log1"
     assert saving.detail.startswith("25 % of its rows are older than 30 days: about ")
     assert saving.bytes == pytest.approx(octets / 4)
     assert old_logs(platform, least=octets) == []
@@ -101,16 +111,16 @@ def test_rows_that_were_not_seen_are_no_young_ones(platform: Platform, monkeypat
     platform.sql("CREATE TABLE gone (at timestamptz, note text) WITH (autovacuum_enabled = off)")
     platform.sql("INSERT INTO gone SELECT now(), repeat('x', 900) FROM generate_series(1, 2000)")
     platform.sql("DELETE FROM gone")
-    log = RetainedLog(table="public.gone", time="at", days=50)  # type: ignore[arg-type]
-    (saving,) = old_logs(platform, log)
+    kept = log("public.gone", "at", 50)
+    (saving,) = old_logs(platform, kept)
     assert "of the blocks of public.gone were read, and none held a row" in saving.unknown
     platform.sql("TRUNCATE gone")
-    assert old_logs(platform, log) == []
+    assert old_logs(platform, kept) == []
     platform.sql("INSERT INTO gone VALUES (NULL), (now())")
-    (saving,) = old_logs(platform, log)
+    (saving,) = old_logs(platform, kept)
     assert saving.unknown == "1 of 2 rows have no at"
     platform.sql("UPDATE gone SET at = now()")
-    assert old_logs(platform, log) == []
+    assert old_logs(platform, kept) == []
 
 
 @pytest.mark.guide("G30", "holds")
@@ -120,7 +130,7 @@ def test_partitions_count_together(platform: Platform) -> None:
     platform.sql("CREATE TABLE parts_old PARTITION OF parts FOR VALUES FROM (MINVALUE) TO (now() - interval '50 days')")
     platform.sql("CREATE TABLE parts_new PARTITION OF parts DEFAULT")
     platform.sql("INSERT INTO parts SELECT now() - n * interval '1 day', 'x' FROM generate_series(1, 100) n")
-    (saving,) = old_logs(platform, RetainedLog(table="public.parts", time="at", days=50))  # type: ignore[arg-type]
+    (saving,) = old_logs(platform, log("public.parts", "at", 50))
     ((octets,),) = platform.sql("SELECT pg_total_relation_size('parts_old') + pg_total_relation_size('parts_new')")
     assert saving.detail.startswith("50 % of its rows") and saving.bytes == octets / 2 > 0
 
@@ -130,7 +140,7 @@ def test_a_log_that_cannot_be_read_whole_is_unknown_with_the_reason(platform: Pl
     """Absent, no table, without the column, refused, partly hidden: never "nothing to save"."""
 
     def why(table: str, time: str = "created_at") -> str:
-        (saving,) = old_logs(platform, RetainedLog(table=table, time=time, days=1))  # type: ignore[arg-type]
+        (saving,) = old_logs(platform, log(table, time, 1))
         return saving.unknown
 
     platform.sql("CREATE VIEW logs_view AS SELECT * FROM application_logs")
@@ -187,7 +197,6 @@ PRICES = {
     "database_gb_month": {"price": 10.0},
     "function_invocations_million": {"price": 1.0},
     "compute_month": [{"name": "Plan", "price": 25.0}],
-    "retention_days": [{"table": "public.application_logs", "time": "created_at", "days": 30}],
 }
 
 
@@ -235,7 +244,7 @@ def test_the_step_prices_what_the_ledger_and_the_target_say(
     assert "function calls 3.04 EUR (3.044 million, from 2 of 5 weeks" in month.detail
     assert "cost:saving:function:gone" in by_key(looked.findings)
     assert "cost:saving:function:used" not in by_key(looked.findings)
-    assert "cost:saving:log:public.application_logs" not in by_key(looked.findings)
+    assert "cost:saving:log:application" not in by_key(looked.findings)
     samples = {(one.metric, one.unit): one.value for one in looked.samples}
     assert samples["cost_month", "EUR"] == pytest.approx(38.04, abs=0.01)
 
@@ -243,7 +252,7 @@ def test_the_step_prices_what_the_ledger_and_the_target_say(
     request(platform, 20_000, 60)
     found = by_key(step.look(mine).findings)
     assert found["cost:month"].level is Level.WARNING
-    old = found["cost:saving:log:public.application_logs"]
+    old = found["cost:saving:log:application"]
     assert old.level is Level.ADVISORY and "100 % of its rows" in old.detail and old.metadata["amount"] > 0
     assert found["cost:savings"].detail.split()[0] in {"2", "3"}
 

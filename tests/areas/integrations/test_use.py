@@ -149,7 +149,7 @@ def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, book: Ledger) ->
         content["targets"] = {target: content["targets"]["primary"]}
         for section, fields in sections.items():
             content[section] |= fields
-        for name in ("thresholds.yaml", "exceptions.yaml", "routing.yaml"):
+        for name in ("thresholds.yaml", "exceptions.yaml", "routing.yaml", "retention.yaml"):
             (tmp_path / name).write_text((ROOT / "config" / name).read_text())
         (tmp_path / "maintenance.yaml").write_text(yaml.safe_dump(content))
         monkeypatch.setenv("UPKEEP_CONFIG", str(tmp_path))

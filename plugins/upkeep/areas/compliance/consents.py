@@ -131,7 +131,7 @@ def _share(percent: float, limit: float, *, known: bool) -> Level:
 
 def _oldest(log: _Table) -> Finding:
     """How old the oldest row is; not known of a log without a row, nor where a row has no time."""
-    days = log.look.settings.maintenance.compliance.retention_days
+    days = log.look.settings.retention.longest(log.config.table)
     row = log.rows("compliance/processing_oldest", {})[0]
     oldest, level = row["oldest"], Level.UNKNOWN
     if oldest is None:
@@ -139,7 +139,9 @@ def _oldest(log: _Table) -> Finding:
     else:
         age = log.look.now - utc(oldest)
         said = f"from {utc(oldest):%Y-%m-%d} on, {age / timedelta(days=1):.0f} days"
-        level = Level.ADVISORY if age > timedelta(days=days) else Level.OK
+        level = Level.UNKNOWN
+        if days is not None:
+            level = Level.ADVISORY if age > timedelta(days=days) else Level.OK
         if row["without_time"] and level is Level.OK:
             level, said = Level.UNKNOWN, f"{said}; the age of rows without a time is not known"
     return _finding(
@@ -147,7 +149,7 @@ def _oldest(log: _Table) -> Finding:
         "How far the log of processing reaches back",
         level,
         said,
-        f"at most {days} days (config: compliance.retention_days)",
+        f"at most {days} days (config/retention.yaml)" if days else "a class of config/retention.yaml that holds it",
         "What is older is due: have those who answer for the data decide. Upkeep itself never deletes it (G68).",
     )
 

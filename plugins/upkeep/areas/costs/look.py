@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
+from psycopg import sql
+
+from upkeep.areas import retained
 from upkeep.areas.capacity.look import SIZE
 from upkeep.areas.costs import prices
 from upkeep.areas.costs.prices import Saving
@@ -15,9 +18,8 @@ from upkeep.core.findings import NotCollected
 from upkeep.core.units import amount, listed
 from upkeep.ledger import read as ledger
 from upkeep.ledger.write import LookResult
-from upkeep.settings.cost import Cost, RetainedLog
 from upkeep.settings.load import Settings
-from upkeep.wires import database
+from upkeep.settings.retention import LogClass, Retention
 
 #: Blocks of a log that are read at most to count its old rows: 16 MB.
 BLOCKS = 2_000
@@ -44,20 +46,24 @@ def unused(look: Look) -> Saving | None:
     return Saving(key, subject, f"{amount(octets, 'bytes')} in {names}", remedy, bytes=octets)
 
 
-def old_logs(look: Look, logs: tuple[RetainedLog, ...], least: float = LEAST) -> Iterator[Saving]:
-    """A saving for each log with rows beyond its retention; one that cannot be read whole is unknown."""
-    for kept in logs:
-        saving = _log(look, kept)
+def old_logs(look: Look, retention: Retention, least: float = LEAST) -> Iterator[Saving]:
+    """A saving for each class with rows beyond its retention; one that cannot be read whole is unknown.
+
+    Of audit logs nothing is a saving: they are never deleted (G68).
+    """
+    for name in (name for name, one in retention.classes.items() if one.deletable):
+        saving = _log(look, retention, name)
         if saving.unknown or saving.bytes >= least:
             yield saving
 
 
-def _log(look: Look, kept: RetainedLog) -> Saving:
+def _log(look: Look, retention: Retention, name: str) -> Saving:
     """The share of rows beyond retention in a sample of blocks, by all that the log takes: an estimate."""
+    kept = retention.classes[name]
     schema, table = kept.table
     saving = Saving(
-        key=f"cost:saving:log:{kept.table}",
-        subject=f"{kept.table} is kept longer than it must be",
+        key=f"cost:saving:log:{name}",
+        subject=f"{name} ({kept.table}) is kept longer than it must be",
         detail="",
         remedy=f"Archive what is older than {kept.days} days and delete it; after VACUUM its space takes new rows.",
     )
@@ -65,9 +71,14 @@ def _log(look: Look, kept: RetainedLog) -> Saving:
         return _unknown(saving, why)
     size = look.session.row(look.session.load("costs/log_size"), {"schema": schema, "table": table})
     percent = min(100.0, 100 * BLOCKS / max(1, size["blocks"]))
-    text = database.statement("costs/log_rows", schema=schema, table=table, time=kept.time)
-    before = look.now - timedelta(days=kept.days)
-    rows = look.session.row(text, {"percent": percent, "before": before})
+    statement = sql.SQL(look.session.load("costs/log_rows")).format(
+        table=sql.Identifier(schema, table),
+        time=sql.Identifier(kept.time),
+        belongs=retained.belongs(retention, name),
+        before=sql.Literal(retained.cutoff(retention, name, look.now)),
+        percent=sql.Literal(percent),
+    )
+    rows = look.session.row(statement.as_string(look.session.connection))
     if not rows["rows"] and percent < 100:
         return _unknown(saving, f"{percent:.2g} % of the blocks of {kept.table} were read, and none held a row")
     if rows["without_time"] and not rows["old"]:
@@ -83,14 +94,14 @@ def _log(look: Look, kept: RetainedLog) -> Saving:
 
 
 def _unknown(saving: Saving, why: str) -> Saving:
-    remedy = "Correct config/maintenance.yaml: cost.retention_days; `python -m upkeep grants target` prints the GRANTs."
+    remedy = "Correct config/retention.yaml; `python -m upkeep grants target` prints the GRANTs."
     return Saving(saving.key, saving.subject, "", remedy, unknown=why)
 
 
-def _obstacle(look: Look, kept: RetainedLog) -> str:
+def _obstacle(look: Look, kept: LogClass) -> str:
     """Why a log cannot be read whole, empty when it can."""
     schema, table = kept.table
-    asked = {"schema": schema, "table": table, "columns": [kept.time], "time": kept.time}
+    asked = {"schema": schema, "table": table, "columns": [kept.time, *kept.where], "time": kept.time}
     rows = look.session.rows(look.session.load("logs/log_table"), asked)
     if not rows:
         return f"found no table {kept.table}"
@@ -98,7 +109,7 @@ def _obstacle(look: Look, kept: RetainedLog) -> str:
     if row["kind"] not in "rpm":
         return f"{kept.table} is not a table"
     if row["missing"]:
-        return f"found no column {kept.time} in {kept.table}"
+        return f"found no column {', '.join(row['missing'])} in {kept.table}"
     if not row["may_enter"] or row["refused"]:
         return f"role {row['role']} may not read {kept.table}"
     return f"row-level security hides rows of {kept.table} from role {row['role']}" if row["hides_rows"] else ""
@@ -114,16 +125,16 @@ def inspect(sources: Sources) -> LookResult:
         calls = "week_requests"
         weeks = ledger.weeks(session, target, sources.window.period_end, [calls], trends.WEEKS).get(calls, {})
     use = prices.used([value for _, value in sizes], weeks)
-    savings = [*_on_disk(config.cost, sources, now), *prices.idle_savings(config.cost, weeks)]
+    savings = [*_on_disk(sources, now), *prices.idle_savings(config.cost, weeks)]
     findings, samples = prices.findings(config.cost, use, savings)
     return LookResult(tuple(findings), tuple(samples))
 
 
-def _on_disk(cost: Cost, sources: Sources, now: datetime) -> list[Saving]:
+def _on_disk(sources: Sources, now: datetime) -> list[Saving]:
     with sources.read() as session:
         look = Look(session, sources.config, now, replicas=sources.replicas())
         found = unused(look)
-        return [*([found] if found else []), *old_logs(look, cost.retention_days)]
+        return [*([found] if found else []), *old_logs(look, sources.config.retention)]
 
 
 def _described(_: Settings, target: str) -> str:
