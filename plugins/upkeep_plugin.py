@@ -1,4 +1,4 @@
-"""Airflow's entry to Upkeep: the report pages and the links to them.
+"""Airflow's entry to Upkeep: its pages and the links to them.
 
 The scheduler and Celery's workers load this file once and fork their tasks: what is imported here is not imported
 again by each of the window's tasks, which is half of the time that a small window takes (``make bench``).
@@ -24,12 +24,19 @@ from upkeep.wires.functions import transport  # noqa: F401
 
 
 class UpkeepPlugin(AirflowPlugin):
-    """Mounts the pages under /upkeep and puts a Report tab on every run."""
+    """Mounts the pages under /upkeep, with one entry in the navigation, and puts a Report tab on every run."""
 
     name = "upkeep"
     listeners = [RunListener()]
     operator_extra_links = [ReportLink()]
     external_views = [
+        {
+            "name": "Upkeep",
+            "href": "upkeep/",
+            "destination": "nav",
+            "url_route": "upkeep",
+            "nav_top_level": True,
+        },
         {
             "name": "Report",
             "href": "upkeep/dags/{DAG_ID}/runs/{RUN_ID}/report",

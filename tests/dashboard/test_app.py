@@ -13,10 +13,13 @@ from fastapi import FastAPI, HTTPException
 from psycopg.conninfo import make_conninfo
 
 from upkeep.ledger.migrations.upgrade import upgrade
+from upkeep.wires import queries
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn, about Starlette's test client for one
     from upkeep.dashboard import app as dashboard
+    from upkeep.dashboard.page import CSP
+    from upkeep.dashboard.pages import PAGES
 
 DUE = datetime(2026, 7, 5, 2, tzinfo=UTC)
 RUN = "scheduled__2026-07-05T02:00:00+00:00"
@@ -166,13 +169,21 @@ def test_a_run_without_a_report_gets_a_friendly_page(client: Client) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/dags/d/reports/abc", "/dags/d/reports/-1", "/dags/d/reports/" + "9" * 30, "/dags/d/reports/1%00", "/", "/docs"],
+    [
+        "/dags/d/reports/abc",
+        "/dags/d/reports/-1",
+        "/dags/d/reports/" + "9" * 30,
+        "/dags/d/reports/1%00",
+        "/docs",
+        "/nothing",
+    ],
 )
 def test_what_does_not_exist_is_404(client: Client, path: str) -> None:
     """Ids that are no ids, and routes that are none, are a 404 with the headers and never a 500."""
     response = client.get(path)
     assert response.status_code == 404
-    assert_headers(response)
+    page = {} if path.startswith("/dags/") else {"Content-Security-Policy": CSP}
+    assert_headers(response, **page)
 
 
 def test_the_list_is_newest_first_and_capped(ledger: Ledger, client: Client) -> None:
@@ -268,7 +279,7 @@ def test_the_ledger_away_is_a_503_that_names_the_connection(empty_database: str,
 
 def test_a_failing_page_keeps_the_headers(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug of ours is a 500 without traceback under the same headers."""
-    monkeypatch.setattr(dashboard.queries, "load", lambda name: 1 / 0)
+    monkeypatch.setattr(queries, "load", lambda name: 1 / 0)
     response = let_in(dashboard.create_app(ledger.connect)).get("/dags/maintenance_daily/reports")
     assert response.status_code == 500
     assert "ZeroDivision" not in response.text
@@ -295,14 +306,16 @@ def test_every_route_asks_who_may_read_the_dags_runs(ledger: Ledger, route: str)
 
 
 def test_the_app_has_no_other_routes() -> None:
-    """Every route is one of the five above, or has a token of its own: docs and schema would be open to anybody."""
+    """Every route is one of the five above, has a token of its own, is a file without anything of the ledger's, or one
+    of the pages that other tests ask for: docs and schema would be open to anybody.
+    """
     paths = {getattr(route, "path", "") for route in dashboard.create_app(psycopg.connect).routes}
-    assert len(paths - {"/metrics"}) == len(ROUTES)
+    assert len(paths - {"/metrics", "/static/{name}"} - {f"/{page}" for page in PAGES}) == len(ROUTES)
 
 
 def test_the_session_cannot_write(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page's session is read-only even when the Connection's role could write."""
-    monkeypatch.setattr(dashboard.queries, "load", lambda name: "DELETE FROM upkeep.reports")
+    monkeypatch.setattr(queries, "load", lambda name: "DELETE FROM upkeep.reports")
     number = ledger.add("maintenance_daily", RUN)
     assert let_in(dashboard.create_app(ledger.connect)).get("/dags/maintenance_daily/reports").status_code == 503
     with ledger.connect() as connection:

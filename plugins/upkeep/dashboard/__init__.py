@@ -1,1 +1,1 @@
-"""The pages that Airflow's api-server shows: FastAPI apps over the ledger, read-only."""
+"""The pages that Airflow's api-server shows: FastAPI apps over the ledger."""

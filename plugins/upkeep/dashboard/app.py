@@ -6,30 +6,29 @@ text from log tables; besides being escaped it is served under a CSP that allows
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-import psycopg
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import requires_access_dag
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse
 from jinja2 import Environment
 from starlette.exceptions import HTTPException
 
 from upkeep.core.units import visible
 from upkeep.dashboard.metrics import Token, metrics_routes, no_token
+from upkeep.dashboard.page import shown
+from upkeep.dashboard.pages import PAGES, Around, file_routes, page_routes
+from upkeep.dashboard.reading import LedgerAway, LedgerSessions
 from upkeep.report.page import TEMPLATES
-from upkeep.settings.load import settings
-from upkeep.settings.maintenance import Sql
-from upkeep.wires import database, queries
-
-log = logging.getLogger(__name__)
+from upkeep.settings.load import Settings, settings
+from upkeep.wires import database
 
 #: Who may read a report: those who may read the runs of its DAG. One object, so that tests can override it.
 may_read_runs = requires_access_dag("GET", DagAccessEntity.RUN)
@@ -45,7 +44,6 @@ LIST_CSP = HEADERS["Content-Security-Policy"].replace("sandbox;", "sandbox allow
 #: On a run's report: how many deleted runs had its id before.
 EARLIER = "Upkeep-Earlier-Runs"
 LISTED = 200  # reports on the list; the statement fetches one more
-CLOCKS = Sql(connect_timeout_seconds=5, statement_timeout_seconds=10, lock_timeout_seconds=2)  # a person is waiting
 
 _templates = Environment(autoescape=True)
 _templates.filters["visible"] = lambda value: visible(str(value))
@@ -65,21 +63,24 @@ deleted; this is the report of the newest. Those of the earlier runs are in the 
 )
 
 
-class LedgerAway(Exception):
-    """The ledger cannot be read; the cause is in the log, the Connection's name on the page."""
-
-
 def create_app(
-    connect: database.Connect, connection_id: str = "upkeep_ledger_dashboard", token: Token = no_token
+    connect: database.Connect,
+    connection_id: str = "upkeep_ledger_dashboard",
+    token: Token = no_token,
+    around: Around | None = None,
+    config: Settings | None = None,
 ) -> FastAPI:
     """The app over a way to connect to the ledger; ``connection_id`` is the Airflow Connection that it names.
 
-    ``token`` is what whoever reads the metrics must show.
+    ``token`` is what whoever reads the metrics must show, ``around`` what the pages ask beside the ledger.
     """
-    app = FastAPI(title="Upkeep reports", docs_url=None, redoc_url=None, openapi_url=None)
-    reader = _Reader(connect, connection_id)
-    app.include_router(_report_routes(reader))
-    app.include_router(metrics_routes(reader.rows, token, settings()))
+    config = config or settings()
+    app = FastAPI(title="Upkeep", docs_url=None, redoc_url=None, openapi_url=None)
+    ledger = LedgerSessions(connect, connection_id)
+    app.include_router(_report_routes(_Reports(ledger)))
+    app.include_router(metrics_routes(ledger.rows, token, config))
+    app.include_router(page_routes(ledger, config, around or Around()))
+    app.include_router(file_routes())
     app.middleware("http")(_guard)
     app.add_exception_handler(LedgerAway, _ledger_away(connection_id))
     app.add_exception_handler(HTTPException, _http_error)
@@ -87,28 +88,11 @@ def create_app(
     return app
 
 
-class _Reader:
-    """Runs statements of ``include/sql`` in a read-only session."""
+class _Reports:
+    """Reports of the ledger, of one DAG at a time."""
 
-    def __init__(self, connect: database.Connect, connection_id: str) -> None:
-        self.connect, self.connection_id = connect, connection_id
-
-    def _open(self) -> psycopg.Connection[Any]:
-        try:
-            return self.connect()
-        except Exception as error:
-            # Whatever stands between us and a session (no such Connection, DNS, a refused login) is the same here.
-            log.exception("the ledger cannot be reached (Connection %r)", self.connection_id)
-            raise LedgerAway from error
-
-    def rows(self, statement: str, **parameters: object) -> list[database.Row]:
-        """The rows of one statement. Raises LedgerAway when there is no session or the server refuses."""
-        try:
-            with database.session(self._open, CLOCKS, read_only=True) as session:
-                return session.rows(queries.load(statement), parameters)
-        except psycopg.Error as error:
-            log.warning("the ledger cannot be read: %s", database.explain(error, self.connection_id))
-            raise LedgerAway from error
+    def __init__(self, ledger: LedgerSessions) -> None:
+        self.rows = ledger.rows
 
     def of_run(self, dag_id: str, run_id: str) -> database.Row:
         """The latest report of a run. Raises HTTPException 404 when there is none."""
@@ -124,7 +108,7 @@ class _Reader:
         raise HTTPException(404, f"{dag_id} has no report {report_id}.")
 
 
-def _report_routes(reader: _Reader) -> APIRouter:
+def _report_routes(reader: _Reports) -> APIRouter:
     router = APIRouter(prefix="/dags/{dag_id}", dependencies=[Depends(may_read_runs)])
 
     @router.get("/runs/{run_id}/report.json")
@@ -178,13 +162,23 @@ async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Resp
     return response
 
 
+def _path(request: Request) -> str:
+    """Where in this app a request goes, wherever the app is mounted."""
+    return request.url.path.removeprefix(request.scope.get("root_path", ""))
+
+
 def _message(request: Request, status: int, message: str, headers: Any = None) -> Response:
-    if request.url.path.endswith(".json"):
+    path = _path(request)
+    if path.endswith(".json"):
         return JSONResponse({"error": message}, status, headers)
-    if request.url.path.endswith("/metrics"):
+    if path.endswith("/metrics"):
         return PlainTextResponse(f"{message}\n", status, headers)
     title = {404: "Not found", 503: "The ledger cannot be reached"}.get(status, HTTPStatus(status).phrase)
-    return HTMLResponse(_MESSAGE.render(title=title, message=message, css=_css()), status, headers)
+    if path.startswith("/dags/"):
+        return HTMLResponse(_MESSAGE.render(title=title, message=message, css=_css()), status, headers)
+    page = shown("message.html", {"title": title, "message": message, "again": status == 503}, status)
+    page.headers.update(headers or {})
+    return page
 
 
 def _css() -> str:
@@ -195,9 +189,18 @@ def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # what it is registered for; narrows the type
     message = str(error.detail)
     if error.status_code == 401:
+        if _is_page(request):
+            here = quote(request.url.path, safe="")
+            return RedirectResponse(f"../api/v2/auth/login?next={here}", 303)
         # A sandboxed page is a foreign site to the browser: inside Airflow's frame its links come without the cookie.
         message = f"{message}. Sign in to Airflow, then open {request.url.path} in a tab of its own, outside any frame."
     return _message(request, error.status_code, message, error.headers)
+
+
+def _is_page(request: Request) -> bool:
+    """Whether a browser asks for one of the pages, which is where a login leads back to."""
+    asks = request.method == "GET" and "text/html" in request.headers.get("Accept", "")
+    return asks and _path(request).removeprefix("/") in PAGES
 
 
 def _ledger_away(connection_id: str) -> Callable[[Request, Exception], Response]:

@@ -1,0 +1,206 @@
+"""What is so now, of the targets that a visitor may read: troubles by cause, the last looks, the six metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from upkeep.areas.alerts import store
+from upkeep.areas.alerts.episodes import Alert, Trouble
+from upkeep.areas.alerts.troubles import current
+from upkeep.areas.calendar.due import GRACE, Reconciliation
+from upkeep.areas.calendar.look import SKEW
+from upkeep.areas.calendar.reconcile import read_known
+from upkeep.core.findings import Level, worst
+from upkeep.core.text import anchor
+from upkeep.core.units import number
+from upkeep.settings.base import METRICS
+from upkeep.settings.load import Settings, dag_name
+from upkeep.wires import queries
+from upkeep.wires.database import Row, Session
+
+#: Since when an open finding is so, in columns: younger than this, and what the column is called.
+AGES = (
+    (timedelta(days=1), "under a day"),
+    (timedelta(days=7), "1 to 7 days"),
+    (timedelta(days=30), "7 to 30 days"),
+    (timedelta.max, "older"),
+)
+#: A story that began within this counts as new.
+NEW = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class OpenStory:
+    """A trouble and, where somebody knows of it, the alert that says so; ``alert`` is None before it was judged."""
+
+    trouble: Trouble
+    alert: Alert | None
+    now: datetime
+
+    @property
+    def silent(self) -> bool:
+        """Whether somebody has acknowledged it, at least as bad as it is now."""
+        return self.alert is not None and replace(self.alert, trouble=self.trouble).silent(self.now)
+
+    @property
+    def anchor(self) -> str:
+        """Its place on the page of findings."""
+        return anchor(f"{self.trouble.target}\n{self.trouble.key}")
+
+    @property
+    def age(self) -> timedelta:
+        """How long it has been so."""
+        return max(self.now - self.trouble.since, timedelta())
+
+    @property
+    def new(self) -> bool:
+        """Whether it began within the week."""
+        return self.age < NEW
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Every story of the visitor's targets, worst first, and the calendar; None where the clocks disagree."""
+
+    stories: tuple[OpenStory, ...]
+    calendar: Reconciliation | None
+    now: datetime
+
+    @property
+    def loud(self) -> list[OpenStory]:
+        """Those that nobody has acknowledged."""
+        return [story for story in self.stories if not story.silent]
+
+
+def picture(session: Session, config: Settings, targets: Sequence[str], now: datetime) -> Picture:
+    """Work out what is so now, as the alerts do, without writing anything."""
+    there: datetime = session.row(queries.load("setup/clock"))["at"]
+    found = read_known(session).compare(config, now) if abs(there - datetime.now(UTC)) <= SKEW else None
+    alerts = {
+        (alert.trouble.target, alert.trouble.key): alert for alert in store.known(session) if alert.ended_at is None
+    }
+    stories = [
+        _story(trouble, alerts, now)
+        for trouble in current(session, config, found, now)
+        if not trouble.target or trouble.target in targets
+    ]
+    stories.sort(key=lambda one: (one.trouble.level.rank, one.trouble.since, one.trouble.target, one.trouble.key))
+    return Picture(tuple(stories), found, now)
+
+
+def _story(trouble: Trouble, alerts: Mapping[tuple[str, str], Alert], now: datetime) -> OpenStory:
+    alert = alerts.get((trouble.target, trouble.key))
+    if alert is not None and alert.trouble.since < trouble.since:
+        trouble = replace(trouble, since=alert.trouble.since)  # it was so before under another key
+    return OpenStory(trouble, alert, now)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The newest sample of one of the guide's six metrics; ``stale``: older than the last window that took one."""
+
+    name: str
+    value: str
+    level: Level
+    taken_at: datetime | None
+    stale: bool
+
+
+@dataclass(frozen=True)
+class TargetState:
+    """One target: what is so, when it was looked at last; ``stale``: not since it was to be."""
+
+    name: str
+    title: str
+    dag_id: str
+    level: Level
+    worst: OpenStory | None
+    stories: tuple[OpenStory, ...]
+    looked_at: datetime | None
+    report: tuple[str, str] | None
+    stale: bool
+    metrics: tuple[Metric, ...]
+
+    @property
+    def others(self) -> int:
+        """How many stories there are beside the worst."""
+        return max(len(self.stories) - 1, 0)
+
+
+def states(session: Session, config: Settings, targets: Sequence[str], seen: Picture) -> list[TargetState]:
+    """The state of each target. One that was not looked at when it was to be is not ok, whatever was seen before."""
+    asked = {"targets": list(targets)}
+    reports = {
+        (row["target"], row["cadence"]): row for row in session.rows(queries.load("dashboard/newest_reports"), asked)
+    }
+    metrics = session.rows(queries.load("ledger/newest_metrics"), asked | {"metrics": list(METRICS)})
+    return [_state(config, target, seen, reports, metrics) for target in targets]
+
+
+def _state(
+    config: Settings, target: str, seen: Picture, reports: Mapping[tuple[str, str], Row], metrics: Iterable[Row]
+) -> TargetState:
+    daily = config.maintenance.cadences(target)["daily"]
+    expected = daily.at_or_before(seen.now - daily.length - GRACE)
+    newest = reports.get((target, "daily"))
+    stale = newest is None or newest["made_at"] < expected
+    stories = tuple(one for one in seen.loud if one.trouble.target == target)
+    levels = [one.trouble.level for one in stories] + [Level.UNKNOWN if stale else Level.OK]
+    return TargetState(
+        name=target,
+        title=config.maintenance.targets[target].title,
+        dag_id=dag_name("maintenance_daily", target, config.targets),
+        level=worst(levels),
+        worst=stories[0] if stories else None,
+        stories=stories,
+        looked_at=newest["made_at"] if newest else None,
+        report=(newest["dag_id"], newest["run_id"]) if newest else None,
+        stale=stale,
+        metrics=tuple(_metrics(config, target, metrics, expected)),
+    )
+
+
+def _metrics(config: Settings, target: str, rows: Iterable[Row], expected: datetime) -> Iterator[Metric]:
+    found = {row["metric"]: row for row in rows if row["target"] == target}
+    for name in METRICS:
+        row = found.get(name)
+        if row is None:
+            yield Metric(_words(name), "–", Level.UNKNOWN, None, stale=True)
+        else:
+            level = Level(row["level"] or Level.UNKNOWN)
+            value = f"{number(row['value'])} {config.thresholds.metrics[name].unit}"
+            yield Metric(_words(name), value, level, row["taken_at"], row["taken_at"] < expected)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+@dataclass(frozen=True)
+class OwnerRow:
+    """Open findings of one owner: by age the number of findings and the worst level among them, and all of them."""
+
+    owner: str
+    ages: tuple[tuple[int, Level], ...]
+    total: int
+
+
+def by_owner(stories: Iterable[OpenStory]) -> list[OwnerRow]:
+    """Open findings by owner and age; who has most stands first."""
+    owners: dict[str, list[OpenStory]] = {}
+    for story in stories:
+        owners.setdefault(story.trouble.owner, []).append(story)
+    rows = [
+        OwnerRow(owner, tuple(_aged(mine)), sum(one.trouble.findings for one in mine)) for owner, mine in owners.items()
+    ]
+    return sorted(rows, key=lambda row: (-row.total, row.owner))
+
+
+def _aged(stories: Sequence[OpenStory]) -> Iterator[tuple[int, Level]]:
+    youngest = timedelta(-1)
+    for oldest, _ in AGES:
+        within = [one for one in stories if youngest <= one.age < oldest]
+        yield sum(one.trouble.findings for one in within), worst([one.trouble.level for one in within] or [Level.OK])
+        youngest = oldest

@@ -1,0 +1,110 @@
+"""What people are asked and have not answered, as the ledger knows it and Airflow still asks it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from airflow.models.hitl import HITLDetail
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.session import create_session
+from airflow.utils.state import TaskInstanceState
+from sqlalchemy import select
+
+from upkeep.core.units import count
+from upkeep.dashboard.page import airflow_href
+from upkeep.dashboard.visitors import Visitor
+from upkeep.gate import sheets
+from upkeep.gate.permits import asked_until
+from upkeep.gate.plan_store import plan_of_row
+from upkeep.settings.load import Settings
+from upkeep.wires import queries
+from upkeep.wires.database import Row, Session
+
+log = logging.getLogger(__name__)
+
+#: A task of Airflow's: DAG, run, task, map index.
+Task = tuple[str, str, str, int]
+#: The tasks of these DAGs that wait for a person.
+Waiting = Callable[[Collection[str]], frozenset[Task]]
+
+
+def waiting_in_airflow(dag_ids: Collection[str]) -> frozenset[Task]:
+    """What Airflow asks at this moment: a question of a run that was deleted, failed or marked is none any more."""
+    query = (
+        select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInstance.map_index)
+        .join(HITLDetail, HITLDetail.ti_id == TaskInstance.id)
+        .where(TaskInstance.dag_id.in_(dag_ids), TaskInstance.state == TaskInstanceState.AWAITING_INPUT)
+    )
+    with create_session() as session:
+        return frozenset((row[0], row[1], row[2], row[3]) for row in session.execute(query))
+
+
+@dataclass(frozen=True)
+class OpenQuestion:
+    """One role's question: what about, until when, who may answer, and where. ``mine``: the visitor may."""
+
+    target: str
+    role: str
+    about: str
+    asked_at: datetime
+    until: datetime
+    people: tuple[str, ...]
+    href: str
+    mine: bool
+    changed: bool = False
+
+
+def open_questions(
+    session: Session, config: Settings, visitor: Visitor, waiting: frozenset[Task], now: datetime
+) -> list[OpenQuestion]:
+    """What waits, what the visitor may answer first, then by when the answer is due."""
+    rows = session.rows(queries.load("dashboard/questions"), {"targets": list(visitor.targets), "now": now})
+    found = [_question(row, config, visitor) for row in rows if _task(row) in waiting]
+    return sorted((one for one in found if one.until > now), key=lambda one: (not one.mine, one.until, one.role))
+
+
+def _task(row: Row) -> Task:
+    return row["dag_id"], row["run_id"], row["task_id"], row["map_index"]
+
+
+def _question(row: Row, config: Settings, visitor: Visitor) -> OpenQuestion:
+    about, until, changed = row["purpose"], row["not_after"], False
+    try:
+        about, until = _about(row)
+    except (ValueError, KeyError, TypeError):
+        log.warning("the %s %s is not what was planned", row["purpose"], row["digest"])
+        changed = True
+    roles = config.maintenance.roles
+    mapped = ("mapped", str(row["map_index"])) if row["map_index"] >= 0 else ()
+    return OpenQuestion(
+        target=row["target"],
+        role=roles[row["role"]].title if row["role"] in roles else row["role"],
+        about=about,
+        asked_at=row["shown_at"],
+        until=until,
+        people=tuple(row["asked"]),
+        href=airflow_href(
+            "dags", row["dag_id"], "runs", row["run_id"], "tasks", row["task_id"], *mapped, "required_actions"
+        ),
+        mine=row["role"] in visitor.roles and row["target"] in visitor.answers,
+        changed=changed,
+    )
+
+
+def _about(row: Row) -> tuple[str, datetime]:
+    """In words, and until when an answer counts. Raises ValueError for a text that was changed in the ledger."""
+    if row["purpose"] != "plan":
+        sheet = sheets.parse(row["body"])
+        return f"{sheet.cadence} {sheet.purpose}: {_counted(row['action_ids'], 'item')}", sheet.not_after
+    plan = plan_of_row(row)
+    mine = [action.verb for action in plan.actions if action.id in row["action_ids"]]
+    verbs = ", ".join(f"{mine.count(verb)} × {verb}" for verb in sorted(set(mine)))
+    of = f" of {len(plan.actions)}" if len(plan.actions) > len(mine) else ""
+    return f"{plan.cadence} plan: {len(mine)}{of} actions ({verbs})", asked_until(plan) - plan.shortest
+
+
+def _counted(ids: Iterable[str], noun: str) -> str:
+    return count(len(list(ids)), noun)
