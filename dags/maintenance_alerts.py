@@ -1,11 +1,12 @@
 """
-### Alerts, after each report and every ten minutes
+### Alerts: when the watch sees a change, after each report and every ten minutes
 
 Tells people what is not ok, once, through the channels of `config/routing.yaml`, and when it is over (G106-G116).
 
-**Touches** the ledger alone, and sends messages. A report of any window wakes it, and so does the clock: reminders,
-ends of quiet hours, windows that were missed while nothing ran, and messages that a channel did not take are looked
-through then. What wakes it says nothing: what is so is read from the ledger.
+**Touches** the ledger alone, and sends messages. A report of any window wakes it, a change that the watch saw (a
+trigger in the triggerer that polls each target every half minute, as long as this DAG is not paused), and so does the
+clock: reminders, ends of quiet hours, windows that were missed while nothing ran, and messages that a channel did not
+take are looked through then. What wakes it says nothing: what is so is read from the ledger.
 
 **People decide** nothing here. `python -m upkeep alerts` lists what is open and what was not delivered;
 `python -m upkeep acknowledge` silences an alert until it clears or until a date.
@@ -23,6 +24,7 @@ from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 
 from upkeep.flow.alerts import NEWS, DeliverOperator, JudgeOperator
 from upkeep.flow.dag import DEFAULTS
+from upkeep.flow.watch import ALERTS
 from upkeep.settings.load import settings
 
 
@@ -31,7 +33,7 @@ def maintenance_alerts() -> DAG:
     clock = CronTriggerTimetable(settings().routing.every, timezone="UTC")
     with DAG(
         "maintenance_alerts",
-        schedule=AssetOrTimeSchedule(timetable=clock, assets=[NEWS]),
+        schedule=AssetOrTimeSchedule(timetable=clock, assets=NEWS | ALERTS),
         start_date=datetime(2025, 9, 14, tzinfo=UTC),  # the day of the guide
         catchup=False,
         max_active_runs=1,

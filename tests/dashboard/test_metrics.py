@@ -22,6 +22,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sandbox.ports import free_port
 from tests.stages.ledger import Ledger, finding, record, write
+from tests.stages.watch import heard
+from upkeep.areas.watch.follow import follow
 from upkeep.core.findings import Level, Sample
 from upkeep.core.windows import Window
 from upkeep.ledger.write import add_report
@@ -153,6 +155,20 @@ def test_messages_that_wait_are_counted_by_channel(book: Ledger) -> None:
         found = {key[1:]: value for key, value in series(ask()).items() if key[0] == "upkeep_outbox_messages"}
     assert found["slack", "due"] == 2 and found["slack", "dead"] == 1
     assert {channel for channel, _ in found} == set(settings(ROOT / "config").routing.channels)
+
+
+def test_the_watch_is_told_with_its_gaps_and_its_samples_are_newer_than_a_windows(book: Ledger) -> None:
+    """Two samples of the 120 that an hour has; the metric is the watch's by then."""
+    now = datetime.now(UTC)
+    for back in (30, 0):
+        with book.session() as session:
+            follow(session, TARGET, heard(cpu_usage_percent=33.0), now - timedelta(seconds=back))
+    with served(book.dsn("dashboard")) as ask:
+        found = series(ask())
+    assert found["upkeep_watch_missing_samples", TARGET] == 118
+    assert 0 <= found["upkeep_watch_age_seconds", TARGET] < 600
+    assert found["upkeep_metric", "cpu_usage", TARGET] == 33
+    assert found["upkeep_metric_level", "ok", "cpu_usage", TARGET] == 1
 
 
 def test_nothing_that_grows_with_trouble_is_a_label(book: Ledger, today: Window) -> None:

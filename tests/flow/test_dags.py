@@ -69,7 +69,7 @@ def test_exactly_these_dags(parsed: dict[str, Any]) -> None:
 
 
 def test_alerts_are_two_tasks_that_reports_and_the_clock_wake(parsed: dict[str, Any]) -> None:
-    """Judge, then deliver; one run at a time, none caught up; each report announces itself."""
+    """Judge, then deliver; one run at a time, none caught up; each report announces itself, the watch what changed."""
     alerts = parsed["dags"]["maintenance_alerts"]
     assert (alerts["schedule"], alerts["catchup"], alerts["max_active_runs"]) == ("*/10 * * * * UTC", False, 1)
     assert {name: task["upstream"] for name, task in alerts["tasks"].items()} == {"judge": [], "deliver": ["judge"]}
@@ -77,8 +77,9 @@ def test_alerts_are_two_tasks_that_reports_and_the_clock_wake(parsed: dict[str, 
         (dag, name)
         for dag, found in parsed["dags"].items()
         for name, task in found["tasks"].items()
-        if task["outlets"] == alerts["assets"] == ["upkeep_report"]
+        if task["outlets"] == ["upkeep_report"]
     }
+    assert alerts["assets"] == ["upkeep_report", "upkeep_alerts"]
     assert announced == {
         ("maintenance_daily", "report"),
         ("maintenance_weekly", "report"),

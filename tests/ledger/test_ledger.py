@@ -87,6 +87,9 @@ def test_migrations_lead_from_nothing_to_the_head_and_twice_is_harmless(fresh: L
         "alerts",
         "outbox",
         "tellings",
+        "watch_samples",
+        "watch_hours",
+        "watch_states",
         "windows",
         "steps",
         "findings",
@@ -267,6 +270,8 @@ def test_tasks_may_write_all_that_a_window_needs_and_change_its_outcome_only(boo
         *(f"alerts.{name}" for name in ("level", "cause", "detail", "remedy", "members", "findings", "owner")),
         *(f"alerts.{name}" for name in ("dag_id", "run_id", "reminded", "since", "changed_at", "ended_at", "settled")),
         *(f"alerts.acknowledged_{name}" for name in ("by", "why", "level", "until")),
+        *(f"watch_states.{name}" for name in ("level", "since", "last", "towards", "from_", "against", "during")),
+        *(f"watch_states.{name}" for name in ("source", "subject", "detail", "expected", "remedy", "guide")),
     }  # fmt: skip
     assert {column.partition(".")[0] for column, right in found if right == "INSERT"} == tables(book) - {
         "ledger_version",

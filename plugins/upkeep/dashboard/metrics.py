@@ -89,6 +89,7 @@ class _Ledger(Collector):
         yield self._findings()
         yield from self._metrics()
         yield self._outbox()
+        yield from self._watch()
 
     def _all(self, statement: str, **parameters: object) -> list[Row]:
         return self._rows(statement, targets=list(self._config.targets), **parameters)
@@ -155,3 +156,21 @@ class _Ledger(Collector):
             for state in ("due", "dead"):
                 family.add_metric([channel, state], found.get((channel, state), 0))
         return family
+
+    def _watch(self) -> Iterable[Metric]:
+        age = GaugeMetricFamily(
+            "upkeep_watch_age_seconds",
+            "Seconds since the watch's newest sample of the last day; no series where there is none",
+            labels=["target"],
+        )
+        samples = GaugeMetricFamily(
+            "upkeep_watch_missing_samples", "Samples that the last hour lacks: the watch's gaps", labels=["target"]
+        )
+        expected = 3600 // self._config.maintenance.watch.every_seconds
+        found = {row["target"]: row for row in self._all("watch/newest", now=self._now)}
+        for target in self._config.targets:
+            row = found.get(target)
+            if row:
+                age.add_metric([target], (self._now - row["taken_at"]).total_seconds())
+            samples.add_metric([target], max(0, expected - (row["samples"] if row else 0)))
+        return age, samples

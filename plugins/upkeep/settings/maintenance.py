@@ -26,6 +26,7 @@ from upkeep.settings.reindex import Reindex
 from upkeep.settings.signing import Signing
 from upkeep.settings.trends import Capacity, Trends
 from upkeep.settings.values import Identifier
+from upkeep.settings.watch import Watch
 
 CadenceName = Literal["daily", "weekly", "monthly"]
 
@@ -178,6 +179,7 @@ class Maintenance(FrozenModel):
     documents: Documents
     integrations: Integrations
     prometheus: Prometheus = Field(default_factory=Prometheus)
+    watch: Watch = Field(default_factory=Watch)
 
     @field_validator("metrics")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from upkeep.core import redaction
 from upkeep.core.findings import Finding, Level
 from upkeep.core.stories import Seen, Story, stories
 from upkeep.core.units import brief, count, span, utc
+from upkeep.ledger import acknowledgements
 from upkeep.settings.load import Settings
 from upkeep.wires import queries
 from upkeep.wires.database import Row, Session
@@ -35,6 +36,10 @@ ABOUT_LOGS = frozenset(
 )
 #: Steps whose findings are events: they were so, and nothing changes that until the next window.
 EVENTS = frozenset({"report", "apply", "plan"})
+#: What the watch sees belongs to the group health.
+WATCH_STEP = "health.watch"
+#: So many polls without a sample and the watch is silent.
+SILENT_POLLS = 10
 #: The look at the calendar is taken anew here.
 _CALENDAR_STEP = "due_windows"
 
@@ -79,10 +84,14 @@ def _of_target(
 ) -> Iterator[Trouble]:
     after = {"target": target, "after": now - REACH}
     rows = session.rows(queries.load("alerts/newest_findings"), after)
-    seen = _newest([*_ledger(rows), *_died(session.rows(queries.load("alerts/died"), after))])
+    standing = session.rows(queries.load("watch/standing"), {"target": target})
+    live = list(_watched(standing, config, now))
+    seen = _newest([*_ledger(rows), *_died(session.rows(queries.load("alerts/died"), after)), *live])
     bad = [finding.key for finding, _, _ in seen if finding.level is not Level.OK]
     since = {row["key"]: row["since"] for row in session.rows(queries.load("alerts/since"), after | {"keys": bad})}
     places = {finding.key: where for finding, where, _ in seen}
+    seen_live = {finding.key for finding, where, _ in seen if where.step == WATCH_STEP}
+    since |= {row["key"]: row["since"] for row in standing if row["key"] in seen_live}
     for story in stories([Seen(finding, source) for finding, _, source in seen], FUNCTIONS):
         if any("acknowledged" not in finding.metadata for finding in story.findings):
             yield _of_story(story, target, places, since, config)
@@ -118,6 +127,37 @@ def _died(rows: Iterable[Row]) -> Iterator[Placed]:
             remedy=f"Open the log of task {row['step']}, fix the cause, then clear the task.",
         )
         yield finding, Where(row["step"], row["dag_id"], row["run_id"], row["made_at"]), row["source"] or ""
+
+
+def _watched(rows: Sequence[Row], config: Settings, now: datetime) -> Iterator[Placed]:
+    """What the watch says by now, newer than what any window saw; that it is silent, where it has stopped.
+
+    What it no longer looks at, such as a function that config does not name any more, it says nothing of.
+    """
+    patience = SILENT_POLLS * timedelta(seconds=config.maintenance.watch.every_seconds)
+    newest = max((row["last"] for row in rows), default=None)
+    if newest is None:
+        return
+    if now - newest > patience:
+        finding = Finding(
+            "watch:silent",
+            Level.UNKNOWN,
+            "The watch is silent",
+            f"its last sample is of {utc(newest)}, {span(now - newest)} ago: what was between is not known",
+            f"a sample every {config.maintenance.watch.every_seconds} s",
+            "See whether Airflow's triggerer runs and reaches the ledger.",
+        )
+        yield finding, Where(WATCH_STEP, "", "", newest), ""
+        return
+    for row in rows:
+        if newest - row["last"] > patience:
+            continue
+        said = {name: row[name] for name in ("key", "subject", "expected", "remedy", "guide")}
+        plan = f"during plan {row['during']}: " if row["during"] else ""
+        level = Level(row["level"])
+        finding = Finding(level=level, detail=plan + row["detail"], **said)
+        (accepted,) = acknowledgements.with_acknowledgements((finding,), config.exceptions, now)
+        yield accepted, Where(WATCH_STEP, "", "", row["last"]), row["source"]
 
 
 def _newest(placed: Iterable[Placed]) -> list[Placed]:

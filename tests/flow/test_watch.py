@@ -1,0 +1,172 @@
+"""The watch's trigger against the real functions twin and a real ledger: its run(), without Airflow's triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sandbox.postgres import HOST
+from tests.stages.config import MAIN
+from tests.stages.config import config as config  # noqa: PLC0414  # a fixture
+from tests.stages.ledger import Ledger
+from tests.stages.server import Server, answer
+from tests.stages.twin import SECRET_KEY, Twin
+from tests.stages.twin import platform as platform  # noqa: PLC0414  # a fixture
+from tests.stages.twin import twin as twin  # noqa: PLC0414  # a fixture
+from tests.stages.twin import twin_dsn as twin_dsn  # noqa: PLC0414  # a fixture
+from upkeep.flow.watch import ALERTS, WatchTrigger
+from upkeep.settings.load import settings
+
+FUNCTION = "trust-scorer"
+KEY = f"latency:{FUNCTION}"
+
+
+@pytest.fixture
+def watching(config: Path, book: Ledger, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Polls every second, two samples make a change; called with the address of the functions."""
+    content = yaml.safe_load((config / MAIN).read_text())
+    content["watch"] = {"every_seconds": 1, "samples": 2}
+    (config / MAIN).write_text(yaml.safe_dump(content))
+    monkeypatch.setenv("UPKEEP_CONFIG", str(config))
+    for name, value in book.environment(config).items():
+        if name.startswith("AIRFLOW_CONN"):
+            monkeypatch.setenv(name, value)
+    settings.cache_clear()
+
+    def functions(url: str) -> None:
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_UPKEEP_FUNCTIONS", json.dumps({"conn_type": "http", "host": url, "password": SECRET_KEY})
+        )
+
+    yield functions
+    settings.cache_clear()
+    book.change("TRUNCATE upkeep.watch_samples, upkeep.watch_states")
+
+
+def state(book: Ledger) -> str | None:
+    """What holds of the function."""
+    rows = book.ask("SELECT level FROM upkeep.watch_states WHERE key = %s", KEY)
+    return rows[0][0] if rows else None
+
+
+def samples(book: Ledger) -> int:
+    """Samples so far."""
+    return int(book.ask("SELECT count(*) FROM upkeep.watch_samples")[0][0])
+
+
+async def until(done: Callable[[], bool], triggers: int = 1) -> list[dict[str, Any]]:
+    """Run so many triggers until something is so; the events meanwhile. A minute is enough for any of it."""
+    events: list[dict[str, Any]] = []
+
+    async def one() -> None:
+        async with aclosing(WatchTrigger().run()) as run:  # type: ignore[type-var]
+            async for event in run:
+                events.append(event.payload)
+
+    tasks = [asyncio.create_task(one()) for _ in range(triggers)]
+    try:
+        async with asyncio.timeout(60):
+            while not done():
+                await asyncio.sleep(0.1)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return events
+
+
+def told(events: list[dict[str, Any]]) -> int:
+    """How often the function changed; a busy machine may be slow besides."""
+    return sum(KEY in event["changed"] for event in events)
+
+
+@pytest.mark.guide("G31", "holds")
+def test_a_function_that_stops_answering_is_an_event_and_so_is_its_return(
+    twin: Twin,
+    book: Ledger,
+    watching: Callable[[str], None],
+) -> None:
+    """Nothing is announced while nothing changes, one event when it does, whatever number of polls follows."""
+    watching(twin.url)
+    with twin.fault(FUNCTION, "http_500"):
+        broken = asyncio.run(until(lambda: state(book) == "unknown" and samples(book) >= 6))
+    assert told(broken) == 1
+    healed = asyncio.run(until(lambda: state(book) not in ("unknown", None)))
+    assert told(healed) <= 1
+    ((number, slots),) = book.ask("SELECT count(*), count(DISTINCT slot) FROM upkeep.watch_samples")
+    assert number == slots
+
+
+def test_two_triggers_leave_one_sample_a_slot(
+    twin: Twin,
+    book: Ledger,
+    watching: Callable[[str], None],
+) -> None:
+    """Both poll, the ledger takes one; of the change they make one event."""
+    watching(twin.url)
+    with twin.fault(FUNCTION, "http_500"):
+        events = asyncio.run(until(lambda: state(book) == "unknown" and samples(book) >= 5, triggers=2))
+    assert told(events) == 1
+    ((least,),) = book.ask(
+        "SELECT min(extract(epoch FROM slot - earlier))::float FROM"
+        " (SELECT slot, lag(slot) OVER (ORDER BY slot) AS earlier FROM upkeep.watch_samples) s"
+    )
+    assert least >= 1
+
+
+def test_without_a_connection_the_reason_is_the_state(
+    book: Ledger, watching: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The poll goes on, and all is unknown for what config lacks."""
+    watching("")
+    asyncio.run(until(lambda: state(book) == "unknown"))
+    ((detail,),) = book.ask("SELECT detail FROM upkeep.watch_states WHERE key = %s", KEY)
+    assert "found no host" in detail
+
+
+def test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else(
+    book: Ledger, watching: Callable[[str], None]
+) -> None:
+    """The other host hears nothing; the state says what was found."""
+    with Server(answer(200, b"{}")) as other:
+        with Server(answer(302, b"", Location=f"{other.url}/elsewhere")) as server:
+            watching(server.url)
+            asyncio.run(until(lambda: state(book) == "unknown"))
+        assert other.received == []
+    ((detail,),) = book.ask("SELECT detail FROM upkeep.watch_states WHERE key = %s", KEY)
+    assert "found status 302" in detail and SECRET_KEY not in detail
+
+
+def test_a_ledger_that_is_away_ends_no_watch(
+    twin: Twin,
+    book: Ledger,
+    watching: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its polls leave no sample, which is a gap; the next ones do."""
+    watching(twin.url)
+    there = json.loads(book.environment(Path())["AIRFLOW_CONN_UPKEEP_LEDGER"])
+    monkeypatch.setenv("AIRFLOW_CONN_UPKEEP_LEDGER", json.dumps(there | {"host": HOST, "port": 1}))
+
+    async def away_then_back() -> None:
+        watch = asyncio.create_task(until(lambda: samples(book) >= 2))
+        await asyncio.sleep(2.5)
+        assert samples(book) == 0
+        monkeypatch.setenv("AIRFLOW_CONN_UPKEEP_LEDGER", json.dumps(there))
+        await watch
+
+    asyncio.run(away_then_back())
+
+
+def test_the_asset_has_the_trigger_and_says_nothing_that_changes() -> None:
+    """Serialized alike at each parse: another one would be a second watch."""
+    (watcher,) = ALERTS.watchers
+    assert (ALERTS.name, watcher.name) == ("upkeep_alerts", "upkeep_watch")
+    assert WatchTrigger().serialize() == ("upkeep.flow.watch.WatchTrigger", {})
