@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from tests.stages.twin import SECRET_KEY, Twin
 from tests.stages.twin import platform as platform  # noqa: PLC0414  # a fixture
 from tests.stages.twin import twin as twin  # noqa: PLC0414  # a fixture
 from tests.stages.twin import twin_dsn as twin_dsn  # noqa: PLC0414  # a fixture
-from upkeep.flow.watch import ALERTS, WatchTrigger
+from upkeep.areas.watch.follow import slot_of
+from upkeep.flow.watch import ALERTS, WatchTrigger, phase_of
 from upkeep.settings.load import settings
 
 FUNCTION = "trust-scorer"
@@ -170,3 +172,11 @@ def test_the_asset_has_the_trigger_and_says_nothing_that_changes() -> None:
     (watcher,) = ALERTS.watchers
     assert (ALERTS.name, watcher.name) == ("upkeep_alerts", "upkeep_watch")
     assert WatchTrigger().serialize() == ("upkeep.flow.watch.WatchTrigger", {})
+
+
+def test_a_poll_that_comes_a_little_late_is_still_in_its_slot() -> None:
+    """Else it would take the next one's place, and that would find it taken: a gap that nobody was away for."""
+    begin, every = datetime(2026, 11, 29, tzinfo=UTC).timestamp(), 30
+    for number in range(2_000):
+        late = datetime.fromtimestamp(begin + phase_of(f"target-{number}", every) + every / 6, UTC)
+        assert slot_of(late, every).timestamp() == begin

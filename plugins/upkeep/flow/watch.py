@@ -36,6 +36,8 @@ T = TypeVar("T")
 HOUSE_SECONDS = 600
 #: Of the time between two polls, what one call may take.
 PATIENCE = 0.8
+#: Of the time between two polls, over how much of it the targets are spread.
+SPREAD = 0.8
 
 
 class WatchTrigger(BaseEventTrigger):
@@ -66,7 +68,7 @@ class WatchTrigger(BaseEventTrigger):
 async def _watch(web: httpx.AsyncClient, target: str, changes: asyncio.Queue[tuple[str, list[str]]]) -> None:
     """Poll one target in every slot, at a moment of its own, so that targets do not all come at once."""
     every = settings().maintenance.watch.every_seconds
-    phase = zlib.crc32(target.encode()) % 1000 / 1000 * every
+    phase = phase_of(target, every)
     while True:
         now = datetime.now(UTC).timestamp()
         await asyncio.sleep((phase - now) % every)
@@ -79,6 +81,11 @@ async def _watch(web: httpx.AsyncClient, target: str, changes: asyncio.Queue[tup
             log.info("%s: %s", target, ", ".join(f"{one.key} {one.was} → {one.becomes}" for one in changed))
             await changes.put((target, [one.key for one in changed]))
         await asyncio.sleep(every / 10)  # past the slot's own moment
+
+
+def phase_of(target: str, every_seconds: int) -> float:
+    """Seconds after a slot's begin at which a target is polled: so early that one which comes late is still in it."""
+    return SPREAD * every_seconds * (zlib.crc32(target.encode()) % 1000) / 1000
 
 
 async def poll(web: httpx.AsyncClient, target: str) -> tuple[Change, ...]:

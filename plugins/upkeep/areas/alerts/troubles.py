@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from upkeep.areas.alerts.episodes import MOST_MEMBERS, Trouble
+from upkeep.areas.alerts.sightings import Where, sightings
 from upkeep.areas.calendar.due import GRACE, DueWindow, Reconciliation, State
 from upkeep.areas.calendar.look import SKEW
 from upkeep.areas.calendar.look import findings as calendar_findings
@@ -16,7 +16,6 @@ from upkeep.core import redaction
 from upkeep.core.findings import Finding, Level
 from upkeep.core.stories import Seen, Story, stories
 from upkeep.core.units import brief, count, span, utc
-from upkeep.ledger import acknowledgements
 from upkeep.settings.load import Settings
 from upkeep.wires import queries
 from upkeep.wires.database import Row, Session
@@ -36,32 +35,6 @@ ABOUT_LOGS = frozenset(
 )
 #: Steps whose findings are events: they were so, and nothing changes that until the next window.
 EVENTS = frozenset({"report", "apply", "plan"})
-#: What the watch sees belongs to the group health.
-WATCH_STEP = "health.watch"
-#: So many polls without a sample and the watch is silent.
-SILENT_POLLS = 10
-#: The look at the calendar is taken anew here.
-_CALENDAR_STEP = "due_windows"
-
-
-@dataclass(frozen=True)
-class Where:
-    """Where a finding was seen: the step, and the run whose report shows it."""
-
-    step: str
-    dag_id: str
-    run_id: str
-    at: datetime
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """The groups of steps around it, the innermost first."""
-        return tuple(reversed(self.step.split(".")[:-1]))
-
-    @property
-    def name(self) -> str:
-        """The step's own name."""
-        return self.step.rpartition(".")[2]
 
 
 def calendar(session: Session, config: Settings, now: datetime) -> Reconciliation | None:
@@ -82,92 +55,16 @@ def current(session: Session, config: Settings, found: Reconciliation | None, no
 def _of_target(
     session: Session, config: Settings, target: str, found: Reconciliation | None, now: datetime
 ) -> Iterator[Trouble]:
-    after = {"target": target, "after": now - REACH}
-    rows = session.rows(queries.load("alerts/newest_findings"), after)
-    standing = session.rows(queries.load("watch/standing"), {"target": target})
-    live = list(_watched(standing, config, now))
-    seen = _newest([*_ledger(rows), *_died(session.rows(queries.load("alerts/died"), after)), *live])
-    bad = [finding.key for finding, _, _ in seen if finding.level is not Level.OK]
-    since = {row["key"]: row["since"] for row in session.rows(queries.load("alerts/since"), after | {"keys": bad})}
-    places = {finding.key: where for finding, where, _ in seen}
-    seen_live = {finding.key for finding, where, _ in seen if where.step == WATCH_STEP}
-    since |= {row["key"]: row["since"] for row in standing if row["key"] in seen_live}
-    for story in stories([Seen(finding, source) for finding, _, source in seen], FUNCTIONS):
+    seen = sightings(session, config, target, now - REACH, now)
+    asked = [finding.key for finding, _, _ in seen.placed if finding.level is not Level.OK]
+    rows = session.rows(queries.load("alerts/since"), {"target": target, "after": now - REACH, "keys": asked})
+    since = {row["key"]: row["since"] for row in rows} | seen.since
+    places = {finding.key: where for finding, where, _ in seen.placed}
+    for story in stories([Seen(finding, source) for finding, _, source in seen.placed], FUNCTIONS):
         if any("acknowledged" not in finding.metadata for finding in story.findings):
             yield _of_story(story, target, places, since, config)
     if found is not None:
         yield from _of_calendar(target, found, config, now)
-
-
-Placed = tuple[Finding, Where, str]
-
-
-def _ledger(rows: Iterable[Row]) -> Iterator[Placed]:
-    """Rows of the ledger as findings; of a look that was repeated after the plan only the second one counts."""
-    looked = list(rows)
-    last: dict[tuple[str, str], datetime] = {(row["cadence"], row["step"]): row["due"] for row in looked}
-    for row in looked:
-        again = last.get((row["cadence"], f"after.{row['step'].removeprefix('evidence.')}"))
-        repeated = row["step"].startswith("evidence.") and again is not None and again >= row["due"]
-        where = Where(row["step"], row["dag_id"], row["run_id"], row["started_at"])
-        if row["key"] is None or repeated or where.name == _CALENDAR_STEP:
-            continue
-        told = {name: row[name] for name in ("key", "subject", "detail", "expected", "remedy", "guide", "metadata")}
-        yield Finding(level=Level(row["level"]), **told), where, row["source"]
-
-
-def _died(rows: Iterable[Row]) -> Iterator[Placed]:
-    """Steps whose process was ended before they could write anything."""
-    for row in rows:
-        finding = Finding(
-            f"step:{row['step']}",
-            Level.UNKNOWN,
-            row["title"] or row["step"],
-            f"failed: {row['reason'] or 'no reason was recorded'}",
-            remedy=f"Open the log of task {row['step']}, fix the cause, then clear the task.",
-        )
-        yield finding, Where(row["step"], row["dag_id"], row["run_id"], row["made_at"]), row["source"] or ""
-
-
-def _watched(rows: Sequence[Row], config: Settings, now: datetime) -> Iterator[Placed]:
-    """What the watch says by now, newer than what any window saw; that it is silent, where it has stopped.
-
-    What it no longer looks at, such as a function that config does not name any more, it says nothing of.
-    """
-    patience = SILENT_POLLS * timedelta(seconds=config.maintenance.watch.every_seconds)
-    newest = max((row["last"] for row in rows), default=None)
-    if newest is None:
-        return
-    if now - newest > patience:
-        finding = Finding(
-            "watch:silent",
-            Level.UNKNOWN,
-            "The watch is silent",
-            f"its last sample is of {utc(newest)}, {span(now - newest)} ago: what was between is not known",
-            f"a sample every {config.maintenance.watch.every_seconds} s",
-            "See whether Airflow's triggerer runs and reaches the ledger.",
-        )
-        yield finding, Where(WATCH_STEP, "", "", newest), ""
-        return
-    for row in rows:
-        if newest - row["last"] > patience:
-            continue
-        said = {name: row[name] for name in ("key", "subject", "expected", "remedy", "guide")}
-        plan = f"during plan {row['during']}: " if row["during"] else ""
-        level = Level(row["level"])
-        finding = Finding(level=level, detail=plan + row["detail"], **said)
-        (accepted,) = acknowledgements.with_acknowledgements((finding,), config.exceptions, now)
-        yield accepted, Where(WATCH_STEP, "", "", row["last"]), row["source"]
-
-
-def _newest(placed: Iterable[Placed]) -> list[Placed]:
-    """Of findings with one key, which two cadences may look for, the one that was seen last."""
-    newest: dict[str, Placed] = {}
-    for one in placed:
-        before = newest.get(one[0].key)
-        if before is None or one[1].at >= before[1].at:
-            newest[one[0].key] = one
-    return list(newest.values())
 
 
 def _of_story(
