@@ -35,8 +35,16 @@ STATISTICS_DAYS = "UPKEEP_SANDBOX_STATISTICS_DAYS"
 #: Environment of ``up``: another folder of DAGs than the clone's.
 DAGS = "UPKEEP_SANDBOX_DAGS"
 
+#: Environment of ``up``: seconds between two polls of the watch, for a change that is seen in a moment.
+WATCH_SECONDS = "UPKEEP_SANDBOX_WATCH_SECONDS"
+
 #: All that ``up`` takes from the environment and that a running sandbox keeps in its folder.
-VARIABLES = (STATISTICS_DAYS, DAGS, *(name for cadence in CADENCES for name in window_variables(cadence)))
+VARIABLES = (
+    STATISTICS_DAYS,
+    DAGS,
+    WATCH_SECONDS,
+    *(name for cadence in CADENCES for name in window_variables(cadence)),
+)
 
 MAINTENANCE, ROUTING, THRESHOLDS = "maintenance.yaml", "routing.yaml", "thresholds.yaml"
 STARTED_WITH = "settings.json"
@@ -148,6 +156,7 @@ def _lay_over(sandbox: Sandbox, content: dict[str, Any], given: Mapping[str, str
     wanted["min_bytes"] = 0  # its tables are small
     content["reindex"]["min_bytes"] = 100_000
     wanted["statistics_days"] = float(given.get(STATISTICS_DAYS) or wanted["statistics_days"])
+    content["watch"]["every_seconds"] = int(given.get(WATCH_SECONDS) or content["watch"]["every_seconds"])
     use_windows(content, given)
 
 

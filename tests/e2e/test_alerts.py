@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import pytest
 
+from sandbox import processes
 from tests.e2e.conftest import Running
 
 ALERTS = "/api/v2/dags/maintenance_alerts"
@@ -78,6 +82,53 @@ def test_a_critical_fault_is_told_once_by_mail_chat_and_sms_and_so_is_its_end(ru
     assert {name: [text.split(" ")[0] for text in texts] for name, texts in ends.items()} == {
         name: ["Over"] for name in ("mail", "slack", "sms")
     }
+
+
+@pytest.mark.usefixtures("unpaused")
+@pytest.mark.guide("G31", "G107", "fires", "silent")
+def test_the_watch_tells_a_fault_and_its_end_once_without_any_window(running: Running) -> None:
+    """In Airflow's triggerer, which is killed when it has seen it: the one that follows tells nothing again."""
+    running.wait(lambda: level(running) == "ok")
+    before, windows = said(running), running.ledger("SELECT count(*) FROM upkeep.windows")
+    assert running.cli("fault", "error-burst").returncode == 0
+    try:
+        running.wait(lambda: level(running) == "critical")
+        kill(running, "triggerer")
+        running.wait(lambda: all(since(running, before).values()))
+        killed = samples(running)
+        running.wait(lambda: samples(running) >= killed + 4)
+        running.wait(lambda: idle(running))
+    finally:
+        assert running.cli("heal", "error-burst").returncode == 0
+    assert since(running, before) == {name: ["CRITICAL"] for name in ("mail", "slack", "sms")}
+    running.wait(lambda: all(len(words) > 1 for words in since(running, before).values()))
+    running.wait(lambda: idle(running))
+    assert since(running, before) == {name: ["CRITICAL", "Over"] for name in ("mail", "slack", "sms")}
+    assert running.ledger("SELECT count(*) FROM upkeep.windows") == windows
+
+
+def since(running: Running, before: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Channel → the first word of each message about the error rate that has come since."""
+    return {name: [text.split(" ")[0] for text in texts[len(before[name]) :]] for name, texts in said(running).items()}
+
+
+def level(running: Running) -> str | None:
+    """What the watch says of the error rate, as long as it polls."""
+    rows = running.ledger(
+        "SELECT level FROM upkeep.watch_states WHERE key = 'metric:error_rate' AND last > now() - interval '15 s'"
+    )
+    return str(rows[0][0]) if rows else None
+
+
+def samples(running: Running) -> int:
+    """Polls so far."""
+    return int(running.ledger("SELECT count(*) FROM upkeep.watch_samples")[0][0])
+
+
+def kill(running: Running, name: str) -> None:
+    """SIGKILL to one of the sandbox's programs; supervisord starts it again."""
+    info: Any = processes.ask(running.sandbox, "getProcessInfo", name)
+    os.kill(info["pid"], signal.SIGKILL)
 
 
 def asset(running: Running) -> int:

@@ -100,6 +100,7 @@ def test_a_function_that_stops_answering_is_an_event_and_so_is_its_return(
     with twin.fault(FUNCTION, "http_500"):
         broken = asyncio.run(until(lambda: state(book) == "unknown" and samples(book) >= 6))
     assert told(broken) == 1
+    assert broken[0]["changed"] == []  # it has begun: what one before it was killed with is told then
     healed = asyncio.run(until(lambda: state(book) not in ("unknown", None)))
     assert told(healed) <= 1
     ((number, slots),) = book.ask("SELECT count(*), count(DISTINCT slot) FROM upkeep.watch_samples")

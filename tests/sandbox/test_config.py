@@ -14,6 +14,7 @@ from sandbox.config import (
     CADENCES,
     DAGS,
     STATISTICS_DAYS,
+    WATCH_SECONDS,
     chosen,
     rewrite_config,
     take_over_settings,
@@ -36,7 +37,7 @@ WEEKLY, WEEKLY_MINUTES = window_variables("weekly")
 @pytest.fixture
 def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     """A sandbox of which nothing runs, and an environment without a test calendar."""
-    for name in (STATISTICS_DAYS, *(name for cadence in CADENCES for name in window_variables(cadence))):
+    for name in (STATISTICS_DAYS, WATCH_SECONDS, *(name for cadence in CADENCES for name in window_variables(cadence))):
         monkeypatch.delenv(name, raising=False)
     return open_sandbox(tmp_path)
 

@@ -41,7 +41,10 @@ SPREAD = 0.8
 
 
 class WatchTrigger(BaseEventTrigger):
-    """Polls all targets of config for ever; an event holds the target and the keys that changed."""
+    """Polls all targets of config for ever; an event holds the target and the keys that changed.
+
+    Its first event says that it has begun: what the one before saw, and was killed with, is told then.
+    """
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return "upkeep.flow.watch.WatchTrigger", {}
@@ -56,6 +59,7 @@ class WatchTrigger(BaseEventTrigger):
             tasks = [asyncio.create_task(_watch(web, target, changes)) for target in config.targets]
             tasks.append(asyncio.create_task(_house()))
             try:
+                yield TriggerEvent({"target": "", "changed": []})  # type: ignore[no-untyped-call]  # Airflow's
                 while True:
                     target, keys = await changes.get()
                     yield TriggerEvent({"target": target, "changed": keys})  # type: ignore[no-untyped-call]  # Airflow's
