@@ -91,6 +91,51 @@ def test_an_attack_seen_by_address_and_by_account_is_one() -> None:
     ]
 
 
+def test_requests_that_fail_are_one_story_with_what_is_made_of_them() -> None:
+    """The rate, the period's count and overall health: one message at night, not three; advice stays beside it."""
+    rate, health = seen("metric:error_rate", CRITICAL), seen("metric:overall_health", WARNING)
+    counted = seen("error_analytics", CRITICAL)
+    assert grouped(rate, health, counted) == [("cause:errors", CRITICAL, 3)]
+    (story,) = stories([rate, health, counted], FUNCTIONS)
+    assert story.cause == "Requests fail: about error_analytics, about metric:error_rate, about metric:overall_health"
+    assert grouped(rate, health, seen("error_analytics", Level.ADVISORY)) == [
+        ("cause:errors", CRITICAL, 2),
+        ("error_analytics", Level.ADVISORY, 1),
+    ]
+    assert grouped(rate, seen("metric:overall_health", OK)) == [("metric:error_rate", CRITICAL, 1)]
+    assert grouped(counted, health, seen("metric:error_rate", OK)) == [
+        ("error_analytics", CRITICAL, 1),
+        ("metric:overall_health", WARNING, 1),
+    ]
+
+
+def test_overall_health_goes_with_the_worst_of_what_it_is_made_of() -> None:
+    """By itself it is its own; errors come before the others; what else is bad stays beside it."""
+    health, cpu = seen("metric:overall_health", CRITICAL), seen("metric:cpu_usage", WARNING)
+    slow = seen("metric:response_time", CRITICAL)
+    assert grouped(health, seen("metric:cpu_usage", OK)) == [("metric:overall_health", CRITICAL, 1)]
+    assert grouped(health, cpu) == [("metric:cpu_usage", CRITICAL, 2)]
+    assert grouped(health, cpu, slow) == [("metric:response_time", CRITICAL, 2), ("metric:cpu_usage", WARNING, 1)]
+    assert grouped(health, cpu, seen("metric:error_rate", WARNING)) == [
+        ("cause:errors", CRITICAL, 2),
+        ("metric:cpu_usage", WARNING, 1),
+    ]
+
+
+def test_most_functions_slow_is_one_story_too() -> None:
+    """One that is in time does not make six causes of one; half of them, or two, are their own."""
+    many = [f"f{number}" for number in range(7)]
+
+    def of(slow: int) -> list[tuple[str, Level, int]]:
+        levels = [WARNING if number < slow else OK for number in range(7)]
+        timed = [seen(f"latency:{name}", level) for name, level in zip(many, levels, strict=True)]
+        return [(story.cause[:24], story.level, len(story.findings)) for story in stories(timed, many)]
+
+    assert of(6) == [("6 of 7 functions are slo", WARNING, 6)]
+    assert of(4) == [("4 of 7 functions are slo", WARNING, 4)]
+    assert [one[2] for one in of(3)] == [1, 1, 1]
+
+
 def test_the_worst_story_comes_first() -> None:
     """By the worst of its findings, then what several of them share, then by key."""
     found = grouped(
@@ -100,6 +145,7 @@ def test_the_worst_story_comes_first() -> None:
 
 
 KEYS = [f"latency:{name}" for name in FUNCTIONS] + ["failed_logins:address:x", "failed_logins:account:y", "other"]
+KEYS += ["metric:error_rate", "metric:overall_health", "metric:cpu_usage", "error_analytics"]
 SOURCES = ["", "include/sql/x.sql", "include/sql/y.sql", *(f"{name} health_check" for name in FUNCTIONS)]
 
 

@@ -44,7 +44,7 @@ class Memory:
         self.alerts = [touched.get(alert.id, alert) for alert in self.alerts]
         self.gone += [alert for alert in self.alerts if alert.id in changes.carried_on]
         for one, earlier in changes.new:
-            self.alerts.append(Alert(len(self.alerts) + 1, one, now, told=inherited(earlier)))
+            self.alerts.append(Alert(len(self.alerts) + 1, one, now, told=inherited(one, earlier)))
         made = {c: sum(m.channel == c and now - at < HOUR for at, m in self.sent) for c in CHANNELS}
         state = ChannelState(self.set_up, made, {message.key for _, message in self.sent}, ["primary", "staging"])
         messages = decide(self._known(), summaries, self.routing, state, now)

@@ -7,6 +7,13 @@ from dataclasses import dataclass
 
 from upkeep.core.findings import Finding, Level, worst
 
+#: So many slow functions at least, and more than half, are not each its own story.
+LEAST_SLOW = 3
+#: Subjects that are named in what a story is called.
+MOST_LISTED = 3
+_ERROR_RATE, _OVERALL = "metric:error_rate", "metric:overall_health"
+_FAILING = frozenset({_ERROR_RATE, "error_analytics", "error_trends"})
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -19,6 +26,11 @@ class Seen:
     def bad(self) -> bool:
         """Whether it is known and not ok; one that people have acknowledged is still that."""
         return self.finding.level not in (Level.OK, Level.UNKNOWN)
+
+    @property
+    def trouble(self) -> bool:
+        """Whether it is bad and more than advice."""
+        return self.finding.level in (Level.CRITICAL, Level.WARNING)
 
     @property
     def unknown(self) -> bool:
@@ -59,7 +71,7 @@ class Story:
 @dataclass(frozen=True)
 class _Cause:
     key: str
-    words: str  # {n}: of how many findings
+    words: str  # {n}: of how many findings; {which}: what they are about
     remedy: str
 
 
@@ -74,13 +86,14 @@ def stories(seen: Iterable[Seen], functions: Collection[str]) -> tuple[Story, ..
     everything = list(seen)
     told: set[int] = set()
     found = []
-    for group in (_all_slow, _all_silent, _silent, _database, _attack):
+    for group in (_all_slow, _all_silent, _silent, _database, _attack, _errors, _health):
         for cause, members in group(everything, functions):
             left = [one.finding for one in members if id(one) not in told]
             if len(left) > 1:
                 told |= {id(one) for one in members}
                 left.sort(key=lambda finding: (finding.level.rank, finding.key))
-                found.append(Story(cause.key, cause.words.replace("{n}", str(len(left))), cause.remedy, tuple(left)))
+                words = cause.words.replace("{n}", str(len(left))).replace("{which}", _listed(left))
+                found.append(Story(cause.key, words, cause.remedy, tuple(left)))
     for one in everything:
         if id(one) not in told and one.finding.level is not Level.OK:
             alone = one.finding
@@ -89,19 +102,21 @@ def stories(seen: Iterable[Seen], functions: Collection[str]) -> tuple[Story, ..
 
 
 def _all_slow(seen: Sequence[Seen], _: Collection[str]) -> Iterator[_Group]:
-    """Each function is timed from here: all slow that answer is what lies between."""
+    """Each function is timed from here: all slow that answer, or most of them, is what lies between."""
     timed = [one for one in seen if one.timed]
     answered = [one for one in timed if not one.unknown]
+    slow = [one for one in answered if one.bad]
     which = "functions" if len(answered) == len(timed) else "functions that answer"
-    if all(one.bad for one in answered):
+    how_many = "All {n}" if len(slow) == len(answered) else f"{{n}} of {len(answered)}"
+    if len(slow) == len(answered) or (len(slow) >= LEAST_SLOW and 2 * len(slow) > len(answered)):
         yield (
             _Cause(
                 "cause:all-slow",
-                f"All {{n}} {which} are slow: the network, this host or the platform",
+                f"{how_many} {which} are slow: the network, this host or the platform",
                 "Look at this host's load and its way to the platform, then at the platform's status page; "
                 "a single function is not the cause.",
             ),
-            answered,
+            slow,
         )
 
 
@@ -159,6 +174,44 @@ def _attack(seen: Sequence[Seen], _: Collection[str]) -> Iterator[_Group]:
             ),
             bad,
         )
+
+
+def _errors(seen: Sequence[Seen], _: Collection[str]) -> Iterator[_Group]:
+    """Requests that fail now, in a period's count and in what is made of them."""
+    failing = [one for one in seen if one.trouble and one.finding.key in _FAILING]
+    if any(one.finding.key == _ERROR_RATE for one in failing):
+        yield (
+            _Cause(
+                "cause:errors",
+                "Requests fail: {which}",
+                "Look at the error analytics: which function, which category, since when; then at what was deployed.",
+            ),
+            [*failing, *_overall(seen)],
+        )
+
+
+def _health(seen: Sequence[Seen], _: Collection[str]) -> Iterator[_Group]:
+    """Overall health is made of the other metrics: where one of them is in trouble that is what it says."""
+    metrics = [one for one in seen if one.trouble and one.finding.key.startswith("metric:")]
+    others = [one for one in metrics if one.finding.key not in (_OVERALL, _ERROR_RATE)]
+    if others:
+        worst_one = min(others, key=lambda one: (one.finding.level.rank, one.finding.key))
+        cause = worst_one.finding
+        yield (
+            _Cause(cause.key, f"{cause.subject}, and overall health with it", cause.remedy),
+            [worst_one, *_overall(seen)],
+        )
+
+
+def _overall(seen: Sequence[Seen]) -> list[Seen]:
+    return [one for one in seen if one.trouble and one.finding.key == _OVERALL]
+
+
+def _listed(findings: Sequence[Finding]) -> str:
+    """``error rate, overall health``: what the worst are about, as far as a headline has room."""
+    subjects = [f"{finding.subject[:1].lower()}{finding.subject[1:]}" for finding in findings]
+    rest = len(subjects) - MOST_LISTED
+    return ", ".join(subjects[:MOST_LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _names(seen: Iterable[Seen]) -> set[str]:

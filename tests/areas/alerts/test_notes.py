@@ -137,6 +137,21 @@ def test_a_story_that_changes_its_key_is_neither_over_nor_new() -> None:
     assert words(memory.look([], NOW + 3 * HOUR), "email") == ["over ok latency:b"]
 
 
+def test_trouble_of_which_advice_is_left_is_over_and_the_advice_is_not_told_anew() -> None:
+    """Requests no longer fail, and a few errors of the day remain: each channel hears of the end, and no more."""
+    memory = Memory()
+    advice = trouble("counted", ADVISORY)
+    assert words(memory.look([advice], NOW), "slack") == ["new advisory counted"]
+    memory.look([trouble("cause", CRITICAL, members=("rate", "counted"))], NOW + MINUTE)
+    ended = memory.look([advice], NOW + 2 * MINUTE)
+    for channel in ("email", "slack", "sms"):
+        assert words(ended, channel) == ["over ok cause"]
+    assert memory.look([advice], NOW + 3 * MINUTE) == []
+    unknown = trouble("counted", UNKNOWN)
+    memory.look([trouble("cause", CRITICAL, members=("rate", "counted"))], NOW + 4 * MINUTE)
+    assert words(memory.look([unknown], NOW + 5 * MINUTE), "slack") == ["better unknown counted"]
+
+
 def test_a_channel_is_not_told_of_its_own_failing() -> None:
     """The others are."""
     messages = Memory().look([trouble("channel:slack", CRITICAL, target="", channel="slack")], NOW)

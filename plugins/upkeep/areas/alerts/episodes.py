@@ -3,7 +3,7 @@
 Pure. An alert is one story of one target from its first sight to its end. A story may change its key: of seven slow
 functions one stays slow, or two become all. What ends while one of its findings lives on in a new story is not over:
 the new one takes over since when it is so and what people have been told. So does one that is back before all have
-been told of its end.
+been told of its end. Where no more than advice is left of trouble it is over, and the advice is not told anew.
 """
 
 from __future__ import annotations
@@ -110,7 +110,9 @@ def follow(known: Iterable[Alert], troubles: Iterable[Trouble], now: datetime) -
         for place, trouble in current.items()
         if place not in before
     )
-    carried_on = frozenset(alert.id for _, earlier in new for alert in earlier)
+    carried_on = frozenset(
+        alert.id for trouble, earlier in new for alert in earlier if not _advice_is_left(alert, trouble)
+    )
     return AlertChanges(tuple(_taken_over(one, now) for one in new), changed, ended, carried_on)
 
 
@@ -124,17 +126,22 @@ def _goes_on(alert: Alert, trouble: Trouble) -> bool:
     return alert.trouble.target == trouble.target and not set(alert.trouble.members).isdisjoint(trouble.members)
 
 
+def _advice_is_left(alert: Alert, trouble: Trouble) -> bool:
+    return trouble.level is Level.ADVISORY and alert.trouble.level is not Level.ADVISORY
+
+
 def _taken_over(new: tuple[Trouble, tuple[Alert, ...]], now: datetime) -> tuple[Trouble, tuple[Alert, ...]]:
     trouble, earlier = new
-    since = [trouble.since, *(alert.trouble.since for alert in earlier if alert.ended_at == now)]
-    return replace(trouble, since=min(since)), earlier
+    goes_on = [alert for alert in earlier if alert.ended_at == now and not _advice_is_left(alert, trouble)]
+    return replace(trouble, since=min([trouble.since, *(alert.trouble.since for alert in goes_on)])), earlier
 
 
-def inherited(earlier: Iterable[Alert]) -> dict[str, Telling]:
-    """What channels count as told of a trouble that carries these alerts on: the worst of it."""
+def inherited(trouble: Trouble, earlier: Iterable[Alert]) -> dict[str, Telling]:
+    """What channels count as told of a trouble that these alerts become: the worst of it, or that advice is left."""
     told: dict[str, Telling] = {}
     for alert in earlier:
-        for channel, telling in alert.told.items():
+        for channel, last in alert.told.items():
+            telling = replace(last, level=trouble.level) if _advice_is_left(alert, trouble) else last
             best = told.get(channel)
             if best is None or telling.level.rank < best.level.rank:
                 told[channel] = telling

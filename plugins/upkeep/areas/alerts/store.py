@@ -50,8 +50,8 @@ def write(session: Session, followed: AlertChanges, now: datetime) -> None:
     _rows(session, "alerts/change", changed)
     told = [
         {"alert_id": numbers[row["target"], row["key"]], "channel": channel, "level": one.level, "told_at": one.at}
-        for row, (_, earlier) in zip(new, followed.new, strict=True)
-        for channel, one in inherited(earlier).items()
+        for row, (trouble, earlier) in zip(new, followed.new, strict=True)
+        for channel, one in inherited(trouble, earlier).items()
     ]
     _rows(session, "alerts/tell", told)
     settle(session, followed.carried_on)
