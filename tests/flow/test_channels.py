@@ -52,6 +52,7 @@ def body(**note: Any) -> dict[str, Any]:
         "title": "Platform",
         "at": "2026-11-29T03:10:00+00:00",
         "alert": 7,
+        "page": "https://airflow.test/upkeep/alerts/7",
         "cause": "Error rate",
         "detail": "4.2 % of requests; expected: below 2 %",
         "remedy": "Look at the newest deployment",
@@ -63,7 +64,9 @@ def body(**note: Any) -> dict[str, Any]:
         "runbook": "https://wiki.test/incidents",
         "procedures": "",
     } | note
-    return {"level": about["level"], "notes": [about], "total": 1, "counts": {"new critical": 1}}
+    counts = {"new critical": 1}
+    page = "https://airflow.test/upkeep/alerts"
+    return {"level": about["level"], "notes": [about], "total": 1, "counts": counts, "page": page}
 
 
 def send(channel: str, message: dict[str, Any], key: str = "alert:7:x:1", seconds: float = 2.0) -> None:
@@ -258,10 +261,46 @@ def test_an_sms_is_short_and_another_service_gets_the_text(monkeypatch: pytest.M
         send("sms", body())
         send("json", body())
     short, long = (json.loads(one.body) for one in server.received)
-    assert short["message"].startswith("CRITICAL - Platform: Error rate https://airflow.test/")
-    assert len(short["message"]) <= 160
+    assert short["message"] == "CRITICAL - Platform: Error rate https://airflow.test/upkeep/alerts/7"
     assert "What to do: Look at the newest deployment" in long["message"]
     assert [one.headers["idempotency-key"] for one in server.received] == ["alert:7:x:1"] * 2
+
+
+@pytest.mark.guide("G116", "holds")
+def test_an_sms_always_carries_its_link_and_the_words_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One alert's page, all that is open for several, a window's report; an address that leaves no words is none."""
+    several = body(cause="x" * 200) | {"total": 12, "counts": {f"new {'long' * 20}": 12}}
+    long = "https://airflow.test/" + "x" * 130
+    with listening() as server:
+        sms(monkeypatch, server.port)
+        for one in (
+            body(cause="ä" * 200),
+            several,
+            body(page="", report="https://airflow.test/r#f-1"),
+            body(page=long),
+        ):
+            send("sms", one)
+    texts = [json.loads(one.body)["message"] for one in server.received]
+    assert [text.rpartition(" ")[2] for text in texts[:3]] == [
+        "https://airflow.test/upkeep/alerts/7",
+        "https://airflow.test/upkeep/alerts",
+        "https://airflow.test/r",
+    ]
+    assert all(len(text) <= 160 and text.isascii() for text in texts)
+    assert texts[0].startswith("CRITICAL - Platform: aaaa") and "... http" in texts[0]
+    assert texts[3] == "CRITICAL - Platform: Error rate"
+
+
+def test_what_the_watch_alone_has_seen_leads_to_its_own_page(mails: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No report shows it: the alert's page does, by mail and chat too."""
+    send("email", body(report=""))
+    (came,) = kept(mails)
+    assert 'href="https://airflow.test/upkeep/alerts/7"' in came["html"] and "Open the alert" in came["html"]
+    with listening() as server:
+        slack(monkeypatch, server.port)
+        send("slack", body(report=""))
+    links = json.loads(server.received[0].body)["blocks"][2]["text"]["text"]
+    assert links.startswith("<https://airflow.test/upkeep/alerts/7|Alert>")
 
 
 def test_a_service_that_fails_or_is_none_says_why_without_its_secret(monkeypatch: pytest.MonkeyPatch) -> None:

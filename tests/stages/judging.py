@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.stages.ledger import Ledger, daily, later, write
+from upkeep.areas.alerts.body import Pages
 from upkeep.areas.alerts.judge import Judged, judge
 from upkeep.areas.alerts.troubles import calendar
 from upkeep.core.windows import Window
@@ -18,6 +19,7 @@ DUE = datetime(2026, 11, 29, 2, tzinfo=UTC)
 NOW = DUE + timedelta(minutes=20)
 DAY = timedelta(days=1)
 CHANNELS = ("email", "slack", "sms")
+PAGES = Pages(lambda dag, run: f"https://airflow.test/{dag}/{run}", "https://airflow.test/upkeep/alerts")
 
 
 def config(**routing: Any) -> Settings:
@@ -52,12 +54,7 @@ def look(book: Ledger, about: Settings | None = None, now: datetime = NOW, chann
         found = calendar(session, given, now)
     assert found is not None
     with book.session() as session:
-        return judge(session, given, found, channels, report_url, now)
-
-
-def report_url(dag: str, run: str) -> str:
-    """Where a report would be."""
-    return f"https://airflow.test/{dag}/{run}"
+        return judge(session, given, found, channels, PAGES, now)
 
 
 def outbox(book: Ledger, channel: str) -> list[tuple[str, str]]:

@@ -22,6 +22,7 @@ from jinja2 import Environment
 from starlette.exceptions import HTTPException
 
 from upkeep.core.units import visible
+from upkeep.dashboard.alerts import alert_routes
 from upkeep.dashboard.metrics import Token, metrics_routes, no_token
 from upkeep.dashboard.page import shown
 from upkeep.dashboard.pages import PAGES, Around, file_routes, page_routes
@@ -54,6 +55,7 @@ _FRAME = """<!doctype html>
 _MESSAGE = _templates.from_string(
     _FRAME + "<header><h1>{{ title|visible }}</h1><p>{{ message|visible }}</p></header></body></html>"
 )
+_ALERTS = _templates.from_string(_FRAME + (Path(__file__).parent / "alerts.html").read_text(encoding="utf-8"))
 _LIST = _templates.from_string(_FRAME + (Path(__file__).parent / "reports.html").read_text(encoding="utf-8"))
 
 
@@ -79,6 +81,7 @@ def create_app(
     ledger = LedgerSessions(connect, connection_id)
     app.include_router(_report_routes(_Reports(ledger)))
     app.include_router(metrics_routes(ledger.rows, token, config))
+    app.include_router(alert_routes(ledger.rows, _ALERTS, _css, LIST_CSP))
     app.include_router(page_routes(ledger, config, around or Around()))
     app.include_router(file_routes())
     app.middleware("http")(_guard)

@@ -10,8 +10,17 @@ from airflow.sdk.configuration import conf
 
 def run_url(dag_id: str, run_id: str, *, pages: str = "") -> str:
     """A run's address in Airflow's UI, or with ``pages="/upkeep"`` where Upkeep's pages about it are mounted."""
-    base = conf.get("api", "base_url", fallback="/").rstrip("/")
-    return f"{base}{pages}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
+    return f"{_base()}{pages}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
+
+
+def alerts_url() -> str:
+    """The page of the alerts that are open; one alert's page is below it."""
+    return f"{_base()}/upkeep/alerts"
+
+
+def _base() -> str:
+    base: str = conf.get("api", "base_url", fallback="/")
+    return base.rstrip("/")
 
 
 def task_url(task_instance: Any, task_id: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,14 +16,26 @@ from upkeep.settings.load import Settings
 from upkeep.settings.values import is_web
 
 
-def body(message: Message, config: Settings, report_url: Callable[[str, str], str], now: datetime) -> dict[str, Any]:
-    """``level``, ``notes`` (the first of them), ``total`` and ``counts`` by what is said and level."""
-    notes = [_note(note, config, report_url, now) for note in message.notes[:MOST_LINES]]
+@dataclass(frozen=True)
+class Pages:
+    """Where people go from a message: (DAG, run) → the report that shows it; and the page of all that is open.
+
+    An alert's own page lies below that, and its address is short.
+    """
+
+    report: Callable[[str, str], str]
+    alerts: str
+
+
+def body(message: Message, config: Settings, pages: Pages, now: datetime) -> dict[str, Any]:
+    """``level``, ``notes`` (the first of them), ``total``, ``counts`` by what is said and level, ``page`` of all."""
+    notes = [_note(note, config, pages, now) for note in message.notes[:MOST_LINES]]
     counts = Counter(f"{note.kind} {note.level}" for note in message.notes)
-    return {"level": message.level.value, "notes": notes, "total": len(message.notes), "counts": counts}
+    more = {"total": len(message.notes), "counts": counts, "page": pages.alerts}
+    return {"level": message.level.value, "notes": notes, **more}
 
 
-def _note(note: Note, config: Settings, report_url: Callable[[str, str], str], now: datetime) -> dict[str, Any]:
+def _note(note: Note, config: Settings, pages: Pages, now: datetime) -> dict[str, Any]:
     """One thing to say, with the two places to go to."""
     target = config.maintenance.targets.get(note.target)
     said = {
@@ -39,18 +52,19 @@ def _note(note: Note, config: Settings, report_url: Callable[[str, str], str], n
             "cadence": about.cadence,
             "due": about.due,
             "cause": safe(about.headline, MOST_CAUSE * 2),
-            "report": report_url(about.dag_id, about.run_id),
+            "report": pages.report(about.dag_id, about.run_id),
         }
-    return said | _of_alert(about, config, report_url)
+    return said | _of_alert(about, config, pages)
 
 
-def _of_alert(alert: Alert, config: Settings, report_url: Callable[[str, str], str]) -> dict[str, Any]:
+def _of_alert(alert: Alert, config: Settings, pages: Pages) -> dict[str, Any]:
     trouble = alert.trouble
-    shown = f"{report_url(trouble.dag_id, trouble.run_id)}#{anchor(trouble.key)}" if trouble.run_id else ""
+    shown = f"{pages.report(trouble.dag_id, trouble.run_id)}#{anchor(trouble.key)}" if trouble.run_id else ""
     procedures = config.maintenance.documents.incident_response
     runbook = config.routing.runbook_of(trouble.key) or (procedures if is_web(procedures) else "")
     return {
         "alert": alert.id,
+        "page": f"{pages.alerts}/{alert.id}",
         "cause": trouble.cause,
         "detail": trouble.detail,
         "remedy": trouble.remedy,

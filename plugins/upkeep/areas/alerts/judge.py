@@ -5,12 +5,12 @@ It may be called as often as one likes: what has been told is not told again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from upkeep.areas.alerts import store
-from upkeep.areas.alerts.body import body
+from upkeep.areas.alerts.body import Pages, body
 from upkeep.areas.alerts.episodes import follow
 from upkeep.areas.alerts.notes import ChannelState, Message, decide, settled
 from upkeep.areas.alerts.troubles import current
@@ -18,9 +18,6 @@ from upkeep.areas.calendar.due import Reconciliation
 from upkeep.settings.load import Settings
 from upkeep.wires import queries
 from upkeep.wires.database import Session
-
-#: (DAG, run) → the address of the report that shows it.
-ReportUrl = Callable[[str, str], str]
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ def judge(
     config: Settings,
     found: Reconciliation | None,
     set_up: Collection[str],
-    report_url: ReportUrl,
+    pages: Pages,
     now: datetime,
 ) -> Judged:
     """Bring the alerts up to date and put what is to be told into the outbox of the channels that are set up.
@@ -55,7 +52,7 @@ def judge(
     state = ChannelState(set_up, store.made(session, now), existing, config.targets)
     messages = decide(alerts, ended, config.routing, state, now)
     for message in messages:
-        store.put(session, message, body(message, config, report_url, now), now)
+        store.put(session, message, body(message, config, pages, now), now)
     if messages:
         alerts = store.known(session)
     store.settle(session, settled(alerts, config.routing, state))

@@ -30,10 +30,10 @@ def _single(note: words.Note) -> list[dict[str, Any]]:
 
 def _digest(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     blocks: list[dict[str, Any]] = []
-    for said, report in words.one_liners(body):
+    for said, address in words.one_liners(body):
         blocks.append({"type": "section", "text": _plain(said, _MOST_SECTION)})
-        if report:
-            blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": _link(report, "Report")}})
+        if address:
+            blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": _link(address, "Open")}})
     if more := words.more(body):
         blocks.append({"type": "section", "text": _plain(more, _MOST_SECTION)})
     return blocks

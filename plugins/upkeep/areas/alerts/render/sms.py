@@ -6,19 +6,26 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from upkeep.areas.alerts.render.words import headline
+from upkeep.areas.alerts.render.words import headline, link
 
 MOST = 160
+#: Characters that say what it is about.
+LEAST_TEXT = 40
 _SPELLED = str.maketrans({"·": "-", "…": "...", "–": "-", "—": "-", "“": '"', "”": '"', "’": "'"})
 
 
 def sms(body: Mapping[str, Any]) -> str:
-    """What happened where, and the report's address where it fits."""
+    """What happened where, as far as there is room beside the address, which is always whole.
+
+    An address that would leave no room for words is none for a phone.
+    """
+    address = _ascii(link(body))
+    room = MOST - len(address) - 1 if address else MOST
+    if room < LEAST_TEXT:
+        address, room = "", MOST
     text = _ascii(headline(body))
-    text = text if len(text) <= MOST else f"{text[: MOST - 3]}..."
-    report = _ascii(str(body["notes"][0].get("report") or "")) if body["total"] == 1 else ""
-    report = report.partition("#")[0]
-    return f"{text} {report}" if report and len(text) + 1 + len(report) <= MOST else text
+    text = text if len(text) <= room else f"{text[: room - 3].rstrip()}..."
+    return f"{text} {address}" if address else text
 
 
 def _ascii(text: str) -> str:

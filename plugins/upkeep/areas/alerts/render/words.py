@@ -84,8 +84,18 @@ def lines(note: Note) -> list[Line]:
     return [line for line in said if line.text]
 
 
+def link(body: Mapping[str, Any]) -> str:
+    """The one short address that leads to what a message is about; empty where there is none."""
+    if body["total"] > 1:
+        return str(body.get("page") or "")
+    note = body["notes"][0]
+    return str(note.get("page") or note.get("report") or "").partition("#")[0]
+
+
 def _links(note: Note) -> list[Line]:
     found = [Line("Report", note.get("report", ""), note.get("report", ""))]
+    if not note.get("report"):
+        found = [Line("Alert", note.get("page", ""), note.get("page", ""))]
     found.append(Line("Runbook", note.get("runbook", ""), note.get("runbook", "")))
     return [line for line in found if line.text]
 
@@ -93,17 +103,22 @@ def _links(note: Note) -> list[Line]:
 def more(body: Mapping[str, Any]) -> str:
     """What is not spelled out; empty when all is."""
     left = body["total"] - len(body["notes"])
-    return f"and {left:,} more: python -m upkeep alerts lists all that is open" if left > 0 else ""
+    where = f" {body['page']}" if body.get("page") else ""
+    return f"and {left:,} more; all that is open:{where} or python -m upkeep alerts" if left > 0 else ""
 
 
 def plain(body: Mapping[str, Any]) -> str:
     """The message as text."""
     if body["total"] == 1:
         return "\n".join(f"{line.label}: {line.text}" for line in lines(body["notes"][0]))
-    parts = [f"- {_headline(note)}" + (f"\n  {note['report']}" if note.get("report") else "") for note in body["notes"]]
+    parts = [f"- {_headline(note)}" + (f"\n  {_address(note)}" if _address(note) else "") for note in body["notes"]]
     return "\n".join([*parts, *([more(body)] if more(body) else [])])
 
 
 def one_liners(body: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(headline, report's address) of each note of a digest."""
-    return [(brief(_headline(note), MOST_HEADLINE), str(note.get("report") or "")) for note in body["notes"]]
+    """(headline, address) of each note of a digest."""
+    return [(brief(_headline(note), MOST_HEADLINE), _address(note)) for note in body["notes"]]
+
+
+def _address(note: Note) -> str:
+    return str(note.get("report") or note.get("page") or "")
