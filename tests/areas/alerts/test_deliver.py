@@ -12,7 +12,9 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from sandbox.postgres import Cluster
-from tests.stages.ledger import Ledger, upgraded
+from tests.stages.alerts import CRITICAL, OK
+from tests.stages.judging import DAY, DUE, look, reported, window
+from tests.stages.ledger import Ledger, finding, record, upgraded
 from upkeep.areas.alerts.deliver import LEASE, Delivered, NotTakenError, Send, deliver
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
@@ -154,6 +156,27 @@ def test_a_sender_that_is_killed_leaves_its_message_due(book: Ledger) -> None:
     assert channel.keys == []
     go(book, NOW + LEASE, slack=channel)
     assert channel.keys == ["a"]
+
+
+def test_the_end_of_trouble_does_not_overtake_its_beginning(book: Ledger) -> None:
+    """A channel that did not take the first message gets it before the second; other trouble does not wait."""
+    reported(book, window(), record(finding("k", CRITICAL, subject="One"), step="a.b", at=DUE))
+    look(book, now=DUE + MINUTE, channels=("sms",))
+    go(book, DUE + MINUTE, sms=Taken(failing()))
+    good = record(finding("k", OK), finding("other", CRITICAL, subject="Two"), step="a.b", at=DUE + DAY)
+    reported(book, window(1), good)
+    at = DUE + timedelta(hours=23)
+    look(book, now=at, channels=("sms",))
+    book.change("UPDATE upkeep.outbox SET next_attempt = %s WHERE attempts = 1", at + MINUTE)
+    said: list[str] = []
+
+    def taken(body: Mapping[str, Any], _: str) -> None:
+        said.extend(f"{note['kind']} {note['cause']}" for note in body["notes"])
+
+    go(book, at, sms=taken)
+    assert said == ["new Two"]
+    go(book, at + MINUTE, sms=taken)
+    assert said == ["new Two", "new One", "over One"]
 
 
 def test_two_senders_at_once_send_nothing_twice(book: Ledger) -> None:
