@@ -205,7 +205,7 @@ class ApplyRun:
         last = ActionOutcome(action, receipts[-1].outcome, receipts[-1].reason, receipts[-1]) if receipts else None
         if last and last.state == ELSEWHERE:  # people must look first
             return self._note(last)
-        while self.tries[action.id] < self.config.guards.lock_attempts:
+        while last is None or self.tries[action.id] < self.config.guards.lock_attempts:
             if not_now := self._not_now(ledger, execution):
                 tried = last if last and self.tries[action.id] and not_now.state == REFUSED else None
                 return self._note(tried or not_now)
@@ -216,7 +216,7 @@ class ApplyRun:
             if not again:
                 return self._note(last)
             self._pause()
-        return self._note(last or ActionOutcome(action, NOT_DONE, "it was not tried"))
+        return self._note(last)
 
     def _look_failed(self, action: Action, why: LookFailed) -> ActionOutcome:
         """A look that could not look is the outcome of its action alone."""
