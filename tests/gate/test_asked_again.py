@@ -24,7 +24,8 @@ from upkeep.gate.decision_store import add_decision, decisions
 from upkeep.gate.permits import Decision
 from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.signatures.chain import LOCK
-from upkeep.settings.load import config_folder, settings
+from upkeep.settings.calendar import config_folder
+from upkeep.settings.load import settings
 from upkeep.wires import queries
 
 with warnings.catch_warnings():

@@ -13,7 +13,8 @@ from tests.stages.config import config as config  # noqa: PLC0414  # a fixture
 from upkeep.core.findings import Level
 from upkeep.settings.audit import RULES
 from upkeep.settings.base import METRICS, ROOT, ConfigError
-from upkeep.settings.load import config_folder, reread, settings
+from upkeep.settings.calendar import config_folder, reread
+from upkeep.settings.load import settings
 from upkeep.settings.maintenance import Maintenance
 
 #: An entry of the last one, as a test spoils it.

@@ -19,18 +19,19 @@ import psycopg
 from upkeep.areas.calendar.overdue import standings
 from upkeep.areas.calendar.reconcile import read_known
 from upkeep.settings.base import ConfigError
-from upkeep.settings.load import settings
+from upkeep.settings.calendar import calendar_settings
+from upkeep.settings.maintenance import Sql
 from upkeep.wires import database, queries
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a line for each target and cadence. Returns 0 when all is well, 1 when not, 2 when the ledger is away."""
-    config, now = settings(), datetime.now(UTC)
+    config, now = calendar_settings(), datetime.now(UTC)
     if arguments.target:
         config.target(arguments.target)
     asked = (arguments.target,) if arguments.target else config.targets
     connection_id = config.maintenance.ledger.dashboard
-    parameters = _parameters(connection_id)
+    parameters = _parameters(connection_id, config.maintenance.sql)
     try:
         with database.session(lambda: psycopg.connect(**parameters), config.maintenance.sql, read_only=True) as session:
             known = read_known(session)
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     return int(any(one.word != "ok" for one in found))
 
 
-def _parameters(connection_id: str) -> dict[str, Any]:
+def _parameters(connection_id: str, sql: Sql) -> dict[str, Any]:
     """The Connection's, as Airflow reads it from the environment: JSON or a URI. Raises ConfigError without one."""
     variable = f"AIRFLOW_CONN_{connection_id.upper()}"
     text = os.environ.get(variable, "").strip()
@@ -64,8 +65,7 @@ def _parameters(connection_id: str) -> dict[str, Any]:
         )
     names = {"host": "host", "port": "port", "login": "user", "password": "password", "schema": "dbname"}
     given = {ours: found[theirs] for theirs, ours in names.items() if found.get(theirs) not in (None, "")}
-    patience = settings().maintenance.sql.connect_timeout_seconds
-    return {"connect_timeout": patience, "application_name": "upkeep overdue", **more, **given}
+    return {"connect_timeout": sql.connect_timeout_seconds, "application_name": "upkeep overdue", **more, **given}
 
 
 def _of_uri(text: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ CHANGING = CADENCES[1:]
 class Cadence(BaseModel):
     """How often a window comes and how long it is open."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     cron: str
     length_minutes: int = Field(ge=1, le=24 * 60, strict=True)

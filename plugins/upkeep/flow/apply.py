@@ -17,7 +17,8 @@ from upkeep.flow.runs import requester, run_of
 from upkeep.flow.step import Frozen, Step, Superseded
 from upkeep.gate.attempts import DONE, ELSEWHERE, NOT_DONE, PARTLY
 from upkeep.settings.base import ConfigError
-from upkeep.settings.load import reread, settings
+from upkeep.settings.calendar import reread
+from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -37,7 +37,7 @@ class ConfigError(ValueError):
 class FrozenModel(BaseModel):
     """Settings that cannot be changed and know no other keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 def exactly(value: Mapping[str, T], names: tuple[str, ...]) -> Mapping[str, T]:

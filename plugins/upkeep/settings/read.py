@@ -10,9 +10,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from upkeep.core.findings import Bands
 from upkeep.settings.base import ConfigError
-from upkeep.settings.thresholds import BandsFields
+from upkeep.settings.values import WrittenAs
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -78,8 +77,8 @@ def _all_settings(model: type[BaseModel]) -> set[str]:
     names = set(model.model_fields)
     for field in model.model_fields.values():
         for inner in (field.annotation, *getattr(field.annotation, "__args__", ())):
-            if getattr(inner, "__origin__", None) is Bands:
-                names |= set(BandsFields.model_fields)
-            if isinstance(inner, type) and issubclass(inner, BaseModel):
-                names |= _all_settings(inner)
+            written = [one.fields for one in getattr(inner, "__metadata__", ()) if isinstance(one, WrittenAs)]
+            for part in (inner, *written):
+                if isinstance(part, type) and issubclass(part, BaseModel):
+                    names |= _all_settings(part)
     return names

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, GetPydanticSchema, ValidationInfo, field_validator
-from pydantic_core import core_schema
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from upkeep.core.findings import Bands, Expectation, Interval
 from upkeep.settings.base import EXPECTATIONS, METRICS, FrozenModel, exactly
 from upkeep.settings.baselines import Baselines
-from upkeep.settings.values import Range
+from upkeep.settings.values import Range, WrittenAs
 
 IntervalText = Annotated[Interval, BeforeValidator(Interval.parse)]
 
@@ -30,11 +29,7 @@ def _bands(text: BandsFields) -> Bands:
     return Bands(ok=text.ok, warning=text.warning, critical=text.critical, unit=text.unit, guide=text.guide)
 
 
-#: Read as BandsFields, so that an error names the setting inside the bands; Bands itself knows no pydantic.
-BandsText = Annotated[
-    Bands,
-    GetPydanticSchema(lambda _, handler: core_schema.no_info_after_validator_function(_bands, handler(BandsFields))),
-]
+BandsText = Annotated[Bands, WrittenAs(BandsFields, _bands)]
 
 
 class _ExpectationText(FrozenModel):
@@ -48,12 +43,7 @@ def _expectation(text: _ExpectationText) -> Expectation:
     return Expectation(expected=text.expected, possible=text.possible, unit=text.unit, guide=text.guide)
 
 
-ExpectationText = Annotated[
-    Expectation,
-    GetPydanticSchema(
-        lambda _, handler: core_schema.no_info_after_validator_function(_expectation, handler(_ExpectationText))
-    ),
-]
+ExpectationText = Annotated[Expectation, WrittenAs(_ExpectationText, _expectation)]
 
 
 class Bounds(FrozenModel):

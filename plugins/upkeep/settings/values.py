@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, time
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, PlainValidator
+from pydantic import AfterValidator, BaseModel, Field, GetCoreSchemaHandler, PlainValidator
+from pydantic_core import CoreSchema, core_schema
+
+
+@dataclass(frozen=True)
+class WrittenAs:
+    """How a value that knows no pydantic is written: as these fields, so that an error names the one that is wrong."""
+
+    fields: type[BaseModel]
+    make: Callable[[Any], Any]
+
+    def __get_pydantic_core_schema__(self, _source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.make, handler(self.fields))
 
 
 def _absolute(value: Path) -> Path:

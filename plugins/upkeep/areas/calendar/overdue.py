@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from upkeep.areas.calendar.due import GRACE, DueWindow, State
 from upkeep.areas.calendar.reconcile import LedgerState, rhythms
 from upkeep.core.units import count, span, utc
-from upkeep.settings.load import Settings
+from upkeep.settings.calendar import CalendarSettings
 
 #: A scheduled run has begun by then: Airflow's scheduler takes seconds, a busy one half a minute.
 START = timedelta(minutes=1)
@@ -26,7 +26,7 @@ class CadenceStatus:
 
 
 def standings(
-    known: LedgerState, last: Mapping[tuple[str, str], datetime], config: Settings, now: datetime
+    known: LedgerState, last: Mapping[tuple[str, str], datetime], config: CalendarSettings, now: datetime
 ) -> Iterator[CadenceStatus]:
     """One for each target and cadence of config, in its order. ``last``: when the last ended one was due."""
     watched = {(one.target, one.cadence) for one in known.watched}

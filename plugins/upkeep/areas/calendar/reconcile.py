@@ -24,7 +24,7 @@ from upkeep.areas.calendar.due import (
 from upkeep.core.findings import Level
 from upkeep.core.windows import CHANGING, WindowKind
 from upkeep.ledger.acknowledgements import in_force
-from upkeep.settings.load import Settings
+from upkeep.settings.calendar import CalendarSettings
 from upkeep.settings.maintenance import Maintenance
 from upkeep.wires import queries
 from upkeep.wires.database import Session
@@ -40,7 +40,7 @@ class LedgerState:
     runs: Mapping[Slot, CalendarRun]
     slot_holders: Mapping[Slot, str]
 
-    def compare(self, config: Settings, now: datetime) -> Reconciliation:
+    def compare(self, config: CalendarSettings, now: datetime) -> Reconciliation:
         """The calendar beside the runs, as of ``now``."""
         maintenance = config.maintenance
         waiver = partial(_waiver, config, now)
@@ -106,7 +106,7 @@ def waiver_of(session: Session, target: str, cadence: str, due: datetime) -> str
     return str(rows[0]["reason"]) if rows else ""
 
 
-def bring_up_to_date(session: Session, config: Settings, now: datetime) -> Reconciliation:
+def bring_up_to_date(session: Session, config: CalendarSettings, now: datetime) -> Reconciliation:
     """Reconcile all targets and write what is new or has changed, in the session's transaction."""
     session.rows(queries.load("calendar/lock"))
     maintenance = config.maintenance
@@ -129,7 +129,7 @@ def _earlier(one: Watched, maintenance: Maintenance) -> datetime | None:
     return target.since if target and target.since and target.since < one.since else None
 
 
-def _waiver(config: Settings, now: datetime, window: DueWindow) -> str:
+def _waiver(config: CalendarSettings, now: datetime, window: DueWindow) -> str:
     """Who waived a missed window, and why: an entry in force of ``exceptions.yaml`` by somebody who holds a role."""
     for one in in_force(config.exceptions, now):
         if one.covers(window.key, Level.WARNING) and _roles(config.maintenance, one.by):

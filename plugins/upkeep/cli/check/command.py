@@ -13,7 +13,8 @@ import sys
 from upkeep.areas.kinds import with_roles
 from upkeep.cli.check import alerts, change, collect, identity
 from upkeep.cli.check.rows import CheckRow, table
-from upkeep.settings.load import Settings, config_folder, settings
+from upkeep.settings.calendar import config_folder
+from upkeep.settings.load import Settings, settings
 
 
 def run(arguments: argparse.Namespace) -> int:
