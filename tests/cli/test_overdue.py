@@ -143,3 +143,13 @@ def test_the_connection_may_be_a_uri_and_a_target_must_be_known(book: Ledger, co
     unknown = overdue(book, config, "--target", "other")
     assert unknown.returncode == 2
     assert "found no target 'other', expected one of: primary" in unknown.stderr
+
+
+def test_a_mistake_in_what_it_does_not_read_does_not_silence_it(book: Ledger, config: Path) -> None:
+    """Who is told of what, and what is judged how, says nothing of windows: a witness that needs it would be mute."""
+    before = overdue(book, config)
+    for name in ("routing.yaml", "thresholds.yaml"):
+        (config / name).write_text("nonsense: 1\n")
+    after = overdue(book, config)
+    assert (after.returncode, after.stdout, after.stderr) == (before.returncode, before.stdout, before.stderr)
+    assert after.returncode in (0, 1)

@@ -418,16 +418,16 @@ def test_what_is_covered_to_the_microsecond() -> None:
 
 
 @pytest.mark.guide("X9", "holds")
-def test_a_monthly_window_that_a_freeze_touches_covers_nothing() -> None:
-    """X9: due in it, or open when it begins, it may plan nothing; others are no matter."""
+def test_a_monthly_window_that_is_due_in_a_freeze_covers_nothing() -> None:
+    """X9: it plans nothing; one in which a freeze begins has planned before, and others are no matter."""
     end, weekly = DUE + MONTHLY.length, Authority(DUE + HOUR, DUE + 3 * HOUR, outside=False)
-    touching = [(DUE - HOUR, DUE + TICK), (DUE + TICK, DUE + 2 * TICK), (end - TICK, end + HOUR)]
-    beside = [(DUE - HOUR, DUE), (end, end + HOUR)]
+    over_it = [(DUE - HOUR, DUE + TICK), (DUE, DUE + TICK)]
+    beside = [(DUE + TICK, DUE + 2 * TICK), (end - TICK, end + HOUR), (DUE - HOUR, DUE), (end, end + HOUR)]
     found = {
         (start, until): covered_by(MONTHLY, weekly, [Freeze(start=start, end=until, reason="release")])
-        for start, until in (*touching, *beside)
+        for start, until in (*over_it, *beside)
     }
-    assert found == dict.fromkeys(touching) | dict.fromkeys(beside, DUE)
+    assert found == dict.fromkeys(over_it) | dict.fromkeys(beside, DUE)
 
 
 @pytest.mark.parametrize(

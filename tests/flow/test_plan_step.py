@@ -69,7 +69,8 @@ def drawn(stage: Stage, cadence: str, *frozen: datetime, weekly: datetime = DUE[
         said = str(why)
     with stage.ledger.session() as session:
         (step,) = latest_steps(session, window)
-        plans = session.rows("SELECT digest FROM upkeep.plans WHERE target = %(target)s", {"target": stage.name})
+        mine = "SELECT digest FROM upkeep.plans WHERE target = %(target)s AND dag_id = %(dag)s"
+        plans = session.rows(mine, {"target": stage.name, "dag": window.dag_id})
     assert step["state"] == (said.partition(":")[0] or "ran")
     assert len(plans) == (not said)
     return said
@@ -79,6 +80,15 @@ def drawn(stage: Stage, cadence: str, *frozen: datetime, weekly: datetime = DUE[
 def test_a_weekly_window_does_its_own_changes_where_a_freeze_has_begun_in_the_monthly_one(judged: Stage) -> None:
     """X9: the monthly one may have planned nothing in it; a freeze that is over would leave the changes to nobody."""
     assert drawn(judged, "weekly", NOW - 60 * MINUTE, NOW - 45 * MINUTE) == ""
+
+
+@pytest.mark.guide("X9", "holds")
+@pytest.mark.parametrize("begins", [NOW - 20 * MINUTE, NOW + 60 * MINUTE], ids=["a freeze that began", "one to come"])
+def test_nobody_is_asked_twice_on_a_day_with_a_freeze_in_the_monthly_window(judged: Stage, begins: datetime) -> None:
+    """X9: the monthly window had planned before the freeze began, so the weekly one does not."""
+    assert drawn(judged, "monthly") == ""
+    said = drawn(judged, "weekly", begins, begins + 10 * MINUTE)
+    assert said == f"superseded: the monthly window of {DUE['monthly']:%Y-%m-%d %H:%M} UTC covers it"
 
 
 @pytest.mark.guide("X9", "holds")

@@ -356,6 +356,13 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "metrics.overall_health.okay: found a setting that does not exist, expected only known ones; "
         "did you mean 'ok'?",
     ),
+    "a misspelt expectation": (
+        BANDS,
+        'unit: "ms", expected',
+        'unit: "ms", expectd',
+        "expectations.query_response.expectd: found a setting that does not exist, expected only known ones; "
+        "did you mean 'expected'?",
+    ),
     "a missing band": (
         BANDS,
         HEALTH + ",",

@@ -27,7 +27,7 @@ CHANGING = CADENCES[1:]
 class Cadence(BaseModel):
     """How often a window comes and how long it is open."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     cron: str
     length_minutes: int = Field(ge=1, le=24 * 60, strict=True)
@@ -239,15 +239,13 @@ def next_freeze(freezes: Iterable[TimeRange], moment: datetime) -> datetime | No
 def covered_by(monthly: Recurring | None, weekly: Authority, freezes: Iterable[TimeRange] = ()) -> datetime | None:
     """The due time of the monthly window whose open time overlaps the weekly one's, and which does its work (X9).
 
-    One that a freeze touches may plan nothing itself, so it does nobody's. Outside the calendar nothing is covered:
-    people asked for this, now.
+    One that is due in a freeze plans nothing, so it does nobody's; one in which a freeze begins has planned by then.
+    Outside the calendar nothing is covered: people asked for this, now.
     """
     if monthly is None or weekly.outside:
         return None
     due = monthly.before(weekly.not_after)
-    deadline = due + monthly.length
-    touched = any(freeze.start < deadline and due < freeze.end for freeze in freezes)
-    return due if weekly.not_before < deadline and not touched else None
+    return due if weekly.not_before < due + monthly.length and not frozen(freezes, due) else None
 
 
 def held_slot(cadence: Cadence, logical_date: datetime | None) -> datetime | None:

@@ -81,10 +81,24 @@ class PlanOperator(Step):
         if freeze := windows.freeze_of(config.freezes, window, max(now, allowed.not_before)):
             over = ", and the window was due in it" if freeze.end <= now else ""
             raise Frozen(f"{freeze.reason} (until {freeze.end:%Y-%m-%d %H:%M} UTC{over})")
-        monthly = cadences["monthly"]
-        if self.cadence == "weekly" and (due := windows.covered_by(monthly, allowed, config.freezes)):
+        due = windows.covered_by(cadences["monthly"], allowed, config.freezes) if self.cadence == "weekly" else None
+        if due and not self._left_by_monthly(due, now):
             raise Superseded(f"the monthly window of {due:%Y-%m-%d %H:%M} UTC covers it")
         return allowed
+
+    def _left_by_monthly(self, due: datetime, now: datetime) -> bool:
+        """Whether a freeze that began in the monthly window may have kept it from planning, and it has no plan so far.
+
+        With a plan it has asked, and nobody is asked twice, whatever the freeze leaves undone.
+        """
+        from upkeep.wires import database, queries
+
+        config = settings().maintenance
+        if not any(due < freeze.start <= now for freeze in config.freezes):
+            return False
+        about = {"target": self.target, "cadence": "monthly", "due": due}
+        with database.session(trusted(config.ledger.tasks), config.sql, read_only=True) as session:
+            return not session.row(queries.load("gate/window_planned"), about)["planned"]
 
     def _draw_up(
         self, context: Context, window: windows.Window, allowed: windows.Authority

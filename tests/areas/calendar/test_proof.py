@@ -135,13 +135,14 @@ def test_a_frozen_monthly_window_does_nobodys_changes() -> None:
         assert made.problems == ()
 
 
-def test_a_monthly_window_in_which_a_freeze_begins_leaves_the_weekly_changes_to_the_weekly_one() -> None:
-    """Each changes what it can until then; they are open at once, so they are no days of two windows in turn."""
+def test_a_monthly_window_in_which_a_freeze_begins_still_does_the_weekly_changes() -> None:
+    """It plans before the freeze: two windows that plan on one day would ask people twice."""
     monthly, weekly = SUNDAY + 2 * HOUR, SUNDAY + 3 * HOUR
     made = proof(freeze(SUNDAY + 4 * HOUR, SUNDAY + 5 * HOUR))
     (found,) = made.calendars
-    there = [each for each in found.occurrences if each.due in (monthly, weekly) and each.changes]
-    assert [(each.due, each.frozen_from) for each in there] == [(due, SUNDAY + 4 * HOUR) for due in (monthly, weekly)]
+    there = {each.due: each for each in found.occurrences if each.due in (monthly, weekly)}
+    assert (there[monthly].changes, there[monthly].frozen_from) == (True, SUNDAY + 4 * HOUR)
+    assert (there[weekly].changes, there[weekly].covered_by) == (False, monthly)
     assert (found.same_day, made.problems) == ([], ())
 
 

@@ -167,7 +167,7 @@ def _is_resolved(overlap: Overlap) -> bool:
         case ("weekly", "monthly"):
             pair = (overlap.earlier, overlap.later)
             weekly, monthly = pair if overlap.earlier.cadence == "weekly" else pair[::-1]
-            return weekly.covered_by is not None or bool(monthly.freeze or monthly.frozen_from)
+            return weekly.covered_by is not None or monthly.freeze is not None
         case pair:
             return pair in RULES
 
