@@ -11,7 +11,8 @@ from typing import Any
 from tests.stages.stage import Stage
 from upkeep.core.findings import Finding, Level
 from upkeep.ledger.write import LookResult, open_window
-from upkeep.settings.load import config_folder, settings
+from upkeep.settings.calendar import config_folder
+from upkeep.settings.load import settings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn

@@ -16,7 +16,8 @@ from upkeep.dashboard.questions import Waiting, open_questions, waiting_in_airfl
 from upkeep.dashboard.reading import LedgerSessions
 from upkeep.dashboard.visitors import Allowed, Visitor, allowed_by_airflow, dags_of, visitors
 from upkeep.dashboard.windows import STRIP, missed, next_of_each, past, strips
-from upkeep.settings.load import Settings, reread
+from upkeep.settings.calendar import reread
+from upkeep.settings.load import Settings
 from upkeep.settings.maintenance import Maintenance
 
 #: The pages, as they are called and where they lie.
