@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.stages.ledger import Ledger, finding, record, write
-from tests.stages.pages import Site, as_dashboard, became, config_with, lively, reported, served, window_of
+from tests.stages.pages import HOSTILE, Site, as_dashboard, became, config_with, lively, reported, served, window_of
 from tests.stages.plans import action
 from tests.stages.reports import Page
 from upkeep.core.findings import Level, Sample
@@ -21,22 +20,6 @@ from upkeep.core.windows import Window
 from upkeep.dashboard.page import CSP
 from upkeep.gate.plan_store import add_plan
 from upkeep.gate.plans.model import Plan
-
-HOSTILE = "<script>alert(1)</script>\"'\u202e{{ 7*7 }}"
-
-
-@pytest.fixture
-def today() -> datetime:
-    """Three hours after the newest daily window was due, with no window open."""
-    now = datetime.now(UTC)
-    return now.replace(hour=5, minute=0, second=0, microsecond=0)
-
-
-@pytest.fixture
-def site(book: Ledger, window: Window, tmp_path: Path, today: datetime) -> Iterator[Site]:
-    """The pages of one target that no other test has."""
-    with served(config_with(tmp_path, window.target), as_dashboard(book), today) as found:
-        yield found
 
 
 def text(site: Site, user: str = "vera") -> str:

@@ -21,11 +21,14 @@ from fastapi import HTTPException, Request
 
 from sandbox.ports import free_port
 from tests.stages.ledger import Ledger, finding, record, write
+from upkeep.areas.alerts.judge import judge
+from upkeep.areas.calendar.reconcile import bring_up_to_date
 from upkeep.core.findings import Level, Sample
 from upkeep.core.windows import Window, WindowKind
 from upkeep.ledger.write import add_report
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import Settings, settings
+from upkeep.settings.maintenance import Maintenance
 from upkeep.wires.database import Connect
 
 with warnings.catch_warnings():
@@ -41,6 +44,7 @@ with warnings.catch_warnings():
 
 #: Whom Airflow knows, with their roles there; those after the first two have a role in config, named like it.
 USERS = {"vera": "viewer", "uma": "user", "dora": "user", "omar": "user", "vito": "viewer"}
+HOSTILE = "<script>alert(1)</script>\"'\u202e{{ 7*7 }}"
 PEOPLE = {"dba": ["dora", "vito"], "devops": ["omar"]}
 
 
@@ -75,6 +79,7 @@ class Site:
     now: datetime
     hidden: frozenset[str] = frozenset()
     waiting: set[Task] = field(default_factory=set)
+    people: Maintenance | None = None
 
     def ask(self, path: str = "/", user: str | None = "vera", **headers: str) -> requests.Response:
         """A GET by somebody, or by nobody."""
@@ -106,8 +111,9 @@ def served(config: Settings, connect: Connect, now: datetime | None = None) -> I
     around = Around(
         allowed=site.allowed,
         waiting=lambda _: frozenset(site.waiting),
-        people=lambda: site.config.maintenance,
+        people=lambda: site.people or site.config.maintenance,
         clock=lambda: site.now,
+        secret=lambda: "a secret of the tests",
     )
     app = create_app(connect, "my_ledger", around=around, config=config)
     app.dependency_overrides[get_user] = _who
@@ -210,3 +216,11 @@ def lively(book: Ledger, target: str, now: datetime, days: int = 30) -> Window:
         newest = window
     assert newest
     return newest
+
+
+def judged(book: Ledger, config: Settings, now: datetime) -> None:
+    """What maintenance_alerts does: bring the calendar up to date, and what is in trouble into the ledger."""
+    with book.session() as session:
+        found = bring_up_to_date(session, config, now)
+    with book.session() as session:
+        judge(session, config, found, (), lambda dag_id, run_id: f"{dag_id}/{run_id}", now)

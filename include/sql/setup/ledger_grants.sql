@@ -1,4 +1,4 @@
--- Applied by `python -m upkeep ledger upgrade` as the ledger's owner: tasks add rows, the dashboard reads reports.
+-- Applied by `python -m upkeep ledger upgrade` as the ledger's owner: tasks add rows, the dashboard reads, and writes what people say on its pages.
 GRANT USAGE ON SCHEMA upkeep TO {tasks}, {dashboard};
 GRANT SELECT ON ALL TABLES IN SCHEMA upkeep TO {tasks}, {dashboard};
 GRANT INSERT ON upkeep.windows, upkeep.steps, upkeep.findings, upkeep.samples, upkeep.answers, upkeep.reports TO {tasks};
@@ -16,3 +16,5 @@ GRANT INSERT, DELETE ON upkeep.watch_samples, upkeep.watch_hours TO {tasks};
 GRANT INSERT ON upkeep.watch_states TO {tasks};
 GRANT UPDATE (level, since, last, towards, from_, against, source, subject, detail, expected, remedy, guide, during)
     ON upkeep.watch_states TO {tasks};
+GRANT UPDATE (acknowledged_by, acknowledged_why, acknowledged_level, acknowledged_until) ON upkeep.alerts TO {dashboard};
+GRANT UPDATE (state, reason, changed_at) ON upkeep.due_windows TO {dashboard};

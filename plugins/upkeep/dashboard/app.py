@@ -218,4 +218,6 @@ def _ledger_away(connection_id: str) -> Callable[[Request, Exception], Response]
 def _unexpected(request: Request, error: Exception) -> Response:
     # This answer is made outside the middleware, so it carries the headers itself; Starlette logs the error.
     del error
-    return _message(request, 500, "This page failed; the api-server's log says why.", HEADERS)
+    failed = _message(request, 500, "This page failed; the api-server's log says why.")
+    failed.headers.update({**HEADERS, **failed.headers})
+    return failed

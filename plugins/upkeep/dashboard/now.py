@@ -74,10 +74,15 @@ class Picture:
         return [story for story in self.stories if not story.silent]
 
 
+def calendar(session: Session, config: Settings, now: datetime) -> Reconciliation | None:
+    """The calendar as of now, nothing written; None where this host's clock and the ledger's are too far apart."""
+    there: datetime = session.row(queries.load("setup/clock"))["at"]
+    return read_known(session).compare(config, now) if abs(there - datetime.now(UTC)) <= SKEW else None
+
+
 def picture(session: Session, config: Settings, targets: Sequence[str], now: datetime) -> Picture:
     """Work out what is so now, as the alerts do, without writing anything."""
-    there: datetime = session.row(queries.load("setup/clock"))["at"]
-    found = read_known(session).compare(config, now) if abs(there - datetime.now(UTC)) <= SKEW else None
+    found = calendar(session, config, now)
     alerts = {
         (alert.trouble.target, alert.trouble.key): alert for alert in store.known(session) if alert.ended_at is None
     }

@@ -2,41 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from airflow.configuration import conf
 from fastapi import APIRouter, Depends, Response
+from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
-from upkeep.dashboard.now import AGES, by_owner, picture, states
+from upkeep.dashboard.deeds import acknowledge, waive
+from upkeep.dashboard.findings import accepted, told
+from upkeep.dashboard.forms import FormTokens, Secret, sent
+from upkeep.dashboard.now import AGES, OpenStory, by_owner, calendar, picture, states
 from upkeep.dashboard.page import FILES, KEPT, content, shown
 from upkeep.dashboard.questions import Waiting, open_questions, waiting_in_airflow
 from upkeep.dashboard.reading import LedgerSessions
 from upkeep.dashboard.visitors import Allowed, Visitor, allowed_by_airflow, dags_of, visitors
-from upkeep.dashboard.windows import STRIP, missed, next_of_each, past, strips
+from upkeep.dashboard.windows import STRIP, ahead, missed, next_of_each, past, strips
+from upkeep.dashboard.windows import month as month_of
 from upkeep.settings.calendar import reread
 from upkeep.settings.load import Settings
 from upkeep.settings.maintenance import Maintenance
 
 #: The pages, as they are called and where they lie.
-PAGES = {"": "Home"}
+PAGES = {"": "Home", "windows": "Windows", "findings": "Findings"}
 
 
 @dataclass(frozen=True)
 class Around:
-    """What the pages ask beside the ledger: Airflow's permissions and open questions, who holds a role, the clock."""
+    """Beside the ledger: Airflow's permissions, questions and secret, who holds a role, the clock."""
 
     allowed: Allowed = allowed_by_airflow
     waiting: Waiting = waiting_in_airflow
     people: Callable[[], Maintenance] = reread
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    secret: Secret = lambda: conf.get_mandatory_value("api", "secret_key")
 
 
 def page_routes(ledger: LedgerSessions, config: Settings, around: Around) -> APIRouter:
     """The routes of the pages. Each asks Airflow who looks at it, before the ledger is asked."""
-    router = APIRouter()
+    router, tokens = APIRouter(), FormTokens(around.secret)
+
+    def form(visitor: Visitor) -> dict[str, str]:
+        return {"token": tokens.give(visitor.user_id)}
+
     looking = Depends(visitors(config, around.allowed, around.people))
 
     @router.get("/")
@@ -57,6 +68,53 @@ def page_routes(ledger: LedgerSessions, config: Settings, around: Around) -> API
                 "ages": [words for _, words in AGES],
             }
         return shown("home.html", _frame("", visitor, config, now) | values)
+
+    @router.get("/windows")
+    def windows(visitor: Visitor = looking, month: str | None = None) -> Response:
+        now = around.clock()
+        try:
+            chosen = month_of(month, now)
+        except ValueError as error:
+            raise HTTPException(400, str(error)) from None
+        with ledger.session() as session:
+            found = calendar(session, config, now)
+            gone = past(session, visitor.targets, found, chosen.start, min(chosen.end, now))
+        values = {
+            "clocks": found is not None,
+            "missed": missed(config, found, visitor.targets),
+            "month": chosen.filled(gone, ahead(config, visitor.targets, max(chosen.start, now), chosen.end)),
+            "next": next_of_each(config, visitor.targets, now),
+        }
+        return shown("windows.html", _frame("windows", visitor, config, now) | form(visitor) | values)
+
+    @router.post("/windows/waive")
+    def waive_window(visitor: Visitor = looking, fields: Mapping[str, str] = Depends(sent)) -> Response:
+        tokens.require(fields.get("token", ""), visitor.user_id)
+        with ledger.session(read_only=False) as session:
+            waive(session, visitor, fields)
+        return RedirectResponse("../windows#missed", 303)
+
+    @router.get("/findings")
+    def findings(visitor: Visitor = looking) -> Response:
+        now = around.clock()
+        with ledger.session() as session:
+            stories = told(session, config, visitor, picture(session, config, visitor.targets, now))
+        loud = [one for one in stories if not one.story.silent]
+        values = {
+            "new": [one for one in loud if one.story.new],
+            "older": [one for one in loud if not one.story.new],
+            "known": [one for one in stories if one.story.silent],
+            "accepted": accepted(config, now),
+        }
+        return shown("findings.html", _frame("findings", visitor, config, now) | form(visitor) | values)
+
+    @router.post("/findings/acknowledge")
+    def acknowledge_alert(visitor: Visitor = looking, fields: Mapping[str, str] = Depends(sent)) -> Response:
+        tokens.require(fields.get("token", ""), visitor.user_id)
+        with ledger.session(read_only=False) as session:
+            alert = acknowledge(session, config, visitor, fields, around.clock())
+        place = OpenStory(alert.trouble, alert, around.clock()).anchor
+        return RedirectResponse(f"../findings#{place}", 303)
 
     return router
 
