@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench import (
+    alerts,
     apply,
     audit,
     calendar,
@@ -18,6 +19,7 @@ from bench import (
     parse,
     predictions,
     waiting,
+    watch,
     weekly,
     window,
 )
@@ -42,7 +44,10 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "calendar": calendar.run,
     "due_windows": due_windows.run,
     "overdue": overdue.run,
+    "storm": alerts.storm,
+    "watch": watch.run,
+    "alert_latency": alerts.latency,
 }
 
 #: Those that bring up Airflow.
-ON_AIRFLOW = {"window", "waiting", "first_sunday", "clone"}
+ON_AIRFLOW = {"window", "waiting", "first_sunday", "clone", "alert_latency"}

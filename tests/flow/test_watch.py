@@ -22,8 +22,8 @@ from tests.stages.twin import SECRET_KEY, Twin
 from tests.stages.twin import platform as platform  # noqa: PLC0414  # a fixture
 from tests.stages.twin import twin as twin  # noqa: PLC0414  # a fixture
 from tests.stages.twin import twin_dsn as twin_dsn  # noqa: PLC0414  # a fixture
-from upkeep.areas.watch.follow import slot_of
-from upkeep.flow.watch import ALERTS, WatchTrigger, phase_of
+from upkeep.areas.watch.follow import phase_of, slot_of
+from upkeep.flow.watch import ALERTS, WatchTrigger
 from upkeep.settings.load import settings
 
 FUNCTION = "trust-scorer"

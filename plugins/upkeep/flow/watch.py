@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import zlib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -36,8 +35,6 @@ T = TypeVar("T")
 HOUSE_SECONDS = 600
 #: Of the time between two polls, what one call may take.
 PATIENCE = 0.8
-#: Of the time between two polls, over how much of it the targets are spread.
-SPREAD = 0.8
 
 
 class WatchTrigger(BaseEventTrigger):
@@ -71,6 +68,8 @@ class WatchTrigger(BaseEventTrigger):
 
 async def _watch(web: httpx.AsyncClient, target: str, changes: asyncio.Queue[tuple[str, list[str]]]) -> None:
     """Poll one target in every slot, at a moment of its own, so that targets do not all come at once."""
+    from upkeep.areas.watch.follow import phase_of
+
     every = settings().maintenance.watch.every_seconds
     phase = phase_of(target, every)
     while True:
@@ -85,11 +84,6 @@ async def _watch(web: httpx.AsyncClient, target: str, changes: asyncio.Queue[tup
             log.info("%s: %s", target, ", ".join(f"{one.key} {one.was} → {one.becomes}" for one in changed))
             await changes.put((target, [one.key for one in changed]))
         await asyncio.sleep(every / 10)  # past the slot's own moment
-
-
-def phase_of(target: str, every_seconds: int) -> float:
-    """Seconds after a slot's begin at which a target is polled: so early that one which comes late is still in it."""
-    return SPREAD * every_seconds * (zlib.crc32(target.encode()) % 1000) / 1000
 
 
 async def poll(web: httpx.AsyncClient, target: str) -> tuple[Change, ...]:

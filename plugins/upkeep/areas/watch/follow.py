@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -24,12 +25,19 @@ from upkeep.wires.database import Session
 
 #: After so many polls without a sample nobody knows what was between: a row of samples begins anew.
 GAP = 2.5
+#: Of the time between two polls, over how much of it the targets are spread.
+SPREAD = 0.8
 
 
 def slot_of(at: datetime, every_seconds: int) -> datetime:
     """The poll that a moment belongs to: two triggerers find the same one."""
     second = int(at.timestamp())
     return datetime.fromtimestamp(second - second % every_seconds, UTC)
+
+
+def phase_of(target: str, every_seconds: int) -> float:
+    """Seconds after a slot's begin at which a target is polled: so early that one which comes late is still in it."""
+    return SPREAD * every_seconds * (zlib.crc32(target.encode()) % 1000) / 1000
 
 
 def follow(session: Session, target: str, heard: Mapping[Asked, Heard], at: datetime) -> tuple[Change, ...]:
