@@ -2,7 +2,8 @@
 ### Weekly maintenance
 
 Carries out the guide's weekly window (G12-G19): evidence, a plan drawn from it, the approval of exactly that plan, its
-application under guard, and the same looks again. Log clean-up and archival (G15) is not built yet and says so.
+application under guard, and the same looks again. Due log rows are archived and read back (G15); that they are deleted
+then is not built yet, and says so.
 
 **Touches** the target's database: evidence through the read-only Connection; *apply*, and nothing else, through
 `maintain`: VACUUM, ANALYZE, DROP INDEX CONCURRENTLY. Thresholds that are approved go into the ledger. Only actions that
@@ -70,7 +71,11 @@ def maintenance_weekly(target: str) -> DAG:
 
             with TaskGroup("logs"):
                 flow.look("retention", guide="G68")
-                flow.later("cleanup_and_archival", guide="G15", why="archival before deletion is not built yet")
+                flow.later(
+                    "cleanup_and_archival",
+                    guide="G15",
+                    why="due rows are archived and stay: deleting them is not built yet",
+                )
 
             with TaskGroup("patches"):
                 flow.patches()

@@ -144,7 +144,7 @@ def test_nothing_is_applied_but_behind_the_approvals(weekly: Mapping[str, Any]) 
     second = {name for name in tasks if name.startswith("after.")}
     looks = looking(weekly) - second
     assert all(name.startswith("evidence.") for name in looks)
-    asked = {f"approve.{role}" for role in ("dba", "devops", "lead")}
+    asked = {f"approve.{role}" for role in ("dba", "devops", "lead", "security")}
     chain = {"open_window", "plan", "wait_for_window", "apply", "report", "verdict"}
     assert set(tasks) == looks | second | asked | chain
     upstream = {name: set(task["upstream"]) for name, task in tasks.items()}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from upkeep.settings.maintenance import Maintenance
 
 #: Their names, for whoever has no use for the driver: DAGs are parsed with these.
-NAMES = ("baselines", "thresholds", "indexes", "validate", "optimise", "reindex")
+NAMES = ("baselines", "thresholds", "indexes", "validate", "optimise", "reindex", "archive")
 
 
 @cache
@@ -24,6 +24,7 @@ def kinds() -> dict[str, ActionKind]:
     """Each kind by its name."""
     from upkeep.areas.baselines import change as baselines
     from upkeep.areas.indexes import drop, reindex
+    from upkeep.areas.retention import archive
     from upkeep.areas.tables import constraints, vacuum
     from upkeep.areas.thresholds import change as thresholds
 
@@ -34,6 +35,7 @@ def kinds() -> dict[str, ActionKind]:
         constraints.ACTION_KIND,
         vacuum.ACTION_KIND,
         reindex.ACTION_KIND,
+        archive.ACTION_KIND,
     )
     return {kind.name: kind for kind in ordered}
 

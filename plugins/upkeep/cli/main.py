@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     proof.set_defaults(run=_command("calendar", "run"))
 
     grants = commands.add_parser("grants", help="print the SQL that a DBA runs once for the roles")
-    grants.add_argument("database", choices=("target", "maintain", "indexes", "ledger"))
+    grants.add_argument("database", choices=("target", "maintain", "indexes", "archive", "ledger"))
     grants.add_argument("--target", help="one target of config/maintenance.yaml instead of the first")
     grants.add_argument("--role", help="the role to grant to; without it, the login of the Connection it is for")
     grants.add_argument("--dbname", help="the database's name; without it, the schema of the Connection")
@@ -77,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     options.for_acknowledge(known)
     known.set_defaults(run=_command("alerts", "acknowledge"))
 
+    archives = commands.add_parser("archive", help="list archived log rows, read archives again, restore one")
+    _for_archive(archives.add_subparsers(required=True, metavar="ACTION"))
+
     late = commands.add_parser(
         "backfill", help="list the windows that were missed, and have Airflow carry them out late"
     )
@@ -85,3 +88,16 @@ def _parser() -> argparse.ArgumentParser:
     late.add_argument("--dry-run", action="store_true", help="list them and make no run")
     late.set_defaults(run=_command("backfill", "run"))
     return parser
+
+
+def _for_archive(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    find = actions.add_parser("find", help="list archives, and what lies there that is none")
+    find.set_defaults(run=_command("archive", "find"))
+    verify = actions.add_parser("verify", help="read every archive again and name each that is not as it was written")
+    verify.set_defaults(run=_command("archive", "verify"))
+    restore = actions.add_parser("restore", help="bring an archive back into a table of its own")
+    restore.add_argument("archive", help="its name, as `archive find` lists it")
+    restore.add_argument("--into", required=True, metavar="SCHEMA.TABLE", help="the table, which is made")
+    restore.set_defaults(run=_command("archive", "bring_back"))
+    for action in (find, verify, restore):
+        action.add_argument("--target", help="one target of config/maintenance.yaml instead of the first")

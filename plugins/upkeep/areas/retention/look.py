@@ -14,6 +14,7 @@ from psycopg import sql
 from upkeep.areas import retained
 from upkeep.areas.look import Inspection, Sources
 from upkeep.areas.retention.policy import GUIDES, too_early
+from upkeep.areas.retention.store import store_of
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.text import visible
 from upkeep.core.units import amount, count, listed, utc
@@ -39,6 +40,7 @@ class RetentionLook:
     config: Settings
     now: datetime
     maintain: str | None = None
+    target: str = ""
 
     def whole(self) -> LookResult:
         """All of it: the policy alone, then each class in the target."""
@@ -53,6 +55,7 @@ class RetentionLook:
                 continue
             findings += _hazards(topic, one, row)
             findings += self._rights(topic, one)
+            findings += self._orphans(topic, name)
             due = self.due(name)
             findings.append(judge_due(self.config, topic, name, due))
             samples += [Sample("rows_due", float(due["due"]), "rows", name)]
@@ -116,6 +119,14 @@ class RetentionLook:
                 topic = Topic(f"retention:time:{setting}", f"Two times of {table}", "G61")
                 detail = f"{FILE} judges its age by {times[0]}, config/maintenance.yaml: {setting}.time names {time}"
                 yield topic.finding(Level.WARNING, detail, "one time column", "Name the same column in both.")
+
+    def _orphans(self, topic: Topic, name: str) -> Iterator[Finding]:
+        """What lies among a class's archives without a manifest: a process that ended early, or somebody's hand."""
+        store = store_of(self.config.retention, self.target, name)
+        if store and (orphans := store.orphans()):
+            about = topic.part("orphans", f"Files of {name} that are no archive")
+            remedy = "Its rows are archived anew. Remove it when nobody writes there; Upkeep deletes no file."
+            yield about.finding(Level.ADVISORY, listed(orphans, NAMED), "an archive with its manifest", remedy)
 
     def _rights(self, topic: Topic, one: LogClass) -> Iterator[Finding]:
         """No role of Upkeep's may take a row out of an audit log (G68)."""
@@ -225,9 +236,9 @@ def judge_due(config: Settings, topic: Topic, name: str, row: Row) -> Finding:
     if not one.deletable:
         remedy = "Have those who answer for the data decide. Upkeep itself never deletes it (G68)."
     elif path is None:
-        remedy = f"Nothing is archived: {FILE}: locations.{one.location} has no path. Nothing is deleted either."
+        remedy = f"Nothing is archived: {FILE}: locations.{one.location} has no path."
     else:
-        remedy = "It stays until it is archived and the archive was verified."
+        remedy = "The weekly plan archives it and reads it back. Deleting archived rows is not built yet: they stay."
     metadata = {"due": row["due"], "held": row["held"], "bytes": row["bytes"], "days": one.days}
     return topic.judged(level, detail, f"kept {one.days} days ({FILE}: classes.{name})", remedy, metadata)
 
@@ -244,7 +255,7 @@ def inspect(sources: Sources, now: datetime | None = None) -> LookResult:
     connections = sources.config.target(sources.target).connections
     maintain = sources.connection(connections.maintain, "postgres").login if connections.maintain else None
     with sources.read() as session:
-        return RetentionLook(session, sources.config, now or datetime.now(UTC), maintain).whole()
+        return RetentionLook(session, sources.config, now or datetime.now(UTC), maintain, sources.target).whole()
 
 
 def _described(_: Settings, target: str) -> str:

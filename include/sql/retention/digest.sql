@@ -1,0 +1,5 @@
+-- G15: the content of rows as one number that does not depend on their order: the sum of both halves of each row's md5.
+SELECT count(*) AS rows,
+       coalesce(sum(('x' || left(e.row_md5, 16))::bit(64)::bigint), 0)::text AS high,
+       coalesce(sum(('x' || right(e.row_md5, 16))::bit(64)::bigint), 0)::text AS low
+FROM ({export}) e

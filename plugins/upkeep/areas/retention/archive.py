@@ -1,0 +1,250 @@
+"""The kind of action ``archive``: a class's month of due rows into one object, read back and compared (G15, G62, G67).
+
+Nothing is deleted here. COPY and the server's digest see one snapshot; the object is read again by another process, and
+the manifest, which is what makes it an archive, is written only when both say the same.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+from psycopg import sql
+
+from upkeep.areas import retained
+from upkeep.areas.retention import parquet, reread, rows
+from upkeep.areas.retention.look import RetentionLook
+from upkeep.areas.retention.look import obstacle as table_obstacle
+from upkeep.areas.retention.rows import ROW_MD5, Column, Period
+from upkeep.areas.retention.store import MANIFEST, OBJECT, Store, store_of
+from upkeep.gate import predictions
+from upkeep.gate.attempts import ObjectChanged
+from upkeep.gate.kind import ActionKind
+from upkeep.gate.plans.model import Action, Proposal
+from upkeep.gate.proposing import Proposals, ProposalSources
+from upkeep.settings.load import config_folder
+from upkeep.settings.read import read
+from upkeep.settings.retention import LogClass, Retention
+from upkeep.wires.database import Row, Session
+
+KIND = VERB = "archive"
+_STATEMENT = re.compile(r"archive ([a-z0-9_]+)/([a-z0-9_]+) (\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)")
+
+
+def policy() -> Retention:
+    """``retention.yaml`` as it is at this moment: a hold that was set meanwhile counts."""
+    return read(config_folder() / "retention.yaml", Retention)
+
+
+# What is planned ----------------------------------------------------------------------------------------------
+
+
+def periods(
+    session: Session, retention: Retention, name: str, store: Store, now: datetime
+) -> Iterator[tuple[Period, Row]]:
+    """The months of a class with rows that are due and in no archive yet; a month ends with its last whole day."""
+    whole = retained.cutoff(retention, name, now).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    for row in _months(session, retention, Period(name, datetime(1, 1, 2, tzinfo=UTC), whole), now):
+        month = row["month"].astimezone(UTC)
+        end = min((month + timedelta(days=32)).replace(day=1), whole)
+        period = Period(name, _archived_until(store, month), end)
+        for left in _months(session, retention, period, now) if period.start < end else ():
+            yield period, left
+
+
+def _months(session: Session, retention: Retention, period: Period, now: datetime) -> list[Row]:
+    one = retention.classes[period.name]
+    statement = sql.SQL(session.load("retention/months_due")).format(
+        table=sql.Identifier(*one.table), time=sql.Identifier(one.time), due=rows.due(retention, period, now)
+    )
+    return session.rows(statement.as_string(session.connection))
+
+
+def _archived_until(store: Store, month: datetime) -> datetime:
+    """Up to which day a month is in archives already."""
+    names = [name for name in store.names(MANIFEST) if name.startswith(f"{month:%Y-%m}_")]
+    ends = [datetime.fromisoformat(store.manifest(name)[0]["end"]) for name in names]
+    return max([month, *ends])
+
+
+def proposals(sources: ProposalSources) -> Proposals:
+    """An action for each month of due rows that are in no archive. Raises NotAsked."""
+    retention, taken = sources.settings.retention, {one.statement for one in sources.taken if one.kind == KIND}
+    found = []
+    with sources.reading() as session:
+        for name, one, store in archivable(session, retention, sources):
+            for period, row in periods(session, retention, name, store, sources.now):
+                action = _action(session, sources, one, period, row)
+                if action.statement not in taken:
+                    found.append(Proposal(action, {"rows": row["rows"], "bytes": row["bytes"]}))
+    return found, len(found)
+
+
+def archivable(
+    session: Session, retention: Retention, sources: ProposalSources
+) -> Iterator[tuple[str, LogClass, Store]]:
+    """The classes whose rows may be deleted one day, have a place to go, and can be found by age."""
+    look = RetentionLook(session, sources.settings, sources.now)
+    for name, one in retention.classes.items():
+        store = store_of(retention, sources.name, name)
+        if one.deletable and store and table_obstacle(one, look.table(one)) is None:
+            yield name, one, store
+
+
+def _action(session: Session, sources: ProposalSources, one: LogClass, period: Period, row: Row) -> Action:
+    table = session.row(session.load("retention/table"), asked(one))
+    speed = sources.settings.maintenance.optimise.megabytes_per_second
+    return Action(
+        id="",
+        kind=KIND,
+        verb=VERB,
+        statement=f"archive {sources.name}/{period}",
+        schema=one.table.schema,
+        table=f"{one.table.table} ({period})",
+        oid=table["oid"],
+        shape=rows.shape(one.table, rows.columns(session, table["oid"]), sources.settings.retention, period.name),
+        roles=sources.roles(KIND),
+        because=f"{row['rows']:,} rows are older than {one.days} days",
+        lock="ACCESS SHARE",
+        predicted_ms=max(predictions.AT_ONCE_MS, round(4000 * row["bytes"] / (speed * 1024**2))),
+        predicted_bytes=0,
+    )
+
+
+def asked(one: LogClass) -> dict[str, Any]:
+    """What ``table.sql`` is asked of a class."""
+    schema, table = one.table
+    return {"schema": schema, "table": table, "time": one.time, "columns": [one.time, *one.where]}
+
+
+def parse(statement: str) -> tuple[str, Period]:
+    """Target and period of an action. Raises ValueError."""
+    match = _STATEMENT.fullmatch(statement)
+    if not match:
+        raise ValueError(f"found {statement[:100]!r}, expected archive target/class from..to")
+    target, name, *days = match.groups()
+    start, end = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in days)
+    return target, Period(name, start, end)
+
+
+# What apply asks of a kind ------------------------------------------------------------------------------------
+
+
+def state(session: Session, action: Action) -> Row | None:
+    """The table as it is now, and which archives there are of the class; None when it is gone."""
+    target, period = parse(action.statement)
+    retention = policy()
+    return state_of(session, retention, target, period.name)
+
+
+def state_of(session: Session, retention: Retention, target: str, name: str) -> Row | None:
+    """A class's table and archives as they are now."""
+    one = retention.classes.get(name)
+    found = session.rows(session.load("retention/table"), asked(one)) if one else []
+    if one is None or not found:
+        return None
+    row, store = found[0], store_of(retention, target, name)
+    columns = rows.columns(session, row["oid"])
+    why = table_obstacle(one, row)
+    server = session.row(session.load("retention/server"))
+    unusable = "" if server["encoding"] == "UTF8" else f"the server's encoding is {server['encoding']}, expected UTF8"
+    unusable = unusable or (f"it has a column {ROW_MD5}" if ROW_MD5 in [one.name for one in columns] else "")
+    return {
+        "oid": row["oid"],
+        "shape": rows.shape(one.table, columns, retention, name),
+        "obstacle": why[1] if why else unusable,
+        "place": str(store.folder) if store else "",
+        "manifests": store.names(MANIFEST) if store else [],
+        "wal_position": server["wal_position"],
+    }
+
+
+def obstacle(action: Action, now: Row | None) -> str:
+    """Why the planned rows may not be archived; empty when they may."""
+    if now is None or now["oid"] != action.oid:
+        return "the table is gone since the plan was drawn up (dropped, or dropped and created again)"
+    if now["shape"] != action.shape:
+        return "its columns, or its class in config/retention.yaml, were changed since the plan was drawn up"
+    return str(now["obstacle"]) or ("" if now["place"] else "its location has no path in config/retention.yaml")
+
+
+def note(action: Action, now: Row, first: Mapping[str, Any] | None) -> Row:
+    """The name of this attempt's object: nobody else's, so that nothing is met there."""
+    return {
+        "object": f"{parse(action.statement)[1].start:%Y-%m}_{datetime.now(UTC):%Y%m%dT%H%M%S}_{secrets.token_hex(8)}"
+    }
+
+
+def was_done(action: Action, before: Mapping[str, Any], after: Row | None) -> bool:
+    """Whether the attempt's manifest is there: it is written last."""
+    return after is not None and before.get("object") in after["manifests"]
+
+
+def run(session: Session, action: Action, before: Mapping[str, Any]) -> None:
+    """Export, read back, compare, and only then the manifest. Raises ObjectChanged, psycopg.Error."""
+    target, period = parse(action.statement)
+    retention = policy()
+    store = store_of(retention, target, period.name)
+    if store is None:
+        raise ObjectChanged("its location has no path in config/retention.yaml")
+    try:
+        exported = _export(session, action, retention, period, store, str(before["object"]))
+        path = store.path(f"{before['object']}{OBJECT}")
+        found = reread.read(path)
+        reread.compare(found, exported["content"], path)
+        store.put(f"{before['object']}{MANIFEST}", exported | {"target": target, "content": found})
+    except (OSError, pa.ArrowException, reread.NotAsWritten) as why:
+        raise ObjectChanged(f"nothing was archived: {' '.join(str(why).split())[:300]}") from None
+
+
+def _export(
+    session: Session, action: Action, retention: Retention, period: Period, store: Store, name: str
+) -> dict[str, Any]:
+    """Write the object; what its manifest says. Raises ObjectChanged, OSError and what driver and Arrow raise."""
+    one = retention.classes[period.name]
+    for block in parquet.BLOCKS:
+        try:
+            with session.connection.transaction(), store.create(name + OBJECT) as sink:
+                session.rows(session.load("retention/snapshot"))
+                session.rows(session.load("retention/all_rows"))
+                table = session.row(session.load("retention/table"), asked(one))
+                found = rows.columns(session, table["oid"])
+                if (table["oid"], rows.shape(one.table, found, retention, period.name)) != (action.oid, action.shape):
+                    raise ObjectChanged("the table was changed since the plan was drawn up")
+                exported = rows.export(session, one.table, found, rows.due(retention, period, datetime.now(UTC)))
+                content = rows.server_digest(session, exported)
+                if not content["rows"]:
+                    raise ObjectChanged("none of its rows is due any more")
+                _copy(session, exported, found, sink, block)
+                return _manifest(one, period, found, table["oid"], content)
+        except parquet.RowTooLong:
+            continue
+    raise ObjectChanged(f"a row is longer than {parquet.BLOCKS[-1]:,} bytes")
+
+
+def _copy(session: Session, exported: sql.Composable, found: list[Column], sink: Any, block: int) -> None:
+    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, FORCE_QUOTE *)").format(exported)
+    with session.connection.cursor() as cursor, cursor.copy(statement) as copy:
+        parquet.write(copy, found, sink, block)
+
+
+def _manifest(one: LogClass, period: Period, found: list[Column], oid: int, content: Row) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "class": period.name,
+        "table": list(one.table),
+        "oid": oid,
+        "start": period.start.isoformat(),
+        "end": period.end.isoformat(),
+        "columns": [{"name": column.name, "type": column.type} for column in found],
+        "key": [column.name for column in found if column.key],
+        "content": dict(content),
+        "written": datetime.now(UTC).isoformat(),
+    }
+
+
+ACTION_KIND = ActionKind(KIND, "G15", ("weekly",), proposals, state, obstacle, was_done, run=run, note=note)

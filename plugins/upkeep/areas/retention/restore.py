@@ -1,0 +1,71 @@
+"""An archive back into a table of its own: its columns and types, and the rows as COPY wrote them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow.csv as pa_csv
+from psycopg import sql
+
+from upkeep.areas.retention import parquet, reread, rows
+from upkeep.areas.retention.rows import Column
+from upkeep.areas.retention.store import OBJECT, Store
+from upkeep.settings.values import TableName
+from upkeep.wires.database import Session
+
+
+def checked(store: Store, name: str) -> dict[str, Any]:
+    """An archive's manifest, its object read again. Raises NotAsWritten, OSError, ValueError."""
+    manifest, _ = store.manifest(name)
+    path = store.path(name + OBJECT)
+    reread.compare(reread.read(path), manifest["content"], path)
+    return manifest
+
+
+def restore(session: Session, store: Store, name: str, into: TableName) -> int:
+    """Create the table, fill it, and compare the server's digest of it with the manifest; how many rows.
+
+    The session's transaction holds all of it: what does not compare is not there. Raises NotAsWritten, psycopg.Error.
+    """
+    manifest = checked(store, name)
+    found = [Column(one["name"], one["type"], False, False) for one in manifest["columns"]]
+    for column in found:
+        if not session.row(session.load("retention/type_known"), {"type": column.type})["known"]:
+            raise reread.NotAsWritten(f"{name}: column {column.name} is of type {column.type}, which is not there")
+    session.rows(session.load("retention/no_time_limit"))
+    typed = [sql.SQL("{} {}").format(sql.Identifier(one.name), sql.SQL(one.type)) for one in found]
+    create = sql.SQL("CREATE TABLE {} ({})").format(sql.Identifier(*into), sql.SQL(", ").join(typed))
+    session.rows(create.as_string(session.connection))
+    _fill(session, store, name, into, found)
+    again = rows.server_digest(session, rows.export(session, into, found, sql.SQL("true")))
+    expected = {key: manifest["content"][key] for key in ("rows", "high", "low")}
+    reread.compare(again, expected, store.path(name + OBJECT))
+    return int(again["rows"])
+
+
+def _fill(session: Session, store: Store, name: str, into: TableName, found: list[Column]) -> None:
+    statement = sql.SQL("COPY {} FROM STDIN (FORMAT csv)").format(sql.Identifier(*into))
+    options = pa_csv.WriteOptions(include_header=False, quoting_style="all_valid")
+    with session.connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for batch in parquet.batches(store.path(name + OBJECT), names=[column.name for column in found]):
+            pa_csv.write_csv(batch, _Sink(copy), options)
+
+
+class _Sink:
+    """COPY as a file that Arrow writes."""
+
+    closed = False
+
+    def __init__(self, copy: Any) -> None:
+        self.copy = copy
+
+    def write(self, block: Any) -> int:
+        octets = bytes(block)
+        self.copy.write(octets)
+        return len(octets)
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def close(self) -> None:
+        """The copy ends with its block."""

@@ -1,0 +1,115 @@
+"""A log's rows as they are archived: each value as PostgreSQL's own text beside its type's name, and an md5 a row.
+
+Nothing is bent to another type and none is refused: NaN, infinities, ranges, composites and times of any year are the
+text that COPY writes and reads. The md5 is over ``length:text`` of each column, of a null over ``:`` alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg import sql
+
+from upkeep.areas import retained
+from upkeep.settings.retention import Retention
+from upkeep.settings.values import TableName
+from upkeep.wires.database import Row, Session
+
+#: The column of an archive that holds each row's md5.
+ROW_MD5 = "upkeep_row_md5"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as the catalogue has it; ``plain`` is text already, ``key`` is of the primary key."""
+
+    name: str
+    type: str
+    plain: bool
+    key: bool
+
+
+@dataclass(frozen=True)
+class Period:
+    """The rows of a class from ``start`` up to ``end``, in whole days, UTC."""
+
+    name: str
+    start: datetime
+    end: datetime
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.start:%Y-%m-%d}..{self.end:%Y-%m-%d}"
+
+
+def columns(session: Session, oid: int) -> list[Column]:
+    """The columns of a table, in their order."""
+    return [Column(**row) for row in session.rows(session.load("retention/columns"), {"oid": oid})]
+
+
+def shape(table: TableName, found: Sequence[Column], retention: Retention, name: str) -> str:
+    """What an approval is of: the table's columns, and the class as config has it, as one SHA-256."""
+    one = retention.classes[name]
+    longer = {other: [kept.days, _plain(kept.where)] for other, kept in retention.outlasting(name).items()}
+    about = [
+        str(table),
+        [[column.name, column.type, column.key] for column in found],
+        [one.type, one.time, one.days, _plain(one.where), one.location],
+        longer,
+    ]
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def _plain(where: object) -> object:
+    return json.loads(json.dumps(where))
+
+
+def due(retention: Retention, period: Period, now: datetime) -> sql.Composable:
+    """The condition on a row ``t`` to be of the class and its period, old enough at this moment, and under no hold."""
+    time = sql.SQL("t.{}").format(sql.Identifier(retention.classes[period.name].time))
+    return sql.SQL("({}) AND NOT ({})").format(
+        sql.SQL(" AND ").join(
+            [
+                sql.SQL("{} >= {} AND {} < {}").format(time, sql.Literal(period.start), time, sql.Literal(period.end)),
+                sql.SQL("{} < {}").format(time, sql.Literal(retained.cutoff(retention, period.name, now))),
+                retained.belongs(retention, period.name),
+            ]
+        ),
+        retained.held(retention, period.name),
+    )
+
+
+def text(column: Column) -> sql.Composable:
+    """A value of ``t`` as its type's own output; format() calls that, a cast to text does not always."""
+    found = sql.SQL("t.{}").format(sql.Identifier(column.name))
+    if column.plain:
+        return found
+    return sql.SQL("CASE WHEN num_nulls({}) = 0 THEN format('%s', {}) END").format(found, found)
+
+
+def digest(texts: Sequence[sql.Composable]) -> sql.Composable:
+    """What a row's md5 is over."""
+    return sql.SQL(" || ").join(sql.SQL("coalesce(octet_length({0}) || ':' || {0}, ':')").format(one) for one in texts)
+
+
+def export(session: Session, table: TableName, found: Sequence[Column], condition: sql.Composable) -> sql.Composable:
+    """The statement that reads rows as they are archived."""
+    names = [sql.Identifier(f"c{number}") for number in range(len(found))]
+    return sql.SQL(session.load("retention/export")).format(
+        names=sql.SQL(", ").join(names),
+        digest=digest([sql.SQL("r.{}").format(name) for name in names]),
+        texts=sql.SQL(", ").join(
+            sql.SQL("{} AS {}").format(text(column), name) for column, name in zip(found, names, strict=True)
+        ),
+        table=sql.Identifier(*table),
+        due=condition,
+    )
+
+
+def server_digest(session: Session, exported: sql.Composable) -> Row:
+    """Count and content of the rows of an export, as the server computes it."""
+    statement = sql.SQL(session.load("retention/digest")).format(export=exported)
+    return session.row(statement.as_string(session.connection))

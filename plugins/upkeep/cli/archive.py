@@ -1,0 +1,88 @@
+"""``python -m upkeep archive``: what is archived, whether it is still as it was written, and back into a table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+
+import psycopg
+
+from upkeep.areas.retention import reread
+from upkeep.areas.retention.restore import checked, restore
+from upkeep.areas.retention.store import MANIFEST, Store, store_of
+from upkeep.flow.connections import postgres
+from upkeep.settings.base import ConfigError
+from upkeep.settings.load import settings
+from upkeep.settings.values import TableName
+from upkeep.wires.database import explain, session
+
+
+def find(arguments: argparse.Namespace) -> int:
+    """One line an archive: class, name, period, rows, bytes; and what is no archive."""
+    target = _target(arguments)
+    for name, store in _stores(target):
+        for archive in store.names(MANIFEST):
+            found, _ = store.manifest(archive)
+            content = found["content"]
+            span = f"{found['start'][:10]}..{found['end'][:10]}"
+            print(f"{name} {archive} {span} {content['rows']:,} rows {content['bytes']:,} bytes")
+        for orphan in store.orphans():
+            print(f"{name} {orphan} has no manifest: it is no archive")
+    return 0
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """Read every archive again; 1 when one is not as it was written, or something lies there that is no archive."""
+    bad = good = 0
+    for name, store in _stores(_target(arguments)):
+        for archive in store.names(MANIFEST):
+            try:
+                checked(store, archive)
+                good += 1
+            except (reread.NotAsWritten, OSError, ValueError, TypeError, KeyError) as why:
+                bad += 1
+                print(f"{name} {archive}: {why}", file=sys.stderr)
+        for orphan in store.orphans():
+            bad += 1
+            print(f"{name} {orphan}: found no manifest, so that it is no archive", file=sys.stderr)
+    print(f"{good} archives are as they were written, {bad} are not")
+    return 1 if bad else 0
+
+
+def bring_back(arguments: argparse.Namespace) -> int:
+    """Restore one archive into a new table, over the target's maintain Connection."""
+    config, target = settings(), _target(arguments)
+    connection_id = config.target(target).connections.maintain
+    if connection_id is None:
+        raise ConfigError(f"targets.{target}.connections.maintain: found none, expected the Connection to restore with")
+    schema, dot, table = arguments.into.partition(".")
+    if not dot:
+        raise ConfigError(f"--into: found {arguments.into!r}, expected schema.table, which is made")
+    store = next((one for _, one in _stores(target) if arguments.archive in one.names(MANIFEST)), None)
+    if store is None:
+        raise ConfigError(f"found no archive {arguments.archive!r}; `python -m upkeep archive find` lists them")
+    try:
+        with session(postgres(connection_id), config.maintenance.sql, read_only=False) as opened:
+            rows = restore(opened, store, arguments.archive, TableName(schema, table))
+    except (reread.NotAsWritten, OSError, ValueError) as why:
+        print(f"Nothing was restored: {why}", file=sys.stderr)
+        return 1
+    except psycopg.Error as error:
+        print(f"Nothing was restored. {explain(error, connection_id)}", file=sys.stderr)
+        return 1
+    print(f"{rows:,} rows of {arguments.archive} are in {arguments.into}, as they were archived.")
+    return 0
+
+
+def _target(arguments: argparse.Namespace) -> str:
+    name = arguments.target or settings().targets[0]
+    settings().target(name)
+    return str(name)
+
+
+def _stores(target: str) -> Iterator[tuple[str, Store]]:
+    retention = settings().retention
+    for name in retention.classes:
+        if store := store_of(retention, target, name):
+            yield name, store
