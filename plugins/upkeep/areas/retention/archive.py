@@ -26,7 +26,7 @@ from upkeep.gate.attempts import ObjectChanged
 from upkeep.gate.kind import ActionKind
 from upkeep.gate.plans.model import Action, Proposal
 from upkeep.gate.proposing import Proposals, ProposalSources
-from upkeep.settings.load import config_folder
+from upkeep.settings.calendar import config_folder
 from upkeep.settings.read import read
 from upkeep.settings.retention import LogClass, Retention
 from upkeep.wires.database import Row, Session
