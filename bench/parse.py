@@ -19,20 +19,32 @@ GOAL = 0.3
 TARGETS, TARGETS_GOAL, TASK_GOAL = 20, 3.0, 1.1
 ROUNDS = size(7, 1)
 
-#: A fresh process imports the Airflow names that dags/ and upkeep.flow import, then parses; CPU seconds of each.
-#: One process after the other: whole processes differ by more than what is measured.
+#: A fresh process imports the Airflow names that dags/ and upkeep.flow import, then parses, then makes as many DAGs
+#: of as many of Airflow's own empty tasks; CPU seconds of each. One process after the other: whole processes differ by
+#: more than what is measured.
 CHILD = """
 import json, runpy, sys, time
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, BaseOperator, BaseOperatorLink, CronTriggerTimetable, Param, TaskGroup
+from airflow.sdk.definitions._internal.contextmanager import DagContext
 from airflow.sdk.bases.hook import BaseHook
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.providers.http.operators.http import HttpOperator
 names = time.process_time()
+DagContext.current_autoregister_module_name = "__main__"
 for file in sys.argv[1:]:
     runpy.run_path(file)
-print(json.dumps([names, time.process_time() - names]))
+parsed = time.process_time()
+DagContext.current_autoregister_module_name = None
+sizes = [len(dag.task_dict) for dag, _ in DagContext.autoregistered_dags]
+begun = time.process_time()
+for number, tasks in enumerate(sizes):
+    with DAG(f"empty_{number}", schedule=None):
+        for task in range(tasks):
+            EmptyOperator(task_id=f"task_{task}")
+print(json.dumps([names, parsed - names, time.process_time() - begun]))
 """
 
 #: A process as a worker forks it, with what the plugin imports, loads the DAG of a task as Airflow's task runner does.
@@ -64,7 +76,7 @@ print(json.dumps([begun, time.process_time() - begun]))
 def run() -> Result:
     """Several fresh processes; byte code is compiled by a first round that does not count."""
     with tempfile.TemporaryDirectory() as home:
-        names, ours = zip(*(_parse(home) for _ in range(ROUNDS + 1)), strict=True)
+        names, ours, _ = zip(*(_parse(home) for _ in range(ROUNDS + 1)), strict=True)
     excess = statistics.median(ours[1:])
     return Result(
         f"parsing dags/ ({len(_dags())} file), CPU beyond the same Airflow imports",
@@ -79,15 +91,22 @@ def targets() -> Result:
     """The same with many targets beside one, in turn."""
     with tempfile.TemporaryDirectory() as home:
         many = _many(home)
-        rounds = [(_parse(home)[1], _parse(home, many)[1]) for _ in range(ROUNDS + 1)]
-    one, all_ = ([pair[part] for pair in rounds[1:]] for part in (0, 1))
+        rounds = [(_parse(home), _parse(home, many)) for _ in range(ROUNDS + 1)][1:]
+    (one, empty_one), (all_, empty_all) = (
+        [[pair[part][what] for pair in rounds] for what in (1, 2)] for part in (0, 1)
+    )
     ratio = statistics.median(all_) / statistics.median(one)
+    floor = statistics.median(empty_all) / statistics.median(empty_one)
     return Result(
         f"parsing dags/ with {TARGETS} targets by that with one, CPU beyond the same Airflow imports",
         f"{ratio:.2f}",
         f"at most {TARGETS_GOAL}",
         ratio <= TARGETS_GOAL,
-        (f"one target: {spread(one)}", f"{TARGETS} targets: {spread(all_)}"),
+        (
+            f"one target: {spread(one)}",
+            f"{TARGETS} targets: {spread(all_)}",
+            f"as many DAGs of as many of Airflow's empty tasks: {spread(empty_one)}, {spread(empty_all)}: {floor:.2f}",
+        ),
     )
 
 
@@ -123,10 +142,9 @@ def _many(home: str) -> Path:
     return many
 
 
-def _parse(home: str, config: Path = ROOT / "config") -> tuple[float, float]:
-    """CPU seconds of a fresh process: for Airflow's names, and for the DAG files after them."""
-    names, ours = _child(home, config, CHILD, _dags())
-    return names, ours
+def _parse(home: str, config: Path = ROOT / "config") -> list[float]:
+    """CPU seconds of a fresh process: for Airflow's names, for the DAG files after them, for as many empty tasks."""
+    return _child(home, config, CHILD, _dags())
 
 
 def _load(home: str, dags: list[str], config: Path = ROOT / "config") -> float:
@@ -134,11 +152,11 @@ def _load(home: str, dags: list[str], config: Path = ROOT / "config") -> float:
     return _child(home, config, TASK, dags)[1]
 
 
-def _child(home: str, config: Path, script: str, arguments: list[str]) -> tuple[float, float]:
+def _child(home: str, config: Path, script: str, arguments: list[str]) -> list[float]:
     environ = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     environ |= {"AIRFLOW_HOME": home, "PYTHONPATH": str(ROOT / "plugins"), "UPKEEP_CONFIG": str(config)}
     environ |= {"AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
     argv = [sys.executable, "-c", script, *arguments]
     done = subprocess.run(argv, env=environ, cwd=home, check=True, capture_output=True, text=True)
-    before, measured = json.loads(done.stdout.splitlines()[-1])
-    return before, measured
+    measured: list[float] = json.loads(done.stdout.splitlines()[-1])
+    return measured
