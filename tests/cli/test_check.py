@@ -415,7 +415,9 @@ def test_a_configuration_that_cannot_be_used(deployment: Deployment, tmp_path: P
     unapproved = deployment.changed_config(tmp_path, lambda content: content["approval"]["roles"].pop("default"))
     said = deployment.check(config=unapproved)
     assert (said.code, said.output) == (2, "")
-    assert said.errors.startswith("config/maintenance.yaml: approval.roles: found ['baselines', 'thresholds'], ")
+    assert said.errors.startswith(
+        "config/maintenance.yaml: approval.roles: found ['archive', 'baselines', 'thresholds'], "
+    )
     assert f"expected a list of roles for each of {sorted(NAMES)}, or a default for " in said.errors
 
 
@@ -506,7 +508,8 @@ def test_what_nobody_asked_for_is_off(deployment: Deployment) -> None:
     assert (said.code, said.errors) == (0, ""), said.output
     devops, dba = "role devops, DevOps Engineer", "role dba, Database Administrator"
     signs = "the monthly window's sign-on"
-    off = (MAINTAIN, LEDGER, KEY, devops, dba, "role lead, Technical Lead", signs, SLACK)
+    security = "role security, Security Engineer"  # archives need one
+    off = (MAINTAIN, LEDGER, KEY, devops, dba, security, "role lead, Technical Lead", signs, SLACK)
     assert tuple(said.rows)[-len(off) :] == off
     assert {said.rows[what] for what in off} == {"off"}
     assert set(said.why) == {*YOUNG, AUDIT, *off}
@@ -521,7 +524,7 @@ def test_what_nobody_asked_for_is_off(deployment: Deployment) -> None:
     assert said.why[dba].endswith(f"refused: {', '.join(refused)}")
     assert "monthly.sign_on: devops and dba and security and lead have no user" in said.why[signs]
     assert "approval.slack: found none, so nobody is notified" in said.why[SLACK]
-    assert said.output.endswith("\n0 of 8 are there.\n")
+    assert said.output.endswith("\n0 of 9 are there.\n")
 
 
 def test_a_target_without_a_maintain_connection_in_config(deployment: Deployment, tmp_path: Path) -> None:

@@ -381,7 +381,7 @@ def test_a_kind_of_action_that_nobody_approves_fails_the_parse(tmp_path: Path) -
     line = "    default: [dba, devops]"
     assert line in file.read_text()
     file.write_text(file.read_text().replace(line, "    #"))
-    said = r"maintenance\.yaml: approval\.roles: found \['baselines'.*\], expected a list of roles for each of \['base"
+    said = r"maintenance\.yaml: approval\.roles: found \['archive'.*\], expected a list of roles for each of \['archive"
     with pytest.raises(AssertionError, match=said):
         look(tmp_path, config)
 
