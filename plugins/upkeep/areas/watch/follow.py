@@ -17,7 +17,7 @@ from upkeep.areas.watch.states import Change, State, observed
 from upkeep.core import redaction
 from upkeep.core.findings import Level
 from upkeep.core.stories import Seen
-from upkeep.ledger.write import clean
+from upkeep.ledger.write import clean, plain
 from upkeep.settings.load import settings
 from upkeep.settings.watch import Watch
 from upkeep.wires import queries
@@ -71,14 +71,15 @@ def _states(session: Session, target: str, poll: Poll, at: datetime, during: str
     rows = session.rows(queries.load("watch/states"), {"target": target})
     known = {row["key"]: _state(row) for row in rows}
     gap = timedelta(seconds=GAP * watch.every_seconds)
-    changes = []
+    changes, held = [], {}
     for one in poll.seen:
         before = known.get(one.finding.key)
         if before and at - before.last > gap:
             before = replace(before, towards=None, from_=None, against=0)
         after, change = observed(before, one.finding.key, one.finding.level, at, watch.samples)
-        session.rows(queries.load("watch/put_state"), _row(target, after, one, during))
+        held[after.key] = _row(target, after, one, during)
         changes += [change] if change else []
+    session.rows(queries.load("watch/put_states"), {"rows": Jsonb(plain(list(held.values())))})
     return tuple(changes)
 
 
