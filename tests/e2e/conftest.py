@@ -18,11 +18,11 @@ from urllib.parse import quote
 import psycopg
 import pytest
 import requests
-from playwright.sync_api import Browser, sync_playwright
 
 from sandbox import ports, processes
 from sandbox.config import WATCH_SECONDS, window_variables
 from sandbox.stack import Sandbox, open_sandbox
+from tests.stages.browser import browser  # noqa: F401  # a fixture
 from tests.stages.calendar import quiet_calendar
 from upkeep.settings.base import ROOT
 
@@ -30,7 +30,6 @@ DAG = "maintenance_daily"
 RUNS = f"/api/v2/dags/{DAG}/dagRuns"
 PATIENCE_SECONDS = 300.0
 CALENDAR = {window_variables(name)[0]: cron for name, cron in quiet_calendar(datetime.now(UTC)).items()}
-CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 
 
 @dataclass
@@ -121,20 +120,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         shutil.rmtree(sandbox.cluster.directory(), ignore_errors=True)
     assert down.returncode == 0, down.stdout + down.stderr
     assert not left
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The distribution's Chromium. CI requires it; elsewhere its absence is said and the tests count as not run."""
-    found = next((path for path in CHROMIUM if Path(path).exists()), None)
-    if found is None and os.environ.get("CI") != "true":
-        pytest.skip("not run: no Chromium here. Run: sudo apt-get install chromium")
-    assert found, "CI requires Chromium: apt-get install chromium"
-    quiet = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", *quiet])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(autouse=True)
