@@ -46,9 +46,16 @@ def said(running: Running) -> dict[str, list[str]]:
     for name, field in (("mail", "subject"), ("slack", "text"), ("sms", "message")):
         file = running.sandbox.folder / f"{name}.jsonl"
         lines = file.read_text().splitlines() if file.exists() else []
-        texts = [str(json.loads(line)[field]) for line in lines]
+        texts = [text for line in lines for text in changes_in(json.loads(line), field)]
         found[name] = [text.partition(" · ")[0] for text in texts if CAUSE.lower() in text.lower()]
     return found
+
+
+def changes_in(message: dict[str, Any], field: str) -> list[str]:
+    """What a message says, a line for each change; where much has been told in an hour, several share one."""
+    if " changes: " in message[field]:
+        return [str(block["text"]["text"]) for block in message["blocks"]]
+    return [str(message[field])]
 
 
 def window(running: Running) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -155,6 +156,15 @@ def test_a_locked_table_ends_by_the_servers_clock(running: Running) -> None:
     assert running.states(run)["database.connections"] == "success"
 
 
+@pytest.fixture
+def unwatched(running: Running) -> Iterator[None]:
+    """No triggerer, whose watch calls the functions every few seconds."""
+    processes.ask(running.sandbox, "stopProcess", "triggerer")
+    yield
+    processes.ask(running.sandbox, "startProcess", "triggerer")
+
+
+@pytest.mark.usefixtures("unwatched")
 def test_a_dry_run_asks_nothing(running: Running) -> None:
     """A dry run says what would have been asked, sends no call and makes no finding red."""
     log = running.sandbox.folder / "logs" / "functions.log"

@@ -51,6 +51,16 @@ def test_each_channel_hears_of_its_levels_once_and_of_the_end() -> None:
     assert memory.look([], NOW + 2 * HOUR) == []
 
 
+def test_many_ends_at_once_are_counted_as_ends() -> None:
+    """What is over has no level any more that a digest could name."""
+    memory = Memory()
+    memory.look([trouble(f"k{number}", CRITICAL) for number in range(9)], NOW)
+    over = [message for message in memory.look([], NOW + HOUR) if message.channel == "sms"]
+    digest = max(over, key=lambda message: len(message.notes))
+    assert digest.counts == {"over": len(digest.notes)}
+    assert len(digest.notes) > 1
+
+
 @pytest.mark.guide("G110-G113", "holds")
 def test_a_warning_does_not_also_fire_when_critical_does() -> None:
     """One alert for a key; getting worse and better are told, and a channel for critical hears that it no longer is."""

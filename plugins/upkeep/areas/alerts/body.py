@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,8 +29,7 @@ class Pages:
 def body(message: Message, config: Settings, pages: Pages, now: datetime) -> dict[str, Any]:
     """``level``, ``notes`` (the first of them), ``total``, ``counts`` by what is said and level, ``page`` of all."""
     notes = [_note(note, config, pages, now) for note in message.notes[:MOST_LINES]]
-    counts = Counter(f"{note.kind} {note.level}" for note in message.notes)
-    more = {"total": len(message.notes), "counts": counts, "page": pages.alerts}
+    more = {"total": len(message.notes), "counts": dict(message.counts), "page": pages.alerts}
     return {"level": message.level.value, "notes": notes, **more}
 
 

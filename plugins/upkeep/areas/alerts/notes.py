@@ -106,8 +106,8 @@ class Message:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many notes of each kind and level."""
-        return Counter(f"{note.kind} {note.level}" for note in self.notes)
+        """How many notes of each kind and level; what is over has none any more."""
+        return Counter("over" if note.kind is Kind.OVER else f"{note.kind} {note.level}" for note in self.notes)
 
 
 @dataclass(frozen=True)

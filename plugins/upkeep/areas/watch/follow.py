@@ -26,7 +26,7 @@ from upkeep.wires.database import Session
 #: After so many polls without a sample nobody knows what was between: a row of samples begins anew.
 GAP = 2.5
 #: Of the time between two polls, over how much of it the targets are spread.
-SPREAD = 0.8
+SPREAD = 3 / 4
 
 
 def slot_of(at: datetime, every_seconds: int) -> datetime:
