@@ -43,18 +43,45 @@ class Around:
 
 def page_routes(ledger: LedgerSessions, config: Settings, around: Around) -> APIRouter:
     """The routes of the pages. Each asks Airflow who looks at it, before the ledger is asked."""
-    router, tokens = APIRouter(), FormTokens(around.secret)
-
-    def form(visitor: Visitor) -> dict[str, str]:
-        return {"token": tokens.give(visitor.user_id)}
-
+    router, site = APIRouter(), _Site(ledger, config, around, FormTokens(around.secret))
     looking = Depends(visitors(config, around.allowed, around.people))
 
     @router.get("/")
     def home(visitor: Visitor = looking) -> Response:
-        now = around.clock()
-        waiting = around.waiting([dag for target in visitor.targets for dag in dags_of(config, target).values()])
-        with ledger.session() as session:
+        return site.home(visitor)
+
+    @router.get("/windows")
+    def windows(visitor: Visitor = looking, month: str | None = None) -> Response:
+        return site.windows(visitor, month)
+
+    @router.post("/windows/waive")
+    def waive_window(visitor: Visitor = looking, fields: Mapping[str, str] = Depends(sent)) -> Response:
+        return site.waive(visitor, fields)
+
+    @router.get("/findings")
+    def findings(visitor: Visitor = looking) -> Response:
+        return site.findings(visitor)
+
+    @router.post("/findings/acknowledge")
+    def acknowledge_alert(visitor: Visitor = looking, fields: Mapping[str, str] = Depends(sent)) -> Response:
+        return site.acknowledge(visitor, fields)
+
+    return router
+
+
+@dataclass(frozen=True)
+class _Site:
+    """What each page shows, and what its form does."""
+
+    ledger: LedgerSessions
+    config: Settings
+    around: Around
+    tokens: FormTokens
+
+    def home(self, visitor: Visitor) -> Response:
+        config, now = self.config, self.around.clock()
+        waiting = self.around.waiting([dag for target in visitor.targets for dag in dags_of(config, target).values()])
+        with self.ledger.session() as session:
             seen = picture(session, config, visitor.targets, now)
             windows = past(session, visitor.targets, seen.calendar, now - STRIP, now)
             values = {
@@ -69,14 +96,13 @@ def page_routes(ledger: LedgerSessions, config: Settings, around: Around) -> API
             }
         return shown("home.html", _frame("", visitor, config, now) | values)
 
-    @router.get("/windows")
-    def windows(visitor: Visitor = looking, month: str | None = None) -> Response:
-        now = around.clock()
+    def windows(self, visitor: Visitor, month: str | None) -> Response:
+        config, now = self.config, self.around.clock()
         try:
             chosen = month_of(month, now)
         except ValueError as error:
             raise HTTPException(400, str(error)) from None
-        with ledger.session() as session:
+        with self.ledger.session() as session:
             found = calendar(session, config, now)
             gone = past(session, visitor.targets, found, chosen.start, min(chosen.end, now))
         values = {
@@ -85,19 +111,11 @@ def page_routes(ledger: LedgerSessions, config: Settings, around: Around) -> API
             "month": chosen.filled(gone, ahead(config, visitor.targets, max(chosen.start, now), chosen.end)),
             "next": next_of_each(config, visitor.targets, now),
         }
-        return shown("windows.html", _frame("windows", visitor, config, now) | form(visitor) | values)
+        return shown("windows.html", _frame("windows", visitor, config, now) | self._form(visitor) | values)
 
-    @router.post("/windows/waive")
-    def waive_window(visitor: Visitor = looking, fields: Mapping[str, str] = Depends(sent)) -> Response:
-        tokens.require(fields.get("token", ""), visitor.user_id)
-        with ledger.session(read_only=False) as session:
-            waive(session, visitor, fields)
-        return RedirectResponse("../windows#missed", 303)
-
-    @router.get("/findings")
-    def findings(visitor: Visitor = looking) -> Response:
-        now = around.clock()
-        with ledger.session() as session:
+    def findings(self, visitor: Visitor) -> Response:
+        config, now = self.config, self.around.clock()
+        with self.ledger.session() as session:
             stories = told(session, config, visitor, picture(session, config, visitor.targets, now))
         loud = [one for one in stories if not one.story.silent]
         values = {
@@ -106,17 +124,23 @@ def page_routes(ledger: LedgerSessions, config: Settings, around: Around) -> API
             "known": [one for one in stories if one.story.silent],
             "accepted": accepted(config, now),
         }
-        return shown("findings.html", _frame("findings", visitor, config, now) | form(visitor) | values)
+        return shown("findings.html", _frame("findings", visitor, config, now) | self._form(visitor) | values)
 
-    @router.post("/findings/acknowledge")
-    def acknowledge_alert(visitor: Visitor = looking, fields: Mapping[str, str] = Depends(sent)) -> Response:
-        tokens.require(fields.get("token", ""), visitor.user_id)
-        with ledger.session(read_only=False) as session:
-            alert = acknowledge(session, config, visitor, fields, around.clock())
-        place = OpenStory(alert.trouble, alert, around.clock()).anchor
-        return RedirectResponse(f"../findings#{place}", 303)
+    def waive(self, visitor: Visitor, fields: Mapping[str, str]) -> Response:
+        self.tokens.require(fields.get("token", ""), visitor.user_id)
+        with self.ledger.session(read_only=False) as session:
+            waive(session, visitor, fields)
+        return RedirectResponse("../windows#missed", 303)
 
-    return router
+    def acknowledge(self, visitor: Visitor, fields: Mapping[str, str]) -> Response:
+        self.tokens.require(fields.get("token", ""), visitor.user_id)
+        now = self.around.clock()
+        with self.ledger.session(read_only=False) as session:
+            alert = acknowledge(session, self.config, visitor, fields, now)
+        return RedirectResponse(f"../findings#{OpenStory(alert.trouble, alert, now).anchor}", 303)
+
+    def _form(self, visitor: Visitor) -> dict[str, str]:
+        return {"token": self.tokens.give(visitor.user_id)}
 
 
 def _frame(place: str, visitor: Visitor, config: Settings, now: datetime) -> dict[str, Any]:

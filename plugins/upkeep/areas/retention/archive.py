@@ -17,7 +17,7 @@ from psycopg import sql
 
 from upkeep.areas import retained
 from upkeep.areas.retention import parquet, reread, rows
-from upkeep.areas.retention.look import RetentionLook
+from upkeep.areas.retention.look import RetentionLook, asked
 from upkeep.areas.retention.look import obstacle as table_obstacle
 from upkeep.areas.retention.rows import ROW_MD5, Column, Period
 from upkeep.areas.retention.store import MANIFEST, OBJECT, Store, store_of
@@ -113,12 +113,6 @@ def _action(session: Session, sources: ProposalSources, one: LogClass, period: P
         predicted_ms=max(predictions.AT_ONCE_MS, round(4000 * row["bytes"] / (speed * 1024**2))),
         predicted_bytes=0,
     )
-
-
-def asked(one: LogClass) -> dict[str, Any]:
-    """What ``table.sql`` is asked of a class."""
-    schema, table = one.table
-    return {"schema": schema, "table": table, "time": one.time, "columns": [one.time, *one.where]}
 
 
 def parse(statement: str) -> tuple[str, Period]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from psycopg import sql
 
@@ -30,6 +31,12 @@ NAMED = 5
 _TABLES = "rp"
 _FOUND = "its rows can be found by age"
 _TIMES = ("timestamp with time zone", "timestamp without time zone", "date")
+
+
+def asked(one: LogClass) -> dict[str, Any]:
+    """What ``table.sql`` is asked of a class."""
+    schema, table = one.table
+    return {"schema": schema, "table": table, "time": one.time, "columns": [one.time, *one.where]}
 
 
 @dataclass(frozen=True)
@@ -64,9 +71,7 @@ class RetentionLook:
 
     def table(self, one: LogClass) -> Row | None:
         """The table of a class as the catalogue has it, None when there is none."""
-        schema, table = one.table
-        asked = {"schema": schema, "table": table, "time": one.time, "columns": [one.time, *one.where]}
-        rows = self.session.rows(self.session.load("retention/table"), asked)
+        rows = self.session.rows(self.session.load("retention/table"), asked(one))
         return rows[0] if rows else None
 
     def due(self, name: str) -> Row:
