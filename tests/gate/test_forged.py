@@ -26,6 +26,7 @@ from upkeep.gate.plan_store import StoredPlan, add_plan
 from upkeep.gate.plans.model import SCHEDULE, Action, Plan
 from upkeep.gate.signatures import chain
 from upkeep.ledger.write import open_window
+from upkeep.settings.signing import Signing
 from upkeep.wires import database
 from upkeep.wires.database import Session
 
@@ -202,3 +203,17 @@ def test_a_ledger_as_it_was_signed_is_read_whole(book: Ledger) -> None:
             assert head == found.head
             assert [row["outcome"] for row in permits_in(entries)] == ["done", "done"]
         assert chain.unbroken_of_plan(session, "0" * 64, SIGNING) == ((), None)  # nobody wrote a row of that one
+
+
+def test_a_key_signs_until_the_very_moment_at_which_it_is_retired(book: Ledger) -> None:
+    """A row signed a microsecond before it counts; one signed at it does not."""
+    ((digest, *_),) = book.ask("SELECT digest FROM upkeep.plans ORDER BY id LIMIT 1")
+    with book.session() as session:
+        last = max(entry.signed_at for entry in chain.of_plan(session, digest, SIGNING))
+
+        def retired(until: datetime) -> Signing:
+            return Signing(keys={"tests": SIGNING.keys["tests"].model_copy(update={"until": until})})
+
+        assert len(chain.of_plan(session, digest, retired(last + timedelta(microseconds=1)))) == 8
+        with pytest.raises(chain.Tampered, match="retired at"):
+            chain.of_plan(session, digest, retired(last))
