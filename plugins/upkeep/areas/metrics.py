@@ -6,20 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from upkeep.core.findings import Bands, Finding, Level, Sample, Topic
+from upkeep.core.units import title
 from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 from upkeep.wires.functions.contract import ContractError, metric
 
 Body = Mapping[str, Any]
 
-_SUBJECTS = {
-    "overall_health": "Overall health",
-    "response_time": "Response time",
-    "error_rate": "Error rate",
-    "database_connections": "Database connections",
-    "memory_usage": "Memory usage",
-    "cpu_usage": "CPU usage",
-}
 _REMEDIES = {
     "overall_health": "See which of the other metrics drags it down, then the function's own logs.",
     "response_time": "Look at the slowest functions and at the database's long-running queries below.",
@@ -50,7 +43,7 @@ def metrics(function: str, action: str, body: Body, settings: Settings) -> LookR
 def _judged(name: str, bands: Bands, value: float, version: int) -> Finding:
     level = bands.judge(value)
     absurd = level is Level.UNKNOWN
-    return Topic(f"metric:{name}", _SUBJECTS[name], bands.guide).finding(
+    return Topic(f"metric:{name}", title(name), bands.guide).finding(
         level,
         f"{value:g} {bands.unit}" + (", which no such metric can be" if absurd else ""),
         f"{bands.says(Level.OK)} (critical: {bands.says(Level.CRITICAL)})",
@@ -60,7 +53,7 @@ def _judged(name: str, bands: Bands, value: float, version: int) -> Finding:
 
 
 def _not_found(name: str, bands: Bands, reason: str) -> Finding:
-    return Topic(f"metric:{name}", _SUBJECTS[name], bands.guide).finding(
+    return Topic(f"metric:{name}", title(name), bands.guide).finding(
         Level.UNKNOWN,
         f"not collected: {reason}",
         bands.says(Level.OK),

@@ -39,6 +39,11 @@ def count(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
+def title(name: str) -> str:
+    """A name of config or of a sample as a person reads it: "cpu_usage" is "CPU usage"."""
+    return name.replace("_", " ").capitalize().replace("Cpu", "CPU")
+
+
 def listed(items: Sequence[str], most: int, joint: str = ", ", *, rest: str = " and") -> str:
     """The first few, and how many more there are: ``a, b and 3 more``."""
     more = f"{rest} {len(items) - most} more" if len(items) > most else ""

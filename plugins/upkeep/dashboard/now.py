@@ -14,7 +14,7 @@ from upkeep.areas.calendar.look import SKEW
 from upkeep.areas.calendar.reconcile import read_known
 from upkeep.core.findings import Level, worst
 from upkeep.core.text import anchor
-from upkeep.core.units import number
+from upkeep.core.units import number, title
 from upkeep.settings.base import METRICS
 from upkeep.settings.load import Settings, dag_name
 from upkeep.wires import queries
@@ -172,15 +172,11 @@ def _metrics(config: Settings, target: str, rows: Iterable[Row], expected: datet
     for name in METRICS:
         row = found.get(name)
         if row is None:
-            yield Metric(_words(name), "–", Level.UNKNOWN, None, stale=True)
+            yield Metric(title(name), "–", Level.UNKNOWN, None, stale=True)
         else:
             level = Level(row["level"] or Level.UNKNOWN)
             value = f"{number(row['value'])} {config.thresholds.metrics[name].unit}"
-            yield Metric(_words(name), value, level, row["taken_at"], row["taken_at"] < expected)
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ").capitalize()
+            yield Metric(title(name), value, level, row["taken_at"], row["taken_at"] < expected)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from upkeep.core.findings import Bands, Expectation, Level
+from upkeep.core.units import title
 from upkeep.settings.thresholds import Thresholds
 
 #: The daily window's samples: a function's warm median, and what SQL says of an expected metric.
@@ -107,7 +108,7 @@ def _metric(name: str, bands: Bands, config: Thresholds) -> Subject:
     return Subject(
         name=name,
         sample=(name, ""),
-        title=name.replace("_", " ").capitalize().replace("Cpu", "CPU"),
+        title=title(name),
         unit=bands.unit,
         guide=bands.guide,
         judge=bands.judge,
@@ -125,7 +126,7 @@ def _expected(name: str, expectation: Expectation) -> Subject:
     return Subject(
         name=name,
         sample=(EXPECTED + name, BY_SQL),
-        title=name.replace("_", " ").capitalize(),
+        title=title(name),
         unit=expectation.unit,
         guide=expectation.guide,
         judge=expectation.judge,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from upkeep.core.units import title
 from upkeep.settings.base import METRICS
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def history(session: Session, window: windows.Window, bands: Mapping[str, Bands]
     return tuple(
         model.History(
             metric=name,
-            title=_metric_title(name),
+            title=title(name),
             bands=bands[name],
             points=tuple(Point(row["due"], row["period_start"], row["kind"], row["value"]) for row in rows[name]),
         )
@@ -75,7 +76,7 @@ def _monthly(session: Session, window: windows.Window, in_force: Mapping[str, Ba
     return tuple(
         model.History(
             metric=name,
-            title=_metric_title(name),
+            title=title(name),
             bands=in_force.get(name),
             points=tuple(Point(month, month, "calendar", value) for month, value in found),
             own_unit="bytes",
@@ -83,10 +84,6 @@ def _monthly(session: Session, window: windows.Window, in_force: Mapping[str, Ba
         )
         for name, found in rows.items()
     )
-
-
-def _metric_title(name: str) -> str:
-    return name.replace("_", " ").capitalize().replace("Cpu", "CPU")
 
 
 def previous_due(session: Session, window: windows.Window) -> datetime | None:
