@@ -218,14 +218,28 @@ def test_a_storm_is_a_few_messages_and_nothing_of_it_is_lost() -> None:
 
 
 def test_what_no_longer_fits_into_the_hour_is_told_in_the_next() -> None:
-    """A change every minute: at most twenty messages an hour a channel, then the rest, if it is still so."""
+    """A change every minute: fifteen messages an hour a channel, then the rest, if it is still so."""
     memory = Memory()
     for n in range(40):
         memory.look([trouble(f"k:{m}") for m in range(n + 1)], NOW + n * MINUTE)
-    assert sum(message.channel == "slack" for _, message in memory.sent) == 20
+    assert sum(message.channel == "slack" for _, message in memory.sent) == 15
     memory.look([trouble(f"k:{m}") for m in range(40)], NOW + 61 * MINUTE)
     told = [name for at, message in memory.sent for name in words([message], "slack")]
     assert sorted(told) == sorted(f"new warning k:{m}" for m in range(40))
+
+
+def test_an_hour_full_of_warnings_has_room_for_what_is_critical_and_for_its_end() -> None:
+    """A quarter of the twenty is kept for it; where that is used up as well, it waits as all else does."""
+    memory = Memory()
+    warnings = [trouble(f"k:{m}") for m in range(40)]
+    for n in range(40):
+        memory.look(warnings[: n + 1], NOW + n * MINUTE)
+    bad = memory.look([*warnings, trouble("c", CRITICAL)], NOW + 41 * MINUTE)
+    assert words(bad, "slack") == ["new critical c"]
+    assert words(memory.look(warnings, NOW + 42 * MINUTE), "slack") == ["over ok c"]
+    for n in range(10):
+        memory.look([*warnings, *(trouble(f"c:{m}", CRITICAL) for m in range(n + 1))], NOW + (43 + n) * MINUTE)
+    assert sum(message.channel == "slack" for _, message in memory.sent) == 20
 
 
 LEVELS = st.sampled_from([OK, ADVISORY, WARNING, CRITICAL, UNKNOWN])

@@ -60,6 +60,11 @@ class Note:
         return self.about.level
 
     @property
+    def critical(self) -> bool:
+        """Whether it says that something is critical, or is no longer."""
+        return self.kind is not Kind.SUMMARY and Level.CRITICAL in (self.level, self.was)
+
+    @property
     def target(self) -> str:
         """The target; empty for what concerns Upkeep itself."""
         return self.about.target if isinstance(self.about, Summary) else self.about.trouble.target
@@ -130,9 +135,19 @@ def decide(
         if channel in state.channels:
             notes = [note for alert in known if (note := _note(alert, channel, routing, now))]
             notes += _summarised(ended, channel, routing, state, now)
-            room = min(routing.most_at_once, routing.most_an_hour - state.made.get(channel, 0))
-            found += _messages(channel, sorted(notes, key=lambda note: note.order), room)
+            found += _within_the_hour(channel, notes, routing, routing.most_an_hour - state.made.get(channel, 0))
     return tuple(found)
+
+
+def _within_the_hour(channel: str, notes: list[Note], routing: Routing, left: int) -> list[Message]:
+    """What still goes into this hour, of which a quarter is kept for what is critical, its change and its end.
+
+    Without that a morning of advice would keep the first critical finding of the day from a channel.
+    """
+    kept = routing.most_an_hour // 4
+    if left <= kept:
+        notes, kept = [note for note in notes if note.critical], 0
+    return _messages(channel, sorted(notes, key=lambda note: note.order), min(routing.most_at_once, left - kept))
 
 
 def settled(alerts: Iterable[Alert], routing: Routing, state: ChannelState) -> list[int]:
