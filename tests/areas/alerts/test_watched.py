@@ -75,6 +75,15 @@ def test_what_a_window_saw_for_a_moment_ends_when_the_watch_has_had_its_samples(
     assert told(book) == ["new", "over"]
 
 
+def test_a_sample_from_the_future_is_said(book: Ledger) -> None:
+    """A clock that was ahead by hours and was set: the watch says nothing new until then, and that is no good state."""
+    polls(book, heard(), 300, 301)
+    look(book, now=DUE)
+    assert ("new", "The watch's clock was ahead") in outbox(book, "slack")
+    look(book, now=DUE + 301 * POLL)
+    assert ("over", "The watch's clock was ahead") in outbox(book, "slack")
+
+
 def test_a_watch_that_falls_silent_ends_nothing_and_any_window_after_it_does(book: Ledger) -> None:
     """A triggerer that is killed amid trouble: no false end, and no second alarm when it is back."""
     looked(book, OK, 0)

@@ -112,6 +112,16 @@ def _watched(rows: Sequence[Row], config: Settings, now: datetime) -> Iterator[P
             "See whether Airflow's triggerer runs and reaches the ledger.",
         )
         yield finding, Where(WATCH_STEP, "", "", newest), ""
+    if newest - now > patience:
+        finding = Finding(
+            "watch:ahead",
+            Level.UNKNOWN,
+            "The watch's clock was ahead",
+            f"its last sample is of {utc(newest)}, in {span(newest - now)}: until then no sample changes what it says",
+            "samples of the past",
+            "Set the clock of the triggerer's machine.",
+        )
+        yield finding, Where(WATCH_STEP, "", "", now), ""
     for row in rows:
         if newest - row["last"] > patience:
             continue
