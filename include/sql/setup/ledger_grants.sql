@@ -12,6 +12,7 @@ GRANT INSERT ON upkeep.alerts, upkeep.outbox, upkeep.tellings TO {tasks};
 GRANT UPDATE (level, cause, detail, remedy, members, findings, owner, dag_id, run_id, reminded, since, changed_at, ended_at,
     settled, acknowledged_by, acknowledged_why, acknowledged_level, acknowledged_until) ON upkeep.alerts TO {tasks};
 GRANT UPDATE (state, attempts, next_attempt, failed_at, sent_at, error) ON upkeep.outbox TO {tasks};
+GRANT DELETE ON upkeep.alerts, upkeep.outbox, upkeep.tellings TO {tasks};
 GRANT INSERT, DELETE ON upkeep.watch_samples, upkeep.watch_hours TO {tasks};
 GRANT INSERT ON upkeep.watch_states TO {tasks};
 GRANT UPDATE (level, since, last, towards, from_, against, source, subject, detail, expected, remedy, guide, during)

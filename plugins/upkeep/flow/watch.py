@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import Asset, AssetWatcher
@@ -146,22 +146,25 @@ def _follow(target: str, heard: dict[Asked, Heard], at: datetime) -> tuple[Chang
 
 
 async def _house() -> None:
-    """Samples become hours, now and then."""
+    """Samples become hours, and what is old goes, now and then."""
     while True:
         try:
             await _aside(_keep_house)
         except Exception:
-            log.exception("samples were not rolled up, they are later")
+            log.exception("what is old was not rolled up or taken away, it is later")
         await asyncio.sleep(HOUSE_SECONDS)
 
 
 def _keep_house() -> None:
+    from upkeep.areas.alerts import store
     from upkeep.areas.watch.follow import keep_house
     from upkeep.wires import database
 
-    config = settings().maintenance
+    config, now = settings().maintenance, datetime.now(UTC)
     with database.session(postgres(config.ledger.tasks), config.sql, read_only=False) as session:
-        keep_house(session, datetime.now(UTC))
+        keep_house(session, now)
+    with database.session(postgres(config.ledger.tasks), config.sql, read_only=False) as session:
+        store.forget(session, now - timedelta(days=config.watch.keep_alerts_days))
 
 
 async def _aside(work: Callable[[], T]) -> T:

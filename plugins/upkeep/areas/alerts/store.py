@@ -72,6 +72,12 @@ def settle(session: Session, ids: Iterable[int]) -> None:
         session.rows(queries.load("alerts/settle"), {"ids": numbers})
 
 
+def forget(session: Session, before: datetime) -> None:
+    """Take away the alerts that were over by then, and the messages that were delivered by then."""
+    session.rows(queries.load("alerts/forget"), {"before": before})
+    session.rows(queries.load("alerts/forget_messages"), {"before": before})
+
+
 def put(session: Session, message: Message, body: Mapping[str, Any], now: datetime) -> bool:
     """Put a message into the outbox, and write down what its channel has been told by it; False when it is there."""
     row = {"key": message.key, "channel": message.channel, "target": message.target, "level": message.level.value}
