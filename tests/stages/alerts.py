@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from upkeep.areas.alerts.episodes import Alert, Telling, Trouble, follow, inherited
+from upkeep.areas.alerts.episodes import Alert, Telling, Trouble, acknowledged, follow, inherited
 from upkeep.areas.alerts.notes import ChannelState, Message, Summary, decide, settled
 from upkeep.core.findings import Level
 from upkeep.settings.base import ROOT
@@ -44,7 +44,8 @@ class Memory:
         self.alerts = [touched.get(alert.id, alert) for alert in self.alerts]
         self.gone += [alert for alert in self.alerts if alert.id in changes.carried_on]
         for one, earlier in changes.new:
-            self.alerts.append(Alert(len(self.alerts) + 1, one, now, told=inherited(one, earlier)))
+            known, told = acknowledged(one, earlier, now), inherited(one, earlier)
+            self.alerts.append(Alert(len(self.alerts) + 1, one, now, acknowledged=known, told=told))
         made = {c: sum(m.channel == c and now - at < HOUR for at, m in self.sent) for c in CHANNELS}
         state = ChannelState(self.set_up, made, {message.key for _, message in self.sent}, ["primary", "staging"])
         messages = decide(self._known(), summaries, self.routing, state, now)
@@ -55,9 +56,9 @@ class Memory:
         self.sent += [(now, message) for message in messages]
         return list(messages)
 
-    def acknowledge(self, key: str, **acknowledged: Any) -> None:
+    def acknowledge(self, key: str, **known: Any) -> None:
         """Change what is known of an alert."""
-        self.alerts = [replace(alert, **acknowledged) if alert.trouble.key == key else alert for alert in self.alerts]
+        self.alerts = [replace(alert, **known) if alert.trouble.key == key else alert for alert in self.alerts]
 
     def _known(self) -> list[Alert]:
         gone = {alert.id for alert in self.gone}

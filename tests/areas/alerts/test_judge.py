@@ -18,6 +18,7 @@ from upkeep.core.windows import WindowKind
 from upkeep.ledger.write import add_report
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
+from upkeep.wires import queries
 
 
 @pytest.fixture
@@ -107,6 +108,25 @@ def test_a_step_that_three_windows_do_not_know_is_gone(book: Ledger) -> None:
     for days in (1, 2, 3):
         reported(book, window(days), record(step="new.look"))
     assert look(book, now=NOW + 3 * DAY).open == 0
+
+
+def test_an_acknowledgement_goes_with_its_alert_to_another_key(book: Ledger) -> None:
+    """Known as the error rate, then as requests that fail: who said so, why and until when are the new alert's too."""
+    rate, health = (finding(f"metric:{name}", CRITICAL, subject=name) for name in ("error_rate", "overall_health"))
+    reported(book, window(), record(rate, finding("metric:overall_health", OK), step="health.system_status", at=DUE))
+    look(book)
+    given = {"target": "primary", "key": "metric:error_rate", "by": "Ann", "why": "deploying", "until": NOW + 2 * DAY}
+    with book.session() as session:
+        session.rows(queries.load("alerts/acknowledge"), given)
+    reported(book, window(1), record(rate, health, step="health.system_status", at=DUE + DAY))
+    look(book, now=NOW + DAY)
+    told = "SELECT key, acknowledged_by, acknowledged_why, acknowledged_level, acknowledged_until FROM upkeep.alerts"
+    assert book.ask(f"{told} WHERE ended_at IS NULL") == [
+        ("cause:errors", "Ann", "deploying", "critical", NOW + 2 * DAY)
+    ]
+    assert outbox(book, "sms") == [("new", "error_rate")]
+    look(book, now=NOW + 2 * DAY)
+    assert outbox(book, "sms")[1:] == [("still", "Requests fail: error_rate, overall_health")]
 
 
 def test_what_people_have_acknowledged_in_config_is_no_alert(book: Ledger) -> None:

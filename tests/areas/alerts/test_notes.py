@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -145,6 +146,68 @@ def test_a_story_that_changes_its_key_is_neither_over_nor_new() -> None:
     assert memory.alerts[-1].trouble.since == NOW
     assert memory.look([trouble("latency:b", since=NOW + 2 * HOUR)], NOW + 2 * HOUR) == []
     assert words(memory.look([], NOW + 3 * HOUR), "email") == ["over ok latency:b"]
+
+
+def silent(key: str, *members: str, level: Level = UNKNOWN) -> Any:
+    """A story of functions that do not answer."""
+    return trouble(key, level, members=members or (key,))
+
+
+ALL, ONE, OTHER = silent("cause:all-silent", "a", "b"), silent("cause:silent:a", "a"), silent("cause:silent:b", "b")
+
+
+def known(level: Level = UNKNOWN, until: Any = None, by: str = "ann") -> Acknowledged:
+    """Somebody knows of it."""
+    return Acknowledged(by, "known", level, until)
+
+
+def test_an_acknowledged_story_that_changes_its_key_stays_acknowledged() -> None:
+    """One function is silent, then all, then each by itself: no reminder, and one end for each that was told."""
+    memory = Memory()
+    memory.look([ONE], NOW)
+    memory.acknowledge(ONE.key, acknowledged=known())
+    for at, now_so in enumerate(([ALL], [ONE, OTHER], [ALL], [OTHER]), start=1):
+        assert memory.look(now_so, NOW + at * 48 * HOUR) == []
+    assert words(memory.look([replace(OTHER, level=CRITICAL)], NOW + 300 * HOUR), "slack") == [
+        "worse critical cause:silent:b"
+    ]
+    assert words(memory.look([], NOW + 301 * HOUR), "slack") == ["over ok cause:silent:b"]
+
+
+def test_what_nobody_knows_of_is_not_silenced_by_what_it_becomes_one_with() -> None:
+    """Two stories become one: it is silent where both were, and only as long as both."""
+    for mine, others, expected in (
+        (known(), None, ["still unknown cause:all-silent"]),
+        (known(), known(until=NOW + 30 * HOUR, by="bob"), []),
+        (known(), known(until=NOW + 20 * HOUR, by="bob"), ["still unknown cause:all-silent"]),
+    ):
+        memory = Memory()
+        memory.look([ONE, OTHER], NOW)
+        memory.acknowledge(ONE.key, acknowledged=mine)
+        memory.acknowledge(OTHER.key, acknowledged=others)
+        memory.look([ALL], NOW + HOUR)
+        assert words(memory.look([ALL], NOW + 25 * HOUR), "slack") == expected
+
+
+def test_what_had_become_worse_than_acknowledged_stays_loud_under_another_key() -> None:
+    """Known as a warning, told as critical: the new story is not silent."""
+    memory = Memory()
+    memory.look([silent("k", level=WARNING)], NOW)
+    memory.acknowledge("k", acknowledged=known(WARNING))
+    memory.look([silent("k", level=CRITICAL)], NOW + HOUR)
+    other = silent("other", "k", level=CRITICAL)
+    assert memory.look([other], NOW + 2 * HOUR) == []
+    assert words(memory.look([other], NOW + 6 * HOUR), "slack") == ["still critical other"]
+
+
+def test_what_was_over_and_is_back_is_known_to_nobody() -> None:
+    """Also where the end had not been told yet: an acknowledgement until it clears has cleared."""
+    memory = Memory(quiet(channels=["slack"], hours="03:00-04:00"))
+    memory.look([trouble("k")], NOW - HOUR)
+    memory.acknowledge("k", acknowledged=known(WARNING))
+    memory.look([], NOW + MINUTE)
+    memory.look([trouble("k")], NOW + 2 * MINUTE)
+    assert words(memory.look([trouble("k")], NOW + 26 * HOUR), "slack") == ["still warning k"]
 
 
 def test_trouble_of_which_advice_is_left_is_over_and_the_advice_is_not_told_anew() -> None:

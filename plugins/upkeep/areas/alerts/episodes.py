@@ -2,8 +2,9 @@
 
 Pure. An alert is one story of one target from its first sight to its end. A story may change its key: of seven slow
 functions one stays slow, or two become all. What ends while one of its findings lives on in a new story is not over:
-the new one takes over since when it is so and what people have been told. So does one that is back before all have
-been told of its end. Where no more than advice is left of trouble it is over, and the advice is not told anew.
+the new one takes over since when it is so, what people have been told, and who has acknowledged it. One that is back
+before all have been told of its end is not told anew either. Where no more than advice is left of trouble it is over,
+and the advice is not told anew.
 """
 
 from __future__ import annotations
@@ -60,6 +61,10 @@ class Acknowledged:
     level: Level
     until: datetime | None = None
 
+    def covers(self, level: Level, now: datetime) -> bool:
+        """Whether it is in force, for something that is no worse than what was acknowledged."""
+        return (self.until is None or now < self.until) and level.rank >= self.level.rank
+
 
 @dataclass(frozen=True)
 class Alert:
@@ -79,10 +84,7 @@ class Alert:
 
     def silent(self, now: datetime) -> bool:
         """Whether somebody knows of it; no longer once it is worse than what they acknowledged."""
-        known = self.acknowledged
-        if known is None or (known.until is not None and now >= known.until):
-            return False
-        return self.level.rank >= known.level.rank
+        return self.acknowledged is not None and self.acknowledged.covers(self.level, now)
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,26 @@ def _advice_is_left(alert: Alert, trouble: Trouble) -> bool:
 
 def _taken_over(new: tuple[Trouble, tuple[Alert, ...]], now: datetime) -> tuple[Trouble, tuple[Alert, ...]]:
     trouble, earlier = new
-    goes_on = [alert for alert in earlier if alert.ended_at == now and not _advice_is_left(alert, trouble)]
+    goes_on = _going_on(trouble, earlier, now)
     return replace(trouble, since=min([trouble.since, *(alert.trouble.since for alert in goes_on)])), earlier
+
+
+def _going_on(trouble: Trouble, earlier: Iterable[Alert], now: datetime) -> list[Alert]:
+    """Of the alerts that a trouble carries on those that end by it at this moment, and not because little is left."""
+    return [alert for alert in earlier if alert.ended_at == now and not _advice_is_left(alert, trouble)]
+
+
+def acknowledged(trouble: Trouble, earlier: Iterable[Alert], now: datetime) -> Acknowledged | None:
+    """Who knows of a trouble that these alerts become: it is silent where each of them was, and no longer than any.
+
+    One that was over and came back is known to nobody: its acknowledgement was for the time that is over.
+    """
+    goes_on = _going_on(trouble, earlier, now)
+    known = [one for alert in goes_on if (one := alert.acknowledged) and one.covers(alert.trouble.level, now)]
+    if not known or len(known) < len(goes_on):
+        return None
+    first = min(known, key=lambda one: (one.until is None, one.until or now))
+    return replace(first, level=min((one.level for one in known), key=lambda level: level.rank))
 
 
 def inherited(trouble: Trouble, earlier: Iterable[Alert]) -> dict[str, Telling]:

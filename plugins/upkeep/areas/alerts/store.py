@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from upkeep.areas.alerts.episodes import Acknowledged, Alert, AlertChanges, Telling, Trouble, inherited
+from upkeep.areas.alerts.episodes import Acknowledged, Alert, AlertChanges, Telling, Trouble, acknowledged, inherited
 from upkeep.areas.alerts.notes import Message, Summary
 from upkeep.core import redaction
 from upkeep.core.findings import Level
@@ -28,20 +28,23 @@ def known(session: Session) -> list[Alert]:
 
 def _alert(row: Row) -> Alert:
     about = {name: row[name] for name in _FIELDS} | {"level": Level(row["level"]), "members": tuple(row["members"])}
-    acknowledged = None
+    known_by = None
     if row["acknowledged_by"]:
         level = Level(row["acknowledged_level"])
-        acknowledged = Acknowledged(row["acknowledged_by"], row["acknowledged_why"], level, row["acknowledged_until"])
+        known_by = Acknowledged(row["acknowledged_by"], row["acknowledged_why"], level, row["acknowledged_until"])
     told = {
         channel: Telling(Level(one["level"]), datetime.fromisoformat(one["at"]), one["count"])
         for channel, one in row["told"].items()
     }
-    return Alert(row["id"], Trouble(**about), row["changed_at"], row["ended_at"], acknowledged, told)
+    return Alert(row["id"], Trouble(**about), row["changed_at"], row["ended_at"], known_by, told)
 
 
 def write(session: Session, followed: AlertChanges, now: datetime) -> None:
     """What became of the alerts, in the session's transaction."""
-    new = [_row(trouble) | {"changed_at": now} for trouble, _ in followed.new]
+    new = [
+        _row(trouble) | {"changed_at": now} | _known_by(acknowledged(trouble, earlier, now))
+        for trouble, earlier in followed.new
+    ]
     numbers = {(row["target"], row["key"]): row["id"] for row in _rows(session, "alerts/open", new)}
     changed = [
         _row(alert.trouble) | {"id": alert.id, "changed_at": alert.changed_at, "ended_at": alert.ended_at}
@@ -60,6 +63,13 @@ def write(session: Session, followed: AlertChanges, now: datetime) -> None:
 def _row(trouble: Trouble) -> dict[str, Any]:
     row: dict[str, Any] = clean(plain(asdict(trouble)), redaction.tokens)
     return row
+
+
+def _known_by(known: Acknowledged | None) -> dict[str, Any]:
+    """The columns of an acknowledgement."""
+    if known is None:
+        return {"acknowledged_by": "", "acknowledged_why": "", "acknowledged_level": "", "acknowledged_until": None}
+    return {f"acknowledged_{name}": value for name, value in asdict(known).items()}
 
 
 def _rows(session: Session, statement: str, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
