@@ -13,7 +13,7 @@ import pytest
 
 from tests.stages.ledger import Ledger, finding, record, write
 from tests.stages.pages import HOSTILE, Site, as_dashboard, became, config_with, lively, reported, served, window_of
-from tests.stages.plans import action
+from tests.stages.plans import action, show
 from tests.stages.reports import Page
 from upkeep.core.findings import Level, Sample
 from upkeep.core.windows import Window
@@ -114,17 +114,7 @@ def planned(book: Ledger, target: str, now: datetime, roles: tuple[str, ...] = (
     with book.session() as session:
         digest = add_plan(session, window, plan, {}).digest
     for role in roles:
-        book.change(
-            """INSERT INTO upkeep.shown (window_id, dag_id, run_id, instance, task_id, map_index, try_number, role,
-                   digest, body_digest, action_ids, asked)
-               SELECT window_id, dag_id, run_id, instance, %s, -1, 1, %s, digest, '', %s, %s FROM upkeep.plans
-               WHERE digest = %s""",
-            f"approve.{role}",
-            role,
-            list(plan.ids_for(role)),
-            ["dora", "vito"] if role == "dba" else ["omar"],
-            digest,
-        )
+        show(book, digest, role, list(plan.ids_for(role)), ["dora", "vito"] if role == "dba" else ["omar"])
     return plan
 
 

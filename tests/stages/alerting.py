@@ -91,7 +91,7 @@ def sender(setup: Setup) -> None:
     assert not missing, missing
     while True:
         with setup.ledger() as session:
-            judge(session, config, None, list(channels), PAGES, setup.now())
+            judge(session, config, None, list(channels), PAGES, lambda run: True, setup.now())
         deliver(setup.ledger, channels, config.routing.retry, setup.now)
         time.sleep(0.05)
 

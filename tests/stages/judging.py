@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from tests.stages.ledger import Ledger, daily, later, write
 from upkeep.areas.alerts.body import Pages
 from upkeep.areas.alerts.judge import Judged, judge
 from upkeep.areas.alerts.troubles import calendar
-from upkeep.core.windows import Window
+from upkeep.core.windows import Run, Window
 from upkeep.ledger.write import StepRecord, add_report
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import Settings, settings
@@ -47,14 +48,20 @@ def reported(book: Ledger, about: Window, *steps: StepRecord, died: tuple[str, .
     book.change("UPDATE upkeep.reports SET made_at = %s WHERE run_id = %s", at, about.run_id)
 
 
-def look(book: Ledger, about: Settings | None = None, now: datetime = NOW, channels: Any = CHANNELS) -> Judged:
+def look(
+    book: Ledger,
+    about: Settings | None = None,
+    now: datetime = NOW,
+    channels: Any = CHANNELS,
+    alive: Callable[[Run], bool] = lambda run: True,
+) -> Judged:
     """One look of the judge."""
     given = about or config()
     with book.session() as session:
         found = calendar(session, given, now)
     assert found is not None
     with book.session() as session:
-        return judge(session, given, found, channels, PAGES, now)
+        return judge(session, given, found, channels, PAGES, alive, now)
 
 
 def outbox(book: Ledger, channel: str) -> list[tuple[str, str]]:

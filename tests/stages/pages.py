@@ -223,4 +223,4 @@ def judged(book: Ledger, config: Settings, now: datetime) -> None:
     with book.session() as session:
         found = bring_up_to_date(session, config, now)
     with book.session() as session:
-        judge(session, config, found, (), lambda dag_id, run_id: f"{dag_id}/{run_id}", now)
+        judge(session, config, found, (), lambda dag_id, run_id: f"{dag_id}/{run_id}", lambda run: True, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,12 +13,9 @@ from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select
 
-from upkeep.core.units import count
+from upkeep.areas.alerts.questions import about
 from upkeep.dashboard.page import airflow_href
 from upkeep.dashboard.visitors import Visitor
-from upkeep.gate import sheets
-from upkeep.gate.permits import asked_until
-from upkeep.gate.plan_store import plan_of_row
 from upkeep.settings.load import Settings
 from upkeep.wires import queries
 from upkeep.wires.database import Row, Session
@@ -71,9 +68,9 @@ def _task(row: Row) -> Task:
 
 
 def _question(row: Row, config: Settings, visitor: Visitor) -> OpenQuestion:
-    about, until, changed = row["purpose"], row["not_after"], False
+    words, until, changed = row["purpose"], row["not_after"], False
     try:
-        about, until = _about(row)
+        words, until = about(row)
     except (ValueError, KeyError, TypeError):
         log.warning("the %s %s is not what was planned", row["purpose"], row["digest"])
         changed = True
@@ -82,7 +79,7 @@ def _question(row: Row, config: Settings, visitor: Visitor) -> OpenQuestion:
     return OpenQuestion(
         target=row["target"],
         role=roles[row["role"]].title if row["role"] in roles else row["role"],
-        about=about,
+        about=words,
         asked_at=row["shown_at"],
         until=until,
         people=tuple(row["asked"]),
@@ -92,19 +89,3 @@ def _question(row: Row, config: Settings, visitor: Visitor) -> OpenQuestion:
         mine=row["role"] in visitor.roles and row["target"] in visitor.answers,
         changed=changed,
     )
-
-
-def _about(row: Row) -> tuple[str, datetime]:
-    """In words, and until when an answer counts. Raises ValueError for a text that was changed in the ledger."""
-    if row["purpose"] != "plan":
-        sheet = sheets.parse(row["body"])
-        return f"{sheet.cadence} {sheet.purpose}: {_counted(row['action_ids'], 'item')}", sheet.not_after
-    plan = plan_of_row(row)
-    mine = [action.verb for action in plan.actions if action.id in row["action_ids"]]
-    verbs = ", ".join(f"{mine.count(verb)} × {verb}" for verb in sorted(set(mine)))
-    of = f" of {len(plan.actions)}" if len(plan.actions) > len(mine) else ""
-    return f"{plan.cadence} plan: {len(mine)}{of} actions ({verbs})", asked_until(plan) - plan.shortest
-
-
-def _counted(ids: Iterable[str], noun: str) -> str:
-    return count(len(list(ids)), noun)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, BaseOperator
 
 from upkeep.flow.connections import postgres
+from upkeep.flow.runs import is_running
 from upkeep.flow.urls import alerts_url, run_url
 from upkeep.settings.load import settings
 
@@ -50,7 +51,7 @@ def _judge(log: Any, missing: Mapping[str, str], channels: list[str]) -> Judged:
     if found is None:
         log.warning("The clocks of this host and of the ledger disagree: the calendar was not looked through")
     with _ledger() as session:
-        judged = judge(session, settings(), found, channels, Pages(_report_url, alerts_url()), now)
+        judged = judge(session, settings(), found, channels, Pages(_report_url, alerts_url()), is_running, now)
     log.info("%d alerts are open; %d messages arose", judged.open, len(judged.messages))
     for message in judged.messages:
         log.info("%s: %s", message.channel, ", ".join(message.counts))

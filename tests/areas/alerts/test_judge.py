@@ -189,7 +189,7 @@ def test_a_calendar_that_was_not_looked_through_ends_nothing(book: Ledger) -> No
     about = about.model_copy(update={"maintenance": maintenance})
     before = look(book, about, DUE + timedelta(minutes=40))
     with book.session() as session:
-        after = judge(session, about, None, CHANNELS, PAGES, DUE + timedelta(minutes=41))
+        after = judge(session, about, None, CHANNELS, PAGES, lambda run: True, DUE + timedelta(minutes=41))
     assert (before.open > 0, after.open, after.messages) == (True, before.open, ())
 
 
