@@ -15,7 +15,7 @@ from sandbox.postgres import Cluster
 from tests.stages.alerts import CRITICAL, OK
 from tests.stages.judging import DAY, DUE, look, reported, window
 from tests.stages.ledger import Ledger, finding, record, upgraded
-from upkeep.areas.alerts.deliver import LEASE, Delivered, NotTakenError, Send, deliver
+from upkeep.areas.alerts.deliver import LEASE, LEAST_TRIES, Delivered, NotTakenError, Send, deliver
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 
@@ -112,9 +112,13 @@ def test_each_failure_doubles_the_wait_and_retry_after_is_heeded(book: Ledger) -
 
 
 def test_after_a_day_it_is_a_dead_letter_with_its_reason(book: Ledger) -> None:
-    """Shown, and not sent any more."""
+    """Shown, and not sent any more. One that waited for its turn as long has some tries of its own before."""
     put(book, "a")
-    go(book, NOW + timedelta(hours=24), slack=Taken(failing("gone")))
+    at = NOW + timedelta(hours=24)
+    for tried in range(LEAST_TRIES):
+        assert rows(book, "state, attempts") == [("due", tried)]
+        go(book, at, slack=Taken(failing("gone")))
+        ((at,),) = rows(book, "next_attempt")
     assert rows(book, "state, error") == [("dead", "gone")]
     assert go(book, NOW + timedelta(hours=48), slack=Taken()).sent == {}
 

@@ -25,6 +25,8 @@ LEASE = timedelta(minutes=5)
 FAILURES = 2
 #: A channel that wants to be left alone for longer is asked again after this.
 LONGEST = timedelta(hours=1)
+#: So often at least a message is tried, however old it is: it may have waited behind another all the while.
+LEAST_TRIES = 5
 #: Messages of one go; the next go takes the rest.
 MOST = 500
 _MOST_ERROR = 300
@@ -102,12 +104,12 @@ def _said(error: Exception) -> str:
 
 
 def _again(row: Row, error: NotTakenError, retry: Retry, now: datetime) -> dict[str, Any]:
-    """Due again later; a dead letter once it has been tried for long enough."""
+    """Due again later; a dead letter once it is old enough and has been tried often enough."""
     wait = max(retry.after(row["attempts"]), min(error.wait or timedelta(0), LONGEST))
-    dead = now + wait - row["made_at"] > timedelta(hours=retry.give_up_hours)
+    old = now + wait - row["made_at"] > timedelta(hours=retry.give_up_hours)
     return {
         "id": row["id"],
-        "state": "dead" if dead else "due",
+        "state": "dead" if old and row["attempts"] >= LEAST_TRIES else "due",
         "next_attempt": now + wait,
         "now": now,
         "error": str(error),
