@@ -43,7 +43,8 @@ def mail(body: Mapping[str, Any], key: str, sender: str, to: Sequence[str]) -> E
         level=body["level"],
         lines=words.lines(body["notes"][0]) if single else [],
         items=[] if single else words.one_liners(body),
-        more=words.more(body),
+        more=words.left(body),
+        page=body.get("page", ""),
     )
     message.add_alternative(page, subtype="html")
     return message

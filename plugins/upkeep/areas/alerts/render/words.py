@@ -59,7 +59,7 @@ def _lasted(note: Note) -> str:
 
 
 def lines(note: Note) -> list[Line]:
-    """Everything a person needs to act on one note."""
+    """Everything a person needs to act on one note, what to do and where to look before what else there is to know."""
     if note["kind"] == Kind.SUMMARY:
         due = utc(datetime.fromisoformat(note["due"]))
         return [Line("Due", due), Line("Level", note["level"]), *_links(note)]
@@ -70,14 +70,14 @@ def lines(note: Note) -> list[Line]:
         Line("Level", f"over, was {note['was']}" if over else note["level"]),
         Line("Since", f"{utc(since)}, {_lasted(note)}{' in all' if over else ' ago'}"),
     ]
-    if note["findings"] > 1:
-        said.append(Line("Findings", f"{note['findings']:,} with this one cause"))
-    said.append(Line("Owner", note["owner"]))
     if not over:
         said.append(Line("What to do", note["remedy"]))
     said += _links(note)
     if note.get("procedures"):
         said.append(Line("Incident procedures", note["procedures"]))
+    said.append(Line("Owner", note["owner"]))
+    if note["findings"] > 1:
+        said.append(Line("Findings", f"{note['findings']:,} with this one cause"))
     if not over and note["target"]:
         known = f"python -m upkeep acknowledge {note['alert']} --target {note['target']}"
         said.append(Line("To silence it", f"{known} --until-it-clears --by … --why …"))
@@ -100,11 +100,16 @@ def _links(note: Note) -> list[Line]:
     return [line for line in found if line.text]
 
 
+def left(body: Mapping[str, Any]) -> str:
+    """How many notes are not spelled out; empty when all are."""
+    number = body["total"] - len(body["notes"])
+    return f"and {number:,} more" if number > 0 else ""
+
+
 def more(body: Mapping[str, Any]) -> str:
-    """What is not spelled out; empty when all is."""
-    left = body["total"] - len(body["notes"])
+    """What is not spelled out and where it is; empty when all is."""
     where = f" {body['page']}" if body.get("page") else ""
-    return f"and {left:,} more; all that is open:{where} or python -m upkeep alerts" if left > 0 else ""
+    return f"{left(body)}; all that is open:{where} or python -m upkeep alerts" if left(body) else ""
 
 
 def plain(body: Mapping[str, Any]) -> str:
