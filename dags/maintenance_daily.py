@@ -78,6 +78,7 @@ def maintenance_daily(target: str) -> DAG:
 
         with TaskGroup("backups") as backups:
             flow.backups()
+            flow.check("backups/contents", guide="G101")
 
         looks = [calendar, health, performance, errors, database, security, backups]
         opened >> looks >> flow.report() >> flow.verdict()

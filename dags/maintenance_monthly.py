@@ -3,7 +3,7 @@
 
 Carries out the guide's monthly window (G23-G30): four roles sign on, evidence is collected for each task and attested
 by its owner, a plan is drawn up, approved and applied, and the Technical Lead signs off. The disaster-recovery drill
-(G25) is not built yet and says so.
+(G25) restores the newest backup in a scratch folder: to a moment, past it, and to the end of the archive.
 
 **Touches** the target's database: evidence through the read-only Connection; *apply*, and nothing else, through
 `maintain`: REINDEX and DROP INDEX CONCURRENTLY, VALIDATE CONSTRAINT, VACUUM, ANALYZE. Baselines and thresholds that are
@@ -78,7 +78,7 @@ def maintenance_monthly(target: str) -> DAG:
                 report >> flow.check("compliance/consents", guide="G83", trigger_rule="all_done")
 
             with TaskGroup("recovery"):
-                flow.later("drill", guide="G25", why="restoring into a scratch server is not built yet")
+                flow.drill()
 
             with TaskGroup("baselines"):
                 flow.look("baselines", guide="G26")

@@ -5,6 +5,8 @@ Carries out the guide's weekly window (G12-G19): evidence, a plan drawn from it,
 application under guard, and the same looks again. Due log rows are archived and read back (G15); that they are deleted
 then is not built yet, and says so.
 
+The newest backup is restored in a scratch folder and compared with what was recorded of the target (G101).
+
 **Touches** the target's database: evidence through the read-only Connection; *apply*, and nothing else, through
 `maintain`: VACUUM, ANALYZE, DROP INDEX CONCURRENTLY. Thresholds that are approved go into the ledger. Only actions that
 every role on their list has approved, only in the plan's time, one after the other.
@@ -30,7 +32,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
 from upkeep.flow.dag import DEFAULTS, Flow, form, targets_of
 from upkeep.settings.load import dag_name, settings
 
-GROUPS = ("optimisation", "indexes", "logs", "patches", "access", "trends", "capacity", "thresholds")
+GROUPS = ("optimisation", "indexes", "logs", "patches", "access", "trends", "capacity", "thresholds", "backups")
 #: From which mean on a statement is slow, in milliseconds (G84).
 SLOW = {"min_duration": settings().thresholds.statements.slow_ms}
 #: G85, and the one that the guide reindexes beside them.
@@ -102,6 +104,9 @@ def maintenance_weekly(target: str) -> DAG:
 
             with TaskGroup("thresholds"):
                 flow.look("thresholds", guide="G19")
+
+            with TaskGroup("backups"):
+                flow.restoration()
 
         with TaskGroup("approve") as approve:
             flow.approvals()

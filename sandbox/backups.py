@@ -17,7 +17,7 @@ from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict
 
-from sandbox.postgres import bin_dir
+from sandbox.postgres import bin_dir, identity
 from upkeep.areas.backups import files as backups
 
 #: Finished backups that `take` leaves, its own among them, with the WAL that the oldest of them needs.
@@ -36,6 +36,11 @@ class Store:
     def base(self) -> Path:
         """One subfolder per base backup."""
         return self.folder / "base"
+
+    @property
+    def scratch(self) -> Path:
+        """Where copies are restored; the server's user owns it."""
+        return self.wal.with_name("scratch")
 
     @property
     def aside(self) -> Path:
@@ -72,6 +77,8 @@ def take(dsn: str, store: Store, programs: Path | None = None) -> Path:
     if done.returncode:
         raise BackupFailedError(f"pg_basebackup exited with {done.returncode}:\n{done.stdout}{done.stderr}")
     _prune(store)
+    store.scratch.mkdir(mode=0o755, exist_ok=True)
+    os.chown(store.scratch, identity().uid, identity().gid)
     return folder
 
 

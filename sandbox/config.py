@@ -12,7 +12,7 @@ import psycopg
 import yaml
 
 from sandbox import npm
-from sandbox.postgres import bin_dir
+from sandbox.postgres import bin_dir, identity, programs
 from sandbox.processes import SandboxError
 from sandbox.stack import HOLDERS, ROOT, Sandbox
 from upkeep.core.windows import CADENCES
@@ -133,6 +133,11 @@ def _lay_over(sandbox: Sandbox, content: dict[str, Any], given: Mapping[str, str
         "base": str(sandbox.backups.base),
         "wal": str(sandbox.backups.wal),
         "verify_program": str(bin_dir() / "pg_verifybackup"),
+        "restore": {
+            "scratch": str(sandbox.backups.scratch),
+            "programs": str(programs()),
+            "run_as": list(identity().prefix),
+        },
     }
     content["targets"]["primary"]["checkout"] = {
         "folder": str(ROOT / "sandbox" / "checkout"),

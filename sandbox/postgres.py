@@ -103,6 +103,11 @@ def _for_root(forced: str) -> Identity:
     raise ServerFailedError(f"root cannot step down for PostgreSQL: tried {forced or ', '.join(ways)}")
 
 
+def programs() -> Path:
+    """The programs of PostgreSQL where the identity that runs the server can reach them."""
+    return _programs(identity())
+
+
 @cache
 def _programs(who: Identity) -> Path:
     """The programs where this identity can run them: the wheel's own, or a copy of them."""
@@ -176,7 +181,7 @@ class Cluster:
         who = identity()
         wanted = SETTINGS | (_archiving(self.archive_directory()) if self.archive else {})
         settings = [word for name, value in wanted.items() for word in ("-c", f"{name}={value}")]
-        program = str(_programs(who) / "postgres")
+        program = str(programs() / "postgres")
         return [*who.prefix, program, "-D", str(self.directory()), "-p", str(self.port), *settings]
 
     def init(self) -> None:
@@ -219,7 +224,7 @@ class Cluster:
             file.write(self.password)
         os.chown(secret, who.uid, who.gid)
         options = ["-U", SUPERUSER, "-E", "UTF8", "--locale=C.UTF-8", "--data-checksums", "--auth=scram-sha-256"]
-        argv = [*who.prefix, str(_programs(who) / "initdb"), "-D", str(directory), *options, f"--pwfile={secret}"]
+        argv = [*who.prefix, str(programs() / "initdb"), "-D", str(directory), *options, f"--pwfile={secret}"]
         try:
             done = subprocess.run(
                 argv, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/"

@@ -22,7 +22,7 @@ pytest.register_assert_rewrite("tests.stages")
 
 from tests.stages import hostile  # noqa: E402  # its assertions are to say what they compared
 
-pytest_plugins = ["tests.coverage_table", "tests.stages.applying", "tests.stages.ledger"]
+pytest_plugins = ["tests.coverage_table", "tests.stages.applying", "tests.stages.ledger", "tests.stages.restoring"]
 
 if hostile.EVERYWHERE:
     hostile.everywhere()

@@ -6,6 +6,7 @@ knows Airflow.
 
 from __future__ import annotations
 
+from upkeep.areas.backups import contents, drill, restoration
 from upkeep.areas.backups import look as newest_backup
 from upkeep.areas.baselines import look as baselines
 from upkeep.areas.calendar import look as calendar
@@ -43,6 +44,7 @@ _MODULES = (
     slow_queries,
     audit,
     bloat,
+    contents,
 )
 CHECKS: dict[str, Check] = {check.name: check for module in _MODULES for check in module.CHECKS}
 
@@ -50,6 +52,8 @@ CHECKS: dict[str, Check] = {check.name: check for module in _MODULES for check i
 _LOOKING = (
     latencies,
     newest_backup,
+    restoration,
+    drill,
     keys,
     npm,
     scan_age,

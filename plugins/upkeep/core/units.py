@@ -35,8 +35,8 @@ def brief(text: str, length: int) -> str:
 
 
 def count(n: int, noun: str) -> str:
-    """``1 finding``, ``10,000 findings``."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+    """``1 finding``, ``10,000 findings``, ``2 indexes``."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}{'es' if noun.endswith('x') else 's'}"
 
 
 def title(name: str) -> str:

@@ -103,6 +103,20 @@ class Flow:
         clock = timedelta(seconds=config.verify_timeout_seconds) + BESIDE if config else DEFAULTS["execution_timeout"]
         return self.look("newest_backup", guide="G99", execution_timeout=clock)
 
+    def restoration(self) -> Step:
+        """The newest backup, restored in a scratch folder and compared with what was recorded (G101)."""
+        return self.look("restoration", guide="G101", execution_timeout=self._restoring(recoveries=2))
+
+    def drill(self) -> Step:
+        """Recovery to a moment, past it and to the end, with the times that it took (G25, G102, G103, G105)."""
+        return self.look("drill", guide="G25", execution_timeout=self._restoring(recoveries=3))
+
+    def _restoring(self, *, recoveries: int) -> timedelta:
+        """Each recovery has the time of config, and so have copying and looking."""
+        config = settings().target(self.bound["target"]).backups
+        seconds = config.restore.timeout_seconds if config and config.restore else 0
+        return timedelta(seconds=(recoveries + 2) * seconds) + BESIDE
+
     def patches(self) -> list[Step]:
         """What npm knows of the checkout's packages: vulnerabilities (G73), newer versions (G74); in a group patches.
 

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from pydantic import Field, ValidationInfo, field_validator
+from typing import Annotated, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from upkeep.settings.base import FrozenModel
 from upkeep.settings.values import Folder
 
 
+class Restore(FrozenModel):
+    """Where and with which programs a backup is restored as a proof (G101-G105), and in what time.
+
+    ``scratch`` is a folder for restored copies alone; ``programs`` holds ``postgres`` of the backup's major. ``run_as``
+    are the words put before each program, where the tasks run as root, as which PostgreSQL does not start.
+    ``max_rto_minutes`` is how long it may take until the restored copy answers, ``max_rpo_minutes`` how much of the
+    newest work may be missing in it.
+    """
+
+    scratch: Folder
+    programs: Folder
+    run_as: tuple[Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$")], ...] = ()
+    superuser: str = Field(default="postgres", min_length=1, max_length=63, pattern=r"^[^\x00]+$")
+    timeout_seconds: float = Field(default=3600, gt=0, le=86_400)
+    max_rto_minutes: float = Field(default=60, gt=0, allow_inf_nan=False)
+    max_rpo_minutes: float = Field(default=120, gt=0, allow_inf_nan=False)
+
+
 class Backups(FrozenModel):
     """Where a target's base backups and archived WAL lie, and what they must be like (G99, G100).
 
-    ``max_wal_age_hours`` of None judges no age: of a server that may write nothing for longer.
+    ``max_wal_age_hours`` of None judges no age: of a server that may write nothing for longer. Without ``restore`` no
+    backup is restored, and nothing is proven but that its files are whole.
     """
 
     base: Folder
@@ -22,6 +43,7 @@ class Backups(FrozenModel):
     min_bytes: int = Field(default=1_000_000, ge=0, strict=True)
     verify_program: str = Field(default="pg_verifybackup", pattern=r"^[^\x00]+$")
     verify_timeout_seconds: float = Field(default=900, gt=0, le=86_400)
+    restore: Restore | None = None
 
     @field_validator("critical_age_hours")
     @classmethod
@@ -29,3 +51,11 @@ class Backups(FrozenModel):
         if value < info.data.get("max_age_hours", 0):
             raise ValueError(f"found {value:g}, expected at least max_age_hours ({info.data['max_age_hours']:g})")
         return value
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        scratch = self.restore.scratch if self.restore else None
+        for name, folder in (("base", self.base), ("wal", self.wal)):
+            if scratch and (scratch.is_relative_to(folder) or folder.is_relative_to(scratch)):
+                raise ValueError(f"found restore.scratch {scratch} and {name} {folder}, expected neither in the other")
+        return self

@@ -21,7 +21,7 @@ from upkeep.core.findings import Level
 MANIFEST, LABEL = "backup_manifest", "backup_label"
 #: What shows that a folder without a manifest was to become a backup.
 _TRACES = (LABEL, "PG_VERSION", "base", "base.tar", "base.tar.gz", f"{MANIFEST}.tmp")
-_VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
+MAJOR = re.compile(r"\(PostgreSQL\) (\d+)")
 _SEGMENT = re.compile(r"([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})(\.(?:gz|zst|lz4|bz2|xz))?")
 _DEFAULT_SEGMENT = 16 * 1024 * 1024
 #: A segment that was written less than this ago may still be written by a plain cp.
@@ -138,7 +138,7 @@ def read_manifest(folder: Path) -> Manifest:
         entries = content["Files"]
         files = {_path(entry): int(entry["Size"]) for entry in entries}
         label: dict[str, str] = next((entry for entry in entries if entry.get("Path") == LABEL), {})
-        ends = [_lsn(part["End-LSN"]) for part in content["WAL-Ranges"]]
+        ends = [lsn(part["End-LSN"]) for part in content["WAL-Ranges"]]
     except OSError as error:
         raise BackupError(f"{MANIFEST} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -154,7 +154,8 @@ def _path(entry: dict[str, str]) -> str:
     return path
 
 
-def _lsn(text: str) -> int:
+def lsn(text: str) -> int:
+    """A position in WAL as a number of bytes, from its text such as 0/2000028. Raises ValueError."""
     high, low = text.split("/")
     return (int(high, 16) << 32) + int(low, 16)
 
@@ -176,13 +177,17 @@ def differing(folder: Path, manifest: Manifest) -> tuple[list[str], int]:
 
 @dataclass(frozen=True)
 class Archive:
-    """Archived WAL from a backup's first segment on. ``missing`` are gaps: first and last segment of each."""
+    """Archived WAL from a backup's first segment on. ``missing`` are gaps: first and last segment of each.
+
+    ``reaches`` is the position at which the newest segment begins: recovery can be stopped before it.
+    """
 
     segments: int
     missing: list[tuple[Segment, Segment]]
     damaged: list[str]
     newest: str
     newest_at: datetime | None
+    reaches: int
 
 
 def read_archive(wal: Path, label: Label, end_lsn: int, now: datetime) -> Archive:
@@ -207,6 +212,7 @@ def read_archive(wal: Path, label: Label, end_lsn: int, now: datetime) -> Archiv
         damaged=sorted(f"{one.name}: {one.size} bytes" for one in damaged),
         newest=newest.name if newest else "",
         newest_at=newest.at if newest else None,
+        reaches=max(present).number * label.segment_bytes if present else 0,
     )
 
 
@@ -261,7 +267,7 @@ def verify(program: str, folder: Path, wal: Path, timeout_seconds: float) -> tup
         return Level.CRITICAL, "found no PG_VERSION in the backup"
     try:
         version = _run([found, "--version"], 30)
-        tool = _VERSION.search(version.stdout)
+        tool = MAJOR.search(version.stdout)
         if tool is None or tool[1] != backup:
             said = version.stdout.strip()[:100]
             return Level.UNKNOWN, f"{program} is {said!r}, expected one of major {backup[:20]}, the backup's"

@@ -1,0 +1,202 @@
+"""Copies of a backup in the scratch folder: made there and nowhere else, and removed without a trace.
+
+What a process that was killed has left is known by its lock, which nobody holds any more, and is removed before the
+next copy is made. Nothing else in the folder is touched.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from upkeep.areas.backups import files
+from upkeep.areas.backups.scratch import Copy, RestoreError, environment
+from upkeep.core.units import roughly
+from upkeep.settings.backups import Backups, Restore
+
+log = logging.getLogger(__name__)
+
+#: What names a copy's folder in the scratch folder; the same word begins the name of its socket's folder.
+PREFIX = "upkeep-restore-"
+#: So much more room than the backup's own bytes a copy needs: WAL that is replayed, and files that grow by it.
+ROOM = 1.2
+_POLL, _SAY_EVERY, _END_SECONDS = 0.1, 10.0, 10.0
+_LOCAL_ONLY = "local all all trust\n"  # nobody else can enter the socket's folder
+
+
+class SetUpError(Exception):
+    """A copy cannot be made here, which says nothing of the backup; the message says what is missing."""
+
+
+@contextmanager
+def copy_of(backup: Path, config: Backups, restore: Restore, dbname: str) -> Iterator[Copy]:
+    """A copy of a backup, not started yet; whatever happens its server is stopped and its files are removed.
+
+    Raises SetUpError before anything is written, RestoreError when the backup cannot be copied.
+    """
+    _check(backup, restore)
+    _remove_leftovers(restore)
+    _room_for(backup, restore)
+    folder = Path(_run(restore, "mktemp", "-d", str(restore.scratch / f"{PREFIX}XXXXXXXX")).strip())
+    socket = Path(_run(restore, "mktemp", "-d", f"{tempfile.gettempdir()}/{PREFIX}XXXXXXXX").strip())
+    lock = _locked(folder)
+    copy = Copy(folder, socket, config, restore, dbname)
+    try:
+        (folder / "socket").write_text(str(socket), encoding="utf-8")
+        _fill(copy, backup)
+        yield copy
+    finally:
+        copy.stop()
+        _remove(restore, folder, socket)
+        os.close(lock)
+
+
+def _check(backup: Path, restore: Restore) -> None:
+    """Raise SetUpError for what would not start, or would write elsewhere than in the scratch folder."""
+    if not restore.scratch.is_dir():
+        raise SetUpError(f"found no folder {restore.scratch}, expected restore.scratch to be one")
+    program = restore.programs / "postgres"
+    if not os.access(program, os.X_OK):
+        raise SetUpError(f"found no program {program}, expected restore.programs to hold PostgreSQL's")
+    try:
+        version, mine = _run(restore, str(program), "--version"), (backup / "PG_VERSION").read_text().strip()
+    except (RestoreError, OSError) as error:
+        raise SetUpError(str(error)) from error
+    found = files.MAJOR.search(version)
+    if found is None or found[1] != mine:
+        raise SetUpError(f"{program} is {version.strip()[:100]!r}, expected one of major {mine[:20]}, the backup's")
+    if any((backup / "pg_tblspc").iterdir()):
+        raise SetUpError(
+            "the backup has tablespaces, which are links to folders outside of it; expected one without: "
+            "a copy of such a backup could write where its links lead, and is not made"
+        )
+
+
+def _room_for(backup: Path, restore: Restore) -> None:
+    needed = ROOM * sum(files.read_manifest(backup).files.values())
+    free = shutil.disk_usage(restore.scratch).free
+    if free < needed:
+        raise SetUpError(
+            f"found {roughly(free)} free in {restore.scratch}, expected at least {roughly(needed)} for a copy"
+        )
+
+
+def _fill(copy: Copy, backup: Path) -> None:
+    """Copy the files, put our configuration in place of the original's, and ask for recovery."""
+    began = time.monotonic()
+    total = sum(files.read_manifest(backup).files.values())
+    argv = [*copy.restore.run_as, "cp", "-R", "--no-dereference", str(backup), str(copy.data)]
+    copying = subprocess.Popen(argv, cwd="/", env=environment(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        while True:
+            try:
+                _, said = copying.communicate(timeout=_SAY_EVERY)
+                break
+            except subprocess.TimeoutExpired:
+                _tell_progress(copy.data, total, time.monotonic() - began)
+    finally:
+        copying.kill()
+        copying.wait()
+    if copying.returncode:
+        raise RestoreError(f"the backup could not be copied: {said.decode(errors='replace').strip()[:500]}")
+    _run(copy.restore, "chmod", "-R", "u+rwX,go-rwx", str(copy.data))
+    _run(copy.restore, "rm", "-f", str(copy.data / "standby.signal"), str(copy.data / "postmaster.pid"))
+    _run(copy.restore, "truncate", "-s", "0", str(copy.data / "postgresql.auto.conf"))
+    _run(copy.restore, "touch", str(copy.data / "recovery.signal"))
+    for name, text in (("postgresql.conf", ""), ("pg_hba.conf", _LOCAL_ONLY), ("ident.conf", "")):
+        (copy.folder / name).write_text(text, encoding="utf-8")
+        (copy.folder / name).chmod(0o644)
+    copy.seconds["copy"] = time.monotonic() - began
+    log.info("copied %s in %.1f s", roughly(total), copy.seconds["copy"])
+
+
+def _tell_progress(data: Path, total: int, took: float) -> None:
+    there = sum(file.stat().st_size for file in data.rglob("*") if file.is_file())
+    rate = there / took
+    left = f", about {max(total - there, 0) / rate:.0f} s more" if rate else ""
+    log.info("copied %s of %s, %s/s%s", roughly(there), roughly(total), roughly(rate), left)
+
+
+def _run(restore: Restore, *argv: str) -> str:
+    """Run a program as the copy's user; its output. Raises RestoreError."""
+    try:
+        done = subprocess.run(
+            [*restore.run_as, *argv],
+            cwd="/",
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=restore.timeout_seconds,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise RestoreError(f"{argv[0]} could not be run: {error}") from error
+    if done.returncode:
+        raise RestoreError(f"{argv[0]} ended with {done.returncode}: {done.stderr.strip()[:500]}")
+    return done.stdout
+
+
+# What is left of a copy --------------------------------------------------------------------------------------------
+
+
+def _locked(folder: Path) -> int:
+    """Hold a copy's folder for as long as this process lives."""
+    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return lock
+
+
+def _remove_leftovers(restore: Restore) -> None:
+    """End and remove the copies whose process is gone, and no others."""
+    for folder in sorted(restore.scratch.glob(f"{PREFIX}*")):
+        try:
+            lock = _locked(folder)
+        except OSError:
+            continue  # somebody is at work in it
+        try:
+            _end(folder / "data")
+            told = folder / "socket"
+            socket = Path(told.read_text(encoding="utf-8")) if told.is_file() else None
+            _remove(restore, folder, socket if socket and socket.name.startswith(PREFIX) else None)
+            log.info("removed %s, which a process that is gone has left", folder)
+        finally:
+            os.close(lock)
+
+
+def _end(data: Path) -> None:
+    """End the server that runs in a copy's data directory, if one does: at once, then by force."""
+    for sent in (signal.SIGQUIT, signal.SIGKILL):
+        for process in servers(data):
+            with suppress(ProcessLookupError):
+                os.kill(process, sent)
+        deadline = time.monotonic() + _END_SECONDS
+        while servers(data) and time.monotonic() < deadline:
+            time.sleep(_POLL)
+
+
+def servers(data: Path) -> list[int]:
+    """The processes of PostgreSQL that work in a data directory."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # ended meanwhile, or another user's
+            here = (process / "cwd").resolve(strict=True) == data.resolve()
+            if here and (process / "exe").resolve(strict=True).name == "postgres":
+                found.append(int(process.name))
+    return found
+
+
+def _remove(restore: Restore, folder: Path, socket: Path | None) -> None:
+    for path in (folder, socket):
+        if path:
+            _run(restore, "rm", "-rf", str(path))

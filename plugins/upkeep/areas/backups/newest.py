@@ -1,0 +1,90 @@
+"""The newest backup as a restore takes it: how far its WAL goes, what it is of, and what it is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from upkeep.areas.backups import files
+from upkeep.areas.backups.files import Archive, Backup, BackupError
+from upkeep.areas.look import Sources
+from upkeep.core.findings import NotCollected
+from upkeep.settings.backups import Backups, Restore
+from upkeep.wires import queries
+from upkeep.wires.database import Session
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The newest finished backup, and its WAL; from position ``ends_at`` on a copy of it is consistent.
+
+    ``ended_at`` is no earlier than that: when its manifest, which comes last, was written or copied.
+    """
+
+    backup: Backup
+    config: Backups
+    restore: Restore
+    archive: Archive
+    ends_at: int
+    ended_at: datetime
+
+    def within(self, position: int) -> bool:
+        """Whether recovery can be stopped at a position."""
+        return self.ends_at <= position < self.archive.reaches
+
+
+@dataclass(frozen=True)
+class Original:
+    """The target as it answered at ``moment``. ``settings`` are those that a copy must have as large to be asked."""
+
+    database: str
+    system_identifier: str
+    moment: datetime
+    settings: Mapping[str, str]
+
+
+def newest(config: Backups | None, where: str, now: datetime) -> Newest:
+    """What is to be restored; ``where`` names the section of config.
+
+    Raises NotCollected where config does not say how, or there is nothing to restore.
+    """
+    if config is None:
+        raise NotCollected(f"no backups are configured ({where}); whether one can be restored is not known")
+    if config.restore is None:
+        raise NotCollected(f"no scratch folder is configured ({where}.restore), so that no backup can be restored")
+    try:
+        finished = [backup for backup in files.find(config.base) if backup.finished]
+        if not finished:
+            raise NotCollected(f"found no finished backup in {config.base}")
+        folder = finished[-1].folder
+        label, manifest = files.read_label(folder), files.read_manifest(folder)
+        archive = files.read_archive(config.wal, label, manifest.end_lsn, now)
+        ended_at = datetime.fromtimestamp((folder / files.MANIFEST).stat().st_mtime, UTC)
+    except (OSError, BackupError) as error:
+        raise NotCollected(f"the newest backup cannot be restored: {error}") from error
+    return Newest(finished[-1], config, config.restore, archive, manifest.end_lsn, ended_at)
+
+
+def newest_of(sources: Sources) -> Newest:
+    """The newest backup of an inspection's target. Raises NotCollected."""
+    where = f"config/maintenance.yaml: targets.{sources.target}.backups"
+    return newest(sources.config.target(sources.target).backups, where, datetime.now(UTC))
+
+
+def recorded(session: Session, target: str, found: Newest) -> Mapping[str, Any] | None:
+    """The newest record of what the logs held that lies between the backup and the end of its WAL; None without one.
+
+    ``session`` is one on the ledger.
+    """
+    rows = session.rows(queries.load("backups/known_contents"), {"target": target})
+    bodies: list[Mapping[str, Any]] = [row["body"] for row in rows if row["body"]["logs"]]
+    return next((body for body in bodies if found.within(files.lsn(body["lsn"]))), None)
+
+
+def original(session: Session) -> Original:
+    """The target itself, over one session on it."""
+    here = session.row(queries.load("backups/moment"))
+    settings = {row["name"]: row["setting"] for row in session.rows(queries.load("backups/standby_settings"))}
+    return Original(here["database"], here["system_identifier"], here["moment"], settings)

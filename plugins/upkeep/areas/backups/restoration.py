@@ -1,0 +1,145 @@
+"""The weekly restoration (G101): the newest backup is restored, rolled forward, and compared with what was recorded.
+
+Recovery stops where the daily window wrote down what the logs held, so that exactly that must be there; then it goes on
+to the end of the archive, and all of the copy is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+
+from upkeep.areas.backups import contents, restored
+from upkeep.areas.backups.copies import SetUpError, copy_of
+from upkeep.areas.backups.files import lsn
+from upkeep.areas.backups.newest import Newest, Original, newest_of, original, recorded
+from upkeep.areas.backups.scratch import Copy, RestoreError, Stop
+from upkeep.areas.look import Inspection, Sources
+from upkeep.core.findings import Finding, Level, Sample, Topic
+from upkeep.core.units import span, utc
+from upkeep.ledger.write import LookResult
+from upkeep.settings.load import Settings
+from upkeep.settings.maintenance import Sql
+from upkeep.wires import database, queries
+from upkeep.wires.database import Session
+
+NOT_COVERED = "not in it: files of Storage, settings of Auth outside the database, code of functions"
+_TOPIC = Topic("restoration", "The newest backup, restored", "G101")
+_RETAKE = "Take another backup now, and see the server's words: without a backup that restores there is none."
+
+
+def inspect(sources: Sources) -> LookResult:
+    """Restore the newest backup and look at the copy."""
+    found = newest_of(sources)
+    with sources.read() as session:
+        target = original(session)
+    with sources.ledger() as session:
+        known = recorded(session, sources.target, found)
+    return restore(found, target, known, sources.config.maintenance.sql)
+
+
+def restore(found: Newest, target: Original, known: Mapping[str, Any] | None, clocks: Sql) -> LookResult:
+    """Findings and samples of one restoration; ``known`` is a record of ``contents`` within the backup's WAL."""
+    findings: list[Finding] = []
+    try:
+        with copy_of(found.backup.folder, found.config, found.restore, target.database) as copy:
+            if known:
+                copy.recover(Stop("lsn", known["lsn"]), target.settings, "recovery to what was recorded")
+                findings.append(_compared(copy, known, clocks))
+            else:
+                findings.append(_nothing_to_compare())
+            copy.recover(None, target.settings, "recovery to the end of the archive")
+            with asking(copy, clocks, read_only=False) as session:
+                findings += [_reached(session, found, target), *restored.look_through(session, _TOPIC)]
+            return LookResult((_done(copy, found), *findings), samples(copy))
+    except SetUpError as why:
+        return LookResult((not_set_up(_TOPIC, why),))
+    except (RestoreError, psycopg.Error) as why:
+        return LookResult((*findings, failed(_TOPIC, found, why)))
+
+
+def asking(copy: Copy, clocks: Sql, *, read_only: bool = True) -> AbstractContextManager[Session]:
+    """A session on a copy that may take as long as the restore."""
+    patient = clocks.model_copy(update={"statement_timeout_seconds": copy.restore.timeout_seconds})
+    return database.session(copy.connect, patient, read_only=read_only)
+
+
+def samples(copy: Copy) -> tuple[Sample, ...]:
+    """How long each phase took."""
+    return tuple(Sample("restore_seconds", took, "s", phase) for phase, took in copy.seconds.items())
+
+
+def phases(copy: Copy) -> str:
+    """The phases in words."""
+    return ", ".join(f"{phase} {span(timedelta(seconds=took))}" for phase, took in copy.seconds.items())
+
+
+def not_set_up(topic: Topic, why: SetUpError) -> Finding:
+    """Nothing was restored, and nothing is known of the backup."""
+    remedy = "Correct targets.<target>.backups.restore in config/maintenance.yaml, or make room."
+    return topic.finding(Level.UNKNOWN, f"not collected: {why}", "a copy that can be made and started", remedy)
+
+
+def failed(topic: Topic, found: Newest, why: Exception) -> Finding:
+    """The backup does not restore."""
+    detail = f"{found.backup.folder.name} could not be restored: {' '.join(str(why).split())[:600]}"
+    return topic.finding(Level.CRITICAL, detail, "a copy that starts and rolls forward", _RETAKE)
+
+
+def _done(copy: Copy, found: Newest) -> Finding:
+    took = span(timedelta(seconds=sum(copy.seconds.values())))
+    detail = f"{found.backup.folder.name} restored in {took} ({phases(copy)}); {NOT_COVERED}"
+    return _TOPIC.finding(Level.OK, detail, "a copy that starts and rolls forward")
+
+
+def _compared(copy: Copy, known: Mapping[str, Any], clocks: Sql) -> Finding:
+    topic = _TOPIC.part("contents", "Logs of the restored copy, compared with a record")
+    expected = f"{contents.described(known)} ({known['lsn']})"
+    try:
+        with asking(copy, clocks) as session:
+            wrong = list(contents.differing(session, known))
+    except psycopg.Error as error:
+        wrong = [" ".join(str(error).split())[:300]]
+    detail = "; ".join(wrong) if wrong else "the same rows, byte for byte"
+    return topic.judged(Level.CRITICAL if wrong else Level.OK, detail, expected, _RETAKE)
+
+
+def _nothing_to_compare() -> Finding:
+    return _TOPIC.part("contents", "Logs of the restored copy, compared with a record").finding(
+        Level.UNKNOWN,
+        "not comparable: no daily window has recorded what the logs held between this backup and the end of its WAL",
+        "a record to compare with",
+        "See whether the daily step backups.contents runs, and WAL is archived soon enough (archive_timeout).",
+    )
+
+
+def _reached(session: Session, found: Newest, target: Original) -> Finding:
+    """How far the copy came: to the end of the archive, of the target's own cluster, and how old its last work is."""
+    topic = _TOPIC.part("reached", "How far the restored copy goes")
+    here = session.row(queries.load("backups/recovery"))
+    limit = timedelta(minutes=found.restore.max_rpo_minutes)
+    expected = f"to the newest archived segment {found.archive.newest}; the last commit at most {span(limit)} old"
+    if here["system_identifier"] != target.system_identifier:
+        detail = f"the backup is of cluster {here['system_identifier']}, the target is {target.system_identifier}"
+        return topic.finding(Level.CRITICAL, detail, expected, "Correct targets.<target>.backups: it is another's.")
+    commit = here["last_commit"]
+    said = f"to {here['lsn']}" + (f", last commit {utc(commit)}" if commit else ", no commit since the backup")
+    if here["lsn"] is None or lsn(here["lsn"]) < found.archive.reaches:
+        detail = f"recovery ended at {here['lsn']}, before the newest archived segment {found.archive.newest}"
+        remedy = "A segment in between is missing, damaged or another cluster's: take another backup now."
+        return topic.finding(Level.CRITICAL, detail, expected, remedy)
+    age = target.moment - commit if commit else timedelta(0)
+    level = Level.WARNING if age > limit else Level.OK
+    remedy = "What is newer would be lost: see whether WAL is archived soon enough (archive_timeout, pg_stat_archiver)."
+    return topic.judged(level, f"{said}, {span(age)} before the target's now", expected, remedy)
+
+
+def _described(config: Settings, target: str) -> str:
+    return f"a restored copy of the newest backup in {config.target(target).backups}"
+
+
+INSPECTIONS = (Inspection("restoration", "a restored copy of the newest backup", _described, inspect),)

@@ -1,0 +1,106 @@
+"""What a restored copy is asked: whether all of it can be read, and its indexes and sequences are sound (G101)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+from psycopg import sql
+
+from upkeep.core.findings import Finding, Level, Topic
+from upkeep.core.units import count, listed
+from upkeep.wires import queries
+from upkeep.wires.database import Session
+
+NAMED = 5
+_BAD = "Do not rely on this backup: take another one now, then find what bent it: a disk, its controller, memory."
+
+
+def look_through(session: Session, topic: Topic) -> Iterator[Finding]:
+    """Findings of a copy that is open for writing; each is part of ``topic``."""
+    yield readable(session, topic.part("readable", "Every table of the restored copy"))
+    yield in_order(session, topic.part("indexes", "Every index of the restored copy"))
+    yield ahead(session, topic.part("sequences", "Sequences of the restored copy"))
+    yield collated(session, topic.part("collations", "Collations of the restored copy"))
+
+
+def readable(session: Session, topic: Topic) -> Finding:
+    """Read each row of each table: a page whose checksum is wrong is an error of the server."""
+    tables, rows, wrong = session.rows(queries.load("backups/tables")), 0, []
+    for table in tables:
+        statement = sql.SQL(queries.load("backups/all_rows")).format(
+            table=sql.Identifier(table["schema"], table["table"])
+        )
+        try:
+            with session.connection.transaction():
+                rows += session.row(statement.as_string(session.connection))["rows"]
+        except psycopg.Error as error:
+            wrong.append(f"{table['schema']}.{table['table']}: {_said(error)}")
+    detail = f"{count(len(tables), 'table')} with {count(rows, 'row')}, read from the first page to the last"
+    if wrong:
+        detail = f"{len(wrong)} of {count(len(tables), 'table')} cannot be read whole: {listed(wrong, NAMED, '; ')}"
+    return topic.judged(Level.CRITICAL if wrong else Level.OK, detail, "every page of every table can be read", _BAD)
+
+
+def in_order(session: Session, topic: Topic) -> Finding:
+    """Check each B-tree index with amcheck; an invalid one is the original's, and serves no query there either."""
+    expected = "amcheck finds each B-tree index in order"
+    try:
+        with session.connection.transaction():
+            session.rows("CREATE EXTENSION IF NOT EXISTS amcheck SCHEMA pg_catalog")
+    except psycopg.Error as error:
+        remedy = "Install PostgreSQL's contrib modules beside restore.programs."
+        return topic.finding(Level.UNKNOWN, f"not collected: amcheck cannot be used: {_said(error)}", expected, remedy)
+    found = session.rows(queries.load("backups/indexes"))
+    invalid, wrong = [index["name"] for index in found if not index["valid"]], []
+    for index in found:
+        if index["valid"]:
+            try:
+                with session.connection.transaction():
+                    session.rows(queries.load("backups/check_index"), {"oid": index["oid"]})
+            except psycopg.Error as error:
+                wrong.append(f"{index['name']}: {_said(error)}")
+    detail = f"{count(len(found) - len(invalid), 'index')} checked"
+    if invalid:
+        detail += f"; invalid in the original too: {listed(invalid, NAMED)}"
+    if wrong:
+        detail = f"{len(wrong)} out of order: {listed(wrong, NAMED, '; ')}"
+    remedy = "REINDEX would mend the copy; see whether the original has the same fault (amcheck's bt_index_check)."
+    return topic.judged(Level.CRITICAL if wrong else Level.OK, detail, expected, remedy)
+
+
+def ahead(session: Session, topic: Topic) -> Finding:
+    """Whether each sequence stands at or beyond the greatest number of its column: the next one must be free."""
+    found, behind = session.rows(queries.load("backups/sequences")), []
+    for one in found:
+        statement = sql.SQL(queries.load("backups/greatest")).format(
+            column=sql.Identifier(one["column"]), table=sql.Identifier(one["schema"], one["table"])
+        )
+        greatest = session.row(statement.as_string(session.connection))["greatest"]
+        if greatest is not None and greatest > (one["last_value"] or 0):
+            behind.append(f"{one['schema']}.{one['table']}.{one['column']} holds {greatest}, {one['last_value']} drawn")
+    detail = f"{count(len(found), 'sequence')}, none behind its column"
+    if behind:
+        detail = f"{len(behind)} behind: {listed(behind, NAMED, '; ')}"
+    remedy = (
+        "Numbers were given that the sequence does not know, in the original too: setval() it before it meets them."
+    )
+    return topic.judged(Level.WARNING if behind else Level.OK, detail, "no sequence behind its column", remedy)
+
+
+def collated(session: Session, topic: Topic) -> Finding:
+    """Whether text sorts here as it did where the indexes were built."""
+    found = [
+        f"{row['name']}: built by {row['built_by']}, here {row['here']}"
+        for row in session.rows(queries.load("backups/collations"))
+    ]
+    detail = listed(found, NAMED, "; ") or "as where the indexes were built"
+    remedy = (
+        "Indexes on text may be out of order on such a host: plan REINDEX and ALTER DATABASE … REFRESH COLLATION "
+        "VERSION into the recovery, or restore where the operating system's version is the same."
+    )
+    return topic.judged(Level.WARNING if found else Level.OK, detail, "the collation versions of the original", remedy)
+
+
+def _said(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,153 @@
+"""A restored copy: started, rolled forward in steps, asked, stopped.
+
+It has a configuration of its own: it listens on a Unix socket in a folder that only its user may enter, archives
+nothing, connects nowhere, and reads archived WAL by ``cp`` alone.
+
+Sources: PostgreSQL's documentation, "Recovering Using a Continuous Archive Backup", "Recovery Target", "Hot Standby".
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from upkeep.settings.backups import Backups, Restore
+
+log = logging.getLogger(__name__)
+
+_POLL, _STOP_SECONDS = 0.1, 60.0
+_SETTINGS = {
+    "listen_addresses": "",
+    "archive_mode": "off",
+    "archive_command": "",
+    "primary_conninfo": "",
+    "shared_preload_libraries": "",
+    "logging_collector": "off",
+    "log_destination": "stderr",
+    "log_timezone": "UTC",
+    "hot_standby": "on",
+    "recovery_target_inclusive": "off",
+    "recovery_target_action": "pause",
+    "ssl": "off",
+    "fsync": "off",  # the copy is thrown away
+}
+
+
+class RestoreError(Exception):
+    """A backup could not be restored; the message says at which step, and what PostgreSQL said."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where recovery is to stop: before the first thing at or after a position (``lsn``) or a moment (``time``)."""
+
+    kind: str
+    value: str
+
+
+@dataclass
+class Copy:
+    """A restored copy. ``seconds`` is how long each phase took, by its name, in the order in which they were."""
+
+    folder: Path
+    socket: Path
+    config: Backups
+    restore: Restore
+    dbname: str
+    seconds: dict[str, float] = field(default_factory=dict)
+    _server: subprocess.Popen[bytes] | None = None
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """A session of its superuser, over its socket."""
+        return psycopg.connect(
+            host=str(self.socket), dbname=self.dbname, user=self.restore.superuser, connect_timeout=10
+        )
+
+    def recover(self, stop: Stop | None, standby: Mapping[str, str], phase: str) -> None:
+        """Roll forward to a stop, or without one to the end of the archive; then the copy answers. Raises RestoreError.
+
+        It waits read-only where it stopped; at the end it is opened for writing. ``standby`` are settings that must be
+        as large as the original's.
+        """
+        began = time.monotonic()
+        self.stop()
+        target = {f"recovery_target_{stop.kind}": stop.value} if stop else {}
+        restore = f"cp {shlex.quote(str(self.config.wal).replace('%', '%%'))}/%f %p"
+        settings = {**_SETTINGS, **standby, **target, "restore_command": restore}
+        settings |= {"unix_socket_directories": str(self.socket), "hba_file": str(self.folder / "pg_hba.conf")}
+        settings |= {"config_file": str(self.folder / "postgresql.conf"), "ident_file": str(self.folder / "ident.conf")}
+        words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        with (self.folder / "server.log").open("ab") as output:
+            self._server = subprocess.Popen(
+                [*self.restore.run_as, str(self.restore.programs / "postgres"), "-D", str(self.data), *words],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                env=environment(),
+                start_new_session=True,
+            )
+        self._until_there(stop, time.monotonic() + self.restore.timeout_seconds)
+        self.seconds[phase] = time.monotonic() - began
+        log.info("%s after %.1f s", phase, self.seconds[phase])
+
+    def _until_there(self, stop: Stop | None, deadline: float) -> None:
+        """Wait until it answers and has come as far as it should."""
+        statement = "SELECT pg_is_in_recovery(), pg_is_in_recovery() AND pg_is_wal_replay_paused()"
+        while True:
+            if self._server is None or self._server.poll() is not None:
+                raise RestoreError(f"PostgreSQL ended: {self.said()}")
+            try:
+                with self.connect() as connection:
+                    in_recovery, paused = connection.execute(statement).fetchone() or (True, False)
+                if paused if stop else not in_recovery:
+                    return
+                if stop and not in_recovery:
+                    raise RestoreError(f"recovery ended before {stop.kind} {stop.value}: {self.said()}")
+            except psycopg.OperationalError:
+                pass  # not yet
+            if time.monotonic() > deadline:
+                raise RestoreError(
+                    f"recovery did not end within {self.restore.timeout_seconds:g} s "
+                    f"(targets.<target>.backups.restore.timeout_seconds): {self.said()}"
+                )
+            time.sleep(_POLL)
+
+    def stop(self) -> None:
+        """Shut the server down fast and wait; one that will not go is killed."""
+        if self._server is None:
+            return
+        if self._server.poll() is None:
+            self._server.send_signal(signal.SIGINT)
+            try:
+                self._server.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._server.send_signal(signal.SIGQUIT)
+                self._server.wait(_STOP_SECONDS)
+        self._server = None
+
+    def said(self, lines: int = 3) -> str:
+        """What the server said last of what went wrong, else its last lines."""
+        text = (self.folder / "server.log").read_text(encoding="utf-8", errors="replace")
+        told = [line for line in text.splitlines() if line.strip()]
+        wrong = [line for line in told if any(f" {word}: " in line for word in ("FATAL", "PANIC", "ERROR"))]
+        return " / ".join((wrong or told)[-lines:]) or "it said nothing"
+
+
+def environment() -> dict[str, str]:
+    """What PostgreSQL's programs are given: nothing of ours that could lead them elsewhere."""
+    return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"}

@@ -1,0 +1,132 @@
+"""The monthly drill on real backups: to just before a row and behind it, to the end, and what each step proves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from sandbox import backups as sandbox
+from tests.stages.restoring import Platform
+from upkeep.areas.backups.drill import Landmark, System, drill
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import LookResult
+
+OK, WARNING, CRITICAL, UNKNOWN = Level.OK, Level.WARNING, Level.CRITICAL, Level.UNKNOWN
+GOOD = dict.fromkeys(("drill", "drill:before", "drill:behind", "drill:rto", "drill:rpo", "drill:objects"), OK)
+
+
+def drilled(restorable: Platform, system: System | None = None, **config: Any) -> LookResult:
+    """Carry out a drill, and see that nothing is left."""
+    looked = drill(restorable.newest(**config), system or restorable.system, restorable.config.maintenance.sql)
+    assert list(restorable.scratch.iterdir()) == []
+    return looked
+
+
+def levels(looked: LookResult) -> dict[str, Level]:
+    return {finding.key: finding.level for finding in looked.findings}
+
+
+def found(looked: LookResult, key: str) -> Finding:
+    return next(finding for finding in looked.findings if finding.key == key)
+
+
+def mark(restorable: Platform) -> Landmark:
+    """The landmark that the target's log has."""
+    assert restorable.system.landmark is not None
+    return restorable.system.landmark
+
+
+@pytest.mark.guide("G25", "G102", "G103", "G105", "silent")
+def test_a_row_is_absent_before_its_moment_and_there_behind_it(restorable: Platform) -> None:
+    """Both sides of a commit that the target made by itself; times and the whole system with it."""
+    looked = drilled(restorable)
+    assert levels(looked) == GOOD
+    assert found(looked, "drill:before").detail == "absent, the one before it there"
+    assert found(looked, "drill:behind").detail == "there"
+    assert "until the restored copy answered: copy " in found(looked, "drill:rto").detail
+    assert found(looked, "drill:objects").detail.endswith("1 sequence, 1 table: all that the target has")
+    took = {sample.subject: sample.value for sample in looked.samples if sample.metric == "restore_seconds"}
+    assert list(took) == [
+        "copy",
+        "recovery to before the landmark",
+        "recovery to behind the landmark",
+        "recovery to the end of the archive",
+    ]
+    assert [one.value for one in looked.samples if one.metric == "recovery_time"] == [sum(took.values())]
+
+
+@pytest.mark.guide("G103", "fires")
+@pytest.mark.parametrize(
+    ("moved", "key", "said"),
+    [
+        ({"at": 100}, "drill:behind", "absent"),
+        ({"earlier": -100}, "drill:before", "absent, the one before it absent"),
+    ],
+    ids=str,
+)
+def test_a_row_that_recovery_does_not_bring_back_is_critical(
+    restorable: Platform, moved: dict[str, int], key: str, said: str
+) -> None:
+    """A row that the target has and the copy lacks, at the end too."""
+    here = mark(restorable)
+    times = {name: getattr(here, name) + timedelta(milliseconds=by) for name, by in moved.items()}
+    looked = drilled(restorable, replace(restorable.system, landmark=replace(here, **times)))
+    assert levels(looked) == GOOD | {key: CRITICAL}
+    assert found(looked, key).detail == said
+    assert found(looked, key).remedy
+
+
+@pytest.mark.guide("G103", "fires")
+@pytest.mark.parametrize(
+    ("which", "key", "said"),
+    [
+        ("ahead", "drill:before", "it was committed before the time that it says"),
+        ("late", "drill:behind", "it was committed later than the time that it says"),
+    ],
+)
+def test_a_row_whose_time_is_not_its_commits_proves_nothing(
+    restorable: Platform, which: str, key: str, said: str
+) -> None:
+    """The log's clock is another than the database's: UNKNOWN, with what to do about it."""
+    looked = drilled(restorable, replace(restorable.system, landmark=getattr(restorable, which)))
+    assert levels(looked) == GOOD | {key: UNKNOWN}
+    assert said in found(looked, key).detail
+
+
+@pytest.mark.guide("G103", "fires")
+def test_without_a_landmark_recovery_to_a_moment_is_unknown(restorable: Platform) -> None:
+    """Quiet logs, or no record: the drill goes to the end of the archive and says what it could not tell."""
+    looked = drilled(restorable, replace(restorable.system, landmark=None))
+    assert levels(looked) == {key: level for key, level in GOOD.items() if key != "drill:behind"} | {
+        "drill:before": UNKNOWN
+    }
+
+
+@pytest.mark.guide("G25", "G102", "fires")
+def test_a_slow_or_short_recovery_is_a_warning(restorable: Platform) -> None:
+    """RTO and RPO above config."""
+    later = replace(restorable.system.original, moment=restorable.system.original.moment + timedelta(minutes=121))
+    looked = drilled(restorable, replace(restorable.system, original=later), max_rto_minutes=0.001)
+    assert levels(looked) == GOOD | {"drill:rto": WARNING, "drill:rpo": WARNING}
+    assert found(looked, "drill:rpo").detail.startswith("the last commit of the copy is 2 hours older than")
+
+
+@pytest.mark.guide("G105", "fires")
+def test_what_the_copy_lacks_of_the_system_is_named(restorable: Platform) -> None:
+    """A role and a table that the target has now."""
+    more = restorable.system.objects | {("role", "eve"), ("table", "public.orders")}
+    looked = drilled(restorable, replace(restorable.system, objects=more))
+    assert levels(looked) == GOOD | {"drill:objects": WARNING}
+    assert found(looked, "drill:objects").detail == "2 missing: role eve, table public.orders"
+
+
+@pytest.mark.guide("G102", "fires", "silent")
+def test_a_backup_that_does_not_restore_fails_the_drill(restorable: Platform) -> None:
+    """Until it is healed."""
+    sandbox.plant(restorable.store, "missing-file")
+    assert levels(drilled(restorable)) == {"drill": CRITICAL}
+    sandbox.heal(restorable.store)
+    assert levels(drilled(restorable)) == GOOD

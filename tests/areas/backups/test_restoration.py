@@ -1,0 +1,225 @@
+"""The weekly restoration on real backups: a copy is made, compared and gone; each fault is told by its name (G101)."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import backups as sandbox
+from tests.stages.restoring import Platform
+from upkeep.areas.backups.copies import servers
+from upkeep.areas.backups.newest import Original
+from upkeep.areas.backups.restoration import restore
+from upkeep.core.findings import Finding, Level
+from upkeep.ledger.write import LookResult
+from upkeep.settings.base import ROOT
+
+OK, CRITICAL, UNKNOWN = Level.OK, Level.CRITICAL, Level.UNKNOWN
+
+
+def restored(
+    restorable: Platform, known: dict[str, Any] | None = None, target: Original | None = None, **config: Any
+) -> LookResult:
+    """Restore its newest backup, and see that nothing is left."""
+    record, original = restorable.known if known is None else known, target or restorable.system.original
+    looked = restore(restorable.newest(**config), original, record, restorable.config.maintenance.sql)
+    assert list(restorable.scratch.iterdir()) == []
+    return looked
+
+
+def levels(looked: LookResult) -> dict[str, Level]:
+    return {finding.key.removeprefix("restoration:"): finding.level for finding in looked.findings}
+
+
+def found(looked: LookResult, key: str) -> Finding:
+    return next(finding for finding in looked.findings if finding.key.removeprefix("restoration:") == key)
+
+
+GOOD = dict.fromkeys(("restoration", "contents", "reached", "readable", "indexes", "sequences", "collations"), OK)
+
+
+@pytest.mark.guide("G101", "silent")
+def test_a_good_backup_restores_and_holds_what_was_recorded(restorable: Platform) -> None:
+    """Exactly what the logs held at the recorded moment, although rows were changed before and after it."""
+    looked = restored(restorable)
+    assert levels(looked) == GOOD
+    assert found(looked, "contents").detail == "the same rows, byte for byte"
+    assert "337 rows of 1 log as they were at" in found(looked, "contents").expected
+    assert "read from the first page to the last" in found(looked, "readable").detail
+    assert {sample.subject for sample in looked.samples} == {
+        "copy",
+        "recovery to what was recorded",
+        "recovery to the end of the archive",
+    }
+
+
+@pytest.mark.guide("G101", "fires")
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"rows": 338}, "public.error_logs: 337 rows, expected 338"),
+        ({"high": "1"}, "public.error_logs: 337 rows, of which some hold something else"),
+        ({"table": "audit_logs"}, 'relation "public.audit_logs" does not exist'),
+    ],
+)
+def test_a_copy_that_holds_something_else_is_critical(restorable: Platform, changed: dict[str, Any], said: str) -> None:
+    """A row too few, a row that was changed, a log that is not there."""
+    record = restorable.known | {"logs": [restorable.known["logs"][0] | changed]}
+    looked = restored(restorable, record)
+    assert levels(looked) == GOOD | {"contents": CRITICAL}
+    assert said in found(looked, "contents").detail
+
+
+@pytest.mark.guide("G101", "fires")
+def test_without_a_record_nothing_is_called_equal(restorable: Platform) -> None:
+    """Restored and read, but not comparable: UNKNOWN."""
+    looked = restored(restorable, {})
+    assert levels(looked) == GOOD | {"contents": UNKNOWN}
+    assert found(looked, "contents").detail.startswith("not comparable: ")
+
+
+@pytest.mark.guide("G101", "fires", "silent")
+@pytest.mark.parametrize(
+    ("fault", "key", "said"),
+    [
+        ("missing-file", "restoration", "global/pg_control"),
+        ("truncated-segment", "restoration", "could not be restored: PostgreSQL ended: "),
+    ],
+)
+def test_a_backup_that_does_not_restore_is_critical_until_it_is_healed(
+    restorable: Platform, fault: str, key: str, said: str
+) -> None:
+    """What PostgreSQL said is in the finding."""
+    sandbox.plant(restorable.store, fault)
+    looked = restored(restorable)
+    assert found(looked, key).level is CRITICAL
+    assert said in found(looked, key).detail
+    sandbox.heal(restorable.store, fault)
+    assert levels(restored(restorable)) == GOOD
+
+
+@pytest.mark.guide("G101", "fires")
+def test_a_bent_page_is_found_by_reading_it(restorable: Platform) -> None:
+    """The server starts and answers; only reading every page finds the one whose checksum is wrong."""
+    file = restorable.store.newest() / restorable.table
+    whole = file.read_bytes()
+    file.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
+    looked = restored(restorable)
+    file.write_bytes(whole)
+    assert levels(looked)["readable"] is CRITICAL
+    assert "pg_catalog.pg_description: invalid page in block 0" in found(looked, "readable").detail
+
+
+@pytest.mark.guide("G101", "fires")
+def test_a_gap_behind_the_record_ends_recovery_too_early(restorable: Platform) -> None:
+    """PostgreSQL calls that the end of the archive and opens the copy; the archive goes on behind the gap."""
+    segments = sorted(file for file in restorable.store.wal.iterdir() if len(file.name) == 24)
+    aside = segments[-2].rename(segments[-2].with_name("aside"))
+    looked = restored(restorable)
+    aside.rename(segments[-2])
+    assert levels(looked) == GOOD | {"reached": CRITICAL}
+    assert f"before the newest archived segment {segments[-1].name}" in found(looked, "reached").detail
+    assert levels(restored(restorable)) == GOOD
+
+
+@pytest.mark.guide("G101", "fires")
+def test_a_backup_of_another_cluster_is_critical(restorable: Platform) -> None:
+    """The folder in config holds somebody else's backups."""
+    other = replace(restorable.system.original, system_identifier="7000000000000000001")
+    looked = restored(restorable, target=other)
+    assert levels(looked) == GOOD | {"reached": CRITICAL}
+    assert "the target is 7000000000000000001" in found(looked, "reached").detail
+
+
+@pytest.mark.guide("G101", "fires", "silent")
+def test_old_work_is_told_by_its_age(restorable: Platform) -> None:
+    """More than max_rpo_minutes between the last restored commit and the target's now is a warning."""
+    limit = timedelta(minutes=restorable.newest().restore.max_rpo_minutes)
+    for beyond, level in ((timedelta(minutes=-1), OK), (timedelta(minutes=1), Level.WARNING)):
+        later = replace(restorable.system.original, moment=restorable.system.original.moment + limit + beyond)
+        assert levels(restored(restorable, target=later))["reached"] is level
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"programs": Path("/nowhere")}, "found no program /nowhere/postgres"),
+        ({"programs": ROOT / "tests/areas/backups/other_major"}, "expected one of major 17, the backup's"),
+        ({"scratch": Path("/nowhere")}, "found no folder /nowhere"),
+        ({"run_as": ("no-such-program",)}, "could not be run"),
+    ],
+)
+def test_what_cannot_be_set_up_says_nothing_of_the_backup(
+    restorable: Platform, config: dict[str, Any], said: str
+) -> None:
+    """UNKNOWN, with what was found and what was expected."""
+    looked = restored(restorable, **config)
+    assert levels(looked) == {"restoration": UNKNOWN}
+    assert said in found(looked, "restoration").detail
+
+
+def test_too_little_room_is_said_before_anything_is_written(restorable: Platform) -> None:
+    """A manifest that promises more than the disk holds."""
+    file = restorable.store.newest() / "backup_manifest"
+    whole = file.read_text()
+    file.write_text(whole.replace('"Size": 3,', '"Size": 900000000000000,', 1))
+    looked = restored(restorable)
+    file.write_text(whole)
+    assert levels(looked) == {"restoration": UNKNOWN}
+    assert "expected at least 982.3 TB for a copy" in found(looked, "restoration").detail
+
+
+def test_a_backup_with_tablespaces_is_not_copied(restorable: Platform, tmp_path: Path) -> None:
+    """Its links lead out of it: a copy could write into a live tablespace."""
+    link = restorable.store.newest() / "pg_tblspc" / "16999"
+    link.symlink_to(tmp_path)
+    looked = restored(restorable)
+    link.unlink()
+    assert levels(looked) == {"restoration": UNKNOWN}
+    assert "the backup has tablespaces" in found(looked, "restoration").detail
+    assert list(tmp_path.iterdir()) == []
+
+
+KILLED = """
+import os, pickle, signal, sys
+from upkeep.areas.backups.copies import copy_of
+backup, config, restore = pickle.load(open(sys.argv[1], "rb"))
+with copy_of(backup, config, restore, "postgres") as copy:
+    copy.recover(None, {}, "recovery")
+    print(copy.folder, copy.socket, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(restorable: Platform, tmp_path: Path) -> None:
+    """Its server, its files and its socket go with the next restoration; a stranger's folder stays."""
+    here = restorable.newest()
+    job = tmp_path / "job"
+    job.write_bytes(pickle.dumps((here.backup.folder, here.config, here.restore)))
+    argv = [sys.executable, "-c", KILLED, str(job)]
+    killed = subprocess.run(
+        argv, env=os.environ | {"PYTHONPATH": str(ROOT / "plugins")}, capture_output=True, text=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    left, socket = (Path(word) for word in killed.stdout.split())
+    assert servers(left / "data")
+    assert socket.is_dir()
+    stranger = restorable.scratch / "notes"
+    stranger.mkdir()
+    looked = restore(
+        restorable.newest(), restorable.system.original, restorable.known, restorable.config.maintenance.sql
+    )
+    assert levels(looked) == GOOD
+    assert list(restorable.scratch.iterdir()) == [stranger]
+    assert not socket.exists()
+    assert not servers(left / "data")
+    stranger.rmdir()

@@ -1,0 +1,123 @@
+"""A real server with logs, its backups and archived WAL, and what a daily window wrote down of it: to be restored."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from sandbox import backups as sandbox
+from sandbox.backups import Store
+from sandbox.ports import free_port
+from sandbox.postgres import Cluster, identity, programs
+from tests.stages.archives import switch
+from tests.stages.sessions import until
+from upkeep.areas.backups import contents
+from upkeep.areas.backups.contents import Log
+from upkeep.areas.backups.drill import QUIET, Landmark, System, look_at
+from upkeep.areas.backups.newest import Newest, newest
+from upkeep.areas.look import Look
+from upkeep.settings.backups import Backups, Restore
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import Settings, settings
+from upkeep.wires import database
+
+ERRORS = Log("public", "error_logs", "timestamp")
+LOGS = """
+CREATE TABLE error_logs (id bigserial PRIMARY KEY, timestamp timestamptz NOT NULL, category text, message text);
+INSERT INTO error_logs (timestamp, category, message)
+SELECT now() - n * interval '30 min', 'database', 'failed ' || n FROM generate_series(1, 400) n;
+"""
+#: A row, and when it says that it came.
+ROW = (
+    "INSERT INTO error_logs (timestamp, message) VALUES (coalesce(%s, clock_timestamp()), 'quiet') RETURNING timestamp"
+)
+
+
+class Platform:
+    """``ahead`` and ``late`` are landmarks whose row was committed before, or long after, the time that it says."""
+
+    known: dict[str, Any]
+    system: System
+    ahead: Landmark
+    late: Landmark
+    #: The file of a table that a restored server starts without reading.
+    table: str
+
+    def __init__(self, folder: Path) -> None:
+        self.cluster = Cluster(folder / "data", free_port(), secrets.token_hex(8), folder / "wal")
+        self.cluster.init()
+        self.store = Store(folder, self.cluster.archive_directory())
+        self.scratch = self.store.scratch
+        self.config: Settings = settings(ROOT / "config")
+
+    def run(self) -> None:
+        """Write logs, take a backup, go on writing, and write down what there is; the server stops then."""
+        server = self.cluster.start()
+        try:
+            self._backed_up()
+            with psycopg.connect(self.cluster.dsn("postgres"), autocommit=True) as admin:
+                self._rows_with_quiet_between(admin)
+                self._looked_at()
+                admin.execute("UPDATE error_logs SET category = 'read' WHERE id <= 20")
+            for _ in range(3):
+                switch(self.cluster, self.store)
+        finally:
+            self.cluster.stop(server)
+
+    def _backed_up(self) -> None:
+        with psycopg.connect(self.cluster.dsn("postgres"), autocommit=True) as admin:
+            admin.execute(LOGS)
+            (self.table,) = admin.execute("SELECT pg_relation_filepath('pg_description')").fetchone() or ("",)
+        sandbox.take(self.cluster.dsn("postgres"), self.store)
+        with psycopg.connect(self.cluster.dsn("postgres"), autocommit=True) as admin:
+            admin.execute("INSERT INTO error_logs (timestamp, message) VALUES (now() - interval '2 h', 'late')")
+            admin.execute("UPDATE error_logs SET category = 'resolved' WHERE id <= 10")
+
+    def _rows_with_quiet_between(self, admin: psycopg.Connection[Any]) -> None:
+        def row(at: datetime | None = None) -> datetime:
+            (said,) = admin.execute(ROW, (at,)).fetchone() or (datetime.now(UTC),)
+            quiet = datetime.now(UTC) + QUIET + timedelta(milliseconds=100)
+            until(lambda: datetime.now(UTC) > quiet)
+            found: datetime = said
+            return found
+
+        *_, before = [row() for _ in range(3)]
+        ahead = row(datetime.now(UTC) + QUIET / 2)
+        behind, last = row(), row()
+        self.ahead = Landmark(ERRORS, before, ahead, behind)
+        self.late = Landmark(ERRORS, behind, row(behind + QUIET / 4), last)
+
+    def _looked_at(self) -> None:
+        connect = lambda: psycopg.connect(self.cluster.dsn("postgres"))  # noqa: E731  (the way to connect, as a value)
+        with database.session(connect, self.config.maintenance.sql, read_only=True) as session:
+            self.known = contents.contents(Look(session, self.config, datetime.now(UTC))).snapshot
+            self.system = look_at(session, self.config, self.newest(), self.known)
+
+    def newest(self, **config: Any) -> Newest:
+        """The newest backup, with programs and a scratch folder as config would name them."""
+        given = {"scratch": self.scratch, "programs": programs(), "run_as": identity().prefix, "timeout_seconds": 60}
+        found = Backups(base=self.store.base, wal=self.store.wal, restore=Restore(**(given | config)))
+        return newest(found, "here", datetime.now(UTC))
+
+
+@pytest.fixture(scope="session")
+def backed_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One for all tests of a process, which spoil and heal its backups."""
+    platform = Platform(tmp_path_factory.mktemp("restoring"))
+    platform.run()
+    yield platform
+    for folder in (platform.cluster.directory(), platform.store.wal, platform.scratch):
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def restorable(backed_up: Platform) -> Iterator[Platform]:
+    yield backed_up
+    sandbox.heal(backed_up.store)
