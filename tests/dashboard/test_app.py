@@ -68,6 +68,17 @@ class Ledger:
         assert row
         return int(row[0])
 
+    def add_interim(self, dag_id: str, run_id: str, html: str) -> None:
+        """An interim report of a run, in any window."""
+        with self.connect() as connection:
+            connection.execute(
+                """
+                INSERT INTO upkeep.interim_reports (window_id, dag_id, run_id, instance, html, body, digest)
+                SELECT min(id), %s, %s, '1', %s, '{"interim": ["DBA"]}', 'x' FROM upkeep.windows
+                """,
+                (dag_id, run_id, html),
+            )
+
 
 @pytest.fixture
 def ledger(empty_database: str) -> Ledger:
@@ -152,6 +163,25 @@ def test_a_report_is_not_found_under_another_dag(ledger: Ledger, client: Client,
     assert found.status_code == 404
     assert "<p>1</p>" not in found.text
     assert client.get(f"/dags/maintenance_weekly/reports/{secret}{suffix}").status_code == 200
+
+
+def test_an_interim_report_stands_at_the_runs_address_until_the_final_one(ledger: Ledger, client: Client) -> None:
+    """The final one takes its place and leads to it; asked anew after a clear, the newer interim one stands there."""
+    run, other = quote(RUN, safe=""), f"/dags/maintenance_daily/runs/{quote(RUN, safe='')}x/interim"
+    page, interim = f"/dags/maintenance_daily/runs/{run}/report", f"/dags/maintenance_daily/runs/{run}/interim"
+    ledger.add("maintenance_daily", "another run", 1)
+    ledger.add_interim("maintenance_daily", RUN, "<p>so far</p>")
+    assert client.get(page).text == "<p>so far</p>"
+    assert client.get(f"{page}.json").json() == {"interim": ["DBA"]}
+    assert RUN not in client.get("/dags/maintenance_daily/reports").text
+    ledger.add("maintenance_daily", RUN, 2)
+    final = client.get(page).text
+    assert final.endswith("<p>2</p>") and '<a href="interim">' in final
+    assert client.get(interim).text == "<p>so far</p>"
+    assert_headers(client.get(interim))
+    ledger.add_interim("maintenance_daily", RUN, "<p>anew</p>")
+    assert client.get(page).text == client.get(interim).text == "<p>anew</p>"
+    assert client.get(other).status_code == 404 and "nobody was asked" in client.get(other).text
 
 
 def test_a_run_without_a_report_gets_a_friendly_page(client: Client) -> None:
@@ -253,7 +283,7 @@ def test_an_empty_list_says_so(client: Client) -> None:
 
 
 FORMS = {"/windows/waive", "/findings/acknowledge"}
-ROUTES = ["runs/r/report", "runs/r/report.json", "reports", "reports/1", "reports/1.json"]
+ROUTES = ["runs/r/report", "runs/r/report.json", "runs/r/interim", "reports", "reports/1", "reports/1.json"]
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -307,7 +337,7 @@ def test_every_route_asks_who_may_read_the_dags_runs(ledger: Ledger, route: str)
 
 
 def test_the_app_has_no_other_routes() -> None:
-    """Every route is one of the five above, has a token of its own, is a file without anything of the ledger's, or one
+    """Every route is one of the six above, has a token of its own, is a file without anything of the ledger's, or one
     of the pages that other tests ask for: docs and schema would be open to anybody.
     """
     paths = {getattr(route, "path", "") for route in dashboard.create_app(psycopg.connect).routes}

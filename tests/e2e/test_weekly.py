@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -262,10 +263,11 @@ def test_silence_is_told_twice_and_is_no_answer(silent: tuple[Attacks, str]) -> 
     weekly, run = silent
     assert weekly.finish(run) == "success"
     asked, reminded = weekly.told(run, "devops")
-    assert asked.startswith("primary weekly: ")
+    assert asked.startswith("DevOps Engineer: ")
     assert reminded.startswith("Not answered yet: DevOps Engineer, primary weekly, until ")
     for text in (asked, reminded):
-        phone, link = [word for word in text.split() if word.startswith("http")]
+        evidence, phone, link = [word for word in text.split() if word.startswith("http")]
+        assert evidence == weekly.running.sandbox.url + weekly.report_page(run)
         assert link == phone.removesuffix("/required_actions") + "/tasks/approve.devops/required_actions"
         for address in (phone, link):
             assert anonymous(weekly.running, address.removeprefix(weekly.running.sandbox.url)).status_code == 200
@@ -290,6 +292,13 @@ def test_a_drop_and_new_thresholds_by_those_who_may(weekly: Attacks) -> None:
     metric, *_ = [action["table"] for action in weekly.plan(run)["actions"] if action["kind"] == "thresholds"]
     assert "DROP INDEX CONCURRENTLY" in asked["dba"]["body"] and metric not in asked["dba"]["body"]
     assert metric in asked["lead"]["body"] and "DROP INDEX" not in asked["lead"]["body"]
+    told = asked["dba"]["params"]["actions"]["schema"]["values_display"]
+    assert any(re.fullmatch(r"\d+ · DROP idle, \d+ kB", label) for label in told.values())
+    page = weekly.report_page(run)
+    assert all(f"[The report so far]({weekly.running.sandbox.url}{page})" in one["body"] for one in asked.values())
+    roles = "Database Administrator, Technical Lead, DevOps Engineer"
+    so_far = weekly.report(run)
+    assert sorted(so_far["interim"]) == sorted(roles.split(", ")) and "DROP INDEX CONCURRENTLY" in str(so_far["gate"])
     assert weekly.approve(run, "dba", "idle").status_code == 200
     assert weekly.approve(run, "devops", "idle", metric).status_code == 200
     assert weekly.approve(run, "lead", metric, user="lena").status_code == 200
@@ -302,6 +311,8 @@ def test_a_drop_and_new_thresholds_by_those_who_may(weekly: Attacks) -> None:
         run,
     )
     assert known
+    assert weekly.report(run)["interim"] is None
+    assert "Interim, waiting for" in weekly.request("viewer", "GET", page.replace("/report", "/interim")).text
     actions = {action["table"]: action for action in weekly.report(run)["gate"]["actions"]}
     undo = actions["idle"]["undo"]
     assert (actions["idle"]["state"], undo) == (

@@ -68,9 +68,11 @@ class Weekly:
         return str(self.running.wait(ended))
 
     def report(self, run: str) -> dict[str, Any]:
-        path = f"/upkeep/dags/{self.dag}/runs/{quote(run, safe='')}/report.json"
-        found: dict[str, Any] = self.running.api("viewer").get(path)
+        found: dict[str, Any] = self.running.api("viewer").get(f"{self.report_page(run)}.json")
         return found
+
+    def report_page(self, run: str) -> str:
+        return f"/upkeep/dags/{self.dag}/runs/{quote(run, safe='')}/report"
 
     # Questions ------------------------------------------------------------------------------------------------
 

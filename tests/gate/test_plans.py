@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 from tests.stages.plans import action
 from upkeep.core import text as core_text
 from upkeep.core.text import prose, seconds, visible
-from upkeep.gate.plans.form import body, subject
+from upkeep.gate.plans.form import body, label, subject
 from upkeep.gate.plans.model import SCHEDULE, Action, Plan, canonical, digest, parse
 from upkeep.gate.plans.statements import copyable
 
@@ -285,12 +285,33 @@ def test_the_first_line_says_when(fields: dict[str, Any], said: str) -> None:
 
 
 def test_the_title_holds_nothing_from_the_database() -> None:
-    """Target, cadence, count and role; in the singular and in the plural."""
-    assert subject(plan(action()), "Database Administrator") == (
-        "primary weekly: 1 action, asked of the Database Administrator"
+    """The role first, then how many of the plan's actions are its to decide on, target and cadence."""
+    assert subject(plan(action()), "dba", "Database Administrator") == (
+        "Database Administrator: 1 of 1 action, primary weekly"
     )
-    assert subject(TWO, "DevOps Engineer") == "primary weekly: 2 actions, asked of the DevOps Engineer"
-    assert subject(plan(), "DevOps Engineer") == "primary weekly: 0 actions, asked of the DevOps Engineer"
+    assert subject(TWO, "devops", "DevOps Engineer") == "DevOps Engineer: 2 of 2 actions, primary weekly"
+    half = plan(action("1"), action("2", roles=("dba",)))
+    assert subject(half, "devops", "DevOps Engineer") == "DevOps Engineer: 1 of 2 actions, primary weekly"
+    assert subject(plan(), "devops", "DevOps Engineer") == "DevOps Engineer: 0 of 0 actions, primary weekly"
+
+
+def test_an_action_has_a_label_that_people_can_read() -> None:
+    """Verb, object and size; another schema is named, what hides in a name is spelled out."""
+    drop = action(verb="drop", table="performance_logs_created_at_idx")
+    assert label(plan(drop), drop, {"bytes": 576 * 1024}) == "DROP performance_logs_created_at_idx, 576 kB"
+    other = action(schema="logs", table="a\u202eb")
+    assert label(plan(other), other, {}) == "VACUUM logs.a⟨U+202E⟩b"
+    setting = action(kind="thresholds", verb="set", schema="primary", table="response_time")
+    assert label(plan(setting), setting, {}) == "SET response_time"
+
+
+def test_the_form_says_when_it_runs_and_where_the_evidence_is() -> None:
+    """At once after the last answer where the window is open, in the next one where it is asked for that."""
+    now = body(plan(action(), requested_by=SCHEDULE), "dba", {}, ["ann"], (), "http://here/upkeep/report")
+    assert "What is approved runs right after the last role's answer." in now
+    assert "[The report so far](http://here/upkeep/report)" in now
+    later = body(plan(action(), requested_by="ann"), "dba", {}, ["ann"])
+    assert "runs in the window, from Sunday 2026-07-12 03:00 UTC on" in later and "report so far" not in later
 
 
 # The form as Markdown -----------------------------------------------------------------------------------------
@@ -340,6 +361,7 @@ def test_the_form_is_what_the_plan_says() -> None:
     shown = body(three, "dba", seen, ["bob", "ann"])
     assert read(shown) == [
         "<b>Sunday 2026-07-12 03:00–05:00 UTC</b>",
+        "What is approved runs right after the last role's answer.",
         "Only 《ann》, 《bob》 may answer. Anybody else can read this form, but is refused with Access Denied.",
         f"Asked by 《the schedule》 · database 《app》 · plan {digest(canonical(three))[:12]}",
         '  - <b>1</b> · 《VACUUM (ANALYZE, TRUNCATE false) "public"."error_logs"》',
@@ -351,7 +373,7 @@ def test_the_form_is_what_the_plan_says() -> None:
         "3 more candidates wait for the next window: a plan holds at most 200 actions, and fewer of some kinds.",
         "<i>Approve</i> lets exactly the actions in the list below run; take out those that should not run.",
     ]
-    assert read(body(plan(outside=True), "dba", {}, ["ann"]))[3:] == [
+    assert read(body(plan(outside=True), "dba", {}, ["ann"]))[4:] == [
         "<i>Approve</i> lets exactly the actions in the list below run; take out those that should not run. "
         "Approving is the override that lets them run outside the calendar."
     ]
@@ -442,9 +464,10 @@ def test_no_name_can_rewrite_the_form(name: str) -> None:
     hostile = action(name, statement=statement, because=name, lock=name, roles=("dba", role), needs=(name, name))
     seen = {"seen": name, f"k {name}": 5}
     shown = read(body(plan(hostile, requested_by=name, database=name), "dba", {name: seen}, [name]))
-    assert shown[1].startswith(f"Only {span(name)} may answer. ")
-    assert shown[2].startswith(f"Asked by {span(name)} · database {span(name)} · plan ")
-    assert shown[3:-1] == [
+    assert shown[1].startswith("What is approved runs ")
+    assert shown[2].startswith(f"Only {span(name)} may answer. ")
+    assert shown[3].startswith(f"Asked by {span(name)} · database {span(name)} · plan ")
+    assert shown[4:-1] == [
         f"  - <b>{said(name)}</b> · {span(statement)}",
         f"    - {said(name)}; takes about 2 s, lock {said(name)}, needs dba, {said(role)}",
         f"    - seen: {said(f'k {name}')} 5, seen {span(name)}",

@@ -152,6 +152,13 @@ def test_the_form_shows_what_is_signed_and_nothing_hides_in_it() -> None:
     assert "· evidence `aa11`" in body
     assert "  - `CRITICAL a⟨U+000A⟩# b`" in body
     assert "capacity" not in body.lower().replace("capacity scaling", "")
+    linked = sheets.body(sheet(ATTEST, TASKS), "security", {}, ["sana"], "http://here/report")
+    assert "[The report so far](http://here/report)" in linked
+
+
+def test_the_title_begins_with_who_is_asked() -> None:
+    """Then what for, of which target and cadence."""
+    assert sheets.subject(sheet(ATTEST, TASKS), "Security Engineer").startswith("Security Engineer: attestation, ")
 
 
 # Evidence ---------------------------------------------------------------------------------------------------------
@@ -201,7 +208,7 @@ def test_the_form_shows_the_worst_first_and_says_what_is_missing() -> None:
     assert one.says == "16 findings: 15 warning, 1 ok; 1 of 2 steps not collected"
     assert one.lines[0] == "NOT COLLECTED report: HTTP 500"
     assert one.lines[1] == "WARNING Roles: two of them"
-    assert (len(one.lines), one.lines[-1]) == (14, "and 3 more, see the report")
+    assert (len(one.lines), one.lines[-1]) == (14, "and 3 more in the report so far")
 
 
 def test_a_deputy_holds_the_role_too() -> None:

@@ -42,7 +42,7 @@ from upkeep.ledger import read as ledger_read
 from upkeep.ledger.migrations import upgrade as migrations_upgrade
 from upkeep.ledger.migrations.upgrade import head
 from upkeep.ledger.read import earlier_samples, last_scan, latest_steps, samples, verdict_of_run
-from upkeep.ledger.write import MAX_KEY, FunctionAnswer, add_report, add_step, open_window, window_id
+from upkeep.ledger.write import MAX_KEY, FunctionAnswer, add_interim, add_report, add_step, open_window, window_id
 from upkeep.settings.base import ROOT
 from upkeep.wires import queries
 
@@ -96,6 +96,7 @@ def test_migrations_lead_from_nothing_to_the_head_and_twice_is_harmless(fresh: L
         "samples",
         "answers",
         "reports",
+        "interim_reports",
         "ledger_version",
         "identity",
         *GATE,
@@ -607,6 +608,21 @@ def test_reports_are_only_ever_added_and_the_newest_is_the_verdicts(book: Ledger
     with book.session() as session:
         newest = verdict_of_run(session, window.run)
     assert (newest["id"], json.loads(newest["body"]), newest["headline"]) == (pages[1][0], {"level": "ok"}, "ok")
+
+
+def test_an_interim_report_is_no_verdict(book: Ledger, window: Window) -> None:
+    """It is kept, and the window has neither an outcome nor a verdict by it."""
+    window = replace(window, dag_id=f"dag_{window.target}")
+    write(book, window)
+    with book.session() as session:
+        number = add_interim(session, window, "<p>so far", {"interim": ["Technical Lead"]})
+        with pytest.raises(LookupError, match="found 0 rows"):
+            verdict_of_run(session, window.run)
+    ((html, outcome),) = book.ask(
+        "SELECT html, outcome FROM upkeep.interim_reports i JOIN upkeep.windows w ON w.id = window_id WHERE i.id = %s",
+        number,
+    )
+    assert (html, outcome) == ("<p>so far", None)
 
 
 @pytest.mark.parametrize(("sent", "kept"), HOSTILE.values(), ids=HOSTILE.keys())

@@ -306,7 +306,7 @@ def test_the_json_has_its_documented_shape() -> None:
     document = to_json(one)
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert set(document) == {
-        *("schema_version", "level", "headline", "counts", "target", "window", "run", "incident_document"),
+        *("schema_version", "interim", "level", "headline", "counts", "target", "window", "run", "incident_document"),
         *("findings", "steps", "samples", "do_first", "previous", "gone", "not_looked_at", "history", "checklist"),
         *("gate", "looks", "thresholds", "signing", "exceptions", "stories"),
     }

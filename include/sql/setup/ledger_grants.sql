@@ -1,7 +1,8 @@
 -- Applied by `python -m upkeep ledger upgrade` as the ledger's owner: tasks add rows, the dashboard reads, and writes what people say on its pages.
 GRANT USAGE ON SCHEMA upkeep TO {tasks}, {dashboard};
 GRANT SELECT ON ALL TABLES IN SCHEMA upkeep TO {tasks}, {dashboard};
-GRANT INSERT ON upkeep.windows, upkeep.steps, upkeep.findings, upkeep.samples, upkeep.answers, upkeep.reports TO {tasks};
+GRANT INSERT ON upkeep.windows, upkeep.steps, upkeep.findings, upkeep.samples, upkeep.answers, upkeep.reports,
+    upkeep.interim_reports TO {tasks};
 GRANT INSERT ON upkeep.plans, upkeep.shown, upkeep.decisions, upkeep.permits, upkeep.receipts, upkeep.signatures TO {tasks};
 GRANT INSERT ON upkeep.snapshots, upkeep.thresholds, upkeep.baselines TO {tasks};
 GRANT UPDATE (run_id, opened_at, outcome, closed_at) ON upkeep.windows TO {tasks};

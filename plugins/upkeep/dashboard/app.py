@@ -19,6 +19,7 @@ from airflow.api_fastapi.core_api.security import requires_access_dag
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse
 from jinja2 import Environment
+from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
 from upkeep.core.units import visible
@@ -59,6 +60,8 @@ _ALERTS = _templates.from_string(_FRAME + (Path(__file__).parent / "alerts.html"
 _LIST = _templates.from_string(_FRAME + (Path(__file__).parent / "reports.html").read_text(encoding="utf-8"))
 
 
+_ASKED = Markup("""<p class="more">What people were shown before they answered is in
+<a href="interim">the interim report</a>.</p>""")
 _EARLIER = _templates.from_string(
     """<p class="more">{{ runs }} earlier run{{ "s" if runs > 1 }} had this id and {{ "were" if runs > 1 else "was" }}
 deleted; this is the report of the newest. Those of the earlier runs are in the list of the DAG's reports.</p>"""
@@ -101,7 +104,9 @@ class _Reports:
         """The latest report of a run. Raises HTTPException 404 when there is none."""
         for row in self.rows("ledger/report_of_run", dag_id=dag_id, run_id=run_id):
             return row
-        raise HTTPException(404, f"Run {run_id} of {dag_id} has no report yet. It is written when the run's steps end.")
+        raise HTTPException(
+            404, f"Run {run_id} of {dag_id} has no report yet. It is written when people are asked, or its steps end."
+        )
 
     def by_id(self, dag_id: str, report_id: str) -> database.Row:
         """A report under its own DAG. Raises HTTPException 404 when there is none."""
@@ -123,7 +128,14 @@ def _report_routes(reader: _Reports) -> APIRouter:
     def report_of_run(dag_id: str, run_id: str) -> Response:
         row = reader.of_run(dag_id, run_id)
         headers = {EARLIER: str(row["earlier_runs"])}
-        return HTMLResponse(_with_earlier(row["html"], row["earlier_runs"]), headers=headers)
+        before = [_EARLIER.render(runs=row["earlier_runs"])] if row["earlier_runs"] else []
+        return HTMLResponse(_with(row["html"], *before, *([_ASKED] if row["asked_before"] else [])), headers=headers)
+
+    @router.get("/runs/{run_id}/interim")
+    def interim_of_run(dag_id: str, run_id: str) -> Response:
+        for row in reader.rows("ledger/interim_of_run", dag_id=dag_id, run_id=run_id):
+            return HTMLResponse(row["html"])
+        raise HTTPException(404, f"Run {run_id} of {dag_id} has no interim report: nobody was asked.")
 
     @router.get("/reports")
     def reports_of_dag(dag_id: str) -> Response:
@@ -151,12 +163,12 @@ def _windows(rows: list[database.Row]) -> list[tuple[bool, list[list[database.Ro
     return [(key, list(group)) for key, group in groupby(windows, key=lambda rows: bool(rows[0]["superseded"]))]
 
 
-def _with_earlier(html: str, runs: int) -> str:
-    """The page, saying first that runs with this id were deleted before this one."""
-    if not runs:
+def _with(html: str, *notes: str) -> str:
+    """The page, saying first that runs with its id were deleted before, or that people were asked upon another."""
+    if not notes:
         return html
     start, body, rest = html.partition("<body>")
-    return f"{start}{body}{_EARLIER.render(runs=runs)}{rest}" if body else f"{_EARLIER.render(runs=runs)}{html}"
+    return f"{start}{body}{''.join(notes)}{rest}" if body else f"{''.join(notes)}{html}"
 
 
 async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

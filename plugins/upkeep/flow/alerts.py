@@ -13,7 +13,7 @@ from airflow.sdk import Asset, BaseOperator
 
 from upkeep.flow.connections import postgres
 from upkeep.flow.runs import is_running
-from upkeep.flow.urls import alerts_url, run_url
+from upkeep.flow.urls import alerts_url, report_url
 from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
@@ -34,10 +34,6 @@ def _ledger(*, read_only: bool = False) -> Any:
     return database.session(postgres(config.ledger.tasks), config.sql, read_only=read_only)
 
 
-def _report_url(dag_id: str, run_id: str) -> str:
-    return f"{run_url(dag_id, run_id, pages='/upkeep')}/report"
-
-
 def _judge(log: Any, missing: Mapping[str, str], channels: list[str]) -> Judged:
     from upkeep.areas.alerts.body import Pages
     from upkeep.areas.alerts.judge import judge
@@ -51,7 +47,7 @@ def _judge(log: Any, missing: Mapping[str, str], channels: list[str]) -> Judged:
     if found is None:
         log.warning("The clocks of this host and of the ledger disagree: the calendar was not looked through")
     with _ledger() as session:
-        judged = judge(session, settings(), found, channels, Pages(_report_url, alerts_url()), is_running, now)
+        judged = judge(session, settings(), found, channels, Pages(report_url, alerts_url()), is_running, now)
     log.info("%d alerts are open; %d messages arose", judged.open, len(judged.messages))
     for message in judged.messages:
         log.info("%s: %s", message.channel, ", ".join(message.counts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, BaseOperatorLink
@@ -12,14 +13,11 @@ from upkeep.core import windows
 from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.connections import postgres
 from upkeep.flow.heartbeat import BEGUN, DONE, RED, sign_of_life
-from upkeep.flow.report_data import history
-from upkeep.flow.report_data.history import previous_due, worth_showing
-from upkeep.flow.report_data.plan import gate_of_run
-from upkeep.flow.report_data.signatures import signatures_of_window, work_ended
-from upkeep.flow.report_data.steps import NEVER_TRIED, samples, step_result, task_states
+from upkeep.flow.report_data.gathering import gather
+from upkeep.flow.report_data.steps import NEVER_TRIED, reported_states, task_states
 from upkeep.flow.runs import run_of
 from upkeep.flow.step import Step, window_of
-from upkeep.flow.urls import run_url
+from upkeep.flow.urls import report_url
 from upkeep.settings.base import ConfigError
 from upkeep.settings.load import settings
 
@@ -39,7 +37,7 @@ class ReportLink(BaseOperatorLink):
     name = "Report"
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
-        return f"{run_url(ti_key.dag_id, ti_key.run_id, pages='/upkeep')}/report"
+        return report_url(ti_key.dag_id, ti_key.run_id)
 
 
 class _End(BaseOperator):
@@ -121,7 +119,7 @@ class ReportOperator(_End):
         from upkeep.report.page import to_html
 
         window = window_of(context, self.target, self.cadence)
-        states = self._states(context)
+        states = reported_states(context, self.dag)
         with self.ledger() as session:
             report = self._gather(session, context, window, states)
             red, sentence = verdict(report, settings().maintenance.verdict.red_on)
@@ -140,59 +138,11 @@ class ReportOperator(_End):
             self.log.info("%-8s %s: %s", finding.level.upper(), finding.subject, finding.detail[:300])
         return {"report": number, "level": report.level.value}
 
-    def _states(self, context: Context) -> dict[str, str | None]:
-        """Airflow's state of each step before this task; the ledger cannot know of a step that was killed."""
-        steps = sorted(task.task_id for task in self.dag.tasks if isinstance(task, Step) and task.reported)
-        return task_states(context, steps)
-
     def _gather(
         self, session: Any, context: Context, window: windows.Window, states: Mapping[str, str | None]
     ) -> Report:
-        from upkeep.areas.thresholds.force import thresholds_in_force
-        from upkeep.ledger import acknowledgements
-        from upkeep.ledger.read import latest_steps, previous_findings, since
-        from upkeep.report import model
-        from upkeep.report.model import EarlierFinding
-
-        rows = [row for row in latest_steps(session, window) if row["step"] in states]
-        recorded = {row["step"]: row for row in rows}
-        steps = tuple(step_result(context, step, state, recorded.get(step)) for step, state in states.items())
-        now = datetime.now(UTC)
-        plan, changed = gate_of_run(session, context, window, steps, self._sensors(), now)
-        signing, missing = signatures_of_window(session, window)
-        end = work_ended(session, window) or now
-        own = self._own_look(session, context, window, steps, end, (*changed, *missing))
-        judged_by = thresholds_in_force(session, window.target)
-        metrics = history.history(session, window, judged_by.thresholds.metrics)
-        judged = [*own, *(finding for step in steps for finding in step.findings)]
-        return model.Report(
-            target=window.target,
-            target_title=settings().target(window.target).title,
-            cadence=window.cadence,
-            kind=window.kind.value,
-            due=window.due,
-            deadline=window.deadline,
-            period_start=window.period_start,
-            period_end=window.period_end,
-            run_id=window.run_id,
-            dag_id=window.dag_id,
-            made_at=now,
-            requested_by=window.requested_by,
-            dry_run=bool(context["params"]["dry_run"]),
-            late=windows.lateness(window, end),
-            steps=steps,
-            since=since(session, window, judged),
-            samples=samples(session, rows),
-            incident_document=settings().maintenance.documents.incident_response,
-            history=worth_showing(metrics, self.cadence),
-            earlier=tuple(EarlierFinding(**row) for row in previous_findings(session, window)),
-            own=own,
-            gate=plan,
-            signing=signing,
-            exceptions=acknowledgements.open_exceptions(judged, settings().exceptions, now),
-            thresholds=judged_by.words,
-            last_due=previous_due(session, window),
-        )
+        look = partial(self._own_look, session, context, window)
+        return gather(session, context, window, states, self._sensors(), look)
 
     def _sensors(self) -> dict[str, str]:
         """Role → the task that asks it."""

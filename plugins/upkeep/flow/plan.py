@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from upkeep.core import windows
 from upkeep.core.findings import Finding, Level
 from upkeep.flow.connections import connection, postgres, replicas, trusted
+from upkeep.flow.report_data.gathering import write_interim
 from upkeep.flow.report_data.plan import tampering_finding
 from upkeep.flow.report_data.steps import checklist_so_far
 from upkeep.flow.runs import is_running, requester
@@ -43,7 +44,9 @@ class PlanOperator(Step):
         return f"what {self.target} needs by its catalogue and by history, and drawn up a plan"
 
     def execute(self, context: Context) -> dict[str, Any]:
-        return self.carry_out(context, lambda window: self.look(context, window))
+        summary = self.carry_out(context, lambda window: self.look(context, window))
+        write_interim(context, self)
+        return summary
 
     def look(self, context: Context, window: windows.Window) -> LookResult:
         from upkeep.gate.plan_store import add_plan, plan_of_run

@@ -11,10 +11,11 @@ from upkeep.flow.hitl.answer import title_of
 from upkeep.flow.hitl.question import Question
 from upkeep.flow.hitl.sensor import RoleAnswerSensor
 from upkeep.flow.notify import notify
+from upkeep.flow.report_data.gathering import write_interim
 from upkeep.flow.report_data.signatures import signatures_of_run
 from upkeep.flow.runs import run_of
 from upkeep.flow.step import Step, may_ask
-from upkeep.flow.urls import run_url
+from upkeep.flow.urls import report_url, run_url
 from upkeep.gate import sheets
 from upkeep.settings.load import settings
 
@@ -48,17 +49,20 @@ class SignatureSensor(RoleAnswerSensor):
         stored = ledger.with_retry(lambda session: sheet_of_run(session, run_of(context), self.purpose))
         if stored is None:
             return f"no {self.purpose} sheet"
-        ids = stored.sheet.ids_for(self.role)
+        sheet = stored.sheet
+        ids = sheet.ids_for(self.role)
         if not ids:
             return "nothing to sign"
+        report = report_url(sheet.dag_id, sheet.run_id)
         return Question(
             digest=stored.digest,
             ids=ids,
-            subject=sheets.subject(stored.sheet, title_of(self.role)),
-            body=sheets.body(stored.sheet, self.role, stored.details, self.people),
-            until=stored.sheet.not_after,
-            not_after=stored.sheet.not_after,
+            subject=sheets.subject(sheet, title_of(self.role)),
+            body=sheets.body(sheet, self.role, stored.details, self.people, report),
+            until=sheet.not_after,
+            not_after=sheet.not_after,
             labels=sheets.LABELS[self.purpose],
+            words={item.id: f"{item.title}: {item.says}" for item in sheet.items},
         )
 
 
@@ -77,7 +81,10 @@ class SheetOperator(Step):
         return f"drawn up the {self.purpose} sheet of {self.target}"
 
     def execute(self, context: Context) -> dict[str, Any]:
-        return self.carry_out(context, lambda window: self.look(context, window))
+        summary = self.carry_out(context, lambda window: self.look(context, window))
+        if self.purpose != sheets.SIGN_OFF:  # the final report stands, and is what is signed
+            write_interim(context, self)
+        return summary
 
     def look(self, context: Context, window: windows.Window) -> LookResult:
         from upkeep.gate.plan_store import add_sheet, sheet_of_run

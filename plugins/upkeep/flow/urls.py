@@ -13,6 +13,11 @@ def run_url(dag_id: str, run_id: str, *, pages: str = "") -> str:
     return f"{_base()}{pages}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
 
 
+def report_url(dag_id: str, run_id: str) -> str:
+    """The page of a run's report: an interim one while people are asked, then the final one."""
+    return f"{run_url(dag_id, run_id, pages='/upkeep')}/report"
+
+
 def alerts_url() -> str:
     """The page of the alerts that are open; one alert's page is below it."""
     return f"{_base()}/upkeep/alerts"

@@ -17,6 +17,7 @@ from upkeep.core.windows import Run
 from upkeep.gate import canonical as canonical_text
 from upkeep.gate.permits import Decision, FormLabels
 from upkeep.gate.plans import model
+from upkeep.gate.plans.form import evidence as where_evidence_is
 from upkeep.gate.plans.form import may_answer
 
 SIGN_ON, ATTEST, SIGN_OFF = "sign-on", "attestation", "sign-off"
@@ -191,14 +192,16 @@ _ABOUT = {
 
 
 def subject(sheet: Sheet, role_title: str) -> str:
-    """The form's title; it holds nothing that the database named."""
-    return f"{sheet.target} {sheet.cadence}: {sheet.purpose}, asked of the {role_title}"
+    """The form's title, the role first; it holds nothing that the database named."""
+    return f"{role_title}: {sheet.purpose}, {sheet.target} {sheet.cadence}"
 
 
-def body(sheet: Sheet, role: str, details: Mapping[str, Iterable[str]], people: Iterable[str]) -> str:
-    """The form's Markdown for one role; ``details`` are lines about an item, by id, ``people`` those who may answer."""
+def body(sheet: Sheet, role: str, details: Mapping[str, Iterable[str]], people: Iterable[str], report: str = "") -> str:
+    """The form's Markdown for one role; ``details`` are lines about an item, by id, ``people`` those who may answer,
+    ``report`` the address of the report so far.
+    """
     lines = [f"**{sheet.due.astimezone(UTC):%A %Y-%m-%d %H:%M} UTC**", ""]
-    lines += [*may_answer(people), _ABOUT[sheet.purpose], ""]
+    lines += [*may_answer(people), *where_evidence_is(report), _ABOUT[sheet.purpose], ""]
     for item in sheet.items:
         if item.role != role:
             continue

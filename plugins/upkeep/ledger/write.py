@@ -142,20 +142,29 @@ def add_report(
     session: Session, window: Window, *, level: str, headline: str, html: str, body: Mapping[str, Any]
 ) -> int:
     """Keep a report and give the window its outcome; returns the report's id."""
-    number = window_id(session, window)
+    row = _report_row(session, window, html, body)
+    row |= clean({"level": level, "headline": headline}, redaction.tokens)
+    report = session.row(queries.load("ledger/add_report"), row)
+    session.rows(queries.load("ledger/close_window"), {"window_id": row["window_id"], "outcome": level})
+    return int(report["id"])
+
+
+def add_interim(session: Session, window: Window, html: str, body: Mapping[str, Any]) -> int:
+    """Keep what is known of a window before people are asked; it gets no outcome by that. Returns the row's id."""
+    return int(session.row(queries.load("ledger/add_interim"), _report_row(session, window, html, body))["id"])
+
+
+def _report_row(session: Session, window: Window, html: str, body: Mapping[str, Any]) -> dict[str, Any]:
     text = json.dumps(clean(plain(body), redaction.tokens), ensure_ascii=False)
-    row = {
-        "window_id": number,
+    return {
+        "window_id": window_id(session, window),
         "dag_id": window.dag_id,
         "run_id": window.run_id,
         "instance": window.instance,
-        **clean({"level": level, "headline": headline, "html": html}, redaction.tokens),
+        "html": clean(html, redaction.tokens),
         "body": text,
         "digest": hashlib.sha256(text.encode()).hexdigest(),
     }
-    report = session.row(queries.load("ledger/add_report"), row)
-    session.rows(queries.load("ledger/close_window"), {"window_id": number, "outcome": level})
-    return int(report["id"])
 
 
 def plain(value: Any) -> Any:

@@ -23,7 +23,8 @@ JSON_TEXT = 100_000  # bytes of one text in the JSON, as UTF-8
 def to_json(report: Report) -> dict[str, Any]:
     """The whole report in values that JSON knows. Times are ISO 8601 in UTC; texts are cut at 100 kB.
 
-    ``schema_version`` 1: ``level``, ``headline``, ``do_first`` (empty: nothing is amiss), ``counts`` {level: n},
+    ``schema_version`` 1: ``interim`` (roles that are asked; null: the final report), ``level``, ``headline``,
+    ``do_first`` (empty: nothing is amiss), ``counts`` {level: n},
     ``target`` {name, title}, ``window`` {cadence, kind, due, deadline, period_start, period_end, late}, ``run``
     {dag_id, run_id, made_at, requested_by, dry_run}, ``incident_document``, ``thresholds`` (their version and where it
     comes from), ``findings`` [{key, level, subject, detail, expected, remedy, guide, metadata, since (null: ok, or not
@@ -44,6 +45,7 @@ def to_json(report: Report) -> dict[str, Any]:
     changes = compare(report)
     document = {
         "schema_version": 1,
+        "interim": list(report.interim) or None,
         "level": report.level,
         "headline": headline(report),
         "do_first": do_first(report),

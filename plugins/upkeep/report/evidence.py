@@ -63,7 +63,7 @@ class Evidence:
         ]
         bad = [finding for finding in self.findings if finding.level is not Level.OK]
         said += [f"{one.level.upper()} {brief(f'{one.subject}: {one.detail}', 240)}" for one in bad[:SHOWN]]
-        return [*said, f"and {len(bad) - SHOWN:,} more, see the report"] if len(bad) > SHOWN else said
+        return [*said, f"and {len(bad) - SHOWN:,} more in the report so far"] if len(bad) > SHOWN else said
 
 
 def digest_of(steps: Iterable[Row]) -> str:

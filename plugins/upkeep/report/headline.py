@@ -22,6 +22,8 @@ def headline(report: Report) -> str:
         return f"Superseded by {_later(report.planning.reason)}: nothing had to be done"
     signed = report.signing.sentence if report.signing else ""
     sentence = "; ".join(part for part in (signed, _plan(report), _findings(report)) if part)
+    if report.interim:
+        return f"Interim, waiting for {', '.join(report.interim)}: {sentence}"
     return f"Dry run: {sentence}" if report.dry_run else sentence[0].upper() + sentence[1:]
 
 

@@ -104,7 +104,8 @@ class Report:
     ``late`` is empty or a sentence part, ``since`` says for a finding's key since when it has not been ok, ``own``
     holds what the report itself found (that the window is late), ``gate`` is None where the run has no plan,
     ``signing`` where nobody was to sign, ``last_due`` is when the window before was due where no history says so,
-    ``thresholds`` the version of the bands in force and who approved it, ``exceptions`` what people have acknowledged.
+    ``thresholds`` the version of the bands in force and who approved it, ``exceptions`` what people have acknowledged,
+    ``interim`` are the roles that are asked where this is what is known before they answer.
     """
 
     target: str
@@ -133,6 +134,7 @@ class Report:
     thresholds: str = ""
     signing: WindowSignatures | None = None
     exceptions: tuple[OpenException, ...] = ()
+    interim: tuple[str, ...] = ()
 
     @cached_property
     def own_step(self) -> StepResult:

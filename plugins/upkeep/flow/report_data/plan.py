@@ -28,16 +28,18 @@ def gate_of_run(
     steps: tuple[StepResult, ...],
     sensors: Mapping[str, str],
     now: datetime,
+    *,
+    interim: bool = False,
 ) -> tuple[Gate | None, tuple[Finding, ...]]:
     """The run's plan and what became of it, None without a plan; a finding when the ledger's plan was changed.
 
-    ``sensors`` is the task that asks each role.
+    ``sensors`` is the task that asks each role; ``interim``: before they ask.
     """
     from upkeep.gate import decision_store
     from upkeep.gate.permit_store import permits_of_plan
     from upkeep.gate.plan_store import plan_of_run
     from upkeep.report.gate import PlanRecord, plan_results
-    from upkeep.report.model import APPLY_STEP, RAN
+    from upkeep.report.model import APPLY_STEP
 
     signing = settings().maintenance.ledger.signing
     try:
@@ -59,9 +61,16 @@ def gate_of_run(
         titles={role: roles[role].title for role in stored.plan.roles if role in roles},
         notes={role: _note(task, states[task]) for role, task in sensors.items()},
         log_urls={role: task_url(context["ti"], task) for role, task in sensors.items()},
-        undecided=f"the apply step {apply.state}: {apply.reason}" if apply and apply.state != RAN else "",
+        undecided="it waits for the answers" if interim else _undecided(apply),
     )
     return plan_results(stored.plan, stored.digest, stored.planned_at, told, now), ()
+
+
+def _undecided(apply: StepResult | None) -> str:
+    """Why apply came to no outcome; empty when it came to one."""
+    from upkeep.report.model import RAN
+
+    return f"the apply step {apply.state}: {apply.reason}" if apply and apply.state != RAN else ""
 
 
 def _attempts(permits: list[Row]) -> dict[str, tuple[Attempt, ...]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from upkeep.flow.report_data.plan import tampering_finding
 from upkeep.gate import sheets
+from upkeep.gate.permits import asked_until
 from upkeep.settings.load import settings
 from upkeep.settings.monthly import MONTHLY_TASKS
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from upkeep.core import windows
     from upkeep.core.findings import Finding
+    from upkeep.core.windows import Run
     from upkeep.gate.sheets import Signature
     from upkeep.report.evidence import Evidence
     from upkeep.report.signatures import Task, WindowSignatures
@@ -108,6 +110,30 @@ def signatures_of_window(
     except ValueError as why:
         return None, (tampering_finding(why),)
     return signing, signature_findings(signing) if signing else ()
+
+
+def waited_for(session: Session, run: Run, now: datetime) -> tuple[str, ...]:
+    """Titles of the roles that this run asks and that have not answered, in config's order.
+
+    Raises ValueError when a sheet or the plan was changed in the ledger.
+    """
+    from upkeep.gate.decision_store import decisions
+    from upkeep.gate.plan_store import plan_of_run, sheet_of_run
+
+    asked = []
+    if stored := plan_of_run(session, run):
+        asked.append((stored.digest, stored.plan.roles, asked_until(stored.plan)))
+    for purpose in (sheets.SIGN_ON, sheets.ATTEST):
+        if sheet := sheet_of_run(session, run, purpose):
+            asked.append((sheet.digest, tuple(one.role for one in sheet.sheet.items), sheet.sheet.not_after))
+    missing = {
+        role
+        for digest, roles, until in asked
+        if until > now
+        for role in {*roles} - {one.role for one in decisions(session, digest, _signing())}
+    }
+    config = settings().maintenance
+    return tuple(role.title for name, role in config.roles.items() if name in missing and config.holders(name))
 
 
 def work_ended(session: Session, window: windows.Window) -> datetime | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from upkeep.flow.urls import task_url
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import DAG, Context
 
     from upkeep.core import windows
     from upkeep.core.findings import Sample
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 NEVER_TRIED = 0
 #: Airflow's states of a task whose turn never came.
 _NEVER_STARTED = (None, "skipped", "upstream_failed", "removed")
+#: Airflow's states of a task that is over.
+_ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
+
+
+def ended(state: str | None) -> bool:
+    """Whether a task is over: what it did not record by now is missing."""
+    return state in _ENDED
 
 
 def task_states(context: Context, tasks: list[str]) -> dict[str, str | None]:
@@ -26,6 +33,13 @@ def task_states(context: Context, tasks: list[str]) -> dict[str, str | None]:
     ti: Any = context["ti"]
     found = ti.get_task_states(dag_id=ti.dag_id, task_ids=tasks, run_ids=[ti.run_id]).get(ti.run_id, {})
     return {task: found.get(task) for task in tasks}
+
+
+def reported_states(context: Context, dag: DAG) -> dict[str, str | None]:
+    """Airflow's state of each step that a report tells of; the ledger cannot know of one that was killed."""
+    from upkeep.flow.step import Step
+
+    return task_states(context, sorted(one.task_id for one in dag.tasks if isinstance(one, Step) and one.reported))
 
 
 def step_result(context: Context, step: str, state: str | None, row: Row | None) -> StepResult:

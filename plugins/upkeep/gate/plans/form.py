@@ -6,14 +6,36 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC
 from typing import Any
 
-from upkeep.core.text import code, plain, prose, seconds
+from upkeep.core.text import code, plain, prose, seconds, visible
+from upkeep.core.units import size
+from upkeep.gate.permits import asked_until
 from upkeep.gate.plans.model import MOST_ACTIONS, Action, Plan, canonical, digest
 
 
-def subject(plan: Plan, role_title: str) -> str:
-    """The form's title; it holds nothing that the database named."""
-    count = len(plan.actions)
-    return f"{plan.target} {plan.cadence}: {count} action{'s' if count != 1 else ''}, asked of the {role_title}"
+def subject(plan: Plan, role: str, role_title: str) -> str:
+    """The form's title, the role first; it holds nothing that the database named."""
+    mine, count = len(plan.ids_for(role)), len(plan.actions)
+    return f"{role_title}: {mine} of {count} action{'s' if count != 1 else ''}, {plan.target} {plan.cadence}"
+
+
+def label(plan: Plan, action: Action, measured: Mapping[str, Any]) -> str:
+    """An action in a few words beside its tick: "DROP performance_logs_created_at_idx, 576 kB"."""
+    schema = "" if action.schema in ("public", plan.target) else f"{action.schema}."
+    octets = measured.get("bytes")
+    big = f", {size(octets)}" if isinstance(octets, int) else ""
+    return f"{action.verb.upper()} {visible(f'{schema}{action.table}')}{big}"
+
+
+def begins(plan: Plan) -> str:
+    """When it runs, for those who let it run."""
+    if asked_until(plan) == plan.not_after:
+        return "What is approved runs right after the last role's answer."
+    return f"What is approved runs in the window, from {plan.not_before.astimezone(UTC):%A %Y-%m-%d %H:%M} UTC on."
+
+
+def evidence(report: str) -> list[str]:
+    """Where everything that was seen so far is; ``report`` is its address, empty where there is none."""
+    return [f"[The report so far]({report}) has all of the evidence.", ""] if report else []
 
 
 def when(plan: Plan) -> str:
@@ -31,16 +53,20 @@ def body(
     measured: Mapping[str, Mapping[str, Any]],
     people: Iterable[str],
     checklist: Iterable[Mapping[str, Any]] = (),
+    report: str = "",
 ) -> str:
     """The form's Markdown for one role: when, who may answer, who asked, each action that it decides on, the checklist.
 
     ``measured`` holds what was seen when the plan was drawn up, by action id; a row of the checklist has ``guide``,
-    ``title``, ``state`` and ``evidence``.
+    ``title``, ``state`` and ``evidence``; ``report`` is the address of the report so far.
     """
     lines = [
         f"**{when(plan)}**",
         "",
+        begins(plan),
+        "",
         *may_answer(people),
+        *evidence(report),
         f"Asked by {code(plan.requested_by)} · database {code(plan.database)} · plan {digest(canonical(plan))[:12]}",
         "",
     ]
