@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -24,6 +27,7 @@ from tests.stages.twin import twin as twin  # noqa: PLC0414  # a fixture
 from tests.stages.twin import twin_dsn as twin_dsn  # noqa: PLC0414  # a fixture
 from upkeep.areas.watch.follow import phase_of, slot_of
 from upkeep.flow.watch import ALERTS, WatchTrigger
+from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 
 FUNCTION = "trust-scorer"
@@ -166,6 +170,56 @@ def test_a_ledger_that_is_away_ends_no_watch(
         await watch
 
     asyncio.run(away_then_back())
+
+
+#: Which of these are imported in the loop's own thread until the first poll has come to its end.
+IMPORTS = """
+import asyncio, logging, sys, threading
+from contextlib import aclosing
+from upkeep.flow.watch import WatchTrigger, log
+
+loaded = []
+
+class InTheLoop:
+    def find_spec(self, name, path=None, target=None):
+        if threading.current_thread() is threading.main_thread():
+            loaded.append(name)
+
+class Ended(logging.Handler):
+    def emit(self, record):
+        loop.call_soon_threadsafe(ended.set)
+
+async def main():
+    global loop, ended
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    log.addHandler(Ended())
+    sys.meta_path.insert(0, InTheLoop())
+    async def poll():
+        async with aclosing(WatchTrigger().run()) as run:
+            async for _ in run:
+                pass
+    polling = asyncio.create_task(poll())
+    async with asyncio.timeout(60):
+        await ended.wait()
+    polling.cancel()
+
+asyncio.run(main())
+heavy = ("upkeep", "psycopg", "pydantic", "httpx", "yaml")
+print("in the loop:", sorted(name for name in loaded if name.partition(".")[0] in heavy))
+"""
+
+
+def test_what_takes_long_at_the_beginning_does_not_block_the_triggerers_loop(watching: Any, config: Path) -> None:
+    """Drivers, models and config are imported and read in a thread: every other trigger shares the loop."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_CONN")}
+    told = subprocess.run(
+        [sys.executable, "-c", IMPORTS],
+        env={**environ, "PYTHONPATH": str(ROOT / "plugins"), "AIRFLOW_HOME": str(config)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.stdout.splitlines()[-1:] == ["in the loop: []"], told.stdout + told.stderr
 
 
 def test_the_asset_has_the_trigger_and_says_nothing_that_changes() -> None:

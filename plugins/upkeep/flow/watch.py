@@ -48,12 +48,9 @@ class WatchTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Ends with the trigger alone: what fails is in the log, and the next poll comes."""
-        from upkeep.wires.functions.ask import client
-
         changes: asyncio.Queue[tuple[str, list[str]]] = asyncio.Queue()
-        config = settings()
-        async with client(config.maintenance.http) as web:
-            tasks = [asyncio.create_task(_watch(web, target, changes)) for target in config.targets]
+        async with await _aside(_client) as web:
+            tasks = [asyncio.create_task(_watch(web, target, changes)) for target in settings().targets]
             tasks.append(asyncio.create_task(_house()))
             try:
                 yield TriggerEvent({"target": "", "changed": []})  # type: ignore[no-untyped-call]  # Airflow's
@@ -64,6 +61,17 @@ class WatchTrigger(BaseEventTrigger):
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _client() -> httpx.AsyncClient:
+    """The way to all functions. Config, certificates and all that a poll imports are read here, in a thread: it takes
+    seconds, and the loop is every other trigger's too.
+    """
+    from upkeep.areas.watch import follow, judge  # noqa: F401  # what polls import
+    from upkeep.wires import database  # noqa: F401
+    from upkeep.wires.functions.ask import client
+
+    return client(settings().maintenance.http)
 
 
 async def _watch(web: httpx.AsyncClient, target: str, changes: asyncio.Queue[tuple[str, list[str]]]) -> None:
