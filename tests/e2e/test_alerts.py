@@ -94,12 +94,16 @@ def test_a_critical_fault_is_told_once_by_mail_chat_and_sms_and_so_is_its_end(ru
 @pytest.mark.usefixtures("unpaused")
 @pytest.mark.guide("G31", "G107", "fires", "silent")
 def test_the_watch_tells_a_fault_and_its_end_once_without_any_window(running: Running) -> None:
-    """In Airflow's triggerer, which is killed when it has seen it: the one that follows tells nothing again."""
+    """In Airflow's triggerer, which is killed when it has seen it: the one that follows tells nothing again.
+
+    Nor does anything come of what an op writes meanwhile into Airflow's state of the asset, or of their events.
+    """
     running.wait(lambda: level(running) == "ok")
     before, windows = said(running), running.ledger("SELECT count(*) FROM upkeep.windows")
     assert running.cli("fault", "error-burst").returncode == 0
     try:
         running.wait(lambda: level(running) == "critical")
+        meddle(running, "ok")
         kill(running, "triggerer")
         running.wait(lambda: all(since(running, before).values()))
         killed = samples(running)
@@ -109,6 +113,8 @@ def test_the_watch_tells_a_fault_and_its_end_once_without_any_window(running: Ru
         assert running.cli("heal", "error-burst").returncode == 0
     assert since(running, before) == {name: ["CRITICAL"] for name in ("mail", "slack", "sms")}
     running.wait(lambda: all(len(words) > 1 for words in since(running, before).values()))
+    judged = meddle(running, "critical")
+    running.wait(lambda: runs(running) > judged)
     running.wait(lambda: idle(running))
     assert since(running, before) == {name: ["CRITICAL", "Over"] for name in ("mail", "slack", "sms")}
     assert running.ledger("SELECT count(*) FROM upkeep.windows") == windows
@@ -138,7 +144,27 @@ def kill(running: Running, name: str) -> None:
     os.kill(info["pid"], signal.SIGKILL)
 
 
-def asset(running: Running) -> int:
-    """The number of what reports announce."""
-    found = running.api("admin").get("/api/v2/assets?name_pattern=upkeep_report")["assets"]
+def meddle(running: Running, level: str) -> int:
+    """An op writes into what Airflow keeps for the watch's asset and posts an event; how many runs there were."""
+    number, operator, had = asset(running, "upkeep_alerts"), running.api("operator"), runs(running)
+    kept = f"/api/v2/assets/{number}/state-store"
+    assert operator.request("DELETE", kept).status_code == 204
+    for key in ("metric:error_rate", "upkeep_watch", "primary"):
+        written = operator.request("PUT", f"{kept}/{key}", json={"value": {"level": level, "slot": "2100-01-01"}})
+        assert written.status_code == 204
+    assert running.api("admin").get(kept)["total_entries"] == 3
+    payload = {"target": "primary", "changed": ["metric:error_rate"], "level": level}
+    event = {"asset_id": number, "extra": {"from_trigger": True, "payload": payload}}
+    assert operator.request("POST", "/api/v2/assets/events", json=event).ok
+    return had
+
+
+def runs(running: Running) -> int:
+    """How often people's messages have been worked out so far."""
+    return int(running.api("admin").get(f"{ALERTS}/dagRuns?limit=1")["total_entries"])
+
+
+def asset(running: Running, name: str = "upkeep_report") -> int:
+    """The number of what reports announce, or of what the watch does."""
+    found = running.api("admin").get(f"/api/v2/assets?name_pattern={name}")["assets"]
     return int(found[0]["id"])
