@@ -2,14 +2,14 @@
 ### Weekly maintenance
 
 Carries out the guide's weekly window (G12-G19): evidence, a plan drawn from it, the approval of exactly that plan, its
-application under guard, and the same looks again. Due log rows are archived and read back (G15); that they are deleted
-then is not built yet, and says so.
+application under guard, and the same looks again. Due log rows are archived and read back, and where config lets it the
+next week deletes what a verified archive holds (G15).
 
 The newest backup is restored in a scratch folder and compared with what was recorded of the target (G101).
 
 **Touches** the target's database: evidence through the read-only Connection; *apply*, and nothing else, through
-`maintain`: VACUUM, ANALYZE, DROP INDEX CONCURRENTLY. Thresholds that are approved go into the ledger. Only actions that
-every role on their list has approved, only in the plan's time, one after the other.
+`maintain`: VACUUM, ANALYZE, DROP INDEX CONCURRENTLY, DELETE of archived log rows. Thresholds that are approved go into
+the ledger. Only actions that every role on their list has approved, only in the plan's time, one after the other.
 
 **People decide** under *Required Actions*: one question per role, to different people, with the weekly checklist
 (G123-G127) and its evidence. Take out of the list what should not run, then *Approve*; *Reject* is final for this
@@ -72,12 +72,7 @@ def maintenance_weekly(target: str) -> DAG:
                 flow.check("indexes/missing_indexes", guide="G14")
 
             with TaskGroup("logs"):
-                flow.look("retention", guide="G68")
-                flow.later(
-                    "cleanup_and_archival",
-                    guide="G15",
-                    why="due rows are archived and stay: deleting them is not built yet",
-                )
+                flow.look("retention", guide="G15")
 
             with TaskGroup("patches"):
                 flow.patches()
@@ -120,6 +115,9 @@ def maintenance_weekly(target: str) -> DAG:
                 flow.check("indexes/unused_indexes", guide="G53", **again)
                 flow.check("indexes/duplicate_indexes", guide="G14", **again)
                 flow.check("indexes/invalid_indexes", guide="G14", **again)
+
+            with TaskGroup("logs"):
+                flow.look("retention", guide="G15", **again)
 
         opened, plan, apply = flow.open_window(), flow.plan(), flow.apply()
         opened >> evidence >> plan >> approve >> flow.wait_for_window() >> apply >> after

@@ -34,7 +34,7 @@ def test_an_action_of_a_kind_that_is_gone_names_those_that_there_are() -> None:
     """As a plan that a later version stored holds one."""
     assert kind_of(kinds(), action()).name == "optimise"
     with pytest.raises(
-        LookupError, match="found kind 'polish', expected one of: archive, baselines, indexes, optimise"
+        LookupError, match="found kind 'polish', expected one of: archive, baselines, delete, indexes, optimise"
     ):
         kind_of(kinds(), action(kind="polish"))
 
@@ -45,14 +45,14 @@ WITHOUT = f"expected a list of roles for each of {sorted(NAMES)}, or a default f
 def test_a_kind_of_action_without_roles_and_without_a_default_is_refused(config: Path) -> None:
     """Setting, what was found, what was expected: kinds that are named do not stand for the others."""
     assert refusal(config, "    default: [", "    #default: [") == (
-        f"config/maintenance.yaml: approval.roles: found ['archive', 'baselines', 'thresholds'], {WITHOUT}"
+        f"config/maintenance.yaml: approval.roles: found ['archive', 'baselines', 'delete', 'thresholds'], {WITHOUT}"
     )
 
 
 def test_a_kind_of_action_that_is_none_is_refused(config: Path) -> None:
     """A word that nobody proposes would read as an approval that there is."""
     said = refusal(config, "    default: [dba, devops]", "    default: [dba, devops]\n    drop: [dba]")
-    found = ["archive", "baselines", "default", "drop", "thresholds"]
+    found = ["archive", "baselines", "default", "delete", "drop", "thresholds"]
     assert said == f"config/maintenance.yaml: approval.roles: found {found}, {WITHOUT}"
 
 
@@ -75,5 +75,5 @@ def test_the_shipped_approvers(config: Path) -> None:
     """What changes the database needs those who run it, what changes the judging those who answer for it."""
     approval = with_roles(settings(config).maintenance).approval
     expected = {name: ("lead" if kind.write else "dba", "devops") for name, kind in kinds().items()}
-    expected["archive"] = ("dba", "security")
+    expected["archive"] = expected["delete"] = ("dba", "security")
     assert {name: approval.roles_of(name) for name in kinds()} == expected

@@ -416,7 +416,7 @@ def test_a_configuration_that_cannot_be_used(deployment: Deployment, tmp_path: P
     said = deployment.check(config=unapproved)
     assert (said.code, said.output) == (2, "")
     assert said.errors.startswith(
-        "config/maintenance.yaml: approval.roles: found ['archive', 'baselines', 'thresholds'], "
+        "config/maintenance.yaml: approval.roles: found ['archive', 'baselines', 'delete', 'thresholds'], "
     )
     assert f"expected a list of roles for each of {sorted(NAMES)}, or a default for " in said.errors
 

@@ -26,7 +26,7 @@ with _airflow_parsing_context_manager(dag_id=sys.argv[2] or None):
 assert not bag.import_errors, bag.import_errors
 
 def looks_at(task):
-    names = ("check", "inspection", "function", "action", "arguments", "why")
+    names = ("check", "inspection", "function", "action", "arguments")
     seen = {name: getattr(task, name) for name in names if hasattr(task, name)}
     return seen and seen | {"guide": task.guide}
 

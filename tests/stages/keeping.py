@@ -78,12 +78,12 @@ class Keeping:
         """Where a class's archives lie."""
         return Store(self.places / self.stage.name / name)
 
-    def proposed(self, kind: str) -> StoredPlan:
-        """A plan of what a kind proposes, approved by DBA and DevOps."""
+    def proposed(self, *names: str) -> StoredPlan:
+        """A plan of what kinds propose, approved by DBA and DevOps."""
         sources = ProposalSources(
             self.stage.name, "weekly", self.stage.session, self.stage.ledger.session, self.config, datetime.now(UTC)
         )
-        found, _ = kinds()[kind].propose(sources)
+        found = [one for name in names for one in kinds()[name].propose(sources)[0]]
         both = [replace(one, action=replace(one.action, roles=("dba", "devops"))) for one in found]
         actions, measured = numbered(both)
         return self.stage.decide(self.stage.plan(actions=actions, measured=measured))

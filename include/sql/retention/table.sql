@@ -1,5 +1,5 @@
 -- G15: whether the rows of a class can be found by age: the table, its columns, an index that begins with the time, and
--- whether this role sees all rows; and what a deletion would meet there: keys of other tables, triggers, no primary key.
+-- whether this role sees all rows; and what a deletion would meet there: keys of other tables, triggers, rules, heirs, no primary key.
 SELECT c.oid::bigint AS oid,
        c.relkind::text AS kind,
        current_user::text AS "role",
@@ -23,6 +23,9 @@ SELECT c.oid::bigint AS oid,
              FROM pg_constraint k WHERE k.confrelid = c.oid AND k.contype = 'f' ORDER BY 1) AS referenced_by,
        ARRAY(SELECT g.tgname::text FROM pg_trigger g
              WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgtype & 8 <> 0 ORDER BY 1) AS delete_triggers,
+       EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.ev_type = '4') AS delete_rules,
+       c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) AS inherited,
+       has_table_privilege(c.oid, 'DELETE') AS may_delete,
        coalesce((SELECT sum(pg_relation_size(t.relid)) FROM pg_partition_tree(c.oid) t),
                 pg_relation_size(c.oid), 0)::bigint AS bytes
 FROM pg_class c

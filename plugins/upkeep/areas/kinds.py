@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from upkeep.settings.maintenance import Maintenance
 
 #: Their names, for whoever has no use for the driver: DAGs are parsed with these.
-NAMES = ("baselines", "thresholds", "indexes", "validate", "optimise", "reindex", "archive")
+NAMES = ("baselines", "thresholds", "indexes", "validate", "optimise", "reindex", "archive", "delete")
 
 
 @cache
@@ -24,7 +24,7 @@ def kinds() -> dict[str, ActionKind]:
     """Each kind by its name."""
     from upkeep.areas.baselines import change as baselines
     from upkeep.areas.indexes import drop, reindex
-    from upkeep.areas.retention import archive
+    from upkeep.areas.retention import archive, delete
     from upkeep.areas.tables import constraints, vacuum
     from upkeep.areas.thresholds import change as thresholds
 
@@ -36,6 +36,7 @@ def kinds() -> dict[str, ActionKind]:
         vacuum.ACTION_KIND,
         reindex.ACTION_KIND,
         archive.ACTION_KIND,
+        delete.ACTION_KIND,
     )
     return {kind.name: kind for kind in ordered}
 

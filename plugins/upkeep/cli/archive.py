@@ -10,7 +10,7 @@ import psycopg
 
 from upkeep.areas.retention import reread
 from upkeep.areas.retention.restore import checked, restore
-from upkeep.areas.retention.store import MANIFEST, Store, store_of
+from upkeep.areas.retention.store import DELETED, MANIFEST, Store, store_of
 from upkeep.flow.connections import postgres
 from upkeep.settings.base import ConfigError
 from upkeep.settings.load import settings
@@ -26,7 +26,8 @@ def find(arguments: argparse.Namespace) -> int:
             found, _ = store.manifest(archive)
             content = found["content"]
             span = f"{found['start'][:10]}..{found['end'][:10]}"
-            print(f"{name} {archive} {span} {content['rows']:,} rows {content['bytes']:,} bytes")
+            gone = " deleted from the log" if store.has(archive + DELETED) else ""
+            print(f"{name} {archive} {span} {content['rows']:,} rows {content['bytes']:,} bytes{gone}")
         for orphan in store.orphans():
             print(f"{name} {orphan} has no manifest: it is no archive")
     return 0
@@ -40,7 +41,7 @@ def verify(arguments: argparse.Namespace) -> int:
             try:
                 checked(store, archive)
                 good += 1
-            except (reread.NotAsWritten, OSError, ValueError, TypeError, KeyError) as why:
+            except reread.NotAsWritten as why:
                 bad += 1
                 print(f"{name} {archive}: {why}", file=sys.stderr)
         for orphan in store.orphans():

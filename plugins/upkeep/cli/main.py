@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     proof.set_defaults(run=_command("calendar", "run"))
 
     grants = commands.add_parser("grants", help="print the SQL that a DBA runs once for the roles")
-    grants.add_argument("database", choices=("target", "maintain", "indexes", "archive", "ledger"))
+    grants.add_argument("database", choices=("target", "maintain", "indexes", "archive", "delete", "ledger"))
     grants.add_argument("--target", help="one target of config/maintenance.yaml instead of the first")
     grants.add_argument("--role", help="the role to grant to; without it, the login of the Connection it is for")
     grants.add_argument("--dbname", help="the database's name; without it, the schema of the Connection")

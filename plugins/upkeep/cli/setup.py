@@ -44,11 +44,11 @@ def print_grants(arguments: argparse.Namespace) -> int:
     if connections.maintain is None:
         raise ConfigError(f"targets.{target}.connections.maintain: found none, expected the Connection to grant for")
     names = _names(connections.maintain, arguments)
-    if arguments.database == "archive":
-        logs = sorted({one.table for one in config.retention.classes.values() if one.deletable})
-        print(
-            names.remark + "\n".join(script("setup/archive_grants", role=names.role, **one._asdict()) for one in logs)
-        )
+    if arguments.database in ("archive", "delete"):
+        chosen = "delete" if arguments.database == "delete" else "deletable"
+        logs = sorted({one.table for one in config.retention.classes.values() if getattr(one, chosen)})
+        script_of = f"setup/{arguments.database}_grants"
+        print(names.remark + "\n".join(script(script_of, role=names.role, **one._asdict()) for one in logs))
         return 0
     return _print_maintain_grants(config, connections.read, arguments.database, names)
 

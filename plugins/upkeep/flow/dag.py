@@ -15,7 +15,7 @@ from upkeep.flow.alerts import NEWS
 from upkeep.flow.apply import ApplyOperator, WaitForWindow
 from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.ends import OpenWindowOperator, ReportOperator, VerdictOperator
-from upkeep.flow.operators import CallOperator, CheckOperator, LaterOperator, LookOperator
+from upkeep.flow.operators import CallOperator, CheckOperator, LookOperator
 from upkeep.flow.plan import PlanOperator
 from upkeep.flow.sheets import SealOperator, SignatureSensor, SignOffOperator, SignOnOperator
 from upkeep.flow.step import Step
@@ -128,10 +128,6 @@ class Flow:
             self.look(f"npm_{command}", guide=guide, execution_timeout=patience)
             for command, guide in (("audit", "G73"), ("outdated", "G74"))
         ]
-
-    def later(self, name: str, *, guide: str, why: str) -> Step:
-        """What the guide asks for and Upkeep does not do yet: NOT COLLECTED, with the reason."""
-        return LaterOperator(task_id=name, guide=guide, why=why, **self.bound)
 
     def integrations(self) -> Step:
         """Every Connection and third party that config names, reached once and changing nothing (G29)."""

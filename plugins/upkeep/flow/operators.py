@@ -216,23 +216,3 @@ class LookOperator(Step):
         """A task that is ended ends what its inspection has started."""
         for end in self._ending:
             end()
-
-
-class LaterOperator(Step):
-    """An item of the guide that Upkeep does not carry out yet: it has its place, and the report says why."""
-
-    ui_color = "#e2e2e2"
-    source = "nothing yet"
-
-    def __init__(self, *, why: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.why = why
-
-    def describe(self, window: windows.Window) -> str:
-        return f"nothing: {self.why}"
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        return self.carry_out(context, self.look)
-
-    def look(self, window: windows.Window) -> LookResult:
-        raise NotCollected(self.why)

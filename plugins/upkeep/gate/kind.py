@@ -5,7 +5,7 @@ Areas hold the kinds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +28,10 @@ class ActionKind:
     sessions are then the ledger's, and writing twice is the same as once.
 
     ``run`` (session, action, before) is how the statement is carried out where that is more than running it: bound to
-    the thing by a transaction, or only the rest of it. ``note`` (action, what it is now, what it was before the first
-    attempt) is what the permit's ``before`` says besides, such as a name that ``run`` gives.
+    the thing by a transaction, or only the rest of it. ``steps`` is the same in steps, each of which says what was done
+    so far and leaves the target as it may stay: between two, guards and the plan's end are asked. ``note`` (action,
+    what it is now, what it was before the first attempt) is what the permit's ``before`` says besides, such as a name
+    that ``run`` gives.
 
     ``no_room`` (action, what it is now, config, the target's name) says why the disk may not hold what is needed.
     ``leftovers`` (session, action, before) are what an attempt left behind that ended early; the thing itself may have
@@ -46,6 +48,7 @@ class ActionKind:
     was_done: Callable[[Action, Mapping[str, Any], Row | None], bool]
     write: Callable[[Session, Action, str], None] | None = None
     run: Callable[[Session, Action, Mapping[str, Any]], None] | None = None
+    steps: Callable[[Session, Action, Mapping[str, Any]], Generator[str, None, None]] | None = None
     note: Callable[[Action, Row, Mapping[str, Any] | None], Row] | None = None
     no_room: Callable[[Action, Row, Maintenance, str], str] | None = None
     leftovers: Callable[[Session, Action, Mapping[str, Any]], list[Leftover]] | None = None

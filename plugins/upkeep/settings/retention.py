@@ -43,7 +43,10 @@ class Location(FrozenModel):
 
 
 class LogClass(FrozenModel):
-    """Rows that are kept for so many days; ``time`` is the column that says when a row came."""
+    """Rows that are kept for so many days; ``time`` is the column that says when a row came.
+
+    ``delete`` lets the weekly plan delete rows that are due and in an archive; without it they stay.
+    """
 
     type: LogType
     table: TableText
@@ -51,9 +54,12 @@ class LogClass(FrozenModel):
     days: int = Field(ge=1, le=36_500, strict=True)
     where: Condition = Field(default_factory=dict)
     location: Name
+    delete: bool = Field(default=False, strict=True)
 
     @model_validator(mode="after")
     def _audit_is_kept(self) -> Self:
+        if self.type == "audit" and self.delete:
+            raise ValueError("found delete: true for an audit log, expected none: Upkeep never deletes these (G68)")
         if self.type == "audit" and self.days < AUDIT_DAYS:
             raise ValueError(
                 f"found {self.days} days for an audit log, expected at least {AUDIT_DAYS}: seven years (G63, G68)"
@@ -88,16 +94,20 @@ class Hold(FrozenModel):
 
 
 class Retention(FrozenModel):
-    """``config/retention.yaml``; ``unmapped`` says of a kind of log that this deployment lacks why that is so."""
+    """``config/retention.yaml``; ``unmapped`` says of a kind of log that this deployment lacks why that is so.
+
+    ``batch_rows`` are deleted in one transaction.
+    """
 
     locations: Mapping[Name, Location]
     classes: Mapping[Name, LogClass] = Field(min_length=1)
     unmapped: Mapping[LogType, Reason] = Field(default_factory=dict)
     holds: tuple[Hold, ...] = ()
+    batch_rows: int = Field(default=1000, ge=1, le=100_000, strict=True)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        for problem in (*self._unknown_names(), *self._twice(), *self._mapped_after_all()):
+        for problem in (*self._unknown_names(), *self._twice(), *self._mapped_after_all(), *self._beside_audit()):
             raise ValueError(problem)
         return self
 
@@ -132,6 +142,13 @@ class Retention(FrozenModel):
     def _mapped_after_all(self) -> Iterable[str]:
         for kind in sorted({one.type for one in self.classes.values()} & set(self.unmapped)):
             yield f"found unmapped.{kind}, but a class of that type, expected one of the two"
+
+    def _beside_audit(self) -> Iterable[str]:
+        """DELETE is granted on a table, not on a class."""
+        audited = {one.table for one in self.classes.values() if not one.deletable}
+        for name, one in self.classes.items():
+            if one.delete and one.table in audited:
+                yield f"found classes.{name}.delete, but an audit log in {one.table} too, expected a table of its own"
 
     def of_table(self, table: TableName) -> dict[str, LogClass]:
         """The classes of a table, by name."""

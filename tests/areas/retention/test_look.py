@@ -249,6 +249,17 @@ def test_the_maintaining_role_can_take_nothing_out_of_an_audit_log(platform: Pla
         assert {one.level for one in nobody.values()} == {Level.UNKNOWN} and len(nobody) == 2
 
 
+@pytest.mark.guide("G15", "fires", "silent")
+def test_a_role_that_may_not_delete_what_config_lets_it_is_said(platform: Platform, cluster: Cluster) -> None:
+    """Until it is granted; an audit log's rows are nobody's to delete all the same."""
+    config = changed(classes={"performance_alerts": {"delete": True}})
+    with login(cluster, platform.admin, "keeper_of_logs") as _:
+        (one,) = found(platform, config, "keeper_of_logs").values()
+        assert one.key == "retention:performance_alerts:rights" and one.detail.endswith("has no DELETE")
+        platform.sql("GRANT DELETE ON performance_alerts TO keeper_of_logs")
+        assert found(platform, config, "keeper_of_logs") == {}
+
+
 @pytest.mark.guide("G61", "fires", "silent")
 def test_retention_and_checks_name_the_same_time_column(platform: Platform) -> None:
     """Two columns would be two ages of one row."""

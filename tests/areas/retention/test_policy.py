@@ -100,6 +100,15 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"classes": {"authentication_errors": {"where": {}}}},
         "found classes.errors and classes.authentication_errors of the same rows of public.error_logs",
     ),
+    "an audit log that is deleted": (
+        {"classes": {"audit": {"delete": True}}},
+        "found delete: true for an audit log, expected none: Upkeep never deletes these (G68)",
+    ),
+    "deletion beside an audit log": (
+        {"classes": {"errors": {"delete": True}, "authentication_errors": {"type": "audit", "days": 2557}}},
+        "found classes.errors.delete, but an audit log in public.error_logs too, expected a table of its own",
+    ),
+    "no batch": ({"batch_rows": 0}, "batch_rows: found 0"),
     "no days": ({"classes": {"errors": {"days": 0}}}, "classes.errors.days: found 0"),
     "a kind that is none": ({"classes": {"errors": {"type": "debug"}}}, "classes.errors.type: found 'debug'"),
     "mapped and unmapped": ({"unmapped": {"error": "none here"}}, "found unmapped.error, but a class of that type"),

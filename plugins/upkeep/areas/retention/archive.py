@@ -6,9 +6,9 @@ the manifest, which is what makes it an archive, is written only when both say t
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from upkeep.areas import retained
 from upkeep.areas.retention import parquet, reread, rows
 from upkeep.areas.retention.look import RetentionLook, asked
 from upkeep.areas.retention.look import obstacle as table_obstacle
+from upkeep.areas.retention.restore import sound
 from upkeep.areas.retention.rows import ROW_MD5, Column, Period
 from upkeep.areas.retention.store import MANIFEST, OBJECT, Store, store_of
 from upkeep.gate import predictions
@@ -32,7 +33,8 @@ from upkeep.settings.retention import LogClass, Retention
 from upkeep.wires.database import Row, Session
 
 KIND = VERB = "archive"
-_STATEMENT = re.compile(r"archive ([a-z0-9_]+)/([a-z0-9_]+) (\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)")
+#: Archives by name, as their manifests say.
+Manifests = Mapping[str, Mapping[str, Any]]
 
 
 def policy() -> Retention:
@@ -44,14 +46,14 @@ def policy() -> Retention:
 
 
 def periods(
-    session: Session, retention: Retention, name: str, store: Store, now: datetime
+    session: Session, retention: Retention, name: str, archives: Manifests, now: datetime
 ) -> Iterator[tuple[Period, Row]]:
-    """The months of a class with rows that are due and in no archive yet; a month ends with its last whole day."""
+    """The months of a class with rows that are due and in no archive of these; a month ends with its last whole day."""
     whole = retained.cutoff(retention, name, now).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     for row in _months(session, retention, Period(name, datetime(1, 1, 2, tzinfo=UTC), whole), now):
         month = row["month"].astimezone(UTC)
         end = min((month + timedelta(days=32)).replace(day=1), whole)
-        period = Period(name, _archived_until(store, month), end)
+        period = Period(name, _archived_until(archives, month), end)
         for left in _months(session, retention, period, now) if period.start < end else ():
             yield period, left
 
@@ -64,20 +66,37 @@ def _months(session: Session, retention: Retention, period: Period, now: datetim
     return session.rows(statement.as_string(session.connection))
 
 
-def _archived_until(store: Store, month: datetime) -> datetime:
+def _archived_until(archives: Manifests, month: datetime) -> datetime:
     """Up to which day a month is in archives already."""
-    names = [name for name in store.names(MANIFEST) if name.startswith(f"{month:%Y-%m}_")]
-    ends = [datetime.fromisoformat(store.manifest(name)[0]["end"]) for name in names]
+    ends = [datetime.fromisoformat(one["end"]) for name, one in archives.items() if name.startswith(f"{month:%Y-%m}_")]
     return max([month, *ends])
+
+
+def manifests(one: LogClass, store: Store) -> Manifests:
+    """The archives that rows of a class need not go into again: those that are there, and read again where by them
+    rows would be deleted. One whose rows were deleted holds none that are in the log still.
+    """
+    if one.delete:
+        return {name: manifest for name, manifest, _ in sound(store)}
+    found = {}
+    for name in store.waiting():
+        with suppress(OSError, ValueError, TypeError):
+            found[name] = store.manifest(name)[0]
+    return found
 
 
 def proposals(sources: ProposalSources) -> Proposals:
     """An action for each month of due rows that are in no archive. Raises NotAsked."""
     retention, taken = sources.settings.retention, {one.statement for one in sources.taken if one.kind == KIND}
+    known = {  # read before there is a session, which would not wait for it
+        name: manifests(one, store)
+        for name, one in retention.classes.items()
+        if one.deletable and (store := store_of(retention, sources.name, name))
+    }
     found = []
     with sources.reading() as session:
-        for name, one, store in archivable(session, retention, sources):
-            for period, row in periods(session, retention, name, store, sources.now):
+        for name, one, _ in archivable(session, retention, sources):
+            for period, row in periods(session, retention, name, known[name], sources.now):
                 action = _action(session, sources, one, period, row)
                 if action.statement not in taken:
                     found.append(Proposal(action, {"rows": row["rows"], "bytes": row["bytes"]}))
@@ -117,12 +136,10 @@ def _action(session: Session, sources: ProposalSources, one: LogClass, period: P
 
 def parse(statement: str) -> tuple[str, Period]:
     """Target and period of an action. Raises ValueError."""
-    match = _STATEMENT.fullmatch(statement)
-    if not match:
-        raise ValueError(f"found {statement[:100]!r}, expected archive target/class from..to")
-    target, name, *days = match.groups()
-    start, end = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in days)
-    return target, Period(name, start, end)
+    verb, _, period = statement.partition(" ")
+    if verb != VERB:
+        raise ValueError(f"found {statement[:100]!r}, expected {VERB} target/class from..to")
+    return rows.parse_period(period)
 
 
 # What apply asks of a kind ------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ Nothing is changed here. A class that cannot be looked at whole is UNKNOWN; "non
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,11 +14,14 @@ from psycopg import sql
 
 from upkeep.areas import retained
 from upkeep.areas.look import Inspection, Sources
+from upkeep.areas.retention import archives, rows
+from upkeep.areas.retention.archives import Tally
+from upkeep.areas.retention.deletable import hazards
 from upkeep.areas.retention.policy import GUIDES, too_early
-from upkeep.areas.retention.store import store_of
+from upkeep.areas.retention.store import Store, store_of
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.text import visible
-from upkeep.core.units import amount, count, listed, utc
+from upkeep.core.units import amount, count, utc
 from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 from upkeep.settings.retention import GUIDE, LogClass
@@ -26,8 +29,6 @@ from upkeep.settings.values import TableName
 from upkeep.wires.database import Row, Session
 
 FILE = "config/retention.yaml"
-#: Names that one sentence spells out.
-NAMED = 5
 _TABLES = "rp"
 _FOUND = "its rows can be found by age"
 _TIMES = ("timestamp with time zone", "timestamp without time zone", "date")
@@ -54,19 +55,19 @@ class RetentionLook:
         findings = [*self._types(), *self._unmapped(), *self._time_columns(), *guides_script(self.config)]
         samples: list[Sample] = []
         for name, one in self.config.retention.classes.items():
-            topic = Topic(f"retention:{name}", f"Retention of {name}: {one.table}", GUIDE[one.type])
-            row = self.table(one)
+            topic, row = archives.topic_of(name, one), self.table(one)
             why = obstacle(one, row)
             if row is None or why:
                 findings.append(topic.finding(*(why or ())))
                 continue
-            findings += _hazards(topic, one, row)
+            findings += self._hazards(topic, name, one, row)
             findings += self._rights(topic, one)
-            findings += self._orphans(topic, name)
-            due = self.due(name)
-            findings.append(judge_due(self.config, topic, name, due))
+            due, store = self.due(name), self._store(name)
+            done = archives.tally(store) if store else Tally()
+            findings.append(judge_due(self.config, topic, name, due, done))
             samples += [Sample("rows_due", float(due["due"]), "rows", name)]
             samples += [Sample("rows_held", float(due["held"]), "rows", name)] if due["held"] else []
+            samples += [Sample("rows_deleted", float(done.deleted), "rows", name)] if done.deleted else []
         return LookResult(tuple(findings), tuple(samples))
 
     def table(self, one: LogClass) -> Row | None:
@@ -125,35 +126,52 @@ class RetentionLook:
                 detail = f"{FILE} judges its age by {times[0]}, config/maintenance.yaml: {setting}.time names {time}"
                 yield topic.finding(Level.WARNING, detail, "one time column", "Name the same column in both.")
 
-    def _orphans(self, topic: Topic, name: str) -> Iterator[Finding]:
-        """What lies among a class's archives without a manifest: a process that ended early, or somebody's hand."""
-        store = store_of(self.config.retention, self.target, name)
-        if store and (orphans := store.orphans()):
-            about = topic.part("orphans", f"Files of {name} that are no archive")
-            remedy = "Its rows are archived anew. Remove it when nobody writes there; Upkeep deletes no file."
-            yield about.finding(Level.ADVISORY, listed(orphans, NAMED), "an archive with its manifest", remedy)
+    def _hazards(self, topic: Topic, name: str, one: LogClass, row: Row) -> Iterator[Finding]:
+        """Why rows that are archived are not deleted all the same."""
+        for hazard in hazards(one, row) if one.deletable else ():
+            about = topic.part(hazard.part, hazard.subject)
+            yield about.finding(hazard.level, hazard.detail, hazard.expected, hazard.remedy)
+        if store := self._store(name):
+            columns = rows.columns(self.session, row["oid"])
+            yield from archives.stuck(topic, name, one, store, row["oid"], columns)
+            yield from archives.orphans(topic, name, store)
+
+    def _store(self, name: str) -> Store | None:
+        return store_of(self.config.retention, self.target, name)
 
     def _rights(self, topic: Topic, one: LogClass) -> Iterator[Finding]:
-        """No role of Upkeep's may take a row out of an audit log (G68)."""
-        if one.deletable or self.maintain is None:
+        """No role of Upkeep's may take a row out of an audit log (G68); of another it may where config says so."""
+        if self.maintain is None or (one.deletable and not one.delete):
             return
         schema, table = one.table
         asked = {"role": self.maintain, "schema": schema, "table": table}
-        rows = self.session.rows(self.session.load("retention/may_delete"), asked)
+        found = self.session.rows(self.session.load("retention/may_delete"), asked)
+        if one.delete:
+            yield from _needed(topic, one, self.maintain, bool(found and found[0]["may_delete"]))
+            return
         about, wanted = topic.part("rights", f"Rights to take rows out of {one.table}"), "no DELETE and no TRUNCATE"
-        if not rows:
+        if not found:
             detail = f"found no role {visible(self.maintain)} of the maintain Connection in the target"
             yield _g68(about).finding(Level.UNKNOWN, f"not collected: {detail}", wanted, "Correct the Connection.")
             return
-        may = [right for right in ("DELETE", "TRUNCATE") if rows[0][f"may_{right.lower()}"]]
+        may = [right for right in ("DELETE", "TRUNCATE") if found[0][f"may_{right.lower()}"]]
         if not may:
             detail = f"role {visible(self.maintain)} has neither DELETE nor TRUNCATE"
             yield _g68(about).finding(Level.OK, detail, wanted)
             return
         remedy = f"REVOKE {', '.join(may)} ON {one.table} from it and from every role it is a member of, the owner too."
         detail = f"role {visible(self.maintain)} of the maintain Connection has {' and '.join(may)}"
-        detail += ", as every superuser" if rows[0]["superuser"] else ""
+        detail += ", as every superuser" if found[0]["superuser"] else ""
         yield _g68(about).finding(Level.WARNING, detail, wanted, remedy)
+
+
+def _needed(topic: Topic, one: LogClass, role: str, may: bool) -> Iterator[Finding]:
+    """That config lets archived rows be deleted and the role may not."""
+    if not may:
+        about = topic.part("rights", f"Rights to take rows out of {one.table}")
+        remedy = "`python -m upkeep grants delete` prints it; or take delete: true out of the class."
+        detail = f"role {visible(role)} of the maintain Connection has no DELETE"
+        yield about.finding(Level.WARNING, detail, "DELETE, for config lets archived rows be deleted", remedy)
 
 
 # Judging ------------------------------------------------------------------------------------------------------
@@ -201,32 +219,7 @@ def _obstacles(one: LogClass, row: Row) -> Iterator[tuple[bool, Level, str, str]
     yield not row["indexed"], Level.WARNING, said, f"CREATE INDEX CONCURRENTLY ON {table} ({one.time})."
 
 
-def _hazards(topic: Topic, one: LogClass, row: Row) -> Iterator[Finding]:
-    """What a deletion would meet: rows of other tables that go with it, triggers, rows that nothing names."""
-    if not one.deletable:
-        return
-    if referenced := row["referenced_by"]:
-        about = topic.part("referenced", f"Other tables refer to {one.table}")
-        detail = visible(listed(referenced, NAMED))
-        remedy = (
-            "Nothing is deleted from it while they do: rows would go with it that no archive holds, or it would fail."
-        )
-        yield about.finding(Level.WARNING, detail, "no foreign key refers to a log", remedy)
-    if triggers := row["delete_triggers"]:
-        about = topic.part("triggers", f"Triggers run when rows of {one.table} are deleted")
-        yield about.finding(
-            Level.WARNING,
-            visible(listed(triggers, NAMED)),
-            "no trigger on DELETE",
-            "Nothing is deleted from it while there are: nobody knows what they do.",
-        )
-    if not row["has_key"]:
-        about = topic.part("key", f"{one.table} has no primary key")
-        remedy = "It can be archived and is never deleted from: add a primary key."
-        yield about.finding(Level.ADVISORY, "its rows cannot be told apart", "a primary key", remedy)
-
-
-def judge_due(config: Settings, topic: Topic, name: str, row: Row) -> Finding:
+def judge_due(config: Settings, topic: Topic, name: str, row: Row, done: Tally) -> Finding:
     """How much of a class is due. Pure."""
     retention = config.retention
     one = retention.classes[name]
@@ -234,6 +227,7 @@ def judge_due(config: Settings, topic: Topic, name: str, row: Row) -> Finding:
     detail = f"{count(row['due'], 'row')} due ({amount(row['bytes'], 'bytes')})" if row["due"] else "no row is due"
     detail += f", the oldest of {utc(row['oldest'])}" if row["oldest"] else ""
     detail += f", {row['held']:,} under a legal hold" if row["held"] else ""
+    detail += str(done)
     if row["next"]:
         detail += f"; the next is due on {row['next'].astimezone(UTC) + timedelta(days=one.days):%Y-%m-%d}"
     detail += f"; {row['ageless']:,} without a time have no age and are never due" if row["ageless"] else ""
@@ -242,9 +236,12 @@ def judge_due(config: Settings, topic: Topic, name: str, row: Row) -> Finding:
         remedy = "Have those who answer for the data decide. Upkeep itself never deletes it (G68)."
     elif path is None:
         remedy = f"Nothing is archived: {FILE}: locations.{one.location} has no path."
+    elif one.delete:
+        remedy = "The weekly plan archives it and reads it back; the next one deletes what is archived."
     else:
-        remedy = "The weekly plan archives it and reads it back. Deleting archived rows is not built yet: they stay."
+        remedy = f"The weekly plan archives it and reads it back. It stays: {FILE}: classes.{name}.delete is not true."
     metadata = {"due": row["due"], "held": row["held"], "bytes": row["bytes"], "days": one.days}
+    metadata |= asdict(done)
     return topic.judged(level, detail, f"kept {one.days} days ({FILE}: classes.{name})", remedy, metadata)
 
 
@@ -256,11 +253,13 @@ def _g68(topic: Topic) -> Topic:
 
 
 def inspect(sources: Sources, now: datetime | None = None) -> LookResult:
-    """The whole look over the target's read Connection, in one transaction."""
+    """The whole look over the target's read Connection, in one transaction, and then at the archives' bytes."""
     connections = sources.config.target(sources.target).connections
     maintain = sources.connection(connections.maintain, "postgres").login if connections.maintain else None
     with sources.read() as session:
-        return RetentionLook(session, sources.config, now or datetime.now(UTC), maintain, sources.target).whole()
+        found = RetentionLook(session, sources.config, now or datetime.now(UTC), maintain, sources.target).whole()
+    damaged = archives.damage(sources.config, sources.target)
+    return replace(found, findings=(*found.findings, *damaged))
 
 
 def _described(_: Settings, target: str) -> str:

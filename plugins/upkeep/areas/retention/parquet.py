@@ -1,16 +1,13 @@
-"""COPY into Parquet + zstd and back, streamed: no more of an archive is in memory than a row group."""
+"""COPY into Parquet + zstd, streamed: no more of an archive is in memory than a row group."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import struct
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 import psycopg
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
@@ -18,8 +15,8 @@ from upkeep.areas.retention.rows import ROW_MD5, Column
 
 #: Bytes of text that are parsed at once: a row must fit, so that the next size is tried when one does not.
 BLOCKS = (4 * 1024**2, 64 * 1024**2, 1024**3)
-#: Bytes of rows in a group, and rows that are read back at once.
-GROUP, READ = 32 * 1024**2, 10_000
+#: Bytes of rows in a group.
+GROUP = 32 * 1024**2
 
 
 class _Stream:
@@ -89,39 +86,3 @@ def _groups(reader: Any) -> Iterator[list[Any]]:
             group = []
     if group:
         yield group
-
-
-def batches(source: Any, size: int = READ, names: list[str] | None = None) -> Iterator[Any]:
-    """The rows of an archive, so many at once; of some columns where these are named."""
-    with pq.ParquetFile(source) as file:
-        yield from file.iter_batches(batch_size=size, columns=names)
-
-
-def content(source: Any) -> dict[str, Any]:
-    """Count and content of an archive's rows, as ``digest.sql`` says it of the server's.
-
-    Raises ValueError when a row has not the md5 that stands beside it.
-    """
-    rows = high = low = 0
-    for batch in batches(source):
-        *values, noted = batch.columns
-        hashes = [hashlib.md5(row, usedforsecurity=False).digest() for row in _texts(values)]
-        if [one.hex() for one in hashes] != noted.to_pylist():
-            raise ValueError("a row has another content than its md5 says")
-        for one in hashes:
-            upper, lower = struct.unpack(">qq", one)
-            high, low, rows = high + upper, low + lower, rows + 1
-    return {"rows": rows, "high": str(high), "low": str(low)}
-
-
-def _texts(values: list[Any]) -> Iterator[bytes]:
-    """What each row's md5 is over."""
-    wide_text, parts = pa.large_string(), []
-    colon, nothing = pa.scalar(":", wide_text), pa.scalar("", wide_text)
-    for column in values:
-        wide = column.cast(wide_text)
-        length = pc.binary_length(wide).cast(wide_text)
-        parts.append(pc.fill_null(pc.binary_join_element_wise(length, wide, colon), colon))
-    joined = pc.binary_join_element_wise(*parts, nothing).cast(pa.large_binary())
-    found: list[bytes] = joined.to_pylist()
-    return iter(found)

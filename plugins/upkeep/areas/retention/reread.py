@@ -1,11 +1,7 @@
-"""Read an archive's bytes again, in a process of its own that has seen nothing of what was written.
-
-``python -m upkeep.areas.retention.reread FILE`` prints what is there as JSON, ``{"error": …}`` when it cannot be read.
-"""
+"""Read an archive's bytes again, in a process of its own that has seen nothing of what was written."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -23,7 +19,7 @@ class NotAsWritten(Exception):
 def read(path: Path) -> dict[str, Any]:
     """Rows, content, bytes and SHA-256 of a file, read in another process. Raises NotAsWritten."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "plugins")}
-    argv = [sys.executable, "-m", "upkeep.areas.retention.reread", str(path)]
+    argv = [sys.executable, "-m", "upkeep.areas.retention.reading", str(path)]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
     try:
         found: dict[str, Any] = json.loads(done.stdout)
@@ -34,25 +30,12 @@ def read(path: Path) -> dict[str, Any]:
     return found
 
 
+#: What a manifest says of its object's content.
+CONTENT = ("bytes", "sha256", "rows", "high", "low")
+
+
 def compare(found: dict[str, Any], expected: dict[str, Any], path: Path) -> None:
     """Raises NotAsWritten, naming the first thing that differs."""
-    for name in ("bytes", "sha256", "rows", "high", "low"):
+    for name in CONTENT:
         if name in expected and found[name] != expected[name]:
             raise NotAsWritten(f"{path.name}: found {name} {found[name]}, expected {expected[name]}")
-
-
-def _look(path: Path) -> dict[str, Any]:
-    from upkeep.areas.retention.parquet import content  # noqa: PLC0415  # who asks need not have pyarrow loaded
-
-    try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            octets = file.tell()
-            file.seek(0)
-            return {"bytes": octets, "sha256": sha256, **content(file)}
-    except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors or OSErrors
-        return {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
-
-
-if __name__ == "__main__":
-    print(json.dumps(_look(Path(sys.argv[1]))))

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pyarrow.csv as pa_csv
 from psycopg import sql
 
-from upkeep.areas.retention import parquet, reread, rows
+from upkeep.areas.retention import reading, reread, rows
 from upkeep.areas.retention.rows import Column
-from upkeep.areas.retention.store import OBJECT, Store
+from upkeep.areas.retention.store import MANIFEST, OBJECT, Store
 from upkeep.settings.values import TableName
 from upkeep.wires.database import Session
 
 
-def checked(store: Store, name: str) -> dict[str, Any]:
-    """An archive's manifest, its object read again. Raises NotAsWritten, OSError, ValueError."""
-    manifest, _ = store.manifest(name)
+def checked(store: Store, name: str) -> tuple[dict[str, Any], str]:
+    """An archive's manifest and that one's SHA-256, its object read again. Raises NotAsWritten."""
     path = store.path(name + OBJECT)
-    reread.compare(reread.read(path), manifest["content"], path)
-    return manifest
+    try:
+        manifest, sha256 = store.manifest(name)
+        expected = {key: manifest["content"][key] for key in reread.CONTENT}
+    except (OSError, ValueError, TypeError, KeyError) as why:
+        raise reread.NotAsWritten(f"{name + MANIFEST}: {type(why).__name__}: {why}") from None
+    reread.compare(reread.read(path), expected, path)
+    return manifest, sha256
+
+
+def sound(store: Store) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """The archives whose rows are in their log still and that are as they were written: name, manifest, its SHA-256."""
+    for name in store.waiting():
+        with suppress(reread.NotAsWritten):
+            yield name, *checked(store, name)
 
 
 def restore(session: Session, store: Store, name: str, into: TableName) -> int:
@@ -27,7 +40,7 @@ def restore(session: Session, store: Store, name: str, into: TableName) -> int:
 
     The session's transaction holds all of it: what does not compare is not there. Raises NotAsWritten, psycopg.Error.
     """
-    manifest = checked(store, name)
+    manifest, _ = checked(store, name)
     found = [Column(one["name"], one["type"], False, False) for one in manifest["columns"]]
     for column in found:
         if not session.row(session.load("retention/type_known"), {"type": column.type})["known"]:
@@ -47,7 +60,7 @@ def _fill(session: Session, store: Store, name: str, into: TableName, found: lis
     statement = sql.SQL("COPY {} FROM STDIN (FORMAT csv)").format(sql.Identifier(*into))
     options = pa_csv.WriteOptions(include_header=False, quoting_style="all_valid")
     with session.connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for batch in parquet.batches(store.path(name + OBJECT), names=[column.name for column in found]):
+        for batch in reading.batches(store.path(name + OBJECT), names=[column.name for column in found]):
             pa_csv.write_csv(batch, _Sink(copy), options)
 
 

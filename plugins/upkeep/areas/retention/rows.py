@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from psycopg import sql
 
@@ -21,6 +22,7 @@ from upkeep.wires.database import Row, Session
 
 #: The column of an archive that holds each row's md5.
 ROW_MD5 = "upkeep_row_md5"
+_PERIOD = re.compile(r"([a-z0-9_]+)/([a-z0-9_]+) (\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,16 @@ class Period:
         return f"{self.name} {self.start:%Y-%m-%d}..{self.end:%Y-%m-%d}"
 
 
+def parse_period(text: str) -> tuple[str, Period]:
+    """Target and period of ``target/class from..to``. Raises ValueError."""
+    match = _PERIOD.fullmatch(text)
+    if not match:
+        raise ValueError(f"found {text[:100]!r}, expected target/class from..to")
+    target, name, *days = match.groups()
+    start, end = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in days)
+    return target, Period(name, start, end)
+
+
 def columns(session: Session, oid: int) -> list[Column]:
     """The columns of a table, in their order."""
     return [Column(**row) for row in session.rows(session.load("retention/columns"), {"oid": oid})]
@@ -67,17 +79,20 @@ def _plain(where: object) -> object:
     return json.loads(json.dumps(where))
 
 
+def of_period(retention: Retention, period: Period) -> sql.Composable:
+    """The condition on a row ``t`` to be of the class and its period."""
+    time = sql.SQL("t.{}").format(sql.Identifier(retention.classes[period.name].time))
+    return sql.SQL("{} >= {} AND {} < {} AND {}").format(
+        time, sql.Literal(period.start), time, sql.Literal(period.end), retained.belongs(retention, period.name)
+    )
+
+
 def due(retention: Retention, period: Period, now: datetime) -> sql.Composable:
     """The condition on a row ``t`` to be of the class and its period, old enough at this moment, and under no hold."""
-    time = sql.SQL("t.{}").format(sql.Identifier(retention.classes[period.name].time))
-    return sql.SQL("({}) AND NOT ({})").format(
-        sql.SQL(" AND ").join(
-            [
-                sql.SQL("{} >= {} AND {} < {}").format(time, sql.Literal(period.start), time, sql.Literal(period.end)),
-                sql.SQL("{} < {}").format(time, sql.Literal(retained.cutoff(retention, period.name, now))),
-                retained.belongs(retention, period.name),
-            ]
-        ),
+    return sql.SQL("({} AND t.{} < {}) AND NOT ({})").format(
+        of_period(retention, period),
+        sql.Identifier(retention.classes[period.name].time),
+        sql.Literal(retained.cutoff(retention, period.name, now)),
         retained.held(retention, period.name),
     )
 

@@ -19,6 +19,8 @@ from typing import IO, Any
 from upkeep.settings.retention import Retention
 
 OBJECT, MANIFEST = ".parquet", ".manifest.json"
+#: Beside a manifest: the deletion of its rows from the log has begun; it is over.
+BEGUN, DELETED = ".deleting.json", ".deleted.json"
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,23 @@ class Store:
         if not isinstance(found, dict):
             raise TypeError(f"found {name + MANIFEST} that is no manifest")
         return found, hashlib.sha256(raw).hexdigest()
+
+    def manifest_sha256(self, name: str) -> str:
+        """A manifest's SHA-256, whatever it says. Raises OSError."""
+        return hashlib.sha256(self.path(name + MANIFEST).read_bytes()).hexdigest()
+
+    def record(self, name: str) -> dict[str, Any]:
+        """What a small JSON file says, empty when there is none. Raises OSError, ValueError."""
+        found: dict[str, Any] = json.loads(self.path(name).read_bytes()) if self.has(name) else {}
+        return found
+
+    def has(self, name: str) -> bool:
+        """Whether there is such an object."""
+        return self.path(name).exists()
+
+    def waiting(self) -> list[str]:
+        """The archives whose rows have not all been deleted from their log."""
+        return [name for name in self.names(MANIFEST) if not self.has(name + DELETED)]
 
     def orphans(self) -> list[str]:
         """What no manifest names: an archive that was not finished, or whose manifest was taken away."""

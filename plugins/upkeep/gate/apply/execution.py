@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -79,10 +79,8 @@ def execute(execution: Execution, before: Row, left_ms: int) -> tuple[Receipt, b
     target, action = execution.target, execution.action
     target.notices.clear()
     set_session(target, "statement_timeout", f"{left_ms}ms")
-    started, began = execution.clock(), time.monotonic()
-    with execution.guard.over(target) as watched:
-        error = _run(execution, before)
-        took = (time.monotonic() - began) * 1000
+    started = execution.clock()
+    watched, error, took, said = (_in_steps if execution.kind.steps else _at_once)(execution, before, left_ms)
     ended = execution.clock()
     left = remove_leftovers(execution, before, left_ms - took)
     after = _after(execution, before)
@@ -96,7 +94,7 @@ def execute(execution: Execution, before: Row, left_ms: int) -> tuple[Receipt, b
         outcome = PARTLY
     receipt = Receipt(
         outcome=outcome,
-        reason="; ".join(text for text in (half, reason, left) if text),
+        reason="; ".join(text for text in (half, said, reason, left) if text),
         started_at=started,
         ended_at=ended,
         lock_wait_ms=watched.lock_wait_ms,
@@ -190,12 +188,62 @@ def _take_away(execution: Execution, one: Leftover, end: float) -> psycopg.Error
     return error
 
 
-def _run(execution: Execution, before: Row) -> psycopg.Error | ObjectChanged | None:
-    """The statement's error, None without one. Raises SessionLost."""
+_Ran = tuple[Watched, psycopg.Error | ObjectChanged | None, float, str]
+
+
+def _at_once(execution: Execution, before: Row, left_ms: int) -> _Ran:
+    """The statement under guard: how it was watched, its error, milliseconds, nothing said. Raises SessionLost."""
     target, action, run = execution.target, execution.action, execution.kind.run
-    if run is None:
-        return _tell(target, partial(target.rows, action.statement))
-    return _tell(target, partial(run, target, action, before))
+    call = partial(run, target, action, before) if run else partial(target.rows, action.statement)
+    began = time.monotonic()
+    with execution.guard.over(target) as watched:
+        error = _tell(target, call)
+        took = (time.monotonic() - began) * 1000
+    return watched, error, took, ""
+
+
+@dataclass
+class _Steps:
+    """What a kind does in steps, what the last one said, and whether none is left."""
+
+    steps: Generator[str, None, None]
+    said: str = ""
+    over: bool = False
+
+    def step(self) -> None:
+        """Carry out the next one."""
+        said = next(self.steps, None)
+        self.over, self.said = said is None, said or self.said
+
+
+def _in_steps(execution: Execution, before: Row, left_ms: int) -> _Ran:
+    """One step after the other, each under guard like a statement. Raises SessionLost."""
+    target, guard, begin = execution.target, execution.guard, execution.kind.steps
+    began, told, waited = time.monotonic(), 0.0, 0
+    assert begin is not None  # noqa: S101  # what it is called for; narrows the type
+    with closing(begin(target, execution.action, before)) as steps:
+        run = _Steps(steps)
+        while True:
+            with guard.over(target) as watched:
+                error = _tell(target, run.step)
+            watched.lock_wait_ms = waited = waited + watched.lock_wait_ms
+            if error is None and not run.over:
+                if time.monotonic() >= told + guard.limits.poll_seconds:
+                    guard.say(f"Progress: {run.said}")
+                    told = time.monotonic()
+                error = _between(execution, began + left_ms / 1000)
+            if error is not None or run.over:
+                return watched, error, (time.monotonic() - began) * 1000, run.said
+
+
+def _between(execution: Execution, end: float) -> ObjectChanged | None:
+    """Wait until others are well, and give the next step the time that is left; why there is no next one."""
+    why = execution.guard.wait_until_quiet(lambda: time.monotonic() >= end)
+    left_ms = round((end - time.monotonic()) * 1000)
+    if why or left_ms <= 0:
+        return ObjectChanged(why or "its time was over")
+    set_session(execution.target, "statement_timeout", f"{left_ms}ms")
+    return None
 
 
 def _tell(target: Session, run: Callable[[], object]) -> psycopg.Error | ObjectChanged | None:

@@ -94,6 +94,8 @@ def may_answer(people: Iterable[str]) -> list[str]:
 _HOW = {
     "drop": "the index is first given a name that only it can have, so that no other index is dropped; "
     "if it cannot be dropped, its own name is restored",
+    "delete": "by batches, each row only while it is what the archive has, and the archive and all holds are looked at "
+    "before each batch commits; what was changed since stays",
 }
 
 

@@ -1,0 +1,290 @@
+"""The kind of action ``delete``: rows that an archive holds leave their log, and no others (G15, G66, G67).
+
+People approve one archive, by its manifest's SHA-256. Its bytes are read again first. Then batches, each its own short
+transaction: rows are named by the archive's own keys, and go only while key and content are those of the archive, they
+are due and under no hold; before a batch commits, archive, policy, holds and catalogue are looked at again. What was
+changed since stays, and is archived anew once the rest has gone. Killed at any moment, the next run goes through the
+archive again, and what is gone is gone.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from psycopg import sql
+
+from upkeep.areas.retention import reading, rows
+from upkeep.areas.retention.archive import archivable, policy, state_of
+from upkeep.areas.retention.deletable import period_of, unlike, why_kept
+from upkeep.areas.retention.look import asked
+from upkeep.areas.retention.proof import Proof
+from upkeep.areas.retention.reread import NotAsWritten
+from upkeep.areas.retention.restore import sound
+from upkeep.areas.retention.rows import ROW_MD5, Column, Period
+from upkeep.areas.retention.store import BEGUN, DELETED, OBJECT, Store, store_of
+from upkeep.gate import predictions
+from upkeep.gate.attempts import ObjectChanged
+from upkeep.gate.kind import ActionKind
+from upkeep.gate.plans.model import Action, Proposal
+from upkeep.gate.proposing import Proposals, ProposalSources
+from upkeep.settings.calendar import config_folder
+from upkeep.settings.retention import LogClass
+from upkeep.wires.database import Row, Session
+
+KIND = VERB = "delete"
+#: Rows that are deleted in a millisecond, with the archive read again before.
+_ROWS_A_MS = 5
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """What an action says: the rows of a period that the archive ``name`` holds, its manifest being this one."""
+
+    target: str
+    period: Period
+    name: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{VERB} {self.target}/{self.period} of {self.name} {self.sha256}"
+
+
+def parse(statement: str) -> Deletion:
+    """The deletion of an action. Raises ValueError."""
+    match statement.split(" "):
+        case [verb, place, days, "of", name, sha256] if verb == VERB:
+            return Deletion(*rows.parse_period(f"{place} {days}"), name, sha256)
+    raise ValueError(f"found {statement[:100]!r}, expected {VERB} target/class from..to of archive sha256")
+
+
+# What is planned ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Log:
+    """A class whose rows may be deleted, with its table as the catalogue has it."""
+
+    name: str
+    one: LogClass
+    store: Store
+    row: Row
+    columns: list[Column]
+
+
+def proposals(sources: ProposalSources) -> Proposals:
+    """An action for each archive that was read again now and whose rows may be deleted. Raises NotAsked.
+
+    What may not, and why, is the check's to say.
+    """
+    retention, taken = sources.settings.retention, {one.statement for one in sources.taken if one.kind == KIND}
+    with sources.reading() as session:
+        logs = list(_logs(session, sources))
+    found = []
+    for log in logs:
+        for name, manifest, sha256 in sound(log.store):
+            period = period_of(manifest)
+            if period is None or unlike(manifest, log.name, log.one, log.row["oid"], log.columns):
+                continue
+            action = _action(sources, log, Deletion(sources.name, period, name, sha256), manifest)
+            content = manifest["content"]
+            if action.statement not in taken and not why_kept(retention, period, log.row, sources.now):
+                found.append(Proposal(action, {"rows": content["rows"], "archive bytes": content["bytes"]}))
+    return found, len(found)
+
+
+def _logs(session: Session, sources: ProposalSources) -> Iterator[_Log]:
+    for name, one, store in archivable(session, sources.settings.retention, sources):
+        if one.delete:
+            row = session.row(session.load("retention/table"), asked(one))
+            yield _Log(name, one, store, row, rows.columns(session, row["oid"]))
+
+
+def _action(sources: ProposalSources, log: _Log, deletion: Deletion, manifest: Mapping[str, Any]) -> Action:
+    schema, table = log.one.table
+    count = manifest["content"]["rows"]
+    return Action(
+        id="",
+        kind=KIND,
+        verb=VERB,
+        statement=str(deletion),
+        schema=schema,
+        table=f"{table} ({deletion.period})",
+        oid=log.row["oid"],
+        shape=rows.shape(log.one.table, log.columns, sources.settings.retention, log.name),
+        roles=sources.roles(KIND),
+        because=f"{count:,} rows older than {log.one.days} days are in an archive that was read again for this",
+        lock="ROW EXCLUSIVE",
+        predicted_ms=max(predictions.AT_ONCE_MS, count // _ROWS_A_MS),
+        predicted_bytes=0,
+        undo=f"python -m upkeep archive restore {deletion.name} --target {sources.name} --into {schema}.{table}_back",
+    )
+
+
+# What apply asks of a kind ------------------------------------------------------------------------------------
+
+
+def state(session: Session, action: Action) -> Row | None:
+    """The table as it is now, how many rows of the period it has, and what lies beside the manifest."""
+    deletion, retention = parse(action.statement), policy()
+    name = deletion.period.name
+    found = state_of(session, retention, deletion.target, name)
+    if found is None:
+        return None
+    one, store = retention.classes[name], store_of(retention, deletion.target, name)
+    left = sql.SQL(session.load("retention/rows_left")).format(
+        table=sql.Identifier(*one.table), of_period=rows.of_period(retention, deletion.period)
+    )
+    row = session.row(session.load("retention/table"), asked(one))
+    kept = why_kept(retention, deletion.period, row, datetime.now(UTC))
+    if not row["may_delete"]:
+        kept = kept or f"role {row['role']} has no DELETE on it (`python -m upkeep grants delete` prints it)"
+    return {
+        "oid": found["oid"],
+        "shape": found["shape"],
+        "obstacle": found["obstacle"] or kept,
+        "rows": session.row(left.as_string(session.connection))["rows"],
+        "wal_position": found["wal_position"],
+        **_beside(store, deletion.name),
+    }
+
+
+def _beside(store: Store | None, name: str) -> Row:
+    """The manifest's SHA-256 and what was said beside it of its rows' deletion."""
+    if store is None:
+        return {"manifest": "", "deleted": {}}
+    try:
+        return {"manifest": store.manifest_sha256(name), "deleted": store.record(name + DELETED)}
+    except (OSError, ValueError):
+        return {"manifest": "", "deleted": {}}
+
+
+def obstacle(action: Action, now: Row | None) -> str:
+    """Why the archived rows may not be deleted; empty when they may."""
+    if now is None or now["oid"] != action.oid:
+        return "the table is gone since the plan was drawn up (dropped, or dropped and created again)"
+    if now["shape"] != action.shape:
+        return "its columns, or its class in config/retention.yaml, were changed since the plan was drawn up"
+    if now["manifest"] != parse(action.statement).sha256:
+        return "its archive's manifest is gone, or is not the one that was approved"
+    return str(now["obstacle"]) or ("its archive's rows were deleted already" if now["deleted"] else "")
+
+
+def note(action: Action, now: Row, first: Mapping[str, Any] | None) -> Row:
+    """What the record beside the manifest calls this permit, which is signed, by."""
+    return {"deletion": secrets.token_hex(8)}
+
+
+def was_done(action: Action, before: Mapping[str, Any], after: Row | None) -> bool:
+    """Whether the attempt's record is there: it is written last."""
+    return after is not None and after["deleted"].get("deletion") == before["deletion"]
+
+
+def partly(action: Action, before: Mapping[str, Any], after: Row | None) -> str:
+    """How many rows of an attempt that ended early are gone; all of them are in the archive."""
+    gone = before["rows"] - after["rows"] if after is not None else 0
+    return f"{gone:,} rows of its period have left the log, the rest stays for the next run" if gone > 0 else ""
+
+
+@dataclass(frozen=True)
+class Count:
+    """Rows of an archive: deleted now, kept because they were changed or are held, not there any more."""
+
+    deleted: int = 0
+    kept: int = 0
+    gone: int = 0
+
+    def __str__(self) -> str:
+        said = f"{self.deleted:,} rows deleted, {self.kept:,} kept for they were changed since"
+        return said + (f", {self.gone:,} were gone already" if self.gone else "")
+
+
+def steps(session: Session, action: Action, before: Mapping[str, Any]) -> Generator[str, None, None]:
+    """Read the archive again, delete a batch at a step, note it beside the manifest; what was done so far, each time.
+
+    Raises ObjectChanged, psycopg.Error.
+    """
+    deletion = parse(action.statement)
+    store = store_of(policy(), deletion.target, deletion.period.name)
+    if store is None:
+        raise ObjectChanged("its location has no path in config/retention.yaml")
+    count = Count()
+    try:
+        proof = Proof(
+            *(store, deletion.name, deletion.sha256, deletion.period, action.oid, action.shape),
+            config_folder() / "retention.yaml",
+        )
+        proof.read_again()
+        yield "its archive was read again and is as it was written"
+        with suppress(FileExistsError):  # an attempt before
+            store.put(deletion.name + BEGUN, {"statement": str(deletion), "deletion": before["deletion"]})
+        for count in deleting(session, proof):
+            yield str(count)
+        proof.hash_again()
+        store.put(deletion.name + DELETED, _record(deletion, before, count))
+    except NotAsWritten as why:
+        raise ObjectChanged(f"stopped, its archive is not as it was written: {why}") from None
+    except (OSError, ValueError, pa.ArrowException) as why:  # Arrow's, and config that cannot be read
+        raise ObjectChanged(f"stopped: {' '.join(str(why).split())[:300]}") from None
+
+
+def _record(deletion: Deletion, before: Mapping[str, Any], count: Count) -> Row:
+    return {
+        "statement": str(deletion),
+        "deletion": before["deletion"],
+        "deleted": count.deleted,
+        "kept": count.kept,
+        "gone": count.gone,
+        "written": datetime.now(UTC).isoformat(),
+    }
+
+
+def deleting(session: Session, proof: Proof) -> Iterator[Count]:
+    """Delete the rows of an archive that was read again, a batch in a transaction; the count up to each."""
+    count = Count()
+    with session.connection.transaction():
+        proof.still_holds(session, datetime.now(UTC))
+    names = [*proof.manifest["key"], ROW_MD5]
+    path = proof.store.path(proof.name + OBJECT)
+    for batch in reading.batches(path, proof.retention.batch_rows, names):
+        with session.connection.transaction():
+            session.rows(session.load("retention/all_rows"))
+            statement = _batch(session, proof, [batch.column(name).to_pylist() for name in names])
+            found = session.row(statement.as_string(session.connection))
+            proof.still_holds(session, datetime.now(UTC))  # holding the lock under which the table stays as it is
+        count = replace(
+            count,
+            deleted=count.deleted + found["deleted"],
+            kept=count.kept + found["present"] - found["deleted"],
+            gone=count.gone + len(batch) - found["present"],
+        )
+        yield count
+
+
+def _batch(session: Session, proof: Proof, values: list[list[str]]) -> sql.Composed:
+    """The statement that deletes what still is as archived; the last of ``values`` are the rows' md5s."""
+    one, keys = proof.retention.classes[proof.period.name], [column for column in proof.columns if column.key]
+    named = {column.name: number for number, column in enumerate(keys)}
+    return sql.SQL(session.load("retention/delete_batch")).format(
+        values=sql.SQL(", ").join(sql.SQL("{}::text[]").format(sql.Literal(value)) for value in values),
+        names=sql.SQL(", ").join(sql.Identifier(f"k{number}") for number in named.values()),
+        table=sql.Identifier(*one.table),
+        same_key=sql.SQL(" AND ").join(
+            sql.SQL("t.{} = a.{}::{}").format(
+                sql.Identifier(column.name), sql.Identifier(f"k{named[column.name]}"), sql.SQL(column.type)
+            )
+            for column in keys
+        ),
+        digest=rows.digest([rows.text(column) for column in proof.columns]),
+        due=rows.due(proof.retention, proof.period, datetime.now(UTC)),
+    )
+
+
+ACTION_KIND = ActionKind(
+    KIND, "G15", ("weekly",), proposals, state, obstacle, was_done, steps=steps, note=note, partly=partly
+)

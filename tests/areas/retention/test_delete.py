@@ -1,0 +1,290 @@
+"""Deletion on a real server and real files: what a verified archive holds goes, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+import yaml
+
+from tests.stages.keeping import Keeping
+from tests.stages.keeping import config as config  # noqa: PLC0414  # the fixture
+from tests.stages.keeping import keeping as keeping  # noqa: PLC0414  # the fixture
+from tests.stages.sessions import to, until
+from tests.stages.stage import Go, changed
+from upkeep.areas.retention import archives, delete
+from upkeep.areas.retention.look import RetentionLook
+from upkeep.areas.retention.store import BEGUN, DELETED, MANIFEST, OBJECT
+from upkeep.core.findings import Level
+from upkeep.gate.attempts import ObjectChanged
+from upkeep.wires import database
+
+ALL = "25 rows deleted, 0 kept for they were changed since"
+
+
+def allow(keeping: Keeping, **fields: Any) -> None:
+    """Let archived rows of both classes be deleted, ten at a time; other fields of the class usual."""
+    classes = yaml.safe_load((keeping.folder / "retention.yaml").read_text())["classes"]
+    both = {name: one | {"delete": True} for name, one in classes.items()}
+    keeping.write(classes=both | {"usual": both["usual"] | fields}, batch_rows=10)
+
+
+def archived(keeping: Keeping) -> str:
+    """25 rows of 120 days in an archive, which may be deleted; its name."""
+    allow(keeping)
+    keeping.fill(25, 120)
+    assert [one.state for one in keeping.apply("archive").values()] == ["done"]
+    (name,) = keeping.store().names(MANIFEST)
+    return name
+
+
+@contextmanager
+def begun(keeping: Keeping) -> Iterator[Iterator[str]]:
+    """A deletion step by step; the archive is read again and ten rows are gone."""
+    (action,) = keeping.proposed("delete").plan.actions
+    with database.standing(to(keeping.stage.dsn), keeping.stage.config.sql) as session:
+        steps = delete.steps(session, action, {"deletion": "1"})
+        assert "read again" in next(steps)
+        assert next(steps).startswith("10 rows deleted") and keeping.count() == 15
+        yield steps
+        steps.close()
+
+
+def findings(keeping: Keeping) -> dict[str, Level]:
+    """What the check of retention says of the class usual beside what is due."""
+    with keeping.stage.session() as session:
+        look = RetentionLook(session, keeping.config, datetime.now(UTC), "postgres", keeping.stage.name).whole()
+    found = [*look.findings, *archives.damage(keeping.config, keeping.stage.name)]
+    return {one.key: one.level for one in found if one.level is not Level.OK and one.key.startswith("retention:usual:")}
+
+
+@pytest.mark.guide("G15", "G66", "G67", "holds")
+def test_what_is_archived_is_deleted_and_noted(keeping: Keeping) -> None:
+    """In batches; young rows, those of a longer class and one that came later stay; that is the next archive's."""
+    keeping.fill(5, 89)
+    keeping.fill(4, 120, "special")
+    name = archived(keeping)
+    keeping.fill(1, 120)
+    stored = keeping.proposed("delete")
+    (action,) = stored.plan.actions
+    assert action.statement.endswith(f" of {name} {keeping.store().manifest(name)[1]}") and name in action.undo
+    (outcome,) = keeping.stage.applying(stored).run()
+    assert (outcome.state, outcome.reason) == ("done", ALL)
+    assert keeping.count() == 10 and keeping.count("kind = 'special'") == 4
+    record = json.loads(keeping.store().path(name + DELETED).read_text())
+    assert (record["deleted"], record["kept"], record["gone"]) == (25, 0, 0)
+    assert record["deletion"] == keeping.stage.receipts(stored)[0]["before"]["deletion"]
+    assert keeping.apply("delete") == {}
+    assert [one.state for one in keeping.apply("archive").values()] == ["done"]
+    assert [one.reason for one in keeping.apply("delete").values()] == [ALL.replace("25", "1")]
+    assert keeping.count() == 9
+
+
+@pytest.mark.guide("G67", "holds")
+def test_a_row_that_is_changed_while_its_deletion_waits_stays(keeping: Keeping) -> None:
+    """The deletion waits for its lock and compares the new content; kept, counted, and archived anew the next time."""
+    archived(keeping)
+    stored = keeping.proposed("delete")
+    patient = changed(keeping.stage.config, guards={"lock_timeout_seconds": 60.0, "poll_seconds": 10.0})
+    with psycopg.connect(keeping.stage.dsn) as holder:
+        holder.execute("UPDATE log SET body = 'changed' WHERE id = (SELECT min(id) FROM log)")
+        go = Go(lambda: keeping.stage.apply(stored, config=patient))
+        keeping.stage.until_running("DELETE FROM")
+        holder.commit()
+        (outcome,) = go.result().values()
+    assert (outcome.state, outcome.reason) == ("done", "24 rows deleted, 1 kept for they were changed since")
+    assert keeping.stage.look("SELECT body FROM log") == [{"body": "changed"}]
+    keeping.apply("archive")
+    keeping.apply("delete")
+    assert keeping.count() == 0
+
+
+def _write(keeping: Keeping, kind: str, change: Callable[[bytes], bytes | None]) -> None:
+    (name,) = keeping.store().names(MANIFEST)
+    path = keeping.store().path(name + kind)
+    new = change(path.read_bytes())
+    path.unlink()
+    if new is not None:
+        path.write_bytes(new)
+
+
+def _hold(keeping: Keeping) -> None:
+    keeping.write(holds=[{"log": "usual", "reason": "case 4711", "by": "Jane"}])
+
+
+BETWEEN: dict[str, tuple[Callable[[Keeping], None], str]] = {
+    "flip": (lambda k: _write(k, OBJECT, lambda raw: raw[:99] + bytes([raw[99] ^ 1]) + raw[100:]), "not as it was"),
+    "cut": (lambda k: _write(k, OBJECT, lambda raw: raw[:-9]), "not as it was written"),
+    "remove": (lambda k: _write(k, OBJECT, lambda raw: None), "it is gone"),
+    "rewritten": (lambda k: _write(k, OBJECT, lambda raw: raw), "it was changed while rows were deleted"),
+    "manifest": (lambda k: _write(k, MANIFEST, lambda raw: raw + b" "), "not the one that was approved"),
+    "no manifest": (lambda k: _write(k, MANIFEST, lambda raw: None), "No such file"),
+    "hold": (_hold, "a legal hold is on usual: case 4711"),
+    "longer": (lambda k: allow(k, days=500), "config/retention.yaml, was changed"),
+    "no longer": (lambda k: allow(k, delete=False), "classes.usual.delete is not true"),
+    "no yaml": (lambda k: k.write(classes={}), "classes"),
+    "column": (lambda k: k.stage.do("ALTER TABLE log ADD more int DEFAULT 1"), "was changed since the plan"),
+    "key": (
+        lambda k: k.stage.do("CREATE TABLE notes (log bigint REFERENCES log ON DELETE CASCADE)"),
+        "Other tables refer to public.log",
+    ),
+    "trigger": (
+        lambda k: k.stage.do(
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'",
+            "CREATE TRIGGER keeps AFTER DELETE ON log FOR EACH ROW EXECUTE FUNCTION f()",
+        ),
+        "Triggers run when rows of public.log are deleted: keeps",
+    ),
+}
+
+
+@pytest.mark.guide("G15", "G67", "holds")
+@pytest.mark.parametrize("what", BETWEEN)
+def test_whatever_changes_between_two_batches_stops_it(keeping: Keeping, what: str) -> None:
+    """Archive, manifest, hold, policy, catalogue: the batch under way is rolled back, not one row more goes."""
+    archived(keeping)
+    change, why = BETWEEN[what]
+    with begun(keeping) as steps:
+        change(keeping)
+        with pytest.raises(ObjectChanged, match=why):
+            next(steps)
+    assert keeping.count() == 15
+    assert not list(keeping.places.rglob(f"*{DELETED}"))
+
+
+@pytest.mark.guide("G67", "holds")
+def test_bytes_that_change_under_the_same_times_are_found_at_the_end(keeping: Keeping) -> None:
+    """The last rows are gone by then; it is said and not noted as deleted, and the check calls it critical."""
+    name = archived(keeping)
+    with begun(keeping) as steps:
+        for _ in range(2):
+            next(steps)
+        _write(keeping, OBJECT, lambda raw: raw[:99] + bytes([raw[99] ^ 1]) + raw[100:])
+        with pytest.raises(ObjectChanged, match="its bytes were changed while rows were deleted"):
+            next(steps)
+    assert findings(keeping) == {f"retention:usual:damaged:{name}": Level.CRITICAL}
+
+
+@pytest.mark.guide("G15", "G67", "fires", "silent")
+def test_a_damaged_archive_is_not_deleted_by_and_its_rows_are_archived_anew(keeping: Keeping) -> None:
+    """No deletion is planned by it, an archive of the same rows is, and that one's deletion then."""
+    name = archived(keeping)
+    good = keeping.store().path(name + OBJECT).read_bytes()
+    assert findings(keeping) == {}
+    _write(keeping, OBJECT, lambda raw: raw[:-9])
+    assert findings(keeping) == {f"retention:usual:damaged:{name}": Level.WARNING}
+    assert keeping.apply("delete") == {} and keeping.count() == 25
+    assert [one.state for one in keeping.apply("archive").values()] == ["done"]
+    assert [one.reason for one in keeping.apply("delete").values()] == [ALL]
+    keeping.store().path(name + OBJECT).write_bytes(good)
+    assert findings(keeping) == {}
+
+
+@pytest.mark.guide("G15", "fires", "silent")
+def test_an_archive_that_lost_its_manifest_after_its_rows_went_is_critical(keeping: Keeping) -> None:
+    """It is no file to be tidied away: the rows are nowhere else."""
+    name = archived(keeping)
+    keeping.apply("delete")
+    manifest = keeping.store().path(name + MANIFEST)
+    assert findings(keeping) == {} and keeping.store().has(name + BEGUN)
+    text = manifest.read_bytes()
+    manifest.unlink()
+    assert findings(keeping) == {"retention:usual:torn": Level.CRITICAL}
+    manifest.write_bytes(text)
+    assert findings(keeping) == {}
+
+
+@pytest.mark.guide("G15", "G67", "fires", "silent")
+@pytest.mark.parametrize(
+    ("spoil", "mend", "finding"),
+    [
+        ("ALTER TABLE log DROP CONSTRAINT log_pkey", "ALTER TABLE log ADD CONSTRAINT log_pkey PRIMARY KEY (id)", "key"),
+        ("CREATE TABLE heir () INHERITS (log)", "DROP TABLE heir", "key"),
+        ("CREATE TABLE notes (log bigint REFERENCES log)", "DROP TABLE notes", "referenced"),
+        ("CREATE RULE keeps AS ON DELETE TO log DO ALSO NOTIFY gone", "DROP RULE keeps ON log", "triggers"),
+        ("ALTER TABLE log RENAME body TO text", "ALTER TABLE log RENAME text TO body", "stuck"),
+    ],
+    ids=["no key", "heir", "referenced", "rule", "columns"],
+)
+def test_what_must_not_be_deleted_from_is_archived_only_and_said(
+    keeping: Keeping, spoil: str, mend: str, finding: str
+) -> None:
+    """Nothing is proposed, the check says why; a plan of before is refused; mended it goes."""
+    archived(keeping)
+    stored = keeping.proposed("delete")
+    keeping.stage.do(spoil)
+    assert keeping.proposed("delete").plan.actions == ()
+    assert finding in {key.split(":")[2] for key in findings(keeping)}
+    (outcome,) = keeping.stage.applying(stored).run()
+    assert outcome.state == "refused" and keeping.count() == 25, outcome.reason
+    keeping.stage.do(mend)
+    assert findings(keeping) == {}
+    assert [one.reason for one in keeping.apply("delete").values()] == [ALL]
+
+
+@pytest.mark.guide("G15", "G67", "holds")
+def test_a_hold_and_a_longer_retention_are_asked_when_planned_and_when_applied(keeping: Keeping) -> None:
+    """A hold on any row of the period keeps them all; one on other days, and on another class's rows, keeps none."""
+    archived(keeping)
+    stored = keeping.proposed("delete")
+    for sections in (
+        {"holds": [{"log": "usual", "reason": "case 1", "by": "Jane"}]},
+        {"holds": [{"log": "usual", "reason": "case 1", "by": "Jane", "end": datetime.now(UTC)}]},
+    ):
+        keeping.write(**sections)
+        assert keeping.proposed("delete").plan.actions == ()
+        (outcome,) = keeping.stage.applying(stored).run()
+        assert outcome.state == "refused" and "a legal hold is on usual: case 1" in outcome.reason
+    keeping.write(holds=[])
+    allow(keeping, days=200)
+    assert keeping.proposed("delete").plan.actions == ()
+    allow(keeping, days=90)
+    keeping.write(
+        holds=[
+            {"log": "usual", "reason": "c", "by": "Jane", "start": datetime.now(UTC)},
+            {"log": "special", "reason": "c", "by": "Jane"},
+        ]
+    )
+    assert [one.reason for one in keeping.apply("delete").values()] == [ALL]
+
+
+@pytest.mark.guide("G15", "fires", "silent")
+def test_the_role_that_may_not_delete_is_told_and_refused(keeping: Keeping) -> None:
+    """A role with the grants of `archive` alone."""
+    archived(keeping)
+    stored = keeping.proposed("delete")
+    info = psycopg.conninfo.conninfo_to_dict(keeping.stage.dsn)
+    role = f"mere_{keeping.stage.name}"
+    keeping.stage.do(
+        f"CREATE ROLE {role} LOGIN PASSWORD 'x' IN ROLE pg_monitor",
+        f"GRANT USAGE ON SCHEMA public TO {role}",
+        f"GRANT SELECT ON log TO {role}",
+    )
+    try:
+        dsn = psycopg.conninfo.make_conninfo(**(info | {"user": role, "password": "x"}))
+        run = keeping.stage.applying(stored, connectors=keeping.stage.connectors(maintain=dsn))
+        (outcome,) = run.run()
+        assert outcome.state == "refused" and "has no DELETE on it" in outcome.reason
+        keeping.stage.do(f"GRANT DELETE ON log TO {role}")
+        (outcome,) = keeping.stage.applying(stored, connectors=keeping.stage.connectors(maintain=dsn)).run()
+        assert outcome.reason == ALL
+    finally:
+        keeping.stage.do(f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+@pytest.mark.guide("G15", "holds")
+def test_it_waits_while_a_guard_says_so_and_stops_at_the_plans_end(keeping: Keeping) -> None:
+    """Between two batches the target is looked at; what is left is the next run's, which finishes it."""
+    archived(keeping)
+    stored = keeping.proposed("delete")
+    full = changed(keeping.stage.config, guards={"connections_percent": 0.001, "patience_seconds": 0.0})
+    (outcome,) = keeping.stage.applying(stored, config=full).run()
+    assert outcome.state == "not done" and "of the connections are in use" in outcome.reason
+    until(lambda: keeping.count() == 25)
+    (outcome,) = keeping.stage.applying(stored).run()
+    assert (outcome.state, outcome.reason) == ("done", ALL)

@@ -1,0 +1,286 @@
+"""A log whose rows are archived and deleted while everything goes wrong: one fault a run, each row looked for after it.
+
+What is lost is judged by this module alone: from the rows that it wrote, the table, and the archives' bytes as they
+were when they became archives. What happens to a file later is the store's, and must be found.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.stages.keeping import Keeping
+from tests.stages.killing import LOCK_HELD
+from tests.stages.sessions import to, until
+from tests.stages.signing import SIGNER
+from upkeep.areas.kinds import kinds
+from upkeep.areas.retention import archives, delete
+from upkeep.areas.retention.proof import Proof
+from upkeep.areas.retention.reread import NotAsWritten
+from upkeep.areas.retention.restore import checked
+from upkeep.areas.retention.store import DELETED, MANIFEST, OBJECT
+from upkeep.gate.apply.run import ApplyRun, Connectors
+from upkeep.gate.apply.target import LOCK
+from upkeep.gate.attempts import ObjectChanged
+from upkeep.gate.kind import ActionKind
+from upkeep.gate.plan_store import StoredPlan
+from upkeep.gate.plans.model import Action
+from upkeep.settings.calendar import config_folder
+from upkeep.settings.maintenance import Maintenance
+from upkeep.wires.database import Session
+
+#: Rows of a log at first, and of a batch.
+ROWS, BATCH = 120, 6
+#: What is done to a run, and how often beside the others.
+FAULTS = {
+    "kill": 6,
+    "flip": 1,
+    "truncate": 1,
+    "remove": 1,
+    "swap": 1,
+    "manifest": 1,
+    "change": 2,
+    "insert": 2,
+    "hold": 2,
+    "twice": 1,
+}
+DAMAGE = {"flip", "truncate", "remove", "swap", "manifest"}
+#: A row: its key and text.
+Written = tuple[int, str]
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(["tests.stages.deleting"])
+
+
+class Careless(Proof):
+    """A proof that proves nothing: it knows the manifest and looks at nothing again."""
+
+    def read_again(self) -> None:
+        """Believe the manifest."""
+        self.manifest = self.store.manifest(self.name)[0]
+
+    def still_holds(self, session: Session, now: datetime) -> None:
+        """Believe it still."""
+        found = session.row("SELECT 'public.log'::regclass::oid::bigint AS oid")
+        self.columns = delete.rows.columns(session, found["oid"])
+
+
+def delete_before_verify(session: Session, action: Action, before: Mapping[str, Any]) -> Generator[str, None, None]:
+    """The broken variant: delete, then verify."""
+    deletion = delete.parse(action.statement)
+    store = delete.store_of(delete.policy(), deletion.target, deletion.period.name)
+    assert store
+    given = (store, deletion.name, deletion.sha256, deletion.period, action.oid, action.shape)
+    proof = Careless(*given, config_folder() / "retention.yaml")
+    proof.read_again()
+    count = delete.Count()
+    for count in delete.deleting(session, proof):
+        yield str(count)
+    try:
+        proof.hash_again()
+    except NotAsWritten as why:
+        raise ObjectChanged(str(why)) from None
+    store.put(deletion.name + DELETED, {"deletion": before["deletion"], "kept": count.kept})
+
+
+#: What runs by default, and what the trials must not let pass.
+SOUND = delete.ACTION_KIND
+BROKEN = replace(SOUND, steps=delete_before_verify)
+
+
+def apply(ledger: str, target: str, config: Maintenance, stored: StoredPlan, kind: ActionKind, folder: str) -> None:
+    """The process that applies a plan."""
+    os.environ["UPKEEP_CONFIG"] = folder
+    plan, known = stored.plan, {**kinds(), "delete": kind}
+    run = ApplyRun(
+        *(Connectors(to(ledger), to(target), to(target)), known, config, lambda: config, stored, plan.run_id, SIGNER),
+        say=lambda _: None,
+        requested_by=plan.requested_by,
+    )
+    run.run()
+
+
+@dataclass
+class Trials:
+    """Faulty runs over one log after the other; ``draw`` decides what happens when."""
+
+    keeping: Keeping
+    draw: random.Random
+    kind: ActionKind = SOUND
+    faults: Mapping[str, int] = field(default_factory=lambda: FAULTS)
+    done: Counter[str] = field(default_factory=Counter)
+    #: How often an archive was hurt; that it is found is asked after each run.
+    found: int = 0
+    deleted: int = 0
+    logs: int = 0
+    #: Rows that were written and not changed since; those that archives held when they became archives, by name.
+    written: set[Written] = field(default_factory=set)
+    copies: dict[str, set[Written]] = field(default_factory=dict)
+    damaged: set[str] = field(default_factory=set)
+    other: bytes = b"nothing of an archive"
+    stored: StoredPlan | None = None
+
+    def run(self, trials: int) -> None:
+        """So many faults, each followed by a look for every row; then runs without any until nothing is left to do."""
+        while self.done.total() < trials:
+            self.begin()
+            while self.rows() and self.done.total() < trials:
+                self.one(self.draw.choices(list(self.faults), list(self.faults.values()))[0])
+            for _ in range(6):
+                if self.rows():
+                    self.one("")
+            assert not self.rows(), f"{len(self.rows())} rows stay although no fault keeps them"
+            self.deleted += len(self.written)
+
+    def begin(self) -> None:
+        """Rows of a new month of archives, in a place of its own."""
+        self.logs += 1
+        place = self.keeping.folder / f"places_{self.logs}"
+        self.written, self.copies, self.damaged, self.stored = set(), {}, set(), None
+        self.keeping.places = place
+        self.keeping.write(locations={"here": {"title": "here", "path": str(place)}}, batch_rows=BATCH, holds=[])
+        self.insert(ROWS)
+
+    def insert(self, rows: int) -> None:
+        """Due rows of one month, each with a text of its own; some under keys that were deleted."""
+        free = sorted({key for key, _ in self.written} - {key for key, _ in self.rows()})
+        texts = [f"{self.logs} {self.draw.random()}" for _ in range(rows)]
+        keys = [free.pop() if free and number % 2 else None for number in range(rows)]
+        query = (
+            "INSERT INTO log (id, at, body) OVERRIDING SYSTEM VALUE"
+            " SELECT coalesce(u.key, nextval('log_id_seq')), date_trunc('month', now() - interval '160 days')"
+            " + interval '5 days', u.body FROM unnest(%s::bigint[], %s::text[]) AS u (key, body) RETURNING id, body"
+        )
+        self.written |= {(row["id"], row["body"]) for row in self.keeping.stage.look(query, keys, texts)}
+
+    def change(self) -> None:
+        """Change rows that nobody has locked."""
+        query = (
+            "UPDATE log SET body = body || '!' WHERE id IN (SELECT id FROM log ORDER BY md5(body) LIMIT 3"
+            " FOR UPDATE SKIP LOCKED) RETURNING id, body"
+        )
+        for row in self.keeping.stage.look(query):
+            self.written -= {(row["id"], row["body"][:-1])}
+            self.written.add((row["id"], row["body"]))
+
+    def rows(self) -> set[Written]:
+        """What is in the log."""
+        return {(row["id"], row["body"]) for row in self.keeping.stage.look("SELECT id, body FROM log")}
+
+    # One run ----------------------------------------------------------------------------------------------------
+
+    def one(self, fault: str) -> None:
+        """Plan, approve, apply, and meanwhile the fault; then every row is looked for."""
+        self.keeping.write(holds=[])
+        self.stored = self.stored or self.keeping.proposed("archive", "delete")
+        deletes = any(one.kind == "delete" for one in self.stored.plan.actions)
+        running = [self.start() for _ in range(2 if fault == "twice" else 1)]
+        kept, under_way = self.strike(fault, running[0], deletes) if fault not in ("", "twice") else (set(), 0)
+        for process in running:
+            process.join(60)
+            assert process.exitcode in (0, -signal.SIGKILL), f"{fault}: a run ended with {process.exitcode}"
+        until(lambda: not self.keeping.stage.look(LOCK_HELD, LOCK))
+        self.done.update([fault] if fault else [])
+        now = self.rows()
+        assert len(kept - now) <= under_way, f"{fault}: {len(kept - now)} rows were deleted after it"
+        self.know_archives()
+        lost = self.written - now - set().union(*self.copies.values())
+        assert not lost, f"{fault}: {len(lost)} rows are neither in the log nor in an archive that was verified"
+        self.judge_damage()
+        self.stored = self.stored if fault == "kill" and self.draw.random() < 0.5 else None
+
+    def start(self) -> BaseProcess:
+        """A run of apply as a process of its own."""
+        stage = self.keeping.stage
+        job = (stage.ledger.dsn("tasks"), stage.dsn, stage.config, self.stored, self.kind, str(self.keeping.folder))
+        process = _PROCESSES.Process(target=apply, args=job)
+        process.start()
+        return process
+
+    def strike(self, fault: str, process: BaseProcess, deletes: bool) -> tuple[set[Written], int]:
+        """Do something at a random moment: the rows that must stay from then on, and how many of them may have been
+        checked and on their way out at that moment.
+        """
+        total = len(self.rows())
+        wanted, pause = self.draw.randint(0, total), self.draw.uniform(0, 1)
+        end = time.monotonic() + (60 if deletes and wanted < total else pause)
+        while process.is_alive() and time.monotonic() < end and len(self.rows()) > wanted:
+            time.sleep(0.001)
+        if fault == "kill" or not process.is_alive() or process.pid is None:
+            process.kill()
+            return set(), 0
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            until(lambda: "active" not in self.states())  # the server ends the statement that it was given
+            under_way = BATCH if "idle in transaction" in self.states() else 0
+            kept, hurt = self.rows(), len(self.damaged)
+            self.harm(fault)
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+        return (kept, under_way) if fault == "hold" or len(self.damaged) > hurt else (set(), 0)
+
+    def states(self) -> list[str]:
+        """What the sessions that hold the target's lock do."""
+        pids = [row["pid"] for row in self.keeping.stage.look(LOCK_HELD, LOCK)]
+        rows = self.keeping.stage.look("SELECT state FROM pg_stat_activity WHERE pid = ANY (%s)", pids)
+        return [row["state"] for row in rows]
+
+    def harm(self, fault: str) -> None:
+        """The fault itself, while the process stands still."""
+        if fault == "change":
+            self.change()
+        elif fault == "insert":
+            self.insert(3)
+        elif fault == "hold":
+            self.keeping.write(holds=[{"log": "usual", "reason": "case", "by": "Jane"}])
+        else:
+            for name in self.copies:
+                self.damage(fault, name)
+
+    def damage(self, fault: str, name: str) -> None:
+        """Hurt an archive, once, as a store or a person would."""
+        path = self.keeping.store().path(name + (MANIFEST if fault == "manifest" else OBJECT))
+        if name in self.damaged:
+            return
+        raw = path.read_bytes()
+        at = self.draw.randrange(len(raw))
+        flipped = raw[:at] + bytes([raw[at] ^ 1 << self.draw.randrange(8)]) + raw[at + 1 :]
+        new = {"truncate": raw[:at], "manifest": raw[:at], "swap": self.other}.get(fault, flipped)
+        self.other = raw
+        if fault == "remove":
+            path.unlink()
+        else:
+            path.write_bytes(new)
+        self.damaged.add(name)
+        self.found += 1
+
+    # What became of it -------------------------------------------------------------------------------------------
+
+    def know_archives(self) -> None:
+        """Read each new archive as it is when it becomes one, by ourselves."""
+        store = self.keeping.store()
+        for name in set(store.names(MANIFEST)) - set(self.copies) - self.damaged:
+            columns = pq.read_table(store.path(name + OBJECT), columns=["id", "body"]).to_pydict()
+            self.copies[name] = {(int(key), text) for key, text in zip(columns["id"], columns["body"], strict=True)}
+
+    def judge_damage(self) -> None:
+        """Every archive that was hurt is found: by the check while rows are to go by it, else by another reading."""
+        store, config = self.keeping.store(), self.keeping.config
+        said = " ".join(one.key for one in archives.damage(config, self.keeping.stage.name))
+        for name in self.damaged:
+            if not store.has(name + DELETED):
+                assert f":{name}" in said, f"the damage to {name} was not found: {said}"
+                continue
+            with pytest.raises(NotAsWritten):
+                checked(store, name)
