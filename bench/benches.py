@@ -18,6 +18,7 @@ from bench import (
     overdue,
     parse,
     predictions,
+    retention,
     waiting,
     watch,
     weekly,
@@ -47,6 +48,7 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "storm": alerts.storm,
     "watch": watch.run,
     "alert_latency": alerts.latency,
+    "retention": retention.run,
 }
 
 #: Those that bring up Airflow.

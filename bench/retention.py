@@ -1,0 +1,166 @@
+"""What it costs to archive log rows, to read the archive again and to delete by it, beside COPY and one single DELETE.
+
+``UPKEEP_BENCH_ROWS`` says of how many rows.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import yaml
+
+from bench.measure import Result, size
+from bench.platform import TARGET, Platform, open_platform
+from sandbox.postgres import bin_dir
+from upkeep.areas.retention import archive, delete, reread, rows
+from upkeep.areas.retention.look import asked
+from upkeep.areas.retention.restore import sound
+from upkeep.areas.retention.rows import Period
+from upkeep.areas.retention.store import DELETED, OBJECT, Store, store_of
+from upkeep.gate.plans.model import Action
+from upkeep.settings.base import ROOT
+from upkeep.wires import database
+from upkeep.wires.database import Session
+
+ROWS = int(os.environ.get("UPKEEP_BENCH_ROWS") or size(1_000_000, 3_000))
+#: Archiving by COPY into zstd, wall and bytes; verifying by archiving; deleting by one DELETE; a transaction.
+WALL, BYTES, VERIFY, DELETE, LONGEST_MS = 0.9, 0.9, 1.5, 2.0, 100.0
+START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+_FILL = """
+CREATE TABLE {0} (id bigint PRIMARY KEY, at timestamptz NOT NULL, function_name text, severity text, message text,
+                  user_id uuid, details jsonb);
+INSERT INTO {0} SELECT n, '2026-01-01Z'::timestamptz + n * interval '2500000 s' / %(rows)s, 'function-' || n %% 40,
+    (ARRAY['low', 'medium', 'high'])[1 + n %% 3], 'request ' || md5(n::text) || ' failed after ' || n %% 977 || ' ms',
+    md5((n %% 5000)::text)::uuid, jsonb_build_object('path', '/api/v1/' || n %% 300, 'status', 500 + n %% 4)
+FROM generate_series(1, %(rows)s) n;
+CREATE INDEX ON {0} (at);
+"""
+
+
+def run() -> Result:
+    """Fill two equal logs; archive, verify and delete by batches from one, COPY and DELETE at once from the other."""
+    with tempfile.TemporaryDirectory() as folder, open_platform() as (one, _), _configured(Path(folder)):
+        with one.admin() as admin:
+            for table in ("log", "once"):
+                with psycopg.ClientCursor(admin) as cursor:  # several statements, with values
+                    cursor.execute(_FILL.format(table).encode(), {"rows": ROWS})
+                admin.execute(f"VACUUM ANALYZE {table}".encode())
+        copied, copied_bytes = _copied(one, Path(folder))
+        with database.standing(one.connect(TARGET), one.config.sql) as session:
+            for setting in ("statement_timeout", "idle_in_transaction_session_timeout"):
+                session.rows(f"SET {setting} = 0")
+            return _measured(one, session, copied, copied_bytes)
+
+
+@contextmanager
+def _configured(folder: Path) -> Iterator[None]:
+    """A config of one class, whose archives lie in the folder."""
+    for file in (ROOT / "config").iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    one = {"type": "error", "table": "public.log", "time": "at", "days": 30, "location": "here", "delete": True}
+    others = ("application", "audit", "performance", "security")
+    content = {
+        "locations": {"here": {"title": "here", "path": str(folder / "archives")}},
+        "classes": {"errors": one},
+        "unmapped": dict.fromkeys(others, "none here"),
+    }
+    (folder / "retention.yaml").write_text(yaml.safe_dump(content))
+    before = os.environ.get("UPKEEP_CONFIG")
+    os.environ["UPKEEP_CONFIG"] = str(folder)
+    try:
+        yield
+    finally:
+        os.environ.pop("UPKEEP_CONFIG")
+        if before is not None:
+            os.environ["UPKEEP_CONFIG"] = before
+
+
+def _copied(one: Platform, folder: Path) -> tuple[float, int]:
+    """Seconds and bytes of ``psql COPY`` into zstd's own default level, which the archive has too."""
+    file = folder / "copied.zst"
+    argv = [str(bin_dir() / "psql"), "-qc", "COPY log TO STDOUT", one.cluster.dsn(TARGET)]
+    began = time.monotonic()
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as psql, file.open("wb") as raw:
+        assert psql.stdout
+        zstd = pa.Codec("zstd", compression_level=3)
+        while block := psql.stdout.read(8 * 1024**2):  # four times zstd's window
+            raw.write(zstd.compress(block))
+    assert psql.returncode == 0
+    return time.monotonic() - began, file.stat().st_size
+
+
+def _action(session: Session, statement: str) -> Action:
+    retention = archive.policy()
+    one = retention.classes["errors"]
+    table = session.row(session.load("retention/table"), asked(one))
+    shape = rows.shape(one.table, rows.columns(session, table["oid"]), retention, "errors")
+    given: dict[str, Any] = {"id": "1", "kind": "", "verb": "", "schema": "public", "table": "log", "oid": table["oid"]}
+    given |= {"shape": shape, "roles": ("dba",), "because": "", "lock": "", "predicted_ms": 1, "predicted_bytes": 0}
+    return Action(statement=statement, **given)
+
+
+def _took(call: Callable[[], object]) -> float:
+    began = time.monotonic()
+    call()
+    return time.monotonic() - began
+
+
+def _measured(one: Platform, session: Session, copied: float, copied_bytes: int) -> Result:
+    period, store = Period("errors", START, END), store_of(archive.policy(), TARGET, "errors")
+    assert store
+    made = _action(session, f"archive {TARGET}/{period}")
+    whole = _took(lambda: archive.run(session, made, {"object": "2026-01_bench"}))
+    again = _took(lambda: reread.read(store.path("2026-01_bench" + OBJECT)))
+    with session.connection.transaction():
+        columns = rows.columns(session, made.oid)
+        table = archive.policy().classes["errors"].table
+        exported = rows.export(session, table, columns, rows.due(archive.policy(), period, datetime.now(UTC)))
+        server = _took(lambda: rows.server_digest(session, exported))
+    archived, verify = whole - again - server, again + server
+    octets = store.path("2026-01_bench" + OBJECT).stat().st_size
+    deleting, longest = _deleted(session, store, period)
+    with one.admin() as admin:
+        admin.execute("CHECKPOINT")
+        single = _took(lambda: admin.execute("DELETE FROM once WHERE at < '2026-02-01Z'"))
+    ratios = (archived / copied, octets / copied_bytes, verify / archived, deleting / single)
+    met = all(found <= goal for found, goal in zip(ratios, (WALL, BYTES, VERIFY, DELETE), strict=True))
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return Result(
+        f"{ROWS:,} log rows: archive by COPY | zstd (wall, bytes), verify by archive, delete by one DELETE",
+        ", ".join(f"{ratio:.2f}" for ratio in ratios) + f"; longest transaction {1000 * longest:.0f} ms",
+        f"{WALL}, {BYTES}, {VERIFY}, {DELETE}; {LONGEST_MS:.0f} ms",
+        met and 1000 * longest <= LONGEST_MS,
+        (
+            f"COPY | zstd {copied:.2f} s, {copied_bytes:,} bytes; archive {archived:.2f} s, {octets:,} bytes",
+            f"verify: digest on the server {server:.2f} s, reading again in another process {again:.2f} s",
+            f"delete {deleting:.2f} s with its archive read again and hashed, one DELETE {single:.2f} s",
+            f"{memory} MB at most in this process, the archive's writer among it",
+        ),
+    )
+
+
+def _deleted(session: Session, store: Store, period: Period) -> tuple[float, float]:
+    """Seconds of the whole deletion and of its longest transaction."""
+    ((name, _, sha256),) = sound(store)
+    action = _action(session, f"delete {TARGET}/{period} of {name} {sha256}")
+    session.rows("CHECKPOINT")
+    steps = delete.steps(session, action, {"deletion": "bench"})
+    began, took, said = time.monotonic(), [], ""
+    while (step := time.monotonic()) and (text := next(steps, None)) is not None:
+        took.append(time.monotonic() - step)
+        said = text
+    whole = time.monotonic() - began
+    assert said.startswith(f"{ROWS:,} rows deleted, 0 kept"), said
+    assert store.has(name + DELETED)
+    return whole, max(took[1:])
