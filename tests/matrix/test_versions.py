@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -15,9 +15,10 @@ import pytest
 from sandbox.postgres import Cluster
 from tests.areas.database import test_sizes as same
 from tests.stages.platform import Platform, bare, login, started  # noqa: F401  # bare is a fixture
+from upkeep.areas.backups import drill, restored
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import CHECKS, find
-from upkeep.core.findings import Level
+from upkeep.core.findings import Level, Topic
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.wires import database, queries
@@ -32,6 +33,25 @@ def test_the_server_is_the_one_that_is_meant(empty_database: str) -> None:
     """A matrix that runs five times on one and the same server proves nothing."""
     with database.session(lambda: psycopg.connect(empty_database), CLOCKS, read_only=True) as session:
         assert session.version // 10_000 == MAJOR
+
+
+def test_what_a_restored_copy_is_asked_has_an_answer(empty_database: str) -> None:
+    """Every statement of restoration and drill, on a server that is no copy: whole, in order, and its own system."""
+    topic = Topic("restoration", "A copy", "G101")
+    with database.session(lambda: psycopg.connect(empty_database), CLOCKS, read_only=False) as session:
+        session.rows("CREATE TABLE public.error_logs (id serial PRIMARY KEY, timestamp timestamptz)")
+        session.rows(
+            "INSERT INTO public.error_logs (timestamp) SELECT now() - n * interval '1 h' FROM generate_series(1, 9) n"
+        )
+        findings = {finding.key: finding for finding in restored.look_through(session, topic)}
+        assert {key: one.level for key, one in findings.items()} == dict.fromkeys(
+            (f"restoration:{part}" for part in ("readable", "indexes", "sequences", "collations")), Level.OK
+        ), findings
+        now = datetime.now(UTC)
+        mark = drill.landmark(session, CONFIG, now - 5 * timedelta(hours=1), now)
+        assert mark is not None
+        assert str(mark.log) == "public.error_logs"
+        assert mark.quiet == timedelta(hours=1)
 
 
 # Variants -------------------------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ def collated(session: Session, topic: Topic) -> Finding:
     """Whether text sorts here as it did where the indexes were built."""
     found = [
         f"{row['name']}: built by {row['built_by']}, here {row['here']}"
-        for row in session.rows(queries.load("backups/collations"))
+        for row in session.rows(session.load("backups/collations"))
     ]
     detail = listed(found, NAMED, "; ") or "as where the indexes were built"
     remedy = (
