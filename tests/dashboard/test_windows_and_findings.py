@@ -145,6 +145,8 @@ def test_each_story_has_its_history_its_owner_and_its_place_in_the_report(lived:
     assert "owner DevOps Engineer" in full and "93 % of 100 are taken" in full
     (place,) = [link for link in Page(full).links if "#f-" in link]
     assert place.startswith("dags/maintenance_daily/runs/scheduled__")
+    assert [link for link in Page(full).links if re.fullmatch(r"alerts/\d+", link)]
+    assert "alerts" in Page(html).links and "alerts" in Page(lived.ask().text).links
 
 
 def test_acknowledging_is_done_by_role_is_shown_and_ends_when_it_gets_worse(

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Template
 from starlette.exceptions import HTTPException
 
+from upkeep.dashboard.now import story_anchor
 from upkeep.wires.database import Row
 
 #: Who may read alerts: those who may read the runs of the DAG that judges. One object, so that tests can override it.
@@ -25,7 +26,7 @@ def alert_routes(rows: Callable[..., list[Row]], page: Template, css: Callable[[
     router = APIRouter(prefix="/alerts", dependencies=[Depends(may_read_alerts)])
 
     def shown(title: str, found: list[Row], **more: Any) -> Response:
-        text = page.render(title=title, rows=found[:LISTED], more=len(found) > LISTED, css=css(), **more)
+        text = page.render(title=title, rows=found[:LISTED], more=len(found) > LISTED, css=css(), place=_place, **more)
         return HTMLResponse(text, headers={"Content-Security-Policy": csp})
 
     @router.get("")
@@ -40,3 +41,8 @@ def alert_routes(rows: Callable[..., list[Row]], page: Template, css: Callable[[
         return shown(f"Alert {alert_id}", found, single=True, up="../")
 
     return router
+
+
+def _place(row: Row) -> str:
+    """Where the page of findings has this alert's story."""
+    return story_anchor(row["target"], row["key"])

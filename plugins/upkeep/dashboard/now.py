@@ -31,6 +31,11 @@ AGES = (
 NEW = timedelta(days=7)
 
 
+def story_anchor(target: str, key: str) -> str:
+    """The place of a story on the page of findings."""
+    return anchor(f"{target}\n{key}")
+
+
 @dataclass(frozen=True)
 class OpenStory:
     """A trouble and, where somebody knows of it, the alert that says so; ``alert`` is None before it was judged."""
@@ -47,7 +52,7 @@ class OpenStory:
     @property
     def anchor(self) -> str:
         """Its place on the page of findings."""
-        return anchor(f"{self.trouble.target}\n{self.trouble.key}")
+        return story_anchor(self.trouble.target, self.trouble.key)
 
     @property
     def age(self) -> timedelta:
