@@ -6,7 +6,7 @@ was told is not told again.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, BaseOperator
@@ -88,4 +88,18 @@ class DeliverOperator(BaseOperator):
             if not again or not delivered.failed or not _judge(self.log, missing, list(found)).messages:
                 break
         self.log.info("Sent: %s", sent or "nothing was due")
+        self._forward()
         return sent
+
+    def _forward(self) -> None:
+        from upkeep.areas.alerts.posted import posted
+        from upkeep.flow.alertmanager import forward
+
+        routing = settings().routing
+
+        def alerts(hold: timedelta) -> list[dict[str, Any]]:
+            with _ledger(read_only=True) as session:
+                return posted(session, routing, alerts_url(), hold, datetime.now(UTC))
+
+        if routing.alertmanager:
+            forward(routing.alertmanager, routing.retry.timeout_seconds, alerts, self.log)

@@ -138,6 +138,13 @@ class Retry(FrozenModel):
         return timedelta(minutes=min(self.first_minutes * 2 ** min(attempts - 1, 30), self.most_minutes))
 
 
+class Alertmanager(FrozenModel):
+    """An Alertmanager that is told of all that is open; without another post an alert ends after ``hold_minutes``."""
+
+    connection: ConnectionId
+    hold_minutes: int = Field(default=30, ge=2, le=24 * 60, strict=True)
+
+
 def _cron(value: str) -> str:
     try:
         cron.check(value)
@@ -160,6 +167,7 @@ class Routing(FrozenModel):
     owners: Mapping[str, Name] = Field(default_factory=dict)
     owner: Name
     runbooks: Mapping[str, str] = Field(default_factory=dict)
+    alertmanager: Alertmanager | None = None
 
     @field_validator("routes", "quiet_hours")
     @classmethod
