@@ -15,7 +15,7 @@ import pytest
 from sandbox import backups as sandbox
 from sandbox.backups import Store
 from sandbox.ports import free_port
-from sandbox.postgres import Cluster, identity, programs
+from sandbox.postgres import Cluster, bin_dir, identity, programs
 from tests.stages.archives import switch
 from tests.stages.sessions import until
 from upkeep.areas.backups import contents
@@ -103,7 +103,10 @@ class Platform:
     def newest(self, **config: Any) -> Newest:
         """The newest backup, with programs and a scratch folder as config would name them."""
         given = {"scratch": self.scratch, "programs": programs(), "run_as": identity().prefix, "timeout_seconds": 60}
-        found = Backups(base=self.store.base, wal=self.store.wal, restore=Restore(**(given | config)))
+        verify = str(bin_dir() / "pg_verifybackup")
+        found = Backups(
+            base=self.store.base, wal=self.store.wal, verify_program=verify, restore=Restore(**(given | config))
+        )
         return newest(found, "here", datetime.now(UTC))
 
 

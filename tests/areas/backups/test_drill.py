@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox import backups as sandbox
 from tests.stages.restoring import Platform
+from upkeep.areas.backups.controls import CONTROLS, Control, carried_out, in_turn
+from upkeep.areas.backups.copies import copy_of
 from upkeep.areas.backups.drill import Landmark, System, drill
 from upkeep.core.findings import Finding, Level
 from upkeep.ledger.write import LookResult
 
 OK, WARNING, CRITICAL, UNKNOWN = Level.OK, Level.WARNING, Level.CRITICAL, Level.UNKNOWN
-GOOD = dict.fromkeys(("drill", "drill:before", "drill:behind", "drill:rto", "drill:rpo", "drill:objects"), OK)
+GOOD = dict.fromkeys(
+    ("drill", "drill:control", "drill:before", "drill:behind", "drill:rto", "drill:rpo", "drill:objects"), OK
+)
 
 
 def drilled(restorable: Platform, system: System | None = None, **config: Any) -> LookResult:
     """Carry out a drill, and see that nothing is left."""
-    looked = drill(restorable.newest(**config), system or restorable.system, restorable.config.maintenance.sql)
+    clocks = restorable.config.maintenance.sql
+    looked = drill(restorable.newest(**config), system or restorable.system, clocks, datetime(2026, 11, 1, tzinfo=UTC))
     assert list(restorable.scratch.iterdir()) == []
     return looked
 
@@ -127,6 +134,50 @@ def test_what_the_copy_lacks_of_the_system_is_named(restorable: Platform) -> Non
 def test_a_backup_that_does_not_restore_fails_the_drill(restorable: Platform) -> None:
     """Until it is healed."""
     sandbox.plant(restorable.store, "missing-file")
-    assert levels(drilled(restorable)) == {"drill": CRITICAL}
+    assert levels(drilled(restorable)) == {"drill": CRITICAL, "drill:control": OK}
     sandbox.heal(restorable.store)
     assert levels(drilled(restorable)) == GOOD
+
+
+def controlled(restorable: Platform, control: Control, verify: str = "") -> tuple[Finding, bool]:
+    """What a control says of a copy, and whether the copy is as it was afterwards."""
+    here = restorable.newest()
+    config = here.config.model_copy(update={"verify_program": verify} if verify else {})
+    with copy_of(here.backup.folder, config, here.restore, "postgres") as copy:
+        before = _content(copy.data)
+        said = carried_out(copy, control, datetime.now(UTC))
+        return said, _content(copy.data) == before
+
+
+def _content(data: Path) -> dict[str, str]:
+    files = (file for file in data.rglob("*") if file.is_file())
+    return {str(file.relative_to(data)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+@pytest.mark.guide("G102", "fires")
+@pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.name)
+def test_each_control_is_found_by_its_name(restorable: Platform, control: Control) -> None:
+    """A copy is spoilt, the daily look says so, and the copy is whole again."""
+    said, healed = controlled(restorable, control)
+    assert said.level is OK, said.detail
+    assert control.says in said.detail
+    assert healed
+
+
+def test_a_control_that_passes_is_critical(restorable: Platform, tmp_path: Path) -> None:
+    """A verifier that calls everything good: nothing else that the drill says can be trusted."""
+    fooled = tmp_path / "pg_verifybackup"
+    fooled.write_text('#!/bin/sh\necho "pg_verifybackup (PostgreSQL) 17.10"\n')
+    fooled.chmod(0o755)
+    flipped = CONTROLS[0]
+    said, healed = controlled(restorable, flipped, str(fooled))
+    assert (said.level, healed) == (CRITICAL, True)
+    assert said.detail.startswith("a flipped bit in a copy was not found; it said ok")
+    assert controlled(restorable, flipped, "/nowhere/pg_verifybackup")[0].level is UNKNOWN
+    assert controlled(restorable, flipped)[0].level is OK
+
+
+def test_every_control_has_its_month() -> None:
+    """In turn: each once within as many months as there are controls."""
+    months = [datetime(2026 + month // 12, month % 12 + 1, 1, tzinfo=UTC) for month in range(len(CONTROLS))]
+    assert {in_turn(month).name for month in months} == {control.name for control in CONTROLS}

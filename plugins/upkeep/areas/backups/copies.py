@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from upkeep.areas.backups import files
-from upkeep.areas.backups.scratch import Copy, RestoreError, environment
+from upkeep.areas.backups.scratch import Copy, RestoreError, environment, run_as
 from upkeep.core.units import roughly
 from upkeep.settings.backups import Backups, Restore
 
@@ -30,7 +30,6 @@ PREFIX = "upkeep-restore-"
 #: So much more room than the backup's own bytes a copy needs: WAL that is replayed, and files that grow by it.
 ROOM = 1.2
 _POLL, _SAY_EVERY, _END_SECONDS = 0.1, 10.0, 10.0
-_LOCAL_ONLY = "local all all trust\n"  # nobody else can enter the socket's folder
 
 
 class SetUpError(Exception):
@@ -46,8 +45,8 @@ def copy_of(backup: Path, config: Backups, restore: Restore, dbname: str) -> Ite
     _check(backup, restore)
     _remove_leftovers(restore)
     _room_for(backup, restore)
-    folder = Path(_run(restore, "mktemp", "-d", str(restore.scratch / f"{PREFIX}XXXXXXXX")).strip())
-    socket = Path(_run(restore, "mktemp", "-d", f"{tempfile.gettempdir()}/{PREFIX}XXXXXXXX").strip())
+    folder = Path(run_as(restore, "mktemp", "-d", str(restore.scratch / f"{PREFIX}XXXXXXXX")).strip())
+    socket = Path(run_as(restore, "mktemp", "-d", f"{tempfile.gettempdir()}/{PREFIX}XXXXXXXX").strip())
     lock = _locked(folder)
     copy = Copy(folder, socket, config, restore, dbname)
     try:
@@ -68,7 +67,7 @@ def _check(backup: Path, restore: Restore) -> None:
     if not os.access(program, os.X_OK):
         raise SetUpError(f"found no program {program}, expected restore.programs to hold PostgreSQL's")
     try:
-        version, mine = _run(restore, str(program), "--version"), (backup / "PG_VERSION").read_text().strip()
+        version, mine = run_as(restore, str(program), "--version"), (backup / "PG_VERSION").read_text().strip()
     except (RestoreError, OSError) as error:
         raise SetUpError(str(error)) from error
     found = files.MAJOR.search(version)
@@ -91,7 +90,7 @@ def _room_for(backup: Path, restore: Restore) -> None:
 
 
 def _fill(copy: Copy, backup: Path) -> None:
-    """Copy the files, put our configuration in place of the original's, and ask for recovery."""
+    """Copy the files."""
     began = time.monotonic()
     total = sum(files.read_manifest(backup).files.values())
     argv = [*copy.restore.run_as, "cp", "-R", "--no-dereference", str(backup), str(copy.data)]
@@ -108,13 +107,6 @@ def _fill(copy: Copy, backup: Path) -> None:
         copying.wait()
     if copying.returncode:
         raise RestoreError(f"the backup could not be copied: {said.decode(errors='replace').strip()[:500]}")
-    _run(copy.restore, "chmod", "-R", "u+rwX,go-rwx", str(copy.data))
-    _run(copy.restore, "rm", "-f", str(copy.data / "standby.signal"), str(copy.data / "postmaster.pid"))
-    _run(copy.restore, "truncate", "-s", "0", str(copy.data / "postgresql.auto.conf"))
-    _run(copy.restore, "touch", str(copy.data / "recovery.signal"))
-    for name, text in (("postgresql.conf", ""), ("pg_hba.conf", _LOCAL_ONLY), ("ident.conf", "")):
-        (copy.folder / name).write_text(text, encoding="utf-8")
-        (copy.folder / name).chmod(0o644)
     copy.seconds["copy"] = time.monotonic() - began
     log.info("copied %s in %.1f s", roughly(total), copy.seconds["copy"])
 
@@ -124,27 +116,6 @@ def _tell_progress(data: Path, total: int, took: float) -> None:
     rate = there / took
     left = f", about {max(total - there, 0) / rate:.0f} s more" if rate else ""
     log.info("copied %s of %s, %s/s%s", roughly(there), roughly(total), roughly(rate), left)
-
-
-def _run(restore: Restore, *argv: str) -> str:
-    """Run a program as the copy's user; its output. Raises RestoreError."""
-    try:
-        done = subprocess.run(
-            [*restore.run_as, *argv],
-            cwd="/",
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=restore.timeout_seconds,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise RestoreError(f"{argv[0]} could not be run: {error}") from error
-    if done.returncode:
-        raise RestoreError(f"{argv[0]} ended with {done.returncode}: {done.stderr.strip()[:500]}")
-    return done.stdout
 
 
 # What is left of a copy --------------------------------------------------------------------------------------------
@@ -199,4 +170,4 @@ def servers(data: Path) -> list[int]:
 def _remove(restore: Restore, folder: Path, socket: Path | None) -> None:
     for path in (folder, socket):
         if path:
-            _run(restore, "rm", "-rf", str(path))
+            run_as(restore, "rm", "-rf", str(path))

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from upkeep.areas.backups import contents
+from upkeep.areas.backups import contents, controls
 from upkeep.areas.backups.contents import Log
 from upkeep.areas.backups.copies import SetUpError, copy_of
 from upkeep.areas.backups.newest import Newest, Original, newest_of, original, recorded
@@ -69,7 +69,7 @@ def inspect(sources: Sources) -> LookResult:
         known = recorded(session, sources.target, found)
     with sources.read() as session:
         system = look_at(session, sources.config, found, known)
-    return drill(found, system, sources.config.maintenance.sql)
+    return drill(found, system, sources.config.maintenance.sql, datetime.now(UTC))
 
 
 def look_at(session: Session, config: Settings, found: Newest, known: Mapping[str, Any] | None) -> System:
@@ -100,12 +100,13 @@ def landmark(session: Session, config: Settings, since: datetime, until: datetim
     return best if best and best.quiet >= QUIET else None
 
 
-def drill(found: Newest, system: System, clocks: Sql) -> LookResult:
-    """Findings and samples of one drill."""
+def drill(found: Newest, system: System, clocks: Sql, now: datetime) -> LookResult:
+    """Findings and samples of one drill; ``now`` is this host's time, UTC."""
     findings: list[Finding] = []
     mark, settings = system.landmark, system.original.settings
     try:
         with copy_of(found.backup.folder, found.config, found.restore, system.original.database) as copy:
+            findings.append(controls.carried_out(copy, controls.in_turn(now), now))
             if mark:
                 copy.recover(Stop("time", mark.at.isoformat(" ")), settings, "recovery to before the landmark")
                 before = _seen(copy, mark, clocks)

@@ -41,6 +41,7 @@ _SETTINGS = {
     "ssl": "off",
     "fsync": "off",  # the copy is thrown away
 }
+_LOCAL_ONLY = "local all all trust\n"  # nobody else can enter the socket's folder
 
 
 class RestoreError(Exception):
@@ -66,6 +67,7 @@ class Copy:
     dbname: str
     seconds: dict[str, float] = field(default_factory=dict)
     _server: subprocess.Popen[bytes] | None = None
+    _prepared: bool = False
 
     @property
     def data(self) -> Path:
@@ -85,6 +87,8 @@ class Copy:
         """
         began = time.monotonic()
         self.stop()
+        if not self._prepared:
+            self._prepare()
         target = {f"recovery_target_{stop.kind}": stop.value} if stop else {}
         restore = f"cp {shlex.quote(str(self.config.wal).replace('%', '%%'))}/%f %p"
         settings = {**_SETTINGS, **standby, **target, "restore_command": restore}
@@ -104,6 +108,17 @@ class Copy:
         self._until_there(stop, time.monotonic() + self.restore.timeout_seconds)
         self.seconds[phase] = time.monotonic() - began
         log.info("%s after %.1f s", phase, self.seconds[phase])
+
+    def _prepare(self) -> None:
+        """Put our configuration in place of the original's, and ask for recovery."""
+        run_as(self.restore, "chmod", "-R", "u+rwX,go-rwx", str(self.data))
+        run_as(self.restore, "rm", "-f", str(self.data / "standby.signal"), str(self.data / "postmaster.pid"))
+        run_as(self.restore, "truncate", "-s", "0", str(self.data / "postgresql.auto.conf"))
+        run_as(self.restore, "touch", str(self.data / "recovery.signal"))
+        for name, text in (("postgresql.conf", ""), ("pg_hba.conf", _LOCAL_ONLY), ("ident.conf", "")):
+            (self.folder / name).write_text(text, encoding="utf-8")
+            (self.folder / name).chmod(0o644)
+        self._prepared = True
 
     def _until_there(self, stop: Stop | None, deadline: float) -> None:
         """Wait until it answers and has come as far as it should."""
@@ -151,3 +166,24 @@ class Copy:
 def environment() -> dict[str, str]:
     """What PostgreSQL's programs are given: nothing of ours that could lead them elsewhere."""
     return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"}
+
+
+def run_as(restore: Restore, *argv: str) -> str:
+    """Run a program as the user of a copy; its output. Raises RestoreError."""
+    try:
+        done = subprocess.run(
+            [*restore.run_as, *argv],
+            cwd="/",
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=restore.timeout_seconds,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise RestoreError(f"{argv[0]} could not be run: {error}") from error
+    if done.returncode:
+        raise RestoreError(f"{argv[0]} ended with {done.returncode}: {done.stderr.strip()[:500]}")
+    return done.stdout
