@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -49,6 +50,17 @@ class Running:
         if user not in self.users:
             self.users[user] = processes.Api(self.sandbox, user)
         return self.users[user]
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to one of the sandbox's programs; supervisord has started it again when this returns."""
+        killed = processes.ask(self.sandbox, "getProcessInfo", name)["pid"]
+        os.kill(killed, signal.SIGKILL)
+
+        def another() -> bool:
+            info = processes.ask(self.sandbox, "getProcessInfo", name)
+            return info["statename"] == "RUNNING" and info["pid"] != killed
+
+        self.wait(another)
 
     def trigger(self, conf: dict[str, Any] | None = None, user: str = "operator") -> str:
         """Trigger the daily DAG as a person would and return the run's id."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import pytest
 
-from sandbox import processes
 from tests.e2e.conftest import Running
 
 ALERTS = "/api/v2/dags/maintenance_alerts"
@@ -104,7 +101,7 @@ def test_the_watch_tells_a_fault_and_its_end_once_without_any_window(running: Ru
     try:
         running.wait(lambda: level(running) == "critical")
         meddle(running, "ok")
-        kill(running, "triggerer")
+        running.kill("triggerer")
         running.wait(lambda: all(since(running, before).values()))
         killed = samples(running)
         running.wait(lambda: samples(running) >= killed + 4)
@@ -136,12 +133,6 @@ def level(running: Running) -> str | None:
 def samples(running: Running) -> int:
     """Polls so far."""
     return int(running.ledger("SELECT count(*) FROM upkeep.watch_samples")[0][0])
-
-
-def kill(running: Running, name: str) -> None:
-    """SIGKILL to one of the sandbox's programs; supervisord starts it again."""
-    info: Any = processes.ask(running.sandbox, "getProcessInfo", name)
-    os.kill(info["pid"], signal.SIGKILL)
 
 
 def meddle(running: Running, level: str) -> int:

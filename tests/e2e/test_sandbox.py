@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -253,14 +251,7 @@ def test_no_key_or_password_is_written_anywhere(running: Running) -> None:
 
 def test_a_scheduler_that_dies_is_started_again(running: Running) -> None:
     """kill -9 of the scheduler: the supervisor starts another and the next run ends."""
-    before = processes.ask(running.sandbox, "getProcessInfo", "scheduler")["pid"]
-    os.kill(before, signal.SIGKILL)
-
-    def another() -> bool:
-        info = processes.ask(running.sandbox, "getProcessInfo", "scheduler")
-        return info["statename"] == "RUNNING" and info["pid"] != before
-
-    running.wait(another)
+    running.kill("scheduler")
     running.wait(lambda: processes.healthy(running.sandbox))
     assert running.finish(running.trigger({"groups": ["database"]})) in ("success", "failed")
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from upkeep.gate.plan_store import StoredPlan
-    from upkeep.gate.plans.model import Action, Plan
+    from upkeep.gate.plans.model import Plan
     from upkeep.ledger.write import LookResult
     from upkeep.wires.database import Session
 
@@ -107,6 +107,7 @@ class PlanOperator(Step):
         self, context: Context, window: windows.Window, allowed: windows.Authority
     ) -> tuple[Plan, dict[str, dict[str, Any]]]:
         from upkeep.areas import proposals
+        from upkeep.gate.elsewhere import planned_elsewhere
         from upkeep.gate.plans import model
         from upkeep.gate.plans.model import numbered
         from upkeep.gate.proposing import ProposalSources
@@ -117,7 +118,7 @@ class PlanOperator(Step):
         open_target = partial(database.session, postgres(read), config.sql, read_only=True)
         open_ledger = partial(database.session, trusted(config.ledger.tasks), config.sql, read_only=True)
         with open_ledger() as ledger:
-            taken = tuple(_approved_elsewhere(ledger, window, now))
+            taken = tuple(planned_elsewhere(ledger, config, window, now, is_running))
         known = replicas(self.target)
         sources = ProposalSources(self.target, self.cadence, open_target, open_ledger, settings(), now, taken, known)
         collected = proposals.collect(sources)
@@ -150,34 +151,6 @@ def _name(open_target: Callable[[], AbstractContextManager[Session]], read: str)
             return target.connection.info.dbname
     except Error:
         return connection(read, "postgres").schema or ""
-
-
-def _approved_elsewhere(session: Session, window: windows.Window, now: datetime) -> Iterator[Action]:
-    """Actions of other runs' plans that people have approved and that are still to run: they are not planned again.
-
-    What is done is not among them: the catalogue says by itself whether it is needed again. Nor is what a run asked
-    that has ended or was deleted: nobody will do it.
-    """
-    from upkeep.gate.apply.circumstances import circumstances
-    from upkeep.gate.decision_store import decisions_in, missing_sign_on
-    from upkeep.gate.permit_store import permits_in
-    from upkeep.gate.permits import refusal
-    from upkeep.gate.plan_store import plans_in_force
-    from upkeep.gate.signatures import chain
-
-    config = settings().maintenance
-    for digest, plan in plans_in_force(session, window.target, now, window.run, is_running):
-        try:
-            entries = chain.of_plan(session, digest, config.ledger.signing)
-        except chain.Tampered:  # apply refuses it, and its report says why
-            continue
-        decisions = decisions_in(entries)
-        done = {row["action_id"] for row in permits_in(entries) if row["outcome"] == "done"}
-        at = circumstances(
-            config, plan, max(now, plan.not_before), missing_sign_on=missing_sign_on(session, plan, config)
-        )
-        open_actions = (action for action in plan.actions if action.id not in done)
-        yield from (action for action in open_actions if not refusal(plan, action, decisions, at))
 
 
 def _left_undone(stored: StoredPlan) -> Iterator[Finding]:
