@@ -62,6 +62,22 @@ def test_a_good_backup_restores_and_holds_what_was_recorded(restorable: Platform
     }
 
 
+def test_what_the_environment_says_of_connections_is_not_for_a_copy(
+    restorable: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An Airflow whose environment demands a password's exchange, or sets options, restores all the same."""
+    monkeypatch.setenv("PGREQUIREAUTH", "scram-sha-256")
+    monkeypatch.setenv("PGOPTIONS", "-c search_path=nowhere")
+    assert levels(restored(restorable)) == GOOD
+
+
+def test_a_copy_that_refuses_sessions_is_told(restorable: Platform) -> None:
+    """It is ready, and there is no such user in it."""
+    looked = restored(restorable, superuser="nobody_of_that_name")
+    assert levels(looked) == {"restoration": CRITICAL}
+    assert 'role "nobody_of_that_name" does not exist' in found(looked, "restoration").detail
+
+
 @pytest.mark.guide("G101", "fires")
 @pytest.mark.parametrize(
     ("changed", "said"),

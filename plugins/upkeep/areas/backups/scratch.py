@@ -20,12 +20,15 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from upkeep.settings.backups import Backups, Restore
 
 log = logging.getLogger(__name__)
 
-_POLL, _STOP_SECONDS = 0.1, 60.0
+_POLL, _STOP_SECONDS, _REFUSED_SECONDS = 0.1, 60.0, 10.0
+_READY = "ready to accept"
+_KNOWS_REQUIRE_AUTH = 160_000
 _SETTINGS = {
     "listen_addresses": "",
     "archive_mode": "off",
@@ -74,10 +77,11 @@ class Copy:
         return self.folder / "data"
 
     def connect(self) -> psycopg.Connection[Any]:
-        """A session of its superuser, over its socket."""
-        return psycopg.connect(
-            host=str(self.socket), dbname=self.dbname, user=self.restore.superuser, connect_timeout=10
-        )
+        """A session of its superuser, over its socket; what the environment says of connections is not for this one."""
+        login = {"host": str(self.socket), "dbname": self.dbname, "user": self.restore.superuser, "options": ""}
+        if psycopg.pq.version() >= _KNOWS_REQUIRE_AUTH:
+            login["require_auth"] = "none"
+        return psycopg.connect(make_conninfo(**login), connect_timeout=10)
 
     def recover(self, stop: Stop | None, standby: Mapping[str, str], phase: str) -> None:
         """Roll forward to a stop, or without one to the end of the archive; then the copy answers. Raises RestoreError.
@@ -123,6 +127,7 @@ class Copy:
     def _until_there(self, stop: Stop | None, deadline: float) -> None:
         """Wait until it answers and has come as far as it should."""
         statement = "SELECT pg_is_in_recovery(), pg_is_in_recovery() AND pg_is_wal_replay_paused()"
+        refused_since, log_before = 0.0, self._log()
         while True:
             if self._server is None or self._server.poll() is not None:
                 raise RestoreError(f"PostgreSQL ended: {self.said()}")
@@ -133,8 +138,11 @@ class Copy:
                     return
                 if stop and not in_recovery:
                     raise RestoreError(f"recovery ended before {stop.kind} {stop.value}: {self.said()}")
-            except psycopg.OperationalError:
-                pass  # not yet
+            except psycopg.OperationalError as error:  # not yet, unless it says that it is ready
+                if not refused_since and _READY in self._log().removeprefix(log_before):
+                    refused_since = time.monotonic()
+                if refused_since and time.monotonic() > refused_since + _REFUSED_SECONDS:
+                    raise RestoreError(f"the copy is ready and refuses a session: {error}") from error
             if time.monotonic() > deadline:
                 raise RestoreError(
                     f"recovery did not end within {self.restore.timeout_seconds:g} s "
@@ -155,10 +163,12 @@ class Copy:
                 self._server.wait(_STOP_SECONDS)
         self._server = None
 
+    def _log(self) -> str:
+        return (self.folder / "server.log").read_text(encoding="utf-8", errors="replace")
+
     def said(self, lines: int = 3) -> str:
         """What the server said last of what went wrong, else its last lines."""
-        text = (self.folder / "server.log").read_text(encoding="utf-8", errors="replace")
-        told = [line for line in text.splitlines() if line.strip()]
+        told = [line for line in self._log().splitlines() if line.strip()]
         wrong = [line for line in told if any(f" {word}: " in line for word in ("FATAL", "PANIC", "ERROR"))]
         return " / ".join((wrong or told)[-lines:]) or "it said nothing"
 
