@@ -143,7 +143,7 @@ def controlled(restorable: Platform, control: Control, verify: str = "") -> tupl
     """What a control says of a copy, and whether the copy is as it was afterwards."""
     here = restorable.newest()
     config = here.config.model_copy(update={"verify_program": verify} if verify else {})
-    with copy_of(here.backup.folder, config, here.restore, "postgres") as copy:
+    with copy_of(here.backup.folder, config, here.restore, "postgres", []) as copy:
         before = _content(copy.data)
         said = carried_out(copy, control, datetime.now(UTC))
         return said, _content(copy.data) == before

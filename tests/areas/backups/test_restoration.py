@@ -16,7 +16,7 @@ import pytest
 
 from sandbox import backups as sandbox
 from tests.stages.restoring import Platform
-from upkeep.areas.backups.copies import servers
+from upkeep.areas.backups.copies import copy_of, servers
 from upkeep.areas.backups.newest import Original
 from upkeep.areas.backups.restoration import restore
 from upkeep.core.findings import Finding, Level
@@ -209,11 +209,24 @@ KILLED = """
 import os, pickle, signal, sys
 from upkeep.areas.backups.copies import copy_of
 backup, config, restore = pickle.load(open(sys.argv[1], "rb"))
-with copy_of(backup, config, restore, "postgres") as copy:
+with copy_of(backup, config, restore, "postgres", []) as copy:
     copy.recover(None, {}, "recovery")
     print(copy.folder, copy.socket, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
+
+
+def test_a_task_that_is_told_to_end_leaves_nothing(restorable: Platform) -> None:
+    """What Airflow calls then stops the server and removes the copy, amid its work."""
+    here = restorable.newest()
+    with copy_of(here.backup.folder, here.config, here.restore, "postgres", here.ending) as copy:
+        copy.recover(None, restorable.system.original.settings, "recovery")
+        assert servers(copy.data)
+        (end,) = here.ending
+        end()
+        assert not servers(copy.data)
+        assert not copy.folder.exists()
+        assert not copy.socket.exists()
 
 
 def test_what_a_killed_process_left_is_removed_and_nothing_else(restorable: Platform, tmp_path: Path) -> None:

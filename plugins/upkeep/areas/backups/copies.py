@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -37,10 +37,13 @@ class SetUpError(Exception):
 
 
 @contextmanager
-def copy_of(backup: Path, config: Backups, restore: Restore, dbname: str) -> Iterator[Copy]:
+def copy_of(
+    backup: Path, config: Backups, restore: Restore, dbname: str, ending: list[Callable[[], None]]
+) -> Iterator[Copy]:
     """A copy of a backup, not started yet; whatever happens its server is stopped and its files are removed.
 
-    Raises SetUpError before anything is written, RestoreError when the backup cannot be copied.
+    ``ending`` takes what does so when the task is told to end. Raises SetUpError before anything is
+    written, RestoreError when the backup cannot be copied.
     """
     _check(backup, restore)
     _remove_leftovers(restore)
@@ -49,13 +52,18 @@ def copy_of(backup: Path, config: Backups, restore: Restore, dbname: str) -> Ite
     socket = Path(run_as(restore, "mktemp", "-d", f"{tempfile.gettempdir()}/{PREFIX}XXXXXXXX").strip())
     lock = _locked(folder)
     copy = Copy(folder, socket, config, restore, dbname)
+
+    def end() -> None:
+        copy.stop()
+        _remove(restore, folder, socket)
+
+    ending.append(end)
     try:
         (folder / "socket").write_text(str(socket), encoding="utf-8")
         _fill(copy, backup)
         yield copy
     finally:
-        copy.stop()
-        _remove(restore, folder, socket)
+        end()
         os.close(lock)
 
 

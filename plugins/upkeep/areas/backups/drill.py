@@ -105,7 +105,7 @@ def drill(found: Newest, system: System, clocks: Sql, now: datetime) -> LookResu
     findings: list[Finding] = []
     mark, settings = system.landmark, system.original.settings
     try:
-        with copy_of(found.backup.folder, found.config, found.restore, system.original.database) as copy:
+        with copy_of(found.backup.folder, found.config, found.restore, system.original.database, found.ending) as copy:
             findings.append(controls.carried_out(copy, controls.in_turn(now), now))
             if mark:
                 copy.recover(Stop("time", mark.at.isoformat(" ")), settings, "recovery to before the landmark")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +20,8 @@ from upkeep.wires.database import Session
 class Newest:
     """The newest finished backup, and its WAL; from position ``ends_at`` on a copy of it is consistent.
 
-    ``ended_at`` is no earlier than that: when its manifest, which comes last, was written or copied.
+    ``ended_at`` is no earlier than that: when its manifest, which comes last, was written or copied. ``ending`` takes
+    what ends with the task.
     """
 
     backup: Backup
@@ -29,6 +30,7 @@ class Newest:
     archive: Archive
     ends_at: int
     ended_at: datetime
+    ending: list[Callable[[], None]] = field(default_factory=list)
 
     def within(self, position: int) -> bool:
         """Whether recovery can be stopped at a position."""
@@ -70,7 +72,8 @@ def newest(config: Backups | None, where: str, now: datetime) -> Newest:
 def newest_of(sources: Sources) -> Newest:
     """The newest backup of an inspection's target. Raises NotCollected."""
     where = f"config/maintenance.yaml: targets.{sources.target}.backups"
-    return newest(sources.config.target(sources.target).backups, where, datetime.now(UTC))
+    found = newest(sources.config.target(sources.target).backups, where, datetime.now(UTC))
+    return replace(found, ending=sources.ending)
 
 
 def recorded(session: Session, target: str, found: Newest) -> Mapping[str, Any] | None:

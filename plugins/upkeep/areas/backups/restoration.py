@@ -46,7 +46,7 @@ def restore(found: Newest, target: Original, known: Mapping[str, Any] | None, cl
     """Findings and samples of one restoration; ``known`` is a record of ``contents`` within the backup's WAL."""
     findings: list[Finding] = []
     try:
-        with copy_of(found.backup.folder, found.config, found.restore, target.database) as copy:
+        with copy_of(found.backup.folder, found.config, found.restore, target.database, found.ending) as copy:
             if known:
                 copy.recover(Stop("lsn", known["lsn"]), target.settings, "recovery to what was recorded")
                 findings.append(_compared(copy, known, clocks))
