@@ -106,6 +106,23 @@ def test_a_class_that_config_changed_after_the_plan_is_refused(keeping: Keeping)
     assert not keeping.store().names(MANIFEST) and not os.path.exists(keeping.places)
 
 
+@pytest.mark.guide("G62", "G67", "holds")
+def test_a_retention_that_was_shortened_is_said_where_it_is_approved(keeping: Keeping) -> None:
+    """Earlier and now, in the action's own words, until rows were archived by it."""
+    keeping.fill(5, 120)
+    keeping.apply("archive")
+    keeping.fill(2, 60)
+    classes = yaml.safe_load((keeping.folder / "retention.yaml").read_text())["classes"]
+    keeping.write(classes=classes | {"usual": classes["usual"] | {"days": 30}})
+    (action,) = keeping.proposed("archive").plan.actions
+    changed = " (RETENTION CHANGED: it was 90 days when rows of this class were last archived)"
+    assert action.because == f"2 rows are older than 30 days{changed}"
+    keeping.apply("archive")
+    keeping.fill(1, 200)
+    (action,) = keeping.proposed("archive").plan.actions
+    assert action.because == "1 rows are older than 30 days"
+
+
 @pytest.mark.guide("G67", "fires", "silent")
 def test_a_process_that_ends_before_the_manifest_leaves_an_orphan_and_no_archive(keeping: Keeping) -> None:
     """SIGKILL as the object is there: told, no archive, and the next plan archives the rows; nothing is lost."""

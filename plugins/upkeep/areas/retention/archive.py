@@ -95,9 +95,10 @@ def proposals(sources: ProposalSources) -> Proposals:
     }
     found = []
     with sources.reading() as session:
-        for name, one, _ in archivable(session, retention, sources):
+        for name, one, store in archivable(session, retention, sources):
+            before = kept_before(store)
             for period, row in periods(session, retention, name, known[name], sources.now):
-                action = _action(session, sources, one, period, row)
+                action = _action(session, sources, one, period, row, before)
                 if action.statement not in taken:
                     found.append(Proposal(action, {"rows": row["rows"], "bytes": row["bytes"]}))
     return found, len(found)
@@ -114,7 +115,19 @@ def archivable(
             yield name, one, store
 
 
-def _action(session: Session, sources: ProposalSources, one: LogClass, period: Period, row: Row) -> Action:
+def kept_before(store: Store) -> int | None:
+    """How many days the class was kept when rows of it were last archived; None when that is not known."""
+    found = []
+    for name in store.names(MANIFEST):
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            manifest = store.manifest(name)[0]
+            found.append((str(manifest["written"]), int(manifest["days"])))
+    return max(found)[1] if found else None
+
+
+def _action(
+    session: Session, sources: ProposalSources, one: LogClass, period: Period, row: Row, before: int | None
+) -> Action:
     table = session.row(session.load("retention/table"), asked(one))
     speed = sources.settings.maintenance.optimise.megabytes_per_second
     return Action(
@@ -127,11 +140,16 @@ def _action(session: Session, sources: ProposalSources, one: LogClass, period: P
         oid=table["oid"],
         shape=rows.shape(one.table, rows.columns(session, table["oid"]), sources.settings.retention, period.name),
         roles=sources.roles(KIND),
-        because=f"{row['rows']:,} rows are older than {one.days} days",
+        because=f"{row['rows']:,} rows are older than {one.days} days{_was(one, before)}",
         lock="ACCESS SHARE",
         predicted_ms=max(predictions.AT_ONCE_MS, round(4000 * row["bytes"] / (speed * 1024**2))),
         predicted_bytes=0,
     )
+
+
+def _was(one: LogClass, before: int | None) -> str:
+    changed = before is not None and before != one.days
+    return f" (RETENTION CHANGED: it was {before} days when rows of this class were last archived)" if changed else ""
 
 
 def parse(statement: str) -> tuple[str, Period]:
@@ -249,6 +267,7 @@ def _manifest(one: LogClass, period: Period, found: list[Column], oid: int, cont
         "class": period.name,
         "table": list(one.table),
         "oid": oid,
+        "days": one.days,
         "start": period.start.isoformat(),
         "end": period.end.isoformat(),
         "columns": [{"name": column.name, "type": column.type} for column in found],

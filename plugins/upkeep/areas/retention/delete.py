@@ -270,8 +270,11 @@ def _batch(session: Session, proof: Proof, values: list[list[str]]) -> sql.Compo
     """The statement that deletes what still is as archived; the last of ``values`` are the rows' md5s."""
     one, keys = proof.retention.classes[proof.period.name], [column for column in proof.columns if column.key]
     named = {column.name: number for number, column in enumerate(keys)}
+    hashes = sql.Literal("{" + ",".join(values[-1]) + "}")  # the driver would look through each for quotes
     return sql.SQL(session.load("retention/delete_batch")).format(
-        values=sql.SQL(", ").join(sql.SQL("{}::text[]").format(sql.Literal(value)) for value in values),
+        values=sql.SQL(", ").join(
+            sql.SQL("{}::text[]").format(found) for found in (*map(sql.Literal, values[:-1]), hashes)
+        ),
         names=sql.SQL(", ").join(sql.Identifier(f"k{number}") for number in named.values()),
         table=sql.Identifier(*one.table),
         same_key=sql.SQL(" AND ").join(

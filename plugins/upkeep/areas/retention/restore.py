@@ -41,7 +41,7 @@ def restore(session: Session, store: Store, name: str, into: TableName) -> int:
     The session's transaction holds all of it: what does not compare is not there. Raises NotAsWritten, psycopg.Error.
     """
     manifest, _ = checked(store, name)
-    found = [Column(one["name"], one["type"], False, False) for one in manifest["columns"]]
+    found = [Column(one["name"], one["type"], plain=False, by_cast=False, key=False) for one in manifest["columns"]]
     for column in found:
         if not session.row(session.load("retention/type_known"), {"type": column.type})["known"]:
             raise reread.NotAsWritten(f"{name}: column {column.name} is of type {column.type}, which is not there")
