@@ -72,7 +72,7 @@ def maintenance_weekly(target: str) -> DAG:
                 flow.check("indexes/missing_indexes", guide="G14")
 
             with TaskGroup("logs"):
-                flow.look("retention", guide="G15")
+                flow.retention()
 
             with TaskGroup("patches"):
                 flow.patches()
@@ -117,7 +117,7 @@ def maintenance_weekly(target: str) -> DAG:
                 flow.check("indexes/invalid_indexes", guide="G14", **again)
 
             with TaskGroup("logs"):
-                flow.look("retention", guide="G15", **again)
+                flow.retention(**again)
 
         opened, plan, apply = flow.open_window(), flow.plan(), flow.apply()
         opened >> evidence >> plan >> approve >> flow.wait_for_window() >> apply >> after

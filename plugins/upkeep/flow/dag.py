@@ -37,6 +37,8 @@ DEFAULTS: dict[str, Any] = {
 BESIDE = timedelta(minutes=1)
 #: The same beside npm's own time: npm is ended by its own limit, whose reason is then in the report.
 NPM_BESIDE = timedelta(minutes=2)
+#: For reading again every archive by which rows are to be deleted: some 200,000 rows a second.
+ARCHIVES = timedelta(minutes=30)
 #: Seconds in which response times are taken; a call that has begun by then may take its own patience still.
 LATENCY_SECONDS = 180.0
 #: Seconds in which links to the web are tried.
@@ -102,6 +104,10 @@ class Flow:
         config = settings().target(self.bound["target"]).backups
         clock = timedelta(seconds=config.verify_timeout_seconds) + BESIDE if config else DEFAULTS["execution_timeout"]
         return self.look("newest_backup", guide="G99", execution_timeout=clock)
+
+    def retention(self, **task: Any) -> Step:
+        """What of the logs is due, archived, deleted; archives to be deleted by are read again (G15, G61-G68)."""
+        return self.look("retention", guide="G15", execution_timeout=ARCHIVES, **task)
 
     def restoration(self) -> Step:
         """The newest backup, restored in a scratch folder and compared with what was recorded (G101)."""
@@ -179,7 +185,8 @@ class Flow:
 
     def plan(self) -> Step:
         """What this run would change, as data; one plan per run (G52, G59)."""
-        return PlanOperator(task_id="plan", guide="G52", trigger_rule="all_done", **self.bound)
+        clock = ARCHIVES + DEFAULTS["execution_timeout"]
+        return PlanOperator(task_id="plan", guide="G52", trigger_rule="all_done", execution_timeout=clock, **self.bound)
 
     def approvals(self) -> list[ManualApprovalSensor]:
         """A question to each role that config can require, side by side."""

@@ -92,11 +92,16 @@ def of_period(retention: Retention, period: Period) -> sql.Composable:
 
 
 def due(retention: Retention, period: Period, now: datetime) -> sql.Composable:
-    """The condition on a row ``t`` to be of the class and its period, old enough at this moment, and under no hold."""
-    return sql.SQL("({} AND t.{} < {}) AND NOT ({})").format(
+    """The condition on a row ``t`` to be of the class and its period, old enough at this moment, and under no hold.
+
+    By this host's clock and by the server's: one that is wrong makes no row due.
+    """
+    one = retention.classes[period.name]
+    return sql.SQL("({} AND t.{} < least({}, now() - make_interval(days => {}))) AND NOT ({})").format(
         of_period(retention, period),
-        sql.Identifier(retention.classes[period.name].time),
+        sql.Identifier(one.time),
         sql.Literal(retained.cutoff(retention, period.name, now)),
+        sql.Literal(one.days),
         retained.held(retention, period.name),
     )
 
