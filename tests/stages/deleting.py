@@ -13,6 +13,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from multiprocessing.process import BaseProcess
@@ -220,14 +221,16 @@ class Trials:
         if fault == "kill" or not process.is_alive() or process.pid is None:
             process.kill()
             return set(), 0
-        os.kill(process.pid, signal.SIGSTOP)
+        with suppress(ProcessLookupError):  # it ended just now: then the fault comes after it
+            os.kill(process.pid, signal.SIGSTOP)
         try:
             until(lambda: "active" not in self.states())  # the server ends the statement that it was given
             under_way = BATCH if "idle in transaction" in self.states() else 0
             kept, hurt = self.rows(), len(self.damaged)
             self.harm(fault)
         finally:
-            os.kill(process.pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGCONT)
         return (kept, under_way) if fault == "hold" or len(self.damaged) > hurt else (set(), 0)
 
     def states(self) -> list[str]:
