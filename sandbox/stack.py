@@ -143,6 +143,13 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
         "UPKEEP_MAIL_PORT": str(sandbox.ports["mail"]),
         "UPKEEP_MAIL_LOG": str(sandbox.folder / "mail.jsonl"),
         "UPKEEP_REGISTRY_PORT": str(sandbox.ports["registry"]),
+        **_connections(sandbox),
+    }
+
+
+def _connections(sandbox: Sandbox) -> dict[str, str]:
+    """Airflow's Connections to what the sandbox runs."""
+    return {
         "AIRFLOW_CONN_UPKEEP_FUNCTIONS": json.dumps(
             {
                 "conn_type": "http",

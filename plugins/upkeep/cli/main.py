@@ -56,14 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     grants.set_defaults(run=_command("setup", "print_grants"))
 
     ledger = commands.add_parser("ledger", help="create or upgrade the ledger's tables; make a key; verify signed rows")
-    actions = ledger.add_subparsers(required=True, metavar="ACTION")
-    upgrade = actions.add_parser("upgrade", help="create or upgrade the ledger's tables")
-    upgrade.set_defaults(run=_command("setup", "upgrade_ledger"))
-    keygen = actions.add_parser("keygen", help="make a key that signs the ledger's rows; say where its halves go")
-    keygen.set_defaults(run=_command("signatures", "make_key"))
-    verify = actions.add_parser("verify", help="name every row that is not as it was signed, or is missing")
-    verify.add_argument("--expect", metavar="ENTRY:MARK", help="a head of the chain that a log or an earlier look gave")
-    verify.set_defaults(run=_command("signatures", "verify"))
+    _for_ledger(ledger.add_subparsers(required=True, metavar="ACTION"))
 
     overdue = commands.add_parser("overdue", help="say from the ledger alone which windows are overdue or missed")
     overdue.add_argument("--target", help="one target of config/maintenance.yaml instead of all")
@@ -88,6 +81,16 @@ def _parser() -> argparse.ArgumentParser:
     late.add_argument("--dry-run", action="store_true", help="list them and make no run")
     late.set_defaults(run=_command("backfill", "run"))
     return parser
+
+
+def _for_ledger(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    upgrade = actions.add_parser("upgrade", help="create or upgrade the ledger's tables")
+    upgrade.set_defaults(run=_command("setup", "upgrade_ledger"))
+    keygen = actions.add_parser("keygen", help="make a key that signs the ledger's rows; say where its halves go")
+    keygen.set_defaults(run=_command("signatures", "make_key"))
+    verify = actions.add_parser("verify", help="name every row that is not as it was signed, or is missing")
+    verify.add_argument("--expect", metavar="ENTRY:MARK", help="a head of the chain that a log or an earlier look gave")
+    verify.set_defaults(run=_command("signatures", "verify"))
 
 
 def _for_archive(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
