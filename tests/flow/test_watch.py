@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from sandbox.postgres import HOST
+from tests.stages.certificates import self_signed
 from tests.stages.config import MAIN
 from tests.stages.config import config as config  # noqa: PLC0414  # a fixture
 from tests.stages.ledger import Ledger
@@ -151,6 +152,18 @@ def test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else(
     assert "found status 302" in detail and SECRET_KEY not in detail
 
 
+def test_a_certificate_that_nobody_vouches_for_is_no_answer(
+    book: Ledger, watching: Callable[[str], None], tmp_path: Path
+) -> None:
+    """The key is sent to nobody, and the state says why."""
+    with Server(answer(200, b"{}"), tls=self_signed(tmp_path).server) as server:
+        watching(server.url)
+        asyncio.run(until(lambda: state(book) == "unknown"))
+    assert server.received == []
+    ((detail,),) = book.ask("SELECT detail FROM upkeep.watch_states WHERE key = %s", KEY)
+    assert "certificate verify failed" in detail
+
+
 def test_a_ledger_that_is_away_ends_no_watch(
     twin: Twin,
     book: Ledger,
@@ -204,7 +217,7 @@ async def main():
     polling.cancel()
 
 asyncio.run(main())
-heavy = ("upkeep", "psycopg", "pydantic", "httpx", "yaml")
+heavy = ("upkeep", "psycopg", "pydantic", "aiohttp", "yaml")
 print("in the loop:", sorted(name for name in loaded if name.partition(".")[0] in heavy))
 """
 

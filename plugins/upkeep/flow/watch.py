@@ -22,7 +22,9 @@ from upkeep.settings.base import ConfigError
 from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
-    import httpx
+    import ssl
+
+    import aiohttp
 
     from upkeep.areas.watch.judge import Asked, Heard
     from upkeep.areas.watch.states import Change
@@ -49,7 +51,10 @@ class WatchTrigger(BaseEventTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Ends with the trigger alone: what fails is in the log, and the next poll comes."""
         changes: asyncio.Queue[tuple[str, list[str]]] = asyncio.Queue()
-        async with await _aside(_client) as web:
+        tls = await _aside(_begin)
+        from upkeep.wires.functions.ask import client
+
+        async with client(settings().maintenance.http, tls) as web:
             tasks = [asyncio.create_task(_watch(web, target, changes)) for target in settings().targets]
             tasks.append(asyncio.create_task(_house()))
             try:
@@ -63,18 +68,19 @@ class WatchTrigger(BaseEventTrigger):
                 await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _client() -> httpx.AsyncClient:
-    """The way to all functions. Config, certificates and all that a poll imports are read here, in a thread: it takes
-    seconds, and the loop is every other trigger's too.
+def _begin() -> ssl.SSLContext:
+    """Config is read, all that a poll needs imported, and certificates loaded in a thread: it takes seconds, and the
+    loop is every other trigger's too.
     """
     from upkeep.areas.watch import follow, judge  # noqa: F401  # what polls import
     from upkeep.wires import database  # noqa: F401
-    from upkeep.wires.functions.ask import client
+    from upkeep.wires.functions.ask import trust
 
-    return client(settings().maintenance.http)
+    settings()
+    return trust()
 
 
-async def _watch(web: httpx.AsyncClient, target: str, changes: asyncio.Queue[tuple[str, list[str]]]) -> None:
+async def _watch(web: aiohttp.ClientSession, target: str, changes: asyncio.Queue[tuple[str, list[str]]]) -> None:
     """Poll one target in every slot, at a moment of its own, so that targets do not all come at once."""
     from upkeep.areas.watch.follow import phase_of
 
@@ -94,7 +100,7 @@ async def _watch(web: httpx.AsyncClient, target: str, changes: asyncio.Queue[tup
         await asyncio.sleep(every / 10)  # past the slot's own moment
 
 
-async def poll(web: httpx.AsyncClient, target: str) -> tuple[Change, ...]:
+async def poll(web: aiohttp.ClientSession, target: str) -> tuple[Change, ...]:
     """Ask one target everything at once, and write what was heard."""
     from upkeep.areas.watch.judge import calls
 
@@ -117,7 +123,7 @@ def _nothing(problem: str) -> Heard:
     return Heard(problem=problem)
 
 
-async def _ask(web: httpx.AsyncClient, place: Place, asked: Asked) -> Heard:
+async def _ask(web: aiohttp.ClientSession, place: Place, asked: Asked) -> Heard:
     from upkeep.areas.watch.judge import Heard
     from upkeep.wires.functions.ask import ask
     from upkeep.wires.functions.contract import request_body
