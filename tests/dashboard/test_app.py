@@ -212,7 +212,7 @@ def test_what_does_not_exist_is_404(client: Client, path: str) -> None:
     """Ids that are no ids, and routes that are none, are a 404 with the headers and never a 500."""
     response = client.get(path)
     assert response.status_code == 404
-    page = {} if path.startswith("/dags/") else {"Content-Security-Policy": CSP}
+    page = {} if path.startswith("/dags/") else {"Content-Security-Policy": CSP, "Referrer-Policy": "same-origin"}
     assert_headers(response, **page)
 
 
@@ -282,7 +282,7 @@ def test_an_empty_list_says_so(client: Client) -> None:
     assert "No run of this DAG has written a report yet" in page.text
 
 
-FORMS = {"/windows/waive", "/findings/acknowledge"}
+FORMS = {"/windows/waive", "/findings/acknowledge", "/questions/{dag_id}/{run_id}/{task_id}"}
 ROUTES = ["runs/r/report", "runs/r/report.json", "runs/r/interim", "reports", "reports/1", "reports/1.json"]
 
 

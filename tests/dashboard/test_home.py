@@ -7,19 +7,28 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
 
 from tests.stages.ledger import Ledger, finding, record, write
-from tests.stages.pages import HOSTILE, Site, as_dashboard, became, config_with, lively, reported, served, window_of
-from tests.stages.plans import action, show
+from tests.stages.pages import (
+    HOSTILE,
+    Site,
+    as_dashboard,
+    became,
+    config_with,
+    lively,
+    planned,
+    reported,
+    served,
+    window_of,
+)
 from tests.stages.reports import Page
 from upkeep.core.findings import Level, Sample
 from upkeep.core.windows import Window
 from upkeep.dashboard.page import CSP
-from upkeep.gate.plan_store import add_plan
-from upkeep.gate.plans.model import Plan
 
 
 def text(site: Site, user: str = "vera") -> str:
@@ -92,32 +101,6 @@ def test_open_findings_are_counted_by_owner_and_age(book: Ledger, site: Site, to
     assert found["DevOps Engineer"].startswith("–1 warning3 critical–4")
 
 
-def planned(book: Ledger, target: str, now: datetime, roles: tuple[str, ...] = ("dba", "devops")) -> Plan:
-    """A weekly plan of three actions, the third for DevOps alone, shown to each of the roles."""
-    window = window_of(target, "weekly", now - timedelta(hours=1), run_id=f"scheduled__{target}")
-    actions = (action("1"), action("2", verb="drop"), action("3", roles=("devops",)))
-    plan = Plan(
-        target=target,
-        cadence="weekly",
-        dag_id=window.dag_id,
-        run_id=window.run_id,
-        due=window.due,
-        requested_by="the schedule",
-        database="platform",
-        not_before=window.due,
-        not_after=now + timedelta(hours=1),
-        outside=False,
-        actions=actions,
-        instance=window.instance,
-    )
-    write(book, window)
-    with book.session() as session:
-        digest = add_plan(session, window, plan, {}).digest
-    for role in roles:
-        show(book, digest, role, list(plan.ids_for(role)), ["dora", "vito"] if role == "dba" else ["omar"])
-    return plan
-
-
 def test_what_waits_for_whom_comes_first_to_those_who_may_answer(book: Ledger, site: Site, today: datetime) -> None:
     """A row a question, the visitor's own on top with a link to answer; the others say who may."""
     (target,) = site.config.targets
@@ -131,7 +114,8 @@ def test_what_waits_for_whom_comes_first_to_those_who_may_answer(book: Ledger, s
     assert "for you" not in hers_to_see and "may answer: dora, vito" in hers_to_see
     assert "for you" not in text(site, "vito")  # holds the role, yet Airflow lets a viewer answer nothing
     links = Page(site.ask("/", "dora").text).links
-    assert f"../dags/maintenance_weekly/runs/scheduled__{target}/tasks/approve.dba/required_actions" in links
+    assert f"questions/maintenance_weekly/scheduled__{target}/approve.dba" in links
+    assert "right after the last role's answer" in hers
 
 
 def test_what_is_no_question_any_more_is_not_shown(book: Ledger, site: Site, today: datetime) -> None:
@@ -166,7 +150,7 @@ def test_a_plan_that_was_changed_in_the_ledger_is_said_to_be(book: Ledger, site:
     assert "changed in the ledger: no answer counts" in said and "reindex" not in said
 
 
-@pytest.mark.parametrize("path", ["/"])
+@pytest.mark.parametrize("path", ["/", "/questions/maintenance_weekly/manual__1%2B2/approve.dba"])
 def test_without_a_login_a_browser_is_led_to_airflows_and_a_program_gets_a_401(
     empty_database: str, tmp_path: Path, path: str
 ) -> None:
@@ -179,7 +163,7 @@ def test_without_a_login_a_browser_is_led_to_airflows_and_a_program_gets_a_401(
         browser = site.ask(path, None, Accept="text/html,*/*")
         program = site.ask(path, None)
     assert (browser.status_code, program.status_code) == (303, 401)
-    assert browser.headers["Location"] == f"../api/v2/auth/login?next={path.replace('/', '%2F')}"
+    assert browser.headers["Location"] == f"{'../' * path.count('/')}api/v2/auth/login?next={quote(path, safe='')}"
     assert program.headers["Content-Security-Policy"] == CSP
 
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 
 from tests.stages.browser import browser, serious  # noqa: F401  # a fixture
 from tests.stages.ledger import Ledger
-from tests.stages.pages import Site, config_with, judged, lively, served
+from tests.stages.pages import PEOPLE, Site, config_with, judged, lively, planned, served
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1300, "light"), (360, "dark")])
@@ -25,7 +25,12 @@ def test_the_pages_are_for_everybody(
     width: int,
     scheme: Any,
 ) -> None:
-    """No violation that axe calls serious, nothing wider than the screen, nothing that the policy blocks."""
+    """No violation that axe calls serious, nothing wider than the screen, nothing that the policy blocks.
+
+    Of the questions one is his to answer, the other one is not.
+    """
+    (target,) = site.config.targets
+    questions = [f"/questions/maintenance_weekly/scheduled__{target}/approve.{role}" for role in ("dba", "devops")]
     context = browser.new_context(
         viewport={"width": width, "height": 760},
         color_scheme=scheme,
@@ -38,15 +43,49 @@ def test_the_pages_are_for_everybody(
     real.on("console", lambda message: said.append(message.text))
     with served(config_with(tmp_path / "away", "primary"), lambda: psycopg.connect("host=127.0.0.1 port=1")) as away:
         for state in ("empty", "a month"):
-            for path in ("/", "/windows", "/findings", "/nothing"):
+            for path in ("/", "/windows", "/findings", "/nothing", *questions):
                 for address in (site.url + path, away.url + path):
                     page.goto(address)
                     assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{state} {address}"
                     assert not serious(page), f"{state} {address}"
                     real.goto(address)
             if state == "empty":
-                lively(book, site.config.targets[0], today)
+                lively(book, target, today)
+                planned(book, target, today)
+                site.waiting = {
+                    ("maintenance_weekly", f"scheduled__{target}", f"approve.{role}", -1) for role in PEOPLE
+                }
                 judged(book, site.config, today)
     assert not [text for text in said if "Security Policy" in text]
     context.close()
     strict.close()
+
+
+def test_the_forms_are_taken_from_a_real_browser(
+    browser: Browser,  # noqa: F811
+    book: Ledger,
+    site: Site,
+    today: datetime,
+) -> None:
+    """What Chromium itself says of where a form comes from is what the pages want to hear, under their own policy."""
+    (target,) = site.config.targets
+    lively(book, target, today)
+    planned(book, target, today)
+    judged(book, site.config, today)
+    site.waiting = {("maintenance_weekly", f"scheduled__{target}", "approve.devops", -1)}
+    context = browser.new_context(extra_http_headers={"X-User": "omar"})
+    page = context.new_page()
+    page.goto(site.url)
+    page.get_by_role("link", name="Answer of the DevOps Engineer").click()
+    page.get_by_label("DROP error_logs").uncheck()
+    page.get_by_role("button", name="Approve").click()
+    page.wait_for_url("**?given=yes")
+    ((_, _, answer),) = site.answers
+    assert answer["params_input"]["actions"] == ["1", "3"]
+    page.goto(f"{site.url}/findings")
+    page.get_by_text("Acknowledge: Response time").click()
+    page.get_by_label("Why it may be silent").locator("visible=true").fill("known since Monday")
+    page.get_by_role("button", name="Acknowledge as omar").locator("visible=true").click()
+    page.wait_for_url("**/findings#f-*")
+    assert page.get_by_role("heading", name="Acknowledged (1)").is_visible()
+    context.close()

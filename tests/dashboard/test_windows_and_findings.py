@@ -270,9 +270,9 @@ def test_another_targets_alert_is_not_found(book: Ledger, window: Window, tmp_pa
 @pytest.mark.parametrize(
     ("body", "kind", "status"),
     [
-        (b"x" * 30_000, "application/x-www-form-urlencoded", 413),
+        (b"x" * 50_000, "application/x-www-form-urlencoded", 413),
         (b"\xff=\xfe", "application/x-www-form-urlencoded", 400),
-        (b"&".join([b"a=1"] * 50), "application/x-www-form-urlencoded", 400),
+        (b"&".join([b"a=1"] * 300), "application/x-www-form-urlencoded", 400),
         (b'{"why": "x"}', "application/json", 400),
         (b"", "text/plain", 400),
     ],

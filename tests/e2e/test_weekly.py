@@ -268,11 +268,11 @@ def test_silence_is_told_twice_and_is_no_answer(silent: tuple[Attacks, str]) -> 
     assert asked.startswith("DevOps Engineer: ")
     assert reminded.startswith("Not answered yet: DevOps Engineer, primary weekly, until ")
     for text in (asked, reminded):
-        evidence, phone, link = [word for word in text.split() if word.startswith("http")]
+        question, evidence, link = [word for word in text.split() if word.startswith("http")]
         assert evidence == weekly.running.sandbox.url + weekly.report_page(run)
-        assert link == phone.removesuffix("/required_actions") + "/tasks/approve.devops/required_actions"
-        for address in (phone, link):
-            assert anonymous(weekly.running, address.removeprefix(weekly.running.sandbox.url)).status_code == 200
+        ours, airflows = (address.removeprefix(weekly.running.sandbox.url) for address in (question, link))
+        assert weekly.request("viewer", "GET", ours).status_code == 200
+        assert anonymous(weekly.running, airflows).status_code == 200
     assert weekly.answer(run, "devops").status_code in (200, 409)  # after T, whatever Airflow says
     assert "no answer from DevOps Engineer by " in weekly.log(run, "approve.devops")
     assert weekly.applied(run)["forgotten"].startswith("refused: no answer from devops by ")

@@ -21,10 +21,13 @@ from fastapi import HTTPException, Request
 
 from sandbox.ports import free_port
 from tests.stages.ledger import Ledger, finding, record, write
+from tests.stages.plans import action, show
 from upkeep.areas.alerts.judge import judge
 from upkeep.areas.calendar.reconcile import bring_up_to_date
 from upkeep.core.findings import Level, Sample
 from upkeep.core.windows import Window, WindowKind
+from upkeep.gate.plan_store import add_plan
+from upkeep.gate.plans.model import Plan
 from upkeep.ledger.write import add_report
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import Settings, settings
@@ -80,6 +83,8 @@ class Site:
     hidden: frozenset[str] = frozenset()
     waiting: set[Task] = field(default_factory=set)
     people: Maintenance | None = None
+    says: tuple[int, str] = (200, "{}")
+    answers: list[tuple[Mapping[str, str], Task, Mapping[str, Any]]] = field(default_factory=list)
 
     def ask(self, path: str = "/", user: str | None = "vera", **headers: str) -> requests.Response:
         """A GET by somebody, or by nobody."""
@@ -102,6 +107,11 @@ class Site:
         good = SimpleAuthManager().is_authorized_dag(method=method, user=user)
         return frozenset(dag_ids) - self.hidden if good else frozenset()
 
+    async def answer(self, login: Mapping[str, str], task: Task, answer: Mapping[str, Any]) -> tuple[int, str]:
+        """In place of Airflow's route: what it was given is kept, and it says what the test wants it to."""
+        self.answers.append((login, task, answer))
+        return self.says
+
 
 @contextmanager
 def served(config: Settings, connect: Connect, now: datetime | None = None) -> Iterator[Site]:
@@ -111,6 +121,7 @@ def served(config: Settings, connect: Connect, now: datetime | None = None) -> I
     around = Around(
         allowed=site.allowed,
         waiting=lambda _: frozenset(site.waiting),
+        answer=site.answer,
         people=lambda: site.people or site.config.maintenance,
         clock=lambda: site.now,
         secret=lambda: "a secret of the tests",
@@ -216,6 +227,43 @@ def lively(book: Ledger, target: str, now: datetime, days: int = 30) -> Window:
         newest = window
     assert newest
     return newest
+
+
+CHECKLIST = (
+    {"guide": "G123", "title": "Performance optimization review", "state": "look at it", "evidence": "2 warning"},
+)
+
+
+def planned(
+    book: Ledger, target: str, now: datetime, roles: tuple[str, ...] = ("dba", "devops"), *, name: str = "error_logs"
+) -> Plan:
+    """A weekly plan of three actions, the third for DevOps alone, shown to each of the roles; ``name`` is in each."""
+    window = window_of(target, "weekly", now - timedelta(hours=1), run_id=f"scheduled__{target}")
+    actions = (
+        action("1", table=name, because=f"at least 10 % of {name} is dead"),
+        action("2", verb="drop", table=name, undo=f"CREATE INDEX {name}", predicted_bytes=2048),
+        action("3", table=name, roles=("devops",), needs=("1",)),
+    )
+    plan = Plan(
+        target=target,
+        cadence="weekly",
+        dag_id=window.dag_id,
+        run_id=window.run_id,
+        due=window.due,
+        requested_by="the schedule",
+        database="platform",
+        not_before=window.due,
+        not_after=now + timedelta(hours=1),
+        outside=False,
+        actions=actions,
+        instance=window.instance,
+    )
+    write(book, window)
+    with book.session() as session:
+        digest = add_plan(session, window, plan, {"2": {"bytes": 576 * 1024}}, CHECKLIST).digest
+    for role in roles:
+        show(book, digest, role, list(plan.ids_for(role)), ["dora", "vito"] if role == "dba" else ["omar"])
+    return plan
 
 
 def judged(book: Ledger, config: Settings, now: datetime) -> None:

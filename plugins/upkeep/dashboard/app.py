@@ -191,7 +191,8 @@ def _message(request: Request, status: int, message: str, headers: Any = None) -
     title = {404: "Not found", 503: "The ledger cannot be reached"}.get(status, HTTPStatus(status).phrase)
     if path.startswith("/dags/"):
         return HTMLResponse(_MESSAGE.render(title=title, message=message, css=_css()), status, headers)
-    page = shown("message.html", {"title": title, "message": message, "again": status == 503}, status)
+    up = "../" * max(path.count("/") - 1, 0)
+    page = shown("message.html", {"title": title, "message": message, "again": status == 503, "up": up}, status)
     page.headers.update(headers or {})
     return page
 
@@ -205,8 +206,9 @@ def _http_error(request: Request, error: Exception) -> Response:
     message = str(error.detail)
     if error.status_code == 401:
         if _is_page(request):
-            here = quote(request.url.path, safe="")
-            return RedirectResponse(f"../api/v2/auth/login?next={here}", 303)
+            here = quote(request.scope.get("raw_path", b"").decode("ascii", "replace") or request.url.path, safe="")
+            up = "../" * _path(request).count("/")
+            return RedirectResponse(f"{up}api/v2/auth/login?next={here}", 303)
         # A sandboxed page is a foreign site to the browser: inside Airflow's frame its links come without the cookie.
         message = f"{message}. Sign in to Airflow, then open {request.url.path} in a tab of its own, outside any frame."
     return _message(request, error.status_code, message, error.headers)
@@ -215,7 +217,8 @@ def _http_error(request: Request, error: Exception) -> Response:
 def _is_page(request: Request) -> bool:
     """Whether a browser asks for one of the pages, which is where a login leads back to."""
     asks = request.method == "GET" and "text/html" in request.headers.get("Accept", "")
-    return asks and _path(request).removeprefix("/") in PAGES
+    place = _path(request).removeprefix("/")
+    return asks and (place in PAGES or place.startswith("questions/"))
 
 
 def _ledger_away(connection_id: str) -> Callable[[Request, Exception], Response]:

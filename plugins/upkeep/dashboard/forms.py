@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from fastapi import Request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -20,7 +20,9 @@ from upkeep.ledger.write import clean
 #: A form that lay open longer must be opened again.
 VALID = timedelta(hours=12)
 #: Bytes of a form, and characters of a reason.
-MOST_BYTES, MOST_WHY = 20_000, 200
+MOST_BYTES, MOST_WHY = 40_000, 200
+#: Fields of a form: a tick for each action of the longest plan, and a few.
+MOST_FIELDS = 250
 Secret = Callable[[], str]
 
 
@@ -48,7 +50,15 @@ class FormTokens:
 
 
 async def sent(request: Request) -> Mapping[str, str]:
-    """The fields of a form of ours. Raises HTTPException 403 for one of another site, 400 or 413 for what is none."""
+    """The fields of a form of ours. Raises as ``ticked`` does."""
+    return {name: values[-1] for name, values in (await ticked(request)).items()}
+
+
+async def ticked(request: Request) -> Mapping[str, list[str]]:
+    """The fields of a form of ours, each with all that was ticked.
+
+    Raises HTTPException 403 for one of another site, 400 or 413 for what is none.
+    """
     if not _from_here(request):
         raise HTTPException(403, "Nothing was changed: the form does not come from this site")
     if request.headers.get("Content-Type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
@@ -59,7 +69,7 @@ async def sent(request: Request) -> Mapping[str, str]:
         if len(body) > MOST_BYTES:
             raise HTTPException(413, f"Nothing was changed: found more than {MOST_BYTES:,} bytes in a form")
     try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=20))
+        return parse_qs(body.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=MOST_FIELDS)
     except ValueError:
         raise HTTPException(400, "Nothing was changed: expected a form of text") from None
 

@@ -70,6 +70,11 @@ def report_href(dag_id: str, run_id: str, key: str = "") -> str:
     return f"dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}/report{place}"
 
 
+def question_href(dag_id: str, run_id: str, task_id: str) -> str:
+    """Where a task's question is answered, from any of the pages."""
+    return "questions/" + "/".join(quote(part, safe="") for part in (dag_id, run_id, task_id))
+
+
 def airflow_href(*parts: str) -> str:
     """A page of Airflow's own, from any of the pages."""
     return "../" + "/".join(quote(part, safe="") for part in parts)
@@ -109,4 +114,6 @@ def templates() -> Environment:
 def shown(template: str, values: Mapping[str, Any], status: int = 200) -> HTMLResponse:
     """A page, under the headers of the pages."""
     html = templates().get_template(template).render(values)
-    return HTMLResponse(html, status, headers={"Content-Security-Policy": CSP, "Upkeep-Page": "yes"})
+    # Without a referrer a browser says "null" where a form says where it comes from, and the form is refused.
+    headers = {"Content-Security-Policy": CSP, "Upkeep-Page": "yes", "Referrer-Policy": "same-origin"}
+    return HTMLResponse(html, status, headers=headers)

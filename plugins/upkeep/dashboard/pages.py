@@ -8,16 +8,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow.configuration import conf
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from upkeep.dashboard.answering import Answer, answer_in_airflow, login_of, require_taken
 from upkeep.dashboard.deeds import acknowledge, waive
 from upkeep.dashboard.findings import accepted, told
-from upkeep.dashboard.forms import FormTokens, Secret, sent
+from upkeep.dashboard.forms import FormTokens, Secret, sent, ticked
 from upkeep.dashboard.now import AGES, OpenStory, by_owner, calendar, picture, states
-from upkeep.dashboard.page import FILES, KEPT, content, shown
-from upkeep.dashboard.questions import Waiting, open_questions, waiting_in_airflow
+from upkeep.dashboard.page import FILES, KEPT, content, question_href, shown
+from upkeep.dashboard.question import Asked, asked
+from upkeep.dashboard.questions import Task, Waiting, open_questions, waiting_in_airflow
 from upkeep.dashboard.reading import LedgerSessions
 from upkeep.dashboard.visitors import Allowed, Visitor, allowed_by_airflow, dags_of, visitors
 from upkeep.dashboard.windows import STRIP, ahead, missed, next_of_each, past, strips
@@ -32,10 +35,11 @@ PAGES = {"": "Home", "windows": "Windows", "findings": "Findings"}
 
 @dataclass(frozen=True)
 class Around:
-    """Beside the ledger: Airflow's permissions, questions and secret, who holds a role, the clock."""
+    """Beside the ledger: Airflow's permissions, questions, their answers, and secret; who holds a role; the clock."""
 
     allowed: Allowed = allowed_by_airflow
     waiting: Waiting = waiting_in_airflow
+    answer: Answer = answer_in_airflow
     people: Callable[[], Maintenance] = reread
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     secret: Secret = lambda: conf.get_mandatory_value("api", "secret_key")
@@ -65,6 +69,23 @@ def page_routes(ledger: LedgerSessions, config: Settings, around: Around) -> API
     @router.post("/findings/acknowledge")
     def acknowledge_alert(visitor: Visitor = looking, fields: Mapping[str, str] = Depends(sent)) -> Response:
         return site.acknowledge(visitor, fields)
+
+    place = "/questions/{dag_id}/{run_id}/{task_id}"
+
+    @router.get(place)
+    def question(dag_id: str, run_id: str, task_id: str, visitor: Visitor = looking, given: str = "") -> Response:
+        return site.question(visitor, (dag_id, run_id, task_id, -1), given=bool(given))
+
+    @router.post(place)
+    async def answer_question(
+        request: Request,
+        dag_id: str,
+        run_id: str,
+        task_id: str,
+        visitor: Visitor = looking,
+        fields: Mapping[str, list[str]] = Depends(ticked),
+    ) -> Response:
+        return await site.answer(visitor, (dag_id, run_id, task_id, -1), fields, login_of(request))
 
     return router
 
@@ -126,6 +147,35 @@ class _Site:
         }
         return shown("findings.html", _frame("findings", visitor, config, now) | self._form(visitor) | values)
 
+    def asked(self, visitor: Visitor, task: Task) -> Asked:
+        waiting = self.around.waiting([task[0]])
+        with self.ledger.session() as session:
+            return asked(session, self.config, visitor, task, waiting, self.around.clock())
+
+    def question(self, visitor: Visitor, task: Task, *, given: bool) -> Response:
+        found = self.asked(visitor, task)
+        place = question_href(*task[:3])
+        values = {"asked": found, "given": given, "up": "../" * place.count("/")}
+        return shown(
+            "question.html", _frame(place, visitor, self.config, self.around.clock()) | self._form(visitor) | values
+        )
+
+    async def answer(
+        self, visitor: Visitor, task: Task, fields: Mapping[str, list[str]], login: Mapping[str, str]
+    ) -> Response:
+        """Give it to Airflow as this visitor; where Airflow takes it, the page says what the ledger makes of it."""
+        one = {name: values[-1] for name, values in fields.items()}
+        self.tokens.require(one.get("token", ""), visitor.user_id)
+        found = await run_in_threadpool(self.asked, visitor, task)
+        if one.get("digest") != found.digest:
+            raise HTTPException(409, "Nothing was answered: it asks something else by now. Open it again")
+        given = found.answer(
+            one.get("option", ""), fields.get("choice", []), fields.get("reviewed", []), one.get("comment", "")
+        )
+        status, said = await self.around.answer(login, task, given)
+        require_taken(status, said, visitor.name, " or ".join(found.people))
+        return RedirectResponse("?given=yes", 303)
+
     def waive(self, visitor: Visitor, fields: Mapping[str, str]) -> Response:
         self.tokens.require(fields.get("token", ""), visitor.user_id)
         with self.ledger.session(read_only=False) as session:
@@ -152,6 +202,7 @@ def _frame(place: str, visitor: Visitor, config: Settings, now: datetime) -> dic
         "titles": visitor.titles(config.maintenance),
         "several": len(visitor.targets) > 1,
         "now": now,
+        "up": "",
     }
 
 

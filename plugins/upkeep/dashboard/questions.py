@@ -14,8 +14,10 @@ from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select
 
 from upkeep.areas.alerts.questions import about
-from upkeep.dashboard.page import airflow_href
+from upkeep.dashboard.page import question_href
 from upkeep.dashboard.visitors import Visitor
+from upkeep.gate.plan_store import plan_of_row
+from upkeep.gate.plans import form
 from upkeep.settings.load import Settings
 from upkeep.wires import queries
 from upkeep.wires.database import Row, Session
@@ -51,6 +53,7 @@ class OpenQuestion:
     people: tuple[str, ...]
     href: str
     mine: bool
+    begins: str = ""
     changed: bool = False
 
 
@@ -68,14 +71,14 @@ def _task(row: Row) -> Task:
 
 
 def _question(row: Row, config: Settings, visitor: Visitor) -> OpenQuestion:
-    words, until, changed = row["purpose"], row["not_after"], False
+    words, until, begins, changed = row["purpose"], row["not_after"], "", False
     try:
         words, until = about(row)
+        begins = form.begins(plan_of_row(row)) if row["purpose"] == "plan" else ""
     except (ValueError, KeyError, TypeError):
         log.warning("the %s %s is not what was planned", row["purpose"], row["digest"])
         changed = True
     roles = config.maintenance.roles
-    mapped = ("mapped", str(row["map_index"])) if row["map_index"] >= 0 else ()
     return OpenQuestion(
         target=row["target"],
         role=roles[row["role"]].title if row["role"] in roles else row["role"],
@@ -83,9 +86,8 @@ def _question(row: Row, config: Settings, visitor: Visitor) -> OpenQuestion:
         asked_at=row["shown_at"],
         until=until,
         people=tuple(row["asked"]),
-        href=airflow_href(
-            "dags", row["dag_id"], "runs", row["run_id"], "tasks", row["task_id"], *mapped, "required_actions"
-        ),
+        href=question_href(row["dag_id"], row["run_id"], row["task_id"]),
         mine=row["role"] in visitor.roles and row["target"] in visitor.answers,
+        begins=begins,
         changed=changed,
     )

@@ -39,9 +39,9 @@ def answer_url(task_instance: Any) -> str:
     return f"{task_url(task_instance, task_instance.task_id)}{mapped}/required_actions"
 
 
-def phone_url(task_instance: Any) -> str:
-    """Where all open questions of its run are answered: a dialog as wide as the screen, without the grid beside it.
-
-    It lists them and shows the first one, which may be another role's.
-    """
-    return f"{run_url(task_instance.dag_id, task_instance.run_id)}/required_actions"
+def question_url(task_instance: Any) -> str:
+    """Where a task's question is answered on Upkeep's own page, which fits a phone."""
+    ti = task_instance
+    return f"{_base()}/upkeep/questions/" + "/".join(
+        quote(part, safe="") for part in (ti.dag_id, ti.run_id, ti.task_id)
+    )

@@ -129,6 +129,13 @@ def plan_of_row(row: Row) -> Plan:
     return parse(row["body"])
 
 
+def sheet_of_row(row: Row) -> Sheet:
+    """The sheet of a row with ``body`` and ``digest``. Raises ValueError when they do not belong together."""
+    if model.digest(row["body"]) != row["digest"]:
+        raise ValueError(f"found a sheet whose text does not give its digest {row['digest']}: it was changed")
+    return sheets.parse(row["body"])
+
+
 def plans_in_force(
     session: Session, target: str, now: datetime, run: Run, alive: Callable[[Run], bool]
 ) -> list[tuple[str, Plan]]:
@@ -181,8 +188,6 @@ def sheet_of_run(session: Session, run: Run, purpose: str) -> StoredSheet | None
     row = _own(session, "sheet_of_run", run, purpose)
     if row is None:
         return None
-    if model.digest(row["body"]) != row["digest"]:
-        raise ValueError(f"found a {purpose} sheet whose text does not give its digest {row['digest']}: it was changed")
-    sheet = sheets.parse(row["body"])
+    sheet = sheet_of_row(row)
     _same_run(sheet.run, run, row["digest"])
     return StoredSheet(sheet, row["digest"], row["measured"], row["planned_at"])

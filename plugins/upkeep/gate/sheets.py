@@ -183,7 +183,8 @@ def missing_sign_on(
 
 # The form -----------------------------------------------------------------------------------------------------
 
-_ABOUT = {
+#: What a name under a sheet means.
+ABOUT = {
     SIGN_ON: "You confirm that you take part. Nothing is changed in this window unless every role has signed on, each "
     "by a different person; evidence is collected meanwhile.",
     ATTEST: "You attest the evidence that is named here by its digest, and nothing that is collected later.",
@@ -201,7 +202,7 @@ def body(sheet: Sheet, role: str, details: Mapping[str, Iterable[str]], people: 
     ``report`` the address of the report so far.
     """
     lines = [f"**{sheet.due.astimezone(UTC):%A %Y-%m-%d %H:%M} UTC**", ""]
-    lines += [*may_answer(people), *where_evidence_is(report), _ABOUT[sheet.purpose], ""]
+    lines += [*may_answer(people), *where_evidence_is(report), ABOUT[sheet.purpose], ""]
     for item in sheet.items:
         if item.role != role:
             continue

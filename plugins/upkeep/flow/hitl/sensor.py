@@ -26,7 +26,7 @@ from upkeep.flow.hitl.answer import decision_of, sentence_of, title_of
 from upkeep.flow.notify import notify
 from upkeep.flow.runs import run_of
 from upkeep.flow.step import window_of
-from upkeep.flow.urls import answer_url, phone_url, report_url
+from upkeep.flow.urls import answer_url, question_url, report_url
 from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
@@ -267,8 +267,8 @@ class RoleAnswerSensor(HITLOperator):
 
     def _notify(self, context: Context, text: str) -> None:
         ti: Any = context["ti"]
-        evidence = f"evidence so far: {report_url(ti.dag_id, ti.run_id)} ; on a phone: {phone_url(ti)}"
-        notify(context, f"{text} ({evidence} ): {answer_url(ti)}")
+        elsewhere = f"evidence so far: {report_url(ti.dag_id, ti.run_id)} ; in Airflow: {answer_url(ti)}"
+        notify(context, f"{text}: {question_url(ti)} ({elsewhere} )")
 
     def _say(self, text: str) -> str:
         self.log.info("%s", text)

@@ -91,7 +91,7 @@ def may_answer(people: Iterable[str]) -> list[str]:
 
 
 #: What a verb's statement does not say of how it is carried out.
-_HOW = {
+HOW = {
     "drop": "the index is first given a name that only it can have, so that no other index is dropped; "
     "if it cannot be dropped, its own name is restored",
     "delete": "by batches, each row only while it is what the archive has, and the archive and all holds are looked at "
@@ -108,8 +108,8 @@ def _shown(action: Action, measured: Mapping[str, Any]) -> list[str]:
     if measured:
         seen = (f"{prose(name)} {plain(value)}" for name, value in sorted(measured.items()))
         said.append(f"  - seen: {', '.join(seen)}")
-    if action.verb in _HOW:
-        said.append(f"  - {_HOW[action.verb]}")
+    if action.verb in HOW:
+        said.append(f"  - {HOW[action.verb]}")
     if action.undo:
         said.append(f"  - undo: {code(action.undo)}")
     if action.needs:
