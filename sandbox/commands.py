@@ -71,6 +71,7 @@ def up() -> int:
             _start(sandbox)
         api = Api(sandbox, "admin")
         run = _first_run(api)
+        _archive_wal(sandbox)
         _pool(api)
         for name in (WEEKLY_DAG, ALERTS_DAG):
             _unpause(sandbox, api, name)
@@ -250,6 +251,12 @@ def _first_run(api: Api) -> dict[str, Any]:
         wait("Airflow to know the DAG", unpaused, PATIENCE_SECONDS, lambda: str(api.get("/api/v2/importErrors")))
         found: dict[str, Any] = wait("the first run", finished, PATIENCE_SECONDS, lambda: f"see {api.base}/dags/{DAG}")
     return found
+
+
+def _archive_wal(sandbox: Sandbox) -> None:
+    """Have the WAL archived in which the first report was: a restored backup is compared with what it recorded."""
+    with psycopg.connect(sandbox.cluster.dsn("postgres"), autocommit=True) as opened:
+        opened.execute("SELECT pg_switch_wal()")
 
 
 def _pool(api: Api) -> None:
