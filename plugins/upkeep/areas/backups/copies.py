@@ -89,7 +89,7 @@ def _check(backup: Path, restore: Restore) -> None:
 
 
 def _room_for(backup: Path, restore: Restore) -> None:
-    needed = ROOM * sum(files.read_manifest(backup).files.values())
+    needed = ROOM * max(sum(files.read_manifest(backup).files.values()), _bytes_in(backup))
     free = shutil.disk_usage(restore.scratch).free
     if free < needed:
         raise SetUpError(
@@ -100,7 +100,7 @@ def _room_for(backup: Path, restore: Restore) -> None:
 def _fill(copy: Copy, backup: Path) -> None:
     """Copy the files."""
     began = time.monotonic()
-    total = sum(files.read_manifest(backup).files.values())
+    total = _bytes_in(backup)
     argv = [*copy.restore.run_as, "cp", "-R", "--no-dereference", str(backup), str(copy.data)]
     copying = subprocess.Popen(argv, cwd="/", env=environment(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
@@ -119,8 +119,17 @@ def _fill(copy: Copy, backup: Path) -> None:
     log.info("copied %s in %.1f s", roughly(total), copy.seconds["copy"])
 
 
+def _bytes_in(folder: Path) -> int:
+    """All bytes of a folder, its WAL among them; files that go meanwhile are no part of it."""
+    found = 0
+    for file in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            found += file.stat().st_size if file.is_file() and not file.is_symlink() else 0
+    return found
+
+
 def _tell_progress(data: Path, total: int, took: float) -> None:
-    there = sum(file.stat().st_size for file in data.rglob("*") if file.is_file())
+    there = _bytes_in(data)
     rate = there / took
     left = f", about {max(total - there, 0) / rate:.0f} s more" if rate else ""
     log.info("copied %s of %s, %s/s%s", roughly(there), roughly(total), roughly(rate), left)

@@ -179,7 +179,7 @@ def differing(folder: Path, manifest: Manifest) -> tuple[list[str], int]:
 class Archive:
     """Archived WAL from a backup's first segment on. ``missing`` are gaps: first and last segment of each.
 
-    ``reaches`` is the position at which the newest segment begins: recovery can be stopped before it.
+    ``reaches`` is the position at which the newest segment begins.
     """
 
     segments: int

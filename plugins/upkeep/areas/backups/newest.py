@@ -18,7 +18,7 @@ from upkeep.wires.database import Session
 
 @dataclass(frozen=True)
 class Newest:
-    """The newest finished backup, and its WAL; from position ``ends_at`` on a copy of it is consistent.
+    """The newest finished backup, and its WAL up to ``archive_end``; from position ``ends_at`` on a copy is consistent.
 
     ``ended_at`` is no earlier than that: when its manifest, which comes last, was written or copied. ``ending`` takes
     what ends with the task.
@@ -29,12 +29,13 @@ class Newest:
     restore: Restore
     archive: Archive
     ends_at: int
+    archive_end: int
     ended_at: datetime
     ending: list[Callable[[], None]] = field(default_factory=list)
 
     def within(self, position: int) -> bool:
         """Whether recovery can be stopped at a position."""
-        return self.ends_at <= position < self.archive.reaches
+        return self.ends_at <= position < self.archive_end
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def newest(config: Backups | None, where: str, now: datetime) -> Newest:
         ended_at = datetime.fromtimestamp((folder / files.MANIFEST).stat().st_mtime, UTC)
     except (OSError, BackupError) as error:
         raise NotCollected(f"the newest backup cannot be restored: {error}") from error
-    return Newest(finished[-1], config, config.restore, archive, manifest.end_lsn, ended_at)
+    end = archive.reaches + label.segment_bytes
+    return Newest(finished[-1], config, config.restore, archive, manifest.end_lsn, end, ended_at)
 
 
 def newest_of(sources: Sources) -> Newest:
