@@ -144,7 +144,7 @@ def _measured(one: Platform, session: Session, copied: float, copied_bytes: int)
         (
             f"COPY | zstd {copied:.2f} s, {copied_bytes:,} bytes; archive with verify {whole:.2f} s, {octets:,} bytes",
             f"verify: digest on the server {server:.2f} s, reading again in another process {again:.2f} s",
-            f"delete {deleting:.2f} s, its archive read again and hashed; one DELETE, comparing nothing, {single:.2f} s",
+            f"delete {deleting:.2f} s, its archive read again and hashed; one DELETE, comparing nothing {single:.2f} s",
             f"{memory} MB at most in this process, the archive's writer among it",
         ),
     )

@@ -79,10 +79,43 @@ def test_what_is_archived_is_deleted_and_noted(keeping: Keeping) -> None:
     record = json.loads(keeping.store().path(name + DELETED).read_text())
     assert (record["deleted"], record["kept"], record["gone"]) == (25, 0, 0)
     assert record["deletion"] == keeping.stage.receipts(stored)[0]["before"]["deletion"]
+    with keeping.stage.session() as session:
+        look = RetentionLook(session, keeping.config, datetime.now(UTC), target=keeping.stage.name).whole()
+    (due,) = (one for one in look.findings if one.key == "retention:usual")
+    assert due.detail.startswith("1 row due") and ", 25 deleted;" in due.detail
     assert keeping.apply("delete") == {}
     assert [one.state for one in keeping.apply("archive").values()] == ["done"]
     assert [one.reason for one in keeping.apply("delete").values()] == [ALL.replace("25", "1")]
     assert keeping.count() == 9
+
+
+@pytest.mark.guide("G67", "holds")
+def test_rows_of_any_year_go_the_same_way(keeping: Keeping) -> None:
+    """A time of two thousand years ago, which an application may have written, holds up nothing."""
+    allow(keeping)
+    keeping.stage.do("INSERT INTO log (at, body) VALUES ('0044-03-15 12:00Z', 'the Ides')")
+    (outcome,) = keeping.apply("archive").values()
+    assert outcome.state == "done", outcome.reason
+    assert [one.state for one in keeping.apply("delete").values()] == ["done"]
+    assert keeping.count() == 0
+
+
+@pytest.mark.guide("G15", "holds")
+@pytest.mark.parametrize("forged", ["end", "name", "record"])
+def test_a_file_that_somebody_wrote_beside_the_archives_holds_up_nothing(keeping: Keeping, forged: str) -> None:
+    """A period that is none, a name that would not be one word of a statement, a record that is no mapping."""
+    name = archived(keeping)
+    store = keeping.store()
+    manifest, _ = store.manifest(name)
+    other = "2026-01_x y" if forged == "name" else "2026-01_x"
+    store.path(other + OBJECT).write_bytes(store.path(name + OBJECT).read_bytes())
+    store.path(other + MANIFEST).write_text(
+        json.dumps(manifest | ({"end": "2026-01-01T01:02:03"} if forged == "end" else {}))
+    )
+    if forged == "record":
+        store.path(other + DELETED).write_text("[1]")
+    assert [one.reason for one in keeping.apply("delete").values()] == [ALL]
+    assert keeping.proposed("archive").plan.actions == ()
 
 
 @pytest.mark.guide("G67", "holds")

@@ -17,6 +17,7 @@ from psycopg import sql
 
 from upkeep.areas import retained
 from upkeep.areas.retention import parquet, reread, rows
+from upkeep.areas.retention.deletable import period_of
 from upkeep.areas.retention.look import RetentionLook, asked
 from upkeep.areas.retention.look import obstacle as table_obstacle
 from upkeep.areas.retention.restore import sound
@@ -68,8 +69,8 @@ def _months(session: Session, retention: Retention, period: Period, now: datetim
 
 def _archived_until(archives: Manifests, month: datetime) -> datetime:
     """Up to which day a month is in archives already."""
-    ends = [datetime.fromisoformat(one["end"]) for name, one in archives.items() if name.startswith(f"{month:%Y-%m}_")]
-    return max([month, *ends])
+    found = [one for name, one in archives.items() if name.startswith(f"{month.date().isoformat()[:7]}_")]
+    return max([month, *(period.end for one in found if (period := period_of(one)))])
 
 
 def manifests(one: LogClass, store: Store) -> Manifests:
@@ -203,9 +204,8 @@ def obstacle(action: Action, now: Row | None) -> str:
 
 def note(action: Action, now: Row, first: Mapping[str, Any] | None) -> Row:
     """The name of this attempt's object: nobody else's, so that nothing is met there."""
-    return {
-        "object": f"{parse(action.statement)[1].start:%Y-%m}_{datetime.now(UTC):%Y%m%dT%H%M%S}_{secrets.token_hex(8)}"
-    }
+    month = parse(action.statement)[1].month
+    return {"object": f"{month}_{datetime.now(UTC):%Y%m%dT%H%M%S}_{secrets.token_hex(8)}"}
 
 
 def was_done(action: Action, before: Mapping[str, Any], after: Row | None) -> bool:

@@ -32,11 +32,11 @@ def orphans(topic: Topic, name: str, store: Store) -> Iterator[Finding]:
     if torn:
         about = topic.part("torn", f"Archives of {name} without their manifest, by which rows were deleted")
         remedy = "Bring the manifest back from the store's own versions or its backup: the rows are nowhere else."
-        yield about.finding(Level.CRITICAL, listed(torn, NAMED), _EXPECTED, remedy)
+        yield about.finding(Level.CRITICAL, visible(listed(torn, NAMED)), _EXPECTED, remedy)
     if rest := [one for one in found if one not in torn]:
         about = topic.part("orphans", f"Files of {name} that are no archive")
         remedy = "Its rows are archived anew. Remove it when nobody writes there; Upkeep deletes no file."
-        yield about.finding(Level.ADVISORY, listed(rest, NAMED), "an archive with its manifest", remedy)
+        yield about.finding(Level.ADVISORY, visible(listed(rest, NAMED)), "an archive with its manifest", remedy)
 
 
 def stuck(topic: Topic, name: str, one: LogClass, store: Store, oid: int, found: Sequence[Column]) -> Iterator[Finding]:

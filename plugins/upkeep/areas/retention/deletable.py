@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from upkeep.areas import retained
-from upkeep.areas.retention.rows import Column, Period
+from upkeep.areas.retention.rows import Column, Period, parse_period
 from upkeep.core.findings import Level
 from upkeep.core.text import visible
 from upkeep.core.units import listed
@@ -96,12 +96,13 @@ def why_kept(retention: Retention, period: Period, row: Row, now: datetime) -> s
 
 
 def period_of(manifest: Mapping[str, Any]) -> Period | None:
-    """The period of a manifest, None when it says none."""
+    """The period of a manifest, None when it says none: a manifest is a file, and may say anything."""
     try:
         start, end = (datetime.fromisoformat(manifest[key]).astimezone(UTC) for key in ("start", "end"))
-    except (KeyError, TypeError, ValueError):
+        period = Period(str(manifest.get("class")), start, end)
+        return period if parse_period(f"any/{period}") == ("any", period) else None
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    return Period(str(manifest.get("class")), start, end)
 
 
 def unlike(manifest: Mapping[str, Any], name: str, one: LogClass, oid: int, found: Sequence[Column]) -> str:

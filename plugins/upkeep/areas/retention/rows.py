@@ -48,7 +48,12 @@ class Period:
     end: datetime
 
     def __str__(self) -> str:
-        return f"{self.name} {self.start:%Y-%m-%d}..{self.end:%Y-%m-%d}"
+        return f"{self.name} {self.start.date().isoformat()}..{self.end.date().isoformat()}"
+
+    @property
+    def month(self) -> str:
+        """The month that it begins in, with which names of its archives begin."""
+        return self.start.date().isoformat()[:7]
 
 
 def parse_period(text: str) -> tuple[str, Period]:

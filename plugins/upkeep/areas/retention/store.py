@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,8 @@ from upkeep.settings.retention import Retention
 OBJECT, MANIFEST = ".parquet", ".manifest.json"
 #: Beside a manifest: the deletion of its rows from the log has begun; it is over.
 BEGUN, DELETED = ".deleting.json", ".deleted.json"
+#: An archive's name: its month, and what makes it unlike any other.
+_NAME = re.compile(r"\d{4}-\d\d_\w+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,11 @@ class Store:
         return self.folder / name
 
     def names(self, ending: str) -> list[str]:
-        """The objects of a sort, without the ending, the oldest first."""
+        """The objects of a sort, without the ending, the oldest first; whoever writes there gives other names too, and
+        those are no archives.
+        """
         found = [path.name.removesuffix(ending) for path in self.folder.glob(f"[!.]*{ending}")]
-        return sorted(found)
+        return sorted(name for name in found if ending != MANIFEST or _NAME.fullmatch(name))
 
     def manifest(self, name: str) -> tuple[dict[str, Any], str]:
         """A manifest and its SHA-256. Raises OSError, ValueError."""
@@ -73,8 +78,8 @@ class Store:
 
     def record(self, name: str) -> dict[str, Any]:
         """What a small JSON file says, empty when there is none. Raises OSError, ValueError."""
-        found: dict[str, Any] = json.loads(self.path(name).read_bytes()) if self.has(name) else {}
-        return found
+        found = json.loads(self.path(name).read_bytes()) if self.has(name) else {}
+        return found if isinstance(found, dict) else {}
 
     def has(self, name: str) -> bool:
         """Whether there is such an object."""
