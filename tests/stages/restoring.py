@@ -41,12 +41,16 @@ ROW = (
 
 
 class Platform:
-    """``ahead`` and ``late`` are landmarks whose row was committed before, or long after, the time that it says."""
+    """``ahead`` and ``late`` are landmarks whose row was committed before, or long after, the time that it says.
+
+    Of ``batch`` it is the row before that was committed late.
+    """
 
     known: dict[str, Any]
     system: System
     ahead: Landmark
     late: Landmark
+    batch: Landmark
     #: The file of a table that a restored server starts without reading.
     table: str
 
@@ -92,13 +96,18 @@ class Platform:
         ahead = row(datetime.now(UTC) + QUIET / 2)
         behind, last = row(), row()
         self.ahead = Landmark(ERRORS, before, ahead, behind)
-        self.late = Landmark(ERRORS, behind, row(behind + QUIET / 4), last)
+        late = row(behind + QUIET / 4)
+        self.late, self.batch = Landmark(ERRORS, behind, late, last), Landmark(ERRORS, late, last, row())
 
     def _looked_at(self) -> None:
         connect = lambda: psycopg.connect(self.cluster.dsn("postgres"))  # noqa: E731  (the way to connect, as a value)
         with database.session(connect, self.config.maintenance.sql, read_only=True) as session:
             self.known = contents.contents(Look(session, self.config, datetime.now(UTC))).snapshot
             self.system = look_at(session, self.config, self.newest(), self.known)
+
+    def left(self) -> list[str]:
+        """What lies in the scratch folder, but for the file by which one waits for another there."""
+        return sorted(path.name for path in self.scratch.iterdir() if path.name != ".lock")
 
     def newest(self, **config: Any) -> Newest:
         """The newest backup, with programs and a scratch folder as config would name them."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import sql
 
@@ -46,11 +46,12 @@ def contents(look: Look) -> LookResult:
     session, end = look.session, look.now - SETTLED
     found = logs(session, look.settings)
     readable, blind = [log for log, seen in found if seen], [str(log) for log, seen in found if not seen]
-    here = session.row(queries.load("backups/moment"))  # first: what comes after it is not in what was seen
-    seen = measured(session, readable, end - TAKEN, end)
+    here = session.row(queries.load("backups/moment"))
+    position, seen = measured(session, readable, end - TAKEN, end, here=_WRITTEN)
     taken = [asdict(log) | numbers for log, numbers in zip(readable, seen, strict=True)]
     body = {
         **{name: str(value) for name, value in here.items()},
+        "lsn": position or here["lsn"],
         "start": (end - TAKEN).isoformat(),
         "end": end.isoformat(),
         "logs": taken,
@@ -67,10 +68,19 @@ def logs(session: Session, settings: Settings) -> list[tuple[Log, bool]]:
     return [(Log(row["schema"], row["table"], row["time"]), bool(row["readable"])) for row in rows]
 
 
-def measured(session: Session, found: Sequence[Log], start: datetime, end: datetime) -> list[Row]:
-    """How many rows each log has from ``start`` up to ``end``, and their content as two numbers; of one moment."""
+#: How far the WAL has been written; a copy in recovery has none of its own.
+_WRITTEN, _NOWHERE = "pg_current_wal_insert_lsn()", "'0/0'::pg_lsn"
+
+
+def measured(
+    session: Session, found: Sequence[Log], start: datetime, end: datetime, *, here: LiteralString = _NOWHERE
+) -> tuple[str, list[Row]]:
+    """How many rows each log has from ``start`` up to ``end``, and their content as two numbers; of one moment.
+
+    ``here`` is the position of that moment, which comes first, as text.
+    """
     if not found:
-        return []
+        return "", []
     branch = sql.SQL(queries.load("backups/contents"))
     branches = [
         branch.format(
@@ -82,9 +92,10 @@ def measured(session: Session, found: Sequence[Log], start: datetime, end: datet
         )
         for number, log in enumerate(found)
     ]
-    statement = sql.SQL("\nUNION ALL\n").join(branches).as_string(session.connection)
+    of_one_moment = sql.SQL("WITH here AS MATERIALIZED (SELECT {} AS lsn)\n").format(sql.SQL(here))
+    statement = (of_one_moment + sql.SQL("\nUNION ALL\n").join(branches)).as_string(session.connection)
     rows = sorted(session.rows(statement), key=lambda row: int(row["number"]))
-    return [{name: row[name] for name in ("rows", "high", "low")} for row in rows]
+    return str(rows[0]["lsn"]), [{name: row[name] for name in ("rows", "high", "low")} for row in rows]
 
 
 def _finding(taken: Sequence[Mapping[str, Any]], blind: Sequence[str], here: Row) -> Finding:
@@ -101,7 +112,8 @@ def differing(session: Session, body: Mapping[str, Any]) -> Iterator[str]:
     """The logs of a snapshot that hold something else here, each with what was found and what was there then."""
     start, end = (datetime.fromisoformat(body[name]) for name in ("start", "end"))
     found = [Log(one["schema"], one["table"], one["time"]) for one in body["logs"]]
-    for log, then, now in zip(found, body["logs"], measured(session, found, start, end), strict=True):
+    _, seen = measured(session, found, start, end)
+    for log, then, now in zip(found, body["logs"], seen, strict=True):
         if now["rows"] != then["rows"]:
             yield f"{log}: {count(now['rows'], 'row')}, expected {then['rows']:,}"
         elif (now["high"], now["low"]) != (then["high"], then["low"]):

@@ -7,6 +7,7 @@ says can be trusted then. The copy is as it was afterwards.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,12 +26,15 @@ _LONG_AGO = timedelta(days=3650)
 
 @dataclass(frozen=True)
 class Control:
-    """What is done to the copy's files, and which aspect of the daily look must say so, with which words."""
+    """Which aspect of the daily look must say what was done to a file of the copy, and with which words.
+
+    ``spoil`` makes the bad file out of the whole one; without it the file is gone.
+    """
 
     name: str
     aspect: str
     says: str
-    spoil: Callable[[bytes], bytes] | None
+    spoil: Callable[[Path, Path], None] | None
     file: Callable[[Path], Path]
 
 
@@ -40,18 +44,23 @@ def _biggest(data: Path) -> Path:
     return max(found, key=lambda file: (file.stat().st_size, str(file)))
 
 
-def _flipped(content: bytes) -> bytes:
-    middle = len(content) // 2
-    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+def _flipped(whole: Path, file: Path) -> None:
+    shutil.copy2(whole, file)
+    with file.open("r+b") as opened:
+        opened.seek(file.stat().st_size // 2)
+        (byte,) = opened.read(1)
+        opened.seek(-1, os.SEEK_CUR)
+        opened.write(bytes([byte ^ 1]))
 
 
-def _cut(content: bytes) -> bytes:
-    return content[: len(content) // 2]
+def _cut(whole: Path, file: Path) -> None:
+    shutil.copy2(whole, file)
+    os.truncate(file, file.stat().st_size // 2)
 
 
-def _promises_another(content: bytes) -> bytes:
+def _promises_another(whole: Path, file: Path) -> None:
     """A manifest that was edited to promise something else, its own checksum left as it was."""
-    return content.replace(b'"Size": 8192', b'"Size": 8193', 1)
+    file.write_bytes(whole.read_bytes().replace(b'"Size": 8192', b'"Size": 8193', 1))
 
 
 CONTROLS = (
@@ -107,26 +116,15 @@ def _spoilt(copy: Copy, control: Control) -> Iterator[Backups]:
     elif control is GAP:
         yield config.model_copy(update={"wal": _with_a_gap(copy)})
     else:
-        file = control.file(copy.data)
-        whole, mode = file.read_bytes(), file.stat().st_mode
-        if control.spoil:
-            _write(file, control.spoil(whole), mode)
-        else:
-            file.rename(copy.folder / "aside")
+        file, aside = control.file(copy.data), copy.folder / "aside"
+        file.rename(aside)
         try:
+            if control.spoil:
+                control.spoil(aside, file)
             yield config
         finally:
-            if control.spoil:
-                _write(file, whole, mode)
-            else:
-                (copy.folder / "aside").rename(file)
-
-
-def _write(file: Path, content: bytes, mode: int) -> None:
-    """In place, so that it stays the server's own file."""
-    file.chmod(mode | 0o200)
-    file.write_bytes(content)
-    file.chmod(mode)
+            file.unlink(missing_ok=True)
+            aside.rename(file)
 
 
 def _with_a_gap(copy: Copy) -> Path:

@@ -10,7 +10,6 @@ import fcntl
 import logging
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -19,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from upkeep.areas.backups import files
-from upkeep.areas.backups.scratch import Copy, RestoreError, environment, run_as
+from upkeep.areas.backups.scratch import Copy, RestoreError, SetUpError, end_servers, environment, run_as
 from upkeep.core.units import roughly
 from upkeep.settings.backups import Backups, Restore
 
@@ -29,11 +28,9 @@ log = logging.getLogger(__name__)
 PREFIX = "upkeep-restore-"
 #: So much more room than the backup's own bytes a copy needs: WAL that is replayed, and files that grow by it.
 ROOM = 1.2
-_POLL, _SAY_EVERY, _END_SECONDS = 0.1, 10.0, 10.0
-
-
-class SetUpError(Exception):
-    """A copy cannot be made here, which says nothing of the backup; the message says what is missing."""
+_SAY_EVERY = 10.0
+#: What cp says when the host is at fault, and not the backup.
+_HOSTS_OWN = ("Permission denied", "No space left", "Disk quota")
 
 
 @contextmanager
@@ -45,12 +42,14 @@ def copy_of(
     ``ending`` takes what does so when the task is told to end. Raises SetUpError before anything is
     written, RestoreError when the backup cannot be copied.
     """
+    backup = backup.resolve(strict=True)
     _check(backup, restore)
-    _remove_leftovers(restore)
-    _room_for(backup, restore)
-    folder = Path(run_as(restore, "mktemp", "-d", str(restore.scratch / f"{PREFIX}XXXXXXXX")).strip())
-    socket = Path(run_as(restore, "mktemp", "-d", f"{tempfile.gettempdir()}/{PREFIX}XXXXXXXX").strip())
-    lock = _locked(folder)
+    with _alone(restore.scratch):
+        _remove_leftovers(restore)
+        _room_for(backup, restore)
+        folder = Path(run_as(restore, "mktemp", "-d", str(restore.scratch / f"{PREFIX}XXXXXXXX")).strip())
+        socket = Path(run_as(restore, "mktemp", "-d", f"{tempfile.gettempdir()}/{PREFIX}XXXXXXXX").strip())
+        lock = _locked(folder)
     copy = Copy(folder, socket, config, restore, dbname)
 
     def end() -> None:
@@ -74,18 +73,29 @@ def _check(backup: Path, restore: Restore) -> None:
     program = restore.programs / "postgres"
     if not os.access(program, os.X_OK):
         raise SetUpError(f"found no program {program}, expected restore.programs to hold PostgreSQL's")
-    try:
-        version, mine = run_as(restore, str(program), "--version"), (backup / "PG_VERSION").read_text().strip()
-    except (RestoreError, OSError) as error:
-        raise SetUpError(str(error)) from error
+    version, mine = run_as(restore, str(program), "--version"), (backup / "PG_VERSION").read_text().strip()
     found = files.MAJOR.search(version)
     if found is None or found[1] != mine:
         raise SetUpError(f"{program} is {version.strip()[:100]!r}, expected one of major {mine[:20]}, the backup's")
-    if any((backup / "pg_tblspc").iterdir()):
+    mapped = backup / "tablespace_map"  # pg_basebackup leaves an empty one where there is no tablespace
+    links = [mapped] if mapped.exists() and mapped.stat().st_size else []
+    links += [path for path in backup.rglob("*") if path.is_symlink()]
+    if links:
         raise SetUpError(
-            "the backup has tablespaces, which are links to folders outside of it; expected one without: "
-            "a copy of such a backup could write where its links lead, and is not made"
+            f"the backup leads out of its folder ({links[0].relative_to(backup)}): a tablespace, or WAL elsewhere; "
+            "expected one without: a copy of it could write where the link leads, and is not made"
         )
+
+
+@contextmanager
+def _alone(scratch: Path) -> Iterator[None]:
+    """Nobody else cleans up or begins a copy in the scratch folder meanwhile."""
+    lock = os.open(scratch / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _room_for(backup: Path, restore: Restore) -> None:
@@ -114,7 +124,8 @@ def _fill(copy: Copy, backup: Path) -> None:
         copying.kill()
         copying.wait()
     if copying.returncode:
-        raise RestoreError(f"the backup could not be copied: {said.decode(errors='replace').strip()[:500]}")
+        why = f"the backup could not be copied: {said.decode(errors='replace').strip()[:500]}"
+        raise SetUpError(why) if any(word in why for word in _HOSTS_OWN) else RestoreError(why)
     copy.seconds["copy"] = time.monotonic() - began
     log.info("copied %s in %.1f s", roughly(total), copy.seconds["copy"])
 
@@ -153,35 +164,13 @@ def _remove_leftovers(restore: Restore) -> None:
         except OSError:
             continue  # somebody is at work in it
         try:
-            _end(folder / "data")
+            end_servers(folder / "data")
             told = folder / "socket"
             socket = Path(told.read_text(encoding="utf-8")) if told.is_file() else None
             _remove(restore, folder, socket if socket and socket.name.startswith(PREFIX) else None)
             log.info("removed %s, which a process that is gone has left", folder)
         finally:
             os.close(lock)
-
-
-def _end(data: Path) -> None:
-    """End the server that runs in a copy's data directory, if one does: at once, then by force."""
-    for sent in (signal.SIGQUIT, signal.SIGKILL):
-        for process in servers(data):
-            with suppress(ProcessLookupError):
-                os.kill(process, sent)
-        deadline = time.monotonic() + _END_SECONDS
-        while servers(data) and time.monotonic() < deadline:
-            time.sleep(_POLL)
-
-
-def servers(data: Path) -> list[int]:
-    """The processes of PostgreSQL that work in a data directory."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # ended meanwhile, or another user's
-            here = (process / "cwd").resolve(strict=True) == data.resolve()
-            if here and (process / "exe").resolve(strict=True).name == "postgres":
-                found.append(int(process.name))
-    return found
 
 
 def _remove(restore: Restore, folder: Path, socket: Path | None) -> None:

@@ -1,7 +1,7 @@
 """The monthly recovery drill (G102, G103, G105): to a moment, past it, to the end, with the time that each took.
 
 The moment is that of a landmark: a row of one of the target's own logs with quiet on both sides, so that nothing has to
-be written into the target. Recovery stops before it, where it must be absent, and behind it, where it must be there;
+be written into the target. Recovery stops before it, where it must be absent, and after it, where it must be there;
 then it goes on to the end of the archive, where everything else of the system must be too.
 """
 
@@ -17,10 +17,10 @@ from psycopg import sql
 
 from upkeep.areas.backups import contents, controls
 from upkeep.areas.backups.contents import Log
-from upkeep.areas.backups.copies import SetUpError, copy_of
+from upkeep.areas.backups.copies import copy_of
 from upkeep.areas.backups.newest import Newest, Original, newest_of, original, recorded
-from upkeep.areas.backups.restoration import asking, failed, not_set_up, phases, samples
-from upkeep.areas.backups.scratch import Copy, RestoreError, Stop
+from upkeep.areas.backups.restoration import asking, failed, missing, not_set_up, phases, samples
+from upkeep.areas.backups.scratch import Copy, RestoreError, SetUpError, Stop
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.units import count, listed, span
@@ -30,7 +30,7 @@ from upkeep.settings.maintenance import Sql
 from upkeep.wires import queries
 from upkeep.wires.database import Session
 
-#: Least quiet before and behind a landmark: a commit comes somewhat later than the time that its row says.
+#: Least quiet before and after a landmark: a commit comes somewhat later than the time that its row says.
 QUIET = timedelta(seconds=1)
 #: How far back from the newest record a landmark is looked for.
 REACH = timedelta(days=2)
@@ -41,7 +41,7 @@ _MOMENT = Topic("drill", "Recovery to a moment", "G103")
 
 @dataclass(frozen=True)
 class Landmark:
-    """A row by which recovery is told: its log, its time, and those of the rows before and behind it."""
+    """A row by which recovery is told: its log, its time, and those of the rows before and after it."""
 
     log: Log
     earlier: datetime
@@ -65,8 +65,10 @@ class System:
 def inspect(sources: Sources) -> LookResult:
     """Carry out the drill with the newest backup."""
     found = newest_of(sources)
+    with sources.read() as session:
+        target = original(session)
     with sources.ledger() as session:
-        known = recorded(session, sources.target, found)
+        known = recorded(session, sources.target, found, target.system_identifier)
     with sources.read() as session:
         system = look_at(session, sources.config, found, known)
     return drill(found, system, sources.config.maintenance.sql, datetime.now(UTC))
@@ -110,12 +112,12 @@ def drill(found: Newest, system: System, clocks: Sql, now: datetime) -> LookResu
             if mark:
                 copy.recover(Stop("time", mark.at.isoformat(" ")), settings, "recovery to before the landmark")
                 before = _seen(copy, mark, clocks)
-                copy.recover(Stop("time", mark.later.isoformat(" ")), settings, "recovery to behind the landmark")
-                behind = _seen(copy, mark, clocks)
+                copy.recover(Stop("time", mark.later.isoformat(" ")), settings, "recovery to after the landmark")
+                after = _seen(copy, mark, clocks)
             copy.recover(None, settings, "recovery to the end of the archive")
             with asking(copy, clocks) as session:
-                findings += _to_a_moment(mark, before, behind, _rows_at(session, mark)) if mark else [_no_landmark()]
-                findings += [*_times(session, copy, found, system.original), _whole(session, system)]
+                findings += _to_a_moment(mark, before, after, _rows_at(session, mark)) if mark else [_no_landmark()]
+                findings += [*_times(session, copy, found), _whole(session, system)]
             return LookResult((_done(copy, found), *findings), _measured(copy))
     except SetUpError as why:
         return LookResult((not_set_up(_TOPIC, why),))
@@ -148,8 +150,8 @@ def _rows_at(session: Session, mark: Landmark) -> Seen:
     return Seen(rows["at"], rows["earlier"], session.row(queries.load("backups/recovery"))["last_commit"])
 
 
-def _to_a_moment(mark: Landmark, before: Seen, behind: Seen, end: Seen) -> Iterator[Finding]:
-    """Absent before its moment, present behind it. A row that was committed later than it says proves nothing."""
+def _to_a_moment(mark: Landmark, before: Seen, after: Seen, end: Seen) -> Iterator[Finding]:
+    """Absent before its moment, present after it. A row that was committed later than it says proves nothing."""
     row = f"the row of {mark.log} at {mark.at:%Y-%m-%d %H:%M:%S.%f} UTC"
     remedy = "Do not rely on recovery to a moment with this backup; take another one, and repeat the drill."
     topic = _MOMENT.part("before", "Recovery to just before a change")
@@ -158,17 +160,20 @@ def _to_a_moment(mark: Landmark, before: Seen, behind: Seen, end: Seen) -> Itera
     overshot = before.last_commit is not None and before.last_commit >= mark.at
     if before.at and not overshot:
         yield topic.finding(Level.UNKNOWN, f"{detail}: it was committed before the time that it says", expected, _CLOCK)
+    elif not before.earlier and end.earlier and not overshot:
+        late = f"{detail}, and there at the end: that one was committed later than the time that it says"
+        yield topic.finding(Level.UNKNOWN, late, expected, _CLOCK)
     else:
         good = not before.at and before.earlier and not overshot
         yield topic.judged(Level.OK if good else Level.CRITICAL, detail, expected, remedy)
-    topic = _MOMENT.part("behind", "Recovery to just behind a change")
+    topic = _MOMENT.part("after", "Recovery to just after a change")
     expected = f"{row} is there"
-    if not behind.at and end.at:
+    if not after.at and end.at:
         late = "absent, and there at the end: it was committed later than the time that it says"
         yield topic.finding(Level.UNKNOWN, late, expected, _CLOCK)
     else:
         yield topic.judged(
-            Level.OK if behind.at else Level.CRITICAL, "there" if behind.at else "absent", expected, remedy
+            Level.OK if after.at else Level.CRITICAL, "there" if after.at else "absent", expected, remedy
         )
 
 
@@ -184,7 +189,7 @@ def _no_landmark() -> Finding:
     )
 
 
-def _times(session: Session, copy: Copy, found: Newest, target: Original) -> Iterator[Finding]:
+def _times(session: Session, copy: Copy, found: Newest) -> Iterator[Finding]:
     """RTO: from the start until the copy answered at the end of the archive. RPO: how much of the newest is missing."""
     limit, took = timedelta(minutes=found.restore.max_rto_minutes), timedelta(seconds=sum(copy.seconds.values()))
     yield _TOPIC.part("rto", "Recovery time (RTO)").judged(
@@ -193,18 +198,11 @@ def _times(session: Session, copy: Copy, found: Newest, target: Original) -> Ite
         f"at most {span(limit)}",
         "Take backups more often, so that less WAL is replayed; or put scratch and backups on faster disks.",
     )
-    commit = session.row(queries.load("backups/recovery"))["last_commit"]
-    limit, age = timedelta(minutes=found.restore.max_rpo_minutes), target.moment - (commit or target.moment)
-    topic = _TOPIC.part("rpo", "Work that would be lost (RPO)")
-    if commit is None:
-        detail = "not collected: nothing was committed since the backup, as far as WAL was archived"
-        yield topic.finding(
-            Level.UNKNOWN, detail, f"at most {span(limit)}", "Repeat the drill when the target is used."
-        )
-        return
-    yield topic.judged(
+    limit, age = timedelta(minutes=found.restore.max_rpo_minutes), missing(session, copy, found)
+    what = "the last commit of the copy" if copy.last_commit else "without a commit since, the end of the backup"
+    yield _TOPIC.part("rpo", "Work that would be lost (RPO)").judged(
         Level.OK if age <= limit else Level.WARNING,
-        f"the last commit of the copy is {span(age)} older than the target's now",
+        f"{what} was {span(age)} before the end of recovery",
         f"at most {span(limit)}",
         "See whether WAL is archived soon enough (archive_timeout, pg_stat_archiver).",
     )

@@ -64,9 +64,13 @@ def newest(config: Backups | None, where: str, now: datetime) -> Newest:
         folder = finished[-1].folder
         label, manifest = files.read_label(folder), files.read_manifest(folder)
         archive = files.read_archive(config.wal, label, manifest.end_lsn, now)
+        incremental = "INCREMENTAL FROM" in (folder / files.LABEL).read_text(encoding="utf-8", errors="replace")
         ended_at = datetime.fromtimestamp((folder / files.MANIFEST).stat().st_mtime, UTC)
     except (OSError, BackupError) as error:
         raise NotCollected(f"the newest backup cannot be restored: {error}") from error
+    if incremental or "." in archive.newest:
+        what = "it is incremental" if incremental else f"its WAL is archived compressed ({archive.newest})"
+        raise NotCollected(f"the newest backup is not restored by Upkeep: {what}")
     end = archive.reaches + label.segment_bytes
     return Newest(finished[-1], config, config.restore, archive, manifest.end_lsn, end, ended_at)
 
@@ -78,18 +82,23 @@ def newest_of(sources: Sources) -> Newest:
     return replace(found, ending=sources.ending)
 
 
-def recorded(session: Session, target: str, found: Newest) -> Mapping[str, Any] | None:
+def recorded(session: Session, target: str, found: Newest, cluster: str) -> Mapping[str, Any] | None:
     """The newest record of what the logs held that lies between the backup and the end of its WAL; None without one.
 
-    ``session`` is one on the ledger.
+    ``session`` is one on the ledger, ``cluster`` the target's system identifier: positions of another mean nothing.
     """
     rows = session.rows(queries.load("backups/known_contents"), {"target": target})
     bodies: list[Mapping[str, Any]] = [row["body"] for row in rows if row["body"]["logs"]]
+    bodies = [body for body in bodies if body["system_identifier"] == cluster]
     return next((body for body in bodies if found.within(files.lsn(body["lsn"]))), None)
 
 
 def original(session: Session) -> Original:
-    """The target itself, over one session on it."""
+    """The target itself, over one session on it. Raises NotCollected where a copy of it could write elsewhere."""
+    if elsewhere := [row["name"] for row in session.rows(queries.load("backups/tablespaces"))]:
+        raise NotCollected(
+            f"the target has tablespaces ({', '.join(elsewhere)}): replayed WAL would write to their folders here"
+        )
     here = session.row(queries.load("backups/moment"))
     settings = {row["name"]: row["setting"] for row in session.rows(queries.load("backups/standby_settings"))}
     return Original(here["database"], here["system_identifier"], here["moment"], settings)

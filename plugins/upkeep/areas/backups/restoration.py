@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
 
 from upkeep.areas.backups import contents, restored
-from upkeep.areas.backups.copies import SetUpError, copy_of
+from upkeep.areas.backups.copies import copy_of
 from upkeep.areas.backups.files import lsn
 from upkeep.areas.backups.newest import Newest, Original, newest_of, original, recorded
-from upkeep.areas.backups.scratch import Copy, RestoreError, Stop
+from upkeep.areas.backups.scratch import Copy, RestoreError, SetUpError, Stop
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.units import span, utc
@@ -29,7 +29,8 @@ from upkeep.wires.database import Session
 
 NOT_COVERED = "not in it: files of Storage, settings of Auth outside the database, code of functions"
 _TOPIC = Topic("restoration", "The newest backup, restored", "G101")
-_RETAKE = "Take another backup now, and see the server's words: without a backup that restores there is none."
+_RETAKE = "Take another backup now and restore that one; what PostgreSQL said of this one is in the task's log."
+_DIFFERS = "Do not rely on this backup or its WAL: take another backup now, and look for who changes files of either."
 
 
 def inspect(sources: Sources) -> LookResult:
@@ -38,7 +39,7 @@ def inspect(sources: Sources) -> LookResult:
     with sources.read() as session:
         target = original(session)
     with sources.ledger() as session:
-        known = recorded(session, sources.target, found)
+        known = recorded(session, sources.target, found, target.system_identifier)
     return restore(found, target, known, sources.config.maintenance.sql)
 
 
@@ -54,7 +55,7 @@ def restore(found: Newest, target: Original, known: Mapping[str, Any] | None, cl
                 findings.append(_nothing_to_compare())
             copy.recover(None, target.settings, "recovery to the end of the archive")
             with asking(copy, clocks, read_only=False) as session:
-                findings += [_reached(session, found, target), *restored.look_through(session, _TOPIC)]
+                findings += [_reached(session, copy, found, target), *restored.look_through(session, _TOPIC)]
             return LookResult((_done(copy, found), *findings), samples(copy))
     except SetUpError as why:
         return LookResult((not_set_up(_TOPIC, why),))
@@ -84,8 +85,18 @@ def not_set_up(topic: Topic, why: SetUpError) -> Finding:
     return topic.finding(Level.UNKNOWN, f"not collected: {why}", "a copy that can be made and started", remedy)
 
 
+def missing(session: Session, copy: Copy, found: Newest) -> timedelta:
+    """How much of the newest work a copy lacks: since its last commit, or since the backup, until recovery ended."""
+    since = copy.last_commit or found.ended_at
+    now: datetime = session.row(queries.load("backups/recovery"))["moment"]
+    return max(now - since, timedelta(0))
+
+
 def failed(topic: Topic, found: Newest, why: Exception) -> Finding:
-    """The backup does not restore."""
+    """The backup does not restore; or something else went wrong, which says nothing of it."""
+    if isinstance(why, psycopg.Error) and not restored.is_damage(why):
+        detail = f"not collected: the copy was restored and could not be asked: {' '.join(str(why).split())[:600]}"
+        return topic.finding(Level.UNKNOWN, detail, "a copy that can be asked", "See the task's log; repeat it.")
     detail = f"{found.backup.folder.name} could not be restored: {' '.join(str(why).split())[:600]}"
     return topic.finding(Level.CRITICAL, detail, "a copy that starts and rolls forward", _RETAKE)
 
@@ -105,7 +116,7 @@ def _compared(copy: Copy, known: Mapping[str, Any], clocks: Sql) -> Finding:
     except psycopg.Error as error:
         wrong = [" ".join(str(error).split())[:300]]
     detail = "; ".join(wrong) if wrong else "the same rows, byte for byte"
-    return topic.judged(Level.CRITICAL if wrong else Level.OK, detail, expected, _RETAKE)
+    return topic.judged(Level.CRITICAL if wrong else Level.OK, detail, expected, _DIFFERS)
 
 
 def _nothing_to_compare() -> Finding:
@@ -117,7 +128,7 @@ def _nothing_to_compare() -> Finding:
     )
 
 
-def _reached(session: Session, found: Newest, target: Original) -> Finding:
+def _reached(session: Session, copy: Copy, found: Newest, target: Original) -> Finding:
     """How far the copy came: to the end of the archive, of the target's own cluster, and how old its last work is."""
     topic = _TOPIC.part("reached", "How far the restored copy goes")
     here = session.row(queries.load("backups/recovery"))
@@ -126,16 +137,15 @@ def _reached(session: Session, found: Newest, target: Original) -> Finding:
     if here["system_identifier"] != target.system_identifier:
         detail = f"the backup is of cluster {here['system_identifier']}, the target is {target.system_identifier}"
         return topic.finding(Level.CRITICAL, detail, expected, "Correct targets.<target>.backups: it is another's.")
-    commit = here["last_commit"]
-    said = f"to {here['lsn']}" + (f", last commit {utc(commit)}" if commit else ", no commit since the backup")
-    if here["lsn"] is None or lsn(here["lsn"]) < found.archive.reaches:
+    commit, age = copy.last_commit, missing(session, copy, found)
+    said = f"to {here['lsn']}, " + (f"last commit {utc(commit)}" if commit else "no commit since the backup")
+    if here["lsn"] is None or lsn(here["lsn"]) <= found.archive.reaches:
         detail = f"recovery ended at {here['lsn']}, before the newest archived segment {found.archive.newest}"
         remedy = "A segment in between is missing, damaged or another cluster's: take another backup now."
         return topic.finding(Level.CRITICAL, detail, expected, remedy)
-    age = target.moment - commit if commit else timedelta(0)
     level = Level.WARNING if age > limit else Level.OK
     remedy = "What is newer would be lost: see whether WAL is archived soon enough (archive_timeout, pg_stat_archiver)."
-    return topic.judged(level, f"{said}, {span(age)} before the target's now", expected, remedy)
+    return topic.judged(level, f"{said}, {span(age)} before the end of recovery", expected, remedy)
 
 
 def _described(config: Settings, target: str) -> str:

@@ -13,6 +13,7 @@ from upkeep.wires import queries
 from upkeep.wires.database import Session
 
 NAMED = 5
+_ASKED = "See the task's log for what PostgreSQL said, and repeat it."
 _BAD = "Do not rely on this backup: take another one now, then find what bent it: a disk, its controller, memory."
 
 
@@ -26,7 +27,10 @@ def look_through(session: Session, topic: Topic) -> Iterator[Finding]:
 
 def readable(session: Session, topic: Topic) -> Finding:
     """Read each row of each table: a page whose checksum is wrong is an error of the server."""
-    tables, rows, wrong = session.rows(queries.load("backups/tables")), 0, []
+    session.rows(queries.load("backups/heap_only"))
+    tables, rows = session.rows(queries.load("backups/tables")), 0
+    wrong: list[str] = []
+    blind: list[str] = []
     for table in tables:
         statement = sql.SQL(queries.load("backups/all_rows")).format(
             table=sql.Identifier(table["schema"], table["table"])
@@ -35,11 +39,16 @@ def readable(session: Session, topic: Topic) -> Finding:
             with session.connection.transaction():
                 rows += session.row(statement.as_string(session.connection))["rows"]
         except psycopg.Error as error:
-            wrong.append(f"{table['schema']}.{table['table']}: {_said(error)}")
+            (wrong if is_damage(error) else blind).append(f"{table['schema']}.{table['table']}: {_said(error)}")
+    expected = "every page of every table can be read"
+    if bad := wrong or blind:
+        detail = f"{len(bad)} of {count(len(tables), 'table')} cannot be read whole: {listed(bad, NAMED, '; ')}"
+        return topic.finding(Level.CRITICAL if wrong else Level.UNKNOWN, detail, expected, _BAD if wrong else _ASKED)
     detail = f"{count(len(tables), 'table')} with {count(rows, 'row')}, read from the first page to the last"
-    if wrong:
-        detail = f"{len(wrong)} of {count(len(tables), 'table')} cannot be read whole: {listed(wrong, NAMED, '; ')}"
-    return topic.judged(Level.CRITICAL if wrong else Level.OK, detail, "every page of every table can be read", _BAD)
+    if session.row(queries.load("backups/checksums"))["data_checksums"] == "on":
+        return topic.finding(Level.OK, detail, expected)
+    remedy = "Switch them on while the server is stopped (pg_checksums --enable)."
+    return topic.finding(Level.ADVISORY, f"{detail}; without data checksums few bent bytes show", expected, remedy)
 
 
 def in_order(session: Session, topic: Topic) -> Finding:
@@ -47,22 +56,28 @@ def in_order(session: Session, topic: Topic) -> Finding:
     expected = "amcheck finds each B-tree index in order"
     try:
         with session.connection.transaction():
-            session.rows("CREATE EXTENSION IF NOT EXISTS amcheck SCHEMA pg_catalog")
+            session.rows("DROP EXTENSION IF EXISTS amcheck CASCADE")  # the target's may lie in another schema
+            session.rows("CREATE EXTENSION amcheck SCHEMA pg_catalog")
     except psycopg.Error as error:
         remedy = "Install PostgreSQL's contrib modules beside restore.programs."
         return topic.finding(Level.UNKNOWN, f"not collected: amcheck cannot be used: {_said(error)}", expected, remedy)
     found = session.rows(queries.load("backups/indexes"))
-    invalid, wrong = [index["name"] for index in found if not index["valid"]], []
+    invalid = [index["name"] for index in found if not index["valid"]]
+    wrong: list[str] = []
+    blind: list[str] = []
     for index in found:
         if index["valid"]:
             try:
                 with session.connection.transaction():
                     session.rows(queries.load("backups/check_index"), {"oid": index["oid"]})
             except psycopg.Error as error:
-                wrong.append(f"{index['name']}: {_said(error)}")
+                (wrong if is_damage(error) else blind).append(f"{index['name']}: {_said(error)}")
     detail = f"{count(len(found) - len(invalid), 'index')} checked"
     if invalid:
-        detail += f"; invalid in the original too: {listed(invalid, NAMED)}"
+        detail += f"; marked invalid: {listed(invalid, NAMED)}"
+    if blind and not wrong:
+        detail = f"{len(blind)} could not be checked: {listed(blind, NAMED, '; ')}"
+        return topic.finding(Level.UNKNOWN, detail, expected, _ASKED)
     if wrong:
         detail = f"{len(wrong)} out of order: {listed(wrong, NAMED, '; ')}"
     remedy = "REINDEX would mend the copy; see whether the original has the same fault (amcheck's bt_index_check)."
@@ -83,7 +98,7 @@ def ahead(session: Session, topic: Topic) -> Finding:
     if behind:
         detail = f"{len(behind)} behind: {listed(behind, NAMED, '; ')}"
     remedy = (
-        "Numbers were given that the sequence does not know, in the original too: setval() it before it meets them."
+        "Numbers were given that the sequence does not know, as in the target, perhaps: look there, and setval() it."
     )
     return topic.judged(Level.WARNING if behind else Level.OK, detail, "no sequence behind its column", remedy)
 
@@ -100,6 +115,12 @@ def collated(session: Session, topic: Topic) -> Finding:
         "VERSION into the recovery, or restore where the operating system's version is the same."
     )
     return topic.judged(Level.WARNING if found else Level.OK, detail, "the collation versions of the original", remedy)
+
+
+def is_damage(error: psycopg.Error) -> bool:
+    """Whether the server says that bytes are not as they must be (class XX), or was gone amid the question."""
+    code = error.sqlstate or ""
+    return code.startswith("XX") or (not code and isinstance(error, psycopg.OperationalError))
 
 
 def _said(error: psycopg.Error) -> str:

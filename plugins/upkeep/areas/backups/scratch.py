@@ -15,7 +15,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,20 @@ from upkeep.settings.backups import Backups, Restore
 
 log = logging.getLogger(__name__)
 
-_POLL, _STOP_SECONDS, _REFUSED_SECONDS = 0.1, 60.0, 10.0
+_POLL, _STOP_SECONDS, _END_SECONDS, _REFUSED_SECONDS = 0.1, 60.0, 10.0, 10.0
 _READY = "ready to accept"
-_KNOWS_REQUIRE_AUTH = 160_000
+_KNOWS_REQUIRE_AUTH, _KNOWS_EVENT_TRIGGERS = 160_000, 17
+#: What a session on a copy is, whatever PGHOSTADDR and its like say; no name is looked up in a schema of the target's.
+_HERE = {
+    "port": "5432",
+    "hostaddr": "",
+    "target_session_attrs": "any",
+    "channel_binding": "disable",
+    "gssencmode": "disable",
+    "sslmode": "disable",
+    "passfile": "/dev/null",
+    "options": "-c search_path=pg_catalog",
+}
 _SETTINGS = {
     "listen_addresses": "",
     "archive_mode": "off",
@@ -39,12 +52,19 @@ _SETTINGS = {
     "log_destination": "stderr",
     "log_timezone": "UTC",
     "hot_standby": "on",
+    "port": "5432",
+    "max_logical_replication_workers": "0",  # a subscription would go on from where the target's own is
+    "autovacuum": "off",
     "recovery_target_inclusive": "off",
     "recovery_target_action": "pause",
     "ssl": "off",
     "fsync": "off",  # the copy is thrown away
 }
 _LOCAL_ONLY = "local all all trust\n"  # nobody else can enter the socket's folder
+
+
+class SetUpError(Exception):
+    """A copy cannot be made or asked here, which says nothing of the backup; the message says what is missing."""
 
 
 class RestoreError(Exception):
@@ -61,7 +81,10 @@ class Stop:
 
 @dataclass
 class Copy:
-    """A restored copy. ``seconds`` is how long each phase took, by its name, in the order in which they were."""
+    """A restored copy. ``seconds`` is how long each phase took, by its name, in the order in which they were.
+
+    ``last_commit`` is when the newest transaction that it has replayed was committed, None before the first.
+    """
 
     folder: Path
     socket: Path
@@ -69,6 +92,7 @@ class Copy:
     restore: Restore
     dbname: str
     seconds: dict[str, float] = field(default_factory=dict)
+    last_commit: datetime | None = None
     _server: subprocess.Popen[bytes] | None = None
     _prepared: bool = False
 
@@ -78,16 +102,22 @@ class Copy:
 
     def connect(self) -> psycopg.Connection[Any]:
         """A session of its superuser, over its socket; what the environment says of connections is not for this one."""
-        login = {"host": str(self.socket), "dbname": self.dbname, "user": self.restore.superuser, "options": ""}
+        login = {**_HERE, "host": str(self.socket), "dbname": self.dbname, "user": self.restore.superuser}
         if psycopg.pq.version() >= _KNOWS_REQUIRE_AUTH:
             login["require_auth"] = "none"
-        return psycopg.connect(make_conninfo(**login), connect_timeout=10)
+        connection = psycopg.connect(make_conninfo(**login), connect_timeout=10)
+        (found,) = connection.execute("SELECT pg_catalog.current_setting('data_directory')").fetchone() or ("",)
+        connection.rollback()
+        if Path(found) != self.data:
+            connection.close()
+            raise SetUpError(f"the session is on {found}, expected one on the copy in {self.data}")
+        return connection
 
     def recover(self, stop: Stop | None, standby: Mapping[str, str], phase: str) -> None:
-        """Roll forward to a stop, or without one to the end of the archive; then the copy answers. Raises RestoreError.
+        """Roll forward to a stop, or without one to the end of the archive; then the copy answers.
 
         It waits read-only where it stopped; at the end it is opened for writing. ``standby`` are settings that must be
-        as large as the original's.
+        as large as the original's. Raises RestoreError, and SetUpError for what is not the backup's fault.
         """
         began = time.monotonic()
         self.stop()
@@ -96,6 +126,8 @@ class Copy:
         target = {f"recovery_target_{stop.kind}": stop.value} if stop else {}
         restore = f"cp {shlex.quote(str(self.config.wal).replace('%', '%%'))}/%f %p"
         settings = {**_SETTINGS, **standby, **target, "restore_command": restore}
+        if int((self.data / "PG_VERSION").read_text()) >= _KNOWS_EVENT_TRIGGERS:
+            settings["event_triggers"] = "off"  # code of the target's would run as superuser
         settings |= {"unix_socket_directories": str(self.socket), "hba_file": str(self.folder / "pg_hba.conf")}
         settings |= {"config_file": str(self.folder / "postgresql.conf"), "ident_file": str(self.folder / "ident.conf")}
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
@@ -126,15 +158,17 @@ class Copy:
 
     def _until_there(self, stop: Stop | None, deadline: float) -> None:
         """Wait until it answers and has come as far as it should."""
-        statement = "SELECT pg_is_in_recovery(), pg_is_in_recovery() AND pg_is_wal_replay_paused()"
+        paused = "pg_is_in_recovery() AND pg_is_wal_replay_paused()"
+        statement = f"SELECT pg_is_in_recovery(), {paused}, pg_last_xact_replay_timestamp()"
         refused_since, log_before = 0.0, self._log()
         while True:
             if self._server is None or self._server.poll() is not None:
                 raise RestoreError(f"PostgreSQL ended: {self.said()}")
             try:
                 with self.connect() as connection:
-                    in_recovery, paused = connection.execute(statement).fetchone() or (True, False)
-                if paused if stop else not in_recovery:
+                    in_recovery, waits, commit = connection.execute(statement).fetchone() or (True, False, None)
+                if waits if stop else not in_recovery:
+                    self.last_commit = commit or self.last_commit  # the server knows those since its start alone
                     return
                 if stop and not in_recovery:
                     raise RestoreError(f"recovery ended before {stop.kind} {stop.value}: {self.said()}")
@@ -142,16 +176,16 @@ class Copy:
                 if not refused_since and _READY in self._log().removeprefix(log_before):
                     refused_since = time.monotonic()
                 if refused_since and time.monotonic() > refused_since + _REFUSED_SECONDS:
-                    raise RestoreError(f"the copy is ready and refuses a session: {error}") from error
+                    raise SetUpError(f"the copy is ready and refuses a session: {error}") from error
             if time.monotonic() > deadline:
-                raise RestoreError(
+                raise SetUpError(
                     f"recovery did not end within {self.restore.timeout_seconds:g} s "
                     f"(targets.<target>.backups.restore.timeout_seconds): {self.said()}"
                 )
             time.sleep(_POLL)
 
     def stop(self) -> None:
-        """Shut the server down fast and wait; one that will not go is killed."""
+        """Shut the server down fast and wait; one that will not go is ended by force."""
         if self._server is None:
             return
         if self._server.poll() is None:
@@ -159,8 +193,7 @@ class Copy:
             try:
                 self._server.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
-                self._server.send_signal(signal.SIGQUIT)
-                self._server.wait(_STOP_SECONDS)
+                end_servers(self.data)
         self._server = None
 
     def _log(self) -> str:
@@ -179,7 +212,7 @@ def environment() -> dict[str, str]:
 
 
 def run_as(restore: Restore, *argv: str) -> str:
-    """Run a program as the user of a copy; its output. Raises RestoreError."""
+    """Run a program as the user of a copy; its output. Raises SetUpError."""
     try:
         done = subprocess.run(
             [*restore.run_as, *argv],
@@ -193,7 +226,29 @@ def run_as(restore: Restore, *argv: str) -> str:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise RestoreError(f"{argv[0]} could not be run: {error}") from error
+        raise SetUpError(f"{argv[0]} could not be run: {error}") from error
     if done.returncode:
-        raise RestoreError(f"{argv[0]} ended with {done.returncode}: {done.stderr.strip()[:500]}")
+        raise SetUpError(f"{argv[0]} ended with {done.returncode}: {done.stderr.strip()[:500]}")
     return done.stdout
+
+
+def end_servers(data: Path) -> None:
+    """End the server that runs in a copy's data directory, if one does: at once, then by force."""
+    for sent in (signal.SIGQUIT, signal.SIGKILL):
+        for process in servers(data):
+            with suppress(ProcessLookupError):
+                os.kill(process, sent)
+        deadline = time.monotonic() + _END_SECONDS
+        while servers(data) and time.monotonic() < deadline:
+            time.sleep(_POLL)
+
+
+def servers(data: Path) -> list[int]:
+    """The processes of PostgreSQL that work in a data directory."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # ended meanwhile, or another user's
+            here = (process / "cwd").resolve(strict=True) == data.resolve()
+            if here and (process / "exe").resolve(strict=True).name == "postgres":
+                found.append(int(process.name))
+    return found
