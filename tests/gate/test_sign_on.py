@@ -128,7 +128,7 @@ def test_a_sheet_that_was_changed_in_the_ledger_is_refused(stage: Stage) -> None
         owner.execute(
             "UPDATE upkeep.plans SET body = replace(body, 'takes part', 'watches') WHERE digest = %s", [kept.digest]
         )
-    assert "sign-on sheet whose text does not give its digest" in stage.apply(stored)["dead"].reason
+    assert "found a sheet whose text does not give its digest" in stage.apply(stored)["dead"].reason
     assert stage.vacuums() == {"dead": 0}
 
 

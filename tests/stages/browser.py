@@ -14,7 +14,7 @@ CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-c
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while one is there, nothing else of the process can run an event loop
 def browser() -> Iterator[Browser]:
     """The distribution's Chromium. CI requires it; elsewhere its absence is said and the tests count as not run."""
     found = next((path for path in CHROMIUM if Path(path).exists()), None)

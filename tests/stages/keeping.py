@@ -38,6 +38,7 @@ class Keeping:
 
     def __init__(self, stage: Stage, folder: Path, places: Path) -> None:
         self.stage, self.folder, self.places = stage, folder, places
+        places.mkdir()
         stage.do(LOG, "CREATE INDEX ON log (at)")
         one = {"type": "error", "table": "public.log", "time": "at", "days": 90, "location": "here"}
         special = one | {"type": "security", "days": 365, "where": {"kind": ["special"]}}

@@ -13,7 +13,7 @@ from sandbox.postgres import Cluster
 from tests.stages.judging import DAY, DUE, look, outbox, reported, window
 from tests.stages.ledger import Ledger, upgraded, write
 from tests.stages.plans import action, answer, show
-from upkeep.core.windows import Window
+from upkeep.core.windows import Window, WindowKind
 from upkeep.gate import sheets
 from upkeep.gate.plan_store import add_plan, add_sheet
 from upkeep.gate.plans.model import Plan
@@ -67,7 +67,7 @@ def planned(book: Ledger, about: Window, *roles: str) -> str:
 
 
 def test_a_plan_that_waits_is_told_once_shortly_before_its_time_is_over(book: Ledger) -> None:
-    """Half an hour before, for all roles together; not again when the time is over; over with the next window."""
+    """Half an hour before, for all roles together; not again when the time is over; over when the next one asks."""
     planned(book, weekly(), "dba", "devops")
     look(book, now=PLAN_UNTIL - 31 * MINUTE)
     assert outbox(book, "email") == []
@@ -85,7 +85,11 @@ def test_a_plan_that_waits_is_told_once_shortly_before_its_time_is_over(book: Le
         "Database Administrator and DevOps Engineer",
         "Answer in Airflow, run w0.",
     )
-    write(book, weekly(1))
+    tried = replace(weekly(), due=DUE + DAY, deadline=DUE + 2 * DAY, period_end=DUE + DAY)
+    write(book, replace(tried, kind=WindowKind.MANUAL, run_id="dry_run"))
+    look(book, now=DUE + 2 * DAY)
+    assert outbox(book, "email")[1:] == []
+    planned(book, weekly(1), "dba", "devops")
     look(book, now=DUE + 7 * DAY)
     assert outbox(book, "email")[1:] == [("over", f"No answer {cause}")]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,10 +85,10 @@ def test_a_spoilt_archive_is_found(keeping: Keeping, hurt: str, tmp_path: Path) 
 def test_what_cannot_be_written_is_no_archive(keeping: Keeping) -> None:
     """A place that takes nothing: not done, with the reason, and the next window plans it again."""
     keeping.fill(5, 120)
-    keeping.places.write_text("a file where the folder should be")
+    keeping.places.rmdir()  # what is to be mounted there is not
     (outcome,) = keeping.apply("archive").values()
-    assert outcome.state == "not done" and "nothing was archived: " in outcome.reason
-    keeping.places.unlink()
+    assert outcome.state == "not done" and f"found no folder {keeping.places}" in outcome.reason
+    keeping.places.mkdir()
     (outcome,) = keeping.apply("archive").values()
     assert outcome.state == "done"
 
@@ -103,7 +102,7 @@ def test_a_class_that_config_changed_after_the_plan_is_refused(keeping: Keeping)
     keeping.write(classes=classes | {"usual": classes["usual"] | {"days": 100}})
     (outcome,) = keeping.stage.applying(stored).run()
     assert outcome.state == "refused" and "config/retention.yaml" in outcome.reason
-    assert not keeping.store().names(MANIFEST) and not os.path.exists(keeping.places)
+    assert not keeping.store().names(MANIFEST) and not list(keeping.places.iterdir())
 
 
 @pytest.mark.guide("G62", "G67", "holds")

@@ -62,7 +62,7 @@ def _of_digest(
         return
     over = now >= until
     run = Run(first["dag_id"], first["run_id"], first["instance"])
-    if (over and first["asked_anew"]) or not (first["reported"] or alive(run)):
+    if (over and first["asked_anew"]) or not ((over and first["reported"]) or alive(run)):
         return
     titles = {role: config.maintenance.roles[role].title if role in config.maintenance.roles else role for role in said}
     who = " and ".join(titles.values())

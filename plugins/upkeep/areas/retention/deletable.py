@@ -52,6 +52,24 @@ def hazards(one: LogClass, row: Row) -> Iterator[Hazard]:
             "no trigger and no rule on DELETE",
             "Nothing is deleted from it while there are: nobody knows what they do.",
         )
+    if row["partitioned"]:
+        yield Hazard(
+            "partitioned",
+            f"{table} is partitioned, or a partition",
+            Level.ADVISORY,
+            "keys, triggers and classes of its parts, or of the whole, are not looked at",
+            "a table of its own",
+            "It can be archived and is never deleted from; drop parts by hand once `archive verify` has read them.",
+        )
+    if row["time_type"] != "timestamp with time zone":
+        yield Hazard(
+            "zone",
+            f"Times of {table} have no zone",
+            Level.ADVISORY,
+            f"{one.time} is {row['time_type']}, and is read as UTC",
+            "timestamp with time zone",
+            "It can be archived and is never deleted from: a row at the edge of a hold or of its age may be hours off.",
+        )
     if not row["has_key"] or row["inherited"]:
         what = "tables that inherit from it keep keys of their own" if row["inherited"] else ""
         yield Hazard(

@@ -40,6 +40,8 @@ from upkeep.wires.database import Row, Session
 KIND = VERB = "delete"
 #: Rows that are deleted in a millisecond, with the archive read again before.
 _ROWS_A_MS = 5
+#: Bytes of a name in PostgreSQL.
+MOST_NAME = 63
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ def _logs(session: Session, sources: ProposalSources) -> Iterator[_Log]:
 
 def _action(sources: ProposalSources, log: _Log, deletion: Deletion, manifest: Mapping[str, Any]) -> Action:
     schema, table = log.one.table
+    back = f"{schema}.{_back(deletion.name)}"
     count = manifest["content"]["rows"]
     return Action(
         id="",
@@ -122,8 +125,13 @@ def _action(sources: ProposalSources, log: _Log, deletion: Deletion, manifest: M
         lock="ROW EXCLUSIVE",
         predicted_ms=max(predictions.AT_ONCE_MS, count // _ROWS_A_MS),
         predicted_bytes=0,
-        undo=f"python -m upkeep archive restore {deletion.name} --target {sources.name} --into {schema}.{table}_back",
+        undo=f"python -m upkeep archive restore {deletion.name} --target {sources.name} --into {back}",
     )
+
+
+def _back(name: str) -> str:
+    """A table of its own for each archive that is brought back."""
+    return f"back_{name.lower()}".replace("-", "_")[:MOST_NAME]
 
 
 # What apply asks of a kind ------------------------------------------------------------------------------------

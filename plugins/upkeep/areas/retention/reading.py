@@ -63,7 +63,9 @@ def _look(path: Path) -> dict[str, Any]:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             octets = file.tell()
             file.seek(0)
-            return {"bytes": octets, "sha256": sha256, **content(file)}
+            columns = pq.read_schema(file).names
+            file.seek(0)
+            return {"bytes": octets, "sha256": sha256, "columns": columns, **content(file)}
     except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors or OSErrors
         return {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
 

@@ -35,6 +35,9 @@ class Store:
     @contextmanager
     def create(self, name: str) -> Iterator[IO[bytes]]:
         """A file to write, which is there under its name when the block ends well. Raises FileExistsError, OSError."""
+        location = self.folder.parent.parent
+        if not location.is_dir():  # what is to be mounted there is not, and the disk beneath would take it
+            raise FileNotFoundError(f"found no folder {location}, expected the location of config/retention.yaml")
         self.folder.mkdir(parents=True, exist_ok=True)
         unfinished = self.folder / f".{name}.{secrets.token_hex(4)}.new"
         try:

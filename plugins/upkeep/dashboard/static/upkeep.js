@@ -26,7 +26,8 @@ function leaveFrame(event) {
 /** Whether somebody is in the middle of something that a new page would take away. */
 function busy() {
   const at = document.activeElement;
-  return document.hidden || document.querySelector("main details[open]") || (at && at.matches("input, textarea, select"));
+  const begun = document.querySelector("main details[open], main form.question"); // ticks would come back
+  return document.hidden || begun || (at && at.matches("input, textarea, select"));
 }
 
 function say(text) {
