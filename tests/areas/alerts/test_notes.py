@@ -162,26 +162,16 @@ def known(level: Level = UNKNOWN, until: Any = None, by: str = "ann") -> Acknowl
 
 
 def test_an_acknowledged_story_that_changes_its_key_stays_acknowledged() -> None:
-    """All functions are silent, then each by itself, then one: no reminder, and one end for each that was told."""
+    """One function is silent, then all, then each by itself: no reminder, and one end for each that was told."""
     memory = Memory()
-    memory.look([ALL], NOW)
-    memory.acknowledge(ALL.key, acknowledged=known())
-    for at, now_so in enumerate(([ONE, OTHER], [ALL], [OTHER]), start=1):
+    memory.look([ONE], NOW)
+    memory.acknowledge(ONE.key, acknowledged=known())
+    for at, now_so in enumerate(([ALL], [ONE, OTHER], [ALL], [OTHER]), start=1):
         assert memory.look(now_so, NOW + at * 48 * HOUR) == []
     assert words(memory.look([replace(OTHER, level=CRITICAL)], NOW + 300 * HOUR), "slack") == [
         "worse critical cause:silent:b"
     ]
     assert words(memory.look([], NOW + 301 * HOUR), "slack") == ["over ok cause:silent:b"]
-
-
-def test_an_acknowledged_story_that_grows_is_reminded_of() -> None:
-    """Who knows that one function is silent need not know that none answers: it is no new alarm, and a loud one."""
-    memory = Memory()
-    memory.look([ONE], NOW)
-    memory.acknowledge(ONE.key, acknowledged=known())
-    assert memory.look([ONE], NOW + 48 * HOUR) == []
-    for hours in (49, 74):
-        assert words(memory.look([ALL], NOW + hours * HOUR), "slack") == ["still unknown cause:all-silent"]
 
 
 def test_what_nobody_knows_of_is_not_silenced_by_what_it_becomes_one_with() -> None:

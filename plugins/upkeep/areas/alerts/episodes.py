@@ -146,12 +146,9 @@ def _going_on(trouble: Trouble, earlier: Iterable[Alert], now: datetime) -> list
 def acknowledged(trouble: Trouble, earlier: Iterable[Alert], now: datetime) -> Acknowledged | None:
     """Who knows of a trouble that these alerts become: it is silent where each of them was, and no longer than any.
 
-    One that has grown is known to nobody, for who knows of one silent function may know nothing of the rest; nor is one
-    that was over and came back: its acknowledgement was for the time that is over.
+    One that was over and came back is known to nobody: its acknowledgement was for the time that is over.
     """
     goes_on = _going_on(trouble, earlier, now)
-    if not set(trouble.members) <= {member for alert in goes_on for member in alert.trouble.members}:
-        return None
     known = [one for alert in goes_on if (one := alert.acknowledged) and one.covers(alert.trouble.level, now)]
     if not known or len(known) < len(goes_on):
         return None
