@@ -75,6 +75,7 @@ def _configured(folder: Path) -> Iterator[None]:
         "classes": {"errors": one},
         "unmapped": dict.fromkeys(others, "none here"),
     }
+    (folder / "archives").mkdir()
     (folder / "retention.yaml").write_text(yaml.safe_dump(content))
     before = os.environ.get("UPKEEP_CONFIG")
     os.environ["UPKEEP_CONFIG"] = str(folder)

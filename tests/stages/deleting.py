@@ -148,6 +148,7 @@ class Trials:
         """Rows of a new month of archives, in a place of its own."""
         self.logs += 1
         place = self.keeping.folder / f"places_{self.logs}"
+        place.mkdir()
         self.written, self.copies, self.damaged, self.stored = set(), {}, set(), None
         self.keeping.places = place
         self.keeping.write(locations={"here": {"title": "here", "path": str(place)}}, batch_rows=BATCH, holds=[])
