@@ -138,6 +138,19 @@ def test_a_ledger_with_windows_reports_and_samples_is_told_in_numbers(book: Ledg
     assert 0 <= found["upkeep_metric_age_seconds", "error_rate", TARGET] < 3600
 
 
+def test_a_drill_counts_once_it_has_proven_a_backup_and_itself(book: Ledger, today: Window) -> None:
+    """One whose control passed unseen has proven nothing."""
+    took = (Sample("recovery_time", 20.0, "s"),)
+    name = "upkeep_seconds_since_last_proven_drill", TARGET
+    with served(book.dsn("dashboard")) as ask:
+        for control in (Level.CRITICAL, Level.OK):
+            seen = (finding("drill", Level.OK), finding("drill:control", control))
+            write(book, today, record(*seen, step="evidence.recovery.drill", samples=took))
+            found = series(ask())
+            assert (name in found) == (control is Level.OK)
+    assert 0 <= found[name] < 60
+
+
 def test_messages_that_wait_are_counted_by_channel(book: Ledger) -> None:
     """What was sent is no depth, and a channel that config does not know is no label."""
     rows = [("slack", "due"), ("slack", "due"), ("slack", "dead"), ("slack", "sent"), ("gone", "due")]

@@ -86,6 +86,7 @@ class _Ledger(Collector):
     def collect(self) -> Iterator[Metric]:
         yield self._windows()
         yield self._last_success()
+        yield self._last_drill()
         yield self._findings()
         yield from self._metrics()
         yield self._outbox()
@@ -113,6 +114,16 @@ class _Ledger(Collector):
         )
         for row in self._all("calendar/last_success"):
             family.add_metric([row["target"], row["cadence"]], (self._now - row["due"]).total_seconds())
+        return family
+
+    def _last_drill(self) -> Metric:
+        family = GaugeMetricFamily(
+            "upkeep_seconds_since_last_proven_drill",
+            "Seconds since a drill restored the newest backup and noticed a bad one; no series before the first",
+            labels=["target"],
+        )
+        for row in self._all("backups/last_proven"):
+            family.add_metric([row["target"]], (self._now - row["at"]).total_seconds())
         return family
 
     def _findings(self) -> Metric:
