@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,10 @@ from upkeep.core.windows import Window
 
 @pytest.fixture
 def today() -> datetime:
-    """Three hours after the newest daily window was due, with no window open."""
-    return datetime.now(UTC).replace(hour=5, minute=0, second=0, microsecond=0)
+    """Three hours after a daily window was due, the newest of which that is so, with no window open."""
+    now = datetime.now(UTC)
+    five = now.replace(hour=5, minute=0, second=0, microsecond=0)
+    return five if five <= now else five - timedelta(days=1)
 
 
 @pytest.fixture
