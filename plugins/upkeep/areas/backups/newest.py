@@ -40,11 +40,10 @@ class Newest:
 
 @dataclass(frozen=True)
 class Original:
-    """The target as it answered at ``moment``. ``settings`` are those that a copy must have as large to be asked."""
+    """The target as it answers. ``settings`` are those that a copy must have as large to be asked."""
 
     database: str
     system_identifier: str
-    moment: datetime
     settings: Mapping[str, str]
 
 
@@ -101,4 +100,4 @@ def original(session: Session) -> Original:
         )
     here = session.row(queries.load("backups/moment"))
     settings = {row["name"]: row["setting"] for row in session.rows(queries.load("backups/standby_settings"))}
-    return Original(here["database"], here["system_identifier"], here["moment"], settings)
+    return Original(here["database"], here["system_identifier"], settings)

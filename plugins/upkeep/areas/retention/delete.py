@@ -223,10 +223,8 @@ def steps(session: Session, action: Action, before: Mapping[str, Any]) -> Genera
         raise ObjectChanged("its location has no path in config/retention.yaml")
     count = Count()
     try:
-        proof = Proof(
-            *(store, deletion.name, deletion.sha256, deletion.period, action.oid, action.shape),
-            config_folder() / "retention.yaml",
-        )
+        given = (store, deletion.name, deletion.sha256, deletion.period, action.oid, action.shape)
+        proof = Proof(*given, config_folder() / "retention.yaml")
         proof.read_again()
         yield "its archive was read again and is as it was written"
         with suppress(FileExistsError):  # an attempt before
