@@ -16,6 +16,8 @@ and plans none, unless a freeze touches the monthly window.
   changed, and that a role cannot be filled is said at the start.
 - *attest*: the owner of a task puts their name to its evidence, which is named by its digest. Evidence that is
   collected anew afterwards makes the attestation void.
+  *rollback* asks for a deed: its owner rolls a function back, or deploys it again, and attests that. Health and version
+  of each function are looked at before the question and after the answers. Upkeep deploys nothing.
 - *approve*: as in the weekly window, which actions of the plan may run.
 - *sign_off*: the Technical Lead, over all of it; the report with that name on it is the run's last page.
 
@@ -38,7 +40,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
 from upkeep.flow.dag import DEFAULTS, Flow, form, targets_of
 from upkeep.settings.load import dag_name, settings
 
-TASKS = ("audit", "recovery", "baselines", "capacity", "documentation", "integrations", "cost", "database")
+TASKS = ("audit", "recovery", "rollback", "baselines", "capacity", "documentation", "integrations", "cost", "database")
 
 
 def what_a_plan_changes(flow: Flow, **task: Any) -> None:
@@ -80,6 +82,9 @@ def maintenance_monthly(target: str) -> DAG:
             with TaskGroup("recovery"):
                 flow.drill()
 
+            with TaskGroup("rollback"):
+                flow.rollback()
+
             with TaskGroup("baselines"):
                 flow.look("baselines", guide="G26")
 
@@ -106,8 +111,12 @@ def maintenance_monthly(target: str) -> DAG:
         with TaskGroup("approve") as approve:
             flow.approvals()
 
-        with TaskGroup("after") as after, TaskGroup("database"):
-            what_a_plan_changes(flow, trigger_rule="all_done", after_apply=True)
+        with TaskGroup("after") as after:
+            with TaskGroup("rollback") as rolled_back:
+                flow.rollback(trigger_rule="all_done", after_apply=True)
+
+            with TaskGroup("database") as changed:
+                what_a_plan_changes(flow, trigger_rule="all_done", after_apply=True)
 
         with TaskGroup("sign_off") as sign_off:
             flow.sign_off()
@@ -115,8 +124,9 @@ def maintenance_monthly(target: str) -> DAG:
         plan, apply, written = flow.plan(), flow.apply(), flow.report()
         flow.open_window() >> [sign_on, evidence]
         evidence >> attest
-        [sign_on, attest] >> plan >> approve >> flow.wait_for_window() >> apply >> after >> written
-        written >> [flow.verdict(), sign_off]
+        attest >> rolled_back
+        [sign_on, attest] >> plan >> approve >> flow.wait_for_window() >> apply >> changed
+        after >> written >> [flow.verdict(), sign_off]
     dag.params = form(*TASKS, mutates=True)  # last, or each task holds a copy
     return dag
 

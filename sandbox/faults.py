@@ -265,6 +265,9 @@ FAULTS: Mapping[str, Fault] = {
     "function-slow-when-cold": _function(
         "slow_when_cold", "takes 2.5 s after silence", "trust-scorer", seconds=2.5, after_seconds=600
     ),
+    "function-rolled-back": _function(
+        "rolled_back", "is answered by an earlier deployment, and healthy", "trust-scorer"
+    ),
     "expired-key": Fault(
         "the gateway says that the key has expired",
         _twin("expired_key", "production-monitoring", "database-scalability"),

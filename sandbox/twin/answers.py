@@ -33,6 +33,8 @@ ROWS = 100
 CPU_SAMPLE_SECONDS = 0.5
 HOST = "the sandbox's functions, workload and database processes"
 
+#: Which deployment of every function answers; the one of a function that was rolled back is EARLIER.
+VERSION, EARLIER = 2, 1
 #: Where each measure makes health 100, 95, 90 and 0. These belong to the platform, not to our judging of it.
 HEALTH = {
     "error_rate_percent": (0.0, 0.5, 2.0, 20.0),
@@ -46,13 +48,14 @@ def answer(target: Target, function: str, request: Any, now: datetime) -> m.Base
     if (function, request.action) in ANSWERS:
         result = ANSWERS[function, request.action](target, request, now)
     else:
-        result = m.FunctionHealth(overall_health_percent=overall_health(_measures(target, now, function)))
+        health = overall_health(_measures(target, now, function))
+        result = m.FunctionHealth(overall_health_percent=health, version=VERSION)
     return FUNCTIONS[function][request.action].answer(success=True, result=result)
 
 
 def health_check(target: Target, _: m.HealthCheckRequest, now: datetime) -> m.HealthCheck:
     """The health of the whole platform."""
-    return m.HealthCheck(overall_health_percent=overall_health(_measures(target, now)))
+    return m.HealthCheck(overall_health_percent=overall_health(_measures(target, now)), version=VERSION)
 
 
 def system_status(target: Target, _: m.SystemStatusRequest, now: datetime) -> m.SystemStatus:

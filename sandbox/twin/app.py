@@ -176,6 +176,11 @@ def _refused(setup: Setup, function: str, request: Request, fault: faults.Fault 
     return _function_error(401, refusal.message) if refusal else None
 
 
+async def _body(request: Request, call_next: Next) -> bytes:
+    whole = await call_next(request)
+    return b"".join([bytes(chunk) async for chunk in whole.body_iterator])  # type: ignore[attr-defined]  # streamed by the middleware
+
+
 async def _with_fault(fault: faults.Fault | None, silence: float, request: Request, call_next: Next) -> Response:
     match fault and fault.fault:
         case "http_500":
@@ -191,9 +196,11 @@ async def _with_fault(fault: faults.Fault | None, silence: float, request: Reque
             await asyncio.sleep(fault.seconds)
             return await call_next(request)
         case "truncated":
-            whole = await call_next(request)
-            body = b"".join([bytes(chunk) async for chunk in whole.body_iterator])  # type: ignore[attr-defined]  # streamed by the middleware
+            body = await _body(request, call_next)
             return Response(body[: len(body) // 2], media_type="application/json")
+        case "rolled_back":  # no fault at all: an earlier deployment answers
+            old, new = (f'"version":{version}'.encode() for version in (answers.VERSION, answers.EARLIER))
+            return Response((await _body(request, call_next)).replace(old, new), media_type="application/json")
         case _:
             return await call_next(request)
 

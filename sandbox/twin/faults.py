@@ -18,7 +18,9 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    fault: Literal["http_500", "success_false", "truncated", "html", "never", "slow_when_cold", "expired_key"]
+    fault: Literal[
+        "http_500", "success_false", "truncated", "html", "never", "slow_when_cold", "expired_key", "rolled_back"
+    ]
     seconds: float = Field(default=2.5, ge=0, allow_inf_nan=False)
     after_seconds: float = Field(default=600, ge=0, allow_inf_nan=False)
 

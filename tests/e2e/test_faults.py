@@ -46,6 +46,7 @@ ELSEWHERE = {
     "index-bloat": "judged monthly (G57): tests/sandbox/test_faults.py, removed in tests/areas/indexes/test_reindex.py",
     "unvalidated-constraint": "judged monthly (G60): tests/sandbox/test_faults.py",
     "function-never": "ends after minutes of retries: tests/wires/test_transport.py",
+    "function-rolled-back": "no fault, but what is attested monthly (G104): tests/areas/backups/test_rollback.py",
     "function-slow-when-cold": "cold after ten minutes of silence: tests/areas/health/test_latencies.py",
 }
 SAMPLE = (

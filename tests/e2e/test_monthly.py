@@ -118,6 +118,10 @@ def test_four_people_carry_a_month_through_to_its_sign_off(monthly: Monthly, who
     drill = {one["key"]: one["level"] for one in monthly.report(whole)["findings"] if one["key"].startswith("drill")}
     assert (drill["drill"], drill["drill:control"], drill["drill:rto"]) == ("ok", "ok", "ok")
     assert "drill:objects" in drill  # what other tests have made since the last archived WAL is not in the copy
+    around = {one["key"]: one for one in monthly.report(whole)["findings"] if one["key"].startswith("rollback")}
+    assert {one["step"] for one in around.values()} == {"after.rollback.function_health"}
+    assert around["rollback"]["detail"].startswith("attested by omar, ")
+    assert "; before the question: health " in around["rollback:trust-scorer"]["detail"]
     done = {action["table"]: action["state"] for action in monthly.report(whole)["gate"]["actions"]}
     assert (done["month_one"], done["month_two"]) == ("done", "done")
 

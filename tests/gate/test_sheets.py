@@ -211,6 +211,14 @@ def test_the_form_shows_the_worst_first_and_says_what_is_missing() -> None:
     assert (len(one.lines), one.lines[-1]) == (14, "and 3 more in the report so far")
 
 
+def test_the_form_says_what_to_do_before_a_rollback_is_attested() -> None:
+    """Of this task alone: the owner's deed comes before their name."""
+    found = evidence.by_task([step("rollback.function_health"), step("audit.audit")])
+    assert found["rollback"].lines == [evidence.DEEDS["rollback"]]
+    assert "Upkeep deploys nothing" in found["rollback"].lines[0]
+    assert found["audit"].lines == []
+
+
 def test_a_deputy_holds_the_role_too() -> None:
     """Whoever may stand in is asked, may sign, and counts as one person like everybody."""
     config = settings(ROOT / "config").maintenance

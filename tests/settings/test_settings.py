@@ -493,7 +493,7 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "    cost: devops\n",
         "    costs: devops\n",
         "monthly.tasks: found missing ['cost'] and unknown ['costs'], expected exactly ['audit', 'recovery', "
-        "'baselines', 'capacity', 'documentation', 'integrations', 'cost', 'database']",
+        "'rollback', 'baselines', 'capacity', 'documentation', 'integrations', 'cost', 'database']",
     ),
     "a role that signs on twice": (
         MAIN,

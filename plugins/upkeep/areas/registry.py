@@ -6,7 +6,7 @@ knows Airflow.
 
 from __future__ import annotations
 
-from upkeep.areas.backups import contents, drill, restoration
+from upkeep.areas.backups import contents, drill, restoration, rollback
 from upkeep.areas.backups import look as newest_backup
 from upkeep.areas.baselines import look as baselines
 from upkeep.areas.calendar import look as calendar
@@ -54,6 +54,7 @@ _LOOKING = (
     newest_backup,
     restoration,
     drill,
+    rollback,
     keys,
     npm,
     scan_age,

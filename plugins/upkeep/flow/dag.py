@@ -117,6 +117,10 @@ class Flow:
         """Recovery to a moment, past it and to the end, with the times that it took (G25, G102, G103, G105)."""
         return self.look("drill", guide="G25", execution_timeout=self._restoring(recoveries=3))
 
+    def rollback(self, **task: Any) -> Step:
+        """Health and version of each function: before its owner is asked about a rollback, and after (G104)."""
+        return self.look("function_health", guide="G104", **task)
+
     def _restoring(self, *, recoveries: int) -> timedelta:
         """Each recovery has the time of config, and so have copying and looking."""
         config = settings().target(self.bound["target"]).backups

@@ -83,7 +83,9 @@ ITEMS: dict[str, tuple[ChecklistItem, ...]] = {
     ),
     "monthly": (
         ChecklistItem("G128", "Full security audit", steps=("evidence.audit.",)),
-        ChecklistItem("G129", "Disaster recovery test", steps=("evidence.recovery.",)),
+        ChecklistItem(
+            "G129", "Disaster recovery test", steps=("evidence.recovery.", "evidence.rollback.", "after.rollback.")
+        ),
         ChecklistItem("G130", "Performance baseline update", steps=("evidence.baselines.",)),
         ChecklistItem("G131", "Cost optimization review", steps=("evidence.cost.",)),
         ChecklistItem("G132", "Procedure documentation review", steps=("evidence.documentation.",)),

@@ -15,6 +15,11 @@ from upkeep.report.model import AFTER, BEFORE, RAN
 from upkeep.settings.monthly import MONTHLY_TASKS
 from upkeep.wires.database import Row
 
+#: What the owner of a task does before they attest it: Upkeep does not do it for them.
+DEEDS: Mapping[str, str] = {
+    "rollback": "First roll a function back, or deploy an earlier version of it again, and see that it answers (G104). "
+    "Upkeep deploys nothing; it looks at health and versions once you have answered. Not done: do not attest it."
+}
 #: Findings of one task that a form shows, the worst; the report has all.
 SHOWN = 12
 
@@ -55,8 +60,9 @@ class Evidence:
 
     @property
     def lines(self) -> list[str]:
-        """What a form shows of it: steps that did not look, then the worst findings that are not ok."""
-        said = [
+        """What a form shows of it: what to do first, steps that did not look, the worst findings that are not ok."""
+        said = [DEEDS[self.task]] if self.task in DEEDS else []
+        said += [
             f"NOT COLLECTED {_name(step['step'])}: {brief(step['reason'] or step['state'], 200)}"
             for step in self.steps
             if step["state"] != RAN

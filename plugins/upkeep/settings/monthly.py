@@ -8,10 +8,12 @@ from pydantic import Field, field_validator
 
 from upkeep.settings.base import FrozenModel, Name, exactly
 
-#: The guide's monthly tasks, with the one of its "Monthly Database Tasks": name → (guide's item, title).
+#: The guide's monthly tasks, with the one of its "Monthly Database Tasks" and the part of the recovery drill that a
+#: person carries out: name → (guide's item, title).
 MONTHLY_TASKS: Mapping[str, tuple[str, str]] = {
     "audit": ("G24", "Security audit and compliance review"),
     "recovery": ("G25", "Disaster recovery testing"),
+    "rollback": ("G104", "Rollback of a function's deployment"),
     "baselines": ("G26", "Performance baseline updates"),
     "capacity": ("G27", "Capacity scaling assessment"),
     "documentation": ("G28", "Documentation updates"),

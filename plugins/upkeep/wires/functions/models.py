@@ -109,10 +109,16 @@ class HealthCheckRequest(Request):
     action: Literal["health_check"]
 
 
+Version = Annotated[
+    str | int | None, Field(description="which deployment answers, for people: a rollback is told by it")
+]
+
+
 class FunctionHealth(AnswerPart):
     """The health of one function; that it answers, and how fast, is what we judge (G38-G43)."""
 
     overall_health_percent: Number | None = None
+    version: Version = None
 
 
 HEALTH = HealthCheckRequest, FunctionHealth
@@ -157,6 +163,7 @@ class HealthCheck(AnswerPart):
     """The health of the whole platform: the one field that the guide itself shows (G31)."""
 
     overall_health_percent: Number
+    version: Version = None
 
 
 class PerformanceReportRequest(Request):
