@@ -78,6 +78,10 @@ def _backup(name: str) -> Fault:
     )
 
 
+#: Faults of backups that go by a name of their own here.
+_BACKUPS = {"stale": "stale-backup", "flipped-bit": "corrupt-backup", "missing-segment": "missing-wal"}
+
+
 def _hold(name: str) -> Change:
     """Start a process that holds something in the target until it is ended."""
 
@@ -255,7 +259,7 @@ FAULTS: Mapping[str, Fault] = {
             "DROP TABLE IF EXISTS planted_users",
         ),
     ),
-    **{f"backup-{name}": _backup(name) for name in backups.FAULTS},
+    **{_BACKUPS.get(name, f"backup-{name}"): _backup(name) for name in backups.FAULTS},
     "role-without-pg-monitor": Fault("the read role lost pg_monitor", _revoke_pg_monitor, _grant_pg_monitor),
     "function-500": _function("http_500", "answers 500"),
     "function-success-false": _function("success_false", "answers 200 with success:false"),

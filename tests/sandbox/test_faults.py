@@ -5,9 +5,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import psycopg
+import pytest
 
 from sandbox import faults
 from sandbox.stack import Sandbox
+from tests.stages.restoring import Platform
+from upkeep.areas.backups.look import look_at_backups
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find
 from upkeep.areas.tables import vacuum
@@ -38,6 +41,36 @@ def test_bloat_is_what_the_shipped_configuration_would_vacuum(target_dsn: str) -
         assert row["dead_rows"] >= row["live_rows"] > CONFIG.optimise.dead_rows
     fault.heal(sandbox)
     assert proposed() == []
+
+
+@pytest.mark.guide("G99", "G100", "fires", "silent")
+@pytest.mark.parametrize(
+    ("name", "key", "said"),
+    [
+        ("stale-backup", "backups:age", "72.0 h ago"),
+        ("corrupt-backup", "backups:integrity", "checksum mismatch for file"),
+        ("missing-wal", "backups:wal", "; missing: 0000000100"),
+    ],
+)
+def test_a_spoilt_backup_turns_the_daily_look_red_and_healed_green(
+    restorable: Platform, name: str, key: str, said: str
+) -> None:
+    """By the name that is typed, on real files; the window's verdict follows the worst finding."""
+    sandbox = cast("Sandbox", SimpleNamespace(backups=restorable.store))
+    config = restorable.newest().config.model_copy(update={"max_wal_age_hours": None})
+
+    def seen() -> dict[str, Finding]:
+        looked = look_at_backups(config, datetime.now(UTC))
+        return {finding.key: finding for finding in looked.findings if finding.level is not Level.OK}
+
+    assert seen() == {}
+    faults.FAULTS[name].plant(sandbox)
+    red = seen()
+    assert {one: finding.level for one, finding in red.items()} == {key: Level.CRITICAL}
+    assert said in red[key].detail
+    assert red[key].remedy
+    faults.FAULTS[name].heal(sandbox)
+    assert seen() == {}
 
 
 def found(dsn: str, name: str) -> dict[str, Finding]:
