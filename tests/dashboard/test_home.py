@@ -29,6 +29,7 @@ from tests.stages.reports import Page
 from upkeep.core.findings import Level, Sample
 from upkeep.core.windows import Window
 from upkeep.dashboard.page import CSP
+from upkeep.settings.backups import Backups, Restore
 
 
 def text(site: Site, user: str = "vera") -> str:
@@ -224,3 +225,41 @@ def test_the_pages_run_no_script_and_no_style_of_their_text(site: Site) -> None:
         assert file.status_code == 200 and "immutable" in file.headers["Cache-Control"]
         assert "http" not in file.text.replace("http://www.w3.org", "")
     assert site.ask("/static/app.py", None).status_code == 404
+
+
+@pytest.mark.guide("G102", "holds")
+def test_what_the_last_proven_drill_measured_stands_beside_what_may_be(
+    book: Ledger, site: Site, today: datetime
+) -> None:
+    """None yet, then one within RTO and RPO with its report, then one that was too slow; an unproven one is none."""
+    (target,) = site.config.targets
+    assert "drill" not in text(site)
+    restore = Restore(scratch=Path("/s"), programs=Path("/p"), max_rto_minutes=10, max_rpo_minutes=20)
+    backups = Backups(base=Path("/b"), wal=Path("/w"), restore=restore)
+    main = site.config.maintenance
+    targets = {target: main.targets[target].model_copy(update={"backups": backups})}
+    config = site.config.model_copy(update={"maintenance": main.model_copy(update={"targets": targets})})
+    with served(config, as_dashboard(book), today) as restoring:
+        assert "No recovery drill has proven a backup yet." in text(restoring)
+        window = replace(window_of(target, "monthly", today.replace(hour=2)), run_id="manual__drill")
+
+        def drilled(seconds: float, missing: float, control: Level = Level.OK) -> None:
+            seen = finding("drill", Level.OK), finding("drill:control", control)
+            took = Sample("recovery_time", seconds, "s"), Sample("recovery_point", missing, "s")
+            write(book, window, record(*seen, step="evidence.recovery.drill", samples=took))
+
+        drilled(21, 300)
+        html = restoring.ask().text
+        said = Page(html).text
+        assert (
+            "the restored copy answered after 21.0 s (RTO: at most 10 min), 5 min of the newest work was missing"
+            in said
+        )
+        assert "(RPO: at most 20 min)" in said and "No recovery drill" not in said
+        assert "dags/maintenance_monthly/runs/manual__drill/report" in Page(html).links
+        assert '<p class="soft">Recovery drill' in html
+        drilled(5, 5, Level.CRITICAL)
+        assert "answered after 21.0 s" in text(restoring)
+        drilled(660, 300)
+        html = restoring.ask().text
+        assert "answered after 11 min" in Page(html).text and '<p class="stale">Recovery drill' in html

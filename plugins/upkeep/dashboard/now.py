@@ -119,8 +119,33 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class Drill:
+    """The newest drill that has proven a backup: when, in which run, what it measured, and how much that may be.
+
+    ``missing`` is None where it was not measured, ``limits`` where config says nothing (RTO, RPO).
+    """
+
+    at: datetime
+    dag_id: str
+    run_id: str
+    took: timedelta
+    missing: timedelta | None
+    limits: tuple[timedelta, timedelta] | None
+
+    @property
+    def slow(self) -> bool:
+        """Whether either is above what config allows now."""
+        return self.limits is not None and (
+            self.took > self.limits[0] or (self.missing is not None and self.missing > self.limits[1])
+        )
+
+
+@dataclass(frozen=True)
 class TargetState:
-    """One target: what is so, when it was looked at last; ``stale``: not since it was to be."""
+    """One target: what is so, when it was looked at last; ``stale``: not since it was to be.
+
+    ``restores`` is whether config says that backups are restored, ``drill`` None before one has proven a backup.
+    """
 
     name: str
     title: str
@@ -132,6 +157,8 @@ class TargetState:
     report: tuple[str, str] | None
     stale: bool
     metrics: tuple[Metric, ...]
+    restores: bool
+    drill: Drill | None
 
     @property
     def others(self) -> int:
@@ -146,7 +173,28 @@ def states(session: Session, config: Settings, targets: Sequence[str], seen: Pic
         (row["target"], row["cadence"]): row for row in session.rows(queries.load("dashboard/newest_reports"), asked)
     }
     metrics = session.rows(queries.load("ledger/newest_metrics"), asked | {"metrics": list(METRICS)})
-    return [_state(config, target, seen, reports, metrics) for target in targets]
+    drills = {row["target"]: row for row in session.rows(queries.load("backups/last_proven"), asked)}
+    return [
+        replace(_state(config, target, seen, reports, metrics), drill=_drill(config, target, drills.get(target)))
+        for target in targets
+    ]
+
+
+def _drill(config: Settings, target: str, row: Row | None) -> Drill | None:
+    if row is None:
+        return None
+    backups, missing = config.target(target).backups, row["recovery_point"]
+    allowed = backups.restore if backups else None
+    return Drill(
+        at=row["at"],
+        dag_id=dag_name("maintenance_monthly", target, config.targets),
+        run_id=row["run_id"],
+        took=timedelta(seconds=row["recovery_time"]),
+        missing=None if missing is None else timedelta(seconds=missing),
+        limits=(timedelta(minutes=allowed.max_rto_minutes), timedelta(minutes=allowed.max_rpo_minutes))
+        if allowed
+        else None,
+    )
 
 
 def _state(
@@ -169,6 +217,8 @@ def _state(
         report=(newest["dag_id"], newest["run_id"]) if newest else None,
         stale=stale,
         metrics=tuple(_metrics(config, target, metrics, expected)),
+        restores=bool((backups := config.target(target).backups) and backups.restore),
+        drill=None,
     )
 
 

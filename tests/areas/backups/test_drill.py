@@ -63,6 +63,8 @@ def test_a_row_is_absent_before_its_moment_and_there_behind_it(restorable: Platf
         "recovery to the end of the archive",
     ]
     assert [one.value for one in looked.samples if one.metric == "recovery_time"] == [sum(took.values())]
+    (missing,) = (one.value for one in looked.samples if one.metric == "recovery_point")
+    assert 0 < missing < 60 * restorable.newest().restore.max_rpo_minutes
 
 
 @pytest.mark.guide("G103", "fires")

@@ -117,8 +117,9 @@ def drill(found: Newest, system: System, clocks: Sql, now: datetime) -> LookResu
             copy.recover(None, settings, "recovery to the end of the archive")
             with asking(copy, clocks) as session:
                 findings += _to_a_moment(mark, before, after, _rows_at(session, mark)) if mark else [_no_landmark()]
-                findings += [*_times(session, copy, found), _whole(session, system)]
-            return LookResult((_done(copy, found), *findings), _measured(copy))
+                age = missing(session, copy, found)
+                findings += [*_times(copy, found, age), _whole(session, system)]
+            return LookResult((_done(copy, found), *findings), _measured(copy, age))
     except SetUpError as why:
         return LookResult((not_set_up(_TOPIC, why),))
     except (RestoreError, psycopg.Error) as why:
@@ -189,7 +190,7 @@ def _no_landmark() -> Finding:
     )
 
 
-def _times(session: Session, copy: Copy, found: Newest) -> Iterator[Finding]:
+def _times(copy: Copy, found: Newest, age: timedelta) -> Iterator[Finding]:
     """RTO: from the start until the copy answered at the end of the archive. RPO: how much of the newest is missing."""
     limit, took = timedelta(minutes=found.restore.max_rto_minutes), timedelta(seconds=sum(copy.seconds.values()))
     yield _TOPIC.part("rto", "Recovery time (RTO)").judged(
@@ -198,7 +199,7 @@ def _times(session: Session, copy: Copy, found: Newest) -> Iterator[Finding]:
         f"at most {span(limit)}",
         "Take backups more often, so that less WAL is replayed; or put scratch and backups on faster disks.",
     )
-    limit, age = timedelta(minutes=found.restore.max_rpo_minutes), missing(session, copy, found)
+    limit = timedelta(minutes=found.restore.max_rpo_minutes)
     what = "the last commit of the copy" if copy.last_commit else "without a commit since, the end of the backup"
     yield _TOPIC.part("rpo", "Work that would be lost (RPO)").judged(
         Level.OK if age <= limit else Level.WARNING,
@@ -229,8 +230,9 @@ def _done(copy: Copy, found: Newest) -> Finding:
     return _TOPIC.finding(Level.OK, detail, "a copy that starts and rolls forward")
 
 
-def _measured(copy: Copy) -> tuple[Sample, ...]:
-    return (*samples(copy), Sample("recovery_time", sum(copy.seconds.values()), "s"))
+def _measured(copy: Copy, age: timedelta) -> tuple[Sample, ...]:
+    took = Sample("recovery_time", sum(copy.seconds.values()), "s")
+    return (*samples(copy), took, Sample("recovery_point", age.total_seconds(), "s"))
 
 
 def _described(config: Settings, target: str) -> str:
