@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -11,17 +13,23 @@ import pytest
 
 from tests.stages.drops import approved, definitions, names, planned, table
 from tests.stages.killing import kill
+from tests.stages.plans import action
 from tests.stages.rebuilds import PKEY
 from tests.stages.rebuilds import approved as rebuilds
 from tests.stages.rebuilds import worn as worn  # noqa: PLC0414  # the fixture
-from tests.stages.sessions import running, until
+from tests.stages.sessions import running, to, until
 from tests.stages.stage import Go, Stage, changed, states
 from upkeep.areas.indexes import reindex
 from upkeep.areas.indexes.drop import ALIAS
 from upkeep.core.findings import Level
 from upkeep.flow.apply import _finding
+from upkeep.gate.apply.execution import Execution, remove_leftovers
+from upkeep.gate.apply.guards import Guard
+from upkeep.gate.attempts import Leftover
 from upkeep.gate.plans.form import body
 from upkeep.settings.maintenance import Maintenance
+from upkeep.wires import database
+from upkeep.wires.database import Session
 
 
 def oid(stage: Stage, name: str) -> int:
@@ -148,6 +156,33 @@ def test_killed_when_the_index_is_invalid_already(stage: Stage, tmp_path: Path) 
     assert receipt["outcome"] == "partly done"
     assert "it is invalid, no query can use it" in receipt["reason"]
     assert states(stage.apply(stored)) == {"idle": "done"}
+
+
+@pytest.mark.parametrize(
+    ("always", "left_ms", "stays"),
+    [
+        (True, -1, ""),
+        (False, -1, "left behind: remains, as they are"),
+        (False, 50, "left behind: remains, as they are (canceling statement due to statement timeout"),
+    ],
+    ids=["always", "too late", "too slow"],
+)
+def test_what_is_always_taken_away_gets_the_time_of_a_look(
+    stage: Stage, always: bool, left_ms: int, stays: str
+) -> None:
+    """After the plan's time it is given what a look may take; what may stay gets what the plan has left."""
+    stage.do("CREATE TABLE remains ()")
+    takes = "DO $$ BEGIN PERFORM pg_sleep(0.2); DROP TABLE public.remains; END $$"
+    leftover = Leftover("remains", takes, "as they are", always)
+
+    def left(session: Session, *_: object) -> list[Leftover]:
+        return [leftover for row in session.rows("SELECT to_regclass('public.remains') AS oid") if row["oid"]]
+
+    kind = replace(reindex.ACTION_KIND, leftovers=left)
+    with database.standing(to(stage.dsn), stage.config.sql) as target, stage.session() as watching:
+        guard = Guard(watching, stage.config, target.connection.info.backend_pid, stage.said.append)
+        execution = Execution(target, guard, action(), kind, lambda: datetime.now(UTC))
+        assert remove_leftovers(execution, {}, left_ms).partition(" CONTEXT:")[0] == stays
 
 
 def test_a_name_that_was_taken_meanwhile_is_told_with_the_way_back(stage: Stage, tmp_path: Path) -> None:

@@ -75,6 +75,8 @@ def test_what_is_archived_is_deleted_and_noted(keeping: Keeping) -> None:
     assert action.statement.endswith(f" of {name} {keeping.store().manifest(name)[1]}") and name in action.undo
     (outcome,) = keeping.stage.applying(stored).run()
     assert (outcome.state, outcome.reason) == ("done", ALL)
+    progress = [text for text in keeping.stage.said if text.startswith("Progress: ")]
+    assert progress[0] == "Progress: its archive was read again and is as it was written"
     assert keeping.count() == 10 and keeping.count("kind = 'special'") == 4
     record = json.loads(keeping.store().path(name + DELETED).read_text())
     assert (record["deleted"], record["kept"], record["gone"]) == (25, 0, 0)
