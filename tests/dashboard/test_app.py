@@ -282,7 +282,12 @@ def test_an_empty_list_says_so(client: Client) -> None:
     assert "No run of this DAG has written a report yet" in page.text
 
 
-FORMS = {"/windows/waive", "/findings/acknowledge", "/questions/{dag_id}/{run_id}/{task_id}"}
+FORMS = {
+    "/windows/waive",
+    "/findings/acknowledge",
+    "/checklists/acknowledge",
+    "/questions/{dag_id}/{run_id}/{task_id}",
+}
 ROUTES = ["runs/r/report", "runs/r/report.json", "runs/r/interim", "reports", "reports/1", "reports/1.json"]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Locator
 
 from tests.stages.browser import browser, serious  # noqa: F401  # a fixture
 from tests.stages.ledger import Ledger
@@ -43,7 +43,7 @@ def test_the_pages_are_for_everybody(
     real.on("console", lambda message: said.append(message.text))
     with served(config_with(tmp_path / "away", "primary"), lambda: psycopg.connect("host=127.0.0.1 port=1")) as away:
         for state in ("empty", "a month"):
-            for path in ("/", "/windows", "/findings", "/nothing", *questions):
+            for path in ("/", "/windows", "/findings", "/checklists", "/nothing", *questions):
                 for address in (site.url + path, away.url + path):
                     page.goto(address)
                     assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{state} {address}"
@@ -88,4 +88,49 @@ def test_the_forms_are_taken_from_a_real_browser(
     page.get_by_role("button", name="Acknowledge as omar").locator("visible=true").click()
     page.wait_for_url("**/findings#f-*")
     assert page.get_by_role("heading", name="Acknowledged (1)").is_visible()
+    context.close()
+
+
+def test_a_checklist_is_gone_through_by_the_keyboard_alone(
+    browser: Browser,  # noqa: F811
+    book: Ledger,
+    site: Site,
+    today: datetime,
+) -> None:
+    """From Home: its line, the rows of the latest window, one of an earlier one, a comment, Enter."""
+    lively(book, site.config.targets[0], today, 2)
+    context = browser.new_context(extra_http_headers={"X-User": "omar"})
+    page = context.new_page()
+
+    def press(place: Locator, key: str) -> None:
+        """Tab on until the focus is there, then press a key."""
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if place.evaluate("one => one === document.activeElement"):
+                return page.keyboard.press(key)
+        raise AssertionError(f"{place} was not reached")
+
+    def row(title: str) -> Locator:
+        return page.get_by_role("checkbox", name=title)
+
+    page.goto(site.url)
+    assert page.get_by_text("9 rows to acknowledge").is_visible()
+    press(page.get_by_role("link", name="Go through them"), "Enter")
+    page.wait_for_url("**/checklists#daily")
+    press(row("Check system health dashboard").first, "Space")
+    press(row("Verify backup completion").first, "Space")
+    press(page.locator("summary").first, "Enter")
+    press(row("Review error logs summary").nth(1), "Space")
+    press(page.get_by_role("textbox", name="Comment"), "y")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert page.get_by_text("Acknowledged by omar").count() == 2
+    page.goto(site.url)
+    assert page.get_by_text("6 rows to acknowledge").is_visible()
+    kept = book.ask(
+        """SELECT m.guide, m.comment FROM upkeep.checklist_marks m JOIN upkeep.reports r ON r.id = m.report_id
+           JOIN upkeep.windows w ON w.id = r.window_id WHERE w.target = %s ORDER BY m.id""",
+        site.config.targets[0],
+    )
+    assert kept == [("G119", "y"), ("G121", "y"), ("G120", "y")]
     context.close()

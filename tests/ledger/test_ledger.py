@@ -97,6 +97,7 @@ def test_migrations_lead_from_nothing_to_the_head_and_twice_is_harmless(fresh: L
         "answers",
         "reports",
         "interim_reports",
+        "checklist_marks",
         "ledger_version",
         "identity",
         *GATE,
@@ -214,9 +215,12 @@ WRITES = [
         ("decisions", "action_ids"), ("decisions", "person"), ("decisions", "responded_at"), ("decisions", "comment"),
         ("permits", "action_id"), ("permits", "attempt"), ("permits", "before"),
         ("receipts", "outcome"), ("receipts", "after"), ("receipts", "reason"),
+        ("checklist_marks", "person"), ("checklist_marks", "comment"), ("checklist_marks", "marked_at"),
     )),
     *(f"DELETE FROM upkeep.{table} WHERE false"
-      for table in ("windows", "steps", "findings", "samples", "answers", "reports", "identity", *GATE)),
+      for table in (
+          "windows", "steps", "findings", "samples", "answers", "reports", "identity", "checklist_marks", *GATE
+      )),
     *(f"TRUNCATE upkeep.{table} CASCADE" for table in ("windows", "findings", "steps", "reports", "identity", *GATE)),
     *(f"DROP TABLE upkeep.{table} CASCADE" for table in GATE),
     *(f"ALTER TABLE upkeep.{table} DISABLE TRIGGER ALL" for table in GATE),
@@ -278,11 +282,13 @@ def test_tasks_may_write_all_that_a_window_needs_and_change_its_outcome_only(boo
         "ledger_version",
         "identity",
         "before_signatures",
+        "checklist_marks",
     }
-    # What people say on the pages: no row, and nothing else of one.
+    # What people say on the pages: rows of a checklist are added, of others a few columns are changed.
     assert {(column, right) for column, right in book.ask(rights, book.login("dashboard"))} == {
         *((f"alerts.acknowledged_{name}", "UPDATE") for name in ("by", "why", "level", "until")),
         *((f"due_windows.{name}", "UPDATE") for name in ("state", "reason", "changed_at")),
+        *((f"checklist_marks.{name}", "INSERT") for name in ("report_id", "guide", "person", "role", "comment")),
     }
 
 
@@ -302,7 +308,7 @@ def test_of_the_gates_rows_tasks_may_add_and_read_and_nothing_else(book: Ledger,
         assert book.ask(query, f"upkeep.{table}", login, login) == [(rights, book.login("owner"))]
 
 
-def test_the_dashboard_reads_everything_and_inserts_nothing(book: Ledger, window: Window) -> None:
+def test_the_dashboard_reads_everything_and_opens_no_window(book: Ledger, window: Window) -> None:
     """SELECT works on each table as the dashboard's role; opening a window is refused."""
     with book.session("dashboard") as session:
         for table in sorted(tables(book)):

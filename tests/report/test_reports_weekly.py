@@ -584,4 +584,7 @@ def test_the_checklist_claims_no_review_that_nobody_could_give() -> None:
     assert page.count("nobody said that they reviewed it") == 4
     daily = text(daily_report(step("health.system_status")))
     assert "reviewed" not in daily
+    there = "People acknowledge these rows on Upkeep’s page Checklists"
+    assert there in daily and there not in page
+    assert there not in text(daily_report(step("health.system_status"), kind="manual"))
     assert "acknowledged" not in daily + page

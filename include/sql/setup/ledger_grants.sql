@@ -20,3 +20,4 @@ GRANT UPDATE (level, since, last, towards, from_, against, source, subject, deta
     ON upkeep.watch_states TO {tasks};
 GRANT UPDATE (acknowledged_by, acknowledged_why, acknowledged_level, acknowledged_until) ON upkeep.alerts TO {dashboard};
 GRANT UPDATE (state, reason, changed_at) ON upkeep.due_windows TO {dashboard};
+GRANT INSERT (report_id, guide, person, role, comment) ON upkeep.checklist_marks TO {dashboard};

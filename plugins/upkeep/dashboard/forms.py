@@ -84,9 +84,14 @@ def _from_here(request: Request) -> bool:
     return site is not None
 
 
+def remark(text: str) -> str:
+    """What somebody wrote in one line, as it is kept."""
+    return str(clean(brief(text, MOST_WHY)))
+
+
 def reason(fields: Mapping[str, str]) -> str:
     """Why somebody does it, as it is kept. Raises HTTPException 400 where nothing is said."""
-    why = str(clean(brief(fields.get("why", ""), MOST_WHY)))
+    why = remark(fields.get("why", ""))
     if not why.strip():
         raise HTTPException(400, "Nothing was changed: found no reason, expected one in a few words")
     return why

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from upkeep.dashboard.answering import Answer, answer_in_airflow, login_of, require_taken
+from upkeep.dashboard.checklists import REACH, acknowledge_rows, checklists, waiting
 from upkeep.dashboard.deeds import acknowledge, waive
 from upkeep.dashboard.findings import accepted, told
 from upkeep.dashboard.forms import FormTokens, Secret, sent, ticked
@@ -30,7 +31,7 @@ from upkeep.settings.load import Settings
 from upkeep.settings.maintenance import Maintenance
 
 #: The pages, as they are called and where they lie.
-PAGES = {"": "Home", "windows": "Windows", "findings": "Findings"}
+PAGES = {"": "Home", "windows": "Windows", "findings": "Findings", "checklists": "Checklists"}
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,16 @@ def page_routes(ledger: LedgerSessions, config: Settings, around: Around) -> API
     def acknowledge_alert(visitor: Visitor = looking, fields: Mapping[str, str] = Depends(sent)) -> Response:
         return site.acknowledge(visitor, fields)
 
+    @router.get("/checklists")
+    def checklists_page(visitor: Visitor = looking) -> Response:
+        return site.checklists(visitor)
+
+    @router.post("/checklists/acknowledge")
+    def acknowledge_checklist(
+        visitor: Visitor = looking, fields: Mapping[str, list[str]] = Depends(ticked)
+    ) -> Response:
+        return site.acknowledge_rows(visitor, fields)
+
     place = "/questions/{dag_id}/{run_id}/{task_id}"
 
     @router.get(place)
@@ -101,14 +112,15 @@ class _Site:
 
     def home(self, visitor: Visitor) -> Response:
         config, now = self.config, self.around.clock()
-        waiting = self.around.waiting([dag for target in visitor.targets for dag in dags_of(config, target).values()])
+        asked_now = self._asked_now(visitor)
         with self.ledger.session() as session:
             seen = picture(session, config, visitor.targets, now)
             windows = past(session, visitor.targets, seen.calendar, now - STRIP, now)
             values = {
                 "seen": seen,
                 "states": states(session, config, visitor.targets, seen),
-                "questions": open_questions(session, config, visitor, waiting, now),
+                "questions": open_questions(session, config, visitor, asked_now, now),
+                "rows": waiting(session, config, visitor, now),
                 "missed": missed(config, seen.calendar, visitor.targets),
                 "next": next_of_each(config, visitor.targets, now),
                 "strips": strips(windows),
@@ -146,6 +158,14 @@ class _Site:
             "accepted": accepted(config, now),
         }
         return shown("findings.html", _frame("findings", visitor, config, now) | self._form(visitor) | values)
+
+    def checklists(self, visitor: Visitor) -> Response:
+        config, now = self.config, self.around.clock()
+        asked_now = self._asked_now(visitor)
+        with self.ledger.session() as session:
+            questions = open_questions(session, config, visitor, asked_now, now)
+            values = {"lists": checklists(session, config, visitor, questions, now), "reach": REACH}
+        return shown("checklists.html", _frame("checklists", visitor, config, now) | self._form(visitor) | values)
 
     def asked(self, visitor: Visitor, task: Task) -> Asked:
         waiting = self.around.waiting([task[0]])
@@ -188,6 +208,17 @@ class _Site:
         with self.ledger.session(read_only=False) as session:
             alert = acknowledge(session, self.config, visitor, fields, now)
         return RedirectResponse(f"../findings#{OpenStory(alert.trouble, alert, now).anchor}", 303)
+
+    def acknowledge_rows(self, visitor: Visitor, fields: Mapping[str, list[str]]) -> Response:
+        self.tokens.require(fields.get("token", [""])[-1], visitor.user_id)
+        with self.ledger.session(read_only=False) as session:
+            acknowledge_rows(session, self.config, visitor, fields, self.around.clock())
+        return RedirectResponse("../checklists#daily", 303)
+
+    def _asked_now(self, visitor: Visitor) -> frozenset[Task]:
+        """The tasks of the visitor's targets that wait for a person."""
+        dags = [dag for target in visitor.targets for dag in dags_of(self.config, target).values()]
+        return self.around.waiting(dags)
 
     def _form(self, visitor: Visitor) -> dict[str, str]:
         return {"token": self.tokens.give(visitor.user_id)}

@@ -2,7 +2,7 @@
 
 Pure. A row never blocks the run and is never ticked by it: reviewing is a person's. The weekly rows stand in the
 approval form, and whoever answers may mark there what they have reviewed; a monthly row is reviewed by whoever attests
-the task that it is about. Daily rows are read; nobody is asked about them, and the page claims nothing else.
+the task that it is about. A daily row is acknowledged on the page Checklists, after its report.
 """
 
 from __future__ import annotations
@@ -35,6 +35,11 @@ class ChecklistItem:
     def owns(self, finding: Finding, step: StepResult) -> bool:
         """Whether a finding is evidence for this row."""
         return finding.guide in self.guides or finding.key.startswith(self.keys) or step.step.startswith(self.steps)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups of steps that it rests on, by which ``routing.owners`` says whose it is."""
+        return tuple(part for step in self.steps for part in step.split("."))
 
 
 _NOBODY = "nothing is collected for it before the monthly review; a person has to look"
@@ -120,11 +125,11 @@ def checklist(report: Report) -> tuple[ChecklistRow, ...]:
 
 
 #: The task whose attestation says that a monthly row was reviewed.
-_TASKS = {"G128": "audit", "G129": "recovery", "G130": "baselines", "G131": "cost", "G132": "documentation"}
+TASKS = {"G128": "audit", "G129": "recovery", "G130": "baselines", "G131": "cost", "G132": "documentation"}
 
 
 def _attested(row: ChecklistRow, signing: WindowSignatures) -> tuple[str, ...]:
-    signed = (task.signature for task in signing.tasks if task.name == _TASKS.get(row.guide) and task.signature)
+    signed = (task.signature for task in signing.tasks if task.name == TASKS.get(row.guide) and task.signature)
     return tuple(one.person for one in signed if one.state == SIGNED)
 
 

@@ -35,8 +35,8 @@ def to_json(report: Report) -> dict[str, Any]:
     ``gone`` [{step, due, key, level, subject, detail, now (level, null: no longer there)}], ``not_looked_at`` [the same
     without now], ``history`` [{metric, title, guide, unit, ok, warning, critical, windows: [{due, kind, value (null: no
     sample)}]}] (ok, warning and critical are null where nothing judges it), ``checklist`` [{guide, title, state,
-    evidence, findings: n, acknowledged (who reviewed it in a form or attested its task; null: nobody; no form asks
-    about a daily row)}], ``gate`` (see there; null: the run has no plan),
+    evidence, findings: n, acknowledged (who reviewed it in a form or attested its task; null: nobody, as in each daily
+    report, whose rows are acknowledged later)}], ``gate`` (see there; null: the run has no plan),
     ``looks`` [{name, state (still there, new, not looked at again, gone), before, after}] of what was looked at before
     the plan and after it. Subject and detail of what is gone are cut at 300 characters. Fields may be added; a changed
     or removed one raises the version.

@@ -1,0 +1,264 @@
+"""The guide's checklists for people (G118-G132): rows with evidence and owner, who acknowledged them and when.
+
+A daily row is acknowledged here and kept in the ledger; a window that is reported anew asks anew. A weekly row is
+reviewed in its plan's form, a monthly one attested with its task: what people said there stands here, or the question
+that waits. No window waits for any of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from starlette.exceptions import HTTPException
+
+from upkeep.core.windows import CADENCES, CHANGING
+from upkeep.dashboard.deeds import acknowledging_roles, may_acknowledge, titles
+from upkeep.dashboard.forms import remark
+from upkeep.dashboard.page import question_href
+from upkeep.dashboard.questions import OpenQuestion
+from upkeep.dashboard.visitors import Visitor
+from upkeep.gate import sheets
+from upkeep.report.checklist import ITEMS, MISSING, TASKS, ChecklistItem
+from upkeep.settings.load import Settings
+from upkeep.wires import queries
+from upkeep.wires.database import Row, Session
+
+#: What a report says of one row.
+Said = Mapping[str, Any]
+
+#: How far back rows that nobody acknowledged are listed.
+REACH = {"daily": timedelta(days=30), "weekly": timedelta(days=65), "monthly": timedelta(days=130)}
+#: Where the rows of a cadence that asks people are answered: a plan or a sheet, and the group of the tasks that ask.
+_ASKED = {"weekly": ("plan", "approve."), "monthly": (sheets.ATTEST, "attest.")}
+
+
+_SILENT = "its report says nothing of it"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What somebody said of a row; ``counts``: the row is acknowledged by it."""
+
+    person: str
+    role: str
+    at: datetime
+    did: str = "acknowledged"
+    comment: str = ""
+    counts: bool = True
+
+
+@dataclass(frozen=True)
+class ListedRow:
+    """A row of a checklist: its evidence, whose it is, what people said of it.
+
+    Of a daily row ``choice`` is its name in the form, ``who`` may acknowledge it, ``may``: so may the visitor,
+    ``mine``: the role is theirs. Of the others ``questions`` wait for an answer, ``asked``: somebody was asked.
+    """
+
+    item: ChecklistItem
+    state: str
+    evidence: str
+    role: str
+    owner: str
+    marks: tuple[Mark, ...]
+    choice: str = ""
+    who: str = ""
+    mine: bool = False
+    may: bool = False
+    asked: bool = False
+    questions: tuple[OpenQuestion, ...] = ()
+
+    @property
+    def open(self) -> bool:
+        """Whether nobody has acknowledged it."""
+        return not any(mark.counts for mark in self.marks)
+
+
+@dataclass(frozen=True)
+class ListedWindow:
+    """A window with the rows of its checklist, as its newest report has them."""
+
+    target: str
+    cadence: str
+    kind: str
+    due: datetime
+    made_at: datetime
+    report: tuple[str, str]
+    rows: tuple[ListedRow, ...]
+
+    @property
+    def open(self) -> tuple[ListedRow, ...]:
+        """The rows that nobody has acknowledged."""
+        return tuple(row for row in self.rows if row.open)
+
+    def age(self, now: datetime) -> timedelta:
+        """For how long they could have been."""
+        return max(now - self.made_at, timedelta())
+
+
+@dataclass(frozen=True)
+class Checklist:
+    """A target's checklist of one cadence: the latest window, and the earlier ones of which rows are open."""
+
+    target: str
+    cadence: str
+    latest: ListedWindow | None
+    earlier: tuple[ListedWindow, ...]
+
+    @property
+    def windows(self) -> tuple[ListedWindow, ...]:
+        """All of them, the latest first."""
+        return (*([self.latest] if self.latest else []), *self.earlier)
+
+    @property
+    def may(self) -> bool:
+        """Whether there is a row that the visitor can acknowledge."""
+        return any(row.may for window in self.windows for row in window.open)
+
+
+def checklists(
+    session: Session, config: Settings, visitor: Visitor, questions: Sequence[OpenQuestion], now: datetime
+) -> list[tuple[str, list[Checklist]]]:
+    """Cadence → the checklist of each target that the visitor may see."""
+    found = {"daily": _daily(session, config, visitor, now)}
+    found |= {cadence: _asked(session, config, visitor, cadence, questions, now) for cadence in CHANGING}
+    return [
+        (cadence, [_checklist(target, cadence, found[cadence]) for target in visitor.targets]) for cadence in CADENCES
+    ]
+
+
+def waiting(session: Session, config: Settings, visitor: Visitor, now: datetime) -> tuple[int, timedelta]:
+    """How many daily rows wait for a role of the visitor's, and for how long the oldest does."""
+    windows = _daily(session, config, visitor, now, rows=False)
+    ages = [window.age(now) for window in windows for row in window.open if row.mine]
+    return len(ages), max(ages, default=timedelta())
+
+
+def acknowledge_rows(
+    session: Session, config: Settings, visitor: Visitor, fields: Mapping[str, Sequence[str]], now: datetime
+) -> None:
+    """Keep that a person went through the daily rows that they ticked. Raises HTTPException, and then none is kept."""
+    if not (ticked := dict.fromkeys(fields.get("choice", ()))):
+        raise HTTPException(400, "Nothing was changed: found no row ticked, expected at least one")
+    comment = remark(fields.get("comment", [""])[-1])
+    listed = {row.choice: row for window in _daily(session, config, visitor, now, rows=False) for row in window.rows}
+    for choice in ticked:
+        if (row := listed.get(choice)) is None:
+            raise HTTPException(
+                404, "Nothing was changed: expected rows of daily windows that you may see, as they were reported last"
+            )
+        if not row.may:
+            raise HTTPException(403, f"Nothing was changed: expected a {row.who}, found {visitor.name}, who may not")
+        role = row.role if row.role in visitor.roles else config.routing.owner
+        report, _, guide = choice.partition(".")
+        mark = {"report_id": int(report), "guide": guide, "person": visitor.person, "role": role, "comment": comment}
+        if not session.rows(queries.load("dashboard/mark"), mark):
+            raise HTTPException(
+                409, f"Nothing was changed: {row.item.title} is acknowledged already. Open the page again"
+            )
+
+
+def _checklist(target: str, cadence: str, windows: Iterable[ListedWindow]) -> Checklist:
+    mine = [window for window in windows if window.target == target]
+    earlier = tuple(window for window in mine[1:] if window.open)
+    return Checklist(target, cadence, mine[0] if mine else None, earlier)
+
+
+def _daily(
+    session: Session, config: Settings, visitor: Visitor, now: datetime, *, rows: bool = True
+) -> list[ListedWindow]:
+    """The daily windows, the newest first; without their evidence where no ``rows`` are asked for."""
+    found = _reported(session, visitor, "daily", now, rows=rows)
+    reports = {"reports": [row["report_id"] for row in found]}
+    marks = {
+        (row["report_id"], row["guide"]): Mark(
+            row["person"], _title(config, row["role"]), row["marked_at"], comment=row["comment"]
+        )
+        for row in session.rows(queries.load("dashboard/checklist_marks"), reports)
+    }
+
+    def listed(row: Row, item: ChecklistItem, said: Said) -> ListedRow:
+        role, mark = config.routing.owner_of(item.groups), marks.get((row["report_id"], item.guide))
+        owner = _title(config, role)
+        return ListedRow(
+            item=item,
+            state=str(said.get("state", MISSING)),
+            evidence=str(said.get("evidence", _SILENT)),
+            role=role,
+            owner=owner,
+            marks=(mark,) if mark else (),
+            who=titles(config, acknowledging_roles(config, owner)),
+            choice=f"{row['report_id']}.{item.guide}",
+            mine=row["target"] in visitor.answers and role in visitor.roles,
+            may=may_acknowledge(config, visitor, row["target"], owner),
+        )
+
+    return [_window(row, listed) for row in found]
+
+
+def _asked(
+    session: Session,
+    config: Settings,
+    visitor: Visitor,
+    cadence: str,
+    questions: Sequence[OpenQuestion],
+    now: datetime,
+) -> list[ListedWindow]:
+    """The windows of a cadence that asks people, the newest first."""
+    found, (purpose, group) = _reported(session, visitor, cadence, now), _ASKED[cadence]
+    asked_of = {"windows": [row["id"] for row in found], "purpose": purpose}
+    answers = session.rows(queries.load("dashboard/checklist_answers"), asked_of)
+
+    def listed(row: Row, item: ChecklistItem, said: Said) -> ListedRow:
+        task = TASKS.get(item.guide, "")
+        role = config.maintenance.monthly.tasks[task] if task else config.routing.owner_of(item.groups)
+        mine = [one for one in answers if one["window_id"] == row["id"] and (not task or task in one["asked"])]
+        open_ = [one for one in questions if one.href.startswith(question_href(row["dag_id"], row["run_id"], group))]
+        return ListedRow(
+            item=item,
+            state=str(said.get("state", MISSING)),
+            evidence=str(said.get("evidence", _SILENT)),
+            role=role,
+            owner=_title(config, role),
+            marks=tuple(mark for one in mine if (mark := _mark(config, one, item.guide, task, row, said))),
+            asked=bool(mine),
+            questions=tuple(one for one in open_ if not task or one.role == _title(config, role)),
+        )
+
+    return [_window(row, listed) for row in found]
+
+
+def _mark(config: Settings, answer: Row, guide: str, task: str, row: Row, said: Said) -> Mark | None:
+    """What one role's answer says of a row, None where it says nothing of it."""
+    if answer["person"] is None:
+        return None
+    yes = task in answer["approved"] if task else guide in answer["reviewed"]
+    if not yes and not task:
+        return None
+    words = ("attested" if task else "reviewed") if yes else "declined to attest"
+    if yes and not row["interim"] and answer["responded_at"] < row["made_at"]:
+        # The report held the answer against what was really asked, and against the evidence as it was then.
+        yes = answer["person"] in (said.get("acknowledged") or ())
+        words += "" if yes else ", which the report does not count,"
+    role = _title(config, answer["role"])
+    return Mark(answer["person"], role, answer["responded_at"], words, answer["comment"] or "", counts=yes)
+
+
+def _reported(session: Session, visitor: Visitor, cadence: str, now: datetime, *, rows: bool = True) -> list[Row]:
+    asked = {"targets": list(visitor.targets), "cadence": cadence, "after": now - REACH[cadence], "now": now}
+    return session.rows(queries.load("dashboard/checklist_windows"), asked | {"rows": rows})
+
+
+def _window(row: Row, listed: Callable[[Row, ChecklistItem, Said], ListedRow]) -> ListedWindow:
+    said = {one["guide"]: one for one in row["rows"] or ()}
+    rows = tuple(listed(row, item, said.get(item.guide, {})) for item in ITEMS[row["cadence"]])
+    named = {name: row[name] for name in ("target", "cadence", "kind", "due", "made_at")}
+    return ListedWindow(**named, report=(row["dag_id"], row["run_id"]), rows=rows)
+
+
+def _title(config: Settings, role: str) -> str:
+    roles = config.maintenance.roles
+    return roles[role].title if role in roles else role
