@@ -137,16 +137,21 @@ def _age(file: Path) -> None:
         file.write_text(file.read_text().replace(old, new))
         return
     label = (file.parent / backups.LABEL).read_bytes()
-    lines = file.read_text().splitlines(keepends=True)
-    at = next(number for number, line in enumerate(lines) if f'"Path": "{backups.LABEL}"' in line)
+    file.write_text(vouching(file.read_text(), backups.LABEL, label, STALE))
+
+
+def vouching(manifest: str, path: str, content: bytes, older: timedelta = timedelta(0)) -> str:
+    """A manifest (SHA-256) that promises this content of a file, changed by so much earlier, and is whole itself."""
+    lines = manifest.splitlines(keepends=True)
+    at = next(number for number, line in enumerate(lines) if f'"Path": "{path}"' in line)
     entry = json.loads(lines[at].strip().rstrip(","))
     modified = datetime.strptime(entry["Last-Modified"], "%Y-%m-%d %H:%M:%S GMT")
-    entry["Last-Modified"] = f"{modified - STALE:%Y-%m-%d %H:%M:%S GMT}"
-    entry["Checksum"] = hashlib.sha256(label).hexdigest()
+    entry["Last-Modified"] = f"{modified - older:%Y-%m-%d %H:%M:%S GMT}"
+    entry |= {"Size": len(content), "Checksum": hashlib.sha256(content).hexdigest()}
     lines[at] = json.dumps(entry) + (",\n" if lines[at].rstrip().endswith(",") else "\n")
     promised = "".join(lines[:-1])
     lines[-1] = f'"Manifest-Checksum": "{hashlib.sha256(promised.encode()).hexdigest()}"}}\n'
-    file.write_text("".join(lines))
+    return "".join(lines)
 
 
 #: Fault → the files that it spoils, and how one is spoilt; the first file comes first.

@@ -155,13 +155,14 @@ def _archiving(folder: Path) -> dict[str, str]:
 class Cluster:
     """One PostgreSQL cluster: where its files are wanted, its port on loopback, and the superuser's password.
 
-    With `archive` the server copies each finished WAL segment to that folder.
+    With `archive` the server copies each finished WAL segment to that folder. `options` are initdb's, beside our own.
     """
 
     data: Path
     port: int
     password: str
     archive: Path | None = None
+    options: tuple[str, ...] = ()
 
     def directory(self) -> Path:
         """Where the files really are: `data`, or below /var/lib/upkeep-sandbox when the server cannot get to `data`."""
@@ -224,7 +225,8 @@ class Cluster:
             file.write(self.password)
         os.chown(secret, who.uid, who.gid)
         options = ["-U", SUPERUSER, "-E", "UTF8", "--locale=C.UTF-8", "--data-checksums", "--auth=scram-sha-256"]
-        argv = [*who.prefix, str(programs() / "initdb"), "-D", str(directory), *options, f"--pwfile={secret}"]
+        argv = [*who.prefix, str(programs() / "initdb"), "-D", str(directory), *options, *self.options]
+        argv.append(f"--pwfile={secret}")
         try:
             done = subprocess.run(
                 argv, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/"

@@ -169,6 +169,18 @@ def test_a_bent_page_is_found_by_reading_it(restorable: Platform) -> None:
 
 
 @pytest.mark.guide("G101", "fires")
+def test_an_index_that_amcheck_itself_needs_is_found_bent(restorable: Platform) -> None:
+    """The extension cannot be made because of it: that is damage, and no program that is missing."""
+    file = restorable.store.newest() / restorable.files["pg_catalog.pg_description_o_c_o_index"]
+    whole = file.read_bytes()
+    file.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
+    looked = restored(restorable)
+    file.write_bytes(whole)
+    assert levels(looked)["indexes"] is CRITICAL
+    assert "amcheck cannot be used, for the copy is damaged: invalid page" in found(looked, "indexes").detail
+
+
+@pytest.mark.guide("G101", "fires")
 def test_a_gap_behind_the_record_ends_recovery_too_early(restorable: Platform) -> None:
     """PostgreSQL calls that the end of the archive and opens the copy; the archive goes on behind the gap."""
     segments = sorted(file for file in restorable.store.wal.iterdir() if len(file.name) == 24)

@@ -59,6 +59,9 @@ def in_order(session: Session, topic: Topic) -> Finding:
             session.rows("DROP EXTENSION IF EXISTS amcheck CASCADE")  # the target's may lie in another schema
             session.rows("CREATE EXTENSION amcheck SCHEMA pg_catalog")
     except psycopg.Error as error:
+        if is_damage(error):
+            detail = f"amcheck cannot be used, for the copy is damaged: {_said(error)}"
+            return topic.finding(Level.CRITICAL, detail, expected, _BAD)
         remedy = "Install PostgreSQL's contrib modules beside restore.programs."
         return topic.finding(Level.UNKNOWN, f"not collected: amcheck cannot be used: {_said(error)}", expected, remedy)
     found = session.rows(queries.load("backups/indexes"))

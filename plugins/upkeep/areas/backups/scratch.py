@@ -24,6 +24,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from upkeep.areas.backups import files
 from upkeep.settings.backups import Backups, Restore
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ class Copy:
     seconds: dict[str, float] = field(default_factory=dict)
     last_commit: datetime | None = None
     _server: subprocess.Popen[bytes] | None = None
-    _prepared: bool = False
+    _segment: int = 0  # bytes of a segment of its WAL; 0: not prepared yet
 
     @property
     def data(self) -> Path:
@@ -121,11 +122,13 @@ class Copy:
         """
         began = time.monotonic()
         self.stop()
-        if not self._prepared:
+        if not self._segment:
             self._prepare()
         target = {f"recovery_target_{stop.kind}": stop.value} if stop else {}
         restore = f"cp {shlex.quote(str(self.config.wal).replace('%', '%%'))}/%f %p"
         settings = {**_SETTINGS, **standby, **target, "restore_command": restore}
+        settings["min_wal_size"] = f"{max(80, 2 * self._segment // 2**20)}MB"  # less does not start
+        settings["max_wal_size"] = f"{max(1024, 4 * self._segment // 2**20)}MB"
         if int((self.data / "PG_VERSION").read_text()) >= _KNOWS_EVENT_TRIGGERS:
             settings["event_triggers"] = "off"  # code of the target's would run as superuser
         settings |= {"unix_socket_directories": str(self.socket), "hba_file": str(self.folder / "pg_hba.conf")}
@@ -146,7 +149,11 @@ class Copy:
         log.info("%s after %.1f s", phase, self.seconds[phase])
 
     def _prepare(self) -> None:
-        """Put our configuration in place of the original's, and ask for recovery."""
+        """Put our configuration in place of the original's, and ask for recovery. Raises RestoreError."""
+        try:
+            segment = files.read_label(self.data).segment_bytes  # PostgreSQL puts the label away when it starts
+        except files.BackupError as error:
+            raise RestoreError(str(error)) from error
         run_as(self.restore, "chmod", "-R", "u+rwX,go-rwx", str(self.data))
         run_as(self.restore, "rm", "-f", str(self.data / "standby.signal"), str(self.data / "postmaster.pid"))
         run_as(self.restore, "truncate", "-s", "0", str(self.data / "postgresql.auto.conf"))
@@ -154,7 +161,7 @@ class Copy:
         for name, text in (("postgresql.conf", ""), ("pg_hba.conf", _LOCAL_ONLY), ("ident.conf", "")):
             (self.folder / name).write_text(text, encoding="utf-8")
             (self.folder / name).chmod(0o644)
-        self._prepared = True
+        self._segment = segment
 
     def _until_there(self, stop: Stop | None, deadline: float) -> None:
         """Wait until it answers and has come as far as it should."""

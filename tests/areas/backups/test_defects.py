@@ -1,0 +1,98 @@
+"""Drill mutation score: drawn defects are each caught by their right name, healthy backups alarm nobody (G100, G101).
+
+``make test`` draws 20 defects and 5 healthy shapes, ``make faults`` 200 and 50, and prints the table.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.stages.defects import DAILY, WEEKLY, Defect, caught_by
+from tests.stages.restoring import Platform
+from tests.stages.shapes import CLUSTERS, running
+from upkeep.areas.backups.look import look_at_backups
+from upkeep.areas.backups.newest import newest, original
+from upkeep.areas.backups.restoration import restore
+from upkeep.core.findings import Level, NotCollected
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.wires import database
+
+DEFECTS = int(os.environ.get("UPKEEP_DEFECTS") or 20)
+HEALTHY = int(os.environ.get("UPKEEP_HEALTHY") or 5)
+SEED = int(os.environ.get("UPKEEP_SEED") or 1)
+#: Of so many defects one needs a restoration: it takes seconds, where a look at files takes a tenth of one.
+A_RESTORATION_IN = 6
+
+
+def drawn(platform: Platform) -> list[Defect]:
+    """So many defects, the classes by turns."""
+    rng = random.Random(SEED)
+    weekly = DEFECTS // A_RESTORATION_IN
+    draws = [DAILY[number % len(DAILY)] for number in range(DEFECTS - weekly)]
+    draws += [WEEKLY[number % len(WEEKLY)] for number in range(weekly)]
+    return [draw(platform, rng) for draw in draws]
+
+
+def table(defects: list[Defect], caught: list[str]) -> str:
+    """Class, generated, caught, and the finding by which."""
+    rows = Counter((defect.kind, defect.key) for defect in defects)
+    hit = Counter(defect.kind for defect, by in zip(defects, caught, strict=True) if by)
+    lines = [f"{'class':45} generated caught by"]
+    lines += [f"{kind:45} {many:9} {hit[kind]:6} {key}" for (kind, key), many in rows.items()]
+    score = f"{sum(map(bool, caught))} of {len(defects)} caught by their right name (seed {SEED})"
+    return "\n".join(["", *lines, score])
+
+
+@pytest.mark.guide("G100", "G101", "fires")
+def test_each_drawn_defect_is_caught_by_its_right_name(
+    restorable: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever file, place and bit chance takes; the backup is whole again after each."""
+    defects = drawn(restorable)
+    caught = [caught_by(restorable, defect) for defect in defects]
+    if "UPKEEP_DEFECTS" in os.environ:
+        with capsys.disabled():
+            print(table(defects, caught))
+    missed = [(defect.kind, defect.says) for defect, by in zip(defects, caught, strict=True) if not by]
+    assert missed == []
+    assert caught_by(restorable, Defect("nothing", "backups:completion", "")) == ""
+    assert restorable.left() == []
+
+
+def of_each(healthy: int, names: list[str]) -> list[tuple[str, int]]:
+    """How many backups of which cluster: of as few clusters as give five each."""
+    taken = names[: max(1, min(len(names), healthy // 5))]
+    return [(name, healthy // len(taken)) for name in taken]
+
+
+@pytest.mark.guide("G99", "G100", "G101", "silent")
+@pytest.mark.parametrize(("name", "backups"), of_each(HEALTHY, list(CLUSTERS)))
+def test_healthy_backups_of_every_shape_alarm_nobody(tmp_path: Path, name: str, backups: int) -> None:
+    """Each is looked at as each day; one of them is restored, where Upkeep restores such a one."""
+    clocks = settings(ROOT / "config").maintenance.sql
+    with running(tmp_path, name) as shaped:
+        for number in range(backups):
+            way = shaped.backup(number)
+            looked = look_at_backups(shaped.config(), datetime.now(UTC))
+            bad = [(one.key, one.detail) for one in looked.findings if one.level is not Level.OK]
+            assert (way, bad) == (way, [])
+        connect = lambda: psycopg.connect(shaped.cluster.dsn("postgres"))  # noqa: E731  (the way to connect, as a value)
+        with database.session(connect, clocks, read_only=True) as session:
+            if shaped.tablespace:
+                with pytest.raises(NotCollected, match="the target has tablespaces"):
+                    original(session)
+                return
+            target = original(session)
+        shaped.backup(0)
+        found = newest(shaped.config(), "here", datetime.now(UTC))
+        said = restore(found, target, None, clocks).findings
+        bad = [(one.key, one.detail) for one in said if one.level is not Level.OK]
+        assert [key for key, _ in bad] == ["restoration:contents"], bad  # nothing was recorded to compare with
