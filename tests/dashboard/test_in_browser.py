@@ -43,7 +43,7 @@ def test_the_pages_are_for_everybody(
     real.on("console", lambda message: said.append(message.text))
     with served(config_with(tmp_path / "away", "primary"), lambda: psycopg.connect("host=127.0.0.1 port=1")) as away:
         for state in ("empty", "a month"):
-            for path in ("/", "/windows", "/findings", "/checklists", "/nothing", *questions):
+            for path in ("/", "/windows", "/findings", "/checklists", "/guide", "/nothing", *questions):
                 for address in (site.url + path, away.url + path):
                     page.goto(address)
                     assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{state} {address}"

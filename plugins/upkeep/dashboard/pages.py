@@ -13,6 +13,7 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from upkeep.dashboard import guide
 from upkeep.dashboard.answering import Answer, answer_in_airflow, login_of, require_taken
 from upkeep.dashboard.checklists import REACH, acknowledge_rows, checklists, waiting
 from upkeep.dashboard.deeds import acknowledge, waive
@@ -31,7 +32,13 @@ from upkeep.settings.load import Settings
 from upkeep.settings.maintenance import Maintenance
 
 #: The pages, as they are called and where they lie.
-PAGES = {"": "Home", "windows": "Windows", "findings": "Findings", "checklists": "Checklists"}
+PAGES = {
+    "": "Home",
+    "windows": "Windows",
+    "findings": "Findings",
+    "checklists": "Checklists",
+    "guide": "Guide",
+}
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,16 @@ def page_routes(ledger: LedgerSessions, config: Settings, around: Around) -> API
     ) -> Response:
         return site.acknowledge_rows(visitor, fields)
 
-    place = "/questions/{dag_id}/{run_id}/{task_id}"
+    @router.get("/guide")
+    def guide_page(visitor: Visitor = looking) -> Response:
+        return site.guide(visitor)
+
+    router.include_router(_question_routes(site, looking))
+    return router
+
+
+def _question_routes(site: _Site, looking: Any) -> APIRouter:
+    router, place = APIRouter(), "/questions/{dag_id}/{run_id}/{task_id}"
 
     @router.get(place)
     def question(dag_id: str, run_id: str, task_id: str, visitor: Visitor = looking, given: str = "") -> Response:
@@ -166,6 +182,20 @@ class _Site:
             questions = open_questions(session, config, visitor, asked_now, now)
             values = {"lists": checklists(session, config, visitor, questions, now), "reach": REACH}
         return shown("checklists.html", _frame("checklists", visitor, config, now) | self._form(visitor) | values)
+
+    def guide(self, visitor: Visitor) -> Response:
+        config, now = self.config, self.around.clock()
+        with self.ledger.session() as session:
+            found = guide.results(session, visitor.targets, now)
+        values = {
+            "chapters": guide.chapters(found),
+            "items": len(found),
+            "seen": sum(bool(one.results) for one in found),
+            "reach": guide.REACH,
+            "looks": guide.LOOKS,
+            "sections": guide.SECTIONS,
+        }
+        return shown("guide.html", _frame("guide", visitor, config, now) | values)
 
     def asked(self, visitor: Visitor, task: Task) -> Asked:
         waiting = self.around.waiting([task[0]])

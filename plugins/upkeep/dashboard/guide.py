@@ -1,0 +1,148 @@
+"""The page of the guide (G139): each of its items with the tasks that look, their SQL, and what they found last.
+
+``guide.yaml`` has the items; what a task reads is said by the registry of checks. Results are the ledger's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from upkeep.areas.registry import CHECKS, INSPECTIONS
+from upkeep.core.findings import Level
+from upkeep.dashboard.page import report_href
+from upkeep.wires import queries
+from upkeep.wires.database import Row, Session
+from upkeep.wires.functions.contract import FUNCTIONS
+
+#: How far back results are looked for, and in how many of each step's newest looks.
+REACH, LOOKS = timedelta(days=100), 10
+#: The chapters of the guide, each with the number of its last item.
+CHAPTERS = (
+    ("Schedule", 30),
+    ("Health and baselines", 48),
+    ("SQL", 60),
+    ("Logs", 68),
+    ("Security", 83),
+    ("Performance and capacity", 98),
+    ("Backup and recovery", 105),
+    ("Alerts, people, documents", 139),
+)
+#: What the sections of a report are called.
+SECTIONS = {
+    "findings": "Findings",
+    "gate": "Plan and what became of it",
+    "signing": "Who signed",
+    "checklist": "Checklist",
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item of the guide as ``guide.yaml`` has it; ``at`` names tasks or groups of them, their cadence first.
+
+    Its result is that of the findings under its id; ``whole``: of all that its tasks find; ``like``: of another item.
+    """
+
+    guide: str
+    title: str
+    at: tuple[str, ...] = ()
+    whole: bool = False
+    like: str = ""
+    section: str = "findings"
+    note: str = ""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks or groups that look, as Airflow calls them."""
+        return tuple(f"maintenance_{place}" for place in self.at)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What these tasks read, each once: files or folders of SQL, a function and its action, or what else."""
+        return _sources(self.at)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was found last of an item on a target; ``href``: its place in the report, empty where none was written."""
+
+    target: str
+    level: Level
+    due: datetime
+    href: str
+
+
+@dataclass(frozen=True)
+class ItemResults:
+    """An item and its last result on each target that has one."""
+
+    item: Item
+    results: tuple[Result, ...]
+
+
+@cache
+def items() -> tuple[Item, ...]:
+    """The guide's items in their order."""
+    given = yaml.safe_load((Path(__file__).parent / "guide.yaml").read_text(encoding="utf-8"))
+    return tuple(Item(guide, **{**one, "at": tuple(one.get("at", ()))}) for guide, one in given.items())
+
+
+def results(session: Session, targets: Sequence[str], now: datetime) -> list[ItemResults]:
+    """Each item of the guide with what was found of it last."""
+    asked = {"targets": list(targets), "after": now - REACH, "looks": LOOKS}
+    rows = session.rows(queries.load("dashboard/guide"), asked)
+    known = {item.guide: item for item in items()}
+    found = []
+    for item in items():
+        like = known[item.like] if item.like else item
+        seen = (_result(item, like, target, [row for row in rows if row["target"] == target]) for target in targets)
+        found.append(ItemResults(item, tuple(one for one in seen if one)))
+    return found
+
+
+def _result(item: Item, like: Item, target: str, rows: Sequence[Row]) -> Result | None:
+    mine = [row for row in rows if (_looks(item, row) if item.whole else row["guide"] == like.guide)]
+    if not mine:
+        return None
+    last = max(row["due"] for row in mine)
+    worst = min((row for row in mine if row["due"] == last), key=lambda row: Level(row["level"]).rank)
+    key = worst["key"] if item.section == "findings" else ""
+    href = report_href(worst["dag_id"], worst["run_id"], key) + ("" if key else f"#{item.section}")
+    return Result(target, Level(worst["level"]), last, href if worst["reported"] else "")
+
+
+def _looks(item: Item, row: Row) -> bool:
+    return any(_within(f"{row['cadence']}.{row['step']}", one) for one in item.at)
+
+
+def _within(place: str, task: str) -> bool:
+    """Whether a place is this task, or in this group."""
+    return place == task or place.startswith(f"{task}.")
+
+
+@cache
+def _sources(at: tuple[str, ...]) -> tuple[str, ...]:
+    tasks = (place for item in items() for place in item.at if any(_within(place, mine) for mine in at))
+    return tuple(dict.fromkeys(filter(None, map(_source, tasks))))
+
+
+def _source(place: str) -> str:
+    """What a task reads, by its name; empty for a group and for what reads no source of its own."""
+    name = place.rpartition(".")[2]
+    if name in CHECKS:
+        return str(queries.source(CHECKS[name].path))
+    if name in INSPECTIONS:
+        return INSPECTIONS[name].source
+    return next((f"{function} {name}" for function, actions in FUNCTIONS.items() if name in actions), "")
+
+
+def chapters(found: Sequence[ItemResults]) -> list[tuple[str, Sequence[ItemResults]]]:
+    """The items by chapter, in the guide's order."""
+    firsts = (0, *(last for _, last in CHAPTERS))
+    return [(name, found[first:last]) for (name, last), first in zip(CHAPTERS, firsts, strict=False)]
