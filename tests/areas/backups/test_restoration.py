@@ -147,8 +147,10 @@ def test_without_a_record_nothing_is_called_equal(restorable: Platform) -> None:
 def test_a_backup_that_does_not_restore_is_critical_until_it_is_healed(
     restorable: Platform, fault: str, key: str, said: str
 ) -> None:
-    """What PostgreSQL said is in the finding."""
+    """What PostgreSQL said is in the finding. A segment that was cut just now might still be coming: it was before."""
     sandbox.plant(restorable.store, fault)
+    for file in restorable.store.wal.iterdir():
+        os.utime(file, (file.stat().st_atime, file.stat().st_mtime - 120))
     looked = restored(restorable)
     assert found(looked, key).level is CRITICAL
     assert said in found(looked, key).detail
@@ -189,6 +191,25 @@ def test_a_gap_behind_the_record_ends_recovery_too_early(restorable: Platform) -
     aside.rename(segments[-2])
     assert levels(looked) == GOOD | {"reached": CRITICAL}
     assert f"before the newest archived segment {segments[-1].name}" in found(looked, "reached").detail
+    assert levels(restored(restorable)) == GOOD
+
+
+@pytest.mark.guide("G101", "fires", "silent")
+def test_a_segment_that_is_being_archived_now_ends_recovery_and_fails_nothing(restorable: Platform) -> None:
+    """A plain cp has written its first pages: not there yet. A minute later it is not whole, and that is critical."""
+    last = max(file for file in restorable.store.wal.iterdir() if len(file.name) == 24)
+    coming = last.with_name(f"{last.name[:16]}{int(last.name[16:], 16) + 1:08X}")
+    try:
+        coming.write_bytes(last.read_bytes()[:100_000])
+        looked = restored(restorable)
+        assert levels(looked) == GOOD
+        assert f"to the newest archived segment {last.name}" in found(looked, "reached").expected
+        long_ago = coming.stat().st_mtime - 120
+        os.utime(coming, (long_ago, long_ago))
+        failed = found(restored(restorable), "restoration")
+        assert (failed.level, "has wrong size" in failed.detail) == (CRITICAL, True)
+    finally:
+        coming.unlink()
     assert levels(restored(restorable)) == GOOD
 
 

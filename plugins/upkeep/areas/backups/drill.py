@@ -18,7 +18,7 @@ from psycopg import sql
 from upkeep.areas.backups import contents, controls
 from upkeep.areas.backups.contents import Log
 from upkeep.areas.backups.copies import copy_of
-from upkeep.areas.backups.newest import Newest, Original, newest_of, original, recorded
+from upkeep.areas.backups.newest import Newest, Original, openings, original
 from upkeep.areas.backups.restoration import asking, failed, missing, not_set_up, phases, samples
 from upkeep.areas.backups.scratch import Copy, RestoreError, SetUpError, Stop
 from upkeep.areas.look import Inspection, Sources
@@ -64,11 +64,7 @@ class System:
 
 def inspect(sources: Sources) -> LookResult:
     """Carry out the drill with the newest backup."""
-    found = newest_of(sources)
-    with sources.read() as session:
-        target = original(session)
-    with sources.ledger() as session:
-        known = recorded(session, sources.target, found, target.system_identifier)
+    found, _, known = openings(sources)
     with sources.read() as session:
         system = look_at(session, sources.config, found, known)
     return drill(found, system, sources.config.maintenance.sql, datetime.now(UTC))

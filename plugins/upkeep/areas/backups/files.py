@@ -25,7 +25,7 @@ MAJOR = re.compile(r"\(PostgreSQL\) (\d+)")
 _SEGMENT = re.compile(r"([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})(\.(?:gz|zst|lz4|bz2|xz))?")
 _DEFAULT_SEGMENT = 16 * 1024 * 1024
 #: A segment that was written less than this ago may still be written by a plain cp.
-_BEING_COPIED = timedelta(seconds=60)
+BEING_COPIED = timedelta(seconds=60)
 #: Characters of a program's output that a finding shows; a line stands there for each bad file.
 MAX_OUTPUT = 2000
 
@@ -179,7 +179,7 @@ def differing(folder: Path, manifest: Manifest) -> tuple[list[str], int]:
 class Archive:
     """Archived WAL from a backup's first segment on. ``missing`` are gaps: first and last segment of each.
 
-    ``reaches`` is the position at which the newest segment begins.
+    The newest is the newest whole one; ``reaches`` is the position at which it begins.
     """
 
     segments: int
@@ -203,16 +203,17 @@ def read_archive(wal: Path, label: Label, end_lsn: int, now: datetime) -> Archiv
         if segment.timeline >= label.start.timeline and segment.number >= label.start.number
     }
     last_needed = max(label.start.number, (end_lsn - 1) // label.segment_bytes)
-    newest = present[max(present)] if present else None
-    short = [archived for archived in present.values() if not archived.whole(label.segment_bytes)]
-    damaged = [one for one in short if one is not newest or abs(now - one.at) >= _BEING_COPIED]
+    short = {segment for segment, archived in present.items() if not archived.whole(label.segment_bytes)}
+    coming = {one for one in short if one == max(present) and abs(now - present[one].at) < BEING_COPIED}
+    last = max(present.keys() - coming, default=None)
+    newest = present[last] if last else None
     return Archive(
         segments=len(present),
         missing=_gaps({segment.number for segment in present}, label.start, last_needed),
-        damaged=sorted(f"{one.name}: {one.size} bytes" for one in damaged),
+        damaged=sorted(f"{present[one].name}: {present[one].size} bytes" for one in short - coming),
         newest=newest.name if newest else "",
         newest_at=newest.at if newest else None,
-        reaches=max(present).number * label.segment_bytes if present else 0,
+        reaches=last.number * label.segment_bytes if last else 0,
     )
 
 

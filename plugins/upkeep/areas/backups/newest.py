@@ -81,6 +81,15 @@ def newest_of(sources: Sources) -> Newest:
     return replace(found, ending=sources.ending)
 
 
+def openings(sources: Sources) -> tuple[Newest, Original, Mapping[str, Any] | None]:
+    """What an inspection restores, of which target, and the record that it is compared with. Raises NotCollected."""
+    found = newest_of(sources)
+    with sources.read() as session:
+        target = original(session)
+    with sources.ledger() as session:
+        return found, target, recorded(session, sources.target, found, target.system_identifier)
+
+
 def recorded(session: Session, target: str, found: Newest, cluster: str) -> Mapping[str, Any] | None:
     """The newest record of what the logs held that lies between the backup and the end of its WAL; None without one.
 

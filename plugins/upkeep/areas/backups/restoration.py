@@ -16,7 +16,7 @@ import psycopg
 from upkeep.areas.backups import contents, restored
 from upkeep.areas.backups.copies import copy_of
 from upkeep.areas.backups.files import lsn
-from upkeep.areas.backups.newest import Newest, Original, newest_of, original, recorded
+from upkeep.areas.backups.newest import Newest, Original, openings
 from upkeep.areas.backups.scratch import Copy, RestoreError, SetUpError, Stop
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
@@ -35,11 +35,7 @@ _DIFFERS = "Do not rely on this backup or its WAL: take another backup now, and 
 
 def inspect(sources: Sources) -> LookResult:
     """Restore the newest backup and look at the copy."""
-    found = newest_of(sources)
-    with sources.read() as session:
-        target = original(session)
-    with sources.ledger() as session:
-        known = recorded(session, sources.target, found, target.system_identifier)
+    found, target, known = openings(sources)
     return restore(found, target, known, sources.config.maintenance.sql)
 
 

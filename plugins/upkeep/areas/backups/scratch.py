@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +125,7 @@ class Copy:
         if not self._segment:
             self._prepare()
         target = {f"recovery_target_{stop.kind}": stop.value} if stop else {}
-        restore = f"cp {shlex.quote(str(self.config.wal).replace('%', '%%'))}/%f %p"
-        settings = {**_SETTINGS, **standby, **target, "restore_command": restore}
+        settings = {**_SETTINGS, **standby, **target, "restore_command": self._fetching()}
         settings["min_wal_size"] = f"{max(80, 2 * self._segment // 2**20)}MB"  # less does not start
         settings["max_wal_size"] = f"{max(1024, 4 * self._segment // 2**20)}MB"
         if int((self.data / "PG_VERSION").read_text()) >= _KNOWS_EVENT_TRIGGERS:
@@ -147,6 +146,16 @@ class Copy:
         self._until_there(stop, time.monotonic() + self.restore.timeout_seconds)
         self.seconds[phase] = time.monotonic() - began
         log.info("%s after %.1f s", phase, self.seconds[phase])
+
+    def _fetching(self) -> str:
+        """Copy a file of the archive; a segment that is still being copied to it counts as not there yet.
+
+        PostgreSQL ends recovery as failed at a segment of another size.
+        """
+        file = f"{shlex.quote(str(self.config.wal).replace('%', '%%'))}/%f"
+        minutes = files.BEING_COPIED // timedelta(minutes=1)
+        coming = f"find {file} -name '{'?' * 24}' -size -{self._segment}c -mmin -{minutes} 2>/dev/null"
+        return f'test -z "$({coming})" && cp {file} %p'
 
     def _prepare(self) -> None:
         """Put our configuration in place of the original's, and ask for recovery. Raises RestoreError."""
