@@ -231,7 +231,10 @@ def test_the_pages_run_no_script_and_no_style_of_their_text(site: Site) -> None:
 def test_what_the_last_proven_drill_measured_stands_beside_what_may_be(
     book: Ledger, site: Site, today: datetime
 ) -> None:
-    """None yet, then one within RTO and RPO with its report, then one that was too slow; an unproven one is none."""
+    """None yet, then one within RTO and RPO with its report, then one that was too slow; an unproven one is none.
+
+    One that left anything critical or unknown has proven nothing; what is older than the last monthly window says so.
+    """
     (target,) = site.config.targets
     assert "drill" not in text(site)
     restore = Restore(scratch=Path("/s"), programs=Path("/p"), max_rto_minutes=10, max_rpo_minutes=20)
@@ -243,8 +246,10 @@ def test_what_the_last_proven_drill_measured_stands_beside_what_may_be(
         assert "No recovery drill has proven a backup yet." in text(restoring)
         window = replace(window_of(target, "monthly", today.replace(hour=2)), run_id="manual__drill")
 
-        def drilled(seconds: float, missing: float, control: Level = Level.OK) -> None:
-            seen = finding("drill", Level.OK), finding("drill:control", control)
+        def drilled(seconds: float, missing: float, **parts: Level) -> None:
+            levels = {"control": Level.OK, "before": Level.OK, "rto": Level.WARNING} | parts
+            parts_seen = [finding(f"drill:{name}", level) for name, level in levels.items()]
+            seen = finding("drill", Level.OK), *parts_seen
             took = Sample("recovery_time", seconds, "s"), Sample("recovery_point", missing, "s")
             write(book, window, record(*seen, step="evidence.recovery.drill", samples=took))
 
@@ -258,8 +263,16 @@ def test_what_the_last_proven_drill_measured_stands_beside_what_may_be(
         assert "(RPO: at most 20 min)" in said and "No recovery drill" not in said
         assert "dags/maintenance_monthly/runs/manual__drill/report" in Page(html).links
         assert '<p class="soft">Recovery drill' in html
-        drilled(5, 5, Level.CRITICAL)
+        drilled(5, 5, control=Level.CRITICAL)
+        drilled(5, 5, before=Level.CRITICAL)
+        drilled(5, 5, after=Level.UNKNOWN)
         assert "answered after 21.0 s" in text(restoring)
         drilled(660, 300)
         html = restoring.ask().text
         assert "answered after 11 min" in Page(html).text and '<p class="stale">Recovery drill' in html
+        drilled(30, 300)
+        assert '<p class="soft">Recovery drill' in restoring.ask().text
+    with served(config, as_dashboard(book), today + timedelta(days=60)) as later:
+        html = later.ask().text
+        assert "none has proven a backup since the last monthly window: the restored copy answered after 30.0" in html
+        assert '<p class="stale">Recovery drill' in html

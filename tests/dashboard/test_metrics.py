@@ -139,15 +139,15 @@ def test_a_ledger_with_windows_reports_and_samples_is_told_in_numbers(book: Ledg
 
 
 def test_a_drill_counts_once_it_has_proven_a_backup_and_itself(book: Ledger, today: Window) -> None:
-    """One whose control passed unseen has proven nothing."""
+    """One whose control passed unseen has proven nothing, nor has one that could not tell where recovery stopped."""
     took = (Sample("recovery_time", 20.0, "s"),)
     name = "upkeep_seconds_since_last_proven_drill", TARGET
     with served(book.dsn("dashboard")) as ask:
-        for control in (Level.CRITICAL, Level.OK):
-            seen = (finding("drill", Level.OK), finding("drill:control", control))
+        for control, before in ((Level.CRITICAL, Level.OK), (Level.OK, Level.UNKNOWN), (Level.OK, Level.OK)):
+            seen = finding("drill", Level.OK), finding("drill:control", control), finding("drill:before", before)
             write(book, today, record(*seen, step="evidence.recovery.drill", samples=took))
             found = series(ask())
-            assert (name in found) == (control is Level.OK)
+            assert (name in found) == (control is before is Level.OK)
     assert 0 <= found[name] < 60
 
 

@@ -178,7 +178,7 @@ def test_a_run_without_a_plan_has_none(run: Run) -> None:
         run.record(step, samples=(Sample("tables_to_optimise", value, "tables"),))
     one = run.gather()
     assert (one.gate, one.own, one.history) == (None, (), ())
-    assert [(sample.subject, sample.value) for sample in one.samples] == [("", 3.0), ("after the plan", 0.0)]
+    assert [(sample.subject, sample.value) for sample in one.samples] == [("", 3.0), ("a second time", 0.0)]
 
 
 def test_a_plan_that_was_changed_in_the_ledger_is_critical_and_the_report_is_written(run: Run) -> None:

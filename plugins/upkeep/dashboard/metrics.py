@@ -119,7 +119,7 @@ class _Ledger(Collector):
     def _last_drill(self) -> Metric:
         family = GaugeMetricFamily(
             "upkeep_seconds_since_last_proven_drill",
-            "Seconds since a drill restored the newest backup and noticed a bad one; no series before the first",
+            "Seconds since a drill proved the newest backup: nothing critical or unknown; no series before the first",
             labels=["target"],
         )
         for row in self._all("backups/last_proven"):

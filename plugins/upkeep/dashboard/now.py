@@ -122,7 +122,8 @@ class Metric:
 class Drill:
     """The newest drill that has proven a backup: when, in which run, what it measured, and how much that may be.
 
-    ``missing`` is None where it was not measured, ``limits`` where config says nothing (RTO, RPO).
+    ``missing`` is None where it was not measured, ``limits`` where config says nothing (RTO, RPO); ``stale``: older
+    than the last monthly window.
     """
 
     at: datetime
@@ -131,6 +132,7 @@ class Drill:
     took: timedelta
     missing: timedelta | None
     limits: tuple[timedelta, timedelta] | None
+    stale: bool
 
     @property
     def slow(self) -> bool:
@@ -175,25 +177,28 @@ def states(session: Session, config: Settings, targets: Sequence[str], seen: Pic
     metrics = session.rows(queries.load("ledger/newest_metrics"), asked | {"metrics": list(METRICS)})
     drills = {row["target"]: row for row in session.rows(queries.load("backups/last_proven"), asked)}
     return [
-        replace(_state(config, target, seen, reports, metrics), drill=_drill(config, target, drills.get(target)))
+        replace(_state(config, target, seen, reports, metrics), drill=_drill(config, drills.get(target), seen.now))
         for target in targets
     ]
 
 
-def _drill(config: Settings, target: str, row: Row | None) -> Drill | None:
+def _drill(config: Settings, row: Row | None, now: datetime) -> Drill | None:
     if row is None:
         return None
-    backups, missing = config.target(target).backups, row["recovery_point"]
+    target, missing = row["target"], row["recovery_point"]
+    backups = config.target(target).backups
     allowed = backups.restore if backups else None
+    monthly = config.maintenance.cadences(target)["monthly"]
     return Drill(
         at=row["at"],
-        dag_id=dag_name("maintenance_monthly", target, config.targets),
+        dag_id=row["dag_id"],
         run_id=row["run_id"],
         took=timedelta(seconds=row["recovery_time"]),
         missing=None if missing is None else timedelta(seconds=missing),
         limits=(timedelta(minutes=allowed.max_rto_minutes), timedelta(minutes=allowed.max_rpo_minutes))
         if allowed
         else None,
+        stale=row["at"] < monthly.at_or_before(now - monthly.length - GRACE),
     )
 
 

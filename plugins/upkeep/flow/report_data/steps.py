@@ -52,7 +52,7 @@ def step_result(context: Context, step: str, state: str | None, row: Row | None)
     found = model.StepResult(
         step=step,
         group=group,
-        title=f"{name}, after the plan" if group == AFTER else name,
+        title=f"{name}, a second time" if group == AFTER else name,
         state=FAILED,
         reason=f"it left no record; Airflow's state of the task is {state or 'none'}",
         log_url=task_url(context["ti"], step) if logged else "",
@@ -84,7 +84,7 @@ def samples(session: Session, rows: list[Row]) -> tuple[Sample, ...]:
     ran = [row for row in rows if row["state"] == RAN]
     first = read.samples(session, [row for row in ran if not row["step"].startswith(again)])
     second = read.samples(session, [row for row in ran if row["step"].startswith(again)])
-    return (*first, *(replace(one, subject=f"{one.subject} after the plan".strip()) for one in second))
+    return (*first, *(replace(one, subject=f"{one.subject} a second time".strip()) for one in second))
 
 
 def checklist_so_far(session: Session, window: windows.Window) -> list[dict[str, Any]]:
