@@ -13,7 +13,7 @@ from tests.e2e.conftest import Running, anonymous
 from tests.e2e.pages import SLOW, keep, login
 from tests.stages.browser import serious
 
-PAGES = ("", "windows", "findings", "nothing")
+PAGES = ("", "windows", "findings", "checklists", "guide", "nothing")
 
 
 def test_upkeep_is_one_entry_of_airflows_navigation(browser: Browser, running: Running) -> None:
