@@ -16,7 +16,7 @@ from tests.stages.ledger import Ledger, finding, record, write
 from tests.stages.pages import HOSTILE, Site, as_dashboard, config_with, reported, served, window_of
 from tests.stages.reports import Page
 from upkeep.core.findings import Level
-from upkeep.core.windows import Window
+from upkeep.core.windows import Window, WindowKind
 from upkeep.dashboard.guide import SECTIONS, items
 
 
@@ -128,6 +128,61 @@ def test_an_item_of_an_alert_has_the_result_of_its_metric(book: Ledger, site: Si
     reported(book, window, "critical", "a headline")
     (link,) = Page(source(site.ask("/guide").text, "G119")).links
     assert link.endswith("/report#checklist")
+
+
+@pytest.mark.parametrize("became", ["failed", "superseded", "not collected", "killed"])
+def test_what_was_not_looked_at_since_is_unknown(book: Ledger, site: Site, today: datetime, became: str) -> None:
+    """A look that failed, was left out, or left no word: its old "ok" is none; the next look that ran ends it."""
+    windows = [
+        window_of(site.config.targets[0], "daily", today.replace(hour=2) - timedelta(days=days), days)
+        for days in (2, 1, 0)
+    ]
+    asked, step = finding("x", Level.OK, guide="G8"), "health.system_status"
+    full = finding("metric:database_connections", Level.OK, guide="G35")
+    write(book, windows[0], record(asked, full, step=step), record(finding("y", Level.OK, guide="G8"), step="health.b"))
+    assert "unknown" not in row(site, "G35") + row(site, "G2")
+    lost = {"failed": (record(finding("z", Level.UNKNOWN, guide="G8"), step=step, state="failed"),), "killed": ()}
+    tried = lost.get(became, (record(step=step, state=became),))
+    write(book, windows[1], *tried, record(finding("y", Level.OK, guide="G8"), step="health.b"))
+    since = f"looked at since {windows[0].due:%Y-%m-%d %H:%M} UTC"
+    for guide, words in (("G35", f"not {since}"), ("G109", f"not {since}"), ("G2", f"not all {since}")):
+        said = row(site, guide)
+        assert "unknown" in said and "ok" not in said.replace("looked", "") and words in said
+    write(book, windows[2], record(asked, full, step=step), record(asked, step="health.b"))
+    for guide in ("G35", "G109", "G2"):
+        assert "ok" in row(site, guide) and "unknown" not in row(site, guide) and "since" not in row(site, guide)
+
+
+def test_a_run_by_hand_that_leaves_a_step_out_makes_nothing_unknown(book: Ledger, site: Site, today: datetime) -> None:
+    """Nor does a window that is not over: its step may look yet."""
+    (target,) = site.config.targets
+    old = window_of(target, "daily", today.replace(hour=2), 1)
+    write(book, old, record(finding("x", Level.OK, guide="G49"), step="database.table_sizes"))
+    hand = window_of(target, "daily", today.replace(hour=3), 2, kind=WindowKind.MANUAL, run_id="manual__1")
+    write(book, hand, record(step="database.table_sizes", state="not collected"))
+    write(book, window_of(target, "daily", today, 3))
+    assert "ok" in row(site, "G49") and "unknown" not in row(site, "G49")
+
+
+def test_the_look_after_a_plan_counts_in_place_of_that_before_it(book: Ledger, site: Site, today: datetime) -> None:
+    """As in the report: what was mended is wrong no more, also for the row of the checklist."""
+    window = window_of(site.config.targets[0], "weekly", today - timedelta(hours=3))
+    looks = [
+        record(finding("dead:a", level, guide="G54"), step=f"{when}.optimisation.dead_rows")
+        for when, level in (("evidence", Level.WARNING), ("after", Level.OK))
+    ]
+    write(book, window, looks[0])
+    assert "warning" in row(site, "G54") and "warning" in row(site, "G123")
+    write(book, window, looks[1])
+    for guide in ("G54", "G123"):
+        assert "ok" in row(site, guide) and "warning" not in row(site, guide)
+
+
+def test_a_row_of_a_checklist_rests_on_what_the_checklist_says() -> None:
+    """The steps of its evidence, those after a plan and of a rollback as well."""
+    at = {item.guide: item.at for item in items()}
+    assert {"weekly.evidence.indexes", "weekly.after.indexes"} <= set(at["G123"])
+    assert at["G129"] == ("monthly.evidence.recovery", "monthly.evidence.rollback", "monthly.after.rollback")
 
 
 def test_what_is_older_than_its_reach_is_no_result(book: Ledger, site: Site, today: datetime) -> None:

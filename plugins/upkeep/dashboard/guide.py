@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -16,6 +16,8 @@ import yaml
 from upkeep.areas.registry import CHECKS, INSPECTIONS
 from upkeep.core.findings import Level
 from upkeep.dashboard.page import report_href
+from upkeep.report.checklist import ITEMS
+from upkeep.report.model import AFTER, BEFORE
 from upkeep.wires import queries
 from upkeep.wires.database import Row, Session
 from upkeep.wires.functions.contract import FUNCTIONS
@@ -70,12 +72,16 @@ class Item:
 
 @dataclass(frozen=True)
 class Result:
-    """What was found last of an item on a target; ``href``: its place in the report, empty where none was written."""
+    """What was found last of an item on a target; ``href``: its place in the report, empty where none was written.
+
+    ``since``: a later window was to look and did not, or not with every task of a whole group; since when.
+    """
 
     target: str
     level: Level
     due: datetime
     href: str
+    since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -88,14 +94,21 @@ class ItemResults:
 
 @cache
 def items() -> tuple[Item, ...]:
-    """The guide's items in their order."""
+    """The guide's items in their order; a row of a checklist is looked at where its evidence is."""
+    rests_on = {
+        row.guide: tuple(f"{cadence}.{step.rstrip('.')}" for step in row.steps)
+        for cadence, rows in ITEMS.items()
+        for row in rows
+    }
     given = yaml.safe_load((Path(__file__).parent / "guide.yaml").read_text(encoding="utf-8"))
-    return tuple(Item(guide, **{**one, "at": tuple(one.get("at", ()))}) for guide, one in given.items())
+    return tuple(
+        Item(guide, **{**one, "at": tuple(one.get("at") or rests_on.get(guide, ()))}) for guide, one in given.items()
+    )
 
 
 def results(session: Session, targets: Sequence[str], now: datetime) -> list[ItemResults]:
     """Each item of the guide with what was found of it last."""
-    asked = {"targets": list(targets), "after": now - REACH, "looks": LOOKS}
+    asked = {"targets": list(targets), "after": now - REACH, "looks": LOOKS, "now": now}
     rows = session.rows(queries.load("dashboard/guide"), asked)
     known = {item.guide: item for item in items()}
     found = []
@@ -107,14 +120,30 @@ def results(session: Session, targets: Sequence[str], now: datetime) -> list[Ite
 
 
 def _result(item: Item, like: Item, target: str, rows: Sequence[Row]) -> Result | None:
-    mine = [row for row in rows if (_looks(item, row) if item.whole else row["guide"] == like.guide)]
+    mine = _newest(row for row in rows if (_looks(item, row) if item.whole else row["guide"] == like.guide))
     if not mine:
         return None
-    last = max(row["due"] for row in mine)
-    worst = min((row for row in mine if row["due"] == last), key=lambda row: Level(row["level"]).rank)
+    due = max(row["due"] for row in mine)
+    last = [row for row in mine if row["due"] == due]
+    worst = min(last, key=lambda row: Level(row["level"]).rank)
+    # One that others have looked at since is not unknown, unless it needs all of them.
+    unseen = any(row["unseen"] for row in mine) if item.whole else all(row["unseen"] for row in last)
+    level = Level(worst["level"])
+    if unseen and (level is not Level.CRITICAL or not item.whole):
+        level = Level.UNKNOWN
     key = worst["key"] if item.section == "findings" else ""
     href = report_href(worst["dag_id"], worst["run_id"], key) + ("" if key else f"#{item.section}")
-    return Result(target, Level(worst["level"]), last, href if worst["reported"] else "")
+    since = min(row["due"] for row in mine if row["unseen"]) if unseen else None
+    return Result(target, level, due, href if worst["reported"] else "", since)
+
+
+def _newest(rows: Iterable[Row]) -> list[Row]:
+    """Without what was looked at before a plan was applied where the look after it told how things were."""
+    newest: dict[tuple[str, str, str], Row] = {}
+    for row in sorted(rows, key=lambda row: (row["due"], row["step"].startswith(f"{AFTER}."))):
+        name = row["step"].removeprefix(f"{BEFORE}.").removeprefix(f"{AFTER}.")
+        newest[row["cadence"], name, row["guide"]] = row
+    return list(newest.values())
 
 
 def _looks(item: Item, row: Row) -> bool:
