@@ -19,7 +19,7 @@ import pytest
 
 from sandbox import backups as sandbox
 from sandbox.ports import free_port
-from sandbox.postgres import Cluster, identity
+from sandbox.postgres import Cluster, identity, programs
 from tests.stages.ledger import Ledger
 from tests.stages.restoring import Platform
 from upkeep.areas.backups.copies import copy_of
@@ -180,6 +180,19 @@ def test_an_index_that_amcheck_itself_needs_is_found_bent(restorable: Platform) 
     file.write_bytes(whole)
     assert levels(looked)["indexes"] is CRITICAL
     assert "amcheck cannot be used, for the copy is damaged: invalid page" in found(looked, "indexes").detail
+
+
+@pytest.mark.guide("G101", "silent")
+def test_an_amcheck_that_does_not_fit_says_nothing_of_the_backup(restorable: Platform) -> None:
+    """The host's library is another one: PostgreSQL calls that an internal error, as it does some damage."""
+    other = restorable.scratch.with_name("other")
+    shutil.copytree(programs().parent, other)
+    (library,) = other.rglob("amcheck.so")
+    shutil.copy(next(other.rglob("libpq.so*")), library)
+    looked = restored(restorable, programs=other / "bin")
+    shutil.rmtree(other)
+    assert levels(looked) == GOOD | {"indexes": UNKNOWN}
+    assert "magic block" in found(looked, "indexes").detail
 
 
 @pytest.mark.guide("G101", "fires")

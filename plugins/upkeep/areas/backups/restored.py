@@ -13,6 +13,8 @@ from upkeep.wires import queries
 from upkeep.wires.database import Session
 
 NAMED = 5
+#: Also what PostgreSQL says where a library cannot be loaded, which is no damage.
+_INTERNAL = "XX000"
 _ASKED = "See the task's log for what PostgreSQL said, and repeat it."
 _BAD = "Do not rely on this backup: take another one now, then find what bent it: a disk, its controller, memory."
 
@@ -59,10 +61,10 @@ def in_order(session: Session, topic: Topic) -> Finding:
             session.rows("DROP EXTENSION IF EXISTS amcheck CASCADE")  # the target's may lie in another schema
             session.rows("CREATE EXTENSION amcheck SCHEMA pg_catalog")
     except psycopg.Error as error:
-        if is_damage(error):
+        if is_damage(error) and error.sqlstate != _INTERNAL:
             detail = f"amcheck cannot be used, for the copy is damaged: {_said(error)}"
             return topic.finding(Level.CRITICAL, detail, expected, _BAD)
-        remedy = "Install PostgreSQL's contrib modules beside restore.programs."
+        remedy = "Install PostgreSQL's contrib modules, of its own version, beside restore.programs."
         return topic.finding(Level.UNKNOWN, f"not collected: amcheck cannot be used: {_said(error)}", expected, remedy)
     found = session.rows(queries.load("backups/indexes"))
     invalid = [index["name"] for index in found if not index["valid"]]
