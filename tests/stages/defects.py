@@ -19,7 +19,7 @@ from tests.stages.restoring import Platform
 from upkeep.areas.backups import files
 from upkeep.areas.backups.look import look_at_backups
 from upkeep.areas.backups.restoration import restore
-from upkeep.core.findings import Level
+from upkeep.core.findings import Finding, Level
 from upkeep.ledger.write import LookResult
 
 PAGE = 8192
@@ -72,20 +72,34 @@ def planted(defect: Defect) -> Iterator[None]:
 
 def looked(platform: Platform, defect: Defect) -> LookResult:
     """What the look that must catch it says."""
-    if defect.weekly:
-        original = platform.system.original
-        target = replace(original, system_identifier=defect.foreign) if defect.foreign else original
-        return restore(platform.newest(), target, platform.known, platform.config.maintenance.sql)
+    if not defect.weekly:
+        return looked_daily(platform, defect)
+    original, known = platform.system.original, platform.known
+    if defect.foreign:  # what was recorded of another cluster is not compared with
+        original, known = replace(original, system_identifier=defect.foreign), None
+    return restore(platform.newest(), original, known, platform.config.maintenance.sql)
+
+
+def looked_daily(platform: Platform, defect: Defect) -> LookResult:
+    """What the daily look says, ``hours`` later."""
     config = platform.backups().model_copy(update={"max_wal_age_hours": None})
     return look_at_backups(config, datetime.now(UTC) + timedelta(hours=defect.hours))
 
 
+def critical(said: LookResult) -> list[Finding]:
+    return [one for one in said.findings if one.level is Level.CRITICAL]
+
+
 def caught_by(platform: Platform, defect: Defect) -> str:
-    """The key of the critical finding that names the defect; empty where none does."""
+    """The key of the critical finding that names the defect; empty where none does.
+
+    Of what only a restoration can see the daily look must say nothing critical; it is not told the target's identity.
+    """
     with planted(defect):
         said = looked(platform, defect)
-    critical = [one for one in said.findings if one.level is Level.CRITICAL]
-    return next((one.key for one in critical if one.key == defect.key and defect.says in one.detail), "")
+        if defect.weekly:
+            assert critical(looked_daily(platform, defect)) == [], defect.kind
+    return next((one.key for one in critical(said) if one.key == defect.key and defect.says in one.detail), "")
 
 
 # What sizes, checksums, names and times can tell -----------------------------------------------------------------

@@ -21,12 +21,12 @@ from sandbox.ports import free_port
 from sandbox.postgres import SUPERUSER, Cluster, bin_dir, identity, programs
 from upkeep.settings.backups import Backups, Restore
 
-#: What initdb is given, and whether a table lies in a tablespace.
+#: What initdb is given, and whether a table lies in a tablespace: Upkeep restores none of those, so one without is first.
 CLUSTERS = {
+    "segments of 64 MB": (("--wal-segsize=64",), False),
     "segments of 1 MB, a tablespace": (("--wal-segsize=1",), True),
     "collation C, LATIN1": (("--locale=C", "--encoding=LATIN1"), False),
     "collation of PostgreSQL's own": (("--locale-provider=builtin", "--builtin-locale=C.UTF-8"), False),
-    "segments of 64 MB": (("--wal-segsize=64",), False),
     "collation C, a tablespace": (("--locale=C",), True),
 }
 WAYS = list(product(("stream", "none", "fetch"), ("SHA256", "CRC32C", "NONE", "SHA512")))
