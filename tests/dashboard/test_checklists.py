@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from tests.stages.plans import show
 from tests.stages.reports import Page
 from upkeep.core.windows import Window, WindowKind
 from upkeep.gate import sheets
-from upkeep.gate.plan_store import add_sheet
+from upkeep.gate.plan_store import add_plan, add_sheet
 from upkeep.gate.plans import model
 from upkeep.gate.sheets import Sheet, SheetItem
 from upkeep.ledger.write import add_interim, add_report
@@ -183,10 +184,10 @@ def decided(book: Ledger, digest: str, role: str, person: str, ids: list[str], r
     )
 
 
-def interim(book: Ledger, window: Window) -> None:
+def interim(book: Ledger, window: Window, acknowledged: list[str] | None = None) -> None:
     """What was known when people were asked."""
     said = [
-        {"guide": item.guide, "state": "look at it", "evidence": "3 findings: 3 advisory"}
+        {"guide": item.guide, "state": "look at it", "evidence": "3 findings: 3 advisory", "acknowledged": acknowledged}
         for item in ITEMS[window.cadence]
     ]
     with book.session() as session:
@@ -219,6 +220,26 @@ def test_a_weekly_row_shows_the_question_that_waits_and_then_who_reviewed_it(
     assert "Nobody marked it as reviewed with their answer" in row(html, "Security scan results")
 
 
+def test_an_answer_to_a_deleted_run_is_none_to_its_successor(book: Ledger, site: Site, today: datetime) -> None:
+    """The run's id is given again: what was said of the one is not said of the other, whose question waits."""
+    (target,) = site.config.targets
+    plan = planned(book, target, today)
+    window = window_of(target, "weekly", plan.due, run_id=plan.run_id)
+    interim(book, window)
+    decided(book, model.digest(model.canonical(plan)), "dba", "dora", ["1"], ["G123"])
+    review = row(section(site.ask("/checklists").text, "weekly"), "Performance optimization review")
+    assert "Reviewed by dora" in review and "not acknowledged" not in review
+    anew = replace(plan, instance="2")
+    interim(book, replace(window, instance="2"))
+    with book.session() as session:
+        digest = add_plan(session, replace(window, instance="2"), anew, {}, ()).digest
+    show(book, digest, "dba", list(anew.ids_for("dba")), ["dora", "vito"])
+    site.waiting = {("maintenance_weekly", plan.run_id, "approve.dba", -1)}
+    review = row(section(site.ask("/checklists", "dora").text, "weekly"), "Performance optimization review")
+    assert "dora," not in review.partition("Asked of")[0] and "not acknowledged" in review
+    assert "Asked of Database Administrator (dora, vito): answer" in review
+
+
 @pytest.mark.guide("G128-G132", "holds")
 def test_a_monthly_row_shows_what_its_owner_said_of_the_task(book: Ledger, site: Site, today: datetime) -> None:
     """Attested with who and when, declined, not asked; what the report does not count is no acknowledgement."""
@@ -232,9 +253,13 @@ def test_a_monthly_row_shows_what_its_owner_said_of_the_task(book: Ledger, site:
     )
     with book.session() as session:
         digest = add_sheet(session, window, sheet, {}).digest
-    show(book, digest, "devops", ["recovery", "cost"], ["omar"])
+    show(book, digest, "devops", ["recovery", "cost"], ["omar"], "attest")
     interim(book, window)
-    site.waiting = {("maintenance_monthly", window.run_id, "approve.devops", -1)}
+    site.waiting = {("maintenance_monthly", window.run_id, "attest.devops", -1)}
+    html = section(site.ask("/checklists", "omar").text, "monthly")
+    assert "Asked of DevOps Engineer (omar): answer" in row(html, "Disaster recovery test")
+    assert f"questions/maintenance_monthly/scheduled__{target}/attest.devops" in Page(html).links
+    site.waiting = set()
     html = section(site.ask("/checklists").text, "monthly")
     assert "Nobody answered" in row(html, "Disaster recovery test")
     assert "owner Security Engineer" in row(html, "Full security audit")
@@ -243,6 +268,15 @@ def test_a_monthly_row_shows_what_its_owner_said_of_the_task(book: Ledger, site:
     html = section(site.ask("/checklists").text, "monthly")
     attested, declined = row(html, "Disaster recovery test"), row(html, "Cost optimization review")
     assert "Attested by omar, DevOps Engineer," in attested and "not acknowledged" not in attested
+    assert "not yet checked by a report" in attested and "not yet checked" not in declined
+    for acknowledged, open_ in (
+        (["omar"], False),
+        (None, True),
+    ):  # the evidence has changed since, and it is asked anew
+        interim(book, window, acknowledged=acknowledged)
+        html = section(site.ask("/checklists").text, "monthly")
+        assert ("not acknowledged" in row(html, "Disaster recovery test")) is open_
+        assert "not yet checked" not in html
     assert "Declined to attest by omar, DevOps Engineer," in declined and "not acknowledged" in declined
     said = [{"guide": "G129", "state": "evidence ok", "evidence": "", "acknowledged": ["omar"]}]
     for acknowledged, open_ in ((["omar"], False), (None, True)):
@@ -254,7 +288,7 @@ def test_a_monthly_row_shows_what_its_owner_said_of_the_task(book: Ledger, site:
     assert "which the report does not count" in row(html, "Disaster recovery test")
 
 
-def test_a_weekly_window_that_asked_nobody_says_so_until_a_later_one_is_reviewed(book: Ledger, site: Site) -> None:
+def test_a_weekly_window_that_asked_nobody_says_so(book: Ledger, site: Site) -> None:
     """The latest stands whole, an earlier one with its open rows; without any report it says that too."""
     assert "No weekly window has written a report within 65 days" in section(site.ask("/checklists").text, "weekly")
     for days in (7, 0):

@@ -28,14 +28,14 @@ def action(number: str = "1", **fields: Any) -> Action:
     return Action(**(about | fields))
 
 
-def show(book: Ledger, digest: str, role: str, ids: list[str], asked: list[str]) -> None:
-    """A role is asked, as its sensor writes it, without a signature."""
+def show(book: Ledger, digest: str, role: str, ids: list[str], asked: list[str], group: str = "approve") -> None:
+    """A role is asked by a sensor of this group, as that writes it, without a signature."""
     book.change(
         """INSERT INTO upkeep.shown (window_id, dag_id, run_id, instance, task_id, map_index, try_number, role, digest,
                body_digest, action_ids, asked)
            SELECT window_id, dag_id, run_id, instance, %s, -1, 1, %s, digest, '', %s, %s FROM upkeep.plans
            WHERE digest = %s""",
-        *(f"approve.{role}", role, ids, asked, digest),
+        *(f"{group}.{role}", role, ids, asked, digest),
     )
 
 

@@ -40,7 +40,7 @@ _SILENT = "its report says nothing of it"
 
 @dataclass(frozen=True)
 class Mark:
-    """What somebody said of a row; ``counts``: the row is acknowledged by it."""
+    """What somebody said of a row; ``counts``: the row is acknowledged by it, ``checked``: a report judged it."""
 
     person: str
     role: str
@@ -48,6 +48,7 @@ class Mark:
     did: str = "acknowledged"
     comment: str = ""
     counts: bool = True
+    checked: bool = True
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,7 @@ def _asked(
     def listed(row: Row, item: ChecklistItem, said: Said) -> ListedRow:
         task = TASKS.get(item.guide, "")
         role = config.maintenance.monthly.tasks[task] if task else config.routing.owner_of(item.groups)
-        mine = [one for one in answers if one["window_id"] == row["id"] and (not task or task in one["asked"])]
+        mine = [one for one in answers if _run(one) == _run(row) and (not task or task in one["asked"])]
         open_ = [one for one in questions if one.href.startswith(question_href(row["dag_id"], row["run_id"], group))]
         return ListedRow(
             item=item,
@@ -239,12 +240,18 @@ def _mark(config: Settings, answer: Row, guide: str, task: str, row: Row, said: 
     if not yes and not task:
         return None
     words = ("attested" if task else "reviewed") if yes else "declined to attest"
-    if yes and not row["interim"] and answer["responded_at"] < row["made_at"]:
+    checked = not yes or answer["decided_at"] < row["made_at"]
+    if yes and checked:
         # The report held the answer against what was really asked, and against the evidence as it was then.
         yes = answer["person"] in (said.get("acknowledged") or ())
         words += "" if yes else ", which the report does not count,"
     role = _title(config, answer["role"])
-    return Mark(answer["person"], role, answer["responded_at"], words, answer["comment"] or "", counts=yes)
+    return Mark(answer["person"], role, answer["responded_at"], words, answer["comment"] or "", yes, checked)
+
+
+def _run(row: Row) -> tuple[str, str, str]:
+    """Whose a report, a plan or a sheet is."""
+    return row["dag_id"], row["run_id"], row["instance"]
 
 
 def _reported(session: Session, visitor: Visitor, cadence: str, now: datetime, *, rows: bool = True) -> list[Row]:
