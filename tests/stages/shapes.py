@@ -21,7 +21,7 @@ from sandbox.ports import free_port
 from sandbox.postgres import SUPERUSER, Cluster, bin_dir, identity, programs
 from upkeep.settings.backups import Backups, Restore
 
-#: What initdb is given, and whether a table lies in a tablespace: Upkeep restores none of those, so one without is first.
+#: What initdb is given, and whether a table lies in a tablespace. Upkeep restores none of those: one without is first.
 CLUSTERS = {
     "segments of 64 MB": (("--wal-segsize=64",), False),
     "segments of 1 MB, a tablespace": (("--wal-segsize=1",), True),

@@ -1,7 +1,7 @@
 """Drill mutation score: drawn defects are each caught by their right name, healthy backups alarm nobody (G100, G101).
 
-``make test`` draws 20 defects and 5 healthy backups, ``make faults`` 200 and 50, and prints the table. They are caught by
-the daily look and the weekly restoration; the drill is not run on a defect. Both try PostgreSQL of the sandbox's major.
+``make test`` draws 20 defects and 5 healthy backups, ``make faults`` 200 and 50, and prints the table. They are caught
+by the daily look and the weekly restoration; the drill is not run on a defect. Both try the sandbox's major alone.
 """
 
 from __future__ import annotations

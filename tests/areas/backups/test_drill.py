@@ -20,7 +20,17 @@ from upkeep.ledger.write import LookResult
 
 OK, WARNING, CRITICAL, UNKNOWN = Level.OK, Level.WARNING, Level.CRITICAL, Level.UNKNOWN
 GOOD = dict.fromkeys(
-    ("drill", "drill:control", "drill:before", "drill:after", "drill:rto", "drill:rpo", "drill:objects"), OK
+    (
+        "drill",
+        "drill:control",
+        "drill:before",
+        "drill:after",
+        "drill:rto",
+        "drill:rpo",
+        "drill:reached",
+        "drill:objects",
+    ),
+    OK,
 )
 
 
@@ -121,6 +131,26 @@ def test_a_slow_or_short_recovery_is_a_warning(restorable: Platform) -> None:
     looked = drilled(restorable, max_rto_minutes=0.001, max_rpo_minutes=0.001)
     assert levels(looked) == GOOD | {"drill:rto": WARNING, "drill:rpo": WARNING}
     assert found(looked, "drill:rpo").detail.startswith("the last commit of the copy was ")
+
+
+@pytest.mark.guide("G102", "fires")
+def test_a_backup_of_another_cluster_proves_nothing(restorable: Platform) -> None:
+    """It restores, and is not the target's."""
+    other = replace(restorable.system.original, system_identifier="7000000000000000000")
+    looked = drilled(restorable, replace(restorable.system, original=other))
+    assert levels(looked) == GOOD | {"drill:reached": CRITICAL}
+    assert "the target is 7000000000000000000" in found(looked, "drill:reached").detail
+
+
+@pytest.mark.guide("G102", "fires")
+def test_a_drill_that_ends_before_the_newest_segment_proves_nothing(restorable: Platform) -> None:
+    """A segment behind the landmark is gone: PostgreSQL calls that the end, and the archive goes on."""
+    segments = sorted(file for file in restorable.store.wal.iterdir() if len(file.name) == 24)
+    aside = segments[-2].rename(segments[-2].with_name("aside"))
+    looked = drilled(restorable)
+    aside.rename(segments[-2])
+    assert found(looked, "drill:reached").level is CRITICAL
+    assert f"before the newest archived segment {segments[-1].name}" in found(looked, "drill:reached").detail
 
 
 @pytest.mark.guide("G105", "fires")

@@ -19,7 +19,7 @@ from upkeep.areas.backups import contents, controls
 from upkeep.areas.backups.contents import Log
 from upkeep.areas.backups.copies import copy_of
 from upkeep.areas.backups.newest import Newest, Original, openings, original
-from upkeep.areas.backups.restoration import asking, failed, missing, not_set_up, phases, samples
+from upkeep.areas.backups.restoration import asking, elsewhere, failed, missing, not_set_up, phases, samples
 from upkeep.areas.backups.scratch import Copy, RestoreError, SetUpError, Stop
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
@@ -114,7 +114,7 @@ def drill(found: Newest, system: System, clocks: Sql, now: datetime) -> LookResu
             with asking(copy, clocks) as session:
                 findings += _to_a_moment(mark, before, after, _rows_at(session, mark)) if mark else [_no_landmark()]
                 age = missing(session, copy, found)
-                findings += [*_times(copy, found, age), _whole(session, system)]
+                findings += [*_times(copy, found, age), _reached(session, found, system), _whole(session, system)]
             return LookResult((_done(copy, found), *findings), _measured(copy, age))
     except SetUpError as why:
         return LookResult((not_set_up(_TOPIC, why),))
@@ -203,6 +203,15 @@ def _times(copy: Copy, found: Newest, age: timedelta) -> Iterator[Finding]:
         f"at most {span(limit)}",
         "See whether WAL is archived soon enough (archive_timeout, pg_stat_archiver).",
     )
+
+
+def _reached(session: Session, found: Newest, system: System) -> Finding:
+    """Whether the copy is of the target's own cluster, and came to the end of the archive."""
+    topic, here = _TOPIC.part("reached", "How far the drill's copy goes"), session.row(queries.load("backups/recovery"))
+    expected = f"a copy of the target, to the newest archived segment {found.archive.newest}"
+    if wrong := elsewhere(here, found, system.original):
+        return topic.finding(Level.CRITICAL, wrong[0], expected, wrong[1])
+    return topic.finding(Level.OK, f"to {here['lsn']}", expected)
 
 
 def _whole(session: Session, system: System) -> Finding:

@@ -124,21 +124,27 @@ def _nothing_to_compare() -> Finding:
     )
 
 
+def elsewhere(here: Mapping[str, Any], found: Newest, target: Original) -> tuple[str, str] | None:
+    """Why a copy is not the target at the end of the archive, and what to do; ``here``: ``backups/recovery`` of it."""
+    if here["system_identifier"] != target.system_identifier:
+        detail = f"the backup is of cluster {here['system_identifier']}, the target is {target.system_identifier}"
+        return detail, "Correct targets.<target>.backups: it is another's."
+    if here["lsn"] is None or lsn(here["lsn"]) <= found.archive.reaches:
+        detail = f"recovery ended at {here['lsn']}, before the newest archived segment {found.archive.newest}"
+        return detail, "A segment in between is missing, damaged or another cluster's: take another backup now."
+    return None
+
+
 def _reached(session: Session, copy: Copy, found: Newest, target: Original) -> Finding:
     """How far the copy came: to the end of the archive, of the target's own cluster, and how old its last work is."""
     topic = _TOPIC.part("reached", "How far the restored copy goes")
     here = session.row(queries.load("backups/recovery"))
     limit = timedelta(minutes=found.restore.max_rpo_minutes)
     expected = f"to the newest archived segment {found.archive.newest}; the last commit at most {span(limit)} old"
-    if here["system_identifier"] != target.system_identifier:
-        detail = f"the backup is of cluster {here['system_identifier']}, the target is {target.system_identifier}"
-        return topic.finding(Level.CRITICAL, detail, expected, "Correct targets.<target>.backups: it is another's.")
+    if wrong := elsewhere(here, found, target):
+        return topic.finding(Level.CRITICAL, wrong[0], expected, wrong[1])
     commit, age = copy.last_commit, missing(session, copy, found)
     said = f"to {here['lsn']}, " + (f"last commit {utc(commit)}" if commit else "no commit since the backup")
-    if here["lsn"] is None or lsn(here["lsn"]) <= found.archive.reaches:
-        detail = f"recovery ended at {here['lsn']}, before the newest archived segment {found.archive.newest}"
-        remedy = "A segment in between is missing, damaged or another cluster's: take another backup now."
-        return topic.finding(Level.CRITICAL, detail, expected, remedy)
     level = Level.WARNING if age > limit else Level.OK
     remedy = "What is newer would be lost: see whether WAL is archived soon enough (archive_timeout, pg_stat_archiver)."
     return topic.judged(level, f"{said}, {span(age)} before the end of recovery", expected, remedy)
