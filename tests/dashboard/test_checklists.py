@@ -297,6 +297,40 @@ def test_a_weekly_window_that_asked_nobody_says_so(book: Ledger, site: Site) -> 
     assert html.count("Nobody was asked of it") == 10 and "5 rows of" in html and "for 7 days" in html
 
 
+@pytest.mark.parametrize("cadence", ["weekly", "monthly"])
+def test_what_nobody_is_asked_about_is_acknowledged_here(book: Ledger, site: Site, cadence: str) -> None:
+    """A plan without actions, a freeze: its owner goes through it, and it ages no more; the wrong role may not."""
+    window = window_of(site.config.targets[0], cadence, site.now - timedelta(days=3))
+    write(book, window)
+    interim(book, window)
+    assert choices(site.ask("/checklists", "omar").text) == []  # somebody may be asked yet
+    book.change("UPDATE upkeep.interim_reports SET made_at = %s", window.due - timedelta(minutes=1))
+    reported(book, window)
+    fields = form(site)
+    assert len(fields["choice"]) == 5 and "for 3 days" in section(site.ask("/checklists").text, cadence)
+    assert post(site, "uma", fields).status_code == 403 and marks(book, site) == []
+    answer = post(site, "omar", fields)
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"../checklists#{cadence}")
+    html = section(site.ask("/checklists", "omar").text, cadence)
+    assert html.count("Acknowledged by") == 5 and "not acknowledged" not in html and choices(html) == []
+
+
+def test_a_row_that_somebody_is_asked_about_takes_no_mark(book: Ledger, site: Site, today: datetime) -> None:
+    """Whatever is sent; when the answer left its tick out, its owner may say so here."""
+    (target,) = site.config.targets
+    plan = planned(book, target, today)
+    number = reported(book, window_of(target, "weekly", plan.due, run_id=plan.run_id))
+    fields = form(site)
+    assert fields["choice"][0] == f"{number}.G123"
+    site.waiting = {("maintenance_weekly", plan.run_id, "approve.dba", -1)}
+    assert post(site, "omar", fields).status_code == 404 and marks(book, site) == []
+    decided(book, model.digest(model.canonical(plan)), "dba", "dora", ["1"], [])
+    site.waiting = set()
+    assert "Nobody marked it as reviewed" in row(site.ask("/checklists").text, "Performance optimization review")
+    assert post(site, "dora", form(site, "dora") | {"choice": f"{number}.G123"}).status_code == 303
+    assert [(guide, role) for guide, _, role, _ in marks(book, site)] == [("G123", "dba")]
+
+
 # Bad input and attacks -----------------------------------------------------------------------------------------------
 
 

@@ -2,13 +2,14 @@
 
 A daily row is acknowledged here and kept in the ledger; a window that is reported anew asks anew. A weekly row is
 reviewed in its plan's form, a monthly one attested with its task: what people said there stands here, or the question
-that waits. No window waits for any of it.
+that waits; where none waits any more, or none ever did, what is open is acknowledged here as well. No window waits for
+any of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -55,7 +56,7 @@ class Mark:
 class ListedRow:
     """A row of a checklist: its evidence, whose it is, what people said of it.
 
-    Of a daily row ``choice`` is its name in the form, ``who`` may acknowledge it, ``may``: so may the visitor,
+    Of one to be acknowledged here ``choice`` is its name in the form, ``who`` may do so, ``may``: so may the visitor,
     ``mine``: the role is theirs. Of the others ``questions`` wait for an answer, ``asked``: somebody was asked.
     """
 
@@ -139,17 +140,29 @@ def waiting(session: Session, config: Settings, visitor: Visitor, now: datetime)
 
 
 def acknowledge_rows(
-    session: Session, config: Settings, visitor: Visitor, fields: Mapping[str, Sequence[str]], now: datetime
-) -> None:
-    """Keep that a person went through the daily rows that they ticked. Raises HTTPException, and then none is kept."""
+    session: Session,
+    config: Settings,
+    visitor: Visitor,
+    fields: Mapping[str, Sequence[str]],
+    questions: Sequence[OpenQuestion],
+    now: datetime,
+) -> str:
+    """Keep that a person went through the rows that they ticked; returns their cadence.
+
+    Raises HTTPException, and then none is kept.
+    """
     if not (ticked := dict.fromkeys(fields.get("choice", ()))):
         raise HTTPException(400, "Nothing was changed: found no row ticked, expected at least one")
     comment = remark(fields.get("comment", [""])[-1])
-    listed = {row.choice: row for window in _daily(session, config, visitor, now, rows=False) for row in window.rows}
+    windows = [*_daily(session, config, visitor, now, rows=False)]
+    for asking in CHANGING:
+        windows += _asked(session, config, visitor, asking, questions, now)
+    listed = {row.choice: row for window in windows for row in window.rows if row.choice}
     for choice in ticked:
         if (row := listed.get(choice)) is None:
             raise HTTPException(
-                404, "Nothing was changed: expected rows of daily windows that you may see, as they were reported last"
+                404,
+                "Nothing was changed: expected open rows of targets that you may see, as they were reported last",
             )
         if not row.may:
             raise HTTPException(403, f"Nothing was changed: expected a {row.who}, found {visitor.name}, who may not")
@@ -160,6 +173,7 @@ def acknowledge_rows(
             raise HTTPException(
                 409, f"Nothing was changed: {row.item.title} is acknowledged already. Open the page again"
             )
+    return next(window.cadence for window in windows for row in window.rows if row.choice in ticked)
 
 
 def _checklist(target: str, cadence: str, windows: Iterable[ListedWindow]) -> Checklist:
@@ -173,29 +187,12 @@ def _daily(
 ) -> list[ListedWindow]:
     """The daily windows, the newest first; without their evidence where no ``rows`` are asked for."""
     found = _reported(session, visitor, "daily", now, rows=rows)
-    reports = {"reports": [row["report_id"] for row in found]}
-    marks = {
-        (row["report_id"], row["guide"]): Mark(
-            row["person"], _title(config, row["role"]), row["marked_at"], comment=row["comment"]
-        )
-        for row in session.rows(queries.load("dashboard/checklist_marks"), reports)
-    }
+    marks = _marks(session, config, found)
 
     def listed(row: Row, item: ChecklistItem, said: Said) -> ListedRow:
         role, mark = config.routing.owner_of(item.groups), marks.get((row["report_id"], item.guide))
-        owner = _title(config, role)
-        return ListedRow(
-            item=item,
-            state=str(said.get("state", MISSING)),
-            evidence=str(said.get("evidence", _SILENT)),
-            role=role,
-            owner=owner,
-            marks=(mark,) if mark else (),
-            who=titles(config, acknowledging_roles(config, owner)),
-            choice=f"{row['report_id']}.{item.guide}",
-            mine=row["target"] in visitor.answers and role in visitor.roles,
-            may=may_acknowledge(config, visitor, row["target"], owner),
-        )
+        shown = _evidence(config, item, said, role, (mark,) if mark else ())
+        return _to_acknowledge(config, visitor, row, shown)
 
     return [_window(row, listed) for row in found]
 
@@ -212,24 +209,49 @@ def _asked(
     found, (purpose, group) = _reported(session, visitor, cadence, now), _ASKED[cadence]
     asked_of = {"windows": [row["id"] for row in found], "purpose": purpose}
     answers = session.rows(queries.load("dashboard/checklist_answers"), asked_of)
+    marks = _marks(session, config, found)
 
     def listed(row: Row, item: ChecklistItem, said: Said) -> ListedRow:
         task = TASKS.get(item.guide, "")
         role = config.maintenance.monthly.tasks[task] if task else config.routing.owner_of(item.groups)
         mine = [one for one in answers if _run(one) == _run(row) and (not task or task in one["asked"])]
         open_ = [one for one in questions if one.href.startswith(question_href(row["dag_id"], row["run_id"], group))]
-        return ListedRow(
-            item=item,
-            state=str(said.get("state", MISSING)),
-            evidence=str(said.get("evidence", _SILENT)),
-            role=role,
-            owner=_title(config, role),
-            marks=tuple(mark for one in mine if (mark := _mark(config, one, item.guide, task, row, said))),
-            asked=bool(mine),
-            questions=tuple(one for one in open_ if not task or one.role == _title(config, role)),
-        )
+        waits = tuple(one for one in open_ if not task or one.role == _title(config, role))
+        told = (_mark(config, one, item.guide, task, row, said) for one in mine)
+        here = None if row["interim"] else marks.get((row["report_id"], item.guide))
+        shown = _evidence(config, item, said, role, tuple(one for one in (*told, here) if one))
+        shown = replace(shown, asked=bool(mine), questions=waits)
+        over = not row["interim"] and not waits
+        return _to_acknowledge(config, visitor, row, shown) if over and shown.open else shown
 
     return [_window(row, listed) for row in found]
+
+
+def _evidence(config: Settings, item: ChecklistItem, said: Said, role: str, marks: tuple[Mark, ...]) -> ListedRow:
+    state, evidence = str(said.get("state", MISSING)), str(said.get("evidence", _SILENT))
+    return ListedRow(item, state, evidence, role, _title(config, role), marks)
+
+
+def _to_acknowledge(config: Settings, visitor: Visitor, row: Row, listed: ListedRow) -> ListedRow:
+    """The row as one that is acknowledged on this page."""
+    return replace(
+        listed,
+        who=titles(config, acknowledging_roles(config, listed.owner)),
+        choice=f"{row['report_id']}.{listed.item.guide}",
+        mine=row["target"] in visitor.answers and listed.role in visitor.roles,
+        may=may_acknowledge(config, visitor, row["target"], listed.owner),
+    )
+
+
+def _marks(session: Session, config: Settings, found: Iterable[Row]) -> dict[tuple[int, str], Mark]:
+    """Report and item of the guide → who acknowledged the row on this page; an interim report takes no mark."""
+    reports = {"reports": [row["report_id"] for row in found if not row["interim"]]}
+    return {
+        (row["report_id"], row["guide"]): Mark(
+            row["person"], _title(config, row["role"]), row["marked_at"], comment=row["comment"]
+        )
+        for row in session.rows(queries.load("dashboard/checklist_marks"), reports)
+    }
 
 
 def _mark(config: Settings, answer: Row, guide: str, task: str, row: Row, said: Said) -> Mark | None:

@@ -241,9 +241,11 @@ class _Site:
 
     def acknowledge_rows(self, visitor: Visitor, fields: Mapping[str, list[str]]) -> Response:
         self.tokens.require(fields.get("token", [""])[-1], visitor.user_id)
+        now, asked_now = self.around.clock(), self._asked_now(visitor)
         with self.ledger.session(read_only=False) as session:
-            acknowledge_rows(session, self.config, visitor, fields, self.around.clock())
-        return RedirectResponse("../checklists#daily", 303)
+            questions = open_questions(session, self.config, visitor, asked_now, now)
+            cadence = acknowledge_rows(session, self.config, visitor, fields, questions, now)
+        return RedirectResponse(f"../checklists#{cadence}", 303)
 
     def _asked_now(self, visitor: Visitor) -> frozenset[Task]:
         """The tasks of the visitor's targets that wait for a person."""
