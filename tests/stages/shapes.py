@@ -29,6 +29,8 @@ CLUSTERS = {
     "collation of PostgreSQL's own": (("--locale-provider=builtin", "--builtin-locale=C.UTF-8"), False),
     "collation C, a tablespace": (("--locale=C",), True),
 }
+#: Which segment such a cluster begins with, where not with initdb's: the first backup begins with the first of a log.
+FIRST = {"segments of 64 MB": "00000001000000000000003F"}
 WAYS = list(product(("stream", "none", "fetch"), ("SHA256", "CRC32C", "NONE", "SHA512")))
 
 
@@ -71,6 +73,9 @@ def running(folder: Path, name: str) -> Iterator[Shaped]:
     options, apart = CLUSTERS[name]
     cluster = Cluster(folder / "data", free_port(), secrets.token_hex(8), folder / "wal", options)
     cluster.init()
+    if first := FIRST.get(name):
+        argv = [*identity().prefix, str(programs() / "pg_resetwal"), "-l", first, "-D", str(cluster.directory())]
+        subprocess.run(argv, check=True, capture_output=True, cwd="/")
     store = Store(folder, cluster.archive_directory())
     store.base.mkdir()
     for place in (store.scratch, tablespace := store.wal.with_name("tablespace")):

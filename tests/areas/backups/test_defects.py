@@ -68,6 +68,21 @@ def test_each_drawn_defect_is_caught_by_its_right_name(
     assert restorable.left() == []
 
 
+@pytest.mark.guide("G101", "silent")
+def test_a_segment_size_that_the_label_leaves_open_is_read_from_the_archive(tmp_path: Path) -> None:
+    """A backup that begins with a log's first segment, which is named alike for each size, restores all the same."""
+    clocks = settings(ROOT / "config").maintenance.sql
+    with running(tmp_path, "segments of 64 MB") as shaped:
+        shaped.backup(0)
+        found = newest(shaped.config(), "here", datetime.now(UTC))
+        assert found.archive_end - found.archive.reaches == 64 * 2**20
+        connect = lambda: psycopg.connect(shaped.cluster.dsn("postgres"))  # noqa: E731  (the way to connect, as a value)
+        with database.session(connect, clocks, read_only=True) as session:
+            target = original(session)
+        said = restore(found, target, None, clocks).findings
+    assert [one.key for one in said if one.level is not Level.OK] == ["restoration:contents"]
+
+
 def of_each(healthy: int, names: list[str]) -> list[tuple[str, int]]:
     """How many backups of which cluster: of as few clusters as give five each."""
     taken = names[: max(1, min(len(names), healthy // 5))]

@@ -129,7 +129,7 @@ def _spoilt(copy: Copy, control: Control) -> Iterator[Backups]:
 
 def _with_a_gap(copy: Copy) -> Path:
     """A folder that shows the archive without the first segment that the backup needs."""
-    label = files.read_label(copy.data)
+    label = files.read_label(copy.data, copy.config.wal)
     gap, first = copy.folder / "gap", label.start.name(label.segment_bytes)
     gap.mkdir()
     for file in os.scandir(copy.config.wal):

@@ -9,8 +9,10 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -23,6 +25,8 @@ MANIFEST, LABEL = "backup_manifest", "backup_label"
 _TRACES = (LABEL, "PG_VERSION", "base", "base.tar", "base.tar.gz", f"{MANIFEST}.tmp")
 MAJOR = re.compile(r"\(PostgreSQL\) (\d+)")
 _SEGMENT = re.compile(r"([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})(\.(?:gz|zst|lz4|bz2|xz))?")
+#: XLogLongPageHeaderData: xlp_seg_size stands behind 32 bytes.
+_LONG_HEADER = struct.Struct("=32xI")
 _DEFAULT_SEGMENT = 16 * 1024 * 1024
 #: A segment that was written less than this ago may still be written by a plain cp.
 BEING_COPIED = timedelta(seconds=60)
@@ -101,8 +105,8 @@ def _order(folder: Path) -> datetime:
     return datetime.fromtimestamp(newest, UTC)
 
 
-def read_label(folder: Path) -> Label:
-    """Read ``backup_label``. Raises BackupError."""
+def read_label(folder: Path, wal: Path | None = None) -> Label:
+    """Read ``backup_label``; its first segment in ``wal`` tells its size where this does not. Raises BackupError."""
     try:
         lines = (folder / LABEL).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
@@ -112,16 +116,27 @@ def read_label(folder: Path) -> Label:
     if not start:
         raise BackupError(f"{LABEL} has no START WAL LOCATION such as 0/2000028 (file 000000010000000000000002)")
     lsn = (int(start[1], 16) << 32) + int(start[2], 16)
-    timeline, segment_bytes = int(start[3][:8], 16), _segment_bytes(lsn, int(start[3][16:], 16))
+    timeline = int(start[3][:8], 16)
+    segment_bytes = _segment_bytes(lsn, int(start[3][16:], 16), wal / start[3] if wal else None)
     moment = re.fullmatch(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (UTC|GMT)", said.get("START TIME", ""))
     return Label(Segment(timeline, lsn // segment_bytes), segment_bytes, _moment(moment[1]) if moment else None)
 
 
-def _segment_bytes(lsn: int, last: int) -> int:
-    """The cluster's segment size, from a position and the last eight digits of its file's name."""
-    sizes = [2**power for power in range(20, 31)]
+def _segment_bytes(lsn: int, last: int, file: Path | None) -> int:
+    """The cluster's segment size, from a position and the last eight digits of its file's name.
+
+    In a log's first segment more than one fits: then the archived file says it, in the header of its first page.
+    """
+    sizes = [1 << power for power in range(20, 31)]
     fitting = [size for size in sizes if lsn % 2**32 // size == last]
-    return fitting[0] if len(fitting) == 1 else _DEFAULT_SEGMENT
+    if len(fitting) == 1:
+        return fitting[0]
+    if file:
+        with suppress(OSError, struct.error), file.open("rb") as opened:
+            (told,) = _LONG_HEADER.unpack(opened.read(_LONG_HEADER.size))
+            if told in fitting:
+                return int(told)
+    return _DEFAULT_SEGMENT
 
 
 def _moment(text: str) -> datetime | None:

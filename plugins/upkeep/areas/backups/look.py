@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from upkeep.areas.backups import files as backups
 from upkeep.areas.backups.files import Archive, Backup, BackupError, Label, Manifest
@@ -66,10 +67,10 @@ class _Contents:
     total: int
 
 
-def _read(folder: Backup) -> _Contents:
+def _read(folder: Backup, wal: Path) -> _Contents:
     label, manifest, problems, total = None, None, [], 0
     try:
-        label = backups.read_label(folder.folder)
+        label = backups.read_label(folder.folder, wal)
     except BackupError as error:
         problems.append(str(error))
     try:
@@ -82,7 +83,7 @@ def _read(folder: Backup) -> _Contents:
 
 
 def _look_at(backup: Backup, config: Backups, now: datetime) -> LookResult:
-    contents = _read(backup)
+    contents = _read(backup, config.wal)
     begun = [
         at
         for at in (contents.label and contents.label.started_at, contents.manifest and contents.manifest.begun_at)

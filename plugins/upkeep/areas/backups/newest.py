@@ -61,7 +61,7 @@ def newest(config: Backups | None, where: str, now: datetime) -> Newest:
         if not finished:
             raise NotCollected(f"found no finished backup in {config.base}")
         folder = finished[-1].folder
-        label, manifest = files.read_label(folder), files.read_manifest(folder)
+        label, manifest = files.read_label(folder, config.wal), files.read_manifest(folder)
         archive = files.read_archive(config.wal, label, manifest.end_lsn, now)
         incremental = "INCREMENTAL FROM" in (folder / files.LABEL).read_text(encoding="utf-8", errors="replace")
         ended_at = datetime.fromtimestamp((folder / files.MANIFEST).stat().st_mtime, UTC)

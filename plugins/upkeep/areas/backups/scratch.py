@@ -160,7 +160,7 @@ class Copy:
     def _prepare(self) -> None:
         """Put our configuration in place of the original's, and ask for recovery. Raises RestoreError."""
         try:
-            segment = files.read_label(self.data).segment_bytes  # PostgreSQL puts the label away when it starts
+            label = files.read_label(self.data, self.config.wal)  # PostgreSQL puts it away when it starts
         except files.BackupError as error:
             raise RestoreError(str(error)) from error
         run_as(self.restore, "chmod", "-R", "u+rwX,go-rwx", str(self.data))
@@ -170,7 +170,7 @@ class Copy:
         for name, text in (("postgresql.conf", ""), ("pg_hba.conf", _LOCAL_ONLY), ("ident.conf", "")):
             (self.folder / name).write_text(text, encoding="utf-8")
             (self.folder / name).chmod(0o644)
-        self._segment = segment
+        self._segment = label.segment_bytes
 
     def _until_there(self, stop: Stop | None, deadline: float) -> None:
         """Wait until it answers and has come as far as it should."""
