@@ -110,11 +110,12 @@ def test_a_row_has_its_evidence_and_owner_and_is_acknowledged_by_who_holds_the_r
     health = row(html, "Check system health dashboard")
     assert "look at it: 2 findings: 1 warning, 1 ok — CPU usage: 71 %" in health
     assert "G119 · owner DevOps Engineer" in health and "not acknowledged for 3 hours" in health
-    assert "owner Technical Lead" in row(html, "Monitor performance trends")
+    assert "owner Technical Lead, a role that nobody holds" in row(html, "Monitor performance trends")
     run = daily(site).run_id.replace(":", "%3A").replace("+", "%2B")
     assert f"dags/maintenance_daily/runs/{run}/report#checklist" in Page(html).links
-    assert "Daily checklist: 3 rows to acknowledge" in Page(site.ask("/", "omar").text).text
-    for guide, left in (("G119", "2 rows"), ("G120", "1 row"), ("G121", "")):
+    assert "Daily checklist: 5 rows to acknowledge" in Page(site.ask("/", "omar").text).text
+    lefts = {"G118": "4 rows", "G119": "3 rows", "G120": "2 rows", "G121": "1 row", "G122": ""}
+    for guide, left in lefts.items():
         fields = form(site)
         (choice,) = [one for one in fields["choice"] if one.endswith(f".{guide}")]
         answer = post(site, "omar", fields | {"choice": choice})
@@ -124,9 +125,22 @@ def test_a_row_has_its_evidence_and_owner_and_is_acknowledged_by_who_holds_the_r
     said = row(site.ask("/checklists").text, "Check system health dashboard")
     assert "Acknowledged by omar, DevOps Engineer," in said and ": read with the coffee" in said
     assert "not acknowledged" not in said
-    assert marks(book, site) == [
-        (guide, "omar", "devops", "read with the coffee") for guide in ("G119", "G120", "G121")
-    ]
+    assert marks(book, site) == [(guide, "omar", "devops", "read with the coffee") for guide in lefts]
+
+
+def test_rows_of_a_role_that_nobody_holds_wait_for_who_owns_what_nobody_else_does(book: Ledger, site: Site) -> None:
+    """Two of the five until somebody holds it; whoever they do not wait for is told for whom they do."""
+    reported(book, daily(site))
+    assert "Daily checklist: 5 rows" in Page(site.ask("/", "omar").text).text
+    said = Page(site.ask("/", "dora").text).text
+    assert "5 daily rows wait for DevOps Engineer, Technical Lead" in said and "Nobody is asked" not in said
+    roles = site.config.maintenance.roles
+    led = roles | {"lead": roles["lead"].model_copy(update={"users": ("dora",)})}
+    site.people = site.config.maintenance.model_copy(update={"roles": led})
+    said = Page(site.ask("/", "omar").text).text
+    assert "Daily checklist: 3 rows" in said and "2 daily rows wait for Technical Lead" in said
+    assert "Daily checklist: 2 rows" in Page(site.ask("/", "dora").text).text
+    assert "nobody holds" not in site.ask("/checklists").text
 
 
 @pytest.mark.guide("G118-G122", "holds")
@@ -140,13 +154,13 @@ def test_rows_that_nobody_acknowledges_age_in_sight(book: Ledger, site: Site) ->
         "5 rows not acknowledged for 27 hours",
         "5 rows not acknowledged for 3 days",
     ]
-    assert "9 rows to acknowledge, the oldest for 3 days" in Page(site.ask("/", "omar").text).text
+    assert "15 rows to acknowledge, the oldest for 3 days" in Page(site.ask("/", "omar").text).text
     fields = form(site)
     oldest = [one for one in fields["choice"] if one.partition(".")[0] == fields["choice"][-1].partition(".")[0]]
     assert len(oldest) == 5  # whoever owns what nobody else does may acknowledge every row
     assert post(site, "omar", fields | {"choice": oldest}).status_code == 303
     assert "for 3 days" not in site.ask("/checklists", "omar").text
-    assert "6 rows to acknowledge, the oldest for 27 hours" in Page(site.ask("/", "omar").text).text
+    assert "10 rows to acknowledge, the oldest for 27 hours" in Page(site.ask("/", "omar").text).text
 
 
 def test_what_has_looked_at_nothing_asks_nobody(book: Ledger, site: Site) -> None:

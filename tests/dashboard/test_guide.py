@@ -206,10 +206,13 @@ def test_each_target_that_the_visitor_may_read_has_its_own_result(
     other = f"{window.target}_b"
     with served(config_with(tmp_path, window.target, other), as_dashboard(book), today) as site:
         for target, level in ((window.target, Level.OK), (other, Level.CRITICAL)):
+            assert f"{other}: none in 100 days" in row(site, "G49") or target == window.target
+            assert "0 have a result" in Page(site.ask("/guide").text).text
             mine = window_of(target, "daily", today.replace(hour=2))
             seen = finding("table_sizes:a", level, guide="G49")
             write(book, mine, record(seen, step="database.table_sizes", at=mine.due))
         assert f"{other} critical" in row(site, "G49") and f"{window.target} ok" in row(site, "G49")
+        assert "none in" not in row(site, "G49") and "2 have a result" in Page(site.ask("/guide").text).text
         site.hidden = frozenset({f"maintenance_daily__{other}"})
         assert "critical" not in row(site, "G49") and other not in site.ask("/guide").text
 

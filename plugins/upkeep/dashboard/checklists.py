@@ -9,13 +9,14 @@ any of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.exceptions import HTTPException
 
 from upkeep.core.windows import CADENCES, CHANGING
+from upkeep.dashboard.checklist_rows import Checklist, ListedRow, ListedWindow, Mark, WaitingRows
 from upkeep.dashboard.deeds import acknowledging_roles, may_acknowledge, titles
 from upkeep.dashboard.forms import remark
 from upkeep.dashboard.page import question_href
@@ -39,88 +40,6 @@ _ASKED = {"weekly": ("plan", "approve."), "monthly": (sheets.ATTEST, "attest.")}
 _SILENT = "its report says nothing of it"
 
 
-@dataclass(frozen=True)
-class Mark:
-    """What somebody said of a row; ``counts``: the row is acknowledged by it, ``checked``: a report judged it."""
-
-    person: str
-    role: str
-    at: datetime
-    did: str = "acknowledged"
-    comment: str = ""
-    counts: bool = True
-    checked: bool = True
-
-
-@dataclass(frozen=True)
-class ListedRow:
-    """A row of a checklist: its evidence, whose it is, what people said of it.
-
-    Of one to be acknowledged here ``choice`` is its name in the form, ``who`` may do so, ``may``: so may the visitor,
-    ``mine``: the role is theirs. Of the others ``questions`` wait for an answer, ``asked``: somebody was asked.
-    """
-
-    item: ChecklistItem
-    state: str
-    evidence: str
-    role: str
-    owner: str
-    marks: tuple[Mark, ...]
-    choice: str = ""
-    who: str = ""
-    mine: bool = False
-    may: bool = False
-    asked: bool = False
-    questions: tuple[OpenQuestion, ...] = ()
-
-    @property
-    def open(self) -> bool:
-        """Whether nobody has acknowledged it."""
-        return not any(mark.counts for mark in self.marks)
-
-
-@dataclass(frozen=True)
-class ListedWindow:
-    """A window with the rows of its checklist, as its newest report has them."""
-
-    target: str
-    cadence: str
-    kind: str
-    due: datetime
-    made_at: datetime
-    report: tuple[str, str]
-    rows: tuple[ListedRow, ...]
-
-    @property
-    def open(self) -> tuple[ListedRow, ...]:
-        """The rows that nobody has acknowledged."""
-        return tuple(row for row in self.rows if row.open)
-
-    def age(self, now: datetime) -> timedelta:
-        """For how long they could have been."""
-        return max(now - self.made_at, timedelta())
-
-
-@dataclass(frozen=True)
-class Checklist:
-    """A target's checklist of one cadence: the latest window, and the earlier ones of which rows are open."""
-
-    target: str
-    cadence: str
-    latest: ListedWindow | None
-    earlier: tuple[ListedWindow, ...]
-
-    @property
-    def windows(self) -> tuple[ListedWindow, ...]:
-        """All of them, the latest first."""
-        return (*([self.latest] if self.latest else []), *self.earlier)
-
-    @property
-    def may(self) -> bool:
-        """Whether there is a row that the visitor can acknowledge."""
-        return any(row.may for window in self.windows for row in window.open)
-
-
 def checklists(
     session: Session, config: Settings, visitor: Visitor, questions: Sequence[OpenQuestion], now: datetime
 ) -> list[tuple[str, list[Checklist]]]:
@@ -132,11 +51,12 @@ def checklists(
     ]
 
 
-def waiting(session: Session, config: Settings, visitor: Visitor, now: datetime) -> tuple[int, timedelta]:
-    """How many daily rows wait for a role of the visitor's, and for how long the oldest does."""
+def waiting(session: Session, config: Settings, visitor: Visitor, now: datetime) -> WaitingRows:
+    """The open daily rows, of the visitor and of others."""
     windows = _daily(session, config, visitor, now, rows=False)
     ages = [window.age(now) for window in windows for row in window.open if row.mine]
-    return len(ages), max(ages, default=timedelta())
+    others = [row.owner for window in windows for row in window.open if not row.mine]
+    return WaitingRows(len(ages), max(ages, default=timedelta()), len(others), tuple(sorted(set(others))))
 
 
 def acknowledge_rows(
@@ -234,11 +154,12 @@ def _evidence(config: Settings, item: ChecklistItem, said: Said, role: str, mark
 
 def _to_acknowledge(config: Settings, visitor: Visitor, row: Row, listed: ListedRow) -> ListedRow:
     """The row as one that is acknowledged on this page."""
+    mine = {listed.role, config.routing.owner} if listed.role in visitor.unheld else {listed.role}
     return replace(
         listed,
         who=titles(config, acknowledging_roles(config, listed.owner)),
         choice=f"{row['report_id']}.{listed.item.guide}",
-        mine=row["target"] in visitor.answers and listed.role in visitor.roles,
+        mine=row["target"] in visitor.answers and bool(mine & visitor.roles),
         may=may_acknowledge(config, visitor, row["target"], listed.owner),
     )
 

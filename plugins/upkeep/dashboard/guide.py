@@ -86,10 +86,11 @@ class Result:
 
 @dataclass(frozen=True)
 class ItemResults:
-    """An item and its last result on each target that has one."""
+    """An item and its last result on each target that has one; ``missing`` are the others."""
 
     item: Item
     results: tuple[Result, ...]
+    missing: tuple[str, ...]
 
 
 @cache
@@ -114,8 +115,9 @@ def results(session: Session, targets: Sequence[str], now: datetime) -> list[Ite
     found = []
     for item in items():
         like = known[item.like] if item.like else item
-        seen = (_result(item, like, target, [row for row in rows if row["target"] == target]) for target in targets)
-        found.append(ItemResults(item, tuple(one for one in seen if one)))
+        seen = [_result(item, like, target, [row for row in rows if row["target"] == target]) for target in targets]
+        missing = tuple(target for target, one in zip(targets, seen, strict=True) if not one)
+        found.append(ItemResults(item, tuple(one for one in seen if one), missing))
     return found
 
 

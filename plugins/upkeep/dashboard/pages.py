@@ -190,7 +190,7 @@ class _Site:
         values = {
             "chapters": guide.chapters(found),
             "items": len(found),
-            "seen": sum(bool(one.results) for one in found),
+            "seen": sum(not one.missing for one in found),
             "reach": guide.REACH,
             "looks": guide.LOOKS,
             "sections": guide.SECTIONS,

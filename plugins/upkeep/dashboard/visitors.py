@@ -43,7 +43,8 @@ def allowed_by_airflow(user: Any, deed: Deed, dag_ids: Collection[str]) -> froze
 class Visitor:
     """Somebody who is logged in: the targets of which they may read every run, and those that they may answer for.
 
-    ``person`` is their name in config, empty for somebody whom config does not know; ``roles`` are names of roles.
+    ``person`` is their name in config, empty for somebody whom config does not know; ``roles`` are names of roles,
+    ``unheld`` those that nobody holds now.
     """
 
     user_id: str
@@ -52,6 +53,7 @@ class Visitor:
     roles: frozenset[str]
     targets: tuple[str, ...]
     answers: frozenset[str]
+    unheld: frozenset[str]
 
     def titles(self, config: Maintenance) -> str:
         """The roles in words."""
@@ -81,7 +83,8 @@ def visitors(config: Settings, allowed: Allowed, people: Callable[[], Maintenanc
         answer, known, user_id = allowed(user, "answer", every), people(), str(user.get_id())
         person = known.person_by_id(user_id) or ""
         roles = frozenset(role for role in known.roles if person in known.holders(role))
+        unheld = frozenset(role for role in known.roles if not known.holders(role))
         answers = frozenset(target for target in targets if dags[target] <= answer)
-        return Visitor(user_id, str(user.get_name()), person, roles, targets, answers)
+        return Visitor(user_id, str(user.get_name()), person, roles, targets, answers, unheld)
 
     return visitor

@@ -1,0 +1,102 @@
+"""What the page of the checklists shows: rows with their marks, the windows that they are of, those that wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from upkeep.dashboard.questions import OpenQuestion
+from upkeep.report.checklist import ChecklistItem
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What somebody said of a row; ``counts``: the row is acknowledged by it, ``checked``: a report judged it."""
+
+    person: str
+    role: str
+    at: datetime
+    did: str = "acknowledged"
+    comment: str = ""
+    counts: bool = True
+    checked: bool = True
+
+
+@dataclass(frozen=True)
+class ListedRow:
+    """A row of a checklist: its evidence, whose it is, what people said of it.
+
+    Of one to be acknowledged here ``choice`` is its name in the form, ``who`` may do so, ``may``: so may the visitor,
+    ``mine``: it waits for them, who hold the role, or own what nobody else does where nobody holds it. Of the others
+    ``questions`` wait for an answer, ``asked``: somebody was asked.
+    """
+
+    item: ChecklistItem
+    state: str
+    evidence: str
+    role: str
+    owner: str
+    marks: tuple[Mark, ...]
+    choice: str = ""
+    who: str = ""
+    mine: bool = False
+    may: bool = False
+    asked: bool = False
+    questions: tuple[OpenQuestion, ...] = ()
+
+    @property
+    def open(self) -> bool:
+        """Whether nobody has acknowledged it."""
+        return not any(mark.counts for mark in self.marks)
+
+
+@dataclass(frozen=True)
+class ListedWindow:
+    """A window with the rows of its checklist, as its newest report has them."""
+
+    target: str
+    cadence: str
+    kind: str
+    due: datetime
+    made_at: datetime
+    report: tuple[str, str]
+    rows: tuple[ListedRow, ...]
+
+    @property
+    def open(self) -> tuple[ListedRow, ...]:
+        """The rows that nobody has acknowledged."""
+        return tuple(row for row in self.rows if row.open)
+
+    def age(self, now: datetime) -> timedelta:
+        """For how long they could have been."""
+        return max(now - self.made_at, timedelta())
+
+
+@dataclass(frozen=True)
+class Checklist:
+    """A target's checklist of one cadence: the latest window, and the earlier ones of which rows are open."""
+
+    target: str
+    cadence: str
+    latest: ListedWindow | None
+    earlier: tuple[ListedWindow, ...]
+
+    @property
+    def windows(self) -> tuple[ListedWindow, ...]:
+        """All of them, the latest first."""
+        return (*([self.latest] if self.latest else []), *self.earlier)
+
+    @property
+    def may(self) -> bool:
+        """Whether there is a row that the visitor can acknowledge."""
+        return any(row.may for window in self.windows for row in window.open)
+
+
+@dataclass(frozen=True)
+class WaitingRows:
+    """How many daily rows wait for the visitor, for how long the oldest does, and how many for which other roles."""
+
+    mine: int
+    oldest: timedelta
+    others: int
+    owners: tuple[str, ...]
