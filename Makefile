@@ -9,7 +9,7 @@ PROCESSES ?= $(shell nproc)
 PASSED := .test/passed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down check test coverage faults mutants hostile matrix lint bench lock contract compose
+.PHONY: help demo down check test coverage faults mutants hostile matrix lint bench lock contract compose pictures
 
 help: ## say what each command does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -84,6 +84,13 @@ lock: .venv/.dev ## compile the short lists of pyproject.toml into locks for Pyt
 	@# The image has one Python; flask-appbuilder cannot be had for all of those that Upkeep runs on.
 	@.venv/bin/uv pip compile --group compose -c requirements.txt -o compose/requirements.txt --no-strip-extras \
 	  --generate-hashes --python-version 3.11 --python-platform x86_64-manylinux_2_28 -q --custom-compile-command "make lock"
+
+# README's picture → what a test on the running Airflow saves it as; weekly.png and monthly.png were taken by hand.
+PICTURES := home:home-in-airflow approval:question-dba-1300-light graph:graph report:report
+pictures: .venv/.dev ## take the README's pictures anew, from the running Airflow
+	@mkdir -p .test/pictures
+	@UPKEEP_SCREENSHOTS=.test/pictures $(PY) -m pytest tests/e2e/test_pages.py tests/e2e/test_question_page.py tests/e2e/test_browser.py
+	@for of in $(PICTURES); do cp ".test/pictures/$${of#*:}.png" "docs/images/$${of%:*}.png"; done
 
 contract: .venv/.dev ## write the functions' contract as docs/functions.openapi.json
 	@$(PY) -m sandbox.twin.openapi > docs/functions.openapi.json

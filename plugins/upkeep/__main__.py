@@ -1,6 +1,10 @@
 """``python -m upkeep``."""
 
+import os
 import sys
+
+# Before pydantic: it would read the metadata of every installed package for plugins of its own, and we have none.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 from upkeep.cli.main import main
 
