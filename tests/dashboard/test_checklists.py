@@ -164,14 +164,22 @@ def test_rows_that_nobody_acknowledges_age_in_sight(book: Ledger, site: Site) ->
 
 
 def test_what_has_looked_at_nothing_asks_nobody(book: Ledger, site: Site) -> None:
-    """A dry run, a superseded window, a run by hand, one of more than a month ago: no row of them waits."""
+    """A dry run, a superseded plan, a run by hand, one of more than a month ago: no row of them waits."""
     reported(book, daily(site), headline="Dry run: nothing was asked")
-    reported(book, daily(site, 1), headline="Superseded by the window of today")
+    weekly = window_of(site.config.targets[0], "weekly", site.now - timedelta(days=1))
+    reported(book, weekly, headline="Superseded by the window of 2026-05-10 03:00 UTC: nothing had to be done")
     reported(book, daily(site, 2, kind=WindowKind.MANUAL, run_id="manual__1"))
     reported(book, daily(site, 40))
     html = site.ask("/checklists", "omar").text
     assert choices(html) == [] and "No daily window has written a report within 30 days" in html
+    assert "No weekly window has written a report within 65 days" in html
     assert "Daily checklist" not in site.ask("/", "omar").text
+
+
+def test_a_windows_reports_are_found_by_an_index(book: Ledger) -> None:
+    """Each load of Home asks for the newest report of every window."""
+    led = {name for (name,) in book.ask("SELECT indexname FROM pg_indexes WHERE indexdef LIKE '%%(window_id%%'")}
+    assert {"reports_window_idx", "interim_reports_window_idx", "shown_window_idx"} <= led
 
 
 def test_a_window_that_is_reported_anew_asks_anew(book: Ledger, site: Site) -> None:
@@ -326,6 +334,7 @@ def test_what_nobody_is_asked_about_is_acknowledged_here(book: Ledger, site: Sit
     answer = post(site, "omar", fields)
     assert (answer.status_code, answer.headers["Location"]) == (303, f"../checklists#{cadence}")
     html = section(site.ask("/checklists", "omar").text, cadence)
+    assert post(site, "omar", fields).status_code == 303  # a second click
     assert html.count("Acknowledged by") == 5 and "not acknowledged" not in html and choices(html) == []
 
 
@@ -434,12 +443,16 @@ def test_a_form_without_its_token_is_refused(book: Ledger, site: Site, forged: s
 
 
 def test_acknowledging_twice_keeps_the_first(book: Ledger, site: Site) -> None:
-    """The second is told so, also where it came with a row that is open."""
+    """Somebody else is told so, also where it came with a row that is open; a second click of one's own is none."""
     reported(book, daily(site))
     fields = form(site)
     assert post(site, "omar", fields | {"choice": fields["choice"][0]}).status_code == 303
-    again = post(site, "omar", fields | {"comment": "another"})
+    roles = site.config.maintenance.roles
+    both = roles | {"devops": roles["devops"].model_copy(update={"users": ("omar", "dora")})}
+    site.people = site.config.maintenance.model_copy(update={"roles": both})
+    again = post(site, "dora", fields | {"token": form(site, "dora")["token"], "comment": "another"})
     assert again.status_code == 409 and "is acknowledged already" in again.text
+    assert post(site, "omar", fields | {"choice": fields["choice"][0], "comment": "another"}).status_code == 303
     assert [(guide, comment) for guide, _, _, comment in marks(book, site)] == [("G118", "read with the coffee")]
 
 

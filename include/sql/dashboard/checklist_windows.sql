@@ -1,5 +1,6 @@
 -- G118-G132: a cadence's windows of some time that have a report, the newest first, with the rows of its checklist where
--- they are asked for. Of the daily ones those of the calendar; a dry run and a superseded window have looked at nothing.
+-- they are asked for. Of the daily ones those of the calendar; a dry run has looked at nothing, nor has a window whose plan
+-- was superseded; a daily one has no plan, and who carries it out late is asked about what it could still see.
 SELECT w.id, w.target, w.cadence, w.kind, w.due, r.id AS report_id, r.made_at, r.dag_id, r.run_id, r.instance, r.interim,
        CASE WHEN %(rows)s THEN r.body::json -> 'checklist' END AS rows
 FROM upkeep.windows w

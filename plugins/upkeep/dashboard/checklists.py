@@ -89,11 +89,17 @@ def acknowledge_rows(
         role = row.role if row.role in visitor.roles else config.routing.owner
         report, _, guide = choice.partition(".")
         mark = {"report_id": int(report), "guide": guide, "person": visitor.person, "role": role, "comment": comment}
-        if not session.rows(queries.load("dashboard/mark"), mark):
+        if not session.rows(queries.load("dashboard/mark"), mark) and not _marked(session, mark):
             raise HTTPException(
                 409, f"Nothing was changed: {row.item.title} is acknowledged already. Open the page again"
             )
     return next(window.cadence for window in windows for row in window.rows if row.choice in ticked)
+
+
+def _marked(session: Session, mark: Mapping[str, Any]) -> bool:
+    """Whether it is this person's own, as after a second click."""
+    kept = session.rows(queries.load("dashboard/checklist_marks"), {"reports": [mark["report_id"]]})
+    return any((one["guide"], one["person"]) == (mark["guide"], mark["person"]) for one in kept)
 
 
 def _checklist(target: str, cadence: str, windows: Iterable[ListedWindow]) -> Checklist:
@@ -142,7 +148,7 @@ def _asked(
         shown = _evidence(config, item, said, role, tuple(one for one in (*told, here) if one))
         shown = replace(shown, asked=bool(mine), questions=waits)
         over = not row["interim"] and not waits
-        return _to_acknowledge(config, visitor, row, shown) if over and shown.open else shown
+        return _to_acknowledge(config, visitor, row, shown) if over and (shown.open or here) else shown
 
     return [_window(row, listed) for row in found]
 
