@@ -189,6 +189,9 @@ def test_a_window_that_is_reported_anew_asks_anew(book: Ledger, site: Site) -> N
     assert post(site, "omar", before | {"choice": before["choice"][0]}).status_code == 303
     reported(book, daily(site), G118=("look at it", "1 finding: 1 critical"))
     assert len(choices(site.ask("/checklists", "omar").text)) == 5
+    first = before["choice"][0].partition(".")[0]
+    book.change("UPDATE upkeep.reports SET made_at = made_at - interval '1 hour' WHERE id = %s", first)
+    assert "not acknowledged for 4 hours" in row(site.ask("/checklists").text, "Review error logs summary")
     late = post(site, "omar", before | {"choice": before["choice"][1]})
     assert late.status_code == 404 and "as they were reported last" in late.text
 

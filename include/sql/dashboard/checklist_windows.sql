@@ -1,17 +1,21 @@
 -- G118-G132: a cadence's windows of some time that have a report, the newest first, with the rows of its checklist where
 -- they are asked for. Of the daily ones those of the calendar; a dry run has looked at nothing, nor has a window whose plan
 -- was superseded; a daily one has no plan, and who carries it out late is asked about what it could still see.
-SELECT w.id, w.target, w.cadence, w.kind, w.due, r.id AS report_id, r.made_at, r.dag_id, r.run_id, r.instance, r.interim,
+SELECT w.id, w.target, w.cadence, w.kind, w.due, r.id AS report_id, r.made_at, r.first_at, r.dag_id, r.run_id,
+       r.instance, r.interim,
        CASE WHEN %(rows)s THEN r.body::json -> 'checklist' END AS rows
 FROM upkeep.windows w
 JOIN LATERAL (
-    SELECT id, made_at, dag_id, run_id, instance, body, false AS interim
-    FROM upkeep.reports
-    WHERE window_id = w.id AND headline NOT LIKE 'Dry run:%%' AND headline NOT LIKE 'Superseded by the window of %%'
-    UNION ALL
-    SELECT id, made_at, dag_id, run_id, instance, body, true
-    FROM upkeep.interim_reports
-    WHERE window_id = w.id
+    SELECT *, min(made_at) OVER () AS first_at
+    FROM (
+        SELECT id, made_at, dag_id, run_id, instance, body, false AS interim
+        FROM upkeep.reports
+        WHERE window_id = w.id AND headline NOT LIKE 'Dry run:%%' AND headline NOT LIKE 'Superseded by the window of %%'
+        UNION ALL
+        SELECT id, made_at, dag_id, run_id, instance, body, true
+        FROM upkeep.interim_reports
+        WHERE window_id = w.id
+    ) made
     ORDER BY made_at DESC, interim, id DESC
     LIMIT 1
 ) r ON true

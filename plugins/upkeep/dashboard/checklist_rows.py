@@ -52,13 +52,13 @@ class ListedRow:
 
 @dataclass(frozen=True)
 class ListedWindow:
-    """A window with the rows of its checklist, as its newest report has them."""
+    """A window with the rows of its checklist, as its newest report has them, ``first_at`` is of its first."""
 
     target: str
     cadence: str
     kind: str
     due: datetime
-    made_at: datetime
+    first_at: datetime
     report: tuple[str, str]
     rows: tuple[ListedRow, ...]
 
@@ -69,7 +69,7 @@ class ListedWindow:
 
     def age(self, now: datetime) -> timedelta:
         """For how long they could have been."""
-        return max(now - self.made_at, timedelta())
+        return max(now - self.first_at, timedelta())
 
 
 @dataclass(frozen=True)

@@ -211,7 +211,7 @@ def _reported(session: Session, visitor: Visitor, cadence: str, now: datetime, *
 def _window(row: Row, listed: Callable[[Row, ChecklistItem, Said], ListedRow]) -> ListedWindow:
     said = {one["guide"]: one for one in row["rows"] or ()}
     rows = tuple(listed(row, item, said.get(item.guide, {})) for item in ITEMS[row["cadence"]])
-    named = {name: row[name] for name in ("target", "cadence", "kind", "due", "made_at")}
+    named = {name: row[name] for name in ("target", "cadence", "kind", "due", "first_at")}
     return ListedWindow(**named, report=(row["dag_id"], row["run_id"]), rows=rows)
 
 
