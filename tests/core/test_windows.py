@@ -266,7 +266,7 @@ def allowed(
 
 
 def closed(now: datetime, length: timedelta = WEEKLY.length) -> Authority:
-    """What needs the override, by the table of APPROVAL.md."""
+    """What needs the override, by the table of docs/gate.md."""
     return Authority(now, now + CLOSED_RESPONSE + length, outside=True)
 
 

@@ -90,7 +90,6 @@ def test_a_month_that_is_none_or_a_century_away_is_refused(site: Site, month: st
     assert "<script>alert" not in refused.text
 
 
-@pytest.mark.guide("G117", "holds")
 def test_a_missed_window_shows_how_to_make_up_for_it_and_is_waived_by_who_holds_a_role(
     book: Ledger, lived: Site, today: datetime
 ) -> None:

@@ -1,4 +1,4 @@
-"""Attacks on the gate: over Airflow's real REST API, as real users (APPROVAL.md, the list of attacks)."""
+"""Attacks on the gate: over Airflow's real REST API, as real users (docs/gate.md, the list of attacks)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger's owner forges what people said: nothing runs, and the row is named (APPROVAL.md, rule 11)."""
+"""The ledger's owner forges what people said: nothing runs, and the row is named (docs/gate.md, rule 11)."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def read(book: Ledger, window: Window) -> dict[str, Any]:
 # Migrations -----------------------------------------------------------------------------------------------------
 
 
-#: What the gate rests on: rows are added by tasks and never changed by them (APPROVAL.md, rule 7).
+#: What the gate rests on: rows are added by tasks and never changed by them (docs/gate.md, rule 7).
 LATER = ("snapshots", "thresholds", "baselines")
 GATE = ("plans", "shown", "decisions", "permits", "receipts")
 

@@ -909,7 +909,7 @@ def test_a_freeze_keeps_its_zone(staffed: Maintenance) -> None:
 
 
 def test_the_shipped_configuration_changes_nothing(config: Path) -> None:
-    """No server is pinned, no ledger, and nobody holds a role: each alone refuses every change (APPROVAL.md)."""
+    """No server is pinned, no ledger, and nobody holds a role: each alone refuses every change (docs/gate.md)."""
     shipped = settings(config).maintenance
     assert (shipped.targets["primary"].system_identifier, shipped.ledger.identity) == (None, None)
     assert all(not shipped.holders(role) for role in shipped.roles)

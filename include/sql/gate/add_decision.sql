@@ -1,4 +1,4 @@
--- One answer per role, and one yes per person; the first one stays (APPROVAL.md, rules 3 and 4). None to what a later try
+-- One answer per role, and one yes per person; the first one stays (docs/gate.md, rules 3 and 4). None to what a later try
 -- of the task has shown anew, for that told people that answers before it do not count. The chain's lock orders the two.
 INSERT INTO upkeep.decisions (shown_id, digest, role, person, action_ids, reviewed, comment, responded_at)
 SELECT %(shown_id)s, %(digest)s, %(role)s, %(person)s, %(action_ids)s::text[], %(reviewed)s::text[], %(comment)s,

@@ -1,2 +1,2 @@
--- Which ledger this is; config pins it (APPROVAL.md, rule 8).
+-- Which ledger this is; config pins it (docs/gate.md, rule 8).
 SELECT id::text AS id FROM upkeep.identity

@@ -181,7 +181,7 @@ class Authority:
 def authority(
     cadence: Cadence, window: Window, now: datetime, *, scheduled: bool, when: When, closed_response: timedelta
 ) -> Authority:
-    """From N to T for a plan drawn up at ``now`` (APPROVAL.md): a window is open only when it is the calendar's.
+    """From N to T for a plan drawn up at ``now`` (docs/gate.md): a window is open only when it is the calendar's.
 
     Neither the due time of a manual run nor that of a backfilled one opens anything: who triggers can name any date.
     """

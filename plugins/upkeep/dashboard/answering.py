@@ -2,7 +2,7 @@
 
 The route is asked in this process, so that no address, port or certificate of the api-server has to be known; the
 request carries the login that the browser showed and no other. What counts is the ledger's to say, as ever: the
-sensor that Airflow wakes decides (APPROVAL.md, rule 2).
+sensor that Airflow wakes decides (docs/gate.md, rule 2).
 """
 
 from __future__ import annotations

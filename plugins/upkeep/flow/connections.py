@@ -47,7 +47,7 @@ def connection(connection_id: str, kind: str) -> Connection:
 
 
 def trusted_connection(connection_id: str, kind: str = "postgres") -> Connection:
-    """A Connection from the environment or a secrets backend (APPROVAL.md, rule 8).
+    """A Connection from the environment or a secrets backend (docs/gate.md, rule 8).
 
     Raises ConfigError for one from Airflow's own store, which an ``op`` may edit.
     """
@@ -73,7 +73,7 @@ def trusted(connection_id: str) -> Callable[[], psycopg.Connection[Any]]:
 
 
 def signer() -> Signer:
-    """The key that this deployment signs the ledger's rows with (APPROVAL.md, rule 11). Raises ConfigError."""
+    """The key that this deployment signs the ledger's rows with (docs/gate.md, rule 11). Raises ConfigError."""
     from upkeep.gate.signatures import keys
 
     signing = settings().maintenance.ledger.signing

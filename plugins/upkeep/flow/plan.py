@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class PlanOperator(Step):
-    """Draw up the run's one plan, or find it again: clearing this task changes nothing (APPROVAL.md)."""
+    """Draw up the run's one plan, or find it again: clearing this task changes nothing (docs/gate.md)."""
 
     ui_color = "#f3e3a2"
 

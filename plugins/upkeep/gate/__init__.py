@@ -1,1 +1,1 @@
-"""The gate (APPROVAL.md): plans, decisions, permits, receipts, and apply, the one place that changes a target."""
+"""The gate (docs/gate.md): plans, decisions, permits, receipts, and apply, the one place that changes a target."""

@@ -1,4 +1,4 @@
-"""What was shown and decided, which are signed rows (APPROVAL.md, rule 11); who has signed on."""
+"""What was shown and decided, which are signed rows (docs/gate.md, rule 11); who has signed on."""
 
 from __future__ import annotations
 

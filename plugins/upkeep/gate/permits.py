@@ -159,7 +159,7 @@ class FormLabels:
     refused: str = "rejected everything"
 
 
-#: The form of a plan (APPROVAL.md, The form).
+#: The form of a plan (docs/gate.md, The form).
 PLAN_LABELS = FormLabels()
 
 

@@ -186,7 +186,7 @@ def _content(data: Path) -> dict[str, str]:
     return {str(file.relative_to(data)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
-@pytest.mark.guide("G102", "fires")
+@pytest.mark.guide("G102", "silent")
 @pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.name)
 def test_each_control_is_found_by_its_name(restorable: Platform, control: Control) -> None:
     """A copy is spoilt, the daily look says so, and the copy is whole again."""
@@ -196,6 +196,7 @@ def test_each_control_is_found_by_its_name(restorable: Platform, control: Contro
     assert healed
 
 
+@pytest.mark.guide("G102", "fires")
 def test_a_control_that_passes_is_critical(restorable: Platform, tmp_path: Path) -> None:
     """A verifier that calls everything good: nothing else that the drill says can be trusted."""
     fooled = tmp_path / "pg_verifybackup"

@@ -143,7 +143,7 @@ def thresholds_in_force(session: Session, target: str) -> ThresholdsInForce:
 
 
 def settings_for(session: Session, target: str) -> Settings:
-    """All settings with those thresholds and their version (DESIGN, Configuration in force)."""
+    """All settings with those thresholds and their version (docs/adr/0009)."""
     return thresholds_in_force(session, target).over(settings())
 
 

@@ -1,4 +1,4 @@
-"""What a change needs beyond looking: a Connection that may, the right server, people who answer (APPROVAL.md)."""
+"""What a change needs beyond looking: a Connection that may, the right server, people who answer (docs/gate.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which servers these are: what config pins so that nothing is changed elsewhere (APPROVAL.md, rule 8)."""
+"""Which servers these are: what config pins so that nothing is changed elsewhere (docs/gate.md, rule 8)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Asking people: a sensor that waits in Airflow's human-in-the-loop for one role's answer, at no worker slot.
 
 The form only collects. What was shown is committed before the task waits; what was answered counts only when it
-fits what was shown, came in time, and from a person who holds the role (APPROVAL.md, rules 1, 2, 4 and 5). What is
+fits what was shown, came in time, and from a person who holds the role (docs/gate.md, rules 1, 2, 4 and 5). What is
 asked, a plan's actions or a sheet's items, is a subclass's to say.
 
 An answer that decides nothing is asked for again within the same try, by whoever and however often: no person's

@@ -1,1 +1,1 @@
-"""Apply: the one place that changes a target, and only what a permit names (APPROVAL.md, rules 3 to 9)."""
+"""Apply: the one place that changes a target, and only what a permit names (docs/gate.md, rules 3 to 9)."""

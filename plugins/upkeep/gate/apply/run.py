@@ -1,4 +1,4 @@
-"""Apply: the one place that changes a target, and only what a permit names (APPROVAL.md, rules 3 to 8).
+"""Apply: the one place that changes a target, and only what a permit names (docs/gate.md, rules 3 to 8).
 
 One session holds the target's advisory lock and runs every statement; when that session is lost, so is the lock.
 Before each statement the decisions are read and judged again, the preconditions are looked at in that session, and

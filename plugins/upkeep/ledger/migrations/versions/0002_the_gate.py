@@ -98,6 +98,6 @@ _TABLES = (
 
 
 def upgrade() -> None:
-    """Create the tables; the tasks' role may add rows to them and nothing else (APPROVAL.md, rule 7)."""
+    """Create the tables; the tasks' role may add rows to them and nothing else (docs/gate.md, rule 7)."""
     for statement in _TABLES:
         op.execute(statement)

@@ -29,7 +29,7 @@ _CHANGES = (
     UNION ALL SELECT 'receipts', coalesce(max(id), 0) FROM upkeep.receipts
     """,
     "CREATE INDEX decisions_digest_idx ON upkeep.decisions (digest)",
-    # The second lock behind apply's own look (APPROVAL.md, rule 11). The two clocks may differ by a minute. It runs as
+    # The second lock behind apply's own look (docs/gate.md, rule 11). The two clocks may differ by a minute. It runs as
     # whoever adds the permit and looks at nothing but catalogue functions and names with their schema.
     """
     CREATE FUNCTION upkeep.permit_holds() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
