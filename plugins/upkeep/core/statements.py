@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 #: PostgreSQL's lexemes (its documentation, 4.1 Lexical Structure), each in the strictest reading; no backslash fits.
+#: A comment's repetition is not possessive: Python 3.11.2, Debian 12's, matches no group of these alternatives so.
 _LEXEME = re.compile(
     r"""
-    (?P<blank> [ \t\n\r\f\v]+ | --[^\r\n]*+ | /\*(?:[^*/]++|\*(?!/)|/(?!\*))*+\*/ )
+    (?P<blank> [ \t\n\r\f\v]+ | --[^\r\n]*+ | /\*(?:[^*/]++|\*(?!/)|/(?!\*))*\*/ )
     | (?P<literal> '(?:[^'\\]++|'')*+'
                  | \$(?P<tag>(?:[A-Za-z_\x80-\U0010FFFF][A-Za-z0-9_\x80-\U0010FFFF]*+)?)\$.*?\$(?P=tag)\$
                  | \.?[0-9][A-Za-z0-9_.\x80-\U0010FFFF]*+ )
