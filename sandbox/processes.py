@@ -115,16 +115,14 @@ def launch(sandbox: Sandbox, name: str) -> None:
         raise SandboxError(f"{name} did not start: {fault.faultString}\n{tail(sandbox, name)}") from None
 
 
-class Api:
-    """Airflow's REST API as one of the sandbox's users."""
+class Rest:
+    """Airflow's REST API as somebody who logs in with a password, whatever auth manager it has."""
 
-    def __init__(self, sandbox: Sandbox, user: str) -> None:
-        need_own(sandbox, "airflow")
-        self.base = sandbox.url
-        self.session = requests.Session()
+    def __init__(self, base: str, user: str, password: str) -> None:
+        self.base, self.session = base, requests.Session()
         self.session.trust_env = False
-        login = {"username": user, "password": sandbox.passwords[user]}
-        answer = self.session.post(f"{self.base}/auth/token", json=login, timeout=30)
+        login = {"username": user, "password": password}
+        answer = self.session.post(f"{base}/auth/token", json=login, timeout=60)
         answer.raise_for_status()
         self.session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
@@ -137,6 +135,14 @@ class Api:
         answer = self.request("GET", path)
         answer.raise_for_status()
         return answer.json()
+
+
+class Api(Rest):
+    """The same as one of the sandbox's users."""
+
+    def __init__(self, sandbox: Sandbox, user: str) -> None:
+        need_own(sandbox, "airflow")
+        super().__init__(sandbox.url, user, sandbox.passwords[user])
 
 
 def healthy(sandbox: Sandbox) -> bool:

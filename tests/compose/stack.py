@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import requests
 
 from sandbox.ports import free_port
+from sandbox.processes import Rest
 from tests.compose import images
 from tests.compose.images import run
 from upkeep.settings.base import ROOT
@@ -31,28 +31,6 @@ runtime = "runc"
 SERVERS = ("postgres", "redis", "platform")
 AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer", "worker")
 REST = ("functions", "workload", *AIRFLOW)
-
-
-class Api:
-    """Airflow's REST API as a user of its FAB auth manager."""
-
-    def __init__(self, base: str, user: str, password: str) -> None:
-        self.base, self.session = base, requests.Session()
-        self.session.trust_env = False
-        login = {"username": user, "password": password}
-        answer = self.session.post(f"{base}/auth/token", json=login, timeout=60)
-        answer.raise_for_status()
-        self.session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-
-    def request(self, method: str, path: str, **kwargs: Any) -> requests.Response:
-        """One call of a path that starts with a slash."""
-        return self.session.request(method, f"{self.base}{path}", timeout=60, **kwargs)
-
-    def get(self, path: str) -> Any:
-        """The JSON of a GET. Raises requests.HTTPError on anything but success."""
-        answer = self.request("GET", path)
-        answer.raise_for_status()
-        return answer.json()
 
 
 class Stack:
@@ -74,7 +52,7 @@ class Stack:
         self.url = f"http://127.0.0.1:{self.ports['UPKEEP_PORT']}"
         with (self.folder / ".env").open("a") as file:
             file.writelines(f"{name}={value}\n" for name, value in {**self.ports, "UPKEEP_URL": self.url}.items())
-        self.users: dict[str, Api] = {}
+        self.users: dict[str, Rest] = {}
 
     def secret(self, name: str) -> str:
         """A variable of .env."""
@@ -144,11 +122,11 @@ class Stack:
 
     # What it serves ---------------------------------------------------------------------------------------------
 
-    def api(self, user: str) -> Api:
+    def api(self, user: str) -> Rest:
         """REST as a user; who is none of the first users is the administrator."""
         user = user if user in ("dora", "omar", "sana", "lena") else "admin"
         if user not in self.users:
-            self.users[user] = Api(self.url, user, self.secret("ADMIN_PASSWORD"))
+            self.users[user] = Rest(self.url, user, self.secret("ADMIN_PASSWORD"))
         return self.users[user]
 
     def ledger(self, statement: str, *values: object) -> list[tuple[Any, ...]]:

@@ -18,7 +18,7 @@ from sandbox.backups import Store
 from sandbox.ports import free_port
 from sandbox.postgres import Cluster, bin_dir
 from tests.stages.archives import switch
-from upkeep.areas.backups import files
+from upkeep.areas.backups import files, verification
 from upkeep.areas.backups.files import BackupError, Label, Segment
 from upkeep.areas.backups.look import look_at_backups
 from upkeep.core.findings import Finding, Level
@@ -279,7 +279,7 @@ def test_the_program_is_missing_of_another_major_or_too_slow(store: Store, tmp_p
     assert "did not end within 0.5 s" in instead(f"{version}\nexec sleep 60").detail
     assert "ended with -9" in instead(f"{version}\nkill -9 $$").detail
     loud = instead(f"{version}\nhead -c 5000000 /dev/zero | tr '\\0' x\nexit 1")
-    assert (loud.level, len(loud.detail)) == (CRITICAL, files.MAX_OUTPUT + 1)
+    assert (loud.level, len(loud.detail)) == (CRITICAL, verification.MAX_OUTPUT + 1)
 
 
 @pytest.mark.guide("G100", "fires", "silent")

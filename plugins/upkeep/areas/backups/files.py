@@ -1,6 +1,6 @@
-"""Base backups and archived WAL as pg_basebackup and archive_command leave them: read, compared, verified.
+"""Base backups and archived WAL as pg_basebackup and archive_command leave them: read and compared.
 
-Sources: PostgreSQL's documentation, "Backup Manifest Format", "Continuous Archiving", pg_verifybackup.
+Sources: PostgreSQL's documentation, "Backup Manifest Format", "Continuous Archiving".
 """
 
 from __future__ import annotations
@@ -8,9 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import struct
-import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,20 +16,16 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
-from upkeep.core.findings import Level
-
 MANIFEST, LABEL = "backup_manifest", "backup_label"
 #: What shows that a folder without a manifest was to become a backup.
 _TRACES = (LABEL, "PG_VERSION", "base", "base.tar", "base.tar.gz", f"{MANIFEST}.tmp")
 MAJOR = re.compile(r"\(PostgreSQL\) (\d+)")
-_SEGMENT = re.compile(r"([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})(\.(?:gz|zst|lz4|bz2|xz))?")
+SEGMENT = re.compile(r"([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})(\.(?:gz|zst|lz4|bz2|xz))?")
 #: XLogLongPageHeaderData: xlp_seg_size stands behind 32 bytes.
 _LONG_HEADER = struct.Struct("=32xI")
 _DEFAULT_SEGMENT = 16 * 1024 * 1024
 #: A segment that was written less than this ago may still be written by a plain cp.
 BEING_COPIED = timedelta(seconds=60)
-#: Characters of a program's output that a finding shows; a line stands there for each bad file.
-MAX_OUTPUT = 2000
 
 
 class BackupError(ValueError):
@@ -248,7 +242,7 @@ def _archived(wal: Path, per_log: int) -> Iterator[tuple[Segment, _Archived]]:
     """The archive's segments. One that is cleaned away between the listing and the look at it was never there."""
     with os.scandir(wal) as files:
         for file in files:
-            match = _SEGMENT.fullmatch(file.name)
+            match = SEGMENT.fullmatch(file.name)
             if not match:
                 continue
             try:
@@ -270,46 +264,3 @@ def _gaps(numbers: Iterable[int], start: Segment, last_needed: int) -> list[tupl
         for one, other in pairwise(ends)
         if other - one > 1
     ]
-
-
-def verify(program: str, folder: Path, wal: Path, timeout_seconds: float) -> tuple[Level, str]:
-    """Run pg_verifybackup of the backup's own major: ok, critical, or UNKNOWN when it cannot tell; and what it said."""
-    found = shutil.which(program)
-    if found is None:
-        return Level.UNKNOWN, f"found no program {program}"
-    try:
-        backup = (folder / "PG_VERSION").read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        return Level.CRITICAL, "found no PG_VERSION in the backup"
-    try:
-        version = _run([found, "--version"], 30)
-        tool = MAJOR.search(version.stdout)
-        if tool is None or tool[1] != backup:
-            said = version.stdout.strip()[:100]
-            return Level.UNKNOWN, f"{program} is {said!r}, expected one of major {backup[:20]}, the backup's"
-        own = any(_SEGMENT.fullmatch(file.name) for file in (folder / "pg_wal").glob("*"))
-        done = _run([found, "-w", str(folder / "pg_wal" if own else wal), str(folder)], timeout_seconds)
-    except subprocess.TimeoutExpired:
-        return Level.UNKNOWN, f"{program} did not end within {timeout_seconds:g} s"
-    except OSError as error:
-        return Level.UNKNOWN, f"{program} could not be run: {error.strerror}"
-    said = f"{done.stdout}\n{done.stderr}".strip()
-    said = said if len(said) <= MAX_OUTPUT else f"{said[:MAX_OUTPUT]}…"
-    if done.returncode in (0, 1):
-        return (Level.CRITICAL if done.returncode else Level.OK), said
-    return Level.UNKNOWN, f"{program} ended with {done.returncode}: {said}"
-
-
-def _run(argv: list[str], timeout_seconds: float) -> subprocess.CompletedProcess[str]:
-    """Run a program of PostgreSQL without a shell; killed when its time is over or this process is told to end."""
-    return subprocess.run(
-        argv,
-        env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C"},
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=timeout_seconds,
-        check=False,
-    )

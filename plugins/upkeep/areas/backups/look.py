@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from upkeep.areas.backups import files as backups
+from upkeep.areas.backups import verification
 from upkeep.areas.backups.files import Archive, Backup, BackupError, Label, Manifest
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, NotCollected, Sample, Topic
@@ -169,7 +170,7 @@ def _size(contents: _Contents, config: Backups) -> Finding:
 
 
 def _integrity(backup: Backup, config: Backups) -> Finding:
-    level, said = backups.verify(config.verify_program, backup.folder, config.wal, config.verify_timeout_seconds)
+    level, said = verification.verify(config.verify_program, backup.folder, config.wal, config.verify_timeout_seconds)
     remedy = (
         "Set targets.<target>.backups.verify_program (or …verify_timeout_seconds) in config/maintenance.yaml."
         if level is Level.UNKNOWN

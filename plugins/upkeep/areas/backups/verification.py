@@ -1,0 +1,57 @@
+"""A base backup verified by PostgreSQL's own pg_verifybackup. Source: its page in PostgreSQL's documentation."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from upkeep.areas.backups.files import MAJOR, SEGMENT
+from upkeep.core.findings import Level
+
+#: Characters of a program's output that a finding shows; a line stands there for each bad file.
+MAX_OUTPUT = 2000
+
+
+def verify(program: str, folder: Path, wal: Path, timeout_seconds: float) -> tuple[Level, str]:
+    """Run pg_verifybackup of the backup's own major: ok, critical, or UNKNOWN when it cannot tell; and what it said."""
+    found = shutil.which(program)
+    if found is None:
+        return Level.UNKNOWN, f"found no program {program}"
+    try:
+        backup = (folder / "PG_VERSION").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return Level.CRITICAL, "found no PG_VERSION in the backup"
+    try:
+        version = _run([found, "--version"], 30)
+        tool = MAJOR.search(version.stdout)
+        if tool is None or tool[1] != backup:
+            said = version.stdout.strip()[:100]
+            return Level.UNKNOWN, f"{program} is {said!r}, expected one of major {backup[:20]}, the backup's"
+        own = any(SEGMENT.fullmatch(file.name) for file in (folder / "pg_wal").glob("*"))
+        done = _run([found, "-w", str(folder / "pg_wal" if own else wal), str(folder)], timeout_seconds)
+    except subprocess.TimeoutExpired:
+        return Level.UNKNOWN, f"{program} did not end within {timeout_seconds:g} s"
+    except OSError as error:
+        return Level.UNKNOWN, f"{program} could not be run: {error.strerror}"
+    said = f"{done.stdout}\n{done.stderr}".strip()
+    said = said if len(said) <= MAX_OUTPUT else f"{said[:MAX_OUTPUT]}…"
+    if done.returncode in (0, 1):
+        return (Level.CRITICAL if done.returncode else Level.OK), said
+    return Level.UNKNOWN, f"{program} ended with {done.returncode}: {said}"
+
+
+def _run(argv: list[str], timeout_seconds: float) -> subprocess.CompletedProcess[str]:
+    """Run a program of PostgreSQL without a shell; killed when its time is over or this process is told to end."""
+    return subprocess.run(
+        argv,
+        env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C"},
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=timeout_seconds,
+        check=False,
+    )
