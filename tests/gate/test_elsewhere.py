@@ -22,9 +22,10 @@ def elsewhere(
     cadence: str = "monthly",
     kind: WindowKind = WindowKind.CALENDAR,
     alive: bool = True,
+    now: datetime | None = None,
 ) -> set[str]:
     """Tables whose actions a run of another DAG leaves to this plan, while it runs or not."""
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     window: Window = replace(
         stage.window(stored.plan),
         cadence=cadence,
@@ -60,6 +61,15 @@ def test_a_monthly_window_that_plans_late_asks_nobody_what_the_weekly_one_asks(s
     assert elsewhere(stage, stored, kind=WindowKind.MANUAL) == set()
     assert elsewhere(stage, stored, "weekly") == set()
     assert elsewhere(stage, stored, alive=False) == set()
+
+
+def test_a_weekly_window_asks_from_the_moment_that_it_opens(stage: Stage) -> None:
+    """At N itself, not a moment later."""
+    stage.dirty("a")
+    stored = stage.plan()
+    opens = stored.plan.not_before
+    assert elsewhere(stage, stored, now=opens) == {"a"}
+    assert elsewhere(stage, stored, now=opens - timedelta(microseconds=1)) == set()
 
 
 @pytest.mark.parametrize("other", [{"outside": True}, {"not_before": 5}, {"cadence": "monthly"}], ids=str)
