@@ -16,6 +16,7 @@ from sandbox.backups import BackupFailedError, Store
 from sandbox.postgres import Cluster
 from tests.stages.archives import switch
 from upkeep.areas.backups import files as product
+from upkeep.areas.backups import verification
 from upkeep.core.findings import Level
 
 
@@ -58,7 +59,7 @@ def test_a_backup_and_its_archive_in_each_way(way: str, tmp_path: Path, port: in
         assert (archive.missing, archive.damaged, archive.newest) == ([], [], last)
         names = sorted(file.name for file in store.wal.iterdir() if len(file.name) == 24)
         assert names[0] == label.start.name(label.segment_bytes)
-        verified = product.verify(str(postgres.bin_dir() / "pg_verifybackup"), taken[2], store.wal, 60)
+        verified = verification.verify(str(postgres.bin_dir() / "pg_verifybackup"), taken[2], store.wal, 60)
         assert verified[0] is Level.OK, verified[1]
         assert "sha256" in (taken[2] / "backup_manifest").read_text().lower()
         assert not list(store.wal.glob("*.unfinished"))
