@@ -275,15 +275,15 @@ def test_too_little_room_is_said_before_anything_is_written(restorable: Platform
 def test_a_backup_that_leads_out_of_its_folder_is_not_copied(restorable: Platform, tmp_path: Path, name: str) -> None:
     """A tablespace, WAL behind a link, or a map by which a server makes such links: a copy could write there."""
     added = restorable.store.newest() / name
+    before = added.read_bytes() if added.exists() else None
     if name == "tablespace_map":
         added.write_text(f"16999 {tmp_path}\n")
     else:
         added.symlink_to(tmp_path)
     looked = restored(restorable)
-    if name == "tablespace_map":
-        added.write_text("")  # as pg_basebackup leaves it
-    else:
-        added.unlink()
+    added.unlink()
+    if before is not None:  # some builds of pg_basebackup leave an empty map
+        added.write_bytes(before)
     assert levels(looked) == {"restoration": UNKNOWN}
     assert f"the backup leads out of its folder ({name})" in found(looked, "restoration").detail
     assert list(tmp_path.iterdir()) == []
