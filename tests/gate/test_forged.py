@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 
 from sandbox.postgres import Cluster
-from tests.stages.forgeries import TABLES, Forger, Forgery
+from tests.stages.forgeries import EVIL, TABLES, Forger, Forgery
 from tests.stages.ledger import CLOCKS, Ledger, upgraded
 from tests.stages.signing import SIGNER, SIGNING
 from tests.stages.stage import HOUR, Stage
@@ -25,10 +25,12 @@ from upkeep.gate.permits import Decision
 from upkeep.gate.plan_store import StoredPlan, add_plan
 from upkeep.gate.plans.model import SCHEDULE, Action, Plan
 from upkeep.gate.signatures import chain
+from upkeep.gate.signatures.keys import Signer, public_of
 from upkeep.ledger.write import open_window
-from upkeep.settings.signing import Signing
+from upkeep.settings.signing import Signing, SigningKey
 from upkeep.wires import database
 from upkeep.wires.database import Session
+from upkeep.wires.queries import load
 
 #: How many forgeries are drawn; `make faults` asks for a thousand.
 FORGERIES = int(os.environ.get("UPKEEP_FORGERIES") or 50)
@@ -217,3 +219,32 @@ def test_a_key_signs_until_the_very_moment_at_which_it_is_retired(book: Ledger) 
         assert len(chain.of_plan(session, digest, retired(last + timedelta(microseconds=1)))) == 8
         with pytest.raises(chain.Tampered, match="retired at"):
             chain.of_plan(session, digest, retired(last))
+
+
+def test_a_retired_key_signs_nothing_behind_a_row_from_after_its_time(book: Ledger) -> None:
+    """Whoever still has it dates a row back: it counts behind a row from before its end, not from it on."""
+    with as_owner(book) as session, session.connection.transaction(force_rollback=True):
+        before, last = session.rows("SELECT * FROM upkeep.signatures ORDER BY entry DESC LIMIT 2")[::-1]
+        sign_again(session, before, Signer("new", EVIL), before["signed_at"])
+        sign_again(session, last, SIGNER, before["signed_at"] - HOUR)
+
+        def problems(until: datetime) -> tuple[str, ...]:
+            old = SIGNING.keys["tests"].model_copy(update={"until": until})
+            return chain.verify(
+                session, Signing(keys={"tests": old, "new": SigningKey(public=public_of(EVIL))})
+            ).problems
+
+        assert problems(before["signed_at"] + timedelta(microseconds=1)) == ()
+        (said,) = problems(before["signed_at"])
+        assert f"(entry {last['entry']}) signed with a key that was retired at {before['signed_at']}, after" in said
+
+
+def sign_again(session: Session, entry: database.Row, signer: Signer, at: datetime) -> None:
+    """What a key's holder writes in place of an entry, as if it had been signed at another time."""
+    session.rows(
+        "UPDATE upkeep.signatures SET key_id = %(key)s, signed_at = %(at)s WHERE entry = %(entry)s",
+        {"key": signer.key_id, "at": at, "entry": entry["entry"]},
+    )
+    (line, *_) = session.rows(load("gate/signatures/entries_from"), {"first": entry["entry"]})
+    given = (line["ledger"], line["place"], line["sealed"], line["follows"] or "", line["content"])
+    Forger(session, 0).sign(entry, signer.sign(chain._message(*given)), signer.key_id)

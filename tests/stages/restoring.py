@@ -123,6 +123,11 @@ class Platform:
         """What lies in the scratch folder, but for the file by which one waits for another there."""
         return sorted(path.name for path in self.scratch.iterdir() if path.name != ".lock")
 
+    def kept(self) -> dict[str, int]:
+        """Each file of the backups and of the archive, and how many bytes it has."""
+        files = [path for place in (self.store.base, self.store.wal) for path in place.rglob("*") if path.is_file()]
+        return {str(file): file.stat().st_size for file in files}
+
     def newest(self, **config: Any) -> Newest:
         """The newest backup, with programs and a scratch folder as config would name them."""
         return newest(self.backups(**config), "here", datetime.now(UTC))
@@ -147,5 +152,8 @@ def backed_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 @pytest.fixture
 def restorable(backed_up: Platform) -> Iterator[Platform]:
+    """Each test leaves the backups as it found them, for the next one may ask whether they are whole."""
+    before = backed_up.kept()
     yield backed_up
     sandbox.heal(backed_up.store)
+    assert backed_up.kept() == before
