@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -247,6 +249,44 @@ def test_the_maintaining_role_can_take_nothing_out_of_an_audit_log(platform: Pla
         assert found(platform, maintain="keeper_of_logs") == {}
         nobody = found(platform, maintain="nobody_of_that_name")
         assert {one.level for one in nobody.values()} == {Level.UNKNOWN} and len(nobody) == 2
+
+
+@pytest.mark.guide("G68", "fires", "silent")
+def test_a_role_that_could_give_itself_the_right_to_delete_audit_rows_is_said(
+    platform: Platform, cluster: Cluster
+) -> None:
+    """As a member of the log's owner, as the owner itself, or of a role that may and that it does not inherit from."""
+    with login(cluster, platform.admin, "keeper_of_logs") as _, owned(platform):
+        assert found(platform, maintain="keeper_of_logs") == {}
+        platform.sql("GRANT {role} TO keeper_of_logs", role=platform.role)
+        (one,) = found(platform, maintain="keeper_of_logs").values()
+        assert (one.key, one.level) == ("retention:audit:rights", Level.ADVISORY)
+        assert one.detail == (
+            f"role keeper_of_logs has neither DELETE nor TRUNCATE, but could act as {platform.role}, "
+            "who may delete or owns the log"
+        )
+        platform.sql("REVOKE {role} FROM keeper_of_logs", role=platform.role)
+        assert found(platform, maintain="keeper_of_logs") == {}
+        platform.sql("ALTER ROLE keeper_of_logs NOINHERIT; GRANT {role} TO keeper_of_logs", role=platform.role)
+        platform.sql(
+            "ALTER TABLE audit_logs OWNER TO CURRENT_USER; GRANT SELECT, DELETE ON audit_logs TO {role}",
+            role=platform.role,
+        )
+        (one,) = found(platform, maintain="keeper_of_logs").values()
+        assert f"could act as {platform.role}" in one.detail
+        platform.sql("REVOKE DELETE ON audit_logs FROM {role}", role=platform.role)
+        assert found(platform, maintain="keeper_of_logs") == {}
+
+
+@contextmanager
+def owned(platform: Platform) -> Iterator[None]:
+    """The audit log belongs to the platform's role, which has no right to delete in it."""
+    platform.sql("ALTER TABLE audit_logs OWNER TO {role}", role=platform.role)
+    platform.sql("REVOKE DELETE, TRUNCATE ON audit_logs FROM {role}", role=platform.role)
+    yield
+    platform.sql(
+        "ALTER TABLE audit_logs OWNER TO CURRENT_USER; GRANT SELECT ON audit_logs TO {role}", role=platform.role
+    )
 
 
 @pytest.mark.guide("G15", "fires", "silent")

@@ -156,13 +156,26 @@ class RetentionLook:
             return
         may = [right for right in ("DELETE", "TRUNCATE") if found[0][f"may_{right.lower()}"]]
         if not may:
-            detail = f"role {visible(self.maintain)} has neither DELETE nor TRUNCATE"
-            yield _g68(about).finding(Level.OK, detail, wanted)
+            yield _could(_g68(about), wanted, self.maintain, one, found[0]["could_as"])
             return
         remedy = f"REVOKE {', '.join(may)} ON {one.table} from it and from every role it is a member of, the owner too."
         detail = f"role {visible(self.maintain)} of the maintain Connection has {' and '.join(may)}"
         detail += ", as every superuser" if found[0]["superuser"] else ""
         yield _g68(about).finding(Level.WARNING, detail, wanted, remedy)
+
+
+def _could(about: Topic, wanted: str, role: str, one: LogClass, others: list[str]) -> Finding:
+    """Of a role that has no such right: whether it could get it, as the log's owner or as another role."""
+    detail = f"role {visible(role)} has neither DELETE nor TRUNCATE"
+    if not others:
+        return about.finding(Level.OK, detail, wanted)
+    names = ", ".join(visible(name) for name in others)
+    return about.finding(
+        Level.ADVISORY,
+        f"{detail}, but could act as {names}, who may delete or owns the log",
+        f"{wanted}, and no way to get them",
+        f"Give {one.table} to an owner of its own (ALTER TABLE {one.table} OWNER TO …) that the role is no member of.",
+    )
 
 
 def _needed(topic: Topic, one: LogClass, role: str, may: bool) -> Iterator[Finding]:
