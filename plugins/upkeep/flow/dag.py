@@ -82,17 +82,19 @@ class Flow:
         ``name`` is the task's, where one action is called twice; its default is the action.
         """
         self.called.add((function, action))
-        return CallOperator(
-            task_id=name or action, function=function, action=action, guide=guide, arguments=arguments, **self.bound
+        return _owned(
+            CallOperator(
+                task_id=name or action, function=function, action=action, guide=guide, arguments=arguments, **self.bound
+            )
         )
 
     def check(self, path: str, *, guide: str, **task: Any) -> Step:
         """One SQL check, over the target's read Connection; its path is that of its SQL below ``include/sql``."""
-        return CheckOperator(task_id=path.rpartition("/")[2], check=path, guide=guide, **self.bound, **task)
+        return _owned(CheckOperator(task_id=path.rpartition("/")[2], check=path, guide=guide, **self.bound, **task))
 
     def look(self, inspection: str, *, guide: str, **task: Any) -> Step:
         """An inspection of an area: files, programs, the ledger's history (``areas/registry.py``)."""
-        return LookOperator(task_id=inspection, inspection=inspection, guide=guide, **self.bound, **task)
+        return _owned(LookOperator(task_id=inspection, inspection=inspection, guide=guide, **self.bound, **task))
 
     def latencies(self) -> Step:
         """Response times of all functions from the client, over the target's functions Connection (G38-G43)."""
@@ -239,6 +241,14 @@ class Flow:
     def verdict(self) -> VerdictOperator:
         """Judges the report; never retried, for it would say the same again."""
         return VerdictOperator(task_id="verdict", retries=0, **self.bound)
+
+
+def _owned(step: Step) -> Step:
+    """The step with the owner of its findings, by its groups, the innermost first: Airflow shows it (G133-G136)."""
+    config = settings()
+    role = config.routing.owner_of(step.task_id.split(".")[-2::-1])
+    step.owner = config.maintenance.roles[role].title
+    return step
 
 
 def form(*groups: str, mutates: bool = False) -> ParamsDict:
