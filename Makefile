@@ -9,7 +9,7 @@ PROCESSES ?= $(shell nproc)
 PASSED := .test/passed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down check test coverage faults mutants hostile matrix lint bench lock contract compose pictures
+.PHONY: help demo down check test coverage faults mutants hostile matrix lint bench lock contract reference compose pictures
 
 help: ## say what each command does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -94,6 +94,9 @@ pictures: .venv/.dev ## take the README's pictures anew, from the running Airflo
 
 contract: .venv/.dev ## write the functions' contract as docs/functions.openapi.json
 	@$(PY) -m sandbox.twin.openapi > docs/functions.openapi.json
+
+reference: .venv/.dev ## write docs/configuration.md and config/schema from the models of config
+	@PYTHONPATH=plugins $(PY) -m tests.config_reference
 
 .venv/.sandbox: requirements.txt sandbox/requirements.txt sandbox/install.sh
 	@sandbox/install.sh requirements.txt sandbox/requirements.txt

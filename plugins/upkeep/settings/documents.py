@@ -36,7 +36,7 @@ def _short(value: Any) -> Any:
 
 
 #: A path or URL alone, or with what the document does not say of itself.
-DocumentText = Annotated[Document, BeforeValidator(_short)]
+DocumentText = Annotated[Document, BeforeValidator(_short, json_schema_input_type=str | Document)]
 
 
 class Documents(FrozenModel):

@@ -45,7 +45,7 @@ def _zone(value: object) -> ZoneInfo:
         raise ValueError(f"found {value!r}, expected a time zone such as 'Europe/Berlin' or 'UTC'") from None
 
 
-Zone = Annotated[ZoneInfo, PlainValidator(_zone)]
+Zone = Annotated[ZoneInfo, PlainValidator(_zone, json_schema_input_type=str)]
 
 
 class Channel(FrozenModel):

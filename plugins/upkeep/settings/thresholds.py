@@ -12,7 +12,7 @@ from upkeep.settings.base import EXPECTATIONS, METRICS, FrozenModel, exactly
 from upkeep.settings.baselines import Baselines
 from upkeep.settings.values import Range, WrittenAs
 
-IntervalText = Annotated[Interval, BeforeValidator(Interval.parse)]
+IntervalText = Annotated[Interval, BeforeValidator(Interval.parse, json_schema_input_type=str)]
 
 
 class BandsFields(FrozenModel):

@@ -86,7 +86,7 @@ def _table_name(value: object) -> TableName:
 
 
 #: ``schema.table`` without quotes; what follows the first dot is the table's name.
-TableText = Annotated[TableName, PlainValidator(_table_name)]
+TableText = Annotated[TableName, PlainValidator(_table_name, json_schema_input_type=str)]
 
 
 class Hours(NamedTuple):
@@ -110,7 +110,7 @@ def _hours(value: object) -> Hours:
     return hours
 
 
-HoursText = Annotated[Hours, PlainValidator(_hours)]
+HoursText = Annotated[Hours, PlainValidator(_hours, json_schema_input_type=str)]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -121,7 +121,7 @@ def _network(value: object) -> Network:
         raise ValueError(f"found {value!r}, expected an address or network such as '192.0.2.0/24'") from None
 
 
-NetworkText = Annotated[Network, PlainValidator(_network)]
+NetworkText = Annotated[Network, PlainValidator(_network, json_schema_input_type=str)]
 
 
 def _range(value: tuple[float, float]) -> tuple[float, float]:
