@@ -35,7 +35,7 @@ from tests.stages.ledger import (
 from tests.stages.ledger import book as book  # noqa: PLC0414  # a fixture
 from tests.stages.ledger import window as window  # noqa: PLC0414  # a fixture
 from upkeep.areas.patches.scan_age import scan_age
-from upkeep.core.findings import Level, Sample
+from upkeep.core.findings import Level, Sample, Sighting
 from upkeep.core.windows import Window, WindowKind
 from upkeep.gate.decision_store import ledger_identity
 from upkeep.ledger import read as ledger_read
@@ -477,7 +477,7 @@ def since(book: Ledger, window: Window) -> dict[str, datetime]:
     """Since when each finding of a window's latest steps has been there."""
     with book.session() as session:
         found = [one for row in latest_steps(session, window) for one in row["findings"]]
-        return ledger_read.since(session, window, found)
+        return {key: seen.since for key, seen in ledger_read.since(session, window, found).items()}
 
 
 def test_since_is_the_first_window_of_an_unbroken_row(book: Ledger, window: Window) -> None:
@@ -491,6 +491,18 @@ def test_since_is_the_first_window_of_an_unbroken_row(book: Ledger, window: Wind
     assert [row.get("it") for row in seen] == [DUE, DUE, None, DUE + 3 * DAY, DUE + 3 * DAY]
     assert [row["always"] for row in seen] == [DUE] * 5
     assert all("fine" not in row for row in seen)
+
+
+def test_a_sighting_knows_the_last_look_without_it_and_the_first_of_all(book: Ledger, window: Window) -> None:
+    """There, gone, gone, there: it began after the third look and was there before; at first nothing is known."""
+    seen = []
+    for day, there in enumerate((True, False, False, True)):
+        one, found = later(window, day), finding("it") if there else finding("fine", Level.OK)
+        write(book, one, record(found, at=DUE + day * DAY))
+        with book.session() as session:
+            seen.append(ledger_read.since(session, one, [found]).get("it"))
+    assert seen == [Sighting(DUE, None, DUE), None, None, Sighting(DUE + 3 * DAY, DUE + 2 * DAY, DUE)]
+    assert [one and one.before for one in seen] == [None, None, None, DUE]
 
 
 @pytest.mark.parametrize("state", ["failed", "superseded", "not collected"])

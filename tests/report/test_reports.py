@@ -157,7 +157,12 @@ def test_every_field_of_a_finding_and_of_its_step_is_on_the_page() -> None:
     )
     for words in (
         *("critical", "SUBJ", "SEEN", "WANTED", "DO", "Guide G32", "META", "Key k:1", "Health / System status"),
-        *("include/sql/database/connections.sql", "0123456789ab", "2026-07-02 02:00 UTC, for 3 days", "90.0 s"),
+        *(
+            "include/sql/database/connections.sql",
+            "0123456789ab",
+            "First seen 2026-07-02 02:00 UTC, 3 days ago",
+            "90.0 s",
+        ),
         *("due 2026-07-05 02:00 UTC", "Deadline 2026-07-05 02:30 UTC", "late: 2:30:00 after", "requested by alice"),
         *("period 2026-07-04 02:00 UTC to 2026-07-05 02:00 UTC", "cpu", "4.5 %"),
     ):
@@ -168,7 +173,7 @@ def test_every_field_of_a_finding_and_of_its_step_is_on_the_page() -> None:
 def test_since_is_not_taken_from_an_ok_finding() -> None:
     """An ok finding has no "since" on the page or in the JSON, and one that nobody recorded says so."""
     since = {"metric:overall_health": DUE - timedelta(days=3)}
-    assert "for 3 days" not in page(step(finding("ok")), since=since).text
+    assert "First seen" not in page(step(finding("ok")), since=since).text
     assert to_json(report(step(finding("ok")), since=since))["findings"][0]["since"] is None
     assert "not recorded before this report" in page(step(finding("warning"))).text
 
@@ -325,7 +330,7 @@ def test_the_json_has_its_documented_shape() -> None:
     assert set(document["run"]) == {"dag_id", "run_id", "made_at", "requested_by", "dry_run"}
     assert set(document["findings"][0]) == {
         *("key", "level", "subject", "detail", "expected", "remedy", "guide", "metadata"),
-        *("since", "new", "was", "step", "source", "log_url"),
+        *("since", "begun_after", "first_seen", "new", "was", "step", "source", "log_url"),
     }
     assert document["findings"][0]["since"] == "2026-07-05T02:00:00+00:00"
     assert document["findings"][0]["metadata"] == {
@@ -620,7 +625,7 @@ def test_a_metric_that_is_unknown_is_named_with_its_reason() -> None:
     failed = step(name="x", state=FAILED, reason="HTTP 500")
     text = page(looked(gone), failed).text
     assert "not collected CPU usage G37 — found nothing" in text
-    section = text[text.index("Not collected, and why") : text.index("Run Target")]
+    section = text[text.index("Not collected, and why") : text.index("Run and steps")]
     assert section.count("HTTP 500") == 1
     assert "Not collected, and why" not in page(looked(finding("ok"))).text
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,11 +10,23 @@ import pytest
 from tests.stages.reports import Page, finding
 from tests.stages.reports import earlier as earlier_finding
 from tests.stages.reports import report as daily_report
-from tests.stages.weekly_reports import DAY, DUE, END, NOW, TITLES, gate, step, weekly
-from upkeep.core.findings import Finding, Level, Sample
-from upkeep.gate.attempts import Receipt
-from upkeep.gate.permits import Decision
-from upkeep.gate.plans.model import SCHEDULE, Action, Plan
+from tests.stages.weekly_reports import (
+    BOTH,
+    DAY,
+    DUE,
+    END,
+    NOW,
+    TITLES,
+    action,
+    attempt,
+    decision,
+    gate,
+    plan,
+    step,
+    weekly,
+)
+from upkeep.core.findings import Finding, Level, Sample, Sighting
+from upkeep.gate.plans.model import Action
 from upkeep.report.again import pairs
 from upkeep.report.changes import compare
 from upkeep.report.document import to_json
@@ -25,60 +36,6 @@ from upkeep.report.model import FROZEN, RAN, SUPERSEDED, Report, StepResult
 from upkeep.report.page import to_html
 
 RED = {Level.CRITICAL}
-
-
-def action(number: int, table: str = "", **fields: Any) -> Action:
-    name = table or f"t{number}"
-    values = {
-        "id": str(number),
-        "kind": "optimise",
-        "verb": "vacuum",
-        "statement": f'VACUUM (ANALYZE, TRUNCATE false) "public"."{name}"',
-        "schema": "public",
-        "table": name,
-        "oid": 1000 + number,
-        "shape": "",
-        "roles": ("dba", "devops"),
-        "because": "at least 10 % of its rows are dead",
-        "lock": "SHARE UPDATE EXCLUSIVE",
-        "predicted_ms": 2000,
-        "predicted_bytes": 0,
-    }
-    return Action(**{**values, **fields})
-
-
-def plan(*actions: Action, **fields: Any) -> Plan:
-    values = {
-        "target": "primary",
-        "cadence": "weekly",
-        "dag_id": "maintenance_weekly",
-        "run_id": "scheduled__x",
-        "due": DUE,
-        "requested_by": SCHEDULE,
-        "database": "platform",
-        "not_before": DUE,
-        "not_after": END,
-        "outside": False,
-    }
-    return Plan(actions=actions, **{**values, **fields})
-
-
-def decision(role: str, person: str, approved: str, comment: str = "") -> Decision:
-    return Decision(role, person, frozenset(approved.split()), DUE + timedelta(minutes=5), comment)
-
-
-def attempt(number: int = 1, outcome: str | None = "done", **fields: Any) -> Attempt:
-    values = {
-        "lock_wait_ms": 12,
-        "duration_ms": 3140,
-        "wal_bytes": 12_345_678,
-        "before": {"dead_rows": 3000, "total_bytes": 734_003_200},
-        "after": {"dead_rows": 0, "total_bytes": 734_003_200},
-    }
-    return Attempt(number, outcome and Receipt(outcome, **{"reason": "", **values, **fields}))
-
-
-BOTH = (decision("dba", "dora", "1 2 3"), decision("devops", "omar", "1 2 3"))
 
 
 def whole(one: Gate, **fields: Any) -> Report:
@@ -522,7 +479,13 @@ def test_what_was_found_before_is_still_there_or_gone_after() -> None:
     ]
     said = text(one)
     assert "still there · b before and after: b is dirty" in said and "gone · a before: a is dirty" in said
-    assert to_json(one)["looks"][2] == {"name": "a", "state": "gone", "before": "a is dirty", "after": None}
+    assert to_json(one)["looks"][2] == {
+        "name": "a",
+        "state": "gone",
+        "before": "a is dirty",
+        "after": None,
+        "measured": "",
+    }
 
 
 @pytest.mark.parametrize(
@@ -544,12 +507,12 @@ def test_the_second_look_says_how_things_are() -> None:
         earlier_finding("dead_rows:a", "advisory", "evidence.dead_rows"),
         earlier_finding("dead_rows:c", "advisory", "after.dead_rows"),
     )
-    one = weekly(first, replace(second, started=NOW), earlier=last_week, since={"dead_rows:b": DUE})
+    one = weekly(first, replace(second, started=NOW), earlier=last_week, since={"dead_rows:b": Sighting(DUE)})
     assert [found.key for found in one.findings] == ["dead_rows:b"]
     changes = compare(one)
     assert [was.key for was, _ in changes.gone] == ["dead_rows:c"]
     assert [found.key for found in changes.new] == ["dead_rows:b"]
-    assert compare(replace(one, since={"dead_rows:b": DUE - DAY})).new == ()
+    assert compare(replace(one, since={"dead_rows:b": Sighting(DUE - DAY)})).new == ()
 
 
 def test_a_weekly_report_without_metrics_shows_none() -> None:

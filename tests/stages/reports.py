@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 
-from upkeep.core.findings import Finding, Level
+from upkeep.core.findings import Finding, Level, Sighting
 from upkeep.report.model import (
     RAN,
     EarlierFinding,
@@ -43,7 +43,9 @@ def report(*steps: StepResult, **fields: Any) -> Report:
         "samples": (),
         "incident_document": "incident-response-procedures.md",
     }
-    return Report(steps=steps, **{**values, **fields})
+    given = {**values, **fields}
+    since = {key: Sighting(at) if isinstance(at, datetime) else at for key, at in given.pop("since").items()}
+    return Report(steps=steps, since=since, **given)
 
 
 DAY = timedelta(days=1)

@@ -1,4 +1,5 @@
--- Since when each finding has not been ok: the first look after the last window whose same step ran without it.
+-- Since when each finding has not been ok: the first look after the last window whose same step ran without it; when that
+-- one looked, and when the finding was seen first of all.
 -- Of each window's step its latest try counts, as in the report.
 WITH latest AS (
     SELECT DISTINCT ON (s.window_id, s.step) s.id, s.step, s.state, s.started_at, w.due
@@ -14,14 +15,18 @@ bad AS (
     WHERE f.key = ANY (%(keys)s) AND f.level <> 'ok'
 ),
 clear AS (
-    SELECT b.key, max(l.due) AS due
+    SELECT DISTINCT ON (b.key) b.key, l.due, l.started_at
     FROM (SELECT DISTINCT key, step FROM bad) b
     JOIN latest l ON l.step = b.step AND l.state = 'ran' AND l.due < %(due)s
     WHERE NOT EXISTS (SELECT FROM bad WHERE bad.key = b.key AND bad.due = l.due)
-    GROUP BY b.key
+    ORDER BY b.key, l.due DESC, l.started_at DESC
 )
-SELECT bad.key, min(bad.started_at) AS since
+SELECT
+    bad.key,
+    min(bad.started_at) FILTER (WHERE bad.due > coalesce(clear.due, '-infinity')) AS since,
+    max(clear.started_at) AS after,
+    min(bad.started_at) AS first
 FROM bad
 LEFT JOIN clear ON clear.key = bad.key
-WHERE bad.due > coalesce(clear.due, '-infinity')
 GROUP BY bad.key
+HAVING bool_or(bad.due > coalesce(clear.due, '-infinity'))

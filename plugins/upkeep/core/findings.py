@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -63,6 +64,23 @@ class Finding:
     remedy: str = ""
     guide: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """When a finding that is not ok was seen: ``since`` by each look of an unbroken row, ``first`` ever.
+
+    ``after`` is the last look without it (None: none is known): what was found began between the two.
+    """
+
+    since: datetime
+    after: datetime | None = None
+    first: datetime | None = None
+
+    @property
+    def before(self) -> datetime | None:
+        """When it was seen first, where it has been away since; None where it has not."""
+        return self.first if self.first is not None and self.first < self.since else None
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,40 @@ def visible(text: str) -> str:
     return re.sub(r"\A | \Z|(?<= ) ", _spelled(" "), shown)
 
 
+_QUOTED = re.compile(
+    r"""[EeUuBbXxNn]&?'(?:[^'\\]|\\.|'')*'|[Uu]&"(?:[^"]|"")*"|'(?:[^']|'')*'|"(?:[^"]|"")*\"""", re.DOTALL
+)
+_SQL = re.compile(r"[A-Z]{4,} ")
+
+
+def runnable(statement: str) -> str:
+    """A statement that shows what it holds and can be run as it is shown.
+
+    A quoted name or text that would hide something is written with PostgreSQL's own escapes (``U&"…"``), which say the
+    same to the server; all else stays as it is. What is no SQL is made visible.
+    """
+    if not _SQL.match(statement):
+        return visible(statement)
+    return f"{_QUOTED.sub(_escaped, statement).rstrip(' ;')};"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    quoted = found[0]
+    inner = quoted[1:-1]
+    spaces = "\n\t" if quoted[0] == "'" else ""  # in a text they are layout, in a name they hide it
+    hides = any(_hidden(one) and one not in spaces for one in inner) or (quoted[0] == '"' and visible(inner) != inner)
+    if quoted[0] not in "'\"" or not hides:
+        return quoted
+    return f"U&{quoted[0]}{''.join(_unicode(one) for one in inner)}{quoted[0]}"
+
+
+def _unicode(character: str) -> str:
+    if "!" <= character <= "~":
+        return character * 2 if character == "\\" else character
+    number = ord(character)
+    return f"\\{number:04X}" if number < 0x10000 else f"\\+{number:06X}"
+
+
 def _hidden(character: str) -> bool:
     category = unicodedata.category(character)
     return (

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from upkeep.core.findings import Finding, Level, Sample
+from upkeep.core.findings import Finding, Level, Sample, Sighting
 from upkeep.core.windows import Run, Window
 from upkeep.ledger.write import key_of, window_id
 from upkeep.wires import queries
@@ -85,11 +85,11 @@ def last_scan(session: Session, target: str) -> datetime | None:
     return rows[0]["due"] if rows else None
 
 
-def since(session: Session, window: Window, findings: Iterable[Finding]) -> dict[str, datetime]:
-    """For each finding that is not ok: when the first window of its unbroken row saw it."""
+def since(session: Session, window: Window, findings: Iterable[Finding]) -> dict[str, Sighting]:
+    """For each finding that is not ok: when the first window of its unbroken row saw it, and what was before."""
     keys = [finding.key for finding in findings if finding.level is not Level.OK]
     rows = session.rows(queries.load("ledger/since"), {"target": window.target, "due": window.due, "keys": keys})
-    return {row["key"]: row["since"] for row in rows}
+    return {row["key"]: Sighting(row["since"], row["after"], row["first"]) for row in rows}
 
 
 def metric_history(session: Session, window: Window, metrics: Iterable[str]) -> dict[str, list[Row]]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from upkeep.core.findings import Finding, Level
 from upkeep.core.units import count, number
+from upkeep.report.forecasts import said
 from upkeep.report.plots import LEFT, RIGHT, height
 
 #: How the keys of the findings that are drawn begin; drift and rows have no history.
@@ -39,6 +40,8 @@ class BaselinePlot:
     standing: PlotLine | None
     proposed: PlotLine | None
     words: str
+    times: tuple[tuple[float, str, str], ...]
+    data: tuple[tuple[str, str], ...]
 
 
 def baseline_plots(findings: Iterable[Finding]) -> list[BaselinePlot]:
@@ -73,6 +76,8 @@ def _drawn(finding: Finding, seen: Mapping[str, Any]) -> BaselinePlot:
         standing=_line(lines[0], lines[1], axis),
         proposed=_line(lines[2], lines[3], axis),
         words=f"{finding.subject}: {', '.join(parts)}.",
+        times=((LEFT, said(first), "start"), (RIGHT, said(last), "end")),
+        data=tuple((said(day), f"{number(value)} {unit}") for day, value in history),
     )
 
 

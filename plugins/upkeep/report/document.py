@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from upkeep.core.findings import Level
+from upkeep.core.findings import Level, Sighting
 from upkeep.gate.sheets import Signature
 from upkeep.report.again import Pair, pairs
 from upkeep.report.changes import before, compare
@@ -27,8 +27,9 @@ def to_json(report: Report) -> dict[str, Any]:
     ``do_first`` (empty: nothing is amiss), ``counts`` {level: n},
     ``target`` {name, title}, ``window`` {cadence, kind, due, deadline, period_start, period_end, late}, ``run``
     {dag_id, run_id, made_at, requested_by, dry_run}, ``incident_document``, ``thresholds`` (their version and where it
-    comes from), ``findings`` [{key, level, subject, detail, expected, remedy, guide, metadata, since (null: ok, or not
-    recorded), new, was (its other level before, or null), step, source, log_url}],
+    comes from), ``findings`` [{key, level, subject, detail, expected, remedy, guide, metadata, since (the first look of
+    an unbroken row; null: ok, or not recorded), begun_after (the last look without it, or null), first_seen (ever),
+    new, was (its other level before, or null), step, source, log_url}],
     ``steps`` [{step, group, title, state, reason, started, ended, source, digest, log_url,
     findings: n}], ``stories`` (what is not ok, by cause) [{key, cause, level, remedy, findings [key]}], ``samples``
     [{metric, subject, value, unit}], ``previous`` (due of the window before, or null),
@@ -37,9 +38,9 @@ def to_json(report: Report) -> dict[str, Any]:
     sample)}]}] (ok, warning and critical are null where nothing judges it), ``checklist`` [{guide, title, state,
     evidence, findings: n, acknowledged (who reviewed it in a form or attested its task; null: nobody, as in each daily
     report, whose rows are acknowledged later)}], ``gate`` (see there; null: the run has no plan),
-    ``looks`` [{name, state (still there, new, not looked at again, gone), before, after}] of what was looked at before
-    the plan and after it. Subject and detail of what is gone are cut at 300 characters. Fields may be added; a changed
-    or removed one raises the version.
+    ``looks`` [{name, state (still there, new, not looked at again, gone), before, after, measured (what the plan did to
+    it: "dead rows 67.7 % → 0 %")}] of what was looked at before the plan and after it. Subject and detail of what is
+    gone are cut at 300 characters. Fields may be added; a changed or removed one raises the version.
     """
     step = "step group title state reason started ended source digest log_url"
     changes = compare(report)
@@ -104,7 +105,7 @@ def _signature(one: Signature) -> dict[str, Any]:
 
 def _look(pair: Pair) -> dict[str, Any]:
     before, after = pair.before and pair.before.detail, pair.after and pair.after.detail
-    return {**_take(pair, "name state"), "before": before, "after": after}
+    return {**_take(pair, "name state measured"), "before": before, "after": after}
 
 
 def _gate(gate: Gate) -> dict[str, Any]:
@@ -157,13 +158,19 @@ def _findings(report: Report) -> list[dict[str, Any]]:
     return [
         {
             **_take(finding, names),
-            "since": report.since_of(finding),
+            **_seen(report.sighting(finding)),
             "new": report.is_new(finding, step),
             "was": _other(was.get(finding.key), finding.level),
             **_take(step, "step source log_url"),
         }
         for finding, step in report.placed
     ]
+
+
+def _seen(seen: Sighting | None) -> dict[str, Any]:
+    if seen is None:
+        return {"since": None, "begun_after": None, "first_seen": None}
+    return {"since": seen.since, "begun_after": seen.after, "first_seen": seen.before or seen.since}
 
 
 def _other(was: Level | None, now: Level) -> Level | None:

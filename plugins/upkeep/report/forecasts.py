@@ -27,6 +27,8 @@ class ForecastPlot:
     now: float
     limit_says: str
     words: str
+    times: tuple[tuple[float, str, str], ...]
+    data: tuple[tuple[str, str], ...]
 
 
 def forecast_plot(metadata: Mapping[str, Any]) -> ForecastPlot | None:
@@ -50,6 +52,7 @@ def forecast_plot(metadata: Mapping[str, Any]) -> ForecastPlot | None:
         return f"{x:.1f},{height(value, (0.0, roof)):g}"
 
     start = place(history[-1][0], last)
+    now = float(place(0.0, 0.0).partition(",")[0])
     return ForecastPlot(
         line=" ".join(place(day, value) for day, value in history),
         wedge=" ".join(
@@ -57,8 +60,18 @@ def forecast_plot(metadata: Mapping[str, Any]) -> ForecastPlot | None:
         ),
         middle=" ".join([start, *(place(row[0], row[2]) for row in path)]),
         limit=None if shown is None else height(shown, (0.0, roof)),
-        now=float(place(0.0, 0.0).partition(",")[0]),
+        now=now,
         limit_says="" if limit is None else f"{metadata.get('limit_percent', 80):g} % is {size(limit)}",
         words=f"Database size: {size(history[0][1])} {-history[0][0]:.0f} days ago, now {size(last)}; "
         f"in {until:.0f} days between {size(path[-1][1])} and {size(path[-1][3])}.",
+        times=((LEFT, said(history[0][0]), "start"), (now, "now", "middle"), (RIGHT, said(until), "end")),
+        data=(
+            *((said(day), size(value)) for day, value in history),
+            *((said(day), f"{size(middle)}, {size(low)} to {size(high)}") for day, low, middle, high in path),
+        ),
     )
+
+
+def said(day: float) -> str:
+    """A day from now in words; what is before now is negative."""
+    return f"in {day:.3g} days" if day > 0 else f"{-day:.3g} days ago" if day < 0 else "now"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from upkeep.core.findings import Bands, Finding, Level, Sample, worst
+from upkeep.core.findings import Bands, Finding, Level, Sample, Sighting, worst
 from upkeep.core.stories import Seen, Story, stories
 from upkeep.ledger.acknowledgements import OpenException
 from upkeep.report.gate import Gate
@@ -101,7 +101,7 @@ class EarlierFinding:
 class Report:
     """Everything there is to say about one window; all times are aware.
 
-    ``late`` is empty or a sentence part, ``since`` says for a finding's key since when it has not been ok, ``own``
+    ``late`` is empty or a sentence part, ``since`` says for a finding's key when it was seen not to be ok, ``own``
     holds what the report itself found (that the window is late), ``gate`` is None where the run has no plan,
     ``signing`` where nobody was to sign, ``last_due`` is when the window before was due where no history says so,
     ``thresholds`` the version of the bands in force and who approved it, ``exceptions`` what people have acknowledged,
@@ -123,7 +123,7 @@ class Report:
     dry_run: bool
     late: str
     steps: tuple[StepResult, ...]
-    since: Mapping[str, datetime]
+    since: Mapping[str, Sighting]
     samples: tuple[Sample, ...]
     incident_document: str
     history: tuple[History, ...] = ()
@@ -200,9 +200,14 @@ class Report:
         """What is not ok, by cause."""
         return stories_of(self.placed)
 
+    def sighting(self, finding: Finding) -> Sighting | None:
+        """When it was seen; None when it is ok, or nobody recorded it."""
+        return None if finding.level is Level.OK else self.since.get(finding.key)
+
     def since_of(self, finding: Finding) -> datetime | None:
         """Since when it has not been ok; None when it is ok, or nobody recorded it."""
-        return None if finding.level is Level.OK else self.since.get(finding.key)
+        seen = self.sighting(finding)
+        return seen.since if seen else None
 
     def is_new(self, finding: Finding, step: StepResult) -> bool:
         """Whether this window's own look was the first to see it."""

@@ -16,7 +16,8 @@ from markupsafe import Markup, escape
 from upkeep.core import units
 from upkeep.core.findings import Finding, Level
 from upkeep.core.stories import Story
-from upkeep.core.text import anchor, visible
+from upkeep.core.text import anchor, runnable, visible
+from upkeep.report.again import change
 from upkeep.report.again import pairs as looked_twice
 from upkeep.report.baselines import baseline_plots as drawn_baselines
 from upkeep.report.changes import before, compare
@@ -26,12 +27,13 @@ from upkeep.report.forecasts import KEY, forecast_plot
 from upkeep.report.gate import STATES, ActionResult, Gate
 from upkeep.report.headline import do_first, headline
 from upkeep.report.model import APPLY_STEP, Report, StepResult
-from upkeep.report.plots import HEIGHT, LEFT, RIGHT, WIDTH, plot
+from upkeep.report.plots import BOTTOM, HEIGHT, LEFT, RIGHT, WIDTH, plot
 from upkeep.report.signatures import LOOKS, in_words
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 HTML_TEXT = 2_000  # characters of one text on the page
+HTML_STATEMENT = 20_000  # of a statement, which is there to be copied
 HTML_GROUP = 20  # findings on the page with one level and one key group (the key up to its first colon)
 HTML_LEVEL = 200  # findings on the page with one level; also rows of the sample table
 HTML_CHANGES = 8  # rows of each kind of change, and of what is not known
@@ -53,6 +55,7 @@ def to_html(report: Report) -> str:
         report=report,
         headline=headline(report),
         do_first=do_first(report),
+        first_at=_first_at(report),
         stories=_stories(report),
         groups=_groups(report),
         new=_new(report, changes.new),
@@ -65,17 +68,26 @@ def to_html(report: Report) -> str:
         unit_of_time="months" if report.cadence == "monthly" else "windows",
         ordinary=drawn_baselines(report.findings),
         back_tests=next((one.metadata.get("tests", ()) for one in report.findings if one.key == BACK_TESTS), ()),
-        size={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT},
+        size={"width": WIDTH, "height": HEIGHT, "bottom": BOTTOM, "left": LEFT, "right": RIGHT},
         looks_like=LOOKS,
         in_words=in_words,
         fates=_fates(report.gate) if report.gate else [],
         states=STATES,
         looks=looked_twice(report),
+        change=change,
         fold=HTML_FOLD,
         css=css,
         rows=HTML_LEVEL,
         few=HTML_CHANGES,
     )
+
+
+def _first_at(report: Report) -> str:
+    """Where on the page the worst stands, which may be folded; what apply says of an action is told with the plan."""
+    for finding, step in report.placed[:1]:
+        if finding.level is not Level.OK:
+            return "gate" if report.gate and step.step == APPLY_STEP else anchor(report.stories[0].key)
+    return ""
 
 
 class _Story(NamedTuple):
@@ -164,11 +176,13 @@ def _page() -> Template:
         "text": _text,
         "times": lambda ratio: units.number(round(ratio, 2 if ratio < 1 else 1)),
         "sql": lambda value: _text(visible(str(value))),
+        "statement": lambda value: _text(runnable(str(value)), HTML_STATEMENT),
         "size": lambda octets: "not measured" if octets is None else units.size(octets),
         "ms": lambda length: "not measured" if length is None else units.span(timedelta(milliseconds=length)),
         "brief": lambda value: units.brief(str(value), HTML_BRIEF),
         "utc": units.utc,
         "span": units.span,
+        "count": units.count,
         "number": units.number,
         "amount": lambda value, unit: units.size(value) if unit == "bytes" else f"{units.number(value)} {unit}",
         "link": lambda url: url if re.match(r"https?://[^/\\\s]", url, re.IGNORECASE) else "",
@@ -177,8 +191,8 @@ def _page() -> Template:
     return environment.get_template("report.html")
 
 
-def _text(value: object) -> Markup:
+def _text(value: object, most: int = HTML_TEXT) -> Markup:
     whole = str(value)
-    shown = escape(units.visible(whole[:HTML_TEXT]))
+    shown = escape(units.visible(whole[:most]))
     cut = Markup(' <span class="cut">… {:,} characters left out here, see the JSON</span>')
-    return shown + cut.format(len(whole) - HTML_TEXT) if len(whole) > HTML_TEXT else shown
+    return shown + cut.format(len(whole) - most) if len(whole) > most else shown
