@@ -18,8 +18,8 @@ from upkeep.wires import queries
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn, about Starlette's test client for one
     from upkeep.dashboard import app as dashboard
+    from upkeep.dashboard.frame import PAGES
     from upkeep.dashboard.page import CSP
-    from upkeep.dashboard.pages import PAGES
 
 DUE = datetime(2026, 7, 5, 2, tzinfo=UTC)
 RUN = "scheduled__2026-07-05T02:00:00+00:00"

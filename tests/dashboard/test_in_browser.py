@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,17 @@ def test_the_pages_are_for_everybody(
     real.on("console", lambda message: said.append(message.text))
     with served(config_with(tmp_path / "away", "primary"), lambda: psycopg.connect("host=127.0.0.1 port=1")) as away:
         for state in ("empty", "a month"):
-            for path in ("/", "/windows", "/findings", "/checklists", "/guide", "/nothing", *questions):
+            for path in (
+                "/",
+                "/windows",
+                "/findings",
+                "/trends",
+                "/trends?range=2y",
+                "/checklists",
+                "/guide",
+                "/nothing",
+                *questions,
+            ):
                 for address in (site.url + path, away.url + path):
                     page.goto(address)
                     assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{state} {address}"
@@ -59,6 +69,39 @@ def test_the_pages_are_for_everybody(
     assert not [text for text in said if "Security Policy" in text]
     context.close()
     strict.close()
+
+
+@pytest.mark.guide("G31", "G117", "holds")
+def test_a_page_follows_the_watch_without_being_loaded_again(
+    browser: Browser,  # noqa: F811
+    book: Ledger,
+    site: Site,
+    today: datetime,
+) -> None:
+    """Home and a trend show the next sample when half a minute has gone by, in the page that is open already."""
+    (target,) = site.config.targets
+
+    def sampled(seconds: int, value: float) -> None:
+        at = today - timedelta(minutes=5) + timedelta(seconds=seconds)
+        book.change(
+            """INSERT INTO upkeep.watch_samples (target, slot, taken_at, level, health, metrics, latencies, during)
+               VALUES (%s, %s, %s, 'ok', 99, jsonb_build_object('response_time', %s), '{}', '')""",
+            *(target, at, at, value),
+        )
+
+    for number, (path, before, after) in enumerate((("/", 111, 122), ("/trends?of=response_time", 133, 144))):
+        sampled(120 * number, before)
+        context = browser.new_context(extra_http_headers={"X-User": "omar"})
+        page = context.new_page()
+        page.clock.install()
+        page.goto(site.url + path)
+        assert page.get_by_text(f"{before} ms").first.is_visible() and not page.get_by_text(f"{after} ms").count()
+        page.evaluate("window.loadedOnce = true")
+        sampled(120 * number + 30, after)
+        page.clock.run_for(31_000)
+        page.get_by_text(f"{after} ms").first.wait_for()
+        assert page.evaluate("window.loadedOnce")
+        context.close()
 
 
 def test_the_forms_are_taken_from_a_real_browser(

@@ -13,7 +13,7 @@ from tests.e2e.conftest import Running, anonymous
 from tests.e2e.pages import SLOW, keep, login
 from tests.stages.browser import serious
 
-PAGES = ("", "windows", "findings", "checklists", "guide", "nothing")
+PAGES = ("", "windows", "findings", "trends", "trends?range=2y", "checklists", "guide", "nothing")
 
 
 def test_upkeep_is_one_entry_of_airflows_navigation(browser: Browser, running: Running) -> None:
@@ -52,17 +52,17 @@ def test_the_pages_are_for_everybody(browser: Browser, running: Running, width: 
         page.goto(f"{running.sandbox.url}/upkeep/{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert not serious(page)
-        keep(page, f"{path or 'home'}-{scheme}")
+        keep(page, f"{path.replace('?', '-') or 'home'}-{scheme}")
     context.close()
 
 
 def test_airflow_says_who_may_look_and_who_may_change(running: Running) -> None:
     """Nobody is let in without a login; a viewer reads, and their form changes nothing."""
-    for path in ("/upkeep/", "/upkeep/windows", "/upkeep/findings"):
+    for path in ("/upkeep/", "/upkeep/windows", "/upkeep/findings", "/upkeep/trends"):
         assert anonymous(running, path).status_code == 401
         read = running.api("viewer").request("GET", path)
         assert read.status_code == 200 and "unsafe" not in read.headers["Content-Security-Policy"]
-        assert "<form" not in read.text
+        assert 'method="post"' not in read.text
     browser = requests.get(
         f"{running.sandbox.url}/upkeep/findings", headers={"Accept": "text/html"}, timeout=30, allow_redirects=False
     )

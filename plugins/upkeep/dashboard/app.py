@@ -24,9 +24,10 @@ from starlette.exceptions import HTTPException
 
 from upkeep.core.units import visible
 from upkeep.dashboard.alerts import alert_routes
+from upkeep.dashboard.frame import PAGES
 from upkeep.dashboard.metrics import Token, metrics_routes, no_token
 from upkeep.dashboard.page import shown
-from upkeep.dashboard.pages import PAGES, Around, file_routes, page_routes
+from upkeep.dashboard.pages import Around, file_routes, page_routes
 from upkeep.dashboard.reading import LedgerAway, LedgerSessions
 from upkeep.report.page import TEMPLATES
 from upkeep.settings.load import Settings, settings

@@ -19,26 +19,19 @@ from upkeep.dashboard.checklists import REACH, acknowledge_rows, checklists, wai
 from upkeep.dashboard.deeds import acknowledge, waive
 from upkeep.dashboard.findings import accepted, told
 from upkeep.dashboard.forms import FormTokens, Secret, sent, ticked
+from upkeep.dashboard.frame import frame
 from upkeep.dashboard.now import AGES, OpenStory, by_owner, calendar, picture, states
 from upkeep.dashboard.page import FILES, KEPT, content, question_href, shown
 from upkeep.dashboard.question import Asked, asked
 from upkeep.dashboard.questions import Task, Waiting, open_questions, waiting_in_airflow
 from upkeep.dashboard.reading import LedgerSessions
+from upkeep.dashboard.trends.view import trend
 from upkeep.dashboard.visitors import Allowed, Visitor, allowed_by_airflow, dags_of, visitors
 from upkeep.dashboard.windows import STRIP, ahead, missed, next_of_each, past, strips
 from upkeep.dashboard.windows import month as month_of
 from upkeep.settings.calendar import reread
 from upkeep.settings.load import Settings
 from upkeep.settings.maintenance import Maintenance
-
-#: The pages, as they are called and where they lie.
-PAGES = {
-    "": "Home",
-    "windows": "Windows",
-    "findings": "Findings",
-    "checklists": "Checklists",
-    "guide": "Guide",
-}
 
 
 @dataclass(frozen=True)
@@ -77,6 +70,10 @@ def page_routes(ledger: LedgerSessions, config: Settings, around: Around) -> API
     @router.post("/findings/acknowledge")
     def acknowledge_alert(visitor: Visitor = looking, fields: Mapping[str, str] = Depends(sent)) -> Response:
         return site.acknowledge(visitor, fields)
+
+    @router.get("/trends")
+    def trends(request: Request, visitor: Visitor = looking) -> Response:
+        return site.trend(visitor, request.query_params)
 
     @router.get("/checklists")
     def checklists_page(visitor: Visitor = looking) -> Response:
@@ -143,7 +140,7 @@ class _Site:
                 "owners": by_owner(seen.stories),
                 "ages": [words for _, words in AGES],
             }
-        return shown("home.html", _frame("", visitor, config, now) | values)
+        return shown("home.html", frame("", visitor, config, now) | values)
 
     def windows(self, visitor: Visitor, month: str | None) -> Response:
         config, now = self.config, self.around.clock()
@@ -160,7 +157,7 @@ class _Site:
             "month": chosen.filled(gone, ahead(config, visitor.targets, max(chosen.start, now), chosen.end)),
             "next": next_of_each(config, visitor.targets, now),
         }
-        return shown("windows.html", _frame("windows", visitor, config, now) | self._form(visitor) | values)
+        return shown("windows.html", frame("windows", visitor, config, now) | self._form(visitor) | values)
 
     def findings(self, visitor: Visitor) -> Response:
         config, now = self.config, self.around.clock()
@@ -173,7 +170,7 @@ class _Site:
             "known": [one for one in stories if one.story.silent],
             "accepted": accepted(config, now),
         }
-        return shown("findings.html", _frame("findings", visitor, config, now) | self._form(visitor) | values)
+        return shown("findings.html", frame("findings", visitor, config, now) | self._form(visitor) | values)
 
     def checklists(self, visitor: Visitor) -> Response:
         config, now = self.config, self.around.clock()
@@ -181,7 +178,13 @@ class _Site:
         with self.ledger.session() as session:
             questions = open_questions(session, config, visitor, asked_now, now)
             values = {"lists": checklists(session, config, visitor, questions, now), "reach": REACH}
-        return shown("checklists.html", _frame("checklists", visitor, config, now) | self._form(visitor) | values)
+        return shown("checklists.html", frame("checklists", visitor, config, now) | self._form(visitor) | values)
+
+    def trend(self, visitor: Visitor, query: Mapping[str, str]) -> Response:
+        now = self.around.clock()
+        with self.ledger.session() as session:
+            values = trend(session, self.config, visitor.targets, query, now)
+        return shown("trends.html", frame("trends", visitor, self.config, now) | values)
 
     def guide(self, visitor: Visitor) -> Response:
         config, now = self.config, self.around.clock()
@@ -195,7 +198,7 @@ class _Site:
             "looks": guide.LOOKS,
             "sections": guide.SECTIONS,
         }
-        return shown("guide.html", _frame("guide", visitor, config, now) | values)
+        return shown("guide.html", frame("guide", visitor, config, now) | values)
 
     def asked(self, visitor: Visitor, task: Task) -> Asked:
         waiting = self.around.waiting([task[0]])
@@ -207,7 +210,7 @@ class _Site:
         place = question_href(*task[:3])
         values = {"asked": found, "given": given, "up": "../" * place.count("/")}
         return shown(
-            "question.html", _frame(place, visitor, self.config, self.around.clock()) | self._form(visitor) | values
+            "question.html", frame(place, visitor, self.config, self.around.clock()) | self._form(visitor) | values
         )
 
     async def answer(
@@ -254,19 +257,6 @@ class _Site:
 
     def _form(self, visitor: Visitor) -> dict[str, str]:
         return {"token": self.tokens.give(visitor.user_id)}
-
-
-def _frame(place: str, visitor: Visitor, config: Settings, now: datetime) -> dict[str, Any]:
-    """What every page's frame shows."""
-    return {
-        "place": place,
-        "pages": PAGES,
-        "visitor": visitor,
-        "titles": visitor.titles(config.maintenance),
-        "several": len(visitor.targets) > 1,
-        "now": now,
-        "up": "",
-    }
 
 
 def file_routes() -> APIRouter:

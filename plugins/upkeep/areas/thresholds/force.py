@@ -157,3 +157,26 @@ def _verified(
     if metric != row["metric"]:
         raise ValueError(f"found bands of {metric}, expected them of {row['metric']}")
     return bands, decisions
+
+
+class BandsInForce(NamedTuple):
+    """What a metric was judged by from ``since`` on. ``version`` 1 is the file, which has no date (None)."""
+
+    since: datetime | None
+    bands: Bands
+    version: int
+
+
+def bands_over_time(session: Session, config: Thresholds, target: str, metric: str) -> tuple[BandsInForce, ...]:
+    """What a metric of a target was judged by over time, the oldest first: the file's bands, then each version that
+    verifies. What the file said in earlier days nobody knows: it is as it is now.
+    """
+    rows = session.rows(queries.load("thresholds/thresholds"), {"target": target})
+    found = [BandsInForce(None, config.metrics[metric], 1)]
+    for row in reversed([row for row in rows if row["metric"] == metric]):
+        try:
+            bands, _ = _verified(session, row, config, target)
+        except ValueError:
+            continue
+        found.append(BandsInForce(row["in_force_from"], bands, row["version"]))
+    return tuple(found)

@@ -1,0 +1,160 @@
+"""What the ledger holds for a trend: which series there are, their values, and what was done meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from starlette.exceptions import HTTPException
+
+from upkeep.areas.watch.follow import GAP
+from upkeep.core.units import listed
+from upkeep.core.windows import CADENCES, CHANGING
+from upkeep.dashboard.trends.choice import Choice, Series
+from upkeep.settings.base import METRICS
+from upkeep.settings.load import Settings
+from upkeep.wires import queries
+from upkeep.wires.database import Row, Session
+
+#: How many places a plot has; of what shares one the lowest and the highest value are seen.
+PLACES = 480
+#: Windows of each cadence whose samples are on offer; what has ended before can still be asked for.
+NEWEST = 3
+#: Up to this length daily windows are marked too; at most so many marks of a kind, and actions told in words.
+_DAILY_MARKS, _MARKS, _TOLD = timedelta(days=31), 400, 30
+#: How long after a value of a cadence's window the next one comes.
+_BETWEEN = {"daily": timedelta(days=1), "weekly": timedelta(days=7), "monthly": timedelta(days=35)}
+#: A line ends where the next value of windows comes later than this many times what it should (the watch: ``GAP``).
+_PATIENCE = 1.5
+#: Series that the message about an unknown one names.
+_NAMED = 12
+
+
+@dataclass(frozen=True)
+class Place:
+    """The values of one place of the plot. ``low`` is None where none of them is on any axis (``odd`` counts those).
+
+    ``following`` is how long after the last one the next value was to come.
+    """
+
+    number: int
+    first: datetime
+    last: datetime
+    samples: int
+    low: float | None
+    high: float | None
+    odd: int
+    following: timedelta
+
+
+@dataclass(frozen=True)
+class Values:
+    """A series in a stretch of time, as the windows measured it and as the watch did, the oldest place first."""
+
+    unit: str
+    windows: tuple[Place, ...]
+    watch: tuple[Place, ...]
+
+    @property
+    def all(self) -> tuple[Place, ...]:
+        """Every place, whoever measured it, by time."""
+        return tuple(sorted((*self.windows, *self.watch), key=lambda one: one.first))
+
+
+@dataclass(frozen=True)
+class Done:
+    """A window, or an action that was carried out; ``report`` is whose report tells of it, None without one."""
+
+    at: datetime
+    words: str
+    report: tuple[str, str] | None
+    action: bool
+
+
+def on_offer(session: Session, target: str) -> dict[str, list[str]]:
+    """Metric → its subjects ("" for the whole target), the guide's six first: what is measured of a target by now."""
+    asked = {"target": target, "cadences": list(CADENCES), "windows": NEWEST}
+    rows = session.rows(queries.load("dashboard/trend_names"), asked)
+    rows += session.rows(queries.load("dashboard/trend_watched"), {"target": target})
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(row["metric"], set()).add(row["subject"])
+    order = {name: place for place, name in enumerate(METRICS)}
+    return {name: sorted(found[name]) for name in sorted(found, key=lambda name: (order.get(name, len(order)), name))}
+
+
+def values(
+    session: Session, config: Settings, choice: Choice, series: Series, offered: Mapping[str, list[str]]
+) -> Values:
+    """A series of a target. Raises HTTPException 404 where nobody has ever measured it."""
+    asked: dict[str, object] = {"target": choice.target, "metric": series.metric, "subject": series.subject}
+    if "\0" in series.of:  # no name in PostgreSQL holds it, nor may it be asked for one
+        raise HTTPException(404, _unknown(choice.target, series, offered))
+    units = session.rows(queries.load("dashboard/trend_unit"), asked)
+    watched = _watched(config, series)
+    if not units and not (watched and series.subject in offered.get(series.metric, ())):
+        raise HTTPException(404, _unknown(choice.target, series, offered))
+    asked |= {"start": choice.start, "end": choice.until, "places": PLACES}
+    width = choice.length / PLACES
+    places = session.rows(queries.load("dashboard/trend_points"), asked)
+    seen = session.rows(queries.load("dashboard/trend_watch"), asked) if watched else []
+    kept = choice.until - timedelta(days=config.maintenance.watch.keep_days)
+    every = timedelta(seconds=config.maintenance.watch.every_seconds)
+    windows = (_place(row, _PATIENCE * min(_BETWEEN.get(one, width) for one in row["cadences"])) for row in places)
+    watch = (_place(row, GAP * (every if row["first"] >= kept else timedelta(hours=1))) for row in seen)
+    return Values(
+        units[0]["unit"] if units else _unit(config, series),
+        *(
+            tuple(replace(one, following=max(one.following, _PATIENCE * width)) for one in of)
+            for of in (windows, watch)
+        ),
+    )
+
+
+def _place(row: Row, following: timedelta) -> Place:
+    named = {name: row[name] for name in ("first", "last", "samples", "low", "high", "odd")}
+    return Place(number=row["place"], following=following, **named)
+
+
+def _watched(config: Settings, series: Series) -> bool:
+    """Whether the watch measures it as well: the six metrics and each function's response time."""
+    if series.subject:
+        return series.metric == "latency" and series.subject in config.thresholds.latencies
+    return series.metric in METRICS
+
+
+def _unit(config: Settings, series: Series) -> str:
+    limits = config.thresholds
+    return limits.latencies[series.subject].unit if series.subject else limits.metrics[series.metric].unit
+
+
+def _unknown(target: str, series: Series, offered: Mapping[str, list[str]]) -> str:
+    found = f"found no trend of {series.metric[:80]!r}" + (f" of {series.subject[:80]!r}" if series.subject else "")
+    of = offered.get(series.metric)
+    if of:
+        known = listed([repr(one) if one else "the whole target" for one in of], _NAMED)
+        return f"{found} for the target {target!r}, expected one of: {known}"
+    known = listed(list(offered), _NAMED) or "none, for no window has measured anything yet"
+    return f"{found} for the target {target!r}, expected a metric that it has: {known}"
+
+
+def done_meanwhile(session: Session, choice: Choice) -> tuple[Done, ...]:
+    """The windows and the actions of a stretch of time, the newest first; of a long one no daily windows."""
+    cadences: Sequence[str] = CADENCES if choice.length <= _DAILY_MARKS else CHANGING
+    asked = {"target": choice.target, "start": choice.start, "end": choice.until, "most": _MARKS}
+    windows = session.rows(queries.load("dashboard/trend_windows"), asked | {"cadences": list(cadences)})
+    actions = session.rows(queries.load("dashboard/trend_actions"), asked | {"told": _TOLD})
+    found = [*(_action(row) for row in actions), *(_window(row) for row in windows)]
+    return tuple(sorted(found, key=lambda one: one.at, reverse=True))
+
+
+def _action(row: Row) -> Done:
+    words = f"{row['verb'].upper()} {row['schema']}.{row['name']}" if row["verb"] else "an action of a plan"
+    return Done(row["at"], words, (row["dag_id"], row["run_id"]), action=True)
+
+
+def _window(row: Row) -> Done:
+    words = f"{row['cadence']} window" + (f": {row['outcome']}" if row["outcome"] else "")
+    words += "" if row["kind"] == "calendar" else ", by hand"
+    return Done(row["due"], words, (row["dag_id"], row["run_id"]) if row["reported"] else None, action=False)

@@ -1,0 +1,355 @@
+"""The page of trends over real HTTP and a real ledger: what it draws, what it is asked, what is wrong to ask."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import pytest
+
+from tests.stages.ledger import Ledger, record, write
+from tests.stages.pages import HOSTILE, Site, as_dashboard, config_with, reported, served, window_of
+from tests.stages.proposed import ERRORS, QUIET, both, days, planned
+from tests.stages.proposed import shipped_configuration as shipped_configuration  # noqa: PLC0414  # every test's
+from tests.stages.reports import Page
+from tests.stages.stage import Stage
+from upkeep.areas.baselines.force import KIND
+from upkeep.areas.baselines.propose import proposals_from_ledger
+from upkeep.core.findings import Sample
+from upkeep.core.windows import Window
+from upkeep.gate.plans.model import numbered
+from upkeep.settings.base import METRICS
+
+DAY = timedelta(days=1)
+TABLE = "public.error_logs"
+SIZE = f"?of=table_bytes|{TABLE}"
+
+
+def measured(book: Ledger, target: str, at: datetime, *samples: Sample, cadence: str = "daily") -> Window:
+    """A window whose step measured these when it was due."""
+    window = window_of(target, cadence, at, dag_id=f"maintenance_{cadence}")
+    write(book, window, replace(record(step="database.table_sizes", at=at, samples=samples), taken_at=at))
+    return window
+
+
+def grown(book: Ledger, site: Site, sizes: dict[int, float], subject: str = TABLE) -> None:
+    """A table's size in the daily windows of so many days ago."""
+    for ago, size in sizes.items():
+        measured(book, site.config.targets[0], site.now - ago * DAY, Sample("table_bytes", size, "bytes", subject))
+
+
+def ask(site: Site, query: str = "", status: int = 200, user: str = "vera") -> str:
+    """The page's HTML."""
+    answer = site.ask(f"/trends{query}", user)
+    assert answer.status_code == status, answer.text
+    return answer.text
+
+
+def text(html: str) -> str:
+    """What the page says."""
+    return Page(html).text
+
+
+def drawn(html: str) -> str:
+    """The plot itself."""
+    (found,) = re.findall(r'<svg class="plot trend".*?</svg>', html, re.DOTALL)
+    return str(found)
+
+
+def rows(html: str) -> list[list[str]]:
+    """The table behind the plot, the newest place first."""
+    return [re.findall(r"<td[^>]*>([^<\n]*)", row) for row in re.findall(r"<tr>(<td>.*)", html)]
+
+
+def corners(html: str) -> list[list[tuple[float, float]]]:
+    """The lines of the plot."""
+    lines = re.findall(r'<polyline class="line[^"]*" points="([^"]*)"', html)
+    return [[(float(x), float(y)) for x, y in (pair.split(",") for pair in line.split())] for line in lines]
+
+
+# What is drawn -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.guide("G49", "G117", "holds")
+def test_a_tables_size_is_drawn_with_its_numbers_behind_it(book: Ledger, site: Site) -> None:
+    """A line of one corner a day, rising as the table does, and a row for each; nothing of another table's."""
+    grown(book, site, {4: 1024.0**2, 3: 2 * 1024.0**2, 2: 3 * 1024.0**2, 1: 5 * 1024.0**2})
+    grown(book, site, {6: 1024.0**3}, "public.other")
+    html = ask(site, f"{SIZE}&range=7d")
+    ((*line,),) = corners(html)
+    assert [round(x) for x, _ in line] == [round(960 * (7 - ago) / 7) for ago in (4, 3, 2, 1)]
+    heights = [y for _, y in line]
+    assert heights == sorted(heights, reverse=True)
+    assert [row[2] for row in rows(html)] == ["5 MB", "3 MB", "2 MB", "1 MB"]
+    assert rows(html)[0][0] == f"{site.now - DAY:%Y-%m-%d %H:%M}"
+    said = text(html)
+    assert "Table bytes of public.error_logs" in said and "4 values, lowest 1 MB, highest 5 MB" in said
+    assert "time in UTC" in said and "1 GB" not in said
+
+
+def test_a_missing_day_is_a_gap_and_no_line(book: Ledger, site: Site) -> None:
+    """Where a day has no value the line ends and the gap is shown; with the value it is gone."""
+    grown(book, site, dict.fromkeys((6, 5, 2, 1, 0), 1000.0))
+    html = ask(site, f"{SIZE}&range=7d")
+    assert [len(line) for line in corners(html)] == [2, 3] and html.count('class="missing-values" x=') == 1
+    assert "1 gap, the longest 3 days" in text(html)
+    grown(book, site, dict.fromkeys((4, 3), 1000.0))
+    html = ask(site, f"{SIZE}&range=7d")
+    assert [len(line) for line in corners(html)] == [7] and "gap" not in text(html)
+
+
+def test_what_is_not_measured_any_more_looks_stale(book: Ledger, site: Site) -> None:
+    """A value that should have come and has not; over a stretch that has ended nothing is expected."""
+    grown(book, site, {6: 1000.0, 5: 1000.0})
+    assert f"Not measured since {site.now - 5 * DAY:%Y-%m-%d %H:%M}" in text(ask(site, f"{SIZE}&range=7d"))
+    ended = f"&until={site.now - 4 * DAY:%Y-%m-%dT%H:%M}"
+    assert "Not measured since" not in text(ask(site, f"{SIZE}&range=7d{ended}"))
+    grown(book, site, {0: 1000.0})
+    assert "Not measured since" not in text(ask(site, f"{SIZE}&range=7d"))
+
+
+def test_no_outlier_is_lost_and_none_flattens_the_rest(book: Ledger, site: Site) -> None:
+    """Of a place with many values the lowest and the highest are there; far beyond all others one lies on the edge."""
+    (target,) = site.config.targets
+    for ago in range(1, 60):
+        measured(book, target, site.now - ago * DAY, Sample("table_bytes", 1000.0 + ago, "bytes", TABLE))
+    noon = site.now - 30 * DAY
+    for minute, size in ((1, 9e9), (2, 1001.0), (3, 1500.0)):
+        measured(book, target, noon + timedelta(minutes=minute), Sample("table_bytes", size, "bytes", TABLE))
+    html = ask(site, f"{SIZE}&range=90d")
+    said = text(html)
+    assert "62 values, lowest 1001 B, highest 8.382 GB" in said and "1 value beyond the scale" in said
+    (row,) = [row for row in rows(html) if "8.382 GB" in row]
+    assert row[2:5] == ["1001 B", "8.382 GB", "4"]
+    heights = {y for line in corners(html) for _, y in line}
+    assert max(heights) - min(heights) > 200 and len(heights) > 50
+
+
+@pytest.mark.guide("G31", "holds")
+def test_what_the_watch_has_seen_is_drawn_to_the_half_minute(book: Ledger, site: Site) -> None:
+    """Its samples of the last hour, and hours where the samples have gone; a pause of it is a gap."""
+    (target,) = site.config.targets
+    book.change(
+        """INSERT INTO upkeep.watch_samples (target, slot, taken_at, level, health, metrics, latencies, during)
+           SELECT %s, s, s, 'ok', 99, '{"response_time": 120, "overall_health": 99}', '{"trust-scorer": 90}', ''
+           FROM generate_series(%s::timestamptz - interval '50 min', %s, interval '30 s') s
+           WHERE s NOT BETWEEN %s::timestamptz - interval '30 min' AND %s::timestamptz - interval '20 min'""",
+        *(target, site.now, site.now, site.now, site.now),
+    )
+    book.change(
+        """INSERT INTO upkeep.watch_hours (target, hour, samples, unknown, lowest_health, mean_health, latencies)
+           SELECT %s, h, 120, 0, 91, 98, '{"trust-scorer": 70}'
+           FROM generate_series(%s::timestamptz - interval '40 days', %s::timestamptz - interval '2 h', '1 hour') h""",
+        *(target, site.now, site.now),
+    )
+    html = ask(site, "?of=response_time&range=1h")
+    assert len(corners(html)) == 2 and len(rows(html)) == 101 - 21 and "1 gap, the longest 11 min" in text(html)
+    assert "120 ms ok" in text(html) and "by the watch" in text(html)
+    said = text(ask(site, "?of=latency|trust-scorer&range=30d"))
+    assert "Response time of trust-scorer" in said and "lowest 70 ms, highest 90 ms" in said
+    assert "lowest 91 %, highest 99 %" in text(ask(site, "?of=overall_health&range=30d"))
+
+
+def test_a_number_that_no_axis_has_is_counted(book: Ledger, site: Site) -> None:
+    """NaN, an infinity and what is beyond measure do not spoil the plot of the others."""
+    grown(book, site, {5: 1000.0, 4: float("nan"), 3: float("inf"), 2: 1e305, 1: 1100.0})
+    html = ask(site, f"{SIZE}&range=7d")
+    assert "lowest 1000 B, highest 1.074 kB; 3 values no number or beyond measure" in text(html)
+    assert "nan" not in html and "inf" not in drawn(html)
+
+
+# What it is held against ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.guide("G19", "G26", "holds")
+def test_thresholds_and_baselines_are_those_in_force_at_each_time(stage: Stage, tmp_path: Path) -> None:
+    """Before people approved them the file's, from then on theirs, each drawn where it held."""
+    days(stage, QUIET)
+    config = config_with(tmp_path, stage.name)
+    with served(config, as_dashboard(stage.ledger)) as site:
+        before = ask(site, f"?of={ERRORS}")
+        assert text(before).count("Judged from") == 1 and "warning 0.5 to 2 %, critical above 2 %" in text(before)
+        assert "ordinary by the baseline" not in text(before)
+    assert stage.apply(stage.decide(planned(stage)))[ERRORS].state == "done"
+    with stage.ledger.session() as session:
+        found = proposals_from_ledger(session, stage.name, both(KIND), (), datetime.now(site.now.tzinfo))
+    actions, _ = numbered([one for one in found if one.action.table == ERRORS])
+    monthly = stage.plan(actions=actions, cadence="monthly", dag_id="maintenance_monthly")
+    assert stage.apply(stage.decide(monthly))[ERRORS].state == "done"
+    with served(config, as_dashboard(stage.ledger)) as site:
+        said = text(ask(site, f"?of={ERRORS}"))
+        assert said.count("Judged from") == 2 and "warning 0.5 to 2 %" in said
+        assert "warning 0.37 to 1.5 %, critical above 1.5 %, version 2, which people approved" in said
+        assert "Baseline of error_rate: 0.25 %" in said and "approved by ann and bob" in said
+        html = ask(site, f"?of={ERRORS}&range=1h")
+        assert len(set(re.findall(r'<path class="threshold" d="M([\d.]+) ', drawn(html)))) == 2
+        assert drawn(html).count('<rect class="ordinary"') == 1
+        gone = f"&until={site.now - DAY:%Y-%m-%dT%H:%M}"
+        assert "version 2" not in text(ask(site, f"?of={ERRORS}{gone}"))
+
+
+def test_a_level_is_that_of_its_time(book: Ledger, site: Site) -> None:
+    """The six metrics are judged by their bands, a table by nobody."""
+    (target,) = site.config.targets
+    measured(book, target, site.now - DAY, Sample("response_time", 700.0, "ms"), Sample("overall_health", 80.0, "%"))
+    grown(book, site, {2: 1.0})
+    assert rows(ask(site, "?of=response_time"))[0][5] == "warning"
+    assert rows(ask(site, "?of=overall_health"))[0][5] == "critical"
+    assert len(rows(ask(site, SIZE))[0]) == 5
+
+
+def test_windows_and_what_was_carried_out_are_marked(stage: Stage, tmp_path: Path) -> None:
+    """A weekly window with its report, and the action of a plan by its name; of a long stretch no daily windows."""
+    stage.dirty("error_logs")
+    assert stage.apply(stage.decide(stage.plan()))["error_logs"].state == "done"
+    book = stage.ledger
+    with served(config_with(tmp_path, stage.name), as_dashboard(book)) as site:
+        weekly = measured(book, stage.name, site.now - DAY, Sample("response_time", 1.0, "ms"), cadence="weekly")
+        measured(book, stage.name, site.now - 2 * DAY, Sample("response_time", 1.0, "ms"))
+        reported(book, weekly, "warning", "a headline")
+        html = ask(site, "?of=response_time")
+        said = text(html)
+        assert "VACUUM public.error_logs" in said and "weekly window: warning" in said and "daily window" in said
+        assert f"dags/maintenance_weekly/runs/{quote(weekly.run_id, safe='')}/report" in Page(html).links
+        assert html.count('<g class="action-mark">') == 1 and html.count('<g class="window-mark">') >= 2
+        assert "daily window" not in text(ask(site, "?of=response_time&range=90d"))
+
+
+# What can be asked ---------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_measured_yet(site: Site) -> None:
+    """The page says so, and what will change it."""
+    assert "Nothing has been measured" in text(ask(site))
+
+
+def test_everything_that_the_windows_measure_is_on_offer(book: Ledger, site: Site) -> None:
+    """The guide's metrics first, then tables and functions; the addresses that a check remembers are not."""
+    (target,) = site.config.targets
+    measured(
+        book,
+        target,
+        site.now - DAY,
+        Sample("table_bytes", 1.0, "bytes", TABLE),
+        Sample("latency", 1.0, "ms", "trust-scorer"),
+        Sample("cpu_usage", 20.0, "%"),
+        Sample("last seen in security", 1.0, "s", "203.0.113.9"),
+    )
+    html = ask(site)
+    assert re.findall(r'<option value="([^"]*)"', html) == ["cpu_usage", "latency|trust-scorer", f"table_bytes|{TABLE}"]
+    assert "CPU usage" in text(html) and "203.0.113.9" not in html
+    assert "203.0.113.9" not in ask(site, "?of=last seen in security|203.0.113.8", 404)
+    ask(site, "?of=last seen in security|203.0.113.9", 404)
+
+
+def test_what_has_ended_can_still_be_asked_for(book: Ledger, site: Site) -> None:
+    """A table that was dropped months ago is not on offer any more, and has its trend."""
+    grown(book, site, {200: 4096.0})
+    for ago in range(10):
+        measured(book, site.config.targets[0], site.now - ago * DAY, Sample("cpu_usage", 1.0, "%"))
+    assert TABLE not in ask(site)
+    html = ask(site, f"{SIZE}&range=1y")
+    assert "Not measured any more" in html and "highest 4 kB" in text(html)
+
+
+@pytest.mark.parametrize(("found", "length"), [("1h", 1), ("6h", 6), ("1d", 24), ("52w", 8736), ("2y", 17520)])
+def test_a_range_from_an_hour_to_two_years(book: Ledger, site: Site, found: str, length: int) -> None:
+    """Each begins so long ago; what is before it is not shown."""
+    (target,) = site.config.targets
+    at = site.now - timedelta(hours=length)
+    for moment in (at + timedelta(minutes=1), at - timedelta(minutes=1)):
+        measured(book, target, moment, Sample("table_bytes", 7.0, "bytes", TABLE))
+    html = ask(site, f"{SIZE}&range={found}")
+    assert [row[0] for row in rows(html)] == [f"{at + timedelta(minutes=1):%Y-%m-%d %H:%M}"]
+    assert f"{at:%Y-%m-%d %H:%M} UTC to {site.now:%Y-%m-%d %H:%M} UTC" in text(html)
+
+
+def test_one_walks_back_and_forth_in_time(book: Ledger, site: Site) -> None:
+    """Earlier shows the stretch before, later leads back to now."""
+    grown(book, site, {1: 10.0, 8: 20.0})
+    html = ask(site, f"{SIZE}&range=7d")
+    (earlier,) = re.findall(r'<a href="trends([^"]*)">← earlier', html)
+    assert "later →" not in html
+    html = ask(site, earlier.replace("&amp;", "&"))
+    assert [row[2] for row in rows(html)] == ["20 B"]
+    (later,) = re.findall(r'<a href="trends([^"]*)">later →', html)
+    assert [row[2] for row in rows(ask(site, later.replace("&amp;", "&")))] == ["10 B"]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "words"),
+    [
+        ("range=100y", 400, "found the range '100y', expected one from 1h to 2y, such as 30d"),
+        ("range=731d", 400, "expected one from 1h to 2y"),
+        ("range=0h", 400, "found the range '0h'"),
+        ("range=1m", 400, "found the range '1m'"),
+        ("range=99999999999999999999d", 400, "expected one from 1h to 2y"),
+        (f"range={quote(HOSTILE)}", 400, "found the range"),
+        ("until=yesterday", 400, "found the end 'yesterday', expected a time in UTC from 2000-01-01 to now"),
+        ("until=9999-12-31T23:59:59-14:00", 400, "found the end"),
+        ("until=0001-01-01T00:00:00%2B14:00", 400, "found the end"),
+        ("until=2999-01-01T00:00", 400, "found the end '2999-01-01T00:00'"),
+        ("target=nowhere", 404, "found no target 'nowhere' that you may read, expected one of: "),
+        ("of=nonsense", 404, "found no trend of 'nonsense'"),
+        ("of=nonsense", 404, "expected a metric that it has: cpu_usage"),
+        ("of=cpu_usage|public.x", 404, "expected one of: the whole target"),
+        ("of=%00", 404, "found no trend of"),
+        ("of=|x", 404, "found no trend of '' of 'x'"),
+        (f"of={quote(HOSTILE)}", 404, "found no trend of"),
+        (f"of=cpu_usage|{quote(HOSTILE)}", 404, "⟨U+202E⟩"),
+        (f"of={'x' * 9000}", 404, "found no trend of 'xxx"),
+    ],
+)
+def test_what_is_wrong_to_ask_is_said(book: Ledger, site: Site, query: str, status: int, words: str) -> None:
+    """What was found and what was expected, and nothing of it is markup."""
+    measured(book, site.config.targets[0], site.now - DAY, Sample("cpu_usage", 1.0, "%"))
+    html = ask(site, f"?{query}", status)
+    assert words in text(html).replace("\\u202e", "⟨U+202E⟩") and "<script>alert" not in html
+
+
+def test_hostile_names_are_text_and_addresses(book: Ledger, site: Site) -> None:
+    """A table named like markup is drawn under its name, and can be chosen."""
+    grown(book, site, {1: 4096.0}, HOSTILE)
+    html = ask(site, f"?of={quote(f'table_bytes|{HOSTILE}')}")
+    assert "⟨U+202E⟩" in text(html) and "4 kB" in text(html) and "<script>alert" not in html and "\u202e" not in html
+
+
+# Who may see it ------------------------------------------------------------------------------------------------------
+
+
+def test_who_may_not_read_a_target_sees_nothing_of_it(book: Ledger, window: Window, tmp_path: Path) -> None:
+    """Neither its values nor its name; without a login nobody sees anything."""
+    other = f"{window.target}_b"
+    with served(config_with(tmp_path, window.target, other), as_dashboard(book)) as site:
+        measured(book, other, site.now - DAY, Sample("cpu_usage", 1.0, "%"))
+        assert other in ask(site, f"?target={other}&of=cpu_usage")
+        site.hidden = frozenset({f"maintenance_daily__{other}"})
+        assert other not in ask(site)
+        assert f"{other}." not in text(ask(site, f"?target={other}&of=cpu_usage", 404)).partition("expected one of")[2]
+        assert site.ask("/trends", None).status_code == 401
+        assert site.ask("/trends", None, Accept="text/html").status_code == 303
+
+
+def test_the_ledger_away_is_said(empty_database: str, tmp_path: Path) -> None:
+    """503 that tries again."""
+    with served(config_with(tmp_path, "primary"), lambda: psycopg.connect(f"{empty_database} port=1")) as site:
+        assert site.ask("/trends").status_code == 503
+
+
+def test_a_full_plot_is_a_page_of_at_most_150_kb(book: Ledger, site: Site) -> None:
+    """Every place taken, a thousand things on offer."""
+    (target,) = site.config.targets
+    book.change(
+        """INSERT INTO upkeep.watch_samples (target, slot, taken_at, level, health, metrics, latencies, during)
+           SELECT %s, s, s, 'ok', 99, jsonb_build_object('response_time', 1000 * random()), '{}', ''
+           FROM generate_series(%s::timestamptz - interval '1 day', %s, interval '30 s') s""",
+        *(target, site.now, site.now),
+    )
+    many = (Sample(f"metric_{number % 10}", 1.0, "rows", f"public.a_table_{number}") for number in range(1000))
+    measured(book, target, site.now - DAY, *(Sample(name, 50.0, "%") for name in METRICS), *many)
+    html = ask(site, "?of=response_time&range=1d")
+    assert len(rows(html)) > 450 and len(html.encode()) <= 150_000
