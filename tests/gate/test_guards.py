@@ -78,6 +78,27 @@ def test_used_up_connections_stop_us_and_keep_others_from_beginning(slow: Stage)
     assert slow.permits(stored) == [("slow", 1, "not done")]
 
 
+def test_who_is_asked_again_after_the_wait_may_have_changed_their_mind(slow: Stage) -> None:
+    """A decision that is taken away while apply waits for connections: refused, with its reason, and nothing begins."""
+    stored = slow.approved()
+    with psycopg.connect(slow.dsn) as connection:
+        ((used,),) = connection.execute(
+            "SELECT 100.0 * count(*) / (current_setting('max_connections')::int - 3) FROM pg_stat_activity"
+            " WHERE backend_type = 'client backend'"
+        ).fetchall()
+    config = changed(slow.config, guards={"connections_percent": float(used) + 10, "patience_seconds": 60.0})
+    with ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(psycopg.connect(slow.dsn))
+        go = Go(lambda: slow.apply(stored, config=config))
+        until(lambda: any(said.startswith("Waiting: ") for said in slow.said))
+        with psycopg.connect(slow.ledger.dsn("owner")) as owner:
+            owner.execute("DELETE FROM upkeep.decisions WHERE role = 'devops'")
+    outcome = go.result()["slow"]
+    assert outcome.state == "refused" and "which was signed: it was removed" in outcome.reason, outcome
+    assert slow.ledger.ask("SELECT count(*) FROM upkeep.permits") == [(0,)]
+
+
 def test_a_guard_that_lost_sight_stops_its_statement_and_the_next_has_a_new_guard(slow: Stage) -> None:
     """Somebody ends the guard's session: the statement that nobody watches is cancelled, the other action is done."""
     slow.do("CREATE TABLE z (id int) WITH (autovacuum_enabled = false)", "ANALYZE z")
