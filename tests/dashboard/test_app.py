@@ -20,9 +20,12 @@ with warnings.catch_warnings():
     from upkeep.dashboard import app as dashboard
     from upkeep.dashboard.frame import PAGES
     from upkeep.dashboard.page import CSP
+    from upkeep.dashboard.pages import Around
 
 DUE = datetime(2026, 7, 5, 2, tzinfo=UTC)
 RUN = "scheduled__2026-07-05T02:00:00+00:00"
+#: No Airflow that knows of a run.
+ALONE = Around(instance=lambda *_: None)
 HOSTILE = "<script>alert(1)</script>\u202e"
 
 
@@ -68,15 +71,15 @@ class Ledger:
         assert row
         return int(row[0])
 
-    def add_interim(self, dag_id: str, run_id: str, html: str) -> None:
+    def add_interim(self, dag_id: str, run_id: str, html: str, instance: str = "1") -> None:
         """An interim report of a run, in any window."""
         with self.connect() as connection:
             connection.execute(
                 """
                 INSERT INTO upkeep.interim_reports (window_id, dag_id, run_id, instance, html, body, digest)
-                SELECT min(id), %s, %s, '1', %s, '{"interim": ["DBA"]}', 'x' FROM upkeep.windows
+                SELECT min(id), %s, %s, %s, %s, '{"interim": ["DBA"]}', 'x' FROM upkeep.windows
                 """,
-                (dag_id, run_id, html),
+                (dag_id, run_id, instance, html),
             )
 
 
@@ -107,7 +110,7 @@ def let_in(app: FastAPI) -> Client:
 
 @pytest.fixture
 def client(ledger: Ledger) -> Client:
-    return let_in(dashboard.create_app(ledger.connect))
+    return let_in(dashboard.create_app(ledger.connect, around=ALONE))
 
 
 def assert_headers(response: Any, **others: str) -> None:
@@ -144,6 +147,22 @@ def test_a_deleted_runs_report_is_not_shown_for_the_run_that_has_its_id_now(ledg
     assert client.get(lists).text.count("a deleted run; another one has its id now") == 1
 
 
+def test_of_two_runs_with_one_id_the_one_that_is_there_comes_first(ledger: Ledger) -> None:
+    """Before it has a report the page says whose it shows; then its own is shown, whichever was written last."""
+    there = Around(instance=lambda *_: "2")
+    client = let_in(dashboard.create_app(ledger.connect, around=there))
+    address = "/dags/maintenance_weekly/runs/mine/report"
+    ledger.add("maintenance_weekly", "mine", 1)
+    said = client.get(address).text
+    assert said.endswith("<p>1</p>") and "has no report yet. This is the report of an earlier" in said
+    ledger.add("maintenance_weekly", "mine", 2, instance="2")
+    ledger.add_interim("maintenance_weekly", "mine", "<p>so far</p>", instance="2")
+    ledger.add_interim("maintenance_weekly", "mine", "<p>before</p>", instance="1")
+    said = client.get(address).text
+    assert said.endswith("<p>2</p>") and "has no report yet" not in said
+    assert client.get("/dags/maintenance_weekly/runs/mine/interim").text == "<p>so far</p>"
+
+
 @pytest.mark.guide("G11", "holds")
 def test_an_older_report_keeps_its_address(ledger: Ledger, client: Client) -> None:
     """Each report is addressable by its id as a page and as JSON."""
@@ -166,7 +185,7 @@ def test_a_report_is_not_found_under_another_dag(ledger: Ledger, client: Client,
 
 
 def test_an_interim_report_stands_at_the_runs_address_until_the_final_one(ledger: Ledger, client: Client) -> None:
-    """The final one takes its place and leads to it; asked anew after a clear, the newer interim one stands there."""
+    """The final one takes its place and leads to it, also where people are asked anew after a clear; that is said."""
     run, other = quote(RUN, safe=""), f"/dags/maintenance_daily/runs/{quote(RUN, safe='')}x/interim"
     page, interim = f"/dags/maintenance_daily/runs/{run}/report", f"/dags/maintenance_daily/runs/{run}/interim"
     ledger.add("maintenance_daily", "another run", 1)
@@ -176,11 +195,13 @@ def test_an_interim_report_stands_at_the_runs_address_until_the_final_one(ledger
     assert RUN not in client.get("/dags/maintenance_daily/reports").text
     ledger.add("maintenance_daily", RUN, 2)
     final = client.get(page).text
-    assert final.endswith("<p>2</p>") and '<a href="interim">' in final
+    assert final.endswith("<p>2</p>") and '<a href="interim">' in final and "asked anew" not in final
     assert client.get(interim).text == "<p>so far</p>"
     assert_headers(client.get(interim))
     ledger.add_interim("maintenance_daily", RUN, "<p>anew</p>")
-    assert client.get(page).text == client.get(interim).text == "<p>anew</p>"
+    assert client.get(interim).text == "<p>anew</p>"
+    said = client.get(page).text
+    assert said.endswith("<p>2</p>") and "People have been asked anew since" in said
     assert client.get(other).status_code == 404 and "nobody was asked" in client.get(other).text
 
 
@@ -305,7 +326,8 @@ def test_the_ledger_away_is_a_503_that_names_the_connection(empty_database: str,
         return psycopg.connect(empty_database)
 
     for connect in (unreachable, not_configured, without_tables):
-        response = let_in(dashboard.create_app(connect, "my_ledger")).get(f"/dags/maintenance_daily/{route}")
+        client = let_in(dashboard.create_app(connect, "my_ledger", around=ALONE))
+        response = client.get(f"/dags/maintenance_daily/{route}")
         assert response.status_code == 503
         assert "my_ledger" in response.text
         for word in ("Traceback", "psycopg", "127.0.0.1", "isn't defined", "does not exist", "upkeep.reports"):
@@ -316,7 +338,7 @@ def test_the_ledger_away_is_a_503_that_names_the_connection(empty_database: str,
 def test_a_failing_page_keeps_the_headers(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug of ours is a 500 without traceback under the same headers."""
     monkeypatch.setattr(queries, "load", lambda name: 1 / 0)
-    response = let_in(dashboard.create_app(ledger.connect)).get("/dags/maintenance_daily/reports")
+    response = let_in(dashboard.create_app(ledger.connect, around=ALONE)).get("/dags/maintenance_daily/reports")
     assert response.status_code == 500
     assert "ZeroDivision" not in response.text
     assert_headers(response)
@@ -332,7 +354,7 @@ def test_every_route_asks_who_may_read_the_dags_runs(ledger: Ledger, route: str)
     def never() -> psycopg.Connection[Any]:
         raise AssertionError("the ledger was asked before the permission")
 
-    app = dashboard.create_app(never)
+    app = dashboard.create_app(never, around=ALONE)
     anonymous = Client(app).get(f"/dags/maintenance_daily/{route}")
     app.dependency_overrides[dashboard.may_read_runs] = refuse
     refused = Client(app).get(f"/dags/maintenance_daily/{route}")
@@ -354,6 +376,7 @@ def test_the_session_cannot_write(ledger: Ledger, monkeypatch: pytest.MonkeyPatc
     """The page's session is read-only even when the Connection's role could write."""
     monkeypatch.setattr(queries, "load", lambda name: "DELETE FROM upkeep.reports")
     number = ledger.add("maintenance_daily", RUN)
-    assert let_in(dashboard.create_app(ledger.connect)).get("/dags/maintenance_daily/reports").status_code == 503
+    client = let_in(dashboard.create_app(ledger.connect, around=ALONE))
+    assert client.get("/dags/maintenance_daily/reports").status_code == 503
     with ledger.connect() as connection:
         assert connection.execute("SELECT id FROM upkeep.reports").fetchall() == [(number,)]

@@ -17,6 +17,7 @@ from tests.stages.pages import (
     HOSTILE,
     Site,
     as_dashboard,
+    became,
     config_with,
     planned,
     served,
@@ -161,6 +162,89 @@ def test_rows_that_nobody_acknowledges_age_in_sight(book: Ledger, site: Site) ->
     assert post(site, "omar", fields | {"choice": oldest}).status_code == 303
     assert "for 3 days" not in site.ask("/checklists", "omar").text
     assert "10 rows to acknowledge, the oldest for 27 hours" in Page(site.ask("/", "omar").text).text
+
+
+def test_rows_that_are_too_old_to_be_listed_are_counted(book: Ledger, site: Site) -> None:
+    """Two windows of more than a month ago, of which one row was acknowledged; with the last one the line goes."""
+    numbers = [reported(book, daily(site, days)) for days in (40, 31, 0)]
+    assert "10 rows older than 30 days were not acknowledged" in Page(site.ask("/checklists", "omar").text).text
+    mark = """INSERT INTO upkeep.checklist_marks (report_id, guide, person, role, comment)
+              VALUES (%s, %s, 'omar', 'devops', '')"""
+    guides = ("G118", "G119", "G120", "G121", "G122")
+    for number, guide in [(number, guide) for number in numbers[:2] for guide in guides][:9]:
+        book.change(mark, number, guide)
+    assert "1 row older than 30 days was not acknowledged" in Page(site.ask("/checklists", "omar").text).text
+    book.change(mark, numbers[1], "G122")
+    assert "older than 30 days" not in site.ask("/checklists", "omar").text
+
+
+def test_a_window_that_was_due_and_has_no_report_says_so(book: Ledger, site: Site) -> None:
+    """Missed, with the way to its remedy; not once it has its report, nor where it was waived."""
+    for days, state in ((3, "done"), (1, "waived")):
+        became(book, daily(site, days), state)
+    reported(book, daily(site, 3))
+    assert "has no report" not in site.ask("/checklists", "omar").text
+    became(book, daily(site, 2), "missed", "no run began before its deadline")
+    became(book, daily(site, 0), "missed", "no run began before its deadline")
+    html = section(site.ask("/checklists", "omar").text, "daily")
+    due = daily(site).due
+    said = f"The window of {due:%Y-%m-%d %H:%M} UTC has no report: it was missed (and 1 earlier window within 30 days)"
+    assert said in Page(html).text and "windows#missed" in Page(html).links
+    reported(book, daily(site, 2))
+    assert "earlier window" not in site.ask("/checklists", "omar").text
+    reported(book, daily(site, 0))
+    assert "has no report" not in site.ask("/checklists", "omar").text
+
+
+def test_the_latest_window_is_the_calendars_and_a_run_by_hand_says_so(book: Ledger, site: Site) -> None:
+    """Its open rows stand below, under its own name; alone it stands first, and says that it was run by hand."""
+    (target,) = site.config.targets
+    by_hand = window_of(target, "weekly", site.now - timedelta(hours=1), 2, kind=WindowKind.MANUAL, run_id="manual__1")
+    reported(book, by_hand)
+    html = section(site.ask("/checklists", "omar").text, "weekly")
+    assert "run by hand" in html and "<details>" not in html
+    scheduled = window_of(target, "weekly", site.now - timedelta(days=2))
+    reported(book, scheduled)
+    html = section(site.ask("/checklists", "omar").text, "weekly")
+    first, _, below = html.partition("<details>")
+    assert f"Report of {scheduled.due:%Y-%m-%d %H:%M} UTC" in Page(first).text and "run by hand" not in first
+    assert "UTC, run by hand, not acknowledged" in Page(below).text
+
+
+def test_only_what_is_shown_is_read_of_a_report(book: Ledger, site: Site) -> None:
+    """A body that is no JSON fails a page that reads it: of a window that is gone through the body is left alone."""
+    older, newest = reported(book, daily(site, 1)), reported(book, daily(site))
+    fields = form(site)
+    done = [one for one in fields["choice"] if one.startswith(f"{older}.")]
+    assert len(done) == 5 and post(site, "omar", fields | {"choice": done}).status_code == 303
+    book.change("UPDATE upkeep.reports SET body = 'no JSON' WHERE id = %s", older)
+    assert len(choices(site.ask("/checklists", "omar").text)) == 5
+    assert site.ask("/", "omar").status_code == 200
+    book.change("UPDATE upkeep.reports SET body = 'no JSON' WHERE id = %s", newest)
+    assert site.ask("/checklists", "omar").status_code == 503
+
+
+def test_rows_that_a_later_window_has_taken_over_ask_nobody(book: Ledger, site: Site) -> None:
+    """A window carried out late: what it could not see any more says so, and what it could still see waits."""
+    late = daily(site, 1)
+    number = reported(book, late, G119=("superseded", "System status: superseded: by the next window"))
+    assert "15 rows" not in site.ask("/", "omar").text
+    book.change("UPDATE upkeep.reports SET made_at = %s WHERE id = %s", late.due + timedelta(hours=9), number)
+    html = site.ask("/checklists", "omar").text
+    health = row(html, "Check system health dashboard")
+    assert "superseded: System status: superseded: by the next window" in health and "not acknowledged" not in health
+    assert len(choices(html)) == 4 and f"{number}.G119" not in choices(html)
+    assert "Daily checklist: 4 rows to acknowledge" in Page(site.ask("/", "omar").text).text
+    assert post(site, "omar", form(site) | {"choice": f"{number}.G119"}).status_code == 404
+
+
+def test_an_interim_report_after_the_final_one_changes_no_row(book: Ledger, site: Site) -> None:
+    """The final report's rows stay, and with them what was acknowledged."""
+    window = window_of(site.config.targets[0], "weekly", site.now - timedelta(days=1))
+    reported(book, window, G123=("look at it", "FINAL"))
+    interim(book, window)
+    review = row(section(site.ask("/checklists").text, "weekly"), "Performance optimization review")
+    assert "FINAL" in review and "3 advisory" not in review
 
 
 def test_what_has_looked_at_nothing_asks_nobody(book: Ledger, site: Site) -> None:

@@ -202,6 +202,19 @@ def target(site: Site) -> str:
     return found
 
 
+def test_what_a_deleted_run_asked_is_not_the_question_of_its_successor(question: Site) -> None:
+    """The run that has the id now has asked nothing yet: it is said so, and nothing can be answered there."""
+    shown = question.ask(address(question), "dora").text
+    assert "earlier run" not in shown
+    fields = fields_of(shown) | {"option": "Approve"}
+    question.instance = "another"
+    said = question.ask(address(question), "dora").text
+    assert "An earlier run with this id asked it, and was deleted" in said and '<form class="question"' not in said
+    assert post(question, address(question), "dora", fields).status_code == 409 and not question.answers
+    question.instance = "1"
+    assert post(question, address(question), "dora", fields).status_code == 303
+
+
 def test_what_was_never_asked_or_is_of_a_hidden_target_is_not_there(question: Site) -> None:
     """404 in words, with the page's own style, whatever stands in the address."""
     for path in ("/questions/a/b/c", f"{address(question)}x", f"/questions/{DAG}/{'%3Cscript%3E'}/x"):

@@ -672,7 +672,7 @@ def test_a_row_of_the_checklist_follows_its_evidence(guide: str) -> None:
         ("look at it", "2 findings: 1 advisory, 1 ok — Overall health: meh"),
         ("not collected", "2 findings: 1 unknown, 1 ok — Overall health: hidden"),
         ("not collected", "1 finding: 1 unknown — System status: failed: HTTP 500"),
-        ("not collected", "System status: superseded: too late"),
+        ("superseded", "System status: superseded: too late"),
         ("evidence ok", "1 finding: 1 ok"),
     ]
     assert quiet[guide] == ("not collected", "no step of this window looks at it")

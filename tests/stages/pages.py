@@ -82,6 +82,7 @@ class Site:
     now: datetime
     hidden: frozenset[str] = frozenset()
     waiting: set[Task] = field(default_factory=set)
+    instance: str | None = None
     people: Maintenance | None = None
     says: tuple[int, str] = (200, "{}")
     answers: list[tuple[Mapping[str, str], Task, Mapping[str, Any]]] = field(default_factory=list)
@@ -121,6 +122,7 @@ def served(config: Settings, connect: Connect, now: datetime | None = None) -> I
     around = Around(
         allowed=site.allowed,
         waiting=lambda _: frozenset(site.waiting),
+        instance=lambda *_: site.instance,
         answer=site.answer,
         people=lambda: site.people or site.config.maintenance,
         clock=lambda: site.now,

@@ -1,5 +1,5 @@
 -- The last thing that one task asked, with the plan or sheet that it is about, and the role's answer where there is one.
-SELECT s.dag_id, s.run_id, s.task_id, s.map_index, s.role, s.action_ids, s.asked, s.shown_at, s.digest,
+SELECT s.dag_id, s.run_id, s.instance, s.task_id, s.map_index, s.role, s.action_ids, s.asked, s.shown_at, s.digest,
        p.target, p.purpose, p.body, p.measured, p.checklist, p.not_after,
        d.person, d.responded_at, d.comment, d.action_ids AS approved
 FROM upkeep.shown s

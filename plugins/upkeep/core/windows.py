@@ -123,6 +123,11 @@ class Run:
     instance: str
 
 
+def instance_of(number: int, created_at: datetime) -> str:
+    """What tells a run from every other of its id: the number of its row in Airflow, and when that was made."""
+    return f"{number} of {created_at:%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
 @dataclass(frozen=True)
 class Window:
     """One occurrence of a cadence. ``period`` is half-open: [start, end)."""

@@ -28,6 +28,7 @@ from upkeep.dashboard.frame import PAGES
 from upkeep.dashboard.metrics import Token, metrics_routes, no_token
 from upkeep.dashboard.page import shown
 from upkeep.dashboard.pages import Around, file_routes, page_routes
+from upkeep.dashboard.questions import Instance
 from upkeep.dashboard.reading import LedgerAway, LedgerSessions
 from upkeep.report.page import TEMPLATES
 from upkeep.settings.load import Settings, settings
@@ -63,6 +64,10 @@ _LIST = _templates.from_string(_FRAME + (Path(__file__).parent / "reports.html")
 
 _ASKED = Markup("""<p class="more">What people were shown before they answered is in
 <a href="interim">the interim report</a>.</p>""")
+_ANEW = Markup("""<p class="more">People have been asked anew since: what they were shown is in
+<a href="interim">the interim report</a>.</p>""")
+_OF_EARLIER = Markup("""<p class="more">The run that has this id now has no report yet. This is the report of an earlier
+run, which was deleted.</p>""")
 _EARLIER = _templates.from_string(
     """<p class="more">{{ runs }} earlier run{{ "s" if runs > 1 }} had this id and {{ "were" if runs > 1 else "was" }}
 deleted; this is the report of the newest. Those of the earlier runs are in the list of the DAG's reports.</p>"""
@@ -83,10 +88,11 @@ def create_app(
     config = config or settings()
     app = FastAPI(title="Upkeep", docs_url=None, redoc_url=None, openapi_url=None)
     ledger = LedgerSessions(connect, connection_id)
-    app.include_router(_report_routes(_Reports(ledger)))
+    around = around or Around()
+    app.include_router(_report_routes(_Reports(ledger, around.instance)))
     app.include_router(metrics_routes(ledger.rows, token, config))
     app.include_router(alert_routes(ledger.rows, _ALERTS, _css, LIST_CSP))
-    app.include_router(page_routes(ledger, config, around or Around()))
+    app.include_router(page_routes(ledger, config, around))
     app.include_router(file_routes())
     app.middleware("http")(_guard)
     app.add_exception_handler(LedgerAway, _ledger_away(connection_id))
@@ -98,13 +104,15 @@ def create_app(
 class _Reports:
     """Reports of the ledger, of one DAG at a time."""
 
-    def __init__(self, ledger: LedgerSessions) -> None:
-        self.rows = ledger.rows
+    def __init__(self, ledger: LedgerSessions, instance: Instance) -> None:
+        self.rows, self.instance = ledger.rows, instance
 
-    def of_run(self, dag_id: str, run_id: str) -> database.Row:
+    def of_run(self, dag_id: str, run_id: str, statement: str = "ledger/report_of_run") -> database.Row:
         """The latest report of a run. Raises HTTPException 404 when there is none."""
-        for row in self.rows("ledger/report_of_run", dag_id=dag_id, run_id=run_id):
+        for row in self.rows(statement, dag_id=dag_id, run_id=run_id, instance=self.instance(dag_id, run_id)):
             return row
+        if "interim" in statement:
+            raise HTTPException(404, f"Run {run_id} of {dag_id} has no interim report: nobody was asked.")
         raise HTTPException(
             404, f"Run {run_id} of {dag_id} has no report yet. It is written when people are asked, or its steps end."
         )
@@ -130,13 +138,14 @@ def _report_routes(reader: _Reports) -> APIRouter:
         row = reader.of_run(dag_id, run_id)
         headers = {EARLIER: str(row["earlier_runs"])}
         before = [_EARLIER.render(runs=row["earlier_runs"])] if row["earlier_runs"] else []
-        return HTMLResponse(_with(row["html"], *before, *([_ASKED] if row["asked_before"] else [])), headers=headers)
+        if row["of_earlier"]:
+            before = [_OF_EARLIER]
+        asked = [_ANEW if row["asked_anew"] else _ASKED] if row["asked"] else []
+        return HTMLResponse(_with(row["html"], *before, *asked), headers=headers)
 
     @router.get("/runs/{run_id}/interim")
     def interim_of_run(dag_id: str, run_id: str) -> Response:
-        for row in reader.rows("ledger/interim_of_run", dag_id=dag_id, run_id=run_id):
-            return HTMLResponse(row["html"])
-        raise HTTPException(404, f"Run {run_id} of {dag_id} has no interim report: nobody was asked.")
+        return HTMLResponse(reader.of_run(dag_id, run_id, "ledger/interim_of_run")["html"])
 
     @router.get("/reports")
     def reports_of_dag(dag_id: str) -> Response:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from upkeep.areas.calendar.due import DueWindow
 from upkeep.dashboard.questions import OpenQuestion
-from upkeep.report.checklist import ChecklistItem
+from upkeep.report.checklist import GONE_BY, ChecklistItem
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class ListedRow:
 
     @property
     def open(self) -> bool:
-        """Whether nobody has acknowledged it."""
-        return not any(mark.counts for mark in self.marks)
+        """Whether nobody has acknowledged it, and somebody is to."""
+        return self.state != GONE_BY and not any(mark.counts for mark in self.marks)
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,18 @@ class ListedWindow:
 
 @dataclass(frozen=True)
 class Checklist:
-    """A target's checklist of one cadence: the latest window, and the earlier ones of which rows are open."""
+    """A target's checklist of one cadence: the latest window of the calendar, and the others of which rows are open.
+
+    ``silent`` are the calendar's windows that were due and have no report, the newest first; ``older`` is how many rows
+    of windows that are too old to be listed nobody has acknowledged.
+    """
 
     target: str
     cadence: str
     latest: ListedWindow | None
     earlier: tuple[ListedWindow, ...]
+    silent: tuple[DueWindow, ...] = ()
+    older: int = 0
 
     @property
     def windows(self) -> tuple[ListedWindow, ...]:

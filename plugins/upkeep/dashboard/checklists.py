@@ -15,15 +15,18 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
+from upkeep.areas.calendar.due import DueWindow, State
 from upkeep.core.windows import CADENCES, CHANGING
 from upkeep.dashboard.checklist_rows import Checklist, ListedRow, ListedWindow, Mark, WaitingRows
 from upkeep.dashboard.deeds import acknowledging_roles, may_acknowledge, titles
 from upkeep.dashboard.forms import remark
+from upkeep.dashboard.now import calendar
 from upkeep.dashboard.page import question_href
 from upkeep.dashboard.questions import OpenQuestion
 from upkeep.dashboard.visitors import Visitor
+from upkeep.dashboard.windows import PastWindow, past
 from upkeep.gate import sheets
-from upkeep.report.checklist import ITEMS, MISSING, TASKS, ChecklistItem
+from upkeep.report.checklist import GONE_BY, ITEMS, MISSING, TASKS, ChecklistItem
 from upkeep.settings.load import Settings
 from upkeep.wires import queries
 from upkeep.wires.database import Row, Session
@@ -46,9 +49,36 @@ def checklists(
     """Cadence → the checklist of each target that the visitor may see."""
     found = {"daily": _daily(session, config, visitor, now)}
     found |= {cadence: _asked(session, config, visitor, cadence, questions, now) for cadence in CHANGING}
+    seen = calendar(session, config, now)
+    due = past(session, visitor.targets, seen, now - max(REACH.values()), now)
+    asked = {"targets": list(visitor.targets), "cadence": "daily", "until": now - REACH["daily"]}
+    rows = session.rows(queries.load("dashboard/checklist_older"), asked | {"rows": len(ITEMS["daily"])})
+    older = {("daily", row["target"]): row["open"] for row in rows}
     return [
-        (cadence, [_checklist(target, cadence, found[cadence]) for target in visitor.targets]) for cadence in CADENCES
+        (
+            cadence,
+            [
+                _checklist(target, cadence, found[cadence], _silent(due, found[cadence], target, cadence, now), older)
+                for target in visitor.targets
+            ],
+        )
+        for cadence in CADENCES
     ]
+
+
+def _silent(
+    due: Iterable[PastWindow], listed: Iterable[ListedWindow], target: str, cadence: str, now: datetime
+) -> tuple[DueWindow, ...]:
+    """The windows of the calendar that were due and have no report, the newest first; waived and frozen have none."""
+    known = {(one.target, one.due) for one in listed if one.kind == "calendar"}
+    windows = [one.window for one in due if one.window.cadence == cadence and one.window.target == target]
+    return tuple(
+        one
+        for one in sorted(windows, key=lambda one: one.due, reverse=True)
+        if one.state not in (State.WAIVED, State.FROZEN)
+        and (target, one.due) not in known
+        and one.due > now - REACH[cadence]
+    )
 
 
 def waiting(session: Session, config: Settings, visitor: Visitor, now: datetime) -> WaitingRows:
@@ -102,23 +132,45 @@ def _marked(session: Session, mark: Mapping[str, Any]) -> bool:
     return any((one["guide"], one["person"]) == (mark["guide"], mark["person"]) for one in kept)
 
 
-def _checklist(target: str, cadence: str, windows: Iterable[ListedWindow]) -> Checklist:
+def _checklist(
+    target: str,
+    cadence: str,
+    windows: Iterable[ListedWindow],
+    silent: tuple[DueWindow, ...],
+    older: Mapping[tuple[str, str], int],
+) -> Checklist:
+    """The latest is the calendar's; a run by hand stands first only where there is none of the calendar."""
     mine = [window for window in windows if window.target == target]
-    earlier = tuple(window for window in mine[1:] if window.open)
-    return Checklist(target, cadence, mine[0] if mine else None, earlier)
+    latest = next((window for window in mine if window.kind == "calendar"), mine[0] if mine else None)
+    others = tuple(window for window in mine if window is not latest and window.open)
+    return Checklist(target, cadence, latest, others, silent, older.get((cadence, target), 0))
 
 
 def _daily(
     session: Session, config: Settings, visitor: Visitor, now: datetime, *, rows: bool = True
 ) -> list[ListedWindow]:
-    """The daily windows, the newest first; without their evidence where no ``rows`` are asked for."""
-    found = _reported(session, visitor, "daily", now, rows=rows)
+    """The daily windows, the newest first; without their evidence where no ``rows`` are asked for.
+
+    Evidence is read of those alone of which a row is shown: the latest of a target, and any with an open row.
+    """
+    found = _reported(session, visitor, "daily", now, rows=False)
     marks = _marks(session, config, found)
+    if rows:
+        count = {row["report_id"]: sum(report == row["report_id"] for report, _ in marks) for row in found}
+        latest = {row["target"]: row["report_id"] for row in reversed(found)}
+        shown = [
+            row["report_id"]
+            for row in found
+            if row["report_id"] == latest[row["target"]] or count[row["report_id"]] < len(ITEMS["daily"])
+        ]
+        bodies = session.rows(queries.load("dashboard/checklist_rows"), {"reports": shown})
+        said_of = {one["report_id"]: one["rows"] for one in bodies}
+        found = [row | {"rows": said_of.get(row["report_id"])} for row in found]
 
     def listed(row: Row, item: ChecklistItem, said: Said) -> ListedRow:
         role, mark = config.routing.owner_of(item.groups), marks.get((row["report_id"], item.guide))
-        shown = _evidence(config, item, said, role, (mark,) if mark else ())
-        return _to_acknowledge(config, visitor, row, shown)
+        shown = _superseded(row, _evidence(config, item, said, role, (mark,) if mark else ()))
+        return shown if shown.state == GONE_BY else _to_acknowledge(config, visitor, row, shown)
 
     return [_window(row, listed) for row in found]
 
@@ -156,6 +208,11 @@ def _asked(
 def _evidence(config: Settings, item: ChecklistItem, said: Said, role: str, marks: tuple[Mark, ...]) -> ListedRow:
     state, evidence = str(said.get("state", MISSING)), str(said.get("evidence", _SILENT))
     return ListedRow(item, state, evidence, role, _title(config, role), marks)
+
+
+def _superseded(row: Row, listed: ListedRow) -> ListedRow:
+    """A row of a window that was late, whose looks a later one has done: nobody is asked about it."""
+    return replace(listed, state=GONE_BY) if listed.item.guide in row["superseded"] else listed
 
 
 def _to_acknowledge(config: Settings, visitor: Visitor, row: Row, listed: ListedRow) -> ListedRow:

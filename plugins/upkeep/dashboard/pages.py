@@ -23,7 +23,7 @@ from upkeep.dashboard.frame import frame
 from upkeep.dashboard.now import AGES, OpenStory, by_owner, calendar, picture, states
 from upkeep.dashboard.page import FILES, KEPT, content, question_href, shown
 from upkeep.dashboard.question import Asked, asked
-from upkeep.dashboard.questions import Task, Waiting, open_questions, waiting_in_airflow
+from upkeep.dashboard.questions import Instance, Task, Waiting, instance_in_airflow, open_questions, waiting_in_airflow
 from upkeep.dashboard.reading import LedgerSessions
 from upkeep.dashboard.trends.view import trend
 from upkeep.dashboard.visitors import Allowed, Visitor, allowed_by_airflow, dags_of, visitors
@@ -40,6 +40,7 @@ class Around:
 
     allowed: Allowed = allowed_by_airflow
     waiting: Waiting = waiting_in_airflow
+    instance: Instance = instance_in_airflow
     answer: Answer = answer_in_airflow
     people: Callable[[], Maintenance] = reread
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -201,9 +202,9 @@ class _Site:
         return shown("guide.html", frame("guide", visitor, config, now) | values)
 
     def asked(self, visitor: Visitor, task: Task) -> Asked:
-        waiting = self.around.waiting([task[0]])
+        waiting, instance = self.around.waiting([task[0]]), self.around.instance(task[0], task[1])
         with self.ledger.session() as session:
-            return asked(session, self.config, visitor, task, waiting, self.around.clock())
+            return asked(session, self.config, visitor, task, waiting, instance, self.around.clock())
 
     def question(self, visitor: Visitor, task: Task, *, given: bool) -> Response:
         found = self.asked(visitor, task)

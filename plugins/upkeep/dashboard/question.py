@@ -59,7 +59,8 @@ class Content:
 class Asked:
     """A question and what became of it. ``content`` is None where it was changed in the ledger.
 
-    ``answered`` says who answered what, ``open`` that Airflow waits and an answer would count.
+    ``answered`` says who answered what, ``open`` that Airflow waits and an answer would count, ``earlier`` that a run
+    which was deleted had asked it: the one that has its id now has asked nothing yet.
     """
 
     task: Task
@@ -72,6 +73,7 @@ class Asked:
     comment: str
     open: bool
     mine: bool
+    earlier: bool = False
 
     def answer(self, option: str, ticked: Sequence[str], reviewed: Sequence[str], comment: str) -> dict[str, Any]:
         """What Airflow is given. Raises HTTPException: 400 for what would decide nothing, 409 for what comes late."""
@@ -91,9 +93,18 @@ class Asked:
 
 
 def asked(
-    session: Session, config: Settings, visitor: Visitor, task: Task, waiting: frozenset[Task], now: datetime
+    session: Session,
+    config: Settings,
+    visitor: Visitor,
+    task: Task,
+    waiting: frozenset[Task],
+    instance: str | None,
+    now: datetime,
 ) -> Asked:
-    """The question of a task. Raises HTTPException 404 where none was asked that this visitor may see."""
+    """The question of a task of the run that is there now (``instance``; None: it was deleted).
+
+    Raises HTTPException 404 where none was asked that this visitor may see.
+    """
     dag_id, run_id, task_id, _ = task
     asked_for = {"dag_id": dag_id, "run_id": run_id, "task_id": task_id, "targets": list(visitor.targets)}
     rows = session.rows(queries.load("dashboard/question"), asked_for)
@@ -106,7 +117,7 @@ def asked(
         content = _content(row, title, config)
     except (ValueError, KeyError, TypeError):
         content = None
-    answered = row["person"] is not None
+    answered, earlier = row["person"] is not None, instance is not None and row["instance"] != instance
     return Asked(
         task=task,
         digest=row["digest"],
@@ -116,8 +127,9 @@ def asked(
         checklist=row["checklist"],
         answered=_answered(row, content.labels if content else PLAN_LABELS) if answered else "",
         comment=row["comment"] or "",
-        open=content is not None and not answered and task in waiting and now < content.until,
+        open=content is not None and not answered and not earlier and task in waiting and now < content.until,
         mine=row["role"] in visitor.roles and row["target"] in visitor.answers,
+        earlier=earlier,
     )
 
 

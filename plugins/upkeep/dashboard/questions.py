@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from airflow.models.dagrun import DagRun
 from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
@@ -14,6 +15,7 @@ from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select
 
 from upkeep.areas.alerts.questions import about
+from upkeep.core.windows import instance_of
 from upkeep.dashboard.page import question_href
 from upkeep.dashboard.visitors import Visitor
 from upkeep.gate.plan_store import plan_of_row
@@ -26,6 +28,8 @@ log = logging.getLogger(__name__)
 
 #: A task of Airflow's: DAG, run, task, map index.
 Task = tuple[str, str, str, int]
+#: Which run has an id now, of a DAG.
+Instance = Callable[[str, str], str | None]
 #: The tasks of these DAGs that wait for a person.
 Waiting = Callable[[Collection[str]], frozenset[Task]]
 
@@ -39,6 +43,14 @@ def waiting_in_airflow(dag_ids: Collection[str]) -> frozenset[Task]:
     )
     with create_session() as session:
         return frozenset((row[0], row[1], row[2], row[3]) for row in session.execute(query))
+
+
+def instance_in_airflow(dag_id: str, run_id: str) -> str | None:
+    """Which run has this id now, as ``flow.listener`` calls it; None where none has: it was deleted."""
+    query = select(DagRun.id, DagRun.created_at).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
+    with create_session() as session:
+        row = session.execute(query).one_or_none()
+    return None if row is None else instance_of(row[0], row[1])
 
 
 @dataclass(frozen=True)

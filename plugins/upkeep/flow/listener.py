@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.listeners import hookimpl
 
+from upkeep.core.windows import instance_of
 from upkeep.flow.runs import STAMP, TAG
 from upkeep.flow.slots import refuse
 
@@ -22,6 +23,5 @@ class RunListener:
         """
         if TAG not in dag_run.dag.tags:
             return
-        instance = f"{dag_run.id} of {dag_run.created_at:%Y-%m-%dT%H:%M:%S.%fZ}"
-        dag_run.conf = {**(dag_run.conf or {}), STAMP: instance}
+        dag_run.conf = {**(dag_run.conf or {}), STAMP: instance_of(dag_run.id, dag_run.created_at)}
         refuse(dag_run, datetime.now(UTC))

@@ -14,11 +14,13 @@ from typing import Any
 from upkeep.core.findings import Finding, Level, tally
 from upkeep.core.units import brief, count
 from upkeep.gate.sheets import SIGNED
-from upkeep.report.model import Report, StepResult
+from upkeep.report.model import SUPERSEDED, Report, StepResult
 from upkeep.report.signatures import WindowSignatures
 
 #: What the evidence says of a row.
 EVIDENCE_OK, LOOK, MISSING = "evidence ok", "look at it", "not collected"
+#: A later window has looked in this one's place: there is nothing to review here.
+GONE_BY = SUPERSEDED
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,8 @@ def _row(item: ChecklistItem, placed: list[tuple[Finding, StepResult]], missing:
     bad = [finding for finding in known if finding.level is not Level.OK]
     if bad:
         state = LOOK
+    elif gaps and not findings and all(step.state == SUPERSEDED for step in gaps):
+        state = GONE_BY
     elif gaps or len(known) < len(findings) or not findings:
         state = MISSING
     else:
