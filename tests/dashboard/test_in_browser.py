@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Locator
 
 from tests.stages.browser import browser, serious  # noqa: F401  # a fixture
+from tests.stages.databases import index, seen, slow, table
 from tests.stages.ledger import Ledger
 from tests.stages.pages import PEOPLE, Site, config_with, judged, lively, planned, served
 
@@ -49,6 +50,9 @@ def test_the_pages_are_for_everybody(
                 "/findings",
                 "/trends",
                 "/trends?range=2y",
+                "/databases",
+                "/databases?of=indexes",
+                "/databases?of=statements",
                 "/checklists",
                 "/guide",
                 "/nothing",
@@ -61,6 +65,9 @@ def test_the_pages_are_for_everybody(
                     real.goto(address)
             if state == "empty":
                 lively(book, target, today)
+                indexes = index("public.error_logs_a_rather_long_name_of_an_index_created_at_idx", 4, 0)
+                seen(book, target, today, *table("public.error_logs", 9, 50, 50), *indexes)
+                slow(book, target, today, one=2000.0)
                 planned(book, target, today)
                 site.waiting = {
                     ("maintenance_weekly", f"scheduled__{target}", f"approve.{role}", -1) for role in PEOPLE

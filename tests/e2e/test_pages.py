@@ -13,7 +13,19 @@ from tests.e2e.conftest import Running, anonymous
 from tests.e2e.pages import SLOW, keep, login
 from tests.stages.browser import serious
 
-PAGES = ("", "windows", "findings", "trends", "trends?range=2y", "checklists", "guide", "nothing")
+PAGES = (
+    "",
+    "windows",
+    "findings",
+    "trends",
+    "trends?range=2y",
+    "databases",
+    "databases?of=indexes",
+    "databases?of=statements",
+    "checklists",
+    "guide",
+    "nothing",
+)
 
 
 def test_upkeep_is_one_entry_of_airflows_navigation(browser: Browser, running: Running) -> None:
@@ -58,7 +70,7 @@ def test_the_pages_are_for_everybody(browser: Browser, running: Running, width: 
 
 def test_airflow_says_who_may_look_and_who_may_change(running: Running) -> None:
     """Nobody is let in without a login; a viewer reads, and their form changes nothing."""
-    for path in ("/upkeep/", "/upkeep/windows", "/upkeep/findings", "/upkeep/trends"):
+    for path in ("/upkeep/", "/upkeep/windows", "/upkeep/findings", "/upkeep/trends", "/upkeep/databases"):
         assert anonymous(running, path).status_code == 401
         read = running.api("viewer").request("GET", path)
         assert read.status_code == 200 and "unsafe" not in read.headers["Content-Security-Policy"]

@@ -1,4 +1,4 @@
--- G49: the largest tables by OID (text concatenation of names fails on mixed case), with their size on disk; a partitioned
+-- G49: the largest tables by OID (text concatenation of names fails on mixed case), with their size on disk and the rows that the server counts; a partitioned
 -- table is one, with the sum of its partitions. Config's schemas, without any all but the system's.
 -- Asking each of thousands of tables for its size costs dozens of buffers a table, most of them for its indexes: the
 -- catalogue's own page counts choose the candidates, with all that it has never counted; these are asked for their rows,
@@ -55,13 +55,17 @@ SELECT l.root::bigint AS oid,
        l.partitions,
        s.total_bytes,
        s.index_bytes,
-       l.reltuples::bigint AS estimated_rows
+       l.reltuples::bigint AS estimated_rows,
+       s.live_rows,
+       s.dead_rows
 FROM largest l
 JOIN pg_class t ON t.oid = l.root
 JOIN pg_namespace n ON n.oid = t.relnamespace
 CROSS JOIN LATERAL (
     SELECT sum(pg_total_relation_size(c.oid))::bigint AS total_bytes,
-           coalesce(sum(pg_indexes_size(c.oid)), 0)::bigint AS index_bytes
+           coalesce(sum(pg_indexes_size(c.oid)), 0)::bigint AS index_bytes,
+           coalesce(sum(pg_stat_get_live_tuples(c.oid)), 0)::bigint AS live_rows,
+           coalesce(sum(pg_stat_get_dead_tuples(c.oid)), 0)::bigint AS dead_rows
     FROM counted c
     WHERE c.root = l.root
 ) s

@@ -14,6 +14,7 @@ PAGES = {
     "windows": "Windows",
     "findings": "Findings",
     "trends": "Trends",
+    "databases": "Databases",
     "checklists": "Checklists",
     "guide": "Guide",
 }

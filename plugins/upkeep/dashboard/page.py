@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from upkeep.core.text import anchor
-from upkeep.core.units import count, span, utc, visible
+from upkeep.core.units import amount, count, span, utc, visible
 from upkeep.report.page import TEMPLATES as REPORT_TEMPLATES
 
 _HERE = Path(__file__).parent
@@ -101,7 +101,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
         finalize=_shown,
     )
-    environment.filters |= {"utc": _time, "span": span, "ago": _ago, "count": count}
+    environment.filters |= {"utc": _time, "span": span, "ago": _ago, "count": count, "amount": amount}
     environment.globals |= {
         "report_href": report_href,
         "airflow_href": airflow_href,

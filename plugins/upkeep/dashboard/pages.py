@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from upkeep.dashboard import guide
 from upkeep.dashboard.answering import Answer, answer_in_airflow, login_of, require_taken
 from upkeep.dashboard.checklists import REACH, acknowledge_rows, checklists, waiting
+from upkeep.dashboard.databases.view import databases
 from upkeep.dashboard.deeds import acknowledge, waive
 from upkeep.dashboard.findings import accepted, told
 from upkeep.dashboard.forms import FormTokens, Secret, sent, ticked
@@ -72,10 +73,6 @@ def page_routes(ledger: LedgerSessions, config: Settings, around: Around) -> API
     def acknowledge_alert(visitor: Visitor = looking, fields: Mapping[str, str] = Depends(sent)) -> Response:
         return site.acknowledge(visitor, fields)
 
-    @router.get("/trends")
-    def trends(request: Request, visitor: Visitor = looking) -> Response:
-        return site.trend(visitor, request.query_params)
-
     @router.get("/checklists")
     def checklists_page(visitor: Visitor = looking) -> Response:
         return site.checklists(visitor)
@@ -90,7 +87,22 @@ def page_routes(ledger: LedgerSessions, config: Settings, around: Around) -> API
     def guide_page(visitor: Visitor = looking) -> Response:
         return site.guide(visitor)
 
+    router.include_router(_number_routes(site, looking))
     router.include_router(_question_routes(site, looking))
+    return router
+
+
+def _number_routes(site: _Site, looking: Any) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/trends")
+    def trends(request: Request, visitor: Visitor = looking) -> Response:
+        return site.trend(visitor, request.query_params)
+
+    @router.get("/databases")
+    def databases_page(request: Request, visitor: Visitor = looking) -> Response:
+        return site.databases(visitor, request.query_params)
+
     return router
 
 
@@ -186,6 +198,12 @@ class _Site:
         with self.ledger.session() as session:
             values = trend(session, self.config, visitor.targets, query, now)
         return shown("trends.html", frame("trends", visitor, self.config, now) | values)
+
+    def databases(self, visitor: Visitor, query: Mapping[str, str]) -> Response:
+        now = self.around.clock()
+        with self.ledger.session() as session:
+            values = databases(session, self.config, visitor.targets, query, now)
+        return shown("databases.html", frame("databases", visitor, self.config, now) | values)
 
     def guide(self, visitor: Visitor) -> Response:
         config, now = self.config, self.around.clock()

@@ -6,7 +6,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -475,6 +475,83 @@ def test_the_size_of_the_whole_database_is_a_sample(platform: Platform) -> None:
     ((told,),) = platform.sql("SELECT pg_database_size(current_database())")
     assert samples["database_bytes"].value == pytest.approx(told, rel=0.05) and told > 2**20
     assert (samples["database_bytes"].unit, samples["database_bytes"].subject) == ("bytes", "")
+
+
+@pytest.mark.guide("G49", "holds")
+def test_rows_that_are_dead_are_counted_with_the_tables_size(platform: Platform) -> None:
+    """As the server counts them, a partitioned table as the sum of its partitions."""
+    platform.sql("CREATE TABLE kept (id int) WITH (autovacuum_enabled = false)")
+    platform.sql("INSERT INTO kept SELECT generate_series(1, 500)")
+    platform.sql("DELETE FROM kept WHERE id <= 200")
+    platform.sql("CREATE TABLE parent (id int) PARTITION BY LIST (id)")
+    for number in range(3):
+        platform.sql(f"CREATE TABLE part{number} PARTITION OF parent FOR VALUES IN ({number})")
+    platform.sql("INSERT INTO parent SELECT generate_series(0, 2)")
+
+    def counted() -> dict[tuple[str, str], float]:
+        samples = platform.look("table_sizes").samples
+        return {(one.metric, one.subject): one.value for one in samples if one.unit == "rows"}
+
+    expected = {
+        ("table_live_rows", "public.kept"): 300.0,
+        ("table_dead_rows", "public.kept"): 200.0,
+        ("table_live_rows", "public.parent"): 3.0,
+        ("table_dead_rows", "public.parent"): 0.0,
+    }
+    until(counted, lambda found: found == expected)
+
+
+@pytest.mark.guide("G49", "G53", "holds")
+def test_each_index_has_its_size_its_scans_and_when_it_was_last_used(platform: Platform) -> None:
+    """Unused until it is scanned; what is no number is kept from look to look, also on servers that know no time."""
+    platform.sql("CREATE TABLE one (id int PRIMARY KEY, other int)")
+    platform.sql('CREATE INDEX "By Other" ON one (other)')
+    platform.sql("INSERT INTO one SELECT n, n FROM generate_series(1, 20000) n")
+
+    def looked(at: datetime, before: LookResult | None = None) -> LookResult:
+        earlier = {(one.metric, one.subject): (one.value, NOW) for one in before.samples} if before else {}
+        previous = (NOW, before.snapshot) if before else None
+        connect = database.session(lambda: psycopg.connect(platform.reader), CONFIG.maintenance.sql, read_only=True)
+        with connect as session:
+            return carry_out(find("table_sizes"), Look(session, CONFIG, at, earlier, previous=previous))
+
+    def scans(found: LookResult) -> float:
+        (value,) = (one.value for one in found.samples if (one.metric, one.subject) == ("index_scans", name))
+        return value
+
+    name = "public.By Other"
+    first = looked(NOW)
+    sizes = {one.subject: one.value for one in first.samples if one.metric == "index_bytes"}
+    assert sizes.keys() == {"public.one_pkey", name} and min(sizes.values()) > 100_000
+    known = first.snapshot["indexes"]
+    assert known[name] == {
+        "table": "public.one", "unique": False, "valid": True, "known": NOW.isoformat(), "used": None
+    }  # fmt: skip
+    assert known["public.one_pkey"]["unique"] and first.snapshot["since"] is not None
+    platform.sql("SET enable_seqscan = off; SELECT FROM one WHERE other = 7")
+    second = until(lambda: looked(NOW + timedelta(days=1), first), lambda found: scans(found) == scans(first) + 1)
+    told = second.snapshot["indexes"][name]
+    assert told["known"] == NOW.isoformat() and told["used"] is not None
+    third = looked(NOW + timedelta(days=2), second)
+    assert third.snapshot["indexes"][name]["used"] == told["used"]
+
+
+@pytest.mark.guide("G49", "holds")
+def test_an_index_of_a_partitioned_table_is_one(platform: Platform) -> None:
+    """With the sum of its partitions' sizes; other tables' indexes are not among them."""
+    platform.sql("CREATE TABLE parent (id int PRIMARY KEY) PARTITION BY RANGE (id)")
+    for number in range(3):
+        bounds = f"FROM ({1000 * number}) TO ({1000 * number + 1000})"
+        platform.sql(f"CREATE TABLE part{number} PARTITION OF parent FOR VALUES {bounds}")
+    platform.sql("INSERT INTO parent SELECT generate_series(0, 2999)")
+    platform.sql("CREATE TABLE small (id int PRIMARY KEY)")
+    looked = platform.look("table_sizes", largest_tables=1)
+    ((told,),) = platform.sql("""
+        SELECT sum(pg_relation_size(c.oid)) FROM pg_class c
+        WHERE c.relkind = 'i' AND c.relname LIKE 'part%' AND c.relnamespace = 'public'::regnamespace
+    """)
+    found = [(one.subject, one.value) for one in looked.samples if one.metric == "index_bytes"]
+    assert found == [("public.parent_pkey", float(told))]
 
 
 def test_shrinking_is_said_in_words(platform: Platform) -> None:

@@ -340,7 +340,11 @@ def test_a_slow_statement_fires_until_its_mean_is_low_enough(counting: Platform)
     assert " ms on average in 1 calls, 0.2 s in all since " in finding.detail
     assert finding.detail.endswith("SELECT pg_sleep($1) WHERE $2 <> $3")
     assert SECRET not in finding.detail
-    assert [sample.value for sample in looked.samples] == [1.0]
+    in_all, mean = looked.samples
+    assert in_all.value == 1.0
+    assert (mean.metric, mean.subject, mean.value) == (
+        "statement_time", finding.metadata["id"], finding.metadata["mean_ms"]
+    )  # fmt: skip
     counting.sql("SELECT pg_sleep(0.0) WHERE '' <> ''")
     (finding,) = slow(counting).findings
     assert finding.level is Level.OK

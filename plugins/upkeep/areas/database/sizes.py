@@ -1,8 +1,9 @@
-"""Daily database checks: sizes and growth (G49), long-running queries (G50), connections (G51)."""
+"""Daily database checks: sizes, growth, scans of indexes (G49), long-running queries (G50), connections (G51)."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from upkeep.areas.look import Check, Look
 from upkeep.core.findings import Finding, Level, Sample, Topic
@@ -14,6 +15,8 @@ from upkeep.wires.database import Row
 
 #: Growth is a rate between two samples at least this far apart; closer ones would be noise.
 GROWTH_BASE = timedelta(hours=20)
+#: Indexes of the largest tables that a look keeps, the largest ones.
+MOST_INDEXES = 200
 #: Long-running queries that are findings of their own; one says how many more there are.
 SHOWN = 100
 _SIZES = Topic("table_sizes", "Table sizes", "G49")
@@ -22,7 +25,7 @@ _CONNECTIONS = Topic("connections", "Connections", "G51")
 
 
 def table_sizes(look: Look) -> LookResult:
-    """The largest tables with their growth per day since an earlier window."""
+    """The largest tables with their growth per day since an earlier window, and their indexes."""
     config = look.settings.maintenance.checks
     schemas = {"schemas": list(config.schemas)}
     seen = look.session.rows(queries.load("database/schemas"), schemas)
@@ -52,11 +55,45 @@ def table_sizes(look: Look) -> LookResult:
     tables = [{**row, "table": _table(row), "growth_bytes_per_day": growth[_table(row)]} for row in rows]
     finding = _SIZES.finding(Level.OK, detail, "watched, without a limit", "", {"tables": tables})
     whole = Sample("database_bytes", float(look.session.row(queries.load("database/database_size"))["bytes"]), "bytes")
-    return LookResult((finding,), (*samples, whole))
+    counts = (
+        Sample(f"table_{kind}", float(row[kind]), "rows", _table(row))
+        for row in rows
+        for kind in ("live_rows", "dead_rows")
+    )
+    indexes, snapshot = _indexes(look, [row["oid"] for row in rows])
+    return LookResult((finding,), (*samples, whole, *counts, *indexes), snapshot=snapshot)
 
 
 def _table(row: Row) -> str:
     return f"{row['schema']}.{row['table']}"
+
+
+def _indexes(look: Look, oids: list[int]) -> tuple[list[Sample], dict[str, Any]]:
+    """Sizes and scans of the tables' indexes as samples; what is no number, and when each was used, as a snapshot."""
+    parameters = {"oids": oids, "most": MOST_INDEXES}
+    rows = look.session.rows(look.session.load("database/table_indexes"), parameters)
+    _, body = look.previous or (None, {})
+    known = body.get("indexes", {})
+    samples, told = [], {}
+    for row in rows:
+        name = f"{row['schema']}.{row['index']}"
+        scans = Sample("index_scans", float(row["scans"]), "scans", name)
+        samples += [Sample("index_bytes", float(row["bytes"]), "bytes", name), scans]
+        before = known.get(name, {})
+        told[name] = {
+            "table": f"{row['table_schema']}.{row['table']}",
+            "unique": row["is_unique"],
+            "valid": row["valid"],
+            "known": before.get("known") or look.now.isoformat(),
+            "used": row["last_used"].isoformat() if row["last_used"] else _used(look, scans) or before.get("used"),
+        }
+    return samples, {"since": rows[0]["since"].isoformat() if rows else None, "indexes": told}
+
+
+def _used(look: Look, scans: Sample) -> str | None:
+    """Now, where the counter is another one than at an earlier look: one that went down was reset, and counts again."""
+    earlier = look.earlier.get((scans.metric, scans.subject))
+    return look.now.isoformat() if earlier and scans.value not in (0, earlier[0]) else None
 
 
 def _growth_per_day(look: Look, sample: Sample) -> float | None:

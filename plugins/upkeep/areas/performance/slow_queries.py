@@ -52,7 +52,8 @@ def slow_queries(look: Look) -> LookResult:
     if not findings:
         detail = f"no statement takes {limit:g} ms or more on average {_since(since)}"
         findings.append(Finding(_KEY, Level.OK, _SUBJECT, detail, expected, "", "G84"))
-    return LookResult(tuple(findings), (Sample("slow_queries", float(total), "statements"),))
+    times = (Sample("statement_time", float(row["mean_ms"]), "ms", row["id"]) for row in rows)
+    return LookResult(tuple(findings), (Sample("slow_queries", float(total), "statements"), *times))
 
 
 def _slow(row: Row, since: datetime | None, expected: str) -> Finding:

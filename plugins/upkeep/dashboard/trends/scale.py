@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from upkeep.core.units import number, roughly
+from upkeep.core.units import amount
 
 #: At most so many times, and about so many values.
 _TIMES, _VALUES = 8, 4
@@ -75,14 +75,10 @@ def value_ticks(axis: tuple[float, float], unit: str, place: Callable[[float], f
     step = _round_step((high - low) / scale / _VALUES) * scale
     first = math.ceil(low / step)
     last = math.floor(high / step)
-    return tuple(Tick(place(step * one), _says(step * one, unit)) for one in range(first, last + 1))
+    return tuple(Tick(place(step * one), amount(step * one, unit).strip()) for one in range(first, last + 1))
 
 
 def _round_step(wanted: float) -> float:
     """1, 2 or 5 with zeros, no less than what is wanted."""
     power: float = 10.0 ** math.floor(math.log10(wanted))
     return next(one * power for one in (1, 2, 5, 10) if one * power >= wanted)
-
-
-def _says(value: float, unit: str) -> str:
-    return roughly(value) if unit == "bytes" else f"{number(value)} {unit}".strip()
