@@ -59,11 +59,11 @@ KINDS = {
         "index",
         (
             Column("name", "Index", "asc"),
-            Column("table", "Table", "asc"),
             Column("size", "Size"),
             Column("scans", "Scans"),
             Column("daily", "Scans a day"),
             Column("used", "Last used", "asc"),
+            Column("table", "Table", "asc"),
         ),
         rows.index_rows,
     ),
