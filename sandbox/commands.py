@@ -105,8 +105,13 @@ def status() -> int:
 
 
 def check() -> int:
-    """``python -m upkeep check`` with the sandbox's Connections."""
-    command = [PYTHON, "-m", "upkeep", "check"]
+    """What of the sandbox can be collected, and why not."""
+    return upkeep("check")
+
+
+def upkeep(*arguments: str) -> int:
+    """``python -m upkeep …`` with the sandbox's config and Connections."""
+    command = [PYTHON, "-m", "upkeep", *arguments]
     return subprocess.run(command, env=environment(open_sandbox()), cwd=ROOT, check=False).returncode
 
 

@@ -38,15 +38,19 @@ DAGS = "UPKEEP_SANDBOX_DAGS"
 #: Environment of ``up``: seconds between two polls of the watch, for a change that is seen in a moment.
 WATCH_SECONDS = "UPKEEP_SANDBOX_WATCH_SECONDS"
 
+#: Environment of ``up``: ``no`` leaves the locations of archives out, so that the weekly window asks nobody about logs.
+ARCHIVES = "UPKEEP_SANDBOX_ARCHIVES"
+
 #: All that ``up`` takes from the environment and that a running sandbox keeps in its folder.
 VARIABLES = (
     STATISTICS_DAYS,
     DAGS,
     WATCH_SECONDS,
+    ARCHIVES,
     *(name for cadence in CADENCES for name in window_variables(cadence)),
 )
 
-MAINTENANCE, ROUTING, THRESHOLDS = "maintenance.yaml", "routing.yaml", "thresholds.yaml"
+MAINTENANCE, ROUTING, THRESHOLDS, RETENTION = "maintenance.yaml", "routing.yaml", "thresholds.yaml", "retention.yaml"
 STARTED_WITH = "settings.json"
 
 #: The room that this sandbox's platform is said to have, so that capacity has something to be judged against.
@@ -88,6 +92,8 @@ def write_config(sandbox: Sandbox, *, pinned: bool, given: Mapping[str, str] | N
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
         if file.name == ROUTING:
             content["channels"]["email"]["to"] = ["oncall@sandbox.example"]
+        if file.name == RETENTION and given.get(ARCHIVES) != "no":
+            _archive(sandbox, content)
         if file.name == MAINTENANCE:
             _lay_over(sandbox, content, given)
             if pinned:
@@ -163,6 +169,15 @@ def _lay_over(sandbox: Sandbox, content: dict[str, Any], given: Mapping[str, str
     wanted["statistics_days"] = float(given.get(STATISTICS_DAYS) or wanted["statistics_days"])
     content["watch"]["every_seconds"] = int(given.get(WATCH_SECONDS) or content["watch"]["every_seconds"])
     use_windows(content, given)
+
+
+def _archive(sandbox: Sandbox, content: dict[str, Any]) -> None:
+    """Each location is a folder of the sandbox; archived alerts are deleted, so that this can be seen too (G66)."""
+    for name, location in content["locations"].items():
+        folder = sandbox.folder / "archives" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        location["path"] = str(folder)
+    content["classes"]["performance_alerts"]["delete"] = True
 
 
 def use_windows(content: dict[str, Any], given: Mapping[str, str]) -> None:

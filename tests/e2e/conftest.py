@@ -21,7 +21,7 @@ import pytest
 import requests
 
 from sandbox import ports, processes
-from sandbox.config import WATCH_SECONDS, window_variables
+from sandbox.config import ARCHIVES, WATCH_SECONDS, window_variables
 from sandbox.stack import Sandbox, open_sandbox
 from tests.stages.browser import browser  # noqa: F401  # a fixture
 from tests.stages.calendar import quiet_calendar
@@ -110,7 +110,14 @@ class Running:
 
 def _cli(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     # Other tests run beside these and start a sandbox's parts too.
-    environ = {**os.environ, "UPKEEP_SANDBOX": str(folder), ports.SHIFT: "1000", WATCH_SECONDS: "5", **CALENDAR}
+    environ = {
+        **os.environ,
+        "UPKEEP_SANDBOX": str(folder),
+        ports.SHIFT: "1000",
+        WATCH_SECONDS: "5",
+        ARCHIVES: "no",
+        **CALENDAR,
+    }
     del environ[ports.CLAIMS]  # this one is started
     return subprocess.run(
         [sys.executable, "-m", "sandbox", *command], env=environ, cwd=ROOT, capture_output=True, text=True, check=False

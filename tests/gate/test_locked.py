@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import psycopg
 import pytest
 
 from tests.stages.drops import collected as weekly
 from tests.stages.rebuilds import PKEY, configured, hollow, rebuilds
-from tests.stages.stage import Stage, states
+from tests.stages.sessions import until
+from tests.stages.stage import Go, Stage, changed, states
 from tests.stages.validations import collected as validations
 from upkeep.areas.kinds import kinds
 from upkeep.gate.kind import kind_of
@@ -61,3 +66,42 @@ def test_no_look_of_a_kind_waits(estate: Stage) -> None:
         for action in actions:
             now = kind_of(kinds(), action).state(Session(looker), action)
             assert kind_of(kinds(), action).obstacle(action, now) == ""
+
+
+@contextmanager
+def unreadable(stage: Stage) -> Iterator[None]:
+    """Nobody can look at a table's counters: somebody changes the view of them, and does not come to an end."""
+    with psycopg.connect(stage.dsn) as holder:
+        holder.execute("SET allow_system_table_mods = on")
+        holder.execute("ALTER VIEW pg_catalog.pg_stat_all_tables SET (security_barrier = true)")
+        yield
+        holder.rollback()
+
+
+def test_an_attempt_without_a_receipt_that_cannot_be_looked_at_stays_unknown(stage: Stage, tmp_path: Path) -> None:
+    """Nobody knows whether it ran: neither refused nor tried again, and settled as soon as somebody can look."""
+    stage.dirty("kept")
+    stored = stage.approved()
+    assert stage.process(stored, tmp_path, dies_with_permit=True).wait(60) == -9
+    patient = changed(stage.config, guards={"patience_seconds": 0.5})
+    with unreadable(stage):
+        outcome = stage.apply(stored, config=changed(patient, sql={"lock_timeout_seconds": 0.1}))["kept"]
+    assert (outcome.state, outcome.reason) == (
+        "unknown",
+        "its permit has no receipt, and it could not be looked at",
+    )
+    assert stage.permits(stored) == [("kept", 1, None)]
+    assert stage.apply(stored)["kept"].state == "done"
+    assert stage.permits(stored) == [("kept", 1, "not done"), ("kept", 2, "done")]
+
+
+def test_a_session_that_ends_while_it_looks_is_no_outcome_of_an_action(stage: Stage) -> None:
+    """Somebody terminates us while the look waits: another session looks again, and the action is done."""
+    stage.dirty("kept")
+    stored = stage.approved()
+    with unreadable(stage):
+        go = Go(lambda: stage.apply(stored, config=changed(stage.config, sql={"lock_timeout_seconds": 30.0})))
+        (pid,) = stage.until_running("-- One table as it is now")
+        stage.do(f"SELECT pg_terminate_backend({pid})".encode())
+        until(lambda: any("Could not go on" in text for text in stage.said))
+    assert go.result()["kept"].state == "done"

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from sandbox.config import (
+    ARCHIVES,
     CADENCES,
     DAGS,
     STATISTICS_DAYS,
@@ -37,7 +38,12 @@ WEEKLY, WEEKLY_MINUTES = window_variables("weekly")
 @pytest.fixture
 def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     """A sandbox of which nothing runs, and an environment without a test calendar."""
-    for name in (STATISTICS_DAYS, WATCH_SECONDS, *(name for cadence in CADENCES for name in window_variables(cadence))):
+    for name in (
+        STATISTICS_DAYS,
+        WATCH_SECONDS,
+        ARCHIVES,
+        *(name for cadence in CADENCES for name in window_variables(cadence)),
+    ):
         monkeypatch.delenv(name, raising=False)
     return open_sandbox(tmp_path)
 
@@ -46,6 +52,19 @@ def read(sandbox: Sandbox) -> Settings:
     """The configuration as Airflow's processes read it now."""
     settings.cache_clear()
     return settings(sandbox.folder / "config")
+
+
+def test_a_sandbox_has_places_for_archives_unless_it_is_to_have_none(sandbox: Sandbox) -> None:
+    """Folders that are there, and archived alerts are deleted; without them the weekly window asks nobody about logs."""
+    write_config(sandbox, pinned=False)
+    retention = read(sandbox).retention
+    folders = [location.path for location in retention.locations.values()]
+    assert all(folder and folder.is_dir() for folder in folders) and len(set(folders)) == 3
+    assert [name for name, one in retention.classes.items() if one.delete] == ["performance_alerts"]
+    write_config(sandbox, pinned=False, given={ARCHIVES: "no"})
+    retention = read(sandbox).retention
+    assert {location.path for location in retention.locations.values()} == {None}
+    assert not any(one.delete for one in retention.classes.values())
 
 
 def test_each_of_the_guides_roles_has_a_person_who_can_log_in(sandbox: Sandbox) -> None:
