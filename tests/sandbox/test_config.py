@@ -55,7 +55,7 @@ def read(sandbox: Sandbox) -> Settings:
 
 
 def test_a_sandbox_has_places_for_archives_unless_it_is_to_have_none(sandbox: Sandbox) -> None:
-    """Folders that are there, and archived alerts are deleted; without them the weekly window asks nobody about logs."""
+    """Folders that are there, and archived alerts are deleted; without them the weekly window asks nobody."""
     write_config(sandbox, pinned=False)
     retention = read(sandbox).retention
     folders = [location.path for location in retention.locations.values()]
