@@ -9,7 +9,7 @@ PROCESSES ?= $(shell nproc)
 PASSED := .test/passed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down check test coverage faults mutants hostile matrix lint bench lock contract reference compose pictures
+.PHONY: help demo down check test coverage faults mutants hostile matrix lint bench lock contract reference compose pictures wheel
 
 help: ## say what each command does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ lint: .venv/.dev ## ruff, mypy --strict, the layers
 
 compose: .venv/.dev ## bring docker-compose.yaml really up, run windows on it, kill a worker, take it down and up again; root only
 	@$(PY) -m tests.compose
+
+wheel: .venv/.dev ## build the package for `pip install` into dist/
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) .venv/bin/uv build --wheel --offline --no-build-isolation --python $(PY)
 
 bench: .venv/.dev ## measure what the README's table says
 	@$(PY) -m bench

@@ -1,4 +1,4 @@
-"""``python -m upkeep``."""
+"""``python -m upkeep``, and the command ``upkeep`` of a wheel."""
 
 import os
 import sys
@@ -8,4 +8,5 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 from upkeep.cli.main import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

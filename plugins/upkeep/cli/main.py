@@ -44,15 +44,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     look.set_defaults(run=_command("check.command", "run"))
 
+    begin = commands.add_parser("init", help="write the DAG files and the commented config of a deployment")
+    begin.add_argument(
+        "folder", type=options.folder, metavar="DIR", help="gets dags/ and config/; nothing is overwritten"
+    )
+    begin.set_defaults(run=_command("init", "run"))
+
     proof = commands.add_parser("calendar", help="prove that the coming years' windows fit; write them as iCalendar")
     options.for_calendar(proof)
     proof.set_defaults(run=_command("calendar", "run"))
 
     grants = commands.add_parser("grants", help="print the SQL that a DBA runs once for the roles")
-    grants.add_argument("database", choices=("target", "maintain", "indexes", "archive", "delete", "ledger"))
-    grants.add_argument("--target", help="one target of config/maintenance.yaml instead of the first")
-    grants.add_argument("--role", help="the role to grant to; without it, the login of the Connection it is for")
-    grants.add_argument("--dbname", help="the database's name; without it, the schema of the Connection")
+    options.for_grants(grants)
     grants.set_defaults(run=_command("setup", "print_grants"))
 
     ledger = commands.add_parser("ledger", help="create or upgrade the ledger's tables; make a key; verify signed rows")

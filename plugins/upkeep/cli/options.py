@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from datetime import datetime
+from pathlib import Path
 
 from upkeep.core.cron import midnight
 from upkeep.core.windows import CADENCES
@@ -24,6 +25,14 @@ def for_calendar(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ics", metavar="FILE", help="write the windows as iCalendar (RFC 5545), '-' to the output")
 
 
+def for_grants(parser: argparse.ArgumentParser) -> None:
+    """The options of ``grants``."""
+    parser.add_argument("database", choices=("target", "maintain", "indexes", "archive", "delete", "ledger"))
+    parser.add_argument("--target", help="one target of config/maintenance.yaml instead of the first")
+    parser.add_argument("--role", help="the role to grant to; without it, the login of the Connection it is for")
+    parser.add_argument("--dbname", help="the database's name; without it, the schema of the Connection")
+
+
 def for_acknowledge(parser: argparse.ArgumentParser) -> None:
     """The options of ``acknowledge``."""
     parser.add_argument("key", help="the alert's number or key, as `alerts` lists it")
@@ -40,6 +49,13 @@ def words(value: str) -> str:
     if not value.strip() or not value.isprintable():
         raise argparse.ArgumentTypeError(f"found {value[:80]!r}, expected a line of text")
     return value.strip()
+
+
+def folder(value: str) -> Path:
+    """A folder's path. An empty one, as of a variable that is not set, would be the folder one stands in."""
+    if not value.strip():
+        raise argparse.ArgumentTypeError(f"found {value!r}, expected the path of a folder")
+    return Path(value)
 
 
 def day(value: str) -> datetime:

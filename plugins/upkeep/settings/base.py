@@ -10,8 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 T = TypeVar("T")
 
-#: The checkout: what holds ``plugins/``, ``include/`` and ``config/``.
-ROOT = Path(__file__).resolve().parents[3]
+#: The folder of the package ``upkeep`` itself.
+PACKAGE = Path(__file__).resolve().parents[1]
+_SHIPPED = PACKAGE / "_shipped"
+
+#: What holds ``include/``, ``config/`` and ``dags/``: a wheel's own copies, else the checkout around ``plugins/``.
+ROOT = _SHIPPED if _SHIPPED.is_dir() else PACKAGE.parents[1]
 
 #: The six metrics of the guide (G32-G37), in its order.
 METRICS = (

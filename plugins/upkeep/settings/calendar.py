@@ -34,7 +34,7 @@ class CalendarSettings(FrozenModel):
 
 
 def config_folder() -> Path:
-    """``UPKEEP_CONFIG`` if set, else ``config/`` beside ``plugins/``."""
+    """``UPKEEP_CONFIG`` if set, else ``config/`` beside ``plugins/``, or a wheel's own."""
     return Path(os.environ.get("UPKEEP_CONFIG") or ROOT / "config")
 
 

@@ -40,7 +40,7 @@ def _major(variant: Path) -> int:
 
 
 def source(name: str) -> Path:
-    """A statement's file, or the folder that a name stands for, from the checkout's root: what a report names."""
+    """A statement's file, or the folder that a name stands for, from ``include/`` on: what a report names."""
     found = FOLDER / name
     return (found if found.is_dir() else path(name)).relative_to(FOLDER.parents[1])
 

@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from upkeep.settings.base import ROOT
-
 
 class NotAsWritten(Exception):
     """An archive that cannot be read, or has another content than it must have; the message says what."""
@@ -18,7 +16,8 @@ class NotAsWritten(Exception):
 
 def read(path: Path) -> dict[str, Any]:
     """Rows, content, bytes and SHA-256 of a file, read in another process. Raises NotAsWritten."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "plugins")}
+    # It finds Upkeep where this process does, and everything else in the same order.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     argv = [sys.executable, "-m", "upkeep.areas.retention.reading", str(path)]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
     try:

@@ -13,6 +13,7 @@ import sys
 from upkeep.areas.kinds import with_roles
 from upkeep.cli.check import alerts, change, collect, identity
 from upkeep.cli.check.rows import CheckRow, table
+from upkeep.settings.base import PACKAGE
 from upkeep.settings.calendar import config_folder
 from upkeep.settings.load import Settings, settings
 
@@ -26,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
         config.target(name)
     if arguments.print_identity:
         return _identities(config, names)
-    rows = [CheckRow(f"configuration in {config_folder()}", "", True), *collect.ledger_rows(config)]
+    rows = [_config_row(), *collect.ledger_rows(config)]
     for name in names:
         rows += collect.function_rows(config, name)
         rows += collect.database_rows(config, name)
@@ -36,6 +37,14 @@ def run(arguments: argparse.Namespace) -> int:
     needs += [change.ledger_row(config), change.key_row(), *change.role_rows(config), change.slack_row(config)]
     print("\n" + table(needs, "WHAT A CHANGE NEEDS", "IS THERE", "are there."))
     return 1 if any(row.can is False for row in (*rows, *needs)) else 0
+
+
+def _config_row() -> CheckRow:
+    """Which config was read. A wheel's own is the next version's with the next upgrade, and no deployment's."""
+    folder = config_folder()
+    own = "found the package's own, expected UPKEEP_CONFIG to name the folder that `upkeep init DIR` wrote: DIR/config"
+    inside = folder.resolve().is_relative_to(PACKAGE)
+    return CheckRow(f"configuration in {folder}", "", not inside, own if inside else "")
 
 
 def _identities(config: Settings, names: list[str]) -> int:

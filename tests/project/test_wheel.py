@@ -1,0 +1,253 @@
+"""The wheel is enough: installed without the checkout, it runs a deployment that ``init`` has written."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sandbox.postgres import Cluster
+from tests.stages import ledger
+from upkeep.ledger.migrations.upgrade import head
+from upkeep.settings.base import ROOT
+
+#: Where a wheel has what a checkout has.
+PLACES = {
+    "plugins/upkeep": "upkeep",
+    "include/sql": "upkeep/_shipped/include/sql",
+    "config": "upkeep/_shipped/config",
+    "dags": "upkeep/_shipped/dags",
+}
+DAGS = {f"maintenance_{name}" for name in ("alerts", "daily", "monthly", "weekly")}
+#: What finds its files and its own package by where it was imported from.
+FINDS = """
+import upkeep
+from pathlib import Path
+from upkeep.areas.retention import reread
+from upkeep.wires import queries
+print(upkeep.__file__)
+print(queries.source("database/connections"), len(queries.load("database/connections")))
+try:
+    reread.read(Path("no.parquet"))
+except reread.NotAsWritten as error:
+    print(error)
+"""
+
+
+def build(folder: Path) -> Path:
+    """The wheel that `make wheel` would put into dist/, in a folder of its own."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^\t@(.* build --wheel .*)$", makefile, re.MULTILINE)
+    words = command.replace("$(PY)", sys.executable).replace("$$", "$").replace(".venv/bin/uv", f"{beside()}/uv")
+    argv = ["bash", "-c", f'{words} --out-dir "$1"', "bash", str(folder)]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def beside() -> Path:
+    """Where this environment's programs are."""
+    return Path(sys.executable).parent
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    return build(tmp_path_factory.mktemp("dist"))
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A second environment with the wheel, and what stands beside it; the checkout is not on its path."""
+
+    folder: Path
+
+    @property
+    def deployment(self) -> Path:
+        """The folder that `init` writes."""
+        return self.folder / "deployment"
+
+    def environment(self, config: bool = True) -> dict[str, str]:
+        """A clean Airflow home with the deployment's DAGs."""
+        ours = ("AIRFLOW", "UPKEEP", "PYTHON")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        return {
+            **kept,
+            "AIRFLOW_HOME": str(self.folder / "airflow"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.deployment / "dags"),
+            **({"UPKEEP_CONFIG": str(self.deployment / "config")} if config else {}),
+        }
+
+    def run(
+        self, program: str, *arguments: str, environ: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """A program of this environment, run from a folder that holds nothing."""
+        argv = [str(self.folder / "venv" / "bin" / program), *arguments]
+        return subprocess.run(
+            argv,
+            env=environ or self.environment(),
+            cwd=self.folder / "empty",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """The wheel alone; what it depends on is seen in the tests' own environment."""
+    folder = tmp_path_factory.mktemp("installed")
+    (folder / "empty").mkdir()
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
+    (packages,) = (folder / "venv").glob("lib/python*/site-packages")
+    (packages / "beside.pth").write_text(f"{sysconfig.get_path('purelib')}\n")  # not that folder's own .pth files
+    uv = [beside() / "uv", "pip", "install", "-q", "--offline", "--no-deps", "--python", folder / "venv/bin/python"]
+    subprocess.run([*uv, wheel], check=True)
+    found = Installed(folder)
+    done = found.run("upkeep", "init", str(found.deployment))
+    assert done.returncode == 0, done.stderr
+    return found
+
+
+def files(folder: Path) -> Iterator[Path]:
+    """The files of a folder but for compiled ones."""
+    return (file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+
+
+def test_it_holds_what_the_checkout_holds(wheel: Path) -> None:
+    """Each module, statement, template, static file, migration, schema, config and DAG, to the byte, and no other."""
+    expected = {"upkeep_plugin.py": (ROOT / "plugins/upkeep_plugin.py").read_bytes()}
+    for here, there in PLACES.items():
+        expected |= {f"{there}/{file.relative_to(ROOT / here)}": file.read_bytes() for file in files(ROOT / here)}
+    with zipfile.ZipFile(wheel) as opened:
+        found = {name: opened.read(name) for name in opened.namelist() if ".dist-info/" not in name}
+    assert sorted(found) == sorted(expected)
+    assert found == expected
+    suffixes = {Path(name).suffix for name in found}
+    assert suffixes >= {".py", ".sql", ".html", ".css", ".js", ".mako", ".yaml", ".json"}
+
+
+def test_a_second_build_is_the_same(wheel: Path, tmp_path: Path) -> None:
+    """To the byte: whoever builds a commit again can compare."""
+    assert build(tmp_path).read_bytes() == wheel.read_bytes()
+
+
+def test_it_is_built_by_what_is_locked() -> None:
+    """Who builds it with another tool takes the same backend as `make wheel`."""
+    (required,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert f"\n{required} \\\n" in (ROOT / "requirements-dev.txt").read_text()
+
+
+def test_it_finds_its_own_files(installed: Installed) -> None:
+    """Its statements, and itself in a process that it starts."""
+    done = installed.run("python", "-c", FINDS)
+    package, statement, archive = done.stdout.splitlines()
+    assert package.startswith(str(installed.folder))
+    assert re.fullmatch(r"include/sql/database/connections\.sql [1-9]\d+", statement)
+    assert archive.startswith("no.parquet: ")
+    assert "No module" not in archive
+
+
+def test_init_leaves_what_is_there(installed: Installed, tmp_path: Path) -> None:
+    """Twice is harmless; a file with another content is named, kept and a reason for exit code 1."""
+    first, second = (installed.run("upkeep", "init", str(tmp_path / "new")) for _ in range(2))
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert f"export UPKEEP_CONFIG={tmp_path}/new/config\n" in second.stdout
+    shipped = [file for folder in ("dags", "config") for file in files(ROOT / folder)]
+    for done, said in ((first, "written"), (second, "the same")):
+        names = re.findall(rf"^{said} +(\S+)$", done.stdout, re.MULTILINE)
+        assert sorted(names) == sorted(f"{tmp_path}/new/{file.relative_to(ROOT)}" for file in shipped)
+    changed, gone = (tmp_path / "new" / name for name in ("dags/maintenance_daily.py", "config/routing.yaml"))
+    changed.write_text("# mine\n")
+    gone.unlink()
+    third = installed.run("upkeep", "init", str(tmp_path / "new"))
+    assert third.returncode == 1
+    done = re.findall(r"^(?:kept|written) .*$", third.stdout, re.MULTILINE)
+    assert done == [f"kept      {changed}", f"written   {gone}"]
+    (compare,) = re.findall(r"^  diff (\S+) (\S+)$", third.stdout, re.MULTILINE)
+    assert compare[0] == str(changed)
+    assert Path(compare[1]).read_bytes() == (ROOT / "dags/maintenance_daily.py").read_bytes()
+    assert changed.read_text() == "# mine\n"
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        ("", "found '', expected the path of a folder"),
+        ("{here}/file", "found {here}/file, which is no folder; expected one, or a path where nothing is yet"),
+        ("{here}/file/below", "{here}/file/below/dags: Not a directory; expected a file or folder that can be written"),
+        ("/proc/upkeep", "/proc/upkeep: No such file or directory; expected a file or folder that can be written"),
+        ("{package}/deployment", "inside the package, which an upgrade replaces; expected another folder"),
+        ("{here}/taken", "{here}/taken/dags/maintenance_alerts.py: Is a directory; expected a file or folder"),
+    ],
+)
+def test_init_refuses(installed: Installed, tmp_path: Path, folder: str, said: str) -> None:
+    """What is no folder, cannot be written, or goes with the next upgrade; nothing is written there."""
+    (tmp_path / "file").touch()
+    (tmp_path / "taken/dags/maintenance_alerts.py").mkdir(parents=True)
+    (package,) = (installed.folder / "venv").glob("lib/python*/site-packages/upkeep")
+    names = {"here": str(tmp_path), "package": str(package)}
+    before = sorted(tmp_path.rglob("*"))
+    done = installed.run("upkeep", "init", folder.format(**names))
+    assert done.returncode == 2
+    assert said.format(**names) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+    assert not (package / "deployment").exists()
+
+
+def test_airflow_finds_dags_and_plugin(installed: Installed) -> None:
+    """On a clean home: the four DAGs without an import error, and the plugin with its pages, by its entry point."""
+    migrated = installed.run("python", "-m", "airflow", "db", "migrate")
+    assert migrated.returncode == 0, migrated.stderr
+    listed = installed.run("python", "-m", "airflow", "dags", "list", "--local", "--output", "plain")
+    assert set(re.findall(r"^(maintenance_\w+) ", listed.stdout, re.MULTILINE)) == DAGS, listed.stderr
+    assert "Failed to load" not in listed.stdout + listed.stderr
+    plugins = installed.run("python", "-m", "airflow", "plugins", "--output", "json")
+    (plugin,) = json.loads(plugins.stdout)
+    assert plugin["name"] == "upkeep"
+    assert plugin["source"].startswith("upkeep==")
+    assert [app["url_prefix"] for app in plugin["fastapi_apps"]] == ["/upkeep"]
+
+
+@pytest.mark.parametrize("config", [True, False], ids=["init's", "the package's own"])
+def test_check_says_what_is_missing(installed: Installed, config: bool) -> None:
+    """The Connections, and a config of the deployment's own where Upkeep was not told of one."""
+    done = installed.run("upkeep", "check", environ=installed.environment(config))
+    assert done.returncode == 1
+    assert "Connection 'upkeep_ledger': found none; expected one of type postgres" in done.stdout
+    if config:
+        assert re.search(rf"^configuration in {installed.deployment}/config .*  yes$", done.stdout, re.MULTILINE)
+    else:
+        assert re.search(r"^configuration in \S+/upkeep/_shipped/config .*  NO$", done.stdout, re.MULTILINE)
+        assert "expected UPKEEP_CONFIG to name the folder that `upkeep init DIR` wrote" in done.stdout
+
+
+def test_it_makes_the_ledger(installed: Installed, cluster: Cluster) -> None:
+    """By its own migrations, as the owner, up to the newest revision."""
+    book = ledger.drawn(cluster)
+    try:
+        ledger.create(book)
+        connections = {
+            name: value
+            for name, value in book.environment(installed.folder).items()
+            if name.startswith("AIRFLOW_CONN_")
+        }
+        done = installed.run("upkeep", "ledger", "upgrade", environ=installed.environment() | connections)
+        assert done.returncode == 0, done.stderr
+        assert f"is at revision {head()}." in done.stdout
+        assert book.ask("SELECT count(*) FROM upkeep.windows") == [(0,)]
+    finally:
+        book.drop()
