@@ -13,7 +13,7 @@ from tests.stages.pages import Site, as_dashboard, config_with, served
 from upkeep.core.windows import Window
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def today() -> datetime:
     """Three hours after a daily window was due, the newest of which that is so, with no window open."""
     now = datetime.now(UTC)

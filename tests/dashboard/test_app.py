@@ -254,8 +254,8 @@ def test_the_list_is_newest_first_and_capped(ledger: Ledger, client: Client) -> 
     assert "of another DAG" not in page.text
     assert "due\n    2027-01-21 02:00 UTC (calendar)" in page.text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;⟨U+202E⟩" in page.text
-    assert_headers(page, **{"Content-Security-Policy": dashboard.LIST_CSP})
-    assert "allow-scripts" not in dashboard.LIST_CSP
+    assert_headers(page)
+    assert "allow-scripts" not in dashboard.HEADERS["Content-Security-Policy"]
 
 
 def test_a_window_is_one_row_with_its_earlier_versions_and_superseded_ones_are_folded(
@@ -344,7 +344,7 @@ def test_a_failing_page_keeps_the_headers(ledger: Ledger, monkeypatch: pytest.Mo
     assert_headers(response)
 
 
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("route", [*ROUTES, "runs/r/tasks/t"])
 def test_every_route_asks_who_may_read_the_dags_runs(ledger: Ledger, route: str) -> None:
     """Nobody is let in without Airflow's permission, before the ledger is asked; anonymous is 401."""
 
@@ -363,12 +363,32 @@ def test_every_route_asks_who_may_read_the_dags_runs(ledger: Ledger, route: str)
     assert_headers(refused)
 
 
+def test_a_reports_links_lead_out_of_the_frame(ledger: Ledger) -> None:
+    """To a task by a page of ours whose script follows its link, at each of the report's addresses; to nothing else."""
+    link = '<a href="http://airflow.example/dags/maintenance_daily/runs/a%2Bb/tasks/health.x?try_number=2">Log</a>'
+    other = '<a href="https://elsewhere.example/tasks/x">x</a><a href="#f-1">y</a>'
+    with ledger.connect() as connection:
+        number = ledger.add("maintenance_daily", RUN)
+        connection.execute("UPDATE upkeep.reports SET html = %s", (link + other,))
+    client = let_in(dashboard.create_app(ledger.connect, around=ALONE))
+    for address, up in ((f"runs/{quote(RUN)}/report", "../../../../"), (f"reports/{number}", "../../../")):
+        said = client.get(f"/dags/maintenance_daily/{address}").text
+        assert said == f'<a href="{up}dags/maintenance_daily/runs/a%2Bb/tasks/health.x">Log</a>{other}'
+    page = client.get("/dags/maintenance_daily/runs/a%2Bb/tasks/health.x")
+    assert (
+        'data-top data-leave rel="noreferrer" href="../../../../../../dags/maintenance_daily/runs/a%2Bb/tasks/health.x"'
+        in page.text
+    )
+    assert_headers(page, **{"Content-Security-Policy": CSP, "Referrer-Policy": "same-origin"})
+
+
 def test_the_app_has_no_other_routes() -> None:
     """Every route is one of the six above, has a token of its own, is a file without anything of the ledger's, or one
     of the pages that other tests ask for: docs and schema would be open to anybody.
     """
     paths = {getattr(route, "path", "") for route in dashboard.create_app(psycopg.connect).routes}
     others = {"/metrics", "/static/{name}", "/alerts", "/alerts/{alert_id}"} | {f"/{page}" for page in PAGES} | FORMS
+    others |= {"/procedures", "/dags/{dag_id}/runs/{run_id}/tasks/{task_id}"}  # they lead out of the frame
     assert len(paths - others) == len(ROUTES)
 
 

@@ -47,7 +47,10 @@ def test_the_graph_reads_like_the_guide(page: Page, running: Running, run: str) 
 
 
 def test_the_report_tab_shows_the_report(page: Page, running: Running, run: str) -> None:
-    """The run's Report tab holds the page: the silent function as one story, first, with what depends on it beneath."""
+    """The run's Report tab holds the page: the silent function as one story, first, with what depends on it beneath.
+
+    A finding's link to its log leads out of the frame, to Airflow's own page of the task.
+    """
     page.goto(f"{running.sandbox.url}/dags/{DAG}/runs/{quote(run)}")
     page.get_by_role("link", name="Report", exact=True).click()
     first = page.frame_locator("iframe").locator("article.finding").first
@@ -56,6 +59,9 @@ def test_the_report_tab_shows_the_report(page: Page, running: Running, run: str)
     first.locator("summary").first.click()
     expect(first.get_by_text("errors.get_error_analytics").first).to_be_visible()
     keep(page, "report")
+    first.get_by_role("link", name="Log").first.click()
+    page.wait_for_url(f"**/dags/{DAG}/runs/*/tasks/errors.get_error_analytics*", timeout=SLOW)
+    expect(page.get_by_role("link", name="Logs").first).to_be_visible(timeout=SLOW)
 
 
 def test_the_verdict_task_links_the_report(page: Page, running: Running, run: str) -> None:

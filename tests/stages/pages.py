@@ -6,7 +6,7 @@ import shutil
 import threading
 import time
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ import psycopg
 import requests
 import uvicorn
 import yaml
-from fastapi import HTTPException, Request
+from fastapi import FastAPI, HTTPException, Request
 
 from sandbox.ports import free_port
 from tests.stages.ledger import Ledger, finding, record, write
@@ -40,7 +40,7 @@ with warnings.catch_warnings():
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
     from airflow.api_fastapi.core_api.security import get_user
 
-    from upkeep.dashboard.app import create_app
+    from upkeep.dashboard.app import create_app, may_read_runs
     from upkeep.dashboard.pages import Around
     from upkeep.dashboard.questions import Task
     from upkeep.dashboard.visitors import Deed
@@ -115,8 +115,10 @@ class Site:
 
 
 @contextmanager
-def served(config: Settings, connect: Connect, now: datetime | None = None) -> Iterator[Site]:
-    """The app behind a port; its clock stands still where ``now`` is given."""
+def served(
+    config: Settings, connect: Connect, now: datetime | None = None, within: Callable[[FastAPI], FastAPI] | None = None
+) -> Iterator[Site]:
+    """The app behind a port, alone or ``within`` another one; its clock stands still where ``now`` is given."""
     port = free_port()
     site = Site(f"http://127.0.0.1:{port}", config, now or datetime.now(UTC))
     around = Around(
@@ -130,7 +132,9 @@ def served(config: Settings, connect: Connect, now: datetime | None = None) -> I
     )
     app = create_app(connect, "my_ledger", around=around, config=config)
     app.dependency_overrides[get_user] = _who
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="off"))
+    app.dependency_overrides[may_read_runs] = _who
+    whole = within(app) if within else app
+    server = uvicorn.Server(uvicorn.Config(whole, host="127.0.0.1", port=port, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started and thread.is_alive():

@@ -25,11 +25,13 @@ from starlette.exceptions import HTTPException
 from upkeep.core.units import visible
 from upkeep.dashboard.alerts import alert_routes
 from upkeep.dashboard.frame import PAGES
+from upkeep.dashboard.leaving import leaving_routes, led_out
 from upkeep.dashboard.metrics import Token, metrics_routes, no_token
 from upkeep.dashboard.page import shown
 from upkeep.dashboard.pages import Around, file_routes, page_routes
 from upkeep.dashboard.questions import Instance
 from upkeep.dashboard.reading import LedgerAway, LedgerSessions
+from upkeep.dashboard.visitors import visitors
 from upkeep.report.page import TEMPLATES
 from upkeep.settings.load import Settings, settings
 from upkeep.wires import database
@@ -37,14 +39,14 @@ from upkeep.wires import database
 #: Who may read a report: those who may read the runs of its DAG. One object, so that tests can override it.
 may_read_runs = requires_access_dag("GET", DagAccessEntity.RUN)
 
+#: No script, no form. A page keeps the site's origin: its links, clicked in Airflow's frame, must send the login.
+_CSP = "sandbox allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 HEADERS = {
-    "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:",
+    "Content-Security-Policy": _CSP,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-#: The list keeps the site's origin (scripts stay off): its links, clicked in Airflow's frame, must send the login.
-LIST_CSP = HEADERS["Content-Security-Policy"].replace("sandbox;", "sandbox allow-same-origin;")
 #: On a run's report: how many deleted runs had its id before.
 EARLIER = "Upkeep-Earlier-Runs"
 LISTED = 200  # reports on the list; the statement fetches one more
@@ -89,9 +91,11 @@ def create_app(
     app = FastAPI(title="Upkeep", docs_url=None, redoc_url=None, openapi_url=None)
     ledger = LedgerSessions(connect, connection_id)
     around = around or Around()
-    app.include_router(_report_routes(_Reports(ledger, around.instance)))
+    app.include_router(_report_routes(_Reports(ledger, around.instance), config))
+    looking = visitors(config, around.allowed, around.people)
+    app.include_router(leaving_routes(may_read_runs, looking, config))
     app.include_router(metrics_routes(ledger.rows, token, config))
-    app.include_router(alert_routes(ledger.rows, _ALERTS, _css, LIST_CSP))
+    app.include_router(alert_routes(ledger.rows, _ALERTS, _css))
     app.include_router(page_routes(ledger, config, around))
     app.include_router(file_routes())
     app.middleware("http")(_guard)
@@ -125,8 +129,9 @@ class _Reports:
         raise HTTPException(404, f"{dag_id} has no report {report_id}.")
 
 
-def _report_routes(reader: _Reports) -> APIRouter:
+def _report_routes(reader: _Reports, config: Settings) -> APIRouter:
     router = APIRouter(prefix="/dags/{dag_id}", dependencies=[Depends(may_read_runs)])
+    in_run, in_dag = "../" * 4, "../" * 3
 
     @router.get("/runs/{run_id}/report.json")
     def report_of_run_json(dag_id: str, run_id: str) -> Response:
@@ -141,11 +146,12 @@ def _report_routes(reader: _Reports) -> APIRouter:
         if row["of_earlier"]:
             before = [_OF_EARLIER]
         asked = [_ANEW if row["asked_anew"] else _ASKED] if row["asked"] else []
-        return HTMLResponse(_with(row["html"], *before, *asked), headers=headers)
+        return HTMLResponse(_with(led_out(row["html"], in_run, config), *before, *asked), headers=headers)
 
     @router.get("/runs/{run_id}/interim")
     def interim_of_run(dag_id: str, run_id: str) -> Response:
-        return HTMLResponse(reader.of_run(dag_id, run_id, "ledger/interim_of_run")["html"])
+        html = reader.of_run(dag_id, run_id, "ledger/interim_of_run")["html"]
+        return HTMLResponse(led_out(html, in_run, config))
 
     @router.get("/reports")
     def reports_of_dag(dag_id: str) -> Response:
@@ -154,7 +160,7 @@ def _report_routes(reader: _Reports) -> APIRouter:
         page = _LIST.render(
             title=f"Reports of {dag_id}", windows=_windows(listed), count=len(listed), more=more, css=_css()
         )
-        return HTMLResponse(page, headers={"Content-Security-Policy": LIST_CSP})
+        return HTMLResponse(page)
 
     @router.get("/reports/{report_id}.json")
     def report_by_id_json(dag_id: str, report_id: str) -> Response:
@@ -162,7 +168,7 @@ def _report_routes(reader: _Reports) -> APIRouter:
 
     @router.get("/reports/{report_id}")
     def report_by_id(dag_id: str, report_id: str) -> Response:
-        return HTMLResponse(reader.by_id(dag_id, report_id)["html"])
+        return HTMLResponse(led_out(reader.by_id(dag_id, report_id)["html"], in_dag, config))
 
     return router
 

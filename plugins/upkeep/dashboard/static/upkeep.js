@@ -23,6 +23,13 @@ function leaveFrame(event) {
   outside.click();
 }
 
+/** A page that is only the way out of the frame goes on by itself. */
+function goOn() {
+  const link = document.querySelector("a[data-leave]");
+  if (link && framed) link.click();
+  else if (link) location.replace(link.href);
+}
+
 /** Whether somebody is in the middle of something that a new page would take away. */
 function busy() {
   const at = document.activeElement;
@@ -86,6 +93,7 @@ async function tryAgain() {
 
 localTimes(document);
 document.addEventListener("click", leaveFrame);
+goOn();
 if (framed) for (const link of document.querySelectorAll("a.full")) link.hidden = false;
 if (document.querySelector("[data-live]")) keepCurrent();
 if (document.querySelector("[data-again]")) setTimeout(tryAgain, AGAIN);
