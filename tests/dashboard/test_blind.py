@@ -15,11 +15,11 @@ from urllib.parse import quote, unquote
 import pytest
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.stages.browser import browser  # noqa: F401  # a fixture
 from tests.stages.days import healthy_day
-from tests.stages.ledger import Ledger, finding
+from tests.stages.ledger import Ledger, finding, record, write
 from tests.stages.pages import PEOPLE, Site, as_dashboard, config_with, judged, lively, planned, served, window_of
 from upkeep.core.findings import Level
 from upkeep.core.windows import Window
@@ -169,6 +169,42 @@ def test_the_log_is_reached_from_within_airflows_frame(desk: Blind) -> None:
     inside.get_by_role("article").first.get_by_role("link", name="Log").press("Enter")
     desk.page.wait_for_url("**/dags/maintenance_daily/runs/*/tasks/health.system_status")
     assert desk.find("heading", "Airflow").is_visible() and not desk.page.get_by_title("Report").count()
+
+
+def test_a_reports_text_sends_no_form_and_runs_no_script(desk: Blind, book: Ledger, today: datetime) -> None:
+    """Though its page has the site's origin: were something to escape the escaping, the page's policy stops it."""
+    window = window_of("primary", "weekly", today - timedelta(days=1), run_id="hostile")
+    html = """<title>calm</title><script>document.title = "run"</script><body onload="document.title = 'run'">
+        <form method="post" action="../../../../windows/waive"><button>Go</button></form></body>"""
+    write(book, window)
+    with book.session() as session:
+        add_report(session, window, level="ok", headline="", html=html, body={"counts": {}})
+    desk.at("dags/maintenance_weekly/runs/hostile/report")
+    said: list[str] = []
+    desk.page.on("console", lambda message: said.append(message.text))
+    with desk.page.expect_console_message(lambda message: "form" in message.text):
+        desk.press(desk.find("button", "Go"))
+    assert desk.place.endswith("/runs/hostile/report") and desk.page.title() == "calm"
+
+
+@pytest.mark.guide("G31", "holds")
+@pytest.mark.guide("G117", "holds")
+def test_home_stays_current_by_itself(desk: Blind, book: Ledger, today: datetime) -> None:
+    """After thirty seconds it says what the ledger knows by then, and when; nobody has loaded it anew."""
+    page = desk.page.context.new_page()
+    page.clock.install()
+    page.goto(f"{desk.site.url}/upkeep/")
+    page.evaluate("window.same = true")
+    before = page.title()
+    due = today.replace(hour=2)
+    found = finding("metric:swap", Level.CRITICAL, subject="Swap space", detail="all of it is taken")
+    write(book, window_of("primary", "daily", due, 30), record(found, step="health.server", at=due))
+    page.clock.run_for(29_000)
+    assert page.title() == before
+    page.clock.run_for(2_000)
+    expect(page).to_have_title(f"{int(before.partition(' ')[0]) + 1} open · Upkeep")
+    assert page.evaluate("window.same")
+    page.close()
 
 
 def test_a_subset_of_a_plan_is_approved(desk: Blind) -> None:

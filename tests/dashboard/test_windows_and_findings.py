@@ -214,7 +214,7 @@ def test_what_does_not_fit_is_refused_in_words(book: Ledger, lived: Site, change
         {"Sec-Fetch-Site": "same-site"},
         {"Sec-Fetch-Site": "none"},
         {"Sec-Fetch-Site": "", "Origin": "https://evil.example"},
-        {"Sec-Fetch-Site": "", "Origin": "null"},  # a sandboxed page, such as a report
+        {"Sec-Fetch-Site": "", "Origin": "null"},  # a page in a sandbox without an origin
         {"Sec-Fetch-Site": "", "Origin": ""},
         {"Sec-Fetch-Site": "same-origin", "Origin": "http://127.0.0.1:1"},
     ],
