@@ -164,6 +164,15 @@ def test_rows_that_nobody_acknowledges_age_in_sight(book: Ledger, site: Site) ->
     assert "10 rows to acknowledge, the oldest for 27 hours" in Page(site.ask("/", "omar").text).text
 
 
+def test_many_earlier_windows_do_not_push_the_button_away(book: Ledger, site: Site) -> None:
+    """Five stand one by one, the rest folded together; what is ticked can be sent from above and from below them."""
+    for days in range(9):
+        reported(book, daily(site, days))
+    html = section(site.ask("/checklists", "omar").text, "daily")
+    assert html.count("Acknowledge what is ticked, as omar") == 2 and len(choices(html)) == 45
+    assert html.index("Acknowledge what is ticked") < html.index("<details>") < html.index("and 3 earlier windows with")
+
+
 def test_rows_that_are_too_old_to_be_listed_are_counted(book: Ledger, site: Site) -> None:
     """Two windows of more than a month ago, of which one row was acknowledged; with the last one the line goes."""
     numbers = [reported(book, daily(site, days)) for days in (40, 31, 0)]
