@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -112,17 +112,28 @@ def results(session: Session, targets: Sequence[str], now: datetime) -> list[Ite
     asked = {"targets": list(targets), "after": now - REACH, "looks": LOOKS, "now": now}
     rows = session.rows(queries.load("dashboard/guide"), asked)
     known = {item.guide: item for item in items()}
+    placed = {target: _placed(row for row in rows if row["target"] == target) for target in targets}
     found = []
     for item in items():
         like = known[item.like] if item.like else item
-        seen = [_result(item, like, target, [row for row in rows if row["target"] == target]) for target in targets]
+        seen = [_result(item, like, target, placed[target]) for target in targets]
         missing = tuple(target for target, one in zip(targets, seen, strict=True) if not one)
         found.append(ItemResults(item, tuple(one for one in seen if one), missing))
     return found
 
 
-def _result(item: Item, like: Item, target: str, rows: Sequence[Row]) -> Result | None:
-    mine = _newest(row for row in rows if (_looks(item, row) if item.whole else row["guide"] == like.guide))
+def _placed(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """The rows of each item, and those of each task and of each group that it is in."""
+    placed: dict[str, list[Row]] = {}
+    for row in rows:
+        names = f"{row['cadence']}.{row['step']}".split(".")
+        for place in (row["guide"], *(".".join(names[:length]) for length in range(1, len(names) + 1))):
+            placed.setdefault(place, []).append(row)
+    return placed
+
+
+def _result(item: Item, like: Item, target: str, placed: Mapping[str, list[Row]]) -> Result | None:
+    mine = _newest(row for one in (item.at if item.whole else (like.guide,)) for row in placed.get(one, ()))
     if not mine:
         return None
     due = max(row["due"] for row in mine)
@@ -146,10 +157,6 @@ def _newest(rows: Iterable[Row]) -> list[Row]:
         name = row["step"].removeprefix(f"{BEFORE}.").removeprefix(f"{AFTER}.")
         newest[row["cadence"], name, row["guide"]] = row
     return list(newest.values())
-
-
-def _looks(item: Item, row: Row) -> bool:
-    return any(_within(f"{row['cadence']}.{row['step']}", one) for one in item.at)
 
 
 def _within(place: str, task: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from starlette.exceptions import HTTPException
@@ -95,26 +95,23 @@ def values(
     watched = _watched(config, series)
     if not units and not (watched and series.subject in offered.get(series.metric, ())):
         raise HTTPException(404, _unknown(choice.target, series, offered))
-    asked |= {"start": choice.start, "end": choice.until, "places": PLACES}
     width = choice.length / PLACES
+    asked |= {"start": choice.start, "end": choice.until, "width": width}
     places = session.rows(queries.load("dashboard/trend_points"), asked)
     seen = session.rows(queries.load("dashboard/trend_watch"), asked) if watched else []
     kept = choice.until - timedelta(days=config.maintenance.watch.keep_days)
     every = timedelta(seconds=config.maintenance.watch.every_seconds)
-    windows = (_place(row, _PATIENCE * min(_BETWEEN.get(one, width) for one in row["cadences"])) for row in places)
-    watch = (_place(row, GAP * (every if row["first"] >= kept else timedelta(hours=1))) for row in seen)
+
+    def place(row: Row, following: timedelta) -> Place:
+        named = {name: row[name] for name in ("first", "last", "samples", "low", "high", "odd")}
+        number = min(round((row["place"] - choice.start) / width) + 1, PLACES)
+        return Place(number=number, following=max(following, _PATIENCE * width), **named)
+
     return Values(
         units[0]["unit"] if units else _unit(config, series),
-        *(
-            tuple(replace(one, following=max(one.following, _PATIENCE * width)) for one in of)
-            for of in (windows, watch)
-        ),
+        tuple(place(row, _PATIENCE * min(_BETWEEN.get(one, width) for one in row["cadences"])) for row in places),
+        tuple(place(row, GAP * (every if row["first"] >= kept else timedelta(hours=1))) for row in seen),
     )
-
-
-def _place(row: Row, following: timedelta) -> Place:
-    named = {name: row[name] for name in ("first", "last", "samples", "low", "high", "odd")}
-    return Place(number=row["place"], following=following, **named)
 
 
 def _watched(config: Settings, series: Series) -> bool:
