@@ -16,6 +16,7 @@ from bench import (
     forecast,
     load,
     overdue,
+    pages,
     parse,
     predictions,
     retention,
@@ -49,6 +50,7 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "watch": watch.run,
     "alert_latency": alerts.latency,
     "retention": retention.run,
+    "pages": pages.run,
 }
 
 #: Those that bring up Airflow.
