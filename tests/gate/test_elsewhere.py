@@ -52,6 +52,17 @@ def test_what_is_approved_is_left_to_its_plan_until_it_is_done(stage: Stage) -> 
     assert elsewhere(stage, stored, "weekly") == set()
 
 
+def test_what_somebody_altered_is_left_to_nobody(stage: Stage) -> None:
+    """Answers that their signatures do not fit approve nothing, so that another plan may ask for the same."""
+    stage.dirty("a")
+    stored = stage.approved()
+    assert elsewhere(stage, stored, "weekly") == {"a"}
+    stage.ledger.change("UPDATE upkeep.decisions SET comment = comment || '!' WHERE digest = %s", stored.digest)
+    assert elsewhere(stage, stored, "weekly") == set()
+    stage.ledger.change("UPDATE upkeep.decisions SET comment = left(comment, -1) WHERE digest = %s", stored.digest)
+    assert elsewhere(stage, stored, "weekly") == {"a"}
+
+
 @pytest.mark.guide("X9", "holds")
 def test_a_monthly_window_that_plans_late_asks_nobody_what_the_weekly_one_asks(stage: Stage) -> None:
     """A freeze that began and ended between the two let the weekly one plan first; a run by hand asks for itself."""

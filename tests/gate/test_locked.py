@@ -105,3 +105,35 @@ def test_a_session_that_ends_while_it_looks_is_no_outcome_of_an_action(stage: St
         stage.do(f"SELECT pg_terminate_backend({pid})".encode())
         until(lambda: any("Could not go on" in text for text in stage.said))
     assert go.result()["kept"].state == "done"
+
+
+def test_a_thing_that_cannot_be_looked_at_is_left_undone_and_the_next_is_tried(stage: Stage) -> None:
+    """Before its permit: nothing was begun, and its reason is the server's."""
+    stage.dirty("a", "b")
+    stored = stage.approved()
+    patient = changed(stage.config, guards={"patience_seconds": 0.5})
+    with unreadable(stage):
+        outcomes = stage.apply(stored, config=changed(patient, sql={"lock_timeout_seconds": 0.1}))
+    assert states(outcomes) == {"a": "not done", "b": "not done"}
+    why = "left undone: it could not be looked at: canceling statement due to lock timeout"
+    assert all(outcome.reason.startswith(why) for outcome in outcomes.values())
+    assert stage.permits(stored) == []
+
+
+def test_a_statement_whose_end_cannot_be_looked_at_is_unknown(stage: Stage) -> None:
+    """Behind its permit it may have run: the next run finds out."""
+    stage.dirty("kept")
+    stored = stage.approved()
+    patient = changed(stage.config, guards={"patience_seconds": 0.5, "lock_timeout_seconds": 60.0})
+    with psycopg.connect(stage.dsn) as holder:
+        holder.execute("LOCK TABLE kept IN SHARE MODE")
+        go = Go(lambda: stage.apply(stored, config=changed(patient, sql={"lock_timeout_seconds": 0.1})))
+        stage.until_running("VACUUM%kept")
+        with unreadable(stage):
+            holder.rollback()
+            outcome = go.result()["kept"]
+    assert outcome.state == "unknown"
+    assert outcome.reason.startswith("its permit has no receipt, and it could not be looked at")
+    assert stage.permits(stored) == [("kept", 1, None)]
+    assert stage.apply(stored)["kept"].state == "done"
+    assert stage.permits(stored) == [("kept", 1, "done")]
