@@ -21,6 +21,7 @@ from upkeep.areas.baselines.force import KIND
 from upkeep.areas.baselines.propose import proposals_from_ledger
 from upkeep.core.findings import Sample
 from upkeep.core.windows import Window
+from upkeep.dashboard.reading import LedgerSessions
 from upkeep.gate.plans.model import numbered
 from upkeep.settings.base import METRICS
 
@@ -338,6 +339,15 @@ def test_the_ledger_away_is_said(empty_database: str, tmp_path: Path) -> None:
     """503 that tries again."""
     with served(config_with(tmp_path, "primary"), lambda: psycopg.connect(f"{empty_database} port=1")) as site:
         assert site.ask("/trends").status_code == 503
+
+
+def test_the_pages_read_the_ledger_as_what_is_in_memory(book: Ledger) -> None:
+    """For the one transaction of a page; whatever else that login asks is planned as the server says."""
+    with as_dashboard(book)() as connection:
+        standing = connection.execute("SHOW random_page_cost").fetchone()
+    assert standing and standing[0] != "1.1"
+    with LedgerSessions(as_dashboard(book), "my_ledger").session() as session:
+        assert session.row("SHOW random_page_cost")["random_page_cost"] == "1.1"
 
 
 def test_a_full_plot_is_a_page_of_at_most_150_kb(book: Ledger, site: Site) -> None:

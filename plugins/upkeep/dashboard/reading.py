@@ -40,6 +40,7 @@ class LedgerSessions:
         """A session of one transaction. Raises LedgerAway when there is none or the server refuses."""
         try:
             with database.session(self._open, CLOCKS, read_only=read_only) as session:
+                session.rows(queries.load("dashboard/planner"))
                 yield session
         except psycopg.Error as error:
             log.warning("the ledger cannot be asked: %s", database.explain(error, self.connection_id))
