@@ -13,7 +13,7 @@ from upkeep.core.units import amount, title
 from upkeep.dashboard.trends import drawn
 from upkeep.dashboard.trends.choice import OFFERED, Choice, Series, chosen, said
 from upkeep.dashboard.trends.judged import Standards, standards
-from upkeep.dashboard.trends.series import Place, Values, done_meanwhile, on_offer, values
+from upkeep.dashboard.trends.series import Done, Place, Values, done_meanwhile, on_offer, values
 from upkeep.settings.load import Settings
 from upkeep.wires.database import Session
 
@@ -117,9 +117,14 @@ def _shown(
         "silent": bool(choice.now and newest and choice.now - newest.last > newest.following),
         "limits": limits,
         "rows": [_row(one, found, limits) for one in reversed(found.all)],
-        "done": done[:TOLD],
+        "done": _told(done),
         "undone": len(done) - TOLD,
     }
+
+
+def _told(done: Sequence[Done]) -> list[Done]:
+    """The actions before the windows where there is no room for all; the newest first."""
+    return sorted(sorted(done, key=lambda one: not one.action)[:TOLD], key=lambda one: one.at, reverse=True)
 
 
 def _said(value: float | None, unit: str) -> str:
