@@ -88,11 +88,13 @@ lock: .venv/.dev ## compile the short lists of pyproject.toml into locks for Pyt
 	@.venv/bin/uv pip compile --group compose -c requirements.txt -o compose/requirements.txt --no-strip-extras \
 	  --generate-hashes --python-version 3.11 --python-platform x86_64-manylinux_2_28 -q --custom-compile-command "make lock"
 
-# README's picture → what a test on the running Airflow saves it as; weekly.png and monthly.png were taken by hand.
-PICTURES := home:home-in-airflow approval:question-dba-1300-light graph:graph report:report
+# README's picture → what a test on the running Airflow saves it as.
+PICTURES := home:home-in-airflow approval:question-dba-1300-light graph:graph report:report weekly:weekly-report \
+            monthly:month_report
 pictures: .venv/.dev ## take the README's pictures anew, from the running Airflow
 	@mkdir -p .test/pictures
-	@UPKEEP_SCREENSHOTS=.test/pictures $(PY) -m pytest tests/e2e/test_pages.py tests/e2e/test_question_page.py tests/e2e/test_browser.py
+	@UPKEEP_SCREENSHOTS=.test/pictures $(PY) -m pytest tests/e2e/test_pages.py tests/e2e/test_question_page.py tests/e2e/test_browser.py \
+	  tests/e2e/test_monthly.py::test_the_month_report_reads_well_on_a_phone
 	@for of in $(PICTURES); do cp ".test/pictures/$${of#*:}.png" "docs/images/$${of%:*}.png"; done
 
 contract: .venv/.dev ## write the functions' contract as docs/functions.openapi.json

@@ -155,6 +155,8 @@ def test_the_month_report_reads_well_on_a_phone(monthly: Monthly, whole: str, br
         expect(page.get_by_text("a quiet month")).to_be_visible()
         keep(page, "month_report_phone")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.set_viewport_size({"width": 1280, "height": 1700})
+        keep(page, "month_report")
     finally:
         context.close()
 

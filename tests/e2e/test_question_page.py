@@ -94,6 +94,21 @@ def test_a_subset_is_approved_on_the_page_by_who_is_logged_in(attack: Attacks, b
     assert (reviewed, comment) == (["G123"], "one at a time")
     again = attack.request("omar", "POST", others, data={**values, "option": "Reject"}, headers=HERE)
     assert again.status_code == 409
+    told_in_numbers(attack, browser, run)
+
+
+def told_in_numbers(attack: Attacks, browser: Browser, run: str) -> None:
+    """The final report says how much of the table was dead before and after."""
+    attack.finish(run)
+    context = browser.new_context(viewport={"width": 1280, "height": 1700})
+    context.set_default_timeout(SLOW)
+    page = context.new_page()
+    login(page, attack.running, "dora")
+    page.goto(f"{attack.running.sandbox.url}{attack.report_page(run)}")
+    row = page.get_by_role("listitem").filter(has_text="gone · public.besieged")
+    expect(row).to_contain_text(re.compile(r"dead rows [\d.]+ % → 0 %"))
+    keep(page, "weekly-report")
+    context.close()
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1300, "light"), (390, "dark"), (390, "light")])
