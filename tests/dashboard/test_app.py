@@ -1,22 +1,31 @@
 """The report pages over a real PostgreSQL: who may read, what is answered, and under which headers."""
 
 import asyncio
+import shutil
 import warnings
 from datetime import UTC, datetime, timedelta
+from html import escape
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import psycopg
 import pytest
+import yaml
 from fastapi import FastAPI, HTTPException
 from psycopg.conninfo import make_conninfo
 
 from upkeep.ledger.migrations.upgrade import upgrade
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
 from upkeep.wires import queries
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn, about Starlette's test client for one
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from airflow.api_fastapi.core_api.security import get_user
+
     from upkeep.dashboard import app as dashboard
     from upkeep.dashboard.frame import PAGES
     from upkeep.dashboard.page import CSP
@@ -380,6 +389,31 @@ def test_a_reports_links_lead_out_of_the_frame(ledger: Ledger) -> None:
         in page.text
     )
     assert_headers(page, **{"Content-Security-Policy": CSP, "Referrer-Policy": "same-origin"})
+
+
+def test_the_procedures_are_reached_where_they_have_an_address(ledger: Ledger, tmp_path: Path) -> None:
+    """From a report, out of the frame; by who may see the pages; a file's name leads nowhere and says so."""
+    place = "https://wiki.example/incidents?a=1&b=2"
+    for procedures, status, words in (
+        ("incident-response-procedures.md", 404, "have no address: they are"),
+        (place, 200, 'data-leave rel="noreferrer" href="https://wiki.example/incidents?a=1&amp;b=2"'),
+    ):
+        folder = Path(shutil.copytree(ROOT / "config", tmp_path / str(status)))  # settings are read once for a folder
+        file = folder / "maintenance.yaml"
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content["documents"]["incident_response"] = procedures
+        file.write_text(yaml.safe_dump(content), encoding="utf-8")
+        around = Around(instance=lambda *_: None, allowed=lambda user, deed, dags: frozenset(dags))
+        app = dashboard.create_app(ledger.connect, around=around, config=settings(folder))
+        assert Client(app).get("/procedures").status_code == 401
+        app.dependency_overrides[get_user] = lambda: SimpleAuthManagerUser(username="vera", role="viewer")
+        page = let_in(app).get("/procedures")
+        assert (page.status_code, words in page.text) == (status, True), page.text
+    number = ledger.add("maintenance_daily", RUN)
+    with ledger.connect() as connection:
+        connection.execute("UPDATE upkeep.reports SET html = %s", (f'<a href="{escape(place)}">p</a>',))
+    said = let_in(app).get(f"/dags/maintenance_daily/reports/{number}").text
+    assert said == '<a href="../../../procedures">p</a>'
 
 
 def test_the_app_has_no_other_routes() -> None:

@@ -125,6 +125,8 @@ def desk(
     """A month with missed windows, a plan that waits, two reports a week apart, and omar, who is DevOps Engineer."""
     target = "primary"
     newest = lively(book, target, today)
+    sizes = finding("table_sizes", Level.OK, subject="Largest tables", guide="G49")
+    write(book, newest, record(sizes, step="database.table_sizes", at=newest.due))
     report_of(book, window_of(target, "daily", newest.due - timedelta(days=7), 23), "71")
     report_of(book, newest, "93")
     planned(book, target, today)
@@ -287,5 +289,9 @@ def test_two_weeks_are_compared(desk: Blind, today: datetime) -> None:
 def test_the_guide_says_what_was_found_of_an_item(desk: Blind) -> None:
     """A table with headers of rows and columns; the last result is a link to its place in the report."""
     desk.at("").follow("Guide")
-    row = desk.page.get_by_role("row").filter(has=desk.page.get_by_role("rowheader", name="G8", exact=True))
+    row = desk.page.get_by_role("row").filter(has=desk.page.get_by_role("rowheader", name="G49", exact=True))
     assert row.count() == 1 and desk.page.get_by_role("columnheader", name="Last result").count()
+    assert "ok" in row.inner_text().lower().split() and "database/table_sizes.sql" in row.inner_text()
+    with desk.page.expect_navigation():
+        desk.press(row.get_by_role("link", name=re.compile("G49 in the report$")))
+    assert "/report#f-" in desk.place
