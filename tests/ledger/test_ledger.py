@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-import subprocess
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -23,16 +20,17 @@ from tests.stages.ledger import (
     DAY,
     DUE,
     Ledger,
-    create,
     drawn,
     finding,
     later,
+    python_m_upkeep,
     record,
     run_as_superuser,
     upgrade,
     write,
 )
 from tests.stages.ledger import book as book  # noqa: PLC0414  # a fixture
+from tests.stages.ledger import fresh as fresh  # noqa: PLC0414  # a fixture
 from tests.stages.ledger import window as window  # noqa: PLC0414  # a fixture
 from upkeep.areas.patches.scan_age import scan_age
 from upkeep.core.findings import Level, Sample, Sighting
@@ -43,19 +41,7 @@ from upkeep.ledger.migrations import upgrade as migrations_upgrade
 from upkeep.ledger.migrations.upgrade import head
 from upkeep.ledger.read import earlier_samples, last_scan, latest_steps, samples, verdict_of_run
 from upkeep.ledger.write import MAX_KEY, FunctionAnswer, add_interim, add_report, add_step, open_window, window_id
-from upkeep.settings.base import ROOT
 from upkeep.wires import queries
-
-
-@pytest.fixture
-def fresh(cluster: Cluster) -> Iterator[Ledger]:
-    """A ledger of the test's own with its roles and an empty database."""
-    found = drawn(cluster)
-    try:
-        create(found)
-        yield found
-    finally:
-        found.drop()
 
 
 def read(book: Ledger, window: Window) -> dict[str, Any]:
@@ -126,12 +112,6 @@ def test_a_migration_that_is_refused_raises_the_drivers_own_error(fresh: Ledger)
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="permission denied for database"):
         migrations_upgrade.upgrade(lambda: psycopg.connect(fresh.dsn("tasks")))
     assert tables(fresh) == set()
-
-
-def python_m_upkeep(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line as an operator does."""
-    argv = [sys.executable, "-m", "upkeep", *arguments]
-    return subprocess.run(argv, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
 
 
 def test_the_commands_of_a_first_installation_work_and_can_be_repeated(cluster: Cluster, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -144,6 +146,17 @@ def upgraded(cluster: Cluster) -> Iterator[Ledger]:
         found.drop()
 
 
+@pytest.fixture
+def fresh(cluster: Cluster) -> Iterator[Ledger]:
+    """A ledger of the test's own with its roles and an empty database."""
+    found = drawn(cluster)
+    try:
+        create(found)
+        yield found
+    finally:
+        found.drop()
+
+
 @pytest.fixture(scope="module")
 def book(cluster: Cluster) -> Iterator[Ledger]:
     """One upgraded ledger for the module; each test writes under a target of its own."""
@@ -206,3 +219,9 @@ def write(book: Ledger, window: Window, *records: StepRecord) -> None:
     for one in records:
         with book.session() as session:
             add_step(session, window, one)
+
+
+def python_m_upkeep(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line as an operator does."""
+    argv = [sys.executable, "-m", "upkeep", *arguments]
+    return subprocess.run(argv, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)

@@ -10,7 +10,7 @@ import psycopg
 
 from upkeep.core.text import visible
 from upkeep.flow.connections import NoConnectionError, connection, postgres
-from upkeep.ledger.migrations.upgrade import head, upgrade
+from upkeep.ledger.migrations.upgrade import NewerLedger, head, upgrade
 from upkeep.settings.base import ConfigError
 from upkeep.settings.load import Settings, settings
 from upkeep.settings.logs import Readable
@@ -190,6 +190,9 @@ def upgrade_ledger(arguments: argparse.Namespace) -> int:
             opened.rows(script("setup/ledger_grants", tasks=tasks, dashboard=dashboard))
     except psycopg.Error as error:
         print(explain(error, config.ledger.owner), file=sys.stderr)
+        return 1
+    except NewerLedger as why:
+        print(f"The ledger behind Connection {config.ledger.owner!r}: {why}", file=sys.stderr)
         return 1
     print(f"The ledger behind Connection {config.ledger.owner!r} is at revision {head()}.")
     return 0
