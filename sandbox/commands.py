@@ -1,4 +1,4 @@
-"""The sandbox's commands: up, down, status, check."""
+"""The sandbox's commands: up, down, status, check, upkeep, fault, heal."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from psycopg import sql
 
 from sandbox import backups, faults, target
 from sandbox.config import take_over_settings, write_config
+from sandbox.ports import STATE
 from sandbox.processes import (
     Api,
     SandboxError,
@@ -48,6 +49,7 @@ from sandbox.stack import (
     Sandbox,
     connection,
     environment,
+    folder_of_this,
     open_sandbox,
 )
 from upkeep.settings.load import settings
@@ -94,7 +96,7 @@ def down() -> int:
 
 def status() -> int:
     """Print the state of each process; 0 when all run."""
-    sandbox = open_sandbox()
+    sandbox = _made()
     if not running(sandbox):
         print("The sandbox is down.")
         return 1
@@ -112,7 +114,7 @@ def check() -> int:
 def upkeep(*arguments: str) -> int:
     """``python -m upkeep …`` with the sandbox's config and Connections."""
     command = [PYTHON, "-m", "upkeep", *arguments]
-    return subprocess.run(command, env=environment(open_sandbox()), cwd=ROOT, check=False).returncode
+    return subprocess.run(command, env=environment(_made()), cwd=ROOT, check=False).returncode
 
 
 def fault(name: str | None) -> int:
@@ -133,8 +135,15 @@ def heal(name: str | None) -> int:
     return 0
 
 
+def _made() -> Sandbox:
+    """The sandbox that is there: what only looks makes none. Raises SandboxError where `make demo` made none yet."""
+    if not (folder_of_this() / STATE).exists():
+        raise SandboxError(f"found no sandbox in {folder_of_this()}; `make demo` makes one")
+    return open_sandbox()
+
+
 def _named(name: str | None) -> Sandbox:
-    sandbox = open_sandbox()
+    sandbox = _made()
     if name is not None and name not in faults.FAULTS:
         raise SandboxError(f"found no fault {name!r}, expected one of: {', '.join(faults.FAULTS)}")
     if not running(sandbox):

@@ -84,9 +84,14 @@ class Sandbox:
         return self.cluster.dsn(database, login, self.passwords[login])
 
 
+def folder_of_this() -> Path:
+    """Where the sandbox of this clone lies, or the one that the environment names."""
+    return Path(os.environ.get("UPKEEP_SANDBOX") or ROOT / ".sandbox")
+
+
 def open_sandbox(folder: Path | None = None) -> Sandbox:
     """The sandbox of a folder, drawn up and saved at the first call; one of an older version gets what it lacks."""
-    folder = (folder or Path(os.environ.get("UPKEEP_SANDBOX") or ROOT / ".sandbox")).resolve()
+    folder = (folder or folder_of_this()).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "sandbox.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two calls at once must not draw two sets of passwords

@@ -29,6 +29,8 @@ FILES: Mapping[str, type[BaseModel]] = {
     "exceptions": Exceptions,
 }
 Schema = Mapping[str, Any]
+#: Characters of a cell with values; what is longer is read in the file.
+MOST = 80
 
 HEAD = """# Configuration reference
 
@@ -36,7 +38,8 @@ Every setting of `config/*.yaml`, written by `make reference` from the models th
 settings what they are for. An unknown setting, a missing one and a value out of its range are errors that name the
 file, the setting, what was found and what was expected (`python -m upkeep check`). Editors that know the YAML language
 server complete and check the files by their first line, from [config/schema](../config/schema). *Shipped* is the value
-in this repository; where there is none, what holds when the setting is left out.
+in this repository (of settings by name, and of lists, each that occurs); where there is none, what holds when the
+setting is left out.
 """
 
 
@@ -54,19 +57,17 @@ def reference() -> str:
 def _of_file(name: str) -> str:
     whole = json.loads(schema(name))
     shipped = yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8"))
-    sections = Sections(whole["$defs"])
-    return f"\n## config/{name}.yaml\n" + "".join(sections.of("", whole, shipped))
+    return f"\n## config/{name}.yaml\n" + "".join(Sections(whole["$defs"]).of("", whole, [shipped]))
 
 
 class Sections:
-    """The sections of one file: a table for each object, the first time that it is met."""
+    """The sections of one file: a table for each object."""
 
     def __init__(self, definitions: Schema) -> None:
         self.definitions = definitions
-        self.written: dict[str, str] = {}
 
-    def of(self, path: str, one: Schema, shipped: Any) -> Iterator[str]:
-        """A section of its own settings, then those of the objects in it."""
+    def of(self, path: str, one: Schema, shipped: list[Any]) -> Iterator[str]:
+        """A section of its own settings, then those of the objects in it; ``shipped`` are all that stand there."""
         yield f"\n### `{path}`\n" if path else ""
         about = _prose(one.get("description", "")) if path else ""
         yield f"\n{about}\n" if about else ""
@@ -74,16 +75,12 @@ class Sections:
         below = []
         for name, field in one["properties"].items():
             inside = f"{path}.{name}" if path else name
-            value = shipped.get(name) if isinstance(shipped, dict) else None
-            needed = name in one.get("required", ())
-            yield f"| `{inside}` | {self.words(field)}{', needed' if needed else ''} | {_value(value, field)} |\n"
-            below += [(f"{inside}{end}", key, _within(value, end)) for end, key in self.objects(field)]
-        for inside, key, value in below:
-            if key in self.written:
-                yield f"\n### `{inside}`\n\nAs `{self.written[key]}`.\n"
-                continue
-            self.written[key] = inside
-            yield from self.of(inside, self.definitions[key], value)
+            values = [found[name] for found in shipped if isinstance(found, dict) and name in found]
+            needed = ", needed" if name in one.get("required", ()) else ""
+            yield f"| `{inside}` | {self.words(field)}{needed} | {_value(values, field)} |\n"
+            below += [(f"{inside}{end}", key, _within(values, end)) for end, key in self.objects(field)]
+        for inside, key, values in below:
+            yield from self.of(inside, self.definitions[key], values)
 
     def objects(self, field: Schema) -> Iterator[tuple[str, str]]:
         """The objects that a value may hold: where in it, and the name of their definition."""
@@ -123,14 +120,13 @@ def _mapped(field: Schema) -> Any:
     return found if isinstance(found, dict) else next(iter(field.get("patternProperties", {}).values()), None)
 
 
-def _within(value: Any, end: str) -> Any:
-    """The shipped value of what a path's end leads to: of lists and mappings their first."""
-    for step in (end.replace("[]", "|[]").replace(".<name>", "|{}")).split("|")[1:]:
-        if step == "[]":
-            value = value[0] if isinstance(value, list) and value else None
-        else:
-            value = next(iter(value.values()), None) if isinstance(value, dict) else None
-    return value
+def _within(values: list[Any], end: str) -> list[Any]:
+    """What stands where a path's end leads to: each entry of lists and mappings."""
+    for step in end.replace("[]", "|[]").replace(".<name>", "|{}").split("|")[1:]:
+        kind = list if step == "[]" else dict
+        inner = [value for value in values if isinstance(value, kind)]
+        values = [entry for value in inner for entry in (value if kind is list else value.values())]
+    return values
 
 
 def _bounds(field: Schema) -> str:
@@ -142,14 +138,18 @@ def _bounds(field: Schema) -> str:
     return f" {', '.join(said)}" if said else ""
 
 
-def _value(value: Any, field: Schema) -> str:
-    if value is None and "default" not in field:
+def _value(values: list[Any], field: Schema) -> str:
+    """What is shipped: of settings by name, or in a list, each that differs; otherwise the default."""
+    found = values or ([field["default"]] if "default" in field else [])
+    if any(isinstance(one, dict) and one for one in found):
         return ""
-    found = value if value is not None else field["default"]
-    if found in (None, {}, []) or isinstance(found, dict):
-        return "" if isinstance(found, dict) and found else "none"
-    text = json.dumps(found, default=str, ensure_ascii=False)
-    return f"`{text}`".replace("|", "\\|") if len(text) <= 80 else "see the file"
+    texts = list(dict.fromkeys("none" if one in (None, {}, []) else f"`{_text(one)}`" for one in found))
+    said = ", ".join(texts)
+    return said if len(said) <= MOST else "see the file"
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, default=str, ensure_ascii=False).replace("|", "\\|")
 
 
 def _prose(text: str) -> str:

@@ -62,7 +62,8 @@ def test_each_setting_has_a_line_with_its_range_and_its_shipped_value() -> None:
     page = config_reference.reference()
     for line in (
         "| `approval.remind_minutes` | a whole number at least 1, at most 1440, needed | `30` |",
-        '| `expectations.<name>.guide` | text, needed | `"G45"` |',
-        "| `classes.<name>.days` | a whole number at least 1, at most 36500, needed | `30` |",
+        '| `expectations.<name>.guide` | text, needed | `"G45"`, `"G46"`, `"G47"`, `"G48"` |',
+        "| `classes.<name>.days` | a whole number at least 1, at most 36500, needed | `30`, `90`, `365`, `2557` |",
+        "| `windows.<name>.length_minutes` | a whole number at least 1, at most 1440, needed | `30`, `120`, `240` |",
     ):
         assert line in page.splitlines()

@@ -1,7 +1,10 @@
 """The sandbox's configuration over the shipped one, and a sandbox of an older version."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -25,7 +28,7 @@ from sandbox.config import (
 )
 from sandbox.ports import PORTS
 from sandbox.processes import SandboxError
-from sandbox.stack import HOLDERS, LOGINS, USERS, Sandbox, open_sandbox
+from sandbox.stack import HOLDERS, LOGINS, ROOT, USERS, Sandbox, open_sandbox
 from upkeep.areas.documents import look as judging
 from upkeep.areas.documents.reading import look_at_all
 from upkeep.core.findings import Level
@@ -209,3 +212,17 @@ def test_other_settings_on_a_running_sandbox_are_taken_over_or_refused(
     monkeypatch.setenv(DAGS, "/elsewhere")
     with pytest.raises(SandboxError, match="is /elsewhere, but the sandbox was started with the DAGs of this clone"):
         take_over_settings(served)
+
+
+@pytest.mark.parametrize("command", [["upkeep", "check"], ["status"], ["fault"], ["heal"]])
+def test_what_only_looks_makes_no_sandbox(tmp_path: Path, command: list[str]) -> None:
+    """It says that there is none, and what makes one; the catalogue of faults is shown all the same."""
+    folder = tmp_path / "none"
+    environ = {**os.environ, "UPKEEP_SANDBOX": str(folder)}
+    argv = [sys.executable, "-m", "sandbox", *command]
+    done = subprocess.run(argv, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
+    if command == ["fault"]:
+        assert done.returncode == 0 and "failed-logins" in done.stdout
+    else:
+        assert (done.returncode, done.stderr.strip()) == (1, f"found no sandbox in {folder}; `make demo` makes one")
+    assert not folder.exists()
