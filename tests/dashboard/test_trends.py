@@ -72,6 +72,26 @@ def corners(html: str) -> list[list[tuple[float, float]]]:
     return [[(float(x), float(y)) for x, y in (pair.split(",") for pair in line.split())] for line in lines]
 
 
+def watched(book: Ledger, target: str, at: datetime, value: float) -> None:
+    """A sample of the watch: the response time in ms."""
+    book.change(
+        """INSERT INTO upkeep.watch_samples (target, slot, taken_at, level, health, metrics, latencies, during)
+           VALUES (%s, %s, %s, 'ok', 99, jsonb_build_object('response_time', %s::float8),
+                   '{"trust-scorer": 70}', '')""",
+        *(target, at, at, value),
+    )
+
+
+def hours(book: Ledger, target: str, start: datetime, end: datetime) -> None:
+    """What the watch's samples have become from one hour to another."""
+    book.change(
+        """INSERT INTO upkeep.watch_hours (target, hour, samples, unknown, lowest_health, mean_health, latencies)
+           SELECT %s, h, 120, 0, 91, 98, '{"trust-scorer": 70}'
+           FROM generate_series(%s::timestamptz, %s::timestamptz, '1 hour') h""",
+        *(target, start, end),
+    )
+
+
 # What is drawn -------------------------------------------------------------------------------------------------------
 
 
@@ -141,18 +161,53 @@ def test_what_the_watch_has_seen_is_drawn_to_the_half_minute(book: Ledger, site:
            WHERE s NOT BETWEEN %s::timestamptz - interval '30 min' AND %s::timestamptz - interval '20 min'""",
         *(target, site.now, site.now, site.now, site.now),
     )
-    book.change(
-        """INSERT INTO upkeep.watch_hours (target, hour, samples, unknown, lowest_health, mean_health, latencies)
-           SELECT %s, h, 120, 0, 91, 98, '{"trust-scorer": 70}'
-           FROM generate_series(%s::timestamptz - interval '40 days', %s::timestamptz - interval '2 h', '1 hour') h""",
-        *(target, site.now, site.now),
-    )
+    hours(book, target, site.now - 40 * DAY, site.now - timedelta(hours=2))
     html = ask(site, "?of=response_time&range=1h")
     assert len(corners(html)) == 2 and len(rows(html)) == 101 - 21 and "1 gap, the longest 11 min" in text(html)
     assert "120 ms ok" in text(html) and "by the watch" in text(html)
     said = text(ask(site, "?of=latency|trust-scorer&range=30d"))
     assert "Response time of trust-scorer" in said and "lowest 70 ms, highest 90 ms" in said
     assert "lowest 91 %, highest 99 %" in text(ask(site, "?of=overall_health&range=30d"))
+
+
+def test_hours_of_a_stretch_that_has_ended_are_one_line(book: Ledger, site: Site) -> None:
+    """What is a value each hour is no gap, wherever the stretch ends; an hour without one is."""
+    (target,) = site.config.targets
+    end = site.now.replace(minute=0, second=0) - 60 * DAY
+    hours(book, target, end - 7 * DAY, end)
+    watched(book, target, site.now, 120.0)
+    asked = f"?of=latency|trust-scorer&range=7d&until={end:%Y-%m-%dT%H:%M}"
+    html = ask(site, asked)
+    assert [len(line) for line in corners(html)] == [169] and 'class="missing-values" x=' not in html
+    book.change("DELETE FROM upkeep.watch_hours WHERE hour BETWEEN %s AND %s", end - 3 * DAY, end - 2 * DAY)
+    html = ask(site, asked)
+    assert len(corners(html)) == 2 and html.count('class="missing-values" x=') == 1
+
+
+def test_the_value_in_large_is_the_newest_one_with_its_own_level(book: Ledger, site: Site) -> None:
+    """What was critical an hour ago, in the place of the plot that the newest value has too, is not critical now."""
+    (target,) = site.config.targets
+    for ago, value in ((timedelta(minutes=50), 9000.0), (timedelta(minutes=1), 120.0)):
+        measured(book, target, site.now - ago, Sample("response_time", value, "ms"))
+    html = ask(site, "?of=response_time&range=90d")
+    assert "120 ms ok" in text(html) and rows(html)[0][2:6] == ["120 ms", "9,000 ms", "2", "critical"]
+    watched(book, target, site.now - timedelta(minutes=40), 8000.0)
+    watched(book, target, site.now - timedelta(seconds=30), 130.0)
+    html = ask(site, "?of=response_time&range=90d")
+    assert "130 ms ok" in text(html) and rows(html)[0][2:6] == ["130 ms", "8,000 ms", "2", "critical"]
+
+
+def test_a_number_of_the_watch_that_no_axis_has_is_counted(book: Ledger, site: Site) -> None:
+    """One absurd answer of a function spoils neither the page nor the plot of the others."""
+    (target,) = site.config.targets
+    for ago, value in enumerate((110.0, 1.7e308, 120.0)):
+        watched(book, target, site.now - timedelta(minutes=1 + ago), value)
+    html = ask(site, "?of=response_time&range=1h")
+    assert "3 values, lowest 110 ms, highest 120 ms; 1 value no number or beyond measure" in text(html)
+    watched(book, target, site.now, -1.7e308)
+    html = ask(site, "?of=response_time&range=90d")
+    assert "4 values, lowest 110 ms, highest 120 ms; 2 values no number or beyond measure" in text(html)
+    assert "no number" in text(html).partition("lowest")[0]
 
 
 def test_a_number_that_no_axis_has_is_counted(book: Ledger, site: Site) -> None:

@@ -1,6 +1,6 @@
 """A trend as the geometry of an SVG; the template only writes it down. Pure.
 
-The horizontal axis is time, UTC. Each place of it has its lowest and its highest value, so that no outlier is lost; one
+The horizontal axis is time, UTC. Each place of it has the lowest and the highest value that the ledger has there; one
 beyond the scale lies on the edge and says how far it went. Where a value should have come and did not, there is a gap.
 """
 

@@ -35,7 +35,8 @@ _NAMED = 12
 class Place:
     """The values of one place of the plot. ``low`` is None where none of them is on any axis (``odd`` counts those).
 
-    ``following`` is how long after the last one the next value was to come.
+    ``newest`` is the value at ``last``, of an hour of the watch its lowest; None where it is on no axis. ``following``
+    is how long after it the next value was to come.
     """
 
     number: int
@@ -44,6 +45,7 @@ class Place:
     samples: int
     low: float | None
     high: float | None
+    newest: float | None
     odd: int
     following: timedelta
 
@@ -99,18 +101,17 @@ def values(
     asked |= {"start": choice.start, "end": choice.until, "width": width}
     places = session.rows(queries.load("dashboard/trend_points"), asked)
     seen = session.rows(queries.load("dashboard/trend_watch"), asked) if watched else []
-    kept = choice.until - timedelta(days=config.maintenance.watch.keep_days)
     every = timedelta(seconds=config.maintenance.watch.every_seconds)
 
     def place(row: Row, following: timedelta) -> Place:
-        named = {name: row[name] for name in ("first", "last", "samples", "low", "high", "odd")}
+        named = {name: row[name] for name in ("first", "last", "samples", "low", "high", "newest", "odd")}
         number = min(round((row["place"] - choice.start) / width) + 1, PLACES)
         return Place(number=number, following=max(following, _PATIENCE * width), **named)
 
     return Values(
         units[0]["unit"] if units else _unit(config, series),
         tuple(place(row, _PATIENCE * min(_BETWEEN.get(one, width) for one in row["cadences"])) for row in places),
-        tuple(place(row, GAP * (every if row["first"] >= kept else timedelta(hours=1))) for row in seen),
+        tuple(place(row, GAP * (timedelta(hours=1) if row["hours"] else every)) for row in seen),
     )
 
 

@@ -108,8 +108,8 @@ def _shown(
         "size": (drawn.WIDTH, drawn.HEIGHT, drawn.TOP, drawn.BOTTOM),
         "unit": found.unit,
         "newest": newest,
-        "last": _span(newest, found.unit) if newest else "",
-        "level": _level(newest, limits) if newest else None,
+        "last": _said(newest.newest, found.unit) if newest else "",
+        "level": _level(limits, newest.last, newest.newest) if newest else None,
         "low": _said(min((one.low or 0.0 for one in sound), default=None), found.unit),
         "high": _said(max((one.high or 0.0 for one in sound), default=None), found.unit),
         "samples": sum(one.samples for one in found.all),
@@ -131,15 +131,9 @@ def _said(value: float | None, unit: str) -> str:
     return "no number" if value is None else amount(value, unit).strip()
 
 
-def _span(one: Place, unit: str) -> str:
-    """The value of a place, or from its lowest to its highest."""
-    low, high = _said(one.low, unit), _said(one.high, unit)
-    return high if low == high else f"{low} to {high}"
-
-
-def _level(one: Place, limits: Standards) -> Level | None:
-    """The worst level of a place; None where nothing judges it."""
-    levels = [limits.level(value, one.last) for value in (one.low, one.high) if value is not None]
+def _level(limits: Standards, at: datetime, *values: float | None) -> Level | None:
+    """The worst level of some values; None where nothing judges them."""
+    levels = [limits.level(value, at) for value in values if value is not None]
     known = [level for level in levels if level]
     return worst(known) if known else None
 
@@ -152,5 +146,5 @@ def _row(one: Place, found: Values, limits: Standards) -> TableRow:
         high=_said(one.high, found.unit),
         samples=one.samples,
         odd=one.odd,
-        level=_level(one, limits),
+        level=_level(limits, one.last, one.low, one.high),
     )
