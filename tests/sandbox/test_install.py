@@ -95,7 +95,7 @@ def prepare(cluster: Cluster) -> str:
 
 
 def test_the_page_is_enough_to_install_from(new_cluster: Callable[[], Cluster], tmp_path: Path) -> None:
-    """Its blocks end with a check that misses nothing, and with three DAGs that Airflow imports without an error."""
+    """Its blocks end with a check that misses nothing, and with four DAGs that Airflow imports without an error."""
     cluster = new_cluster()
     server = cluster.start()
     try:
@@ -116,7 +116,7 @@ def test_the_page_is_enough_to_install_from(new_cluster: Callable[[], Cluster], 
     assert done.returncode == 0, f"{done.stdout}{done.stderr[-3000:]}{last}"
     assert len(said) == len(blocks("bash"))
     assert "No data found" in last
-    assert all(f"maintenance_{cadence}" in last for cadence in ("daily", "weekly", "monthly"))
+    assert all(f"maintenance_{cadence}" in last for cadence in ("daily", "alerts", "weekly", "monthly"))
     check = last[last.index("WHAT  ") :]
     assert not re.search(r"  NO$", check, re.MULTILINE), check
     off = re.findall(r"^(\S.*?)  .*  off$", check, re.MULTILINE)
