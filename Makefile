@@ -72,7 +72,7 @@ compose: .venv/.dev ## bring docker-compose.yaml really up, run windows on it, k
 	@$(PY) -m tests.compose
 
 wheel: .venv/.dev ## build the package for `pip install` into dist/
-	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) .venv/bin/uv build --wheel --offline --no-build-isolation --python $(PY)
+	@.venv/bin/uv build --wheel --clear --offline --no-build-isolation --python $(PY)
 
 bench: .venv/.dev ## measure what the README's table says
 	@$(PY) -m bench

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -27,7 +28,10 @@ PLACES = {
     "include/sql": "upkeep/_shipped/include/sql",
     "config": "upkeep/_shipped/config",
     "dags": "upkeep/_shipped/dags",
+    "docs": "upkeep/_shipped/docs",
 }
+#: What of them is for readers of the repository alone.
+LEFT_OUT = ("docs/coverage.md", "docs/images/")
 DAGS = {f"maintenance_{name}" for name in ("alerts", "daily", "monthly", "weekly")}
 #: What finds its files and its own package by where it was imported from.
 FINDS = """
@@ -44,13 +48,13 @@ except reread.NotAsWritten as error:
 """
 
 
-def build(folder: Path) -> Path:
+def build(folder: Path, checkout: Path = ROOT) -> Path:
     """The wheel that `make wheel` would put into dist/, in a folder of its own."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     (command,) = re.findall(r"^\t@(.* build --wheel .*)$", makefile, re.MULTILINE)
     words = command.replace("$(PY)", sys.executable).replace("$$", "$").replace(".venv/bin/uv", f"{beside()}/uv")
     argv = ["bash", "-c", f'{words} --out-dir "$1"', "bash", str(folder)]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(argv, cwd=checkout, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (wheel,) = folder.glob("*.whl")
     return wheel
@@ -72,6 +76,20 @@ class Installed:
     """A second environment with the wheel, and what stands beside it; the checkout is not on its path."""
 
     folder: Path
+
+    @classmethod
+    def made(cls, folder: Path) -> Installed:
+        """The environment without the wheel; what that depends on is seen in the tests' own."""
+        (folder / "empty").mkdir()
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
+        (packages,) = (folder / "venv").glob("lib/python*/site-packages")
+        (packages / "beside.pth").write_text(f"{sysconfig.get_path('purelib')}\n")  # not that folder's own .pth files
+        return cls(folder)
+
+    def install(self, wheel: Path) -> None:
+        """As an operator does: the wheel, over the one that may be there."""
+        uv = [beside() / "uv", "pip", "install", "-q", "--offline", "--no-deps"]
+        subprocess.run([*uv, "--python", self.folder / "venv/bin/python", wheel], check=True)
 
     @property
     def deployment(self) -> Path:
@@ -107,15 +125,9 @@ class Installed:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """The wheel alone; what it depends on is seen in the tests' own environment."""
-    folder = tmp_path_factory.mktemp("installed")
-    (folder / "empty").mkdir()
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
-    (packages,) = (folder / "venv").glob("lib/python*/site-packages")
-    (packages / "beside.pth").write_text(f"{sysconfig.get_path('purelib')}\n")  # not that folder's own .pth files
-    uv = [beside() / "uv", "pip", "install", "-q", "--offline", "--no-deps", "--python", folder / "venv/bin/python"]
-    subprocess.run([*uv, wheel], check=True)
-    found = Installed(folder)
+    """The wheel alone, and the deployment that `init` writes."""
+    found = Installed.made(tmp_path_factory.mktemp("installed"))
+    found.install(wheel)
     done = found.run("upkeep", "init", str(found.deployment))
     assert done.returncode == 0, done.stderr
     return found
@@ -130,7 +142,11 @@ def test_it_holds_what_the_checkout_holds(wheel: Path) -> None:
     """Each module, statement, template, static file, migration, schema, config and DAG, to the byte, and no other."""
     expected = {"upkeep_plugin.py": (ROOT / "plugins/upkeep_plugin.py").read_bytes()}
     for here, there in PLACES.items():
-        expected |= {f"{there}/{file.relative_to(ROOT / here)}": file.read_bytes() for file in files(ROOT / here)}
+        expected |= {
+            f"{there}/{file.relative_to(ROOT / here)}": file.read_bytes()
+            for file in files(ROOT / here)
+            if not str(file.relative_to(ROOT)).startswith(LEFT_OUT)
+        }
     with zipfile.ZipFile(wheel) as opened:
         found = {name: opened.read(name) for name in opened.namelist() if ".dist-info/" not in name}
     assert sorted(found) == sorted(expected)
@@ -142,6 +158,30 @@ def test_it_holds_what_the_checkout_holds(wheel: Path) -> None:
 def test_a_second_build_is_the_same(wheel: Path, tmp_path: Path) -> None:
     """To the byte: whoever builds a commit again can compare."""
     assert build(tmp_path).read_bytes() == wheel.read_bytes()
+
+
+def test_each_commit_has_its_own(tmp_path: Path) -> None:
+    """Without Git too: what is built later is installed over what is there; a clean commit's version names it."""
+    checkout = tmp_path / "checkout"
+    for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE"):
+        checkout.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, checkout)
+    for name in ("plugins", "include", "config", "dags", "docs"):
+        shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "environment").mkdir()
+    there = Installed.made(tmp_path / "environment")
+    for number in (1, 2):
+        with (checkout / "plugins/upkeep/__init__.py").open("a") as file:
+            file.write(f"\nBUILT = {number}\n")
+        there.install(build(tmp_path / f"{number}", checkout))
+        assert there.run("python", "-c", "import upkeep; print(upkeep.BUILT)").stdout == f"{number}\n"
+    git = ["git", "-C", checkout, "-c", "user.name=Upkeep", "-c", "user.email=upkeep@upkeep.invalid"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"]):
+        subprocess.run([*git, *words], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout
+    assert f"+g{head[:12]}-" in build(tmp_path / "clean", checkout).name
+    (checkout / "plugins/upkeep/more.py").touch()
+    assert "+c" in build(tmp_path / "changed", checkout).name
 
 
 def test_it_is_built_by_what_is_locked() -> None:
@@ -182,6 +222,58 @@ def test_init_leaves_what_is_there(installed: Installed, tmp_path: Path) -> None
     assert changed.read_text() == "# mine\n"
 
 
+def test_init_brings_an_older_versions_files_up(installed: Installed, tmp_path: Path) -> None:
+    """A generated schema is replaced; a DAG file that is not shipped any more is named, another's is not."""
+    installed.run("upkeep", "init", str(tmp_path))
+    schema = tmp_path / "config/schema/routing.json"
+    schema.write_text("{}\n")
+    (tmp_path / "dags/maintenance_yearly.py").write_text("import upkeep\n")
+    (tmp_path / "dags/maintenance_of_the_lift.py").touch()
+    done = installed.run("upkeep", "init", str(tmp_path))
+    assert done.returncode == 0
+    assert f"replaced  {schema}\n" in done.stdout
+    assert schema.read_bytes() == (ROOT / "config/schema/routing.json").read_bytes()
+    assert f"\n  {tmp_path}/dags/maintenance_yearly.py\n" in done.stdout
+    assert "lift" not in done.stdout
+
+
+def test_init_says_what_to_do_next(installed: Installed, tmp_path: Path) -> None:
+    """Each thing that an installation needs, by the page that is there; one's own DAGs stay where they are."""
+    said = installed.run("upkeep", "init", str(tmp_path)).stdout
+    for named in (
+        "ledger upgrade",
+        "ledger keygen",
+        "--print-identity",
+        "people and roles",
+        "pools set upkeep_mutations 1",
+    ):
+        assert named in said
+    assert "where this Airflow has no other DAGs:\n  export AIRFLOW__CORE__DAGS_FOLDER=" in said
+    (page,) = re.findall(r"section 3 of (\S+) on", said)
+    assert "\n## 3. " in Path(page).read_text(encoding="utf-8")
+    (folder,) = re.findall(r"are in (\S+)\.$", said, re.MULTILINE)
+    assert (Path(folder) / "audit.md").is_file()
+
+
+def test_a_file_that_could_not_be_written_whole_is_not_there(installed: Installed, tmp_path: Path) -> None:
+    """A full disk, here a limit of one kilobyte: the file is named, nothing half is left, the next run completes it."""
+    upkeep = installed.folder / "venv/bin/upkeep"
+    argv = ["bash", "-c", 'ulimit -f 1; exec "$@"', "bash", upkeep, "init", tmp_path / "new"]
+    full = subprocess.run(argv, env=installed.environment(), capture_output=True, text=True, check=False)
+    assert full.returncode == 2
+    assert re.fullmatch(rf"{tmp_path}/new/\S+: File too large; expected .*\n", full.stderr)
+    for file in files(tmp_path / "new"):
+        assert file.read_bytes() == (ROOT / file.relative_to(tmp_path / "new")).read_bytes()
+    assert installed.run("upkeep", "init", str(tmp_path / "new")).returncode == 0
+
+
+def test_a_file_is_for_whom_the_umask_lets(installed: Installed, tmp_path: Path) -> None:
+    """Airflow's processes may run as another user than who writes the files."""
+    installed.run("upkeep", "init", str(tmp_path))
+    (tmp_path / "mine").touch()
+    assert (tmp_path / "config/maintenance.yaml").stat().st_mode == (tmp_path / "mine").stat().st_mode
+
+
 @pytest.mark.parametrize(
     ("folder", "said"),
     [
@@ -191,6 +283,9 @@ def test_init_leaves_what_is_there(installed: Installed, tmp_path: Path) -> None
         ("/proc/upkeep", "/proc/upkeep: No such file or directory; expected a file or folder that can be written"),
         ("{package}/deployment", "inside the package, which an upgrade replaces; expected another folder"),
         ("{here}/taken", "{here}/taken/dags/maintenance_alerts.py: Is a directory; expected a file or folder"),
+        ("{here}/linked", "{here}/linked/dags/maintenance_alerts.py: found a link to /nowhere, where nothing is"),
+        ("{here}/folder", "{here}/folder/dags: found a link to /nowhere, where nothing is"),
+        ("{here}/into", "{here}/into/dags, inside the package, which an upgrade replaces; expected another folder"),
     ],
 )
 def test_init_refuses(installed: Installed, tmp_path: Path, folder: str, said: str) -> None:
@@ -198,6 +293,13 @@ def test_init_refuses(installed: Installed, tmp_path: Path, folder: str, said: s
     (tmp_path / "file").touch()
     (tmp_path / "taken/dags/maintenance_alerts.py").mkdir(parents=True)
     (package,) = (installed.folder / "venv").glob("lib/python*/site-packages/upkeep")
+    for link, to in (
+        ("linked/dags/maintenance_alerts.py", "/nowhere"),
+        ("folder/dags", "/nowhere"),
+        ("into/dags", package),
+    ):
+        (tmp_path / link).parent.mkdir(parents=True)
+        (tmp_path / link).symlink_to(to)
     names = {"here": str(tmp_path), "package": str(package)}
     before = sorted(tmp_path.rglob("*"))
     done = installed.run("upkeep", "init", folder.format(**names))
