@@ -100,6 +100,9 @@ def test_a_row_leads_to_its_finding_until_a_look_is_without_it(book: Ledger, sit
     html = ask(site)
     assert cells(html, "public.a")[-1] == "advisory: a needs it, in the report" and cells(html, "public.b")[-1] == ""
     assert [link for link in Page(html).links if "maintenance_weekly" in link and "/report#f-" in link]
+    blind = finding("optimisation", Level.UNKNOWN)
+    write(book, weekly, record(finding(kind, Level.OK), blind, step=step.replace("evidence.", "after.")))
+    assert cells(ask(site), "public.a")[-1] == "advisory: a needs it, in the report"  # that look could not see all
     write(book, weekly, record(finding(kind, Level.OK), step=step.replace("evidence.", "after.")))
     assert cells(ask(site), "public.a")[-1] == ""
 

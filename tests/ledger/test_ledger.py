@@ -485,10 +485,24 @@ def test_a_sighting_knows_the_last_look_without_it_and_the_first_of_all(book: Le
     assert [one and one.before for one in seen] == [None, None, None, DUE]
 
 
-@pytest.mark.parametrize("state", ["failed", "superseded", "not collected"])
+def test_a_look_of_a_window_that_was_carried_out_late_is_not_what_a_finding_began_after(
+    book: Ledger, window: Window
+) -> None:
+    """The first window looks after the second one: by its due time it comes before, by the clock it does not."""
+    write(book, window, record(finding("fine", Level.OK), at=DUE + 3 * DAY))
+    write(book, later(window, 1), record(found := finding("it"), at=DUE + DAY))
+    with book.session() as session:
+        seen = ledger_read.since(session, later(window, 1), [found])
+    assert seen == {"it": Sighting(DUE + DAY, None, DUE + DAY)}
+
+
+@pytest.mark.parametrize("state", ["failed", "superseded", "not collected", "ran"])
 def test_a_window_that_could_not_look_does_not_end_the_row(book: Ledger, window: Window, state: str) -> None:
-    """Not having looked says nothing: the finding of the day after is as old as the one of the day before."""
-    unknown = (finding("step:a.step", Level.UNKNOWN),) if state == "failed" else ()
+    """Not having looked says nothing: the finding of the day after is as old as the one of the day before.
+
+    Nor does a step that ran and could not see, as one whose extension is missing.
+    """
+    unknown = (finding("step:a.step", Level.UNKNOWN),) if state in ("failed", "ran") else ()
     for day, one in enumerate((record(finding("it")), record(*unknown, state=state), record(finding("it")))):
         write(book, later(window, day), replace(one, started_at=DUE + day * DAY))
     assert since(book, later(window, 2)) == {"it": DUE}

@@ -15,6 +15,7 @@ from tests.stages.weekly_reports import step as weekly_step
 from upkeep.core.findings import Bands, Interval, Level, Sighting
 from upkeep.core.text import runnable
 from upkeep.report.document import to_json
+from upkeep.report.forecasts import said
 from upkeep.report.gate import PlanRecord
 from upkeep.report.model import History, Point
 from upkeep.report.page import to_html
@@ -72,12 +73,12 @@ def test_what_to_do_first_leads_to_what_is_folded(browser: Browser) -> None:  # 
 # Since when -------------------------------------------------------------------------------------------------------
 
 
-def test_first_seen_stands_beside_begun() -> None:
-    """The look that saw it first, the last one without it, and that it was there before."""
+def test_since_when_it_is_seen_stands_beside_begun() -> None:
+    """The look that saw it first without a break, the last one without it, and when it was seen first of all."""
     found = finding("warning", "it")
     seen = {"it": Sighting(DUE - 2 * DAY, DUE - 3 * DAY, DUE - 40 * DAY)}
     text = Page(to_html(report(step(found), since=seen, made_at=DUE))).text
-    assert "First seen 2026-07-03 02:00 UTC, 2 days ago (it was there before, first on 2026-05-26 02:00 UTC)" in text
+    assert "Seen since 2026-07-03 02:00 UTC, 2 days ago (first seen on 2026-05-26 02:00 UTC, gone in between)" in text
     assert "Begun after 2026-07-02 02:00 UTC, when a look did not find it" in text
     (told,) = to_json(report(step(found), since=seen))["findings"]
     assert [told[name][:10] for name in ("since", "begun_after", "first_seen")] == [
@@ -86,7 +87,7 @@ def test_first_seen_stands_beside_begun() -> None:
         "2026-05-26",
     ]
     fresh = report(step(found), since={"it": DUE}, made_at=DUE)
-    assert "Begun not known: no look without it is on record" in Page(to_html(fresh)).text
+    assert "Begun not known: no earlier look without it is on record" in Page(to_html(fresh)).text
     assert to_json(fresh)["findings"][0]["first_seen"] == "2026-07-05T02:00:00+00:00"
 
 
@@ -168,6 +169,23 @@ def test_the_horizontal_axis_is_time() -> None:
     assert [words for _, words, _ in time_axis(DUE, DUE + 4 * DAY)] == ["05 Jul", "07 Jul", "09 Jul"]
     assert [words for _, words, _ in time_axis(DUE, DUE + timedelta(hours=2))] == ["02:00", "03:00", "04:00"]
     assert [words for _, words, _ in time_axis(DUE, DUE)] == ["05 Jul 02:00"]
+
+
+@pytest.mark.parametrize(
+    ("day", "words"),
+    [
+        (1.0, "in 1 day"),
+        (-1.0, "1 day ago"),
+        (-1234.0, "1,234 days ago"),
+        (14.26, "in 14.3 days"),
+        (0.5, "in 0.5 days"),
+        (0.01, "now"),
+        (0.0, "now"),
+    ],
+)
+def test_days_are_said_as_people_say_them(day: float, words: str) -> None:
+    """One day, thousands, tenths, now."""
+    assert said(day) == words
 
 
 def test_a_table_of_its_data_stands_behind_each_plot() -> None:

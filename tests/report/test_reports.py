@@ -160,7 +160,7 @@ def test_every_field_of_a_finding_and_of_its_step_is_on_the_page() -> None:
         *(
             "include/sql/database/connections.sql",
             "0123456789ab",
-            "First seen 2026-07-02 02:00 UTC, 3 days ago",
+            "Seen since 2026-07-02 02:00 UTC, 3 days ago",
             "90.0 s",
         ),
         *("due 2026-07-05 02:00 UTC", "Deadline 2026-07-05 02:30 UTC", "late: 2:30:00 after", "requested by alice"),
@@ -173,7 +173,7 @@ def test_every_field_of_a_finding_and_of_its_step_is_on_the_page() -> None:
 def test_since_is_not_taken_from_an_ok_finding() -> None:
     """An ok finding has no "since" on the page or in the JSON, and one that nobody recorded says so."""
     since = {"metric:overall_health": DUE - timedelta(days=3)}
-    assert "First seen" not in page(step(finding("ok")), since=since).text
+    assert "Seen since" not in page(step(finding("ok")), since=since).text
     assert to_json(report(step(finding("ok")), since=since))["findings"][0]["since"] is None
     assert "not recorded before this report" in page(step(finding("warning"))).text
 

@@ -1,5 +1,6 @@
 -- What is not ok under some keys by the newest look of that name: the newest finding of each key, unless a look of the same name
--- has come since without it.
+-- has come since without it. One that could not see all (a finding of it is unknown) does not say that it is gone; IS FALSE keeps
+-- the planner from asking that of every look.
 SELECT f.key, f.level, f.subject, f.dag_id, f.run_id
 FROM unnest(%(keys)s::text[]) AS k (key)
 CROSS JOIN LATERAL (
@@ -16,7 +17,10 @@ WHERE f.due > %(after)s
       SELECT
       FROM upkeep.windows w
       JOIN upkeep.steps s ON s.window_id = w.id
-      WHERE w.target = %(target)s AND w.due >= f.due AND s.id > f.step_id AND s.state = 'ran'
+      WHERE w.target = %(target)s AND w.due > %(after)s AND w.due >= f.due AND s.id > f.step_id AND s.state = 'ran'
         AND split_part(s.step, '.', -1) = split_part(f.step, '.', -1)
+        AND EXISTS (
+            SELECT FROM upkeep.findings u WHERE u.step_id = s.id AND u.level = 'unknown' AND u.key <> f.key
+        ) IS FALSE
   )
 ORDER BY f.key

@@ -70,7 +70,7 @@ class Finding:
 class Sighting:
     """When a finding that is not ok was seen: ``since`` by each look of an unbroken row, ``first`` ever.
 
-    ``after`` is the last look without it (None: none is known): what was found began between the two.
+    ``after`` is the last look without it (None: none before ``since`` is known): what was found began between the two.
     """
 
     since: datetime

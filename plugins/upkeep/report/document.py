@@ -28,7 +28,8 @@ def to_json(report: Report) -> dict[str, Any]:
     ``target`` {name, title}, ``window`` {cadence, kind, due, deadline, period_start, period_end, late}, ``run``
     {dag_id, run_id, made_at, requested_by, dry_run}, ``incident_document``, ``thresholds`` (their version and where it
     comes from), ``findings`` [{key, level, subject, detail, expected, remedy, guide, metadata, since (the first look of
-    an unbroken row; null: ok, or not recorded), begun_after (the last look without it, or null), first_seen (ever),
+    an unbroken row; null: ok, or not recorded), begun_after (the last look without it, if
+    it came before since, or null), first_seen (ever, before a break too),
     new, was (its other level before, or null), step, source, log_url}],
     ``steps`` [{step, group, title, state, reason, started, ended, source, digest, log_url,
     findings: n}], ``stories`` (what is not ok, by cause) [{key, cause, level, remedy, findings [key]}], ``samples``

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from upkeep.core.units import size
+from upkeep.core.units import number, size
 from upkeep.report.plots import LEFT, RIGHT, height
 
 #: The key of the finding that is drawn, and what of its metadata.
@@ -62,8 +62,8 @@ def forecast_plot(metadata: Mapping[str, Any]) -> ForecastPlot | None:
         limit=None if shown is None else height(shown, (0.0, roof)),
         now=now,
         limit_says="" if limit is None else f"{metadata.get('limit_percent', 80):g} % is {size(limit)}",
-        words=f"Database size: {size(history[0][1])} {-history[0][0]:.0f} days ago, now {size(last)}; "
-        f"in {until:.0f} days between {size(path[-1][1])} and {size(path[-1][3])}.",
+        words=f"Database size: {size(history[0][1])} {said(history[0][0])}, now {size(last)}; "
+        f"{said(until)} between {size(path[-1][1])} and {size(path[-1][3])}.",
         times=((LEFT, said(history[0][0]), "start"), (now, "now", "middle"), (RIGHT, said(until), "end")),
         data=(
             *((said(day), size(value)) for day, value in history),
@@ -73,5 +73,7 @@ def forecast_plot(metadata: Mapping[str, Any]) -> ForecastPlot | None:
 
 
 def said(day: float) -> str:
-    """A day from now in words; what is before now is negative."""
-    return f"in {day:.3g} days" if day > 0 else f"{-day:.3g} days ago" if day < 0 else "now"
+    """A day from now in words, in tenths; what is before now is negative."""
+    days = round(abs(day), 1)
+    words = f"{number(days)} day{'' if days == 1 else 's'}"
+    return "now" if not days else f"in {words}" if day > 0 else f"{words} ago"
