@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -265,6 +266,18 @@ def test_a_file_that_could_not_be_written_whole_is_not_there(installed: Installe
     for file in files(tmp_path / "new"):
         assert file.read_bytes() == (ROOT / file.relative_to(tmp_path / "new")).read_bytes()
     assert installed.run("upkeep", "init", str(tmp_path / "new")).returncode == 0
+
+
+def test_init_writes_where_nobody_reads(installed: Installed, tmp_path: Path) -> None:
+    """Its output cut off, as by `| head`: each file is there, and no traceback."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    argv = [installed.folder / "venv/bin/upkeep", "init", tmp_path]
+    done = subprocess.run(argv, env=installed.environment(), stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
+    shipped = {file.relative_to(ROOT) for folder in ("dags", "config") for file in files(ROOT / folder)}
+    assert {file.relative_to(tmp_path) for file in files(tmp_path)} == shipped
 
 
 def test_a_file_is_for_whom_the_umask_lets(installed: Installed, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from shlex import quote
@@ -49,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"DIR: found {inside[0]}, inside the package, which an upgrade replaces; expected another folder"
         )
     done = [(_put(source, place), source, place) for source, place in files]
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # all is written; where nobody reads on, it ends as `cat` does
     print("\n".join(f"{found:8}  {place}" for found, _, place in done))
     differ = [(source, place) for found, source, place in done if found == "kept"]
     if differ:

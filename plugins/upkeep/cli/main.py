@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
 
     begin = commands.add_parser("init", help="write the DAG files and the commented config of a deployment")
     begin.add_argument(
-        "folder", type=options.folder, metavar="DIR", help="gets dags/ and config/; nothing is overwritten"
+        "folder", type=options.folder, metavar="DIR", help="gets dags/ and config/; nothing of yours is overwritten"
     )
     begin.set_defaults(run=_command("init", "run"))
 
