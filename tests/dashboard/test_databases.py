@@ -60,6 +60,20 @@ def test_tables_with_their_growth_and_dead_rows(book: Ledger, site: Site) -> Non
     assert "No database is asked" in Page(html).text and "10 largest tables" in Page(html).text
 
 
+def test_looks_that_are_close_have_no_rate_a_day(book: Ledger, site: Site) -> None:
+    """Of what grew in minutes nobody makes days, as the check does not; from 20 hours on it is told."""
+    (target,) = site.config.targets
+    for ago, size in ((timedelta(hours=19), 10), (timedelta(), 11)):
+        seen(book, target, site.now - ago, *table("public.a", size), *index("public.i", 1, size))
+    html = ask(site)
+    assert cells(html, "public.a")[1] == "–" and "beside" not in Page(html).text
+    assert cells(ask(site, "?of=indexes"), "public.i")[2] == "–"
+    seen(book, target, site.now - timedelta(hours=24), *table("public.a", 10), *index("public.i", 1, 5))
+    html = ask(site)
+    assert cells(html, "public.a")[1] == "+1 MB" and "beside" in Page(html).text
+    assert cells(ask(site, "?of=indexes"), "public.i")[2] == "6"
+
+
 def test_it_sorts_by_each_column_both_ways(book: Ledger, site: Site) -> None:
     """A click sorts, another turns it round; what is not known comes last either way."""
     (target,) = site.config.targets
@@ -135,12 +149,26 @@ def test_indexes_with_their_scans_and_when_they_were_used(book: Ledger, site: Si
     html = ask(site, "?of=indexes")
     assert list(rows(html)) == ["public.idle", "public.busy unique", "public.still"]
     assert cells(html, "public.busy")[:5] == ["2 MB", "300", "20", "2026-02-03", "public.a"]
-    assert cells(html, "public.idle")[1:4] == ["0", "–", "unused since 2026-01-01"]
+    assert cells(html, "public.idle")[1:4] == ["0", "–", "unused since 2026-01-01, or since it was made"]
     assert cells(html, "public.still")[3] == "not since 2026-01-02"
     assert cells(html, "public.idle")[-1].startswith("advisory")
     assert next(iter(rows(ask(site, "?of=indexes&sort=used")))) == "public.busy unique"
     assert next(iter(rows(ask(site, "?of=indexes&sort=scans&order=asc")))) == "public.idle"
     assert f"trends?target={target}&of=index_scans%7Cpublic.busy" in Page(html).links
+
+
+def test_an_index_is_not_unused_since_before_it_was_there(book: Ledger, site: Site) -> None:
+    """One that an earlier look did not have is unused since it was first seen, or since the counters began anew."""
+    (target,) = site.config.targets
+    told = {"table": "public.a", "unique": False, "valid": True, "known": "2026-01-02T00:00:00+00:00", "used": None}
+    told_of = {"public.old": told, "public.young": told | {"known": "2026-03-04T00:00:00+00:00"}}
+    counted = (*table("public.a", 1), *index("public.old", 1, 0), *index("public.young", 1, 0))
+    for minutes, since, words in ((2, "2026-01-01", "2026-03-04"), (1, "2026-05-06", "2026-05-06")):
+        snapshot = {"since": f"{since}T00:00:00+00:00", "indexes": told_of}
+        seen(book, target, site.now - timedelta(minutes=minutes), *counted, snapshot=snapshot)
+        html = ask(site, "?of=indexes")
+        assert cells(html, "public.young")[3] == f"unused since {words}"
+        assert cells(html, "public.old")[3] == f"unused since {since}, or since it was made"
 
 
 def test_a_counter_that_was_reset_has_no_rate(book: Ledger, site: Site) -> None:
@@ -172,6 +200,20 @@ def test_slow_statements_have_a_history(book: Ledger, site: Site) -> None:
     assert list(rows(ask(site, "?of=statements&filter=select%20two"))) == ["SELECT two"]
     slow(book, target, site.now + timedelta(minutes=1))
     assert "No statement was slow" in Page(ask(site, "?of=statements")).text
+
+
+def test_a_statement_is_slow_since_the_first_look_without_a_break(book: Ledger, site: Site) -> None:
+    """One that was fast between begins anew; no look is named that none of the rows is compared with."""
+    (target,) = site.config.targets
+    slow(book, target, site.now - 28 * DAY, one=5000.0)
+    slow(book, target, site.now - 21 * DAY, other=1000.0)
+    slow(book, target, site.now - 14 * DAY, one=1000.0)
+    slow(book, target, site.now - 7 * DAY, one=1500.0)
+    slow(book, target, site.now, one=2000.0)
+    html = ask(site, "?of=statements")
+    assert cells(html, "SELECT one")[0] == "2,000 ms 1,000 ms at first"
+    assert cells(html, "SELECT one")[3] == f"{site.now - 14 * DAY:%Y-%m-%d} 3 looks"
+    assert "beside" not in Page(html).text
 
 
 # States, bad input, access -------------------------------------------------------------------------------------------

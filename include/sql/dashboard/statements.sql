@@ -1,5 +1,5 @@
 -- G84: what some looks have said of slow statements, the oldest look first.
-SELECT w.due, f.key, f.detail, f.metadata
+SELECT f.step_id, w.due, f.key, f.detail, f.metadata
 FROM upkeep.findings f
 JOIN upkeep.steps s ON s.id = f.step_id
 JOIN upkeep.windows w ON w.id = s.window_id

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from upkeep.areas.calendar.due import GRACE
+from upkeep.areas.database.sizes import GROWTH_BASE
 from upkeep.core.findings import Level
 from upkeep.dashboard.page import report_href
 from upkeep.ledger.read import samples
@@ -15,7 +16,7 @@ from upkeep.settings.load import Settings
 from upkeep.wires import queries
 from upkeep.wires.database import Row, Session
 
-#: Looks that are read, and how long before the newest one lies the look that it is compared with, at least.
+#: Looks that are read; the newest one is compared with one so long before it, else with the oldest far enough from it.
 LOOKS, BACK = 40, timedelta(days=7)
 #: How far back a finding about a row is looked for.
 _FINDINGS = timedelta(days=100)
@@ -25,7 +26,7 @@ Numbers = Mapping[tuple[str, str], float]
 
 @dataclass(frozen=True)
 class Looked:
-    """The newest look, what it is compared with (None: it is the first), and all of them, the newest first."""
+    """The newest look, what it is compared with (None: nothing is old enough), and all of them, the newest first."""
 
     newest: Row
     earlier: Row | None
@@ -65,7 +66,8 @@ def looked(session: Session, config: Settings, target: str, cadence: str, name: 
     if not rows:
         return None
     newest = rows[0]
-    before = [row for row in rows[1:] if row["due"] <= newest["due"] - BACK] or rows[1:][-1:]
+    apart = [(row, newest["started_at"] - row["started_at"]) for row in rows[1:]]
+    before = [row for row, by in apart if by >= BACK] or [row for row, by in apart if by >= GROWTH_BASE][-1:]
     rhythm = config.maintenance.cadences(target)[cadence]
     expected = rhythm.at_or_before(now - rhythm.length - GRACE)
     return Looked(newest, before[0] if before else None, tuple(rows), newest["due"] < expected)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import takewhile
 
 from upkeep.dashboard.databases.looks import Found, Looked, Numbers, findings, looked, moment, numbers, statements
 from upkeep.dashboard.trends.choice import Series, trend_href
 from upkeep.settings.load import Settings
-from upkeep.wires.database import Session
+from upkeep.wires.database import Row, Session
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class TableRow:
 class IndexRow:
     """An index: bytes, scans in all and a day since the earlier look, when it was used last (None: not seen yet).
 
-    ``idle`` is since when no use is known of where none is.
+    ``idle`` is since when no use is known of where none is; one that is ``perhaps_younger`` may have been made later.
     """
 
     name: str
@@ -48,12 +49,13 @@ class IndexRow:
     daily: float | None
     used: datetime | None
     idle: datetime | None
+    perhaps_younger: bool
     found: tuple[Found, ...]
 
 
 @dataclass(frozen=True)
 class StatementRow:
-    """A slow statement: ms on average by the newest look, and by the first one of these that named it."""
+    """A slow statement: ms on average by the newest look, and by the first of the ``looks`` in a row that named it."""
 
     name: str
     href: str
@@ -109,9 +111,13 @@ def index_rows(session: Session, config: Settings, target: str, now: datetime) -
     bad = findings(session, target, (key for name in names for key in _index_keys(name)), now)
     body = look.newest["body"] or {}
     since = moment(body.get("since"))
+    known = {name: moment(told.get("known")) for name, told in body.get("indexes", {}).items()}
+    oldest = min((at for at in known.values() if at), default=None)
 
     def row(name: str) -> IndexRow:
         told = body.get("indexes", {}).get(name, {})
+        first = known.get(name)
+        later = first if first and oldest and first > oldest else None  # an earlier look did not have it
         scans = new.get(("index_scans", name), 0.0)
         return IndexRow(
             name=name,
@@ -122,7 +128,8 @@ def index_rows(session: Session, config: Settings, target: str, now: datetime) -
             scans=scans,
             daily=_rate(new, old, ("index_scans", name), look, falls=False),
             used=moment(told.get("used")),
-            idle=moment(told.get("known")) if scans else since,
+            idle=first if scans else max((at for at in (since, later) if at), default=None),
+            perhaps_younger=not scans and not later,
             found=_found(bad, _index_keys(name)),
         )
 
@@ -134,26 +141,27 @@ def _index_keys(name: str) -> tuple[str, ...]:
 
 
 def statement_rows(session: Session, config: Settings, target: str, now: datetime) -> Rows:
-    """The slow statements of the newest look, with what earlier ones said of them."""
+    """The slow statements of the newest look, with what those before it said; it is compared with no single one."""
     look = looked(session, config, target, "weekly", "slow_queries", now)
     if look is None:
         return None, []
-    told: dict[str, list[Mapping[str, object]]] = {}
+    told: dict[str, dict[int, Row]] = {}
     for seen in statements(session, look.all):
-        told.setdefault(seen["key"], []).append(seen)
-    newest = {key: seen for key, seen in told.items() if seen[-1]["due"] == look.newest["due"]}
-    bad = findings(session, target, newest, now)
-    return look, list(_statements(target, newest, bad))
+        told.setdefault(seen["key"], {})[seen["step_id"]] = seen
+    runs = {key: _run(look, seen) for key, seen in told.items() if look.newest["id"] in seen}
+    bad = findings(session, target, runs, now)
+    return replace(look, earlier=None), list(_statements(target, runs, bad))
 
 
-def _statements(
-    target: str, newest: Mapping[str, list[Mapping[str, object]]], bad: Mapping[str, Found]
-) -> Iterator[StatementRow]:
-    for key, seen in newest.items():
-        first, last = seen[0], seen[-1]
-        metadata: Mapping[str, float] = last["metadata"]  # type: ignore[assignment]  # as the check writes it
-        before: Mapping[str, float] = first["metadata"]  # type: ignore[assignment]
-        due: datetime = first["due"]  # type: ignore[assignment]
+def _run(look: Looked, seen: Mapping[int, Row]) -> list[Row]:
+    """What the newest looks in a row said of a statement, the newest first, up to one that did not name it."""
+    return [seen[one["id"]] for one in takewhile(lambda one: one["id"] in seen, look.all)]
+
+
+def _statements(target: str, runs: Mapping[str, list[Row]], bad: Mapping[str, Found]) -> Iterator[StatementRow]:
+    for key, seen in runs.items():
+        first, last = seen[-1], seen[0]
+        metadata = last["metadata"]
         mean, calls = float(metadata["mean_ms"]), float(metadata["calls"])
         yield StatementRow(
             name=str(metadata["id"]),
@@ -162,8 +170,8 @@ def _statements(
             mean=mean,
             calls=calls,
             total=mean * calls,
-            first_mean=float(before["mean_ms"]),
-            first=due,
+            first_mean=float(first["metadata"]["mean_ms"]),
+            first=first["due"],
             looks=len(seen),
             found=_found(bad, (key,)),
         )
