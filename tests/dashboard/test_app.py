@@ -4,7 +4,6 @@ import asyncio
 import shutil
 import warnings
 from datetime import UTC, datetime, timedelta
-from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +13,7 @@ import psycopg
 import pytest
 import yaml
 from fastapi import FastAPI, HTTPException
+from markupsafe import escape
 from psycopg.conninfo import make_conninfo
 
 from upkeep.ledger.migrations.upgrade import upgrade
@@ -392,18 +392,18 @@ def test_a_reports_links_lead_out_of_the_frame(ledger: Ledger) -> None:
 
 
 def test_the_procedures_are_reached_where_they_have_an_address(ledger: Ledger, tmp_path: Path) -> None:
-    """From a report, out of the frame; by who may see the pages; a file's name leads nowhere and says so."""
-    place = "https://wiki.example/incidents?a=1&b=2"
+    """From a report, out of the frame; by whoever is logged in; a file's name leads nowhere and says so."""
+    place = "https://wiki.example/on-call's?a=1&b=2"
     for procedures, status, words in (
         ("incident-response-procedures.md", 404, "have no address: they are"),
-        (place, 200, 'data-leave rel="noreferrer" href="https://wiki.example/incidents?a=1&amp;b=2"'),
+        (place, 200, 'data-leave rel="noreferrer" href="https://wiki.example/on-call&#39;s?a=1&amp;b=2"'),
     ):
         folder = Path(shutil.copytree(ROOT / "config", tmp_path / str(status)))  # settings are read once for a folder
         file = folder / "maintenance.yaml"
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
         content["documents"]["incident_response"] = procedures
         file.write_text(yaml.safe_dump(content), encoding="utf-8")
-        around = Around(instance=lambda *_: None, allowed=lambda user, deed, dags: frozenset(dags))
+        around = Around(instance=lambda *_: None, allowed=lambda *_: frozenset())
         app = dashboard.create_app(ledger.connect, around=around, config=settings(folder))
         assert Client(app).get("/procedures").status_code == 401
         app.dependency_overrides[get_user] = lambda: SimpleAuthManagerUser(username="vera", role="viewer")

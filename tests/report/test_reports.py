@@ -793,7 +793,15 @@ def test_what_to_do_first_stands_at_the_top() -> None:
     assert text.index("Do first") < text.index("Agentic Ecosystem")
     assert "Do first: Look at “Overall health” below." in page(step(finding("warning"))).text
     assert "Nothing needs to be done." in page(step(finding("ok"))).text
-    assert "Do first: See under Steps why nothing was judged." in page(step(state=SUPERSEDED)).text
+
+
+def test_where_nothing_was_judged_the_steps_are_open() -> None:
+    """What to do first leads to them; in a report with a finding they are folded."""
+    blank = page(step(state=SUPERSEDED))
+    assert "Do first: See under Run and steps why nothing was judged. Where" in blank.text
+    assert ("a", {"href": "#steps"}) in blank.tags and ("details", {"id": "steps", "open": None}) in blank.tags
+    for other in (page(step(finding("ok"))), page(step(), dry_run=True)):
+        assert ("details", {"id": "steps"}) in other.tags and ("a", {"href": "#steps"}) not in other.tags
 
 
 def test_the_report_names_the_thresholds_it_was_judged_by() -> None:

@@ -551,3 +551,28 @@ def test_the_checklist_claims_no_review_that_nobody_could_give() -> None:
     assert there in daily and there not in page
     assert there not in text(daily_report(step("health.system_status"), kind="manual"))
     assert "acknowledged" not in daily + page
+
+
+def test_a_row_that_nobody_reviewed_though_people_were_asked_is_not_folded() -> None:
+    """Good evidence alone folds a row where nobody is asked; else the reviewed ones go into the fold, with their count."""
+    evidence = [step(f"evidence.{name}.x", finding("ok", f"{name}:x")) for name in ("patches", "capacity")]
+
+    def parts(planned: Gate) -> tuple[str, str]:
+        html = to_html(weekly(*evidence, gate=planned))
+        section = html.partition('<section id="checklist">')[2].partition("</section>")[0]
+        seen, _, folded = section.partition('<details class="okay">')
+        return seen, folded
+
+    marked = replace(decision("dba", "dora", "1"), reviewed=frozenset({"G124"}))
+    seen, folded = parts(gate(plan(action(1)), decisions=(marked,)))
+    assert "Capacity planning update" in seen and seen.count("nobody said that they reviewed it") == 4
+    assert (
+        "1 of 5 rows: evidence ok, reviewed" in folded
+        and "Security scan results" in folded
+        and "reviewed by dora" in folded
+    )
+    seen, folded = parts(gate(plan(action(1)), decisions=(replace(marked, reviewed=frozenset()),)))
+    assert "Security scan results" in seen and folded == ""
+    seen, folded = parts(gate(plan()))
+    assert "2 of 5 rows: evidence ok<" in folded and "Security scan results" in folded
+    assert "nobody was asked" in seen + folded and "nobody said" not in seen + folded

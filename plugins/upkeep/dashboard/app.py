@@ -31,7 +31,6 @@ from upkeep.dashboard.page import shown
 from upkeep.dashboard.pages import Around, file_routes, page_routes
 from upkeep.dashboard.questions import Instance
 from upkeep.dashboard.reading import LedgerAway, LedgerSessions
-from upkeep.dashboard.visitors import visitors
 from upkeep.report.page import TEMPLATES
 from upkeep.settings.load import Settings, settings
 from upkeep.wires import database
@@ -92,8 +91,7 @@ def create_app(
     ledger = LedgerSessions(connect, connection_id)
     around = around or Around()
     app.include_router(_report_routes(_Reports(ledger, around.instance), config))
-    looking = visitors(config, around.allowed, around.people)
-    app.include_router(leaving_routes(may_read_runs, looking, config))
+    app.include_router(leaving_routes(may_read_runs, config))
     app.include_router(metrics_routes(ledger.rows, token, config))
     app.include_router(alert_routes(ledger.rows, _ALERTS, _css))
     app.include_router(page_routes(ledger, config, around))

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from html import escape
 from typing import Any
 
+from airflow.api_fastapi.core_api.security import get_user
 from fastapi import APIRouter, Depends, Response
+from markupsafe import escape
 from starlette.exceptions import HTTPException
 
 from upkeep.dashboard.page import airflow_href, shown
@@ -28,8 +29,8 @@ def led_out(html: str, up: str, config: Settings) -> str:
     return html.replace(f'href="{escape(procedures)}"', f'href="{up}procedures"') if is_web(procedures) else html
 
 
-def leaving_routes(may_read_runs: Callable[..., Any], visitor: Callable[..., Any], config: Settings) -> APIRouter:
-    """A task's page in Airflow, for those who may read its runs, and the procedures, for whoever may see the pages."""
+def leaving_routes(may_read_runs: Callable[..., Any], config: Settings) -> APIRouter:
+    """A task's page in Airflow, for those who may read its runs, and the procedures, for whoever is logged in."""
     router = APIRouter()
 
     @router.get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}", dependencies=[Depends(may_read_runs)])
@@ -38,7 +39,7 @@ def leaving_routes(may_read_runs: Callable[..., Any], visitor: Callable[..., Any
         href = up + airflow_href("dags", dag_id, "runs", run_id, "tasks", task_id)
         return _leave(f"Task {task_id} in Airflow, with its log", href, up)
 
-    @router.get("/procedures", dependencies=[Depends(visitor)])
+    @router.get("/procedures", dependencies=[Depends(get_user)])
     def procedures() -> Response:
         place = config.maintenance.documents.incident_response
         if not is_web(place):

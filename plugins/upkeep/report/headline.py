@@ -82,7 +82,7 @@ def do_first(report: Report) -> str:
     if report.superseded:
         return ""
     if first is None:
-        return "" if report.dry_run else "See under Steps why nothing was judged."
+        return "" if report.dry_run else "See under Run and steps why nothing was judged."
     if first.level is Level.OK:
         return ""
     if report.gate and report.placed[0][1].step == APPLY_STEP and (todo := gate.next_step(report.gate)):

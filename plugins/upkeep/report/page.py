@@ -87,7 +87,7 @@ def _first_at(report: Report) -> str:
     for finding, step in report.placed[:1]:
         if finding.level is not Level.OK:
             return "gate" if report.gate and step.step == APPLY_STEP else anchor(report.stories[0].key)
-    return ""
+    return "" if report.findings or report.superseded or report.dry_run else "steps"
 
 
 class _Story(NamedTuple):
