@@ -316,6 +316,38 @@ def test_what_has_ended_can_still_be_asked_for(book: Ledger, site: Site) -> None
     assert "Not measured any more" in html and "highest 4 kB" in text(html)
 
 
+def test_windows_that_left_a_step_out_take_nothing_off_the_choice(book: Ledger, site: Site) -> None:
+    """Runs of a part, by hand or failed, do not count for what they did not look at."""
+    (target,) = site.config.targets
+    grown(book, site, {4: 4096.0})
+    for ago, cadence in ((3, "daily"), (2, "daily"), (1, "daily"), (0, "daily")):
+        window = window_of(target, cadence, site.now - ago * DAY)
+        cpu = (Sample("cpu_usage", 1.0, "%"),)
+        write(book, window, record(step="health.system_status", at=site.now - ago * DAY, samples=cpu))
+        write(book, window, record(step="database.table_sizes", at=site.now - ago * DAY))
+    assert re.findall(r'<option value="([^"]*)"', ask(site)) == ["cpu_usage", f"table_bytes|{TABLE}"]
+
+
+def test_another_target_that_lacks_the_series_shows_what_it_has(book: Ledger, window: Window, tmp_path: Path) -> None:
+    """The form sends the target with the series of another: its first one comes with a sentence; nonsense is 404."""
+    other = f"{window.target}_b"
+    with served(config_with(tmp_path, window.target, other), as_dashboard(book)) as site:
+        grown(book, site, {1: 4096.0})
+        html = ask(site, f"{SIZE}&target={other}")
+        assert f"{other} has no trend of Table bytes of {TABLE}" in text(html) and "Nothing has been measured" in text(
+            html
+        )
+        measured(book, other, site.now - DAY, Sample("cpu_usage", 20.0, "%"))
+        html = ask(site, f"{SIZE}&target={other}")
+        assert f"{other} has no trend of Table bytes of {TABLE}" in text(html) and "20 %" in text(html)
+        assert re.findall(r'<option value="([^"]*)"', html) == ["cpu_usage"]
+        assert "has no trend" in text(ask(site, f"?of=latency|trust-scorer&target={other}"))
+        assert "has no trend" not in text(ask(site, f"?of=cpu_usage&target={other}"))
+        assert "found no trend of" in text(ask(site, f"?of=nonsense&target={other}", 404))
+        site.hidden = frozenset({"maintenance_daily"})
+        assert "found no trend of" in text(ask(site, f"{SIZE}&target={other}", 404))
+
+
 @pytest.mark.parametrize(("found", "length"), [("1h", 1), ("6h", 6), ("1d", 24), ("52w", 8736), ("2y", 17520)])
 def test_a_range_from_an_hour_to_two_years(book: Ledger, site: Site, found: str, length: int) -> None:
     """Each begins so long ago; what is before it is not shown."""

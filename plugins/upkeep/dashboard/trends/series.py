@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from starlette.exceptions import HTTPException
-
 from upkeep.areas.watch.follow import GAP
 from upkeep.core.units import listed
 from upkeep.core.windows import CADENCES, CHANGING
@@ -19,8 +17,9 @@ from upkeep.wires.database import Row, Session
 
 #: How many places a plot has; of what shares one the lowest and the highest value are seen.
 PLACES = 480
-#: Windows of each cadence whose samples are on offer; what has ended before can still be asked for.
-NEWEST = 3
+#: On offer is what so many newest looks of each step have measured, in so many windows of a cadence (some may have left
+#: it out); what has ended before can still be asked for.
+NEWEST, WINDOWS = 3, 20
 #: Up to this length daily windows are marked too; at most so many marks of a kind, and actions told in words.
 _DAILY_MARKS, _MARKS, _TOLD = timedelta(days=31), 400, 30
 #: How long after a value of a cadence's window the next one comes.
@@ -76,7 +75,7 @@ class Done:
 
 def on_offer(session: Session, target: str) -> dict[str, list[str]]:
     """Metric → its subjects ("" for the whole target), the guide's six first: what is measured of a target by now."""
-    asked = {"target": target, "cadences": list(CADENCES), "windows": NEWEST}
+    asked = {"target": target, "cadences": list(CADENCES), "windows": WINDOWS, "looks": NEWEST}
     rows = session.rows(queries.load("dashboard/trend_names"), asked)
     rows += session.rows(queries.load("dashboard/trend_watched"), {"target": target})
     found: dict[str, set[str]] = {}
@@ -86,21 +85,32 @@ def on_offer(session: Session, target: str) -> dict[str, list[str]]:
     return {name: sorted(found[name]) for name in sorted(found, key=lambda name: (order.get(name, len(order)), name))}
 
 
-def values(
-    session: Session, config: Settings, choice: Choice, series: Series, offered: Mapping[str, list[str]]
-) -> Values:
-    """A series of a target. Raises HTTPException 404 where nobody has ever measured it."""
-    asked: dict[str, object] = {"target": choice.target, "metric": series.metric, "subject": series.subject}
+def unit_of(
+    session: Session, config: Settings, target: str, series: Series, offered: Mapping[str, list[str]]
+) -> str | None:
+    """The unit of a series of a target; None where nobody has ever measured it."""
     if "\0" in series.of:  # no name in PostgreSQL holds it, nor may it be asked for one
-        raise HTTPException(404, _unknown(choice.target, series, offered))
-    units = session.rows(queries.load("dashboard/trend_unit"), asked)
-    watched = _watched(config, series)
-    if not units and not (watched and series.subject in offered.get(series.metric, ())):
-        raise HTTPException(404, _unknown(choice.target, series, offered))
+        return None
+    units = session.rows(queries.load("dashboard/trend_unit"), _asked(target, series))
+    if units:
+        unit: str = units[0]["unit"]
+        return unit
+    return (
+        _unit(config, series) if watched(config, series) and series.subject in offered.get(series.metric, ()) else None
+    )
+
+
+def _asked(target: str, series: Series) -> dict[str, object]:
+    return {"target": target, "metric": series.metric, "subject": series.subject}
+
+
+def values(session: Session, config: Settings, choice: Choice, series: Series, unit: str) -> Values:
+    """A series of a target, which has been measured in that unit."""
+    asked = _asked(choice.target, series)
     width = choice.length / PLACES
     asked |= {"start": choice.start, "end": choice.until, "width": width}
     places = session.rows(queries.load("dashboard/trend_points"), asked)
-    seen = session.rows(queries.load("dashboard/trend_watch"), asked) if watched else []
+    seen = session.rows(queries.load("dashboard/trend_watch"), asked) if watched(config, series) else []
     every = timedelta(seconds=config.maintenance.watch.every_seconds)
 
     def place(row: Row, following: timedelta) -> Place:
@@ -109,13 +119,13 @@ def values(
         return Place(number=number, following=max(following, _PATIENCE * width), **named)
 
     return Values(
-        units[0]["unit"] if units else _unit(config, series),
+        unit,
         tuple(place(row, _PATIENCE * min(_BETWEEN.get(one, width) for one in row["cadences"])) for row in places),
         tuple(place(row, GAP * (timedelta(hours=1) if row["hours"] else every)) for row in seen),
     )
 
 
-def _watched(config: Settings, series: Series) -> bool:
+def watched(config: Settings, series: Series) -> bool:
     """Whether the watch measures it as well: the six metrics and each function's response time."""
     if series.subject:
         return series.metric == "latency" and series.subject in config.thresholds.latencies
@@ -127,7 +137,8 @@ def _unit(config: Settings, series: Series) -> str:
     return limits.latencies[series.subject].unit if series.subject else limits.metrics[series.metric].unit
 
 
-def _unknown(target: str, series: Series, offered: Mapping[str, list[str]]) -> str:
+def unknown(target: str, series: Series, offered: Mapping[str, list[str]]) -> str:
+    """What is said of a series that nobody has ever measured of a target."""
     found = f"found no trend of {series.metric[:80]!r}" + (f" of {series.subject[:80]!r}" if series.subject else "")
     of = offered.get(series.metric)
     if of:

@@ -7,13 +7,25 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from starlette.exceptions import HTTPException
+
 from upkeep.areas.baselines.subjects import subjects
 from upkeep.core.findings import Level, worst
 from upkeep.core.units import amount, title
 from upkeep.dashboard.trends import drawn
 from upkeep.dashboard.trends.choice import OFFERED, Choice, Series, chosen, said
 from upkeep.dashboard.trends.judged import Standards, standards
-from upkeep.dashboard.trends.series import Done, Place, Values, done_meanwhile, on_offer, values
+from upkeep.dashboard.trends.series import (
+    Done,
+    Place,
+    Values,
+    done_meanwhile,
+    on_offer,
+    unit_of,
+    unknown,
+    values,
+    watched,
+)
 from upkeep.settings.load import Settings
 from upkeep.wires.database import Session
 
@@ -51,7 +63,8 @@ def trend(
     """All that the page shows. Raises HTTPException 400 or 404 for what cannot be shown."""
     choice = chosen(query, targets, now)
     offered = on_offer(session, choice.target)
-    series = choice.series or _first(offered)
+    series, unit = _measured(session, config, targets, choice, offered)
+    lacks = choice.series if choice.series != series else None
     choice = replace(choice, series=series)
     page = {
         "choice": choice,
@@ -60,9 +73,29 @@ def trend(
         "options": list(_options(config, offered, series)),
         "later": choice.later(now),
         "series": series,
+        "lacks": name_of(config, lacks) if lacks else "",
         "shown": None,
     }
-    return page | _shown(session, config, choice, series, offered) if series else page
+    return page | _shown(session, config, choice, series, unit) if series else page
+
+
+def _measured(
+    session: Session, config: Settings, targets: Sequence[str], choice: Choice, offered: Mapping[str, list[str]]
+) -> tuple[Series | None, str]:
+    """What is shown and its unit: the series that is asked for, the target's first where only another target has that.
+
+    Raises HTTPException 404 for what no target of the visitor has.
+    """
+    asked, first = choice.series, _first(offered)
+    if asked and (unit := unit_of(session, config, choice.target, asked, offered)) is not None:
+        return asked, unit
+    others = (one for one in targets if one != choice.target)
+    known = any(
+        asked and (watched(config, asked) or unit_of(session, config, one, asked, {}) is not None) for one in others
+    )
+    if asked and not known:
+        raise HTTPException(404, unknown(choice.target, asked, offered))
+    return first, (unit_of(session, config, choice.target, first, offered) or "") if first else ""
 
 
 def name_of(config: Settings, series: Series) -> str:
@@ -94,10 +127,8 @@ def _options(
         yield title(metric.replace(":", " ")), options, len(of) - len(listed)
 
 
-def _shown(
-    session: Session, config: Settings, choice: Choice, series: Series, offered: Mapping[str, list[str]]
-) -> dict[str, Any]:
-    found = values(session, config, choice, series, offered)
+def _shown(session: Session, config: Settings, choice: Choice, series: Series, unit: str) -> dict[str, Any]:
+    found = values(session, config, choice, series, unit)
     limits = standards(session, config, choice, series)
     done = done_meanwhile(session, choice)
     newest = max(found.all, key=lambda one: one.last, default=None)
