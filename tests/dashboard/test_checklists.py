@@ -174,17 +174,58 @@ def test_many_earlier_windows_do_not_push_the_button_away(book: Ledger, site: Si
 
 
 def test_rows_that_are_too_old_to_be_listed_are_counted(book: Ledger, site: Site) -> None:
-    """Two windows of more than a month ago, of which one row was acknowledged; with the last one the line goes."""
+    """Two windows of more than a month ago, of which some rows were acknowledged; with the last one the line goes."""
+    book.change("DELETE FROM upkeep.checklist_marks")  # of other tests: the first of all counts
     numbers = [reported(book, daily(site, days)) for days in (40, 31, 0)]
-    assert "10 rows older than 30 days were not acknowledged" in Page(site.ask("/checklists", "omar").text).text
-    mark = """INSERT INTO upkeep.checklist_marks (report_id, guide, person, role, comment)
-              VALUES (%s, %s, 'omar', 'devops', '')"""
+    reported(book, daily(site, 95))  # too old to be counted
+    first = daily(site, 95).due
+    mark = """INSERT INTO upkeep.checklist_marks (report_id, guide, person, role, comment, marked_at)
+              VALUES (%s, %s, 'omar', 'devops', '', %s)"""
+    book.change(mark, numbers[0], "G118", first)
+    assert "9 rows of 30 to 90 days ago were not acknowledged" in Page(site.ask("/checklists", "omar").text).text
     guides = ("G118", "G119", "G120", "G121", "G122")
-    for number, guide in [(number, guide) for number in numbers[:2] for guide in guides][:9]:
-        book.change(mark, number, guide)
-    assert "1 row older than 30 days was not acknowledged" in Page(site.ask("/checklists", "omar").text).text
-    book.change(mark, numbers[1], "G122")
-    assert "older than 30 days" not in site.ask("/checklists", "omar").text
+    for number, guide in [(number, guide) for number in numbers[:2] for guide in guides][1:9]:
+        book.change(mark, number, guide, first)
+    assert "1 row of 30 to 90 days ago was not acknowledged" in Page(site.ask("/checklists", "omar").text).text
+    book.change(mark, numbers[1], "G122", first)
+    assert "90 days ago" not in site.ask("/checklists", "omar").text
+
+
+def test_old_rows_that_nobody_was_to_acknowledge_are_not_counted(book: Ledger, site: Site) -> None:
+    """Of before the first acknowledgement, those that a later window had taken over, of a dry run.
+
+    The body of a report in time is not read for it: it is large.
+    """
+    book.change("DELETE FROM upkeep.checklist_marks")
+    reported(book, daily(site, 60))
+    assert "90 days ago" not in site.ask("/checklists", "omar").text  # nobody has acknowledged a row yet
+    number = reported(book, daily(site, 50))
+    late = reported(book, daily(site, 40), G119=("superseded", "by the next window"))
+    reported(book, daily(site, 35), headline="Dry run: nothing was asked")
+    book.change("UPDATE upkeep.reports SET made_at = made_at + interval '9 hours' WHERE id = %s", late)
+    book.change("UPDATE upkeep.reports SET body = 'no JSON' WHERE id = %s", number)
+    book.change(
+        """INSERT INTO upkeep.checklist_marks (report_id, guide, person, role, comment, marked_at)
+           VALUES (%s, 'G118', 'omar', 'devops', '', %s)""",
+        number,
+        daily(site, 50).due,
+    )
+    assert "8 rows of 30 to 90 days ago were not acknowledged" in Page(site.ask("/checklists", "omar").text).text
+
+
+def test_a_window_with_time_left_or_with_a_report_of_no_rows_is_not_called_silent(book: Ledger, site: Site) -> None:
+    """One that still runs, one that a later one has superseded and a dry run; once the deadline is over it is said."""
+    running = daily(site, deadline=site.now + timedelta(minutes=1))
+    write(book, running)
+    became(book, running, "open")
+    for days, headline in ((1, "Superseded by the window of 2026-05-10 03:00 UTC: nothing"), (2, "Dry run: nothing")):
+        became(book, daily(site, days), "done")
+        reported(book, daily(site, days), headline=headline)
+    assert "has no report" not in site.ask("/checklists", "omar").text
+    site.now += timedelta(minutes=2)
+    said = Page(section(site.ask("/checklists", "omar").text, "daily")).text
+    assert f"The window of {running.due:%Y-%m-%d %H:%M} UTC has no report yet. Its deadline has passed" in said
+    assert "earlier window" not in said and "were not looked at" not in said
 
 
 def test_a_window_that_was_due_and_has_no_report_says_so(book: Ledger, site: Site) -> None:

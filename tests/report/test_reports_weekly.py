@@ -554,7 +554,7 @@ def test_the_checklist_claims_no_review_that_nobody_could_give() -> None:
 
 
 def test_a_row_that_nobody_reviewed_though_people_were_asked_is_not_folded() -> None:
-    """Good evidence alone folds a row where nobody is asked; else the reviewed ones go into the fold, with their count."""
+    """Good evidence alone folds a row where nobody is asked; where people are, it is to be reviewed as well."""
     evidence = [step(f"evidence.{name}.x", finding("ok", f"{name}:x")) for name in ("patches", "capacity")]
 
     def parts(planned: Gate) -> tuple[str, str]:

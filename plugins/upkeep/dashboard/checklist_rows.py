@@ -77,8 +77,8 @@ class ListedWindow:
 class Checklist:
     """A target's checklist of one cadence: the latest window of the calendar, and the others of which rows are open.
 
-    ``silent`` are the calendar's windows that were due and have no report, the newest first; ``older`` is how many rows
-    of windows that are too old to be listed nobody has acknowledged.
+    ``silent`` are the calendar's windows past their deadline that have no report, the newest first; ``older`` is how
+    many rows of windows that are too old to be listed, and no older than ``OLDER``, nobody has acknowledged.
     """
 
     target: str

@@ -36,6 +36,8 @@ Said = Mapping[str, Any]
 
 #: How far back rows that nobody acknowledged are listed.
 REACH = {"daily": timedelta(days=30), "weekly": timedelta(days=65), "monthly": timedelta(days=130)}
+#: How far back daily rows are counted that are too old to be listed.
+OLDER = timedelta(days=90)
 #: Where the rows of a cadence that asks people are answered: a plan or a sheet, and the group of the tasks that ask.
 _ASKED = {"weekly": ("plan", "approve."), "monthly": (sheets.ATTEST, "attest.")}
 
@@ -52,7 +54,8 @@ def checklists(
     seen = calendar(session, config, now)
     due = past(session, visitor.targets, seen, now - max(REACH.values()), now)
     asked = {"targets": list(visitor.targets), "cadence": "daily", "until": now - REACH["daily"]}
-    rows = session.rows(queries.load("dashboard/checklist_older"), asked | {"rows": len(ITEMS["daily"])})
+    asked |= {"after": now - OLDER, "rows": len(ITEMS["daily"])}
+    rows = session.rows(queries.load("dashboard/checklist_older"), asked)
     older = {("daily", row["target"]): row["open"] for row in rows}
     return [
         (
@@ -69,9 +72,13 @@ def checklists(
 def _silent(
     due: Iterable[PastWindow], listed: Iterable[ListedWindow], target: str, cadence: str, now: datetime
 ) -> tuple[DueWindow, ...]:
-    """The windows of the calendar that were due and have no report, the newest first; waived and frozen have none."""
+    """The windows of the calendar whose deadline is over and that have no report, the newest first.
+
+    Waived and frozen ones have none. What was superseded, or a dry run, has one, though no rows of it are listed.
+    """
     known = {(one.target, one.due) for one in listed if one.kind == "calendar"}
-    windows = [one.window for one in due if one.window.cadence == cadence and one.window.target == target]
+    mine = [one for one in due if one.window.cadence == cadence and one.window.target == target]
+    windows = [one.window for one in mine if one.report is None and one.window.deadline <= now]
     return tuple(
         one
         for one in sorted(windows, key=lambda one: one.due, reverse=True)

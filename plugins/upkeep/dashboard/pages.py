@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from upkeep.dashboard import guide
 from upkeep.dashboard.answering import Answer, answer_in_airflow, login_of, require_taken
-from upkeep.dashboard.checklists import REACH, acknowledge_rows, checklists, waiting
+from upkeep.dashboard.checklists import OLDER, REACH, acknowledge_rows, checklists, waiting
 from upkeep.dashboard.databases.view import databases
 from upkeep.dashboard.deeds import acknowledge, waive
 from upkeep.dashboard.findings import accepted, told
@@ -190,7 +190,7 @@ class _Site:
         asked_now = self._asked_now(visitor)
         with self.ledger.session() as session:
             questions = open_questions(session, config, visitor, asked_now, now)
-            values = {"lists": checklists(session, config, visitor, questions, now), "reach": REACH}
+            values = {"lists": checklists(session, config, visitor, questions, now), "reach": REACH, "older": OLDER}
         return shown("checklists.html", frame("checklists", visitor, config, now) | self._form(visitor) | values)
 
     def trend(self, visitor: Visitor, query: Mapping[str, str]) -> Response:
