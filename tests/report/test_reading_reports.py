@@ -248,6 +248,19 @@ def test_a_statement_is_copied_and_run_as_it_is_shown(browser: Browser, empty_da
         ).fetchone() == (0,)
 
 
+@pytest.mark.parametrize(
+    "literal",
+    ["E'a\u202eb'", "E'a\\\u202eb\\\\\\'c'", "e'\U000e0041'", "LIKE'a\u202e\\\\'", "LIKE'it''s\u200b'", "IN('\u200b')"],
+)
+def test_a_text_that_hides_something_says_the_same_to_the_server(empty_database: str, literal: str) -> None:
+    """One with backslashes, one right behind a word: PostgreSQL answers as it did, and nothing hides."""
+    query = f"SELECT 'a\u202e\\' {literal}" if literal[0] in "LI" else f"SELECT {literal}"
+    shown = runnable(query)
+    assert not set(shown) & set("\u202e\u200b\U000e0041")
+    with psycopg.connect(empty_database) as session:
+        assert session.execute(shown.encode()).fetchall() == session.execute(query.encode()).fetchall()
+
+
 def test_only_a_name_that_hides_something_is_written_otherwise() -> None:
     """Layout, texts and names that read as they are stay; what is no SQL is only made visible."""
     plain = "CREATE INDEX i ON public.\"t\"\n  USING btree (a, lower(b))  WHERE c = E'x\\'\"y' AND d = ', '"

@@ -59,7 +59,9 @@ def visible(text: str) -> str:
 
 
 _QUOTED = re.compile(
-    r"""[EeUuBbXxNn]&?'(?:[^'\\]|\\.|'')*'|[Uu]&"(?:[^"]|"")*"|'(?:[^']|'')*'|"(?:[^"]|"")*\"""", re.DOTALL
+    r"""(?<![\w$])(?:[Ee]'(?:[^'\\]|\\.|'')*'|(?:[Uu]&|[BbXxNn])'(?:[^']|'')*'|[Uu]&"(?:[^"]|"")*")"""
+    r"""|'(?:[^']|'')*'|"(?:[^"]|"")*\"""",
+    re.DOTALL,
 )
 _SQL = re.compile(r"[A-Z]{4,} ")
 
@@ -67,8 +69,9 @@ _SQL = re.compile(r"[A-Z]{4,} ")
 def runnable(statement: str) -> str:
     """A statement that shows what it holds and can be run as it is shown.
 
-    A quoted name or text that would hide something is written with PostgreSQL's own escapes (``U&"…"``), which say the
-    same to the server; all else stays as it is. What is no SQL is made visible.
+    A quoted name or text that would hide something is written with PostgreSQL's own escapes (``U&"…"``, ``E'…'``),
+    which say the same to the server; all else stays as it is, also what ``U&``, ``N`` or ``$$`` quotes: PostgreSQL
+    deparses nothing so. What is no SQL is made visible.
     """
     if not _SQL.match(statement):
         return visible(statement)
@@ -77,12 +80,23 @@ def runnable(statement: str) -> str:
 
 def _escaped(found: re.Match[str]) -> str:
     quoted = found[0]
+    if quoted[0] in "Ee":
+        return re.sub(r"\\?(.)", _in_escapes, quoted, flags=re.DOTALL)
     inner = quoted[1:-1]
     spaces = "\n\t" if quoted[0] == "'" else ""  # in a text they are layout, in a name they hide it
     hides = any(_hidden(one) and one not in spaces for one in inner) or (quoted[0] == '"' and visible(inner) != inner)
     if quoted[0] not in "'\"" or not hides:
         return quoted
-    return f"U&{quoted[0]}{''.join(_unicode(one) for one in inner)}{quoted[0]}"
+    before = found.string[found.start() - 1 : found.start()]
+    apart = " " if re.match(r"[\w$]", before) else ""  # or U& would be of that word
+    return f"{apart}U&{quoted[0]}{''.join(_unicode(one) for one in inner)}{quoted[0]}"
+
+
+def _in_escapes(found: re.Match[str]) -> str:
+    number = ord(found[1])
+    if not _hidden(found[1]) or found[1] in "\n\t":
+        return found[0]
+    return f"\\u{number:04X}" if number < 0x10000 else f"\\U{number:08X}"
 
 
 def _unicode(character: str) -> str:
