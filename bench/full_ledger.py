@@ -1,4 +1,4 @@
-"""A ledger of two years, for the bench of the pages: windows, steps, findings, samples, reports, the watch."""
+"""A ledger of two years, for the bench of the pages: windows, steps, findings, samples, snapshots, reports, watch."""
 
 from __future__ import annotations
 
@@ -36,13 +36,50 @@ _STEPS = """
            w.due + interval '10 s'
     FROM upkeep.windows w,
          LATERAL (SELECT 'health.system_status' UNION ALL SELECT 'database.table_sizes'
-                  UNION ALL SELECT 'group.step_' || n FROM generate_series(3, %(steps)s) n) AS s (step)
+                  UNION ALL SELECT 'group.step_' || n FROM generate_series(3, %(steps)s) n
+                  UNION ALL SELECT n FROM unnest(ARRAY['evidence.performance.slow_queries',
+                                                       'evidence.optimisation.dead_rows']) n
+                  WHERE w.cadence = 'weekly') AS s (step)
 """
 _FINDINGS = """
     INSERT INTO upkeep.findings (step_id, position, key, level, subject, detail, expected, remedy, guide, metadata)
     SELECT s.id, n, s.step || ':' || n, CASE WHEN (s.id + n) %% 9 = 0 THEN 'warning' ELSE 'ok' END, 'a subject',
            'what was seen', 'what was expected', 'what to do', 'G' || (1 + (s.id * 7 + n) %% 139), '{}'
     FROM upkeep.steps s, generate_series(1, %(findings)s) n
+"""
+#: Twenty slow statements and ten tables with dead rows a week: rows of Databases with a history and with findings.
+_SLOW = """
+    INSERT INTO upkeep.findings (step_id, position, key, level, subject, detail, expected, remedy, guide, metadata)
+    SELECT s.id, 1000 + n, 'slow_queries:' || n, 'advisory', 'Slow statement ' || n,
+           '1,200 ms on average in 10 calls: SELECT ' || repeat('a_column, ', 20) || n, 'what was expected',
+           'what to do', 'G84',
+           jsonb_build_object('id', n::text, 'calls', 10, 'mean_ms', 1000 + n, 'users', jsonb_build_array('app'))
+    FROM upkeep.steps s, generate_series(1, 20) n
+    WHERE s.step = 'evidence.performance.slow_queries'
+"""
+_DEAD = """
+    INSERT INTO upkeep.findings (step_id, position, key, level, subject, detail, expected, remedy, guide, metadata)
+    SELECT s.id, 1000 + n, 'dead_rows:public.thing_' || n, 'advisory', 'a subject', 'what was seen',
+           'what was expected', 'what to do', 'G83', '{}'
+    FROM upkeep.steps s, generate_series(1, 10) n
+    WHERE s.step = 'evidence.optimisation.dead_rows'
+"""
+_STATEMENTS = """
+    INSERT INTO upkeep.samples (step_id, metric, subject, value, unit, taken_at)
+    SELECT s.id, 'statement_time', n::text, 1000 + n, 'ms', s.started_at
+    FROM upkeep.steps s, generate_series(1, 20) n
+    WHERE s.step = 'evidence.performance.slow_queries'
+"""
+_SNAPSHOTS = """
+    INSERT INTO upkeep.snapshots (step_id, body, digest)
+    SELECT s.id, jsonb_build_object('since', s.started_at - interval '1 year', 'indexes', jsonb_object_agg(
+               'public.thing_' || n, jsonb_build_object('table', 'public.thing_' || n, 'unique', false, 'valid', true,
+                                                        'known', s.started_at, 'used', s.started_at))), ''
+    FROM upkeep.steps s
+    JOIN upkeep.windows w ON w.id = s.window_id AND w.cadence = 'daily',
+    generate_series(1, %(subjects)s) n
+    WHERE s.step = 'database.table_sizes'
+    GROUP BY s.id
 """
 _METRICS = """
     INSERT INTO upkeep.samples (step_id, metric, subject, value, unit, taken_at)
@@ -63,8 +100,15 @@ _SUBJECTS = """
 _REPORTS = """
     INSERT INTO upkeep.reports (window_id, dag_id, run_id, instance, made_at, level, headline, html, body, digest)
     SELECT id, dag_id, run_id, '1', due + interval '5 min', 'warning', '2 warning of 40 findings', '<p>a report</p>',
-           '{"counts": {"warning": 2, "ok": 38}, "checklist": []}', ''
+           jsonb_build_object('counts', jsonb_build_object('warning', 2, 'ok', 38), 'checklist', (
+               SELECT jsonb_agg(jsonb_build_object(
+                   'guide', 'G' || n, 'title', 'a row of the checklist', 'state', 'look at it',
+                   'evidence', '2 warning, 38 ok', 'findings', 40, 'acknowledged', NULL
+               ))
+               FROM generate_series(first, first + 4) n
+           )), ''
     FROM upkeep.windows
+    JOIN (VALUES ('daily', 118), ('weekly', 123), ('monthly', 128)) AS g (cadence, first) USING (cadence)
 """
 _WATCH = """
     INSERT INTO upkeep.watch_samples (target, slot, taken_at, level, health, metrics, latencies, during)
@@ -92,7 +136,9 @@ def fill(connection: psycopg.Connection[Any], metrics: tuple[str, ...], samples:
     subjects = max(1, samples // (len(TARGETS) * (DAYS + 1) * 5))
     values = {"targets": list(TARGETS), "now": newest, "days": DAYS, "steps": STEPS, "findings": FINDINGS}
     values |= {"metrics": list(metrics), "subjects": subjects, "watched": WATCHED}
-    for statement in (_WINDOWS, _CALENDARS, _DUE, _STEPS, _FINDINGS, _METRICS, _SUBJECTS, _REPORTS):
+    for statement in (_WINDOWS, _CALENDARS, _DUE, _STEPS, _FINDINGS, _SLOW, _DEAD):
+        connection.execute(statement.encode(), values)
+    for statement in (_METRICS, _STATEMENTS, _SUBJECTS, _SNAPSHOTS, _REPORTS):
         connection.execute(statement.encode(), values)
     for statement in (_WATCH, _HOURS):
         connection.execute(statement.encode(), values | {"now": now})
