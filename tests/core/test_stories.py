@@ -81,6 +81,24 @@ def test_a_function_that_does_not_answer_is_one_story_with_what_depends_on_it() 
     assert grouped(silent[0], other) == [("failed_logins", UNKNOWN, 1), ("step:errors.get_errors", UNKNOWN, 1)]
 
 
+def test_what_nobody_asked_for_is_no_trouble_of_what_was_not_asked() -> None:
+    """Steps of a group that was left out, by their reason; the function that they would have asked is not silent."""
+    why = "group 'trends' was left out by ann"
+    left_out = [
+        Seen(Finding(f"step:{name}", UNKNOWN, name, "seen", remedy="ask ann"), "error-tracking get_errors", why)
+        for name in ("a", "b", "c")
+    ]
+    (story,) = stories(left_out, FUNCTIONS)
+    assert (story.cause, story.remedy, len(story.findings)) == (f"3 looks were not made: {why}", "ask ann", 3)
+    assert story.key.startswith("cause:not-made:")
+    other = [Seen(one.finding, one.source, "Connection 'x' is missing") for one in left_out[:2]]
+    assert len({story.key for story in stories([*left_out, *other], FUNCTIONS)}) == 2
+    asked = [Seen(one.finding, one.source) for one in left_out]
+    assert [story.key for story in stories(asked, FUNCTIONS)] == ["cause:silent:error-tracking"]
+    statements = [Seen(one.finding, "a.sql", why) for one in left_out]
+    assert {story.key.partition(":")[2][:8] for story in stories(statements, FUNCTIONS)} == {"not-made"}
+
+
 def test_an_attack_seen_by_address_and_by_account_is_one() -> None:
     """By one of them alone it is what it is."""
     address, account = seen("failed_logins:address:192.0.2.1", WARNING), seen("failed_logins:account:ann", WARNING)

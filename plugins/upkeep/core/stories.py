@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,10 +18,14 @@ _FAILING = frozenset({_ERROR_RATE, "error_analytics", "error_trends"})
 
 @dataclass(frozen=True)
 class Seen:
-    """A finding and what was looked at: a function and its action, or a statement's file."""
+    """A finding and what was looked at: a function and its action, or a statement's file.
+
+    ``not_made`` is why nobody looked at all, where that was so by decision or for want of a setting.
+    """
 
     finding: Finding
     source: str = ""
+    not_made: str = ""
 
     @property
     def bad(self) -> bool:
@@ -45,7 +50,7 @@ class Seen:
 
     def of(self, function: str) -> bool:
         """Whether this was learned from a function, or by timing it."""
-        return function in (self.source.partition(" ")[0], self.timed)
+        return not self.not_made and function in (self.source.partition(" ")[0], self.timed)
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ def stories(seen: Iterable[Seen], functions: Collection[str]) -> tuple[Story, ..
     everything = list(seen)
     told: set[int] = set()
     found = []
-    for group in (_all_slow, _all_silent, _silent, _database, _attack, _errors, _health):
+    for group in (_not_made, _all_slow, _all_silent, _silent, _database, _attack, _errors, _health):
         for cause, members in group(everything, functions):
             left = [one.finding for one in members if id(one) not in told]
             if len(left) > 1:
@@ -99,6 +104,14 @@ def stories(seen: Iterable[Seen], functions: Collection[str]) -> tuple[Story, ..
             alone = one.finding
             found.append(Story(alone.key, alone.subject, alone.remedy, (alone,)))
     return tuple(sorted(found, key=lambda story: (story.level.rank, not story.grouped, story.key)))
+
+
+def _not_made(seen: Sequence[Seen], _: Collection[str]) -> Iterator[_Group]:
+    """What nobody asked for, or could: that is no trouble of the function or database that was not asked."""
+    for reason in sorted({one.not_made for one in seen} - {""}):
+        members = [one for one in seen if one.not_made == reason]
+        key = f"cause:not-made:{hashlib.sha256(reason.encode()).hexdigest()[:12]}"
+        yield _Cause(key, f"{{n}} looks were not made: {reason}", members[0].finding.remedy), members
 
 
 def _all_slow(seen: Sequence[Seen], _: Collection[str]) -> Iterator[_Group]:
@@ -150,7 +163,7 @@ def _silent(seen: Sequence[Seen], functions: Collection[str]) -> Iterator[_Group
 
 def _database(seen: Sequence[Seen], _: Collection[str]) -> Iterator[_Group]:
     """Where no statement could look it is none of them."""
-    asked = [one for one in seen if one.source.endswith(".sql")]
+    asked = [one for one in seen if one.source.endswith(".sql") and not one.not_made]
     if all(one.unknown for one in asked):
         yield (
             _Cause(

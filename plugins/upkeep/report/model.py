@@ -256,7 +256,11 @@ class Report:
 
 def stories_of(placed: Iterable[tuple[Finding, StepResult]]) -> tuple[Story, ...]:
     """The findings by cause."""
-    return stories([Seen(finding, step.source) for finding, step in placed], FUNCTIONS)
+    return stories([Seen(finding, step.source, _not_made(step)) for finding, step in placed], FUNCTIONS)
+
+
+def _not_made(step: StepResult) -> str:
+    return step.reason if step.state == NOT_COLLECTED else ""
 
 
 def missing_key(step: StepResult) -> str:
