@@ -50,9 +50,12 @@ def said(running: Running) -> dict[str, list[str]]:
 
 def changes_in(message: dict[str, Any], field: str) -> list[str]:
     """What a message says, a line for each change; where much has been told in an hour, several share one."""
-    if " changes: " in message[field]:
+    if " changes: " not in message[field]:
+        return [str(message[field])]
+    if "blocks" in message:
         return [str(block["text"]["text"]) for block in message["blocks"]]
-    return [str(message[field])]
+    lines = str(message.get("text", message[field])).splitlines()
+    return [line.removeprefix("- ") for line in lines if line.startswith("- ")]
 
 
 def window(running: Running) -> None:
