@@ -66,7 +66,7 @@ def run() -> Result:
 @contextmanager
 def _configured(folder: Path) -> Iterator[None]:
     """A config of one class, whose archives lie in the folder."""
-    for file in (ROOT / "config").iterdir():
+    for file in (ROOT / "config").glob("*.yaml"):
         (folder / file.name).write_bytes(file.read_bytes())
     one = {"type": "error", "table": "public.log", "time": "at", "days": 30, "location": "here", "delete": True}
     others = ("application", "audit", "performance", "security")
