@@ -76,9 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     archives = commands.add_parser("archive", help="list archived log rows, read archives again, restore one")
     _for_archive(archives.add_subparsers(required=True, metavar="ACTION"))
 
-    late = commands.add_parser(
-        "backfill", help="list the windows that were missed, and have Airflow carry them out late"
-    )
+    late = commands.add_parser("backfill", help="list the missed windows, and have Airflow carry them out late")
     late.add_argument("cadence", choices=CADENCES)
     late.add_argument("--target", help="one target of config/maintenance.yaml instead of the first")
     late.add_argument("--dry-run", action="store_true", help="list them and make no run")
