@@ -54,6 +54,12 @@ def test_a_verification_ends_before_its_task_does(
     assert timeouts(BACKUPS, verifying(seconds))["backups.newest_backup"] == seconds + 60
 
 
+def test_dumps_are_read_beside_it(timeouts: Callable[[str, str], dict[str, Any]]) -> None:
+    """Both have the time that config gives them."""
+    both = verifying(900).replace(BACKUPS, f"    dumps: {{folder: /d, verify_timeout_seconds: 600}}\n{BACKUPS}")
+    assert timeouts(BACKUPS, both)["backups.newest_backup"] == 900 + 600 + 60
+
+
 @pytest.mark.guide("G1", "holds")
 def test_a_verification_longer_than_the_window_fails_the_parse(timeouts: Callable[[str, str], dict[str, Any]]) -> None:
     """The error names both settings and what was found."""

@@ -470,6 +470,19 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "windows: found targets.primary.windows.daily.length_minutes 15, expected a minute more than "
         "targets.primary.backups.verify_timeout_seconds (900)",
     ),
+    "backups and dumps that take longer to read than the daily window is": (
+        MAIN,
+        "    # windows:",
+        "    backups: {base: /b, wal: /w}\n    dumps: {folder: /d, verify_timeout_seconds: 841}\n    # windows:",
+        "windows: found daily.length_minutes 30, expected a minute more than "
+        "targets.primary.backups.verify_timeout_seconds (900) and targets.primary.dumps.verify_timeout_seconds (841)",
+    ),
+    "dumps of a host in no time zone": (
+        MAIN,
+        "    # windows:",
+        "    dumps: {folder: /d, time_zone: CEST}\n    # windows:",
+        "targets.primary.dumps.time_zone: found 'CEST', expected a time zone such as 'Europe/Berlin' or 'UTC'",
+    ),
     "no weekly window": (
         MAIN,
         '  weekly: {cron: "0 3 * * 0", length_minutes: 120}',

@@ -7,7 +7,7 @@ knows Airflow.
 from __future__ import annotations
 
 from upkeep.areas.backups import contents, drill, restoration, rollback
-from upkeep.areas.backups import look as newest_backup
+from upkeep.areas.backups import sources as newest_backup
 from upkeep.areas.baselines import look as baselines
 from upkeep.areas.calendar import look as calendar
 from upkeep.areas.capacity import assessment

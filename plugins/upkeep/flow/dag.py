@@ -103,8 +103,9 @@ class Flow:
 
     def backups(self) -> Step:
         """The newest backup: there, complete, young, its checksums right (G99, G100)."""
-        config = settings().target(self.bound["target"]).backups
-        clock = timedelta(seconds=config.verify_timeout_seconds) + BESIDE if config else DEFAULTS["execution_timeout"]
+        kept = settings().target(self.bound["target"]).kept().values()
+        seconds = sum(kind.verify_timeout_seconds for kind in kept)
+        clock = timedelta(seconds=seconds) + BESIDE if kept else DEFAULTS["execution_timeout"]
         return self.look("newest_backup", guide="G99", execution_timeout=clock)
 
     def retention(self, **task: Any) -> Step:

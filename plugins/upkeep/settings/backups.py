@@ -1,13 +1,14 @@
-"""``targets.<t>.backups``: where they lie and what they must be like."""
+"""``targets.<t>.backups`` and ``.dumps``: where they lie and what they must be like."""
 
 from __future__ import annotations
 
 from typing import Annotated, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from upkeep.settings.base import FrozenModel
-from upkeep.settings.values import Folder
+from upkeep.settings.values import Folder, Zone
 
 
 class Restore(FrozenModel):
@@ -28,22 +29,11 @@ class Restore(FrozenModel):
     max_rpo_minutes: float = Field(default=120, gt=0, allow_inf_nan=False)
 
 
-class Backups(FrozenModel):
-    """Where a target's base backups and archived WAL lie, and what they must be like (G99, G100).
+class Young(FrozenModel):
+    """How old the newest backup of a kind may be."""
 
-    ``max_wal_age_hours`` of None judges no age: of a server that may write nothing for longer. Without ``restore`` no
-    backup is restored, and nothing is proven but that its files are whole.
-    """
-
-    base: Folder
-    wal: Folder
     max_age_hours: float = Field(default=26, gt=0, allow_inf_nan=False)
     critical_age_hours: float = Field(default=50, gt=0, allow_inf_nan=False, validate_default=True)
-    max_wal_age_hours: float | None = Field(default=2, gt=0, allow_inf_nan=False)
-    min_bytes: int = Field(default=1_000_000, ge=0, strict=True)
-    verify_program: str = Field(default="pg_verifybackup", pattern=r"^[^\x00]+$")
-    verify_timeout_seconds: float = Field(default=900, gt=0, le=86_400)
-    restore: Restore | None = None
 
     @field_validator("critical_age_hours")
     @classmethod
@@ -52,6 +42,22 @@ class Backups(FrozenModel):
             raise ValueError(f"found {value:g}, expected at least max_age_hours ({info.data['max_age_hours']:g})")
         return value
 
+
+class Backups(Young):
+    """Where a target's base backups and archived WAL lie, and what they must be like (G99, G100).
+
+    ``max_wal_age_hours`` of None judges no age: of a server that may write nothing for longer. Without ``restore`` no
+    backup is restored, and nothing is proven but that its files are whole.
+    """
+
+    base: Folder
+    wal: Folder
+    max_wal_age_hours: float | None = Field(default=2, gt=0, allow_inf_nan=False)
+    min_bytes: int = Field(default=1_000_000, ge=0, strict=True)
+    verify_program: str = Field(default="pg_verifybackup", pattern=r"^[^\x00]+$")
+    verify_timeout_seconds: float = Field(default=900, gt=0, le=86_400)
+    restore: Restore | None = None
+
     @model_validator(mode="after")
     def _apart(self) -> Self:
         scratch = self.restore.scratch if self.restore else None
@@ -59,3 +65,20 @@ class Backups(FrozenModel):
             if scratch and (scratch.is_relative_to(folder) or folder.is_relative_to(scratch)):
                 raise ValueError(f"found restore.scratch {scratch} and {name} {folder}, expected neither in the other")
         return self
+
+
+class Dumps(Young):
+    """Where a target's dumps by pg_dump lie, in the custom or the directory format, and what they must be like (G99,
+    G100).
+
+    ``time_zone`` is that of the host where pg_dump runs: a dump tells its time without one. ``verify_program`` is
+    pg_restore of the major that wrote the dumps, or later. A dump that is smaller than ``least_percent`` of the middle
+    one of those before it is a warning.
+    """
+
+    folder: Folder
+    time_zone: Zone = ZoneInfo("UTC")
+    min_bytes: int = Field(default=1_000, ge=0, strict=True)
+    least_percent: float = Field(default=50, ge=0, le=100)
+    verify_program: str = Field(default="pg_restore", pattern=r"^[^\x00]+$")
+    verify_timeout_seconds: float = Field(default=600, gt=0, le=86_400)

@@ -11,7 +11,7 @@ from upkeep.core.findings import Level
 from upkeep.core.windows import CADENCES, Cadence
 from upkeep.settings.approval import Approval, Freeze, Guards, Indexes, Optimise, Person, Role
 from upkeep.settings.audit import Audit
-from upkeep.settings.backups import Backups
+from upkeep.settings.backups import Backups, Dumps
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, FrozenModel, Name, exactly
 from upkeep.settings.compliance import Compliance
 from upkeep.settings.cost import Cost
@@ -47,8 +47,8 @@ class TargetConnections(FrozenModel):
 
 
 class Target(FrozenModel):
-    """One maintained system. Without ``backups``, ``checkout`` or ``storage_bytes`` nothing is known of its backups,
-    its packages or its room.
+    """One maintained system. Without ``backups`` or ``dumps`` nothing is known of its backups, without ``checkout`` or
+    ``storage_bytes`` nothing of its packages or its room.
 
     ``replicas`` are Connections to its standbys: what is read there counts as use of an index.
 
@@ -63,11 +63,17 @@ class Target(FrozenModel):
     replicas: tuple[ConnectionId, ...] = ()
     system_identifier: str | None = Field(default=None, pattern=r"^[0-9]{1,20}$")
     backups: Backups | None = None
+    dumps: Dumps | None = None
     storage_bytes: int | None = Field(default=None, gt=0, strict=True)
     checkout: Checkout | None = None
     since: AwareDatetime | None = None
     windows: Mapping[CadenceName, Cadence] = Field(default_factory=dict)
     heartbeats: Mapping[CadenceName, ConnectionId] = Field(default_factory=dict)
+
+    def kept(self) -> Mapping[str, Backups | Dumps]:
+        """Its kinds of backups whose files are read each day, by their sections' names."""
+        found = {"backups": self.backups, "dumps": self.dumps}
+        return {name: kind for name, kind in found.items() if kind is not None}
 
 
 class Ledger(FrozenModel):
@@ -205,11 +211,12 @@ class Maintenance(FrozenModel):
         for name, target in info.data.get("targets", {}).items():
             of = f"targets.{name}.windows." if "daily" in target.windows else ""
             length = (target.windows.get("daily") or value["daily"]).length_minutes
-            if target.backups and target.backups.verify_timeout_seconds > 60 * (length - 1):
-                raise ValueError(
-                    f"found {of}daily.length_minutes {length}, expected a minute more than "
-                    f"targets.{name}.backups.verify_timeout_seconds ({target.backups.verify_timeout_seconds:g})"
+            needed = {one: kind.verify_timeout_seconds for one, kind in target.kept().items()}
+            if sum(needed.values()) > 60 * (length - 1):
+                named = " and ".join(
+                    f"targets.{name}.{one}.verify_timeout_seconds ({it:g})" for one, it in needed.items()
                 )
+                raise ValueError(f"found {of}daily.length_minutes {length}, expected a minute more than {named}")
         return value
 
     @field_validator("people")

@@ -9,12 +9,12 @@ from functools import cached_property
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from upkeep.core import cron
 from upkeep.core.findings import Level
 from upkeep.settings.base import ConnectionId, FrozenModel, Name
-from upkeep.settings.values import Hours, HoursText
+from upkeep.settings.values import Hours, HoursText, Zone
 
 #: What a window's summary is routed as, beside the levels of trouble.
 SUMMARY = "summary"
@@ -36,16 +36,6 @@ def _address(value: str) -> str:
     if not (name and at and domain) or not value.isascii() or not value.isprintable() or set(value) & set(" ,;<>\"'"):
         raise ValueError(f"found {value[:80]!r}, expected an e-mail address such as oncall@example.org")
     return value
-
-
-def _zone(value: object) -> ZoneInfo:
-    try:
-        return ZoneInfo(value if isinstance(value, str) else "")
-    except (ValueError, OSError, KeyError):
-        raise ValueError(f"found {value!r}, expected a time zone such as 'Europe/Berlin' or 'UTC'") from None
-
-
-Zone = Annotated[ZoneInfo, PlainValidator(_zone, json_schema_input_type=str)]
 
 
 class Channel(FrozenModel):

@@ -1,4 +1,4 @@
-"""Values that config writes as text or pairs: folders, web addresses, identifiers, tables, hours, networks, ranges."""
+"""Values that config writes as text or pairs: folders, web addresses, names, tables, hours, networks, ranges, zones."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import datetime, time
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, Field, GetCoreSchemaHandler, PlainValidator
 from pydantic_core import CoreSchema, core_schema
@@ -32,6 +33,16 @@ def _absolute(value: Path) -> Path:
 
 
 Folder = Annotated[Path, AfterValidator(_absolute)]
+
+
+def _zone(value: object) -> ZoneInfo:
+    try:
+        return ZoneInfo(value if isinstance(value, str) else "")
+    except (ValueError, OSError, KeyError):
+        raise ValueError(f"found {value!r}, expected a time zone such as 'Europe/Berlin' or 'UTC'") from None
+
+
+Zone = Annotated[ZoneInfo, PlainValidator(_zone, json_schema_input_type=str)]
 
 
 def is_web(value: str) -> bool:

@@ -183,7 +183,7 @@ def test_a_backup_whose_time_nothing_tells_is_of_unknown_age(copied: Store) -> N
         manifest.write_text(json.dumps(entries))
         looked = look(copied)
         age = found(looked, "age")
-        assert (age.level, age.detail) == (UNKNOWN, "not collected: neither label nor manifest says when")
+        assert (age.level, age.detail) == (UNKNOWN, "not collected: nothing in it says when it was begun")
         assert not [sample for sample in looked.samples if sample.metric == "backup_age"]
 
 

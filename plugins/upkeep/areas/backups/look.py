@@ -12,17 +12,13 @@ from pathlib import Path
 from upkeep.areas.backups import files as backups
 from upkeep.areas.backups import verification
 from upkeep.areas.backups.files import Archive, Backup, BackupError, Label, Manifest
-from upkeep.areas.look import Inspection, Sources
-from upkeep.core.findings import Finding, Level, NotCollected, Sample, Topic
+from upkeep.areas.backups.judging import NOT_COVERED, age, unfinished
+from upkeep.areas.look import Sources
+from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.units import listed, roughly
 from upkeep.ledger.write import LookResult
 from upkeep.settings.backups import Backups
-from upkeep.settings.load import Settings
 
-#: A backup without its manifest may still be under way for this long.
-UNDER_WAY = timedelta(hours=6)
-#: The database server's clock may be ahead of this one by so much.
-SKEW = timedelta(minutes=5)
 #: Files and gaps that a finding names.
 NAMED = 10
 
@@ -92,7 +88,7 @@ def _look_at(backup: Backup, config: Backups, now: datetime) -> LookResult:
     ]
     findings = [
         _completion(backup, contents),
-        _age(min(begun, default=None), config, now),
+        age(_topic("age"), min(begun, default=None), config, now),
         _size(contents, config),
         _integrity(backup, config),
         _wal(contents, config, now),
@@ -103,9 +99,13 @@ def _look_at(backup: Backup, config: Backups, now: datetime) -> LookResult:
     return LookResult(tuple(findings), tuple(samples))
 
 
-def _finding(aspect: str, level: Level, detail: str, expected: str, remedy: str = "") -> Finding:
+def _topic(aspect: str) -> Topic:
     guide, subject = _SUBJECTS[aspect]
-    return Topic(f"backups:{aspect}", subject, guide).judged(level, detail, expected, remedy)
+    return Topic(f"backups:{aspect}", subject, guide)
+
+
+def _finding(aspect: str, level: Level, detail: str, expected: str, remedy: str = "") -> Finding:
+    return _topic(aspect).judged(level, detail, expected, remedy)
 
 
 def _none(detail: str) -> Finding:
@@ -127,7 +127,7 @@ def _unreadable(aspect: str, folder: object, error: OSError) -> Finding:
 
 def _completion(backup: Backup, contents: _Contents) -> Finding:
     files = len(contents.manifest.files) if contents.manifest else 0
-    detail = f"{backup.folder.name}: {files} files, {roughly(contents.total)}"
+    detail = f"{backup.folder.name}: {files} files, {roughly(contents.total)}; {NOT_COVERED}"
     if contents.problems:
         detail = f"{backup.folder.name} is not complete: {len(contents.problems)} problems" + _list(
             "", contents.problems
@@ -139,23 +139,6 @@ def _completion(backup: Backup, contents: _Contents) -> Finding:
         "backup_label, a readable backup_manifest, and every file of it in its size",
         "Do not rely on it: take another backup now, and see what touched or cut off this one.",
     )
-
-
-def _age(begun: datetime | None, config: Backups, now: datetime) -> Finding:
-    expected = f"at most {config.max_age_hours:g} h (critical: above {config.critical_age_hours:g} h)"
-    remedy = "See why the job that makes backups has not run or not ended; take one now."
-    if begun is None:
-        return _finding("age", Level.UNKNOWN, "not collected: neither label nor manifest says when", expected, remedy)
-    hours = (now - begun) / timedelta(hours=1)
-    detail = f"begun {begun:%Y-%m-%d %H:%M} UTC, {hours:.1f} h ago"
-    if begun > now + SKEW:
-        detail, level = f"begun {begun:%Y-%m-%d %H:%M} UTC, which is still to come", Level.UNKNOWN
-        remedy = "Compare this host's clock with the database server's."
-    elif hours > config.critical_age_hours:
-        level = Level.CRITICAL
-    else:
-        level = Level.WARNING if hours > config.max_age_hours else Level.OK
-    return _finding("age", level, detail, expected, remedy)
 
 
 def _size(contents: _Contents, config: Backups) -> Finding:
@@ -216,15 +199,7 @@ def _gap(first: str, last: str) -> str:
 
 
 def _unfinished(backup: Backup, now: datetime) -> Finding:
-    long_ago = now - backup.started_at > UNDER_WAY
-    return _finding(
-        "unfinished",
-        Level.WARNING if long_ago else Level.ADVISORY,
-        f"{backup.folder.name}, begun {backup.started_at:%Y-%m-%d %H:%M} UTC, "
-        + ("was never finished" if long_ago else "is under way or was broken off"),
-        "every backup that was begun has its backup_manifest",
-        "See the log of the job that makes backups; delete what is left of this one once the next has succeeded.",
-    )
+    return unfinished(_topic("unfinished"), backup.folder.name, backup.started_at, now, "its backup_manifest")
 
 
 def _list(title: str, items: list[str]) -> str:
@@ -232,18 +207,6 @@ def _list(title: str, items: list[str]) -> str:
 
 
 def inspect(sources: Sources) -> LookResult:
-    """The newest backup where config says that backups lie."""
+    """The newest base backup of a target that has its section of config."""
     config = sources.config.target(sources.target).backups
-    if config is None:
-        raise NotCollected(
-            f"no backups are configured (config/maintenance.yaml: targets.{sources.target}.backups); "
-            "whether there is one is not known"
-        )
-    return look_at_backups(config, datetime.now(UTC))
-
-
-def _described(config: Settings, target: str) -> str:
-    return f"the newest backup in {config.target(target).backups}"
-
-
-INSPECTIONS = (Inspection("newest_backup", "the backup folder", _described, inspect),)
+    return look_at_backups(config, datetime.now(UTC)) if config else LookResult(())

@@ -53,7 +53,7 @@ def newest(config: Backups | None, where: str, now: datetime) -> Newest:
     Raises NotCollected where config does not say how, or there is nothing to restore.
     """
     if config is None:
-        raise NotCollected(f"no backups are configured ({where}); whether one can be restored is not known")
+        raise NotCollected(f"no base backups are configured ({where}); whether one can be restored is not known")
     if config.restore is None:
         raise NotCollected(f"no scratch folder is configured ({where}.restore), so that no backup can be restored")
     try:

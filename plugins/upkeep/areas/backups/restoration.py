@@ -16,6 +16,7 @@ import psycopg
 from upkeep.areas.backups import contents, restored
 from upkeep.areas.backups.copies import copy_of
 from upkeep.areas.backups.files import lsn
+from upkeep.areas.backups.judging import NOT_COVERED
 from upkeep.areas.backups.newest import Newest, Original, openings
 from upkeep.areas.backups.scratch import Copy, RestoreError, SetUpError, Stop
 from upkeep.areas.look import Inspection, Sources
@@ -27,7 +28,6 @@ from upkeep.settings.maintenance import Sql
 from upkeep.wires import database, queries
 from upkeep.wires.database import Session
 
-NOT_COVERED = "not in it: files of Storage, settings of Auth outside the database, code of functions"
 _TOPIC = Topic("restoration", "The newest backup, restored", "G101")
 _RETAKE = "Take another backup now and restore that one; what PostgreSQL said of this one is in the task's log."
 _DIFFERS = "Do not rely on this backup or its WAL: take another backup now, and look for who changes files of either."

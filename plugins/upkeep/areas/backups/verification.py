@@ -24,13 +24,13 @@ def verify(program: str, folder: Path, wal: Path, timeout_seconds: float) -> tup
     except (OSError, UnicodeDecodeError):
         return Level.CRITICAL, "found no PG_VERSION in the backup"
     try:
-        version = _run([found, "--version"], 30)
+        version = run([found, "--version"], 30)
         tool = MAJOR.search(version.stdout)
         if tool is None or tool[1] != backup:
             said = version.stdout.strip()[:100]
             return Level.UNKNOWN, f"{program} is {said!r}, expected one of major {backup[:20]}, the backup's"
         own = any(SEGMENT.fullmatch(file.name) for file in (folder / "pg_wal").glob("*"))
-        done = _run([found, "-w", str(folder / "pg_wal" if own else wal), str(folder)], timeout_seconds)
+        done = run([found, "-w", str(folder / "pg_wal" if own else wal), str(folder)], timeout_seconds)
     except subprocess.TimeoutExpired:
         return Level.UNKNOWN, f"{program} did not end within {timeout_seconds:g} s"
     except OSError as error:
@@ -42,7 +42,7 @@ def verify(program: str, folder: Path, wal: Path, timeout_seconds: float) -> tup
     return Level.UNKNOWN, f"{program} ended with {done.returncode}: {said}"
 
 
-def _run(argv: list[str], timeout_seconds: float) -> subprocess.CompletedProcess[str]:
+def run(argv: list[str], timeout_seconds: float) -> subprocess.CompletedProcess[str]:
     """Run a program of PostgreSQL without a shell; killed when its time is over or this process is told to end."""
     return subprocess.run(
         argv,

@@ -56,10 +56,9 @@ def endpoints(config: Maintenance, target: str) -> Iterator[Integration]:
         yield Integration(
             "checkout.registry", f"Registry of packages {registry}", ProbeKind.HTTP, registry, used="registry"
         )
-    if about.backups is not None:
-        for name, folder in (("base", about.backups.base), ("wal", about.backups.wal)):
-            title = f"Folder {folder} (backups.{name})"
-            yield Integration(f"backups.{name}", title, ProbeKind.FOLDER, folder=folder, used="backups")
+    folders = {"backups.base": about.backups.base, "backups.wal": about.backups.wal} if about.backups else {}
+    for name, folder in (folders | ({"dumps.folder": about.dumps.folder} if about.dumps else {})).items():
+        yield Integration(name, f"Folder {folder} ({name})", ProbeKind.FOLDER, folder=folder, used="backups")
     for one in config.integrations.endpoints:
         where = address(one.url)
         title = f"{one.name} ({where})"

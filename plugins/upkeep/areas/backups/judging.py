@@ -1,0 +1,45 @@
+"""What is judged alike of each kind of backup: how old the newest is, and one that was begun and has no end yet."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from upkeep.core.findings import Finding, Level, Topic
+from upkeep.settings.backups import Young
+
+#: A backup without its end may still be under way for this long.
+UNDER_WAY = timedelta(hours=6)
+#: The database server's clock may be ahead of this one by so much.
+SKEW = timedelta(minutes=5)
+#: What no backup of a database holds of a platform.
+NOT_COVERED = "not in it: files of Storage, settings of Auth outside the database, code of functions"
+
+
+def age(topic: Topic, begun: datetime | None, limits: Young, now: datetime) -> Finding:
+    """How long ago the newest backup was begun; None is a time that nothing tells."""
+    expected = f"at most {limits.max_age_hours:g} h (critical: above {limits.critical_age_hours:g} h)"
+    remedy = "See why the job that makes backups has not run or not ended; take one now."
+    if begun is None:
+        return topic.finding(Level.UNKNOWN, "not collected: nothing in it says when it was begun", expected, remedy)
+    hours = (now - begun) / timedelta(hours=1)
+    detail = f"begun {begun:%Y-%m-%d %H:%M} UTC, {hours:.1f} h ago"
+    if begun > now + SKEW:
+        detail, level = f"begun {begun:%Y-%m-%d %H:%M} UTC, which is still to come", Level.UNKNOWN
+        remedy = "Compare this host's clock, and its time zone, with those of the host that made it."
+    elif hours > limits.critical_age_hours:
+        level = Level.CRITICAL
+    else:
+        level = Level.WARNING if hours > limits.max_age_hours else Level.OK
+    return topic.judged(level, detail, expected, remedy)
+
+
+def unfinished(topic: Topic, name: str, begun: datetime, now: datetime, end: str) -> Finding:
+    """A backup that is newer than the newest finished one; ``end`` is what it lacks."""
+    long_ago = now - begun > UNDER_WAY
+    return topic.finding(
+        Level.WARNING if long_ago else Level.ADVISORY,
+        f"{name}, begun {begun:%Y-%m-%d %H:%M} UTC, "
+        + ("was never finished" if long_ago else "is under way or was broken off"),
+        f"every backup that was begun has {end}",
+        "See the log of the job that makes backups; delete what is left of this one once the next has succeeded.",
+    )

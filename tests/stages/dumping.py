@@ -1,0 +1,36 @@
+"""Real dumps by pg_dump of a database with a log, in the formats that Upkeep reads and in those that it does not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.postgres import bin_dir
+
+MORE = """
+CREATE TABLE payloads (id int PRIMARY KEY, body text);
+INSERT INTO payloads SELECT n, md5(n::text) FROM generate_series(1, 5000) n;
+CREATE TABLE empty_one (id int);
+"""
+
+
+@dataclass(frozen=True)
+class Dumped:
+    """A database, and where its dumps go."""
+
+    dsn: str
+    folder: Path
+
+    def begin(self, name: str, *words: str) -> subprocess.Popen[bytes]:
+        """Start pg_dump, on a host in UTC."""
+        argv = [str(bin_dir() / "pg_dump"), *words, f"--file={self.folder / name}", self.dsn]
+        return subprocess.Popen(argv, env=os.environ | {"TZ": "UTC"}, stderr=subprocess.PIPE, cwd="/")
+
+    def take(self, name: str, *words: str) -> Path:
+        """Make a dump; its path."""
+        dumping = self.begin(name, *words)
+        _, said = dumping.communicate()
+        assert dumping.returncode == 0, said
+        return self.folder / name
