@@ -27,7 +27,7 @@ from tests.stages.killing import LOCK_HELD
 from tests.stages.sessions import to, until
 from tests.stages.signing import SIGNER
 from upkeep.areas.kinds import kinds
-from upkeep.areas.retention import archives, delete
+from upkeep.areas.retention import archives, batches, delete
 from upkeep.areas.retention.proof import Proof
 from upkeep.areas.retention.reread import NotAsWritten
 from upkeep.areas.retention.restore import checked
@@ -85,8 +85,8 @@ def delete_before_verify(session: Session, action: Action, before: Mapping[str, 
     given = (store, deletion.name, deletion.sha256, deletion.period, action.oid, action.shape)
     proof = Careless(*given, config_folder() / "retention.yaml")
     proof.read_again()
-    count = delete.Count()
-    for count in delete.deleting(session, proof):
+    count = batches.Count()
+    for count in batches.deleting(session, proof):
         yield str(count)
     try:
         proof.hash_again()

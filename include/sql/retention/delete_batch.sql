@@ -7,5 +7,7 @@ WITH archived AS (
     WHERE {same_key} AND md5({digest}) = a.row_md5 AND {due}
     RETURNING 1
 )
-SELECT (SELECT count(*) FROM deleted) AS deleted,
-       (SELECT count(*) FROM archived a JOIN {table} t ON {same_key}) AS present
+SELECT d.deleted,
+       CASE WHEN d.deleted = {rows} THEN d.deleted
+            ELSE (SELECT count(*) FROM archived a JOIN {table} t ON {same_key}) END AS present
+FROM (SELECT count(*) AS deleted FROM deleted) d

@@ -17,7 +17,7 @@ from tests.stages.keeping import config as config  # noqa: PLC0414  # the fixtur
 from tests.stages.keeping import keeping as keeping  # noqa: PLC0414  # the fixture
 from tests.stages.sessions import to, until
 from tests.stages.stage import Go, changed
-from upkeep.areas.retention import archives, delete
+from upkeep.areas.retention import archives, batches, delete
 from upkeep.areas.retention.look import RetentionLook
 from upkeep.areas.retention.store import BEGUN, DELETED, MANIFEST, OBJECT
 from upkeep.core.findings import Level
@@ -102,18 +102,43 @@ def test_rows_of_any_year_go_the_same_way(keeping: Keeping) -> None:
     assert keeping.count() == 0
 
 
+@pytest.mark.guide("G67", "holds")
+def test_rows_are_told_by_keys_of_any_text(keeping: Keeping) -> None:
+    """Keys of two columns, with what an array's literal must quote: each row goes, and it alone."""
+    allow(keeping)
+    keeping.stage.do(
+        'ALTER TABLE log DROP CONSTRAINT log_pkey, ADD "A ""%s""" text NOT NULL DEFAULT \'\'',
+        'ALTER TABLE log ADD PRIMARY KEY (body, "A ""%s""")',
+    )
+    keys = ['"', "\\", '\\"', ",", "{}", "", " ", "NULL", "a\nb", "'", "\u00fc\\\\", "%s"]
+    insert = 'INSERT INTO log (at, body, "A ""%%s""") SELECT now() - %s * interval \'1 day\', %s, %s RETURNING 1'
+    for age in (120, 10):
+        for key in keys:
+            keeping.stage.look(insert, age, key, f"{key}{age}")
+    assert [one.state for one in keeping.apply("archive").values()] == ["done"]
+    assert [one.reason for one in keeping.apply("delete").values()] == [ALL.replace("25", str(len(keys)))]
+    assert keeping.count() == keeping.count("at > now() - interval '90 days'") == len(keys)
+
+
+def test_a_transaction_has_as_many_rows_as_go_in_its_time() -> None:
+    """More by and by, fewer at once, never none: a lock that was waited for is no reason to end at single rows."""
+    assert batches.next_size(1000, 0.001) == 2000
+    assert batches.next_size(1000, 0.04) == 1250
+    assert batches.next_size(8000, 0.4) == 1000
+    assert batches.next_size(1000, 30.0) == batches.LEAST
+
+
 @pytest.mark.guide("G15", "holds")
-@pytest.mark.parametrize("forged", ["end", "name", "record"])
+@pytest.mark.parametrize("forged", ["end", "name", "record", "version"])
 def test_a_file_that_somebody_wrote_beside_the_archives_holds_up_nothing(keeping: Keeping, forged: str) -> None:
-    """A period that is none, a name that would not be one word of a statement, a record that is no mapping."""
+    """A period that is none, a name that is not one word, a record that is no mapping, a form not known yet."""
     name = archived(keeping)
     store = keeping.store()
     manifest, _ = store.manifest(name)
     other = "2026-01_x y" if forged == "name" else "2026-01_x"
     store.path(other + OBJECT).write_bytes(store.path(name + OBJECT).read_bytes())
-    store.path(other + MANIFEST).write_text(
-        json.dumps(manifest | ({"end": "2026-01-01T01:02:03"} if forged == "end" else {}))
-    )
+    said = {"end": {"end": "2026-01-01T01:02:03"}, "version": {"version": 3}}.get(forged, {})
+    store.path(other + MANIFEST).write_text(json.dumps(manifest | said))
     if forged == "record":
         store.path(other + DELETED).write_text("[1]")
     assert [one.reason for one in keeping.apply("delete").values()] == [ALL]

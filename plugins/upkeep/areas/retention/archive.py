@@ -21,8 +21,8 @@ from upkeep.areas.retention.deletable import period_of
 from upkeep.areas.retention.look import RetentionLook, asked
 from upkeep.areas.retention.look import obstacle as table_obstacle
 from upkeep.areas.retention.restore import sound
-from upkeep.areas.retention.rows import ROW_MD5, Column, Period
-from upkeep.areas.retention.store import MANIFEST, OBJECT, Store, store_of
+from upkeep.areas.retention.rows import Column, Period
+from upkeep.areas.retention.store import MANIFEST, OBJECT, VERSION, Store, store_of
 from upkeep.gate import predictions
 from upkeep.gate.attempts import ObjectChanged
 from upkeep.gate.kind import ActionKind
@@ -182,7 +182,6 @@ def state_of(session: Session, retention: Retention, target: str, name: str) -> 
     why = table_obstacle(one, row)
     server = session.row(session.load("retention/server"))
     unusable = "" if server["encoding"] == "UTF8" else f"the server's encoding is {server['encoding']}, expected UTF8"
-    unusable = unusable or (f"it has a column {ROW_MD5}" if ROW_MD5 in [one.name for one in columns] else "")
     return {
         "oid": row["oid"],
         "shape": rows.shape(one.table, columns, retention, name),
@@ -245,7 +244,7 @@ def _export(
                 if (table["oid"], rows.shape(one.table, found, retention, period.name)) != (action.oid, action.shape):
                     raise ObjectChanged("the table was changed since the plan was drawn up")
                 exported = rows.export(session, one.table, found, rows.due(retention, period, datetime.now(UTC)))
-                content = rows.server_digest(session, exported)
+                content = rows.server_digest(session, exported, len(found))
                 if not content["rows"]:
                     raise ObjectChanged("none of its rows is due any more")
                 _copy(session, exported, found, sink, block)
@@ -263,7 +262,7 @@ def _copy(session: Session, exported: sql.Composable, found: list[Column], sink:
 
 def _manifest(one: LogClass, period: Period, found: list[Column], oid: int, content: Row) -> dict[str, Any]:
     return {
-        "version": 1,
+        "version": VERSION,
         "class": period.name,
         "table": list(one.table),
         "oid": oid,

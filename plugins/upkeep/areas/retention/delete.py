@@ -12,22 +12,23 @@ from __future__ import annotations
 import secrets
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 from psycopg import sql
 
-from upkeep.areas.retention import reading, rows
+from upkeep.areas.retention import rows
 from upkeep.areas.retention.archive import archivable, policy, state_of
+from upkeep.areas.retention.batches import Count, deleting
 from upkeep.areas.retention.deletable import period_of, unlike, why_kept
 from upkeep.areas.retention.look import asked
 from upkeep.areas.retention.proof import Proof
 from upkeep.areas.retention.reread import NotAsWritten
 from upkeep.areas.retention.restore import sound
-from upkeep.areas.retention.rows import ROW_MD5, Column, Period
-from upkeep.areas.retention.store import BEGUN, DELETED, OBJECT, Store, store_of
+from upkeep.areas.retention.rows import Column, Period
+from upkeep.areas.retention.store import BEGUN, DELETED, Store, store_of
 from upkeep.gate import predictions
 from upkeep.gate.attempts import ObjectChanged
 from upkeep.gate.kind import ActionKind
@@ -199,19 +200,6 @@ def partly(action: Action, before: Mapping[str, Any], after: Row | None) -> str:
     return f"{gone:,} rows of its period have left the log, the rest stays for the next run" if gone > 0 else ""
 
 
-@dataclass(frozen=True)
-class Count:
-    """Rows of an archive: deleted now, kept because they were changed or are held, not there any more."""
-
-    deleted: int = 0
-    kept: int = 0
-    gone: int = 0
-
-    def __str__(self) -> str:
-        said = f"{self.deleted:,} rows deleted, {self.kept:,} kept for they were changed since"
-        return said + (f", {self.gone:,} were gone already" if self.gone else "")
-
-
 def steps(session: Session, action: Action, before: Mapping[str, Any]) -> Generator[str, None, None]:
     """Read the archive again, delete a batch at a step, note it beside the manifest; what was done so far, each time.
 
@@ -248,50 +236,6 @@ def _record(deletion: Deletion, before: Mapping[str, Any], count: Count) -> Row:
         "gone": count.gone,
         "written": datetime.now(UTC).isoformat(),
     }
-
-
-def deleting(session: Session, proof: Proof) -> Iterator[Count]:
-    """Delete the rows of an archive that was read again, a batch in a transaction; the count up to each."""
-    count = Count()
-    with session.connection.transaction():
-        proof.still_holds(session, datetime.now(UTC))
-    names = [*proof.manifest["key"], ROW_MD5]
-    path = proof.store.path(proof.name + OBJECT)
-    for batch in reading.batches(path, proof.retention.batch_rows, names):
-        with session.connection.transaction():
-            session.rows(session.load("retention/all_rows"))
-            statement = _batch(session, proof, [batch.column(name).to_pylist() for name in names])
-            found = session.row(statement.as_string(session.connection))
-            proof.still_holds(session, datetime.now(UTC))  # holding the lock under which the table stays as it is
-        count = replace(
-            count,
-            deleted=count.deleted + found["deleted"],
-            kept=count.kept + found["present"] - found["deleted"],
-            gone=count.gone + len(batch) - found["present"],
-        )
-        yield count
-
-
-def _batch(session: Session, proof: Proof, values: list[list[str]]) -> sql.Composed:
-    """The statement that deletes what still is as archived; the last of ``values`` are the rows' md5s."""
-    one, keys = proof.retention.classes[proof.period.name], [column for column in proof.columns if column.key]
-    named = {column.name: number for number, column in enumerate(keys)}
-    hashes = sql.Literal("{" + ",".join(values[-1]) + "}")  # the driver would look through each for quotes
-    return sql.SQL(session.load("retention/delete_batch")).format(
-        values=sql.SQL(", ").join(
-            sql.SQL("{}::text[]").format(found) for found in (*map(sql.Literal, values[:-1]), hashes)
-        ),
-        names=sql.SQL(", ").join(sql.Identifier(f"k{number}") for number in named.values()),
-        table=sql.Identifier(*one.table),
-        same_key=sql.SQL(" AND ").join(
-            sql.SQL("t.{} = a.{}::{}").format(
-                sql.Identifier(column.name), sql.Identifier(f"k{named[column.name]}"), sql.SQL(column.type)
-            )
-            for column in keys
-        ),
-        digest=rows.digest([rows.text(column) for column in proof.columns]),
-        due=rows.due(proof.retention, proof.period, datetime.now(UTC)),
-    )
 
 
 ACTION_KIND = ActionKind(

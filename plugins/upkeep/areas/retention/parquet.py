@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from upkeep.areas.retention.rows import ROW_MD5, Column
+from upkeep.areas.retention.rows import Column
 
 #: Bytes of text that are parsed at once: a row must fit, so that the next size is tried when one does not.
 BLOCKS = (4 * 1024**2, 64 * 1024**2, 1024**3)
@@ -50,7 +50,7 @@ class RowTooLong(Exception):
 
 def write(copy: psycopg.Copy, found: Sequence[Column], sink: IO[bytes], block: int) -> None:
     """Write what COPY sends (CSV, every value quoted) into a file. Raises RowTooLong, and what the driver raises."""
-    names = [*(column.name for column in found), ROW_MD5]
+    names = [column.name for column in found]
     types = {column.name: column.type for column in found}
     schema = pa.schema([(name, pa.string()) for name in names], metadata={"postgresql types": json.dumps(types)})
     stream = _Stream(copy)

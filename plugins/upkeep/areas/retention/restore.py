@@ -11,7 +11,7 @@ from psycopg import sql
 
 from upkeep.areas.retention import reading, reread, rows
 from upkeep.areas.retention.rows import Column
-from upkeep.areas.retention.store import MANIFEST, OBJECT, Store
+from upkeep.areas.retention.store import MANIFEST, OBJECT, VERSION, Store
 from upkeep.settings.values import TableName
 from upkeep.wires.database import Session
 
@@ -22,7 +22,9 @@ def checked(store: Store, name: str) -> tuple[dict[str, Any], str]:
     try:
         manifest, sha256 = store.manifest(name)
         expected = {key: manifest["content"][key] for key in reread.CONTENT}
-        columns = [*(str(one["name"]) for one in manifest["columns"]), rows.ROW_MD5]
+        columns = [str(one["name"]) for one in manifest["columns"]]
+        if manifest["version"] != VERSION:
+            raise ValueError(f"found version {manifest['version']}, expected {VERSION}")
     except (OSError, ValueError, TypeError, KeyError) as why:
         raise reread.NotAsWritten(f"{name + MANIFEST}: {type(why).__name__}: {why}") from None
     found = reread.read(path)
@@ -56,7 +58,7 @@ def restore(session: Session, store: Store, name: str, into: TableName) -> int:
     protect = sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(sql.Identifier(*into))
     session.rows(protect.as_string(session.connection))  # a platform may let everybody read what is new in a schema
     _fill(session, store, name, into, found)
-    again = rows.server_digest(session, rows.export(session, into, found, sql.SQL("true")))
+    again = rows.server_digest(session, rows.export(session, into, found, sql.SQL("true")), len(found))
     expected = {key: manifest["content"][key] for key in ("rows", "high", "low")}
     reread.compare(again, expected, store.path(name + OBJECT))
     return int(again["rows"])
@@ -66,7 +68,7 @@ def _fill(session: Session, store: Store, name: str, into: TableName, found: lis
     statement = sql.SQL("COPY {} FROM STDIN (FORMAT csv)").format(sql.Identifier(*into))
     options = pa_csv.WriteOptions(include_header=False, quoting_style="all_valid")
     with session.connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for batch in reading.batches(store.path(name + OBJECT), names=[column.name for column in found]):
+        for batch in reading.batches(store.path(name + OBJECT)):
             pa_csv.write_csv(batch, _Sink(copy), options)
 
 

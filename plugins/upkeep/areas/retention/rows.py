@@ -1,7 +1,7 @@
-"""A log's rows as they are archived: each value as PostgreSQL's own text beside its type's name, and an md5 a row.
+"""A log's rows as they are archived: each value as PostgreSQL's own text, its type's name in the manifest.
 
 Nothing is bent to another type and none is refused: NaN, infinities, ranges, composites and times of any year are the
-text that COPY writes and reads. The md5 is over ``length:text`` of each column, of a null over ``:`` alone.
+text that COPY writes and reads. A row is told by its md5, over ``length:text`` of each column, of a null over ``:``.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from upkeep.settings.retention import Retention
 from upkeep.settings.values import TableName
 from upkeep.wires.database import Row, Session
 
-#: The column of an archive that holds each row's md5.
-ROW_MD5 = "upkeep_row_md5"
 _PERIOD = re.compile(r"([a-z0-9_]+)/([a-z0-9_]+) (\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)")
 
 
@@ -127,20 +125,17 @@ def digest(texts: Sequence[sql.Composable]) -> sql.Composable:
 
 
 def export(session: Session, table: TableName, found: Sequence[Column], condition: sql.Composable) -> sql.Composable:
-    """The statement that reads rows as they are archived."""
-    names = [sql.Identifier(f"c{number}") for number in range(len(found))]
+    """The statement that reads rows as they are archived, its columns ``c0`` and so on."""
+    texts = [
+        sql.SQL("{} AS {}").format(text(column), sql.Identifier(f"c{number}")) for number, column in enumerate(found)
+    ]
     return sql.SQL(session.load("retention/export")).format(
-        names=sql.SQL(", ").join(names),
-        digest=digest([sql.SQL("r.{}").format(name) for name in names]),
-        texts=sql.SQL(", ").join(
-            sql.SQL("{} AS {}").format(text(column), name) for column, name in zip(found, names, strict=True)
-        ),
-        table=sql.Identifier(*table),
-        due=condition,
+        texts=sql.SQL(", ").join(texts), table=sql.Identifier(*table), due=condition
     )
 
 
-def server_digest(session: Session, exported: sql.Composable) -> Row:
-    """Count and content of the rows of an export, as the server computes it."""
-    statement = sql.SQL(session.load("retention/digest")).format(export=exported)
+def server_digest(session: Session, exported: sql.Composable, columns: int) -> Row:
+    """Count and content of the rows of an export of so many columns, as the server computes it."""
+    names = [sql.SQL("r.{}").format(sql.Identifier(f"c{number}")) for number in range(columns)]
+    statement = sql.SQL(session.load("retention/digest")).format(export=exported, digest=digest(names))
     return session.row(statement.as_string(session.connection))

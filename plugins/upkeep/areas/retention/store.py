@@ -20,6 +20,8 @@ from typing import IO, Any
 from upkeep.settings.retention import Retention
 
 OBJECT, MANIFEST = ".parquet", ".manifest.json"
+#: How objects and manifests are written; another form is not read by this one.
+VERSION = 2
 #: Beside a manifest: the deletion of its rows from the log has begun; it is over.
 BEGUN, DELETED = ".deleting.json", ".deleted.json"
 #: An archive's name: its month, and what makes it unlike any other.

@@ -1,0 +1,112 @@
+"""Rows of an archive that was read again leave their log: short transactions, in each the proof is looked at again.
+
+A transaction has as many rows as go in ``SECONDS``; the next ones are read while it runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from psycopg import sql
+
+from upkeep.areas.retention import reading, rows
+from upkeep.areas.retention.proof import Proof
+from upkeep.areas.retention.store import OBJECT
+from upkeep.wires.database import Row, Session
+
+#: Rows of the first transaction, and those that one has at least (``batch_rows`` may be fewer).
+FIRST, LEAST = 1_000, 100
+#: How long a transaction is to take, in seconds: half of what one may.
+SECONDS = 0.05
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Count:
+    """Rows of an archive: deleted now, kept because they were changed or are held, not there any more."""
+
+    deleted: int = 0
+    kept: int = 0
+    gone: int = 0
+
+    def __str__(self) -> str:
+        said = f"{self.deleted:,} rows deleted, {self.kept:,} kept for they were changed since"
+        return said + (f", {self.gone:,} were gone already" if self.gone else "")
+
+
+def deleting(session: Session, proof: Proof) -> Iterator[Count]:
+    """Delete the rows of an archive that was read again, a batch in a transaction; the count up to each."""
+    count, size = Count(), FIRST
+    with session.connection.transaction():
+        proof.still_holds(session, datetime.now(UTC))
+    for read in ahead(reading.hashed(proof.store.path(proof.name + OBJECT), proof.manifest["key"])):
+        start = 0
+        while start < len(read[-1]):
+            size, began = min(size, proof.retention.batch_rows), time.monotonic()
+            values = [column[start : start + size] for column in read]
+            found, rows_now = _delete(session, proof, values), len(values[-1])
+            count = replace(
+                count,
+                deleted=count.deleted + found["deleted"],
+                kept=count.kept + found["present"] - found["deleted"],
+                gone=count.gone + rows_now - found["present"],
+            )
+            yield count
+            if rows_now == size:  # the rest of what was read says little
+                size = next_size(size, time.monotonic() - began)
+            start += rows_now
+
+
+def _delete(session: Session, proof: Proof, values: list[list[str]]) -> Row:
+    """One transaction: what of these rows is still as archived goes."""
+    with session.connection.transaction():
+        session.rows(session.load("retention/all_rows"))
+        found = session.row(_batch(session, proof, values).as_string(session.connection))
+        proof.still_holds(session, datetime.now(UTC))  # holding the lock under which the table stays as it is
+    return found
+
+
+def _batch(session: Session, proof: Proof, values: list[list[str]]) -> sql.Composed:
+    """The statement that deletes what still is as archived; the last of ``values`` are the rows' md5s."""
+    one, keys = proof.retention.classes[proof.period.name], [column for column in proof.columns if column.key]
+    named = {column.name: number for number, column in enumerate(keys)}
+    return sql.SQL(session.load("retention/delete_batch")).format(
+        values=sql.SQL(", ").join(sql.SQL("{}::text[]").format(array(found)) for found in values),
+        rows=sql.Literal(len(values[-1])),
+        names=sql.SQL(", ").join(sql.Identifier(f"k{number}") for number in named.values()),
+        table=sql.Identifier(*one.table),
+        same_key=sql.SQL(" AND ").join(
+            sql.SQL("t.{} = a.{}::{}").format(
+                sql.Identifier(column.name), sql.Identifier(f"k{named[column.name]}"), sql.SQL(column.type)
+            )
+            for column in keys
+        ),
+        digest=rows.digest([rows.text(column) for column in proof.columns]),
+        due=rows.due(proof.retention, proof.period, datetime.now(UTC)),
+    )
+
+
+def next_size(rows: int, seconds: float) -> int:
+    """How many rows the next transaction has, when these rows took so long; twice as many at most."""
+    return max(LEAST, min(2 * rows, int(rows * SECONDS / seconds)))
+
+
+def ahead(found: Iterator[T]) -> Iterator[T]:
+    """The same, each made in a thread of its own while the one before is used."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, found, None)
+        while (one := coming.result()) is not None:
+            coming = thread.submit(next, found, None)
+            yield one
+
+
+def array(values: Sequence[str]) -> sql.Literal:
+    """Texts as one literal of an array; the driver would look through each for what must be quoted."""
+    quoted = '","'.join(one.replace("\\", "\\\\").replace('"', '\\"') for one in values)
+    return sql.Literal(f'{{"{quoted}"}}')
