@@ -121,11 +121,11 @@ def test_rows_are_told_by_keys_of_any_text(keeping: Keeping) -> None:
 
 
 def test_a_transaction_has_as_many_rows_as_go_in_its_time() -> None:
-    """More by and by, fewer at once, never none: a lock that was waited for is no reason to end at single rows."""
+    """More by and by, fewer at once, never few: a lock that was waited for is no reason to end at single rows."""
     assert batches.next_size(1000, 0.001) == 2000
     assert batches.next_size(1000, 0.04) == 1250
-    assert batches.next_size(8000, 0.4) == 1000
-    assert batches.next_size(1000, 30.0) == batches.LEAST
+    assert batches.next_size(8000, 0.2) == 2000
+    assert batches.next_size(8000, 30.0) == batches.LEAST
 
 
 @pytest.mark.guide("G15", "holds")

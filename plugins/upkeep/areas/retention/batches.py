@@ -1,6 +1,6 @@
 """Rows of an archive that was read again leave their log: short transactions, in each the proof is looked at again.
 
-A transaction has as many rows as go in ``SECONDS``; the next ones are read while it runs.
+A transaction has as many rows as its DELETE takes in ``SECONDS``; the next ones are read while it runs.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from upkeep.areas.retention.proof import Proof
 from upkeep.areas.retention.store import OBJECT
 from upkeep.wires.database import Row, Session
 
-#: Rows of the first transaction, and those that one has at least (``batch_rows`` may be fewer).
-FIRST, LEAST = 1_000, 100
-#: How long a transaction is to take, in seconds: half of what one may.
+#: Rows of the first transaction, and of each at least (``batch_rows`` may be fewer): what is looked at beside them, and
+#: the sync, are the same for few, so that on a busy machine smaller ones would make it longer and longer.
+LEAST = 1_000
+#: How long a DELETE is to take, in seconds: half of what a transaction may.
 SECONDS = 0.05
 
 T = TypeVar("T")
@@ -42,15 +43,15 @@ class Count:
 
 def deleting(session: Session, proof: Proof) -> Iterator[Count]:
     """Delete the rows of an archive that was read again, a batch in a transaction; the count up to each."""
-    count, size = Count(), FIRST
+    count, size = Count(), LEAST
     with session.connection.transaction():
         proof.still_holds(session, datetime.now(UTC))
     for read in ahead(reading.hashed(proof.store.path(proof.name + OBJECT), proof.manifest["key"])):
         start = 0
         while start < len(read[-1]):
-            size, began = min(size, proof.retention.batch_rows), time.monotonic()
+            size = min(size, proof.retention.batch_rows)
             values = [column[start : start + size] for column in read]
-            found, rows_now = _delete(session, proof, values), len(values[-1])
+            (found, seconds), rows_now = _delete(session, proof, values), len(values[-1])
             count = replace(
                 count,
                 deleted=count.deleted + found["deleted"],
@@ -59,17 +60,20 @@ def deleting(session: Session, proof: Proof) -> Iterator[Count]:
             )
             yield count
             if rows_now == size:  # the rest of what was read says little
-                size = next_size(size, time.monotonic() - began)
+                size = next_size(size, seconds)
             start += rows_now
 
 
-def _delete(session: Session, proof: Proof, values: list[list[str]]) -> Row:
-    """One transaction: what of these rows is still as archived goes."""
+def _delete(session: Session, proof: Proof, values: list[list[str]]) -> tuple[Row, float]:
+    """One transaction: what of these rows is still as archived goes; what went, and the seconds of that."""
+    statement = _batch(session, proof, values).as_string(session.connection)
     with session.connection.transaction():
         session.rows(session.load("retention/all_rows"))
-        found = session.row(_batch(session, proof, values).as_string(session.connection))
+        began = time.monotonic()
+        found = session.row(statement)
+        seconds = time.monotonic() - began
         proof.still_holds(session, datetime.now(UTC))  # holding the lock under which the table stays as it is
-    return found
+    return found, seconds
 
 
 def _batch(session: Session, proof: Proof, values: list[list[str]]) -> sql.Composed:
