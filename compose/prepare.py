@@ -53,6 +53,8 @@ def main() -> None:
 def _databases(server: psycopg.Connection[Any]) -> None:
     for name in ("airflow", "celery"):
         _create(server, name, f"CREATE ROLE {name} LOGIN", f"CREATE DATABASE {name} OWNER {name}")
+    # A killed process's children may hold its session open, in whatever transaction it was: with that, its locks.
+    server.execute("ALTER ROLE airflow SET idle_in_transaction_session_timeout = '60s'")
     _create(server, "upkeep", *sqlparse.split(script("setup/ledger_roles", database="upkeep", **LEDGER)))
     for role, variable in PASSWORDS.items():
         # The server, and its log, see a verifier alone.

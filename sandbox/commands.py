@@ -214,6 +214,8 @@ def _databases(sandbox: Sandbox) -> None:
         if "airflow" not in have:
             opened.execute("CREATE ROLE airflow")
             opened.execute("CREATE DATABASE airflow OWNER airflow")
+        # A killed scheduler's workers hold its session open, in whatever transaction it was: with that, its locks.
+        opened.execute("ALTER ROLE airflow SET idle_in_transaction_session_timeout = '30s'")
         if "platform" not in have:
             opened.execute("CREATE DATABASE platform")
         for login in LOGINS:
