@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import subprocess
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -17,11 +11,9 @@ from urllib.parse import quote
 
 import psutil
 import psycopg
-import sqlparse
-from psycopg import sql
 
-from sandbox import backups, faults, target
-from sandbox.config import take_over_settings, write_config
+from sandbox import faults
+from sandbox.config import take_over_settings
 from sandbox.ports import STATE
 from sandbox.processes import (
     Api,
@@ -30,35 +22,26 @@ from sandbox.processes import (
     ask,
     end_leftovers,
     healthy,
-    is_own,
-    launch,
     names,
-    need_ports,
     running,
-    supervise,
-    tail,
     wait,
 )
 from sandbox.stack import (
     HOLDERS,
-    LOGINS,
-    PROGRAMS,
     PYTHON,
     ROOT,
     USERS,
     Sandbox,
-    connection,
     environment,
     folder_of_this,
     open_sandbox,
 )
+from sandbox.starting import PATIENCE_SECONDS, start, step
 from upkeep.settings.load import settings
-from upkeep.wires import database
 
 DAG = "maintenance_daily"
 WEEKLY_DAG, ALERTS_DAG = "maintenance_weekly", "maintenance_alerts"
 POOL = "upkeep_mutations"
-PATIENCE_SECONDS = 240.0
 
 
 def up() -> int:
@@ -70,7 +53,7 @@ def up() -> int:
             print("The sandbox is up already.")
             take_over_settings(sandbox)
         else:
-            _start(sandbox)
+            start(sandbox)
         api = Api(sandbox, "admin")
         run = _first_run(api)
         _archive_wal(sandbox)
@@ -151,107 +134,9 @@ def _named(name: str | None) -> Sandbox:
     return sandbox
 
 
-# Starting -----------------------------------------------------------------------------------------------------
-
-
-def _start(sandbox: Sandbox) -> None:
-    """Start what does not run yet; each part may be there already from a call that was interrupted."""
-    if not running(sandbox):
-        end_leftovers(sandbox)
-        need_ports(sandbox)
-    (sandbox.folder / "logs").mkdir(parents=True, exist_ok=True)
-    (sandbox.folder / "airflow").mkdir(exist_ok=True)
-    write_config(sandbox, pinned=False)
-    sandbox.processes.mkdir(exist_ok=True)
-    with _step("PostgreSQL"):
-        sandbox.cluster.init()
-        if not running(sandbox):
-            supervise(sandbox)
-        launch(sandbox, "postgres")
-        wait("PostgreSQL", sandbox.cluster.answers, 60, lambda: tail(sandbox, "postgres"))
-        _databases(sandbox)
-    migrating = _airflow_migrate(sandbox)
-    with _step("the target: the guide's tables with 120 days of history"):
-        _target(sandbox)
-    with _step("a base backup, with its WAL archived"):
-        backups.take(sandbox.cluster.dsn("postgres"), sandbox.backups)
-    with _step("the ledger's tables"):
-        _ledger(sandbox)
-    write_config(sandbox, pinned=True)
-    with _step("Airflow's metadata"):
-        if migrating.wait():
-            raise SandboxError(f"airflow db migrate failed:\n{tail(sandbox, 'migrate')}")
-    with _step("functions, workload, mail, chat, sms, api-server, dag-processor, scheduler, triggerer"):
-        for name in PROGRAMS:
-            if name == "api-server":
-                _need_servers(sandbox)
-            launch(sandbox, name)
-        wait("Airflow to be healthy", lambda: healthy(sandbox), PATIENCE_SECONDS, lambda: tail(sandbox, "api-server"))
-
-
-def _need_servers(sandbox: Sandbox) -> None:
-    """Wait until what Airflow's tasks send keys to is this sandbox's own."""
-    for name in ("functions", "slack", "sms", "mail", "registry"):
-        ready, excuse = partial(is_own, sandbox, name), partial(tail, sandbox, name)
-        wait(f"{name} to listen on port {sandbox.ports[name]}", ready, 60, excuse)
-
-
-@contextlib.contextmanager
-def _step(what: str) -> Iterator[None]:
-    print(f"  {what} …", end="", flush=True)
-    began = time.monotonic()
-    yield
-    print(f" {time.monotonic() - began:.1f} s", flush=True)
-
-
-def _databases(sandbox: Sandbox) -> None:
-    with psycopg.connect(sandbox.cluster.dsn("postgres"), autocommit=True) as opened:
-        have = {name for (name,) in opened.execute("SELECT datname FROM pg_database")}
-        if "upkeep" not in have:
-            names = {"owner": "upkeep_owner", "tasks": "upkeep_tasks", "dashboard": "upkeep_dashboard"}
-            for statement in sqlparse.split(database.script("setup/ledger_roles", database="upkeep", **names)):
-                opened.execute(statement)
-        if "airflow" not in have:
-            opened.execute("CREATE ROLE airflow")
-            opened.execute("CREATE DATABASE airflow OWNER airflow")
-        # A killed scheduler's workers hold its session open, in whatever transaction it was: with that, its locks.
-        opened.execute("ALTER ROLE airflow SET idle_in_transaction_session_timeout = '30s'")
-        if "platform" not in have:
-            opened.execute("CREATE DATABASE platform")
-        for login in LOGINS:
-            if login not in target.ROLES:
-                alter = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}")
-                opened.execute(alter.format(sql.Identifier(login), sql.Literal(sandbox.passwords[login])))
-
-
-def _target(sandbox: Sandbox) -> None:
-    with psycopg.connect(sandbox.cluster.dsn("platform"), autocommit=True) as opened:
-        target.load(opened, {role: sandbox.passwords[role] for role in target.ROLES})
-        target.grant(opened)
-
-
-def _ledger(sandbox: Sandbox) -> None:
-    owner = {"AIRFLOW_CONN_UPKEEP_LEDGER_OWNER": connection(sandbox, "upkeep", "upkeep_owner")}
-    command = [PYTHON, "-m", "upkeep", "ledger", "upgrade"]
-    environ = environment(sandbox) | owner
-    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SandboxError(f"`python -m upkeep ledger upgrade` failed:\n{done.stdout}{done.stderr}")
-
-
-def _airflow_migrate(sandbox: Sandbox) -> subprocess.Popen[bytes]:
-    passwords = {name: sandbox.passwords[name] for name in USERS}
-    file = sandbox.folder / "airflow" / "passwords.json"
-    with open(file, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as opened:
-        json.dump(passwords, opened)
-    with (sandbox.folder / "logs" / "migrate.log").open("wb") as log:
-        command = [PYTHON, "-m", "airflow", "db", "migrate"]
-        return subprocess.Popen(command, env=environment(sandbox), cwd=ROOT, stdout=log, stderr=log)
-
-
 def _first_run(api: Api) -> dict[str, Any]:
     """Unpause the daily DAG and wait for its newest run: unpausing creates one for the last due window."""
-    with _step("the daily window"):
+    with step("the daily window"):
 
         def unpaused() -> bool:
             return api.request("PATCH", f"/api/v2/dags/{DAG}", json={"is_paused": False}).ok

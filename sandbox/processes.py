@@ -19,7 +19,8 @@ import requests
 
 from sandbox.ports import is_free
 from sandbox.postgres import identity
-from sandbox.stack import PYTHON, Sandbox, environment, supervisor_config
+from sandbox.programs import supervisor_config
+from sandbox.stack import PYTHON, Sandbox, environment
 
 #: What supervisord's log says of its own start and of each program it started, in the log's local time.
 _STARTED = re.compile(r"^(.{19}),\d{3} INFO (?:supervisord started|spawned: '[^']+') with pid (\d+)$", re.MULTILINE)

@@ -17,8 +17,9 @@ import requests
 
 from sandbox import npm
 from sandbox.config import write_config
+from sandbox.programs import PROGRAMS
 from sandbox.registry import ADVISORIES, BULK, PORT
-from sandbox.stack import PROGRAMS, ROOT, open_sandbox
+from sandbox.stack import ROOT, open_sandbox
 from upkeep.areas.patches.files import read_files
 from upkeep.settings.load import settings
 
