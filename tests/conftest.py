@@ -21,6 +21,7 @@ from sandbox import ports, postgres, target
 pytest.register_assert_rewrite("tests.stages")
 
 from tests.stages import hostile  # noqa: E402  # its assertions are to say what they compared
+from tests.stages.copies import copy_database  # noqa: E402
 
 pytest_plugins = ["tests.coverage_table", "tests.stages.applying", "tests.stages.ledger", "tests.stages.restoring"]
 
@@ -120,15 +121,14 @@ def role_passwords() -> dict[str, str]:
 @contextmanager
 def database(cluster: postgres.Cluster, name: str, template: str = "template1") -> Iterator[str]:
     """A database that is dropped at the end, whoever is still connected; yields the superuser's conninfo."""
-    both = {"name": sql.Identifier(name), "template": sql.Identifier(template)}
     with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as conn:
-        conn.execute(sql.SQL("CREATE DATABASE {name} TEMPLATE {template}").format(**both))
+        copy_database(conn, name, template)
         if hostile.EVERYWHERE:
             hostile.database(conn, name)
         try:
             yield cluster.dsn(name)
         finally:
-            conn.execute(sql.SQL("DROP DATABASE {name} WITH (FORCE)").format(**both))
+            conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ from sandbox.ports import free_port
 from sandbox.postgres import HOST, Cluster
 from sandbox.target import OWNER
 from sandbox.twin import keys
+from tests.stages.copies import copy_database
 from tests.stages.forks import Forks, forks
 from tests.stages.pgbouncer import pooler
 from tests.stages.server import Server, answer
@@ -213,9 +214,8 @@ def _ledger(cluster: Cluster, name: str, passwords: Mapping[str, str]) -> None:
 def target(cluster: Cluster, seeded_template: str) -> Iterator[str]:
     """The name of a seeded target with the project's grants for upkeep_read, all of them taken back at the end."""
     name = f"cli_{secrets.token_hex(4)}"
-    both = {"name": sql.Identifier(name), "template": sql.Identifier(seeded_template)}
     with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {name} TEMPLATE {template}").format(**both))
+        copy_database(connection, name, seeded_template)
         try:
             with psycopg.connect(cluster.dsn(name), autocommit=True) as opened:
                 opened.execute(database.script("setup/target_grants", role="upkeep_read", database=name).encode())
@@ -227,7 +227,7 @@ def target(cluster: Cluster, seeded_template: str) -> Iterator[str]:
                 opened.execute("SELECT pg_stat_force_next_flush()")
             yield name
         finally:
-            connection.execute(sql.SQL("DROP DATABASE {name} WITH (FORCE)").format(**both))
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
             connection.execute("REVOKE pg_monitor FROM upkeep_read")
             connection.execute("ALTER ROLE upkeep_read RESET default_transaction_read_only")
 

@@ -22,6 +22,7 @@ from psycopg import sql
 from sandbox.ports import free_port
 from sandbox.postgres import Cluster
 from sandbox.twin import keys
+from tests.stages.copies import copy_database
 from upkeep.settings.base import ROOT
 from upkeep.wires.functions import contract
 
@@ -110,15 +111,14 @@ def _wait_for(twin: Twin, process: subprocess.Popen[bytes]) -> None:
 @pytest.fixture(scope="module")
 def platform(cluster: Cluster, seeded_template: str) -> Iterator[str]:
     """The name of one seeded database for the whole module, so that the twin over it starts once."""
-    both = {"name": sql.Identifier("twins_platform"), "template": sql.Identifier(seeded_template)}
     with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {name} TEMPLATE {template}").format(**both))
+        copy_database(connection, "twins_platform", seeded_template)
         try:
             with psycopg.connect(cluster.dsn("twins_platform"), autocommit=True) as copy:
                 copy.execute("ANALYZE")  # a copy has no counts of its rows
             yield "twins_platform"
         finally:
-            connection.execute(sql.SQL("DROP DATABASE {name} WITH (FORCE)").format(**both))
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier("twins_platform")))
 
 
 @pytest.fixture(scope="module")

@@ -87,6 +87,21 @@ def test_lock_timeout_ends_the_wait_for_a_lock(empty_database: str) -> None:
     assert "sql.lock_timeout_seconds" in database.explain(caught.value, "any")
 
 
+def test_an_error_is_said_without_the_line_of_our_statement(empty_database: str) -> None:
+    """What the server says, its detail and its hint stand in one line; the excerpt with its caret helps nobody."""
+    opened = database.session(to(empty_database), QUICK, read_only=False)
+    with pytest.raises(psycopg.errors.UndefinedColumn) as wrong, opened as session:
+        session.rows("SELECT\n relnames\nFROM pg_catalog.pg_class")
+    assert "LINE 2" in str(wrong.value)
+    said = 'column "relnames" does not exist; Perhaps you meant to reference the column "pg_class.relname".'
+    assert database.error_words(wrong.value) == said
+    opened = database.session(to(empty_database), QUICK, read_only=False)
+    with pytest.raises(psycopg.errors.UniqueViolation) as twice, opened as session:
+        session.rows("CREATE TABLE public.one (id int PRIMARY KEY)")
+        session.rows("INSERT INTO public.one VALUES (1), (1)")
+    assert database.error_words(twice.value).endswith("; Key (id)=(1) already exists.")
+
+
 @pytest.mark.guide("X11", "holds")
 def test_a_transaction_left_alone_is_ended_by_the_server(empty_database: str) -> None:
     """A task that hangs between two statements does not hold back vacuum for longer than the clock."""

@@ -206,9 +206,16 @@ def statement(name: str, **identifiers: str) -> str:
     return script(name, **{key: value.replace("%", "%%") for key, value in identifiers.items()})
 
 
+def error_words(error: Exception) -> str:
+    """An error's message in one line; of a server's what it says, not the line of our statement that it points at."""
+    said = str(error)
+    if isinstance(error, psycopg.Error) and error.diag.message_primary:
+        said = "; ".join(filter(None, (error.diag.message_primary, error.diag.message_detail, error.diag.message_hint)))
+    return " ".join(said.split()) or type(error).__name__
+
+
 def explain(error: psycopg.Error, connection_id: str) -> str:
     """One sentence for people: which Connection, what the server said, what to look at."""
-    said = " ".join(str(error).split()) or type(error).__name__
     match error:
         case psycopg.errors.QueryCanceled():
             advice = "statement_timeout ended it (config: sql.statement_timeout_seconds), or somebody cancelled it"
@@ -220,4 +227,4 @@ def explain(error: psycopg.Error, connection_id: str) -> str:
             advice = "the database could not be reached or the login was refused"
         case _:
             advice = f"SQLSTATE {error.sqlstate or 'unknown'}"
-    return f"Connection {connection_id!r}: {advice}. Server or driver said: {said}"
+    return f"Connection {connection_id!r}: {advice}. Server or driver said: {error_words(error)}"

@@ -20,7 +20,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from upkeep.wires import queries
-from upkeep.wires.database import Connect, Row
+from upkeep.wires.database import Connect, Row, error_words
 
 #: How often each of the two clients asks.
 ROUNDS = 4
@@ -140,7 +140,7 @@ def _transaction_or_statement(client: psycopg.Connection[Any], reason: str) -> P
     except psycopg.Error as error:
         if error.sqlstate is None:  # nobody refused: the connection is gone
             raise
-        return Pooling("statement", f"{reason}, and a transaction was refused: {' '.join(str(error).split())}")
+        return Pooling("statement", f"{reason}, and a transaction was refused: {error_words(error)}")
     if len(pids) > 1:
         return Pooling("statement", f"{reason}, and one transaction by {len(pids)} backends")
     return Pooling("transaction", reason)

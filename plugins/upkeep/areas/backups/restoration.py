@@ -26,7 +26,7 @@ from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 from upkeep.settings.maintenance import Sql
 from upkeep.wires import database, queries
-from upkeep.wires.database import Session
+from upkeep.wires.database import Session, error_words
 
 _TOPIC = Topic("restoration", "The newest backup, restored", "G101")
 _RETAKE = "Take another backup now and restore that one; what PostgreSQL said of this one is in the task's log."
@@ -110,7 +110,7 @@ def _compared(copy: Copy, known: Mapping[str, Any], clocks: Sql) -> Finding:
         with asking(copy, clocks) as session:
             wrong = list(contents.differing(session, known))
     except psycopg.Error as error:
-        wrong = [" ".join(str(error).split())[:300]]
+        wrong = [error_words(error)[:300]]
     detail = "; ".join(wrong) if wrong else "the same rows, byte for byte"
     return topic.judged(Level.CRITICAL if wrong else Level.OK, detail, expected, _DIFFERS)
 

@@ -10,7 +10,7 @@ from psycopg import sql
 from upkeep.core.findings import Finding, Level, Topic
 from upkeep.core.units import count, listed
 from upkeep.wires import queries
-from upkeep.wires.database import Session
+from upkeep.wires.database import Session, error_words
 
 NAMED = 5
 #: Also what PostgreSQL says where a library cannot be loaded, which is no damage.
@@ -129,4 +129,4 @@ def is_damage(error: psycopg.Error) -> bool:
 
 
 def _said(error: psycopg.Error) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return error_words(error)[:200]

@@ -10,7 +10,7 @@ import psycopg
 from upkeep.core.text import visible
 from upkeep.settings.reindex import Reindex
 from upkeep.wires import database, fingerprints
-from upkeep.wires.database import Row, Session
+from upkeep.wires.database import Row, Session, error_words
 
 #: How a bloat is known.
 MEASURED, ESTIMATED = "measured", "estimated"
@@ -109,7 +109,7 @@ def _measured(session: Session, statement: str, has: Pgstattuple, config: Reinde
     except psycopg.Error as error:
         if session.connection.closed:
             raise
-        return f"it could not be measured ({visible(' '.join(str(error).split()))[:200]})"
+        return f"it could not be measured ({visible(error_words(error))[:200]})"
 
 
 def _estimated(size: int, needed: int | None, why: str) -> Bloat:

@@ -22,7 +22,7 @@ from upkeep.gate.plans.model import Action, Proposal
 from upkeep.gate.plans.statements import copyable
 from upkeep.gate.predictions import Corrections
 from upkeep.gate.proposing import Proposals, ProposalSources
-from upkeep.wires.database import Row, Session
+from upkeep.wires.database import Row, Session, error_words
 
 KIND, VERB = "validate", "validate"
 
@@ -71,7 +71,7 @@ def violators(session: Session, row: Row) -> ViolationCount:
     except psycopg.Error as error:
         if session.connection.closed:
             raise
-        return ViolationCount(None, visible(" ".join(str(error).split()))[:300])
+        return ViolationCount(None, visible(error_words(error))[:300])
 
 
 def counting(session: Session, row: Row) -> str:

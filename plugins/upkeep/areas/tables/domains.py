@@ -19,7 +19,7 @@ from upkeep.core.findings import Finding, Level
 from upkeep.core.text import visible
 from upkeep.core.units import listed
 from upkeep.gate.plans.statements import copyable
-from upkeep.wires.database import Row, Session
+from upkeep.wires.database import Row, Session, error_words
 
 _VALIDATE = sql.SQL("ALTER DOMAIN {} VALIDATE CONSTRAINT {}")
 #: Columns that a sentence names.
@@ -42,7 +42,7 @@ def violators(session: Session, row: Row) -> ViolationCount:
         except psycopg.Error as error:
             if session.connection.closed:
                 raise
-            return ViolationCount(None, visible(f"{'.'.join(column)}: {' '.join(str(error).split())}")[:300])
+            return ViolationCount(None, visible(f"{'.'.join(column)}: {error_words(error)}")[:300])
     if row["inside"] and not counted:
         return ViolationCount(
             None, f"values inside arrays, composites and ranges are not counted ({_names(row['inside'])})"

@@ -138,6 +138,7 @@ class RoleAnswerSensor(HITLOperator):
         from psycopg import OperationalError
 
         from upkeep.gate.signatures.chain import Tampered
+        from upkeep.wires.database import error_words
 
         try:
             with self._ledger() as ledger:
@@ -148,7 +149,7 @@ class RoleAnswerSensor(HITLOperator):
             )
             raise AirflowFailException(f"the answer counts for nothing: {found}") from None
         except OperationalError as error:
-            why = f"the ledger stayed away ({' '.join(str(error).split())[:200]})"
+            why = f"the ledger stayed away ({error_words(error)[:200]})"
             self._notify(
                 context, f"{title_of(self.role)}, {self.target} {self.cadence}: {why}. An answer must be given again"
             )

@@ -20,7 +20,7 @@ from upkeep.gate.kind import ActionKind
 from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans.model import Action
 from upkeep.settings.maintenance import Sql
-from upkeep.wires.database import Row, Session
+from upkeep.wires.database import Row, Session, error_words
 
 
 class SessionLost(Exception):
@@ -295,6 +295,6 @@ def _said(execution: Execution, after: Row | None, done: bool) -> str:
     return visible(warnings) or ("" if done else execution.kind.obstacle(execution.action, after) or silent)
 
 
-def error_line(error: BaseException) -> str:
+def error_line(error: Exception) -> str:
     """An error's message as one short line."""
-    return visible(" ".join(str(error).split()))[:300]
+    return visible(error_words(error))[:300]

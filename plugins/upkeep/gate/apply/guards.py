@@ -14,7 +14,7 @@ import psycopg
 from upkeep.settings.approval import Guards
 from upkeep.settings.maintenance import Maintenance
 from upkeep.wires import database, queries
-from upkeep.wires.database import Row, Session
+from upkeep.wires.database import Row, Session, error_words
 
 #: When a statement is first looked at, in seconds; each pause is twice the one before, up to poll_seconds.
 _FIRST_LOOK = 0.1
@@ -85,7 +85,7 @@ class Guard:
                 self._quiet_until = 0.0 if why else now + self.limits.poll_seconds
             except Exception as error:  # whatever it is: a statement that nobody watches must not go on
                 self._quiet_until = 0.0
-                why = f"the guard lost sight of the target ({' '.join(str(error).split())[:200]})"
+                why = f"the guard lost sight of the target ({error_words(error)[:200]})"
             last = now
             if why and not ended.is_set():
                 if not watched.stopped:
