@@ -17,11 +17,14 @@ STEPS, FINDINGS, WATCHED = size(12, 4), size(4, 2), size(7, 1)
 _WINDOWS = """
     INSERT INTO upkeep.windows (target, cadence, due, kind, dag_id, run_id, deadline, period_start, period_end,
                                 requested_by, outcome, opened_at, closed_at)
-    SELECT t, c.cadence, d.due, 'calendar', 'maintenance_' || c.cadence, 'scheduled__' || d.due,
+    SELECT t, c.cadence, d.due, 'calendar',
+           'maintenance_' || c.cadence || CASE WHEN t = %(first)s THEN '' ELSE '__' || t END,
+           to_char(d.due AT TIME ZONE 'UTC', '"scheduled__"YYYY-MM-DD"T"HH24:MI:SS"+00:00"'),
            d.due + interval '30 min', d.due - c.every, d.due, 'the schedule', 'ok', d.due, d.due + interval '5 min'
     FROM unnest(%(targets)s::text[]) t,
          (VALUES ('daily', interval '1 day'), ('weekly', '7 days'), ('monthly', '28 days')) AS c (cadence, every),
          LATERAL generate_series(%(now)s::timestamptz - %(days)s * interval '1 day', %(now)s, c.every) AS d (due)
+    ORDER BY d.due
 """
 _DUE = """
     INSERT INTO upkeep.due_windows (target, cadence, due, deadline, state, reason)
@@ -40,12 +43,20 @@ _STEPS = """
                   UNION ALL SELECT n FROM unnest(ARRAY['evidence.performance.slow_queries',
                                                        'evidence.optimisation.dead_rows']) n
                   WHERE w.cadence = 'weekly') AS s (step)
+    ORDER BY w.id, s.step
 """
+#: A step's finding is of the same item of the guide in each window; all items together have one.
 _FINDINGS = """
     INSERT INTO upkeep.findings (step_id, position, key, level, subject, detail, expected, remedy, guide, metadata)
     SELECT s.id, n, s.step || ':' || n, CASE WHEN (s.id + n) %% 9 = 0 THEN 'warning' ELSE 'ok' END, 'a subject',
-           'what was seen', 'what was expected', 'what to do', 'G' || (1 + (s.id * 7 + n) %% 139), '{}'
-    FROM upkeep.steps s, generate_series(1, %(findings)s) n
+           'what was seen', 'what was expected', 'what to do', 'G' || (1 + (%(findings)s * s.place + n) %% 139), '{}'
+    FROM (
+        SELECT s.id, s.step, %(steps)s * array_position(ARRAY['daily', 'weekly', 'monthly'], w.cadence)
+                             + row_number() OVER (PARTITION BY w.id ORDER BY s.step) AS place
+        FROM upkeep.steps s
+        JOIN upkeep.windows w ON w.id = s.window_id
+    ) s, generate_series(1, %(findings)s) n
+    ORDER BY s.id, n
 """
 #: Twenty slow statements and ten tables with dead rows a week: rows of Databases with a history and with findings.
 _SLOW = """
@@ -96,6 +107,7 @@ _SUBJECTS = """
             ('index_bytes', 'bytes'), ('index_scans', 'scans')) AS m (metric, unit),
     generate_series(1, %(subjects)s) n
     WHERE s.step = 'database.table_sizes'
+    ORDER BY s.id, m.metric, n
 """
 _REPORTS = """
     INSERT INTO upkeep.reports (window_id, dag_id, run_id, instance, made_at, level, headline, html, body, digest)
@@ -109,6 +121,7 @@ _REPORTS = """
            )), ''
     FROM upkeep.windows
     JOIN (VALUES ('daily', 118), ('weekly', 123), ('monthly', 128)) AS g (cadence, first) USING (cadence)
+    ORDER BY id
 """
 _WATCH = """
     INSERT INTO upkeep.watch_samples (target, slot, taken_at, level, health, metrics, latencies, during)
@@ -134,8 +147,8 @@ def fill(connection: psycopg.Connection[Any], metrics: tuple[str, ...], samples:
     newest = now.replace(hour=2, minute=0, second=0, microsecond=0)
     newest -= timedelta(days=1) if newest > now else timedelta(0)
     subjects = max(1, samples // (len(TARGETS) * (DAYS + 1) * 5))
-    values = {"targets": list(TARGETS), "now": newest, "days": DAYS, "steps": STEPS, "findings": FINDINGS}
-    values |= {"metrics": list(metrics), "subjects": subjects, "watched": WATCHED}
+    values = {"targets": list(TARGETS), "first": TARGETS[0], "now": newest, "days": DAYS}
+    values |= {"steps": STEPS, "findings": FINDINGS, "metrics": list(metrics), "subjects": subjects, "watched": WATCHED}
     for statement in (_WINDOWS, _CALENDARS, _DUE, _STEPS, _FINDINGS, _SLOW, _DEAD):
         connection.execute(statement.encode(), values)
     for statement in (_METRICS, _STATEMENTS, _SUBJECTS, _SNAPSHOTS, _REPORTS):

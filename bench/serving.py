@@ -1,6 +1,7 @@
 """The pages behind a port, for everybody who asks: ``python -m bench.serving CONNINFO PORT TARGET…``.
 
-A process of its own, as the api-server is one: who measures it does not share its processor time.
+A process of its own, as the api-server is one: who measures it does not share its processor time. Who asks is named by
+the header ``X-User``, one of PEOPLE; each may read and answer for all targets, and each holds every role.
 """
 
 from __future__ import annotations
@@ -12,26 +13,18 @@ from tempfile import TemporaryDirectory
 
 import psycopg
 import uvicorn
-import yaml
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.api_fastapi.core_api.security import get_user
+from fastapi import Request
 
+from bench.people import PEOPLE, config_of
 from upkeep.dashboard.app import create_app
 from upkeep.dashboard.pages import Around
-from upkeep.settings.base import ROOT
-from upkeep.settings.load import Settings, settings
+from upkeep.dashboard.reading import KEPT
 
 
-def config_of(targets: list[str], folder: Path) -> Settings:
-    """The shipped configuration with these targets."""
-    for file in (ROOT / "config").glob("*.yaml"):
-        (folder / file.name).write_bytes(file.read_bytes())
-    maintenance = folder / "maintenance.yaml"
-    content = yaml.safe_load(maintenance.read_text(encoding="utf-8"))
-    (first,) = content["targets"].values()
-    content["targets"] = dict.fromkeys(targets, first)
-    maintenance.write_text(yaml.safe_dump(content), encoding="utf-8")
-    return settings(folder)
+def _who(request: Request) -> SimpleAuthManagerUser:
+    return SimpleAuthManagerUser(username=request.headers.get("X-User", PEOPLE[0]), role="user")
 
 
 def main(dsn: str, port: int, targets: list[str]) -> None:
@@ -44,8 +37,9 @@ def main(dsn: str, port: int, targets: list[str]) -> None:
         people=lambda: config.maintenance,
         secret=lambda: "of the bench",
     )
-    app = create_app(partial(psycopg.connect, dsn), "upkeep_ledger_dashboard", around=around, config=config)
-    app.dependency_overrides[get_user] = lambda: SimpleAuthManagerUser(username="vera", role="viewer")
+    connect = partial(psycopg.connect, dsn)
+    app = create_app(connect, "upkeep_ledger_dashboard", around=around, config=config, keep=KEPT)
+    app.dependency_overrides[get_user] = _who
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", lifespan="off")
 
 

@@ -173,6 +173,30 @@ def test_many_earlier_windows_do_not_push_the_button_away(book: Ledger, site: Si
     assert html.index("Acknowledge what is ticked") < html.index("<details>") < html.index("and 3 earlier windows with")
 
 
+def test_of_several_targets_the_latest_rows_stand_and_a_link_has_the_earlier_ones(
+    book: Ledger, window: Window, tmp_path: Path, today: datetime
+) -> None:
+    """How many, how old the oldest is; the target's own page has them all, and its form comes back there."""
+    other = f"{window.target}_b"
+    with served(config_with(tmp_path, window.target, other), as_dashboard(book), today) as site:
+        for days in range(4):
+            reported(book, daily(site, days))
+        html = section(site.ask("/checklists", "omar").text, "daily")
+        assert len(choices(html)) == 5 and "15 rows of 3 earlier windows" in Page(html).text
+        assert "the oldest not acknowledged for 3 days" in Page(html).text
+        (link,) = [link for link in Page(html).links if link.startswith("checklists?")]
+        assert link == f"checklists?target={window.target}#daily"
+        alone = site.ask(f"/{link.partition('#')[0]}", "omar").text
+        assert len(choices(alone)) == 20 and f"<h3>{other}" not in alone
+        fields = {"token": token(alone), "choice": choices(alone)[5:], "comment": "", "target": window.target}
+        answer = post(site, "omar", fields)
+        assert (answer.status_code, answer.headers["Location"]) == (303, f"../{link}")
+        assert "earlier window" not in site.ask("/checklists", "omar").text
+        assert post(site, "omar", fields | {"target": HOSTILE}).headers["Location"] == "../checklists#daily"
+        site.hidden = frozenset({f"maintenance_daily__{other}"})
+        assert site.ask(f"/checklists?target={other}", "omar").status_code == 404
+
+
 def test_rows_that_are_too_old_to_be_listed_are_counted(book: Ledger, site: Site) -> None:
     """Two windows of more than a month ago, of which some rows were acknowledged; with the last one the line goes."""
     book.change("DELETE FROM upkeep.checklist_marks")  # of other tests: the first of all counts

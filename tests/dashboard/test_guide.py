@@ -211,10 +211,26 @@ def test_each_target_that_the_visitor_may_read_has_its_own_result(
             mine = window_of(target, "daily", today.replace(hour=2))
             seen = finding("table_sizes:a", level, guide="G49")
             write(book, mine, record(seen, step="database.table_sizes", at=mine.due))
-        assert f"{other} critical" in row(site, "G49") and f"{window.target} ok" in row(site, "G49")
+        said = row(site, "G49")
+        assert re.search(rf"critical [-\d]+ 02:00 UTC: {other}.* ok [-\d]+ 02:00 UTC: {window.target}\b", said)
         assert "none in" not in row(site, "G49") and "2 have a result" in Page(site.ask("/guide").text).text
         site.hidden = frozenset({f"maintenance_daily__{other}"})
         assert "critical" not in row(site, "G49") and other not in site.ask("/guide").text
+
+
+def test_what_is_the_same_of_several_targets_is_said_once(
+    book: Ledger, window: Window, tmp_path: Path, today: datetime
+) -> None:
+    """Their level and window, and each target leads to its own report."""
+    other = f"{window.target}_b"
+    with served(config_with(tmp_path, window.target, other), as_dashboard(book), today) as site:
+        for target in (window.target, other):
+            mine = window_of(target, "daily", today.replace(hour=2), run_id=f"run_of_{target}")
+            write(book, mine, record(finding("table_sizes:a", guide="G49"), step="database.table_sizes", at=mine.due))
+            reported(book, mine, "ok", "a headline")
+        html = source(site.ask("/guide").text, "G49")
+        assert f"warning {today:%Y-%m-%d} 02:00 UTC: {window.target}, {other}" in Page(html).text
+        assert [link.split("/")[3] for link in Page(html).links] == [f"run_of_{window.target}", f"run_of_{other}"]
 
 
 def test_hostile_text_and_no_login(book: Ledger, site: Site, today: datetime) -> None:

@@ -139,13 +139,74 @@ def test_each_story_has_its_history_its_owner_and_its_place_in_the_report(lived:
     assert [cause.split()[0] for cause in causes] == ["warning", "critical", "warning", "advisory"]
     assert "New this week (1)" in html and "Open for longer (3)" in html
     full = article(html, "Database connections")
-    looks = re.findall(r'title="(\w+) in the window of', full)
+    looks = re.findall(r'<li class="cell small (\w+)" title=', full)
     assert looks[0] == "ok" and looks[-1] == "critical" and looks.count("critical") == 11
     assert "owner DevOps Engineer" in full and "93 % of 100 are taken" in full
     (place,) = [link for link in Page(full).links if "#f-" in link]
     assert place.startswith("dags/maintenance_daily/runs/scheduled__")
     assert [link for link in Page(full).links if re.fullmatch(r"alerts/\d+", link)]
     assert "alerts" in Page(html).links and "alerts" in Page(lived.ask().text).links
+
+
+@pytest.fixture
+def many(book: Ledger, site: Site, today: datetime) -> Site:
+    """Pages of a target with 230 stories: one is critical, the newest; the other warnings were seen last week too."""
+    (target,) = site.config.targets
+    for days in (8, 0):
+        window = window_of(target, "daily", today.replace(hour=2) - timedelta(days=days), days)
+        old = [finding(f"old:{number:03}", Level.WARNING, subject=f"Old {number:03}") for number in range(229)]
+        new = [finding("new:1", Level.CRITICAL, subject="Newest")] if not days else []
+        write(book, window, record(*new, *old, step="group.step", at=window.due))
+        reported(book, window, "critical", "a headline")
+    return site
+
+
+def places(html: str) -> list[str]:
+    """The place of each story that has only a line."""
+    return re.findall(r'<li id="(f-\w+)">', html)
+
+
+def test_of_many_stories_the_worst_stand_in_full_and_each_other_has_a_line_that_leads_to_it(many: Site) -> None:
+    """Twenty in full, whatever section they are in; a line's link shows its story with history; the rest is paged."""
+    html = many.ask("/findings").text
+    assert "New this week (1)" in html and "Open for longer (229)" in html
+    assert html.count("<article") == 20 and "Newest" in article(html, "Newest") and len(places(html)) == 200
+    second = many.ask("/findings?page=2").text
+    assert second.count("<article") == 10 and not places(second) and "page 1" in second
+    assert "10 more" in html and "more</a>" not in second
+    seen = Page(html + second).text
+    assert all(f"Old {number:03}" in seen for number in range(229))
+    line = next(one for one in re.findall(r"<li id=.*?</li>", html) if "Old 100" in one)
+    (link,) = Page(line).links
+    alone = many.ask(f"/{link}").text
+    assert alone.count("<article") == 1 and "warning" in Page(article(alone, "Old 100")).text
+    assert article(alone, "Old 100").count('<li class="cell') == 2
+    assert "No more are open" in many.ask("/findings?page=3").text
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "two", "1e3", "99999", "", HOSTILE])
+def test_a_page_that_is_no_number_is_refused(site: Site, page: str) -> None:
+    """400 that says what was expected, escaped."""
+    path = requests.Request("GET", site.url + "/findings", params={"page": page}).prepare().path_url
+    refused = site.ask(path)
+    assert refused.status_code == 400 and "expected a number from 1" in refused.text
+    assert "<script>alert" not in refused.text
+
+
+def test_a_story_that_is_not_open_or_not_to_be_seen_is_not_shown_alone(
+    book: Ledger, window: Window, tmp_path: Path, today: datetime
+) -> None:
+    """Its place shows it while its target may be read; it says nothing of another's, nor of one that never was."""
+    other = f"{window.target}_b"
+    with served(config_with(tmp_path, window.target, other), as_dashboard(book), today) as site:
+        lively(book, other, today, 3)
+        html = site.ask("/findings").text
+        (place,) = re.findall(r'<article [^>]*id="(f-\w+)"', article(html, "Database connections"))
+        assert "Database connections" in site.ask(f"/findings?of={place}").text
+        assert "not open any more" in site.ask("/findings?of=f-0").text
+        site.hidden = frozenset({f"maintenance_daily__{other}"})
+        hidden = site.ask(f"/findings?of={place}").text
+        assert "not open any more" in hidden and "Database connections" not in hidden
 
 
 def test_acknowledging_is_done_by_role_is_shown_and_ends_when_it_gets_worse(

@@ -43,6 +43,7 @@ with warnings.catch_warnings():
     from upkeep.dashboard.app import create_app, may_read_runs
     from upkeep.dashboard.pages import Around
     from upkeep.dashboard.questions import Task
+    from upkeep.dashboard.reading import KEPT
     from upkeep.dashboard.visitors import Deed
 
 #: Whom Airflow knows, with their roles there; those after the first two have a role in config, named like it.
@@ -130,7 +131,7 @@ def served(
         clock=lambda: site.now,
         secret=lambda: "a secret of the tests",
     )
-    app = create_app(connect, "my_ledger", around=around, config=config)
+    app = create_app(connect, "my_ledger", around=around, config=config, keep=KEPT)
     app.dependency_overrides[get_user] = _who
     app.dependency_overrides[may_read_runs] = _who
     whole = within(app) if within else app
@@ -144,6 +145,7 @@ def served(
     finally:
         server.should_exit = True
         thread.join()
+        app.state.ledger.close()
 
 
 def as_dashboard(book: Ledger) -> Connect:

@@ -1,6 +1,11 @@
--- The newest report of each target and cadence; a dry run has looked at nothing.
-SELECT DISTINCT ON (w.target, w.cadence) w.target, w.cadence, r.made_at, r.level, r.headline, r.dag_id, r.run_id
-FROM upkeep.reports r
-JOIN upkeep.windows w ON w.id = r.window_id
-WHERE w.target = ANY (%(targets)s) AND r.headline NOT LIKE 'Dry run:%%'
-ORDER BY w.target, w.cadence, r.id DESC
+-- The newest report of each target's windows of a cadence; a dry run has looked at nothing. Reports are read from the newest on.
+SELECT t.target, r.made_at, r.dag_id, r.run_id
+FROM unnest(%(targets)s::text[]) AS t (target)
+CROSS JOIN LATERAL (
+    SELECT r.made_at, r.dag_id, r.run_id
+    FROM upkeep.windows w
+    JOIN upkeep.reports r ON r.window_id = w.id
+    WHERE w.target = t.target AND w.cadence = %(cadence)s AND r.headline NOT LIKE 'Dry run:%%'
+    ORDER BY r.id DESC
+    LIMIT 1
+) r

@@ -81,14 +81,16 @@ def create_app(
     token: Token = no_token,
     around: Around | None = None,
     config: Settings | None = None,
+    keep: int = 0,
 ) -> FastAPI:
     """The app over a way to connect to the ledger; ``connection_id`` is the Airflow Connection that it names.
 
-    ``token`` is what whoever reads the metrics must show, ``around`` what the pages ask beside the ledger.
+    ``token`` is what whoever reads the metrics must show, ``around`` what the pages ask beside the ledger, ``keep`` how
+    many connections are kept between pages; whoever keeps some closes them at the end, by ``app.state.ledger``.
     """
     config = config or settings()
     app = FastAPI(title="Upkeep", docs_url=None, redoc_url=None, openapi_url=None)
-    ledger = LedgerSessions(connect, connection_id)
+    ledger = app.state.ledger = LedgerSessions(connect, connection_id, keep)
     around = around or Around()
     app.include_router(_report_routes(_Reports(ledger, around.instance), config))
     app.include_router(leaving_routes(may_read_runs, config))

@@ -77,20 +77,22 @@ class ListedWindow:
 class Checklist:
     """A target's checklist of one cadence: the latest window of the calendar, and the others of which rows are open.
 
-    ``silent`` are the calendar's windows past their deadline that have no report, the newest first; ``older`` is how
-    many rows of windows that are too old to be listed, and no older than ``OLDER``, nobody has acknowledged.
+    On a page of several targets the others are counted only, as ``folded``: the target's own page has them. ``silent``
+    are the calendar's windows past their deadline that have no report, the newest first; ``older`` is how many rows of
+    windows that are too old to be listed, and no older than ``OLDER``, nobody has acknowledged.
     """
 
     target: str
     cadence: str
     latest: ListedWindow | None
     earlier: tuple[ListedWindow, ...]
+    folded: tuple[ListedWindow, ...] = ()
     silent: tuple[DueWindow, ...] = ()
     older: int = 0
 
     @property
     def windows(self) -> tuple[ListedWindow, ...]:
-        """All of them, the latest first."""
+        """All that are listed, the latest first."""
         return (*([self.latest] if self.latest else []), *self.earlier)
 
     @property

@@ -48,7 +48,7 @@ _SILENT = "its report says nothing of it"
 def checklists(
     session: Session, config: Settings, visitor: Visitor, questions: Sequence[OpenQuestion], now: datetime
 ) -> list[tuple[str, list[Checklist]]]:
-    """Cadence → the checklist of each target that the visitor may see."""
+    """Cadence → the checklist of each of the visitor's targets; of several the latest windows alone are listed."""
     found = {"daily": _daily(session, config, visitor, now)}
     found |= {cadence: _asked(session, config, visitor, cadence, questions, now) for cadence in CHANGING}
     seen = calendar(session, config, now)
@@ -57,16 +57,13 @@ def checklists(
     asked |= {"after": now - OLDER, "rows": len(ITEMS["daily"])}
     rows = session.rows(queries.load("dashboard/checklist_older"), asked)
     older = {("daily", row["target"]): row["open"] for row in rows}
-    return [
-        (
-            cadence,
-            [
-                _checklist(target, cadence, found[cadence], _silent(due, found[cadence], target, cadence, now), older)
-                for target in visitor.targets
-            ],
-        )
-        for cadence in CADENCES
-    ]
+    whole = len(visitor.targets) == 1
+
+    def checklist(target: str, cadence: str) -> Checklist:
+        silent = _silent(due, found[cadence], target, cadence, now)
+        return _checklist(target, cadence, found[cadence], silent, older, whole=whole)
+
+    return [(cadence, [checklist(target, cadence) for target in visitor.targets]) for cadence in CADENCES]
 
 
 def _silent(
@@ -145,12 +142,15 @@ def _checklist(
     windows: Iterable[ListedWindow],
     silent: tuple[DueWindow, ...],
     older: Mapping[tuple[str, str], int],
+    *,
+    whole: bool,
 ) -> Checklist:
     """The latest is the calendar's; a run by hand stands first only where there is none of the calendar."""
     mine = [window for window in windows if window.target == target]
     latest = next((window for window in mine if window.kind == "calendar"), mine[0] if mine else None)
     others = tuple(window for window in mine if window is not latest and window.open)
-    return Checklist(target, cadence, latest, others, silent, older.get((cadence, target), 0))
+    earlier, folded = (others, ()) if whole else ((), others)
+    return Checklist(target, cadence, latest, earlier, folded, silent, older.get((cadence, target), 0))
 
 
 def _daily(
@@ -158,7 +158,7 @@ def _daily(
 ) -> list[ListedWindow]:
     """The daily windows, the newest first; without their evidence where no ``rows`` are asked for.
 
-    Evidence is read of those alone of which a row is shown: the latest of a target, and any with an open row.
+    Evidence is read of those alone of which a row is shown: the latest of a target, of one target any with an open row.
     """
     found = _reported(session, visitor, "daily", now, rows=False)
     marks = _marks(session, config, found)
@@ -168,7 +168,8 @@ def _daily(
         shown = [
             row["report_id"]
             for row in found
-            if row["report_id"] == latest[row["target"]] or count[row["report_id"]] < len(ITEMS["daily"])
+            if row["report_id"] == latest[row["target"]]
+            or (len(latest) == 1 and count[row["report_id"]] < len(ITEMS["daily"]))
         ]
         bodies = session.rows(queries.load("dashboard/checklist_rows"), {"reports": shown})
         said_of = {one["report_id"]: one["rows"] for one in bodies}

@@ -1,10 +1,16 @@
-"""The page of findings: each story with its history over windows, where to read on, and who may acknowledge it."""
+"""The page of findings: each story with its history over windows, where to read on, and who may acknowledge it.
+
+Of many stories the worst stand in full; the others have a line each, which leads to them. What is worst is on the page.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+
+from starlette.exceptions import HTTPException
 
 from upkeep.core.findings import Level, worst
 from upkeep.core.windows import CADENCES
@@ -21,6 +27,14 @@ from upkeep.wires.database import Row, Session
 REACH, LOOKS, FOLLOWED = timedelta(days=100), 30, 50
 #: Findings of a story that are named on the page.
 NAMED = 20
+#: Stories of a page that stand in full, and those of a page at all; the others are on the next ones.
+FULL, LISTED = 20, 220
+#: What a section is called, by its place, and which stories are in it.
+_SECTIONS: tuple[tuple[str, str, Callable[[OpenStory], bool]], ...] = (
+    ("new", "New this week", lambda one: not one.silent and one.new),
+    ("open", "Open for longer", lambda one: not one.silent and not one.new),
+    ("known", "Acknowledged", lambda one: one.silent),
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +47,7 @@ class LookedAt:
 
 @dataclass(frozen=True)
 class Told:
-    """A story as the page tells it. ``runbook`` is empty where config has none; ``who`` may acknowledge it."""
+    """A story that stands in full. ``runbook`` is empty where config has none; ``who`` may acknowledge it."""
 
     story: OpenStory
     history: tuple[tuple[str, tuple[LookedAt, ...]], ...]
@@ -64,13 +78,67 @@ class Accepted:
     expires: date
 
 
-def told(session: Session, config: Settings, visitor: Visitor, seen: Picture) -> list[Told]:
-    """Every story with its history, in the picture's order."""
+@dataclass(frozen=True)
+class Section:
+    """Stories of one page: what the section is called, how many there are on all pages, and those of this one."""
+
+    anchor: str
+    title: str
+    total: int
+    stories: tuple[OpenStory, ...]
+
+
+@dataclass(frozen=True)
+class Stories:
+    """The stories of one page; ``told`` are those that stand in full, by their place.
+
+    ``number`` is the page's, from 1, ``before`` and ``after`` how many stories are on the pages around it.
+    """
+
+    sections: tuple[Section, ...]
+    told: Mapping[str, Told]
+    number: int
+    before: int
+    after: int
+
+
+def page_number(text: str) -> int:
+    """The page that an address asks for. Raises HTTPException 400 for what is none."""
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", text):
+        raise HTTPException(400, f"found the page {text[:40]!r}, expected a number from 1, such as 2")
+    return int(text)
+
+
+def page_of(
+    session: Session, config: Settings, visitor: Visitor, seen: Picture, number: int, only: str = ""
+) -> Stories:
+    """A page of the stories, the worst that nobody has acknowledged first and in full; ``only`` is the place of one."""
+    stories = [one for one in seen.stories if not only or one.anchor == only]
+    stories.sort(key=lambda one: one.silent)  # stable: the worst stays first
+    first, end = LISTED * (number - 1), LISTED * number
+    here = stories[first:end]
+    return Stories(
+        sections=tuple(
+            Section(anchor, title, sum(map(within, stories)), mine)
+            for anchor, title, within in _SECTIONS
+            if (mine := tuple(filter(within, here)))
+        ),
+        told={one.story.anchor: one for one in told(session, config, visitor, here[:FULL], seen.now)},
+        number=number,
+        before=len(stories[:first]),
+        after=len(stories[end:]),
+    )
+
+
+def told(
+    session: Session, config: Settings, visitor: Visitor, stories: Sequence[OpenStory], now: datetime
+) -> list[Told]:
+    """These stories with their history."""
     histories = {
-        target: _history(session, target, [one for one in seen.stories if one.trouble.target == target], seen.now)
+        target: _history(session, target, [one for one in stories if one.trouble.target == target], now)
         for target in visitor.targets
     }
-    return [_told(config, visitor, one, histories.get(one.trouble.target, [])) for one in seen.stories]
+    return [_told(config, visitor, one, histories.get(one.trouble.target, [])) for one in stories]
 
 
 def _history(session: Session, target: str, stories: Sequence[OpenStory], now: datetime) -> list[Row]:

@@ -92,6 +92,14 @@ class ItemResults:
     results: tuple[Result, ...]
     missing: tuple[str, ...]
 
+    @property
+    def alike(self) -> list[tuple[Result, ...]]:
+        """The results of targets of which the same is said together, the worst first."""
+        same: dict[tuple[Level, datetime, datetime | None], list[Result]] = {}
+        for one in sorted(self.results, key=lambda one: one.level.rank):
+            same.setdefault((one.level, one.due, one.since), []).append(one)
+        return [tuple(group) for group in same.values()]
+
 
 @cache
 def items() -> tuple[Item, ...]:

@@ -171,9 +171,8 @@ class TargetState:
 def states(session: Session, config: Settings, targets: Sequence[str], seen: Picture) -> list[TargetState]:
     """The state of each target. One that was not looked at when it was to be is not ok, whatever was seen before."""
     asked = {"targets": list(targets)}
-    reports = {
-        (row["target"], row["cadence"]): row for row in session.rows(queries.load("dashboard/newest_reports"), asked)
-    }
+    daily = session.rows(queries.load("dashboard/newest_reports"), asked | {"cadence": "daily"})
+    reports = {row["target"]: row for row in daily}
     metrics = session.rows(queries.load("ledger/newest_metrics"), asked | {"metrics": list(METRICS)})
     drills = {row["target"]: row for row in session.rows(queries.load("backups/last_proven"), asked)}
     return [
@@ -203,11 +202,11 @@ def _drill(config: Settings, row: Row | None, now: datetime) -> Drill | None:
 
 
 def _state(
-    config: Settings, target: str, seen: Picture, reports: Mapping[tuple[str, str], Row], metrics: Iterable[Row]
+    config: Settings, target: str, seen: Picture, reports: Mapping[str, Row], metrics: Iterable[Row]
 ) -> TargetState:
     daily = config.maintenance.cadences(target)["daily"]
     expected = daily.at_or_before(seen.now - daily.length - GRACE)
-    newest = reports.get((target, "daily"))
+    newest = reports.get(target)
     stale = newest is None or newest["made_at"] < expected
     stories = tuple(one for one in seen.loud if one.trouble.target == target)
     levels = [one.trouble.level for one in stories] + [Level.UNKNOWN if stale else Level.OK]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from airflow.configuration import conf
 from fastapi import APIRouter, Depends, Request, Response
@@ -18,7 +19,7 @@ from upkeep.dashboard.answering import Answer, answer_in_airflow, login_of, requ
 from upkeep.dashboard.checklists import OLDER, REACH, acknowledge_rows, checklists, waiting
 from upkeep.dashboard.databases.view import databases
 from upkeep.dashboard.deeds import acknowledge, waive
-from upkeep.dashboard.findings import accepted, told
+from upkeep.dashboard.findings import accepted, page_number, page_of
 from upkeep.dashboard.forms import FormTokens, Secret, sent, ticked
 from upkeep.dashboard.frame import frame
 from upkeep.dashboard.now import AGES, OpenStory, by_owner, calendar, picture, states
@@ -26,6 +27,7 @@ from upkeep.dashboard.page import FILES, KEPT, content, question_href, shown
 from upkeep.dashboard.question import Asked, asked
 from upkeep.dashboard.questions import Instance, Task, Waiting, instance_in_airflow, open_questions, waiting_in_airflow
 from upkeep.dashboard.reading import LedgerSessions
+from upkeep.dashboard.trends.choice import target_of
 from upkeep.dashboard.trends.view import trend
 from upkeep.dashboard.visitors import Allowed, Visitor, allowed_by_airflow, dags_of, visitors
 from upkeep.dashboard.windows import STRIP, ahead, missed, next_of_each, past, strips
@@ -66,16 +68,16 @@ def page_routes(ledger: LedgerSessions, config: Settings, around: Around) -> API
         return site.waive(visitor, fields)
 
     @router.get("/findings")
-    def findings(visitor: Visitor = looking) -> Response:
-        return site.findings(visitor)
+    def findings(visitor: Visitor = looking, page: str = "1", of: str = "") -> Response:
+        return site.findings(visitor, page, of)
 
     @router.post("/findings/acknowledge")
     def acknowledge_alert(visitor: Visitor = looking, fields: Mapping[str, str] = Depends(sent)) -> Response:
         return site.acknowledge(visitor, fields)
 
     @router.get("/checklists")
-    def checklists_page(visitor: Visitor = looking) -> Response:
-        return site.checklists(visitor)
+    def checklists_page(visitor: Visitor = looking, target: str = "") -> Response:
+        return site.checklists(visitor, target)
 
     @router.post("/checklists/acknowledge")
     def acknowledge_checklist(
@@ -172,25 +174,22 @@ class _Site:
         }
         return shown("windows.html", frame("windows", visitor, config, now) | self._form(visitor) | values)
 
-    def findings(self, visitor: Visitor) -> Response:
-        config, now = self.config, self.around.clock()
+    def findings(self, visitor: Visitor, page: str, only: str) -> Response:
+        config, now, number = self.config, self.around.clock(), page_number(page)
         with self.ledger.session() as session:
-            stories = told(session, config, visitor, picture(session, config, visitor.targets, now))
-        loud = [one for one in stories if not one.story.silent]
-        values = {
-            "new": [one for one in loud if one.story.new],
-            "older": [one for one in loud if not one.story.new],
-            "known": [one for one in stories if one.story.silent],
-            "accepted": accepted(config, now),
-        }
+            stories = page_of(session, config, visitor, picture(session, config, visitor.targets, now), number, only)
+        values = {"found": stories, "only": only, "accepted": accepted(config, now)}
         return shown("findings.html", frame("findings", visitor, config, now) | self._form(visitor) | values)
 
-    def checklists(self, visitor: Visitor) -> Response:
+    def checklists(self, visitor: Visitor, target: str) -> Response:
+        """Of each target the latest windows; of one that is chosen, or the only one, all."""
         config, now = self.config, self.around.clock()
         asked_now = self._asked_now(visitor)
+        of = replace(visitor, targets=(target_of(target, visitor.targets),)) if target else visitor
         with self.ledger.session() as session:
-            questions = open_questions(session, config, visitor, asked_now, now)
-            values = {"lists": checklists(session, config, visitor, questions, now), "reach": REACH, "older": OLDER}
+            questions = open_questions(session, config, of, asked_now, now)
+            lists = checklists(session, config, of, questions, now)
+        values = {"lists": lists, "reach": REACH, "older": OLDER, "chosen": target}
         return shown("checklists.html", frame("checklists", visitor, config, now) | self._form(visitor) | values)
 
     def trend(self, visitor: Visitor, query: Mapping[str, str]) -> Response:
@@ -267,7 +266,9 @@ class _Site:
         with self.ledger.session(read_only=False) as session:
             questions = open_questions(session, self.config, visitor, asked_now, now)
             cadence = acknowledge_rows(session, self.config, visitor, fields, questions, now)
-        return RedirectResponse(f"../checklists#{cadence}", 303)
+        target = fields.get("target", [""])[-1]
+        chosen = f"?target={quote(target, safe='')}" if target in visitor.targets else ""
+        return RedirectResponse(f"../checklists{chosen}#{cadence}", 303)
 
     def _asked_now(self, visitor: Visitor) -> frozenset[Task]:
         """The tasks of the visitor's targets that wait for a person."""

@@ -104,14 +104,13 @@ class Session:
         self.connection.cancel_safe(timeout=5)
 
 
-@contextmanager
-def connected(connect: Connect) -> Iterator[Session]:
-    """Connect, collect what the server says beside its answers, always close; no clock is set yet."""
+def opened(connect: Connect) -> Session:
+    """Connect and collect what the server says beside its answers; no clock is set yet, and the caller closes it."""
     connection = connect()
     try:
-        opened = Session(connection)
+        found = Session(connection)
         connection.add_notice_handler(
-            lambda said: opened.notices.append(
+            lambda said: found.notices.append(
                 ServerNotice(said.severity_nonlocalized or "", said.message_primary or "")
             )
         )
@@ -120,9 +119,20 @@ def connected(connect: Connect) -> Iterator[Session]:
         # A default of the database or the role would else decide what each BEGIN means.
         connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         connection.deferrable = False
-        yield opened
-    finally:
+    except BaseException:
         connection.close()
+        raise
+    return found
+
+
+@contextmanager
+def connected(connect: Connect) -> Iterator[Session]:
+    """The same for as long as the block lasts: it is always closed."""
+    found = opened(connect)
+    try:
+        yield found
+    finally:
+        found.connection.close()
 
 
 @contextmanager
