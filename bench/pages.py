@@ -40,7 +40,7 @@ GOAL_MS, GOAL_KB, GOAL_RATIO, GOAL_PAINT_MS, GOAL_MB = 100.0, 150.0, 1.5, 1000.0
 SAMPLES, VIEWERS = size(1_000_000, 2_000), size(10, 2)
 LARGE = os.environ.get("UPKEEP_BENCH") == "large"
 #: How often each viewer opens each page, and for how long they look at one before they open the next: seconds.
-ROUNDS, LOOKS_AT = size(6, 1), size(3.0, 0.0)
+ROUNDS, LOOKS_AT = size(4, 1), size(3.0, 0.0)
 PATIENCE_SECONDS = 120.0
 
 TABLE = "of=table_bytes%7Cpublic.thing_3"

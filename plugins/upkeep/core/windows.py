@@ -23,6 +23,9 @@ CADENCES = ("daily", "weekly", "monthly")
 #: Those whose windows may change something.
 CHANGING = CADENCES[1:]
 
+#: Occurrences are whole minutes: between two of them all moments have the same one before and after.
+_MINUTE = timedelta(minutes=1)
+
 
 class Cadence(BaseModel):
     """How often a window comes and how long it is open."""
@@ -57,8 +60,7 @@ class Cadence(BaseModel):
 
     def before(self, moment: datetime) -> datetime:
         """The last occurrence strictly before a moment."""
-        previous: datetime = croniter(self.cron, moment.astimezone(UTC)).get_prev(datetime)
-        return previous.replace(fold=0)
+        return _before(self.cron, rounded_down(moment - timedelta(microseconds=1), _MINUTE) + _MINUTE)
 
     def at_or_before(self, moment: datetime) -> datetime:
         """The last occurrence not after a moment."""
@@ -66,8 +68,7 @@ class Cadence(BaseModel):
 
     def after(self, moment: datetime) -> datetime:
         """The next occurrence strictly after a moment."""
-        following: datetime = croniter(self.cron, moment.astimezone(UTC)).get_next(datetime)
-        return following.replace(fold=0)
+        return _after(self.cron, rounded_down(moment, _MINUTE))
 
     def open_at(self, moment: datetime) -> datetime | None:
         """The due time of the occurrence that is open at a moment, None between windows."""
@@ -265,3 +266,20 @@ def lateness(window: Window, now: datetime) -> str:
     if window.kind is WindowKind.MANUAL or now <= window.deadline:
         return ""
     return f"{str(now - window.deadline).partition('.')[0]} after its deadline"
+
+
+def rounded_down(moment: datetime, step: timedelta) -> datetime:
+    """The last full hour, or the like: whoever asks for what is so far back asks the same until the next one."""
+    return moment - (moment - datetime(1970, 1, 1, tzinfo=UTC)) % step
+
+
+@lru_cache(maxsize=512)
+def _before(line: str, moment: datetime) -> datetime:
+    previous: datetime = croniter(line, moment.astimezone(UTC)).get_prev(datetime)
+    return previous.replace(fold=0)
+
+
+@lru_cache(maxsize=512)
+def _after(line: str, moment: datetime) -> datetime:
+    following: datetime = croniter(line, moment.astimezone(UTC)).get_next(datetime)
+    return following.replace(fold=0)

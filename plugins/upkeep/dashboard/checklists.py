@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -161,7 +162,7 @@ def _daily(
     Evidence is read of those alone of which a row is shown: the latest of a target, of one target any with an open row.
     """
     found = _reported(session, visitor, "daily", now, rows=False)
-    marks = _marks(session, config, found)
+    marks, rights = _marks(session, config, found), _rights(config, visitor)
     if rows:
         count = {row["report_id"]: sum(report == row["report_id"] for report, _ in marks) for row in found}
         latest = {row["target"]: row["report_id"] for row in reversed(found)}
@@ -178,7 +179,7 @@ def _daily(
     def listed(row: Row, item: ChecklistItem, said: Said) -> ListedRow:
         role, mark = config.routing.owner_of(item.groups), marks.get((row["report_id"], item.guide))
         shown = _superseded(row, _evidence(config, item, said, role, (mark,) if mark else ()))
-        return shown if shown.state == GONE_BY else _to_acknowledge(config, visitor, row, shown)
+        return shown if shown.state == GONE_BY else _to_acknowledge(row, shown, rights)
 
     return [_window(row, listed) for row in found]
 
@@ -195,7 +196,7 @@ def _asked(
     found, (purpose, group) = _reported(session, visitor, cadence, now), _ASKED[cadence]
     asked_of = {"windows": [row["id"] for row in found], "purpose": purpose}
     answers = session.rows(queries.load("dashboard/checklist_answers"), asked_of)
-    marks = _marks(session, config, found)
+    marks, rights = _marks(session, config, found), _rights(config, visitor)
 
     def listed(row: Row, item: ChecklistItem, said: Said) -> ListedRow:
         task = TASKS.get(item.guide, "")
@@ -208,7 +209,7 @@ def _asked(
         shown = _evidence(config, item, said, role, tuple(one for one in (*told, here) if one))
         shown = replace(shown, asked=bool(mine), questions=waits)
         over = not row["interim"] and not waits
-        return _to_acknowledge(config, visitor, row, shown) if over and (shown.open or here) else shown
+        return _to_acknowledge(row, shown, rights) if over and (shown.open or here) else shown
 
     return [_window(row, listed) for row in found]
 
@@ -223,16 +224,25 @@ def _superseded(row: Row, listed: ListedRow) -> ListedRow:
     return replace(listed, state=GONE_BY) if listed.item.guide in row["superseded"] else listed
 
 
-def _to_acknowledge(config: Settings, visitor: Visitor, row: Row, listed: ListedRow) -> ListedRow:
+def _rights(config: Settings, visitor: Visitor) -> Callable[[str, str], tuple[str, bool, bool]]:
+    """Of a target's rows of a role: who may acknowledge them, whether they wait for the visitor, whether these may."""
+
+    @cache
+    def rights(target: str, role: str) -> tuple[str, bool, bool]:
+        owner, mine = _title(config, role), {role, config.routing.owner} if role in visitor.unheld else {role}
+        return (
+            titles(config, acknowledging_roles(config, owner)),
+            target in visitor.answers and bool(mine & visitor.roles),
+            may_acknowledge(config, visitor, target, owner),
+        )
+
+    return rights
+
+
+def _to_acknowledge(row: Row, listed: ListedRow, rights: Callable[[str, str], tuple[str, bool, bool]]) -> ListedRow:
     """The row as one that is acknowledged on this page."""
-    mine = {listed.role, config.routing.owner} if listed.role in visitor.unheld else {listed.role}
-    return replace(
-        listed,
-        who=titles(config, acknowledging_roles(config, listed.owner)),
-        choice=f"{row['report_id']}.{listed.item.guide}",
-        mine=row["target"] in visitor.answers and bool(mine & visitor.roles),
-        may=may_acknowledge(config, visitor, row["target"], listed.owner),
-    )
+    who, mine, may = rights(row["target"], listed.role)
+    return replace(listed, who=who, choice=f"{row['report_id']}.{listed.item.guide}", mine=mine, may=may)
 
 
 def _marks(session: Session, config: Settings, found: Iterable[Row]) -> dict[tuple[int, str], Mark]:

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from starlette.exceptions import HTTPException
 
 from upkeep.core.findings import Level, worst
-from upkeep.core.windows import CADENCES
+from upkeep.core.windows import CADENCES, rounded_down
 from upkeep.dashboard.deeds import acknowledging_roles, may_acknowledge, titles
 from upkeep.dashboard.now import OpenStory, Picture
 from upkeep.dashboard.visitors import Visitor
@@ -143,7 +143,7 @@ def told(
 
 def _history(session: Session, target: str, stories: Sequence[OpenStory], now: datetime) -> list[Row]:
     keys = sorted({key for one in stories for key in one.trouble.members[:FOLLOWED]})
-    asked = {"target": target, "after": now - REACH, "keys": keys}
+    asked = {"target": target, "after": rounded_down(now - REACH, timedelta(hours=1)), "keys": keys}
     return session.rows(queries.load("dashboard/history"), asked) if keys else []
 
 

@@ -15,6 +15,7 @@ import yaml
 
 from upkeep.areas.registry import CHECKS, INSPECTIONS
 from upkeep.core.findings import Level
+from upkeep.core.windows import rounded_down
 from upkeep.dashboard.page import report_href
 from upkeep.report.checklist import ITEMS
 from upkeep.report.model import AFTER, BEFORE
@@ -116,8 +117,9 @@ def items() -> tuple[Item, ...]:
 
 
 def results(session: Session, targets: Sequence[str], now: datetime) -> list[ItemResults]:
-    """Each item of the guide with what was found of it last."""
-    asked = {"targets": list(targets), "after": now - REACH, "looks": LOOKS, "now": now}
+    """Each item of the guide with what was found of it last; that a look is missing is seen within five minutes."""
+    hour, minutes = rounded_down(now, timedelta(hours=1)), rounded_down(now, timedelta(minutes=5))
+    asked = {"targets": list(targets), "after": hour - REACH, "looks": LOOKS, "now": minutes}
     rows = session.rows(queries.load("dashboard/guide"), asked)
     known = {item.guide: item for item in items()}
     placed = {target: _placed(row for row in rows if row["target"] == target) for target in targets}

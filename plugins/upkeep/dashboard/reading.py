@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from upkeep.dashboard.sharing import SharedRows, SharingSession
 from upkeep.settings.maintenance import Sql
 from upkeep.wires import database, queries
 
@@ -54,6 +55,7 @@ class LedgerSessions:
 
     def __init__(self, connect: database.Connect, connection_id: str, keep: int = 0, oldest: float = OLDEST) -> None:
         self.connect, self.connection_id, self.keep, self.oldest = connect, connection_id, keep, oldest
+        self.shared = SharedRows()
         self._idle: deque[_Kept] = deque()  # threads share it: its ends are atomic
 
     def _sound(self, take: Callable[[], _Kept]) -> _Kept | None:
@@ -77,13 +79,16 @@ class LedgerSessions:
 
     @contextmanager
     def session(self, *, read_only: bool = True) -> Iterator[database.Session]:
-        """A session of one transaction. Raises LedgerAway when there is none or the server refuses."""
+        """A session of one transaction, which shares rows where it only reads.
+
+        Raises LedgerAway when there is none or the server refuses.
+        """
         kept = self._open()
         try:
             kept.session.connection.read_only = read_only
             with database.transaction(kept.session, CLOCKS) as session:
                 session.rows(queries.load("dashboard/planner"))
-                yield session
+                yield SharingSession(session.connection, session.notices, self.shared) if read_only else session
         except psycopg.Error as error:
             log.warning("the ledger cannot be asked: %s", database.explain(error, self.connection_id))
             raise LedgerAway from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from upkeep.areas.alerts.episodes import MOST_MEMBERS, Trouble
@@ -16,6 +17,7 @@ from upkeep.core import redaction
 from upkeep.core.findings import Finding, Level
 from upkeep.core.stories import Seen, Story, stories
 from upkeep.core.units import brief, count, span, utc
+from upkeep.core.windows import rounded_down
 from upkeep.settings.load import Settings
 from upkeep.wires import queries
 from upkeep.wires.database import Row, Session
@@ -27,8 +29,8 @@ REACH = timedelta(days=100)
 START = timedelta(minutes=5)
 #: Characters of what a message says.
 MOST_CAUSE, MOST_DETAIL, MOST_REMEDY = 200, 500, 500
-#: Characters of a text that are looked at at all.
-_LOOKED_AT = 20_000
+#: Characters of a text that are looked at at all, and of one whose safe words are remembered: most come again.
+_LOOKED_AT, _REMEMBERED = 20_000, 500
 #: Steps whose findings name people out of the target's logs: a message says that there is something, not who.
 ABOUT_LOGS = frozenset(
     {"failed_logins", "new_addresses", "service_role_hours", "rate_limits", "access_patterns", "access_review"}
@@ -55,9 +57,10 @@ def current(session: Session, config: Settings, found: Reconciliation | None, no
 def _of_target(
     session: Session, config: Settings, target: str, found: Reconciliation | None, now: datetime
 ) -> Iterator[Trouble]:
-    seen = sightings(session, config, target, now - REACH, now)
+    after = rounded_down(now - REACH, timedelta(hours=1))
+    seen = sightings(session, config, target, after, now)
     asked = [finding.key for finding, _, _ in seen.placed if finding.level is not Level.OK]
-    rows = session.rows(queries.load("alerts/since"), {"target": target, "after": now - REACH, "keys": asked})
+    rows = session.rows(queries.load("alerts/since"), {"target": target, "after": after, "keys": asked})
     since = {row["key"]: row["since"] for row in rows} | seen.since
     places = {finding.key: where for finding, where, _ in seen.placed}
     for story in stories([Seen(finding, source) for finding, _, source in seen.placed], FUNCTIONS):
@@ -98,7 +101,14 @@ def _detail(story: Story, first: Finding) -> str:
 
 def safe(text: str, most: int) -> str:
     """One line without secrets, people, and what is invisible, of at most so many characters."""
-    return brief(redaction.people(text[:_LOOKED_AT]), most)
+    return (_safe if len(text) > _REMEMBERED else _remembered)(text[:_LOOKED_AT], most)
+
+
+def _safe(text: str, most: int) -> str:
+    return brief(redaction.people(text), most)
+
+
+_remembered = lru_cache(maxsize=4096)(_safe)
 
 
 # The calendar ---------------------------------------------------------------------------------------------------

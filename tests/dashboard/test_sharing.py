@@ -1,0 +1,153 @@
+"""Rows that pages share: a change shows with the next page, rights are never shared, and memory is bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.stages.ledger import Ledger, finding, record, write
+from tests.stages.pages import Site, as_dashboard, config_with, reported, served, window_of
+from tests.stages.reports import Page
+from upkeep.core.findings import Level
+from upkeep.core.windows import Window
+from upkeep.dashboard.reading import LedgerSessions
+from upkeep.dashboard.sharing import SharedRows
+from upkeep.ledger.write import add_step
+from upkeep.wires import queries
+from upkeep.wires.database import Row
+
+
+@pytest.fixture
+def both(window: Window) -> list[str]:
+    """Two targets."""
+    return [f"{window.target}_a", f"{window.target}_b"]
+
+
+@pytest.fixture
+def sites(book: Ledger, both: list[str], tmp_path: Path, today: datetime) -> Iterator[tuple[Site, Site]]:
+    """Two api-servers over one ledger; each keeps rows of its own."""
+    config = config_with(tmp_path, *both)
+    with served(config, as_dashboard(book), today) as one, served(config, as_dashboard(book), today) as other:
+        yield one, other
+
+
+def seen(book: Ledger, target: str, today: datetime, key: str, days: int = 0) -> None:
+    """A window of the target that has found something critical under this key, and its report."""
+    window = window_of(target, "daily", today.replace(hour=2) - timedelta(days=days), days)
+    write(book, window, record(finding(key, Level.CRITICAL, subject=f"Subject {key}"), step="health.x", at=window.due))
+    reported(book, window, "critical", "a headline")
+
+
+def test_a_change_shows_with_the_next_page_of_every_api_server(
+    book: Ledger, sites: tuple[Site, Site], both: list[str], today: datetime
+) -> None:
+    """Of a new window, and of a look that is repeated; on Home, among the findings, and in the guide."""
+    for number, days in enumerate((2, 1, 0, 0)):
+        seen(book, both[0], today, f"key:{number}", days)
+        for site in sites:
+            for _ in range(2):
+                assert f"Subject key:{number}" in Page(site.ask("/findings").text).text
+                assert f"Subject key:{number}" in Page(site.ask("/").text).text
+        assert number == 0 or f"Subject key:{number - 1}" not in sites[0].ask("/findings").text
+
+
+def test_what_was_numbered_before_and_committed_after_shows_too(
+    book: Ledger, sites: tuple[Site, Site], both: list[str], today: datetime
+) -> None:
+    """Two transactions that overlap: the newest number is the same before and after the first one's commit."""
+    seen(book, both[0], today, "old", 1)
+    window = window_of(both[0], "daily", today.replace(hour=2) - timedelta(days=1), 1)
+    with book.session() as session:
+        bad = finding("late", Level.CRITICAL, subject="Late one")
+        add_step(session, window, record(bad, step="health.y", at=window.due))
+        seen(book, both[1], today, "new")
+        assert "Subject new" in sites[0].ask("/findings").text and "Late one" not in sites[0].ask("/findings").text
+    assert "Late one" in sites[0].ask("/findings").text
+
+
+def test_rights_are_not_shared(book: Ledger, sites: tuple[Site, Site], both: list[str], today: datetime) -> None:
+    """Who may read one target sees nothing of the other, whoever looked before them."""
+    site, dags = sites[0], dict(zip(both, ("maintenance_daily", f"maintenance_daily__{both[1]}"), strict=True))
+    for target in both:
+        seen(book, target, today, f"of_{target}")
+    for hidden in (None, both[1], None, both[0], None):
+        site.hidden = frozenset({dags[hidden]}) if hidden else frozenset()
+        for path in ("/findings", "/"):
+            html = site.ask(path).text
+            assert [target for target in both if f"Subject of_{target}" not in html] == [hidden] * bool(hidden)
+    assert "not read the runs" in site_hidden(site, *dags.values())
+
+
+def site_hidden(site: Site, *dags: str) -> str:
+    """What is said to somebody who may see no target."""
+    site.hidden = frozenset(dags)
+    return site.ask("/findings").text
+
+
+def test_rows_are_read_once_where_nothing_has_changed() -> None:
+    """The same rows for two sessions, each in its own list; another mark, or its time is over: they are read anew."""
+    read: list[list[Row]] = []
+
+    def ask() -> list[Row]:
+        read.append([{"n": len(read)}])
+        return read[-1]
+
+    shared, key = SharedRows(), ("a statement", "its parameters")
+    shared.get(key, {"steps": 1}, ask).append({"n": "the caller's"})
+    assert shared.get(key, {"steps": 1}, ask) == [{"n": 0}] and len(read) == 1
+    assert shared.get(key, {"steps": 2}, ask) == [{"n": 1}]
+    assert shared.get(("a statement", "others"), {"steps": 2}, ask) == [{"n": 2}]
+    short = SharedRows(longest=0)
+    assert short.get(key, {"steps": 1}, ask) != short.get(key, {"steps": 1}, ask)
+
+
+def test_a_session_that_reads_shares_and_one_that_writes_does_not(
+    book: Ledger, window: Window, today: datetime
+) -> None:
+    """A form's checks rest on what is in the ledger at that moment."""
+    ledger = LedgerSessions(as_dashboard(book), "my_ledger", keep=1)
+    asked: dict[str, Any] = {"target": window.target, "after": today - timedelta(days=100)}
+    seen(book, window.target, today, "one")
+    found = []
+    for read_only in (True, True, False):
+        with ledger.session(read_only=read_only) as session:
+            found.append(session.rows(queries.load("alerts/newest_findings"), asked))
+    ledger.close()
+    ((one,), (same,), (anew,)) = found
+    assert one is same and one == anew and one is not anew and one["key"] == "one"
+
+
+def test_memory_is_bounded() -> None:
+    """What was not used for longest goes first; rows that are larger than all that is kept are kept by nobody."""
+    shared = SharedRows(most=1_000)
+    for number in range(50):
+        shared.get(("a statement", str(number)), {}, lambda: [{"text": "x" * 90}])
+        shared.get(("a statement", "0"), {}, lambda: [{"text": "again"}])
+        assert shared.size <= 1_000
+    assert shared.get(("a statement", "0"), {}, list) == [{"text": "x" * 90}]
+    assert shared.get(("a statement", "1"), {}, list) == []
+    assert len(shared.get(("a statement", "large"), {}, lambda: [{"text": "x" * 2_000}])) == 1
+    assert shared.size <= 1_000
+
+
+def test_the_ledger_away_is_said_though_rows_are_known(book: Ledger, both: list[str], tmp_path: Path) -> None:
+    """What is shared is never shown in place of a ledger that does not answer."""
+    away = False
+
+    def connect() -> psycopg.Connection[Any]:
+        return psycopg.connect(f"{book.dsn('dashboard')}{' port=1' if away else ''}", connect_timeout=2)
+
+    with served(config_with(tmp_path, *both), connect) as site:
+        assert site.ask("/findings").status_code == 200
+        away = True
+        book.ask(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = %s", book.login("dashboard")
+        )
+        assert site.ask("/findings").status_code == 503
+        away = False
+        assert site.ask("/findings").status_code == 200
