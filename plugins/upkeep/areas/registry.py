@@ -6,8 +6,8 @@ knows Airflow.
 
 from __future__ import annotations
 
-from upkeep.areas.backups import contents, drill, restoration, rollback
-from upkeep.areas.backups import sources as newest_backup
+from upkeep.areas.backups import contents, drill, rollback
+from upkeep.areas.backups import sources as backups
 from upkeep.areas.baselines import look as baselines
 from upkeep.areas.calendar import look as calendar
 from upkeep.areas.capacity import assessment
@@ -51,8 +51,7 @@ CHECKS: dict[str, Check] = {check.name: check for module in _MODULES for check i
 
 _LOOKING = (
     latencies,
-    newest_backup,
-    restoration,
+    backups,
     drill,
     rollback,
     keys,

@@ -114,7 +114,8 @@ class Flow:
 
     def restoration(self) -> Step:
         """The newest backup, restored in a scratch folder and compared with what was recorded (G101)."""
-        return self.look("restoration", guide="G101", execution_timeout=self._restoring(recoveries=2))
+        clock = self._restoring(recoveries=2) + self._restoring_dumps()
+        return self.look("restoration", guide="G101", execution_timeout=clock)
 
     def drill(self) -> Step:
         """Recovery to a moment, past it and to the end, with the times that it took (G25, G102, G103, G105)."""
@@ -129,6 +130,11 @@ class Flow:
         config = settings().target(self.bound["target"]).backups
         seconds = config.restore.timeout_seconds if config and config.restore else 0
         return timedelta(seconds=(recoveries + 2) * seconds) + BESIDE
+
+    def _restoring_dumps(self) -> timedelta:
+        """An empty server, pg_restore, and looking have the time of config each."""
+        config = settings().target(self.bound["target"]).dumps
+        return timedelta(seconds=3 * config.restore.timeout_seconds if config and config.restore else 0)
 
     def patches(self) -> list[Step]:
         """What npm knows of the checkout's packages: vulnerabilities (G73), newer versions (G74); in a group patches.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
@@ -11,13 +12,12 @@ from upkeep.settings.base import FrozenModel
 from upkeep.settings.values import Folder, Zone
 
 
-class Restore(FrozenModel):
-    """Where and with which programs a backup is restored as a proof (G101-G105), and in what time.
+class Scratch(FrozenModel):
+    """Where and with which programs a dump is restored as a proof (G101), and in what time.
 
-    ``scratch`` is a folder for restored copies alone; ``programs`` holds ``postgres`` of the backup's major. ``run_as``
-    are the words put before each program, where the tasks run as root, as which PostgreSQL does not start.
-    ``max_rto_minutes`` is how long it may take until the restored copy answers, ``max_rpo_minutes`` how much of the
-    newest work may be missing in it.
+    ``scratch`` is a folder for restored copies alone; ``programs`` holds ``postgres`` of the target's major, ``initdb``
+    and ``pg_restore``. ``run_as`` are the words put before each program, where the tasks run as root, as which
+    PostgreSQL does not start. ``max_rto_minutes`` is how long it may take until the restored copy answers.
     """
 
     scratch: Folder
@@ -26,7 +26,23 @@ class Restore(FrozenModel):
     superuser: str = Field(default="postgres", min_length=1, max_length=63, pattern=r"^[^\x00]+$")
     timeout_seconds: float = Field(default=3600, gt=0, le=86_400)
     max_rto_minutes: float = Field(default=60, gt=0, allow_inf_nan=False)
+
+
+class Restore(Scratch):
+    """Where and with which programs a backup is restored as a proof (G101-G105), and in what time.
+
+    As for dumps; ``programs`` holds ``postgres`` of the backup's major. ``max_rpo_minutes`` is how much of the newest
+    work may be missing in the restored copy.
+    """
+
     max_rpo_minutes: float = Field(default=120, gt=0, allow_inf_nan=False)
+
+
+def _elsewhere(restore: Scratch | None, **folders: Path) -> None:
+    scratch = restore.scratch if restore else None
+    for name, folder in folders.items():
+        if scratch and (scratch.is_relative_to(folder) or folder.is_relative_to(scratch)):
+            raise ValueError(f"found restore.scratch {scratch} and {name} {folder}, expected neither in the other")
 
 
 class Young(FrozenModel):
@@ -60,10 +76,7 @@ class Backups(Young):
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
-        scratch = self.restore.scratch if self.restore else None
-        for name, folder in (("base", self.base), ("wal", self.wal)):
-            if scratch and (scratch.is_relative_to(folder) or folder.is_relative_to(scratch)):
-                raise ValueError(f"found restore.scratch {scratch} and {name} {folder}, expected neither in the other")
+        _elsewhere(self.restore, base=self.base, wal=self.wal)
         return self
 
 
@@ -82,3 +95,9 @@ class Dumps(Young):
     least_percent: float = Field(default=50, ge=0, le=100)
     verify_program: str = Field(default="pg_restore", pattern=r"^[^\x00]+$")
     verify_timeout_seconds: float = Field(default=600, gt=0, le=86_400)
+    restore: Scratch | None = None
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        _elsewhere(self.restore, folder=self.folder)
+        return self

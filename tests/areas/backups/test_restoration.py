@@ -25,7 +25,7 @@ from tests.stages.restoring import Platform
 from upkeep.areas.backups.copies import copy_of
 from upkeep.areas.backups.newest import Original, original, recorded
 from upkeep.areas.backups.restoration import restore
-from upkeep.areas.backups.scratch import servers
+from upkeep.areas.backups.server import servers
 from upkeep.core.findings import Finding, Level, NotCollected
 from upkeep.core.windows import Window
 from upkeep.ledger.write import LookResult, StepRecord, add_step, open_window

@@ -39,21 +39,38 @@ def given(config: Path, sections: str) -> Sources:
 )
 def test_each_kind_that_is_configured_is_looked_at(config: Path, sections: str, keys: list[str]) -> None:
     """Base backups, dumps, and both; where there is none of a kind it is critical."""
-    found = sources.inspect(given(config, sections)).findings
+    found = sources.verify(given(config, sections)).findings
     assert [(one.key, one.level) for one in found] == [(key, Level.CRITICAL) for key in keys]
 
 
 def test_no_kind_is_not_collected(config: Path) -> None:
     """The reason names both sections."""
-    with pytest.raises(NotCollected, match=r"targets\.primary\.backups, or \.dumps"):
-        sources.inspect(given(config, ""))
-    (inspection,) = sources.INSPECTIONS
-    assert inspection.describes(settings(config), "primary") == "the newest backup: none is configured"
+    for inspection in sources.INSPECTIONS:
+        with pytest.raises(NotCollected, match=r"targets\.primary\.backups, or \.dumps"):
+            inspection.look(given(config, ""))
+        assert "the newest backup: none is configured" in inspection.describes(settings(config), "primary")
+
+
+def test_the_reason_of_the_only_kind_is_the_steps(config: Path) -> None:
+    """Nothing was looked at: NOT COLLECTED."""
+    with pytest.raises(NotCollected, match=r"targets\.primary\.dumps\.restore"):
+        sources.restore(given(config, "    dumps: {folder: /d}"))
+
+
+@pytest.mark.guide("G101", "fires")
+def test_a_kind_that_is_not_restored_hides_no_other(config: Path) -> None:
+    """With two kinds each is UNKNOWN by a line of its own."""
+    found = sources.restore(given(config, "    backups: {base: /b, wal: /w}\n    dumps: {folder: /d}")).findings
+    assert [(one.subject, one.level) for one in found] == [
+        ("The newest base backup", Level.UNKNOWN),
+        ("The newest dump", Level.UNKNOWN),
+    ]
+    assert all("no scratch folder is configured" in one.detail for one in found)
 
 
 def test_a_dry_run_names_what_it_would_look_at(config: Path) -> None:
     """Each kind, with where it lies."""
     both = given(config, "    backups: {base: /b, wal: /w}\n    dumps: {folder: /d}")
-    (inspection,) = sources.INSPECTIONS
-    said = inspection.describes(both.config, "primary")
-    assert said == "the newest base backup in /b and the newest dump in /d"
+    said = [inspection.describes(both.config, "primary") for inspection in sources.INSPECTIONS]
+    newest = "the newest base backup in /b and the newest dump in /d"
+    assert said == [newest, f"a restored copy of {newest}"]

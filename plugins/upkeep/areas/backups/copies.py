@@ -15,12 +15,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from upkeep.areas.backups import files
-from upkeep.areas.backups.scratch import Copy, RestoreError, SetUpError, end_servers, environment, run_as
+from upkeep.areas.backups.scratch import Copy
+from upkeep.areas.backups.server import RestoreError, Server, SetUpError, end_servers, environment, run_as
 from upkeep.core.units import roughly
-from upkeep.settings.backups import Backups, Restore
+from upkeep.settings.backups import Backups, Scratch
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +36,12 @@ _SAY_EVERY = 10.0
 _HOSTS_OWN = ("Permission denied", "No space left", "Disk quota")
 
 
+S = TypeVar("S", bound=Server)
+
+
 @contextmanager
 def copy_of(
-    backup: Path, config: Backups, restore: Restore, dbname: str, ending: list[Callable[[], None]]
+    backup: Path, config: Backups, restore: Scratch, dbname: str, ending: list[Callable[[], None]]
 ) -> Iterator[Copy]:
     """A copy of a backup, not started yet; whatever happens its server is stopped and its files are removed.
 
@@ -44,39 +50,54 @@ def copy_of(
     """
     backup = backup.resolve(strict=True)
     _check(backup, restore)
+    needed = ROOM * max(sum(files.read_manifest(backup).files.values()), bytes_in(backup))
+    with held(restore, needed, partial(Copy, restore=restore, dbname=dbname, config=config), ending) as copy:
+        _fill(copy, backup)
+        yield copy
+
+
+@contextmanager
+def held(
+    restore: Scratch, needed: float, make: Callable[[Path, Path], S], ending: list[Callable[[], None]]
+) -> Iterator[S]:
+    """A server with a folder and a socket of its own, of which a scratch folder has room for ``needed`` bytes."""
     with _alone(restore.scratch):
         _remove_leftovers(restore)
-        _room_for(backup, restore)
+        _room_for(needed, restore)
         folder = Path(run_as(restore, "mktemp", "-d", str(restore.scratch / f"{PREFIX}XXXXXXXX")).strip())
         socket = Path(run_as(restore, "mktemp", "-d", f"{tempfile.gettempdir()}/{PREFIX}XXXXXXXX").strip())
         lock = _locked(folder)
-    copy = Copy(folder, socket, config, restore, dbname)
+    server = make(folder, socket)
 
     def end() -> None:
-        copy.stop()
+        server.stop()
         _remove(restore, folder, socket)
 
     ending.append(end)
     try:
         (folder / "socket").write_text(str(socket), encoding="utf-8")
-        _fill(copy, backup)
-        yield copy
+        yield server
     finally:
         end()
         os.close(lock)
 
 
-def _check(backup: Path, restore: Restore) -> None:
-    """Raise SetUpError for what would not start, or would write elsewhere than in the scratch folder."""
+def check_programs(restore: Scratch, major: str, of: str = "the backup's") -> None:
+    """Raise SetUpError without a scratch folder, or a server of a major."""
     if not restore.scratch.is_dir():
         raise SetUpError(f"found no folder {restore.scratch}, expected restore.scratch to be one")
     program = restore.programs / "postgres"
     if not os.access(program, os.X_OK):
         raise SetUpError(f"found no program {program}, expected restore.programs to hold PostgreSQL's")
-    version, mine = run_as(restore, str(program), "--version"), (backup / "PG_VERSION").read_text().strip()
+    version = run_as(restore, str(program), "--version")
     found = files.MAJOR.search(version)
-    if found is None or found[1] != mine:
-        raise SetUpError(f"{program} is {version.strip()[:100]!r}, expected one of major {mine[:20]}, the backup's")
+    if found is None or found[1] != major:
+        raise SetUpError(f"{program} is {version.strip()[:100]!r}, expected one of major {major}, {of}")
+
+
+def _check(backup: Path, restore: Scratch) -> None:
+    """Raise SetUpError for what would not start, or would write elsewhere than in the scratch folder."""
+    check_programs(restore, (backup / "PG_VERSION").read_text().strip()[:20])
     mapped = backup / "tablespace_map"  # pg_basebackup leaves an empty one where there is no tablespace
     links = [mapped] if mapped.exists() and mapped.stat().st_size else []
     links += [path for path in backup.rglob("*") if path.is_symlink()]
@@ -98,8 +119,7 @@ def _alone(scratch: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _room_for(backup: Path, restore: Restore) -> None:
-    needed = ROOM * max(sum(files.read_manifest(backup).files.values()), _bytes_in(backup))
+def _room_for(needed: float, restore: Scratch) -> None:
     free = shutil.disk_usage(restore.scratch).free
     if free < needed:
         raise SetUpError(
@@ -110,7 +130,7 @@ def _room_for(backup: Path, restore: Restore) -> None:
 def _fill(copy: Copy, backup: Path) -> None:
     """Copy the files."""
     began = time.monotonic()
-    total = _bytes_in(backup)
+    total = bytes_in(backup)
     argv = [*copy.restore.run_as, "cp", "-R", "--no-dereference", str(backup), str(copy.data)]
     copying = subprocess.Popen(argv, cwd="/", env=environment(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
@@ -130,7 +150,7 @@ def _fill(copy: Copy, backup: Path) -> None:
     log.info("copied %s in %.1f s", roughly(total), copy.seconds["copy"])
 
 
-def _bytes_in(folder: Path) -> int:
+def bytes_in(folder: Path) -> int:
     """All bytes of a folder, its WAL among them; files that go meanwhile are no part of it."""
     found = 0
     for file in folder.rglob("*"):
@@ -140,7 +160,7 @@ def _bytes_in(folder: Path) -> int:
 
 
 def _tell_progress(data: Path, total: int, took: float) -> None:
-    there = _bytes_in(data)
+    there = bytes_in(data)
     rate = there / took
     left = f", about {max(total - there, 0) / rate:.0f} s more" if rate else ""
     log.info("copied %s of %s, %s/s%s", roughly(there), roughly(total), roughly(rate), left)
@@ -156,7 +176,7 @@ def _locked(folder: Path) -> int:
     return lock
 
 
-def _remove_leftovers(restore: Restore) -> None:
+def _remove_leftovers(restore: Scratch) -> None:
     """End and remove the copies whose process is gone, and no others."""
     for folder in sorted(restore.scratch.glob(f"{PREFIX}*")):
         try:
@@ -173,7 +193,7 @@ def _remove_leftovers(restore: Restore) -> None:
             os.close(lock)
 
 
-def _remove(restore: Restore, folder: Path, socket: Path | None) -> None:
+def _remove(restore: Scratch, folder: Path, socket: Path | None) -> None:
     for path in (folder, socket):
         if path:
             run_as(restore, "rm", "-rf", str(path))

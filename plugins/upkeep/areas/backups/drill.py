@@ -20,7 +20,8 @@ from upkeep.areas.backups.contents import Log
 from upkeep.areas.backups.copies import copy_of
 from upkeep.areas.backups.newest import Newest, Original, openings, original
 from upkeep.areas.backups.restoration import asking, elsewhere, failed, missing, not_set_up, phases, samples
-from upkeep.areas.backups.scratch import Copy, RestoreError, SetUpError, Stop
+from upkeep.areas.backups.scratch import Copy, Stop
+from upkeep.areas.backups.server import RestoreError, SetUpError
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.units import count, listed, span

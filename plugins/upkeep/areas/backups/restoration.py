@@ -18,12 +18,12 @@ from upkeep.areas.backups.copies import copy_of
 from upkeep.areas.backups.files import lsn
 from upkeep.areas.backups.judging import NOT_COVERED
 from upkeep.areas.backups.newest import Newest, Original, openings
-from upkeep.areas.backups.scratch import Copy, RestoreError, SetUpError, Stop
-from upkeep.areas.look import Inspection, Sources
+from upkeep.areas.backups.scratch import Copy, Stop
+from upkeep.areas.backups.server import RestoreError, SetUpError
+from upkeep.areas.look import Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.units import span, utc
 from upkeep.ledger.write import LookResult
-from upkeep.settings.load import Settings
 from upkeep.settings.maintenance import Sql
 from upkeep.wires import database, queries
 from upkeep.wires.database import Session, error_words
@@ -148,10 +148,3 @@ def _reached(session: Session, copy: Copy, found: Newest, target: Original) -> F
     level = Level.WARNING if age > limit else Level.OK
     remedy = "What is newer would be lost: see whether WAL is archived soon enough (archive_timeout, pg_stat_archiver)."
     return topic.judged(level, f"{said}, {span(age)} before the end of recovery", expected, remedy)
-
-
-def _described(config: Settings, target: str) -> str:
-    return f"a restored copy of the newest backup in {config.target(target).backups}"
-
-
-INSPECTIONS = (Inspection("restoration", "a restored copy of the newest backup", _described, inspect),)

@@ -1,7 +1,4 @@
-"""A restored copy: started, rolled forward in steps, asked, stopped.
-
-It has a configuration of its own: it listens on a Unix socket in a folder that only its user may enter, archives
-nothing, connects nowhere, and reads archived WAL by ``cp`` alone.
+"""A restored copy of a base backup: rolled forward in steps, asked, stopped. Archived WAL is read by ``cp`` alone.
 
 Sources: PostgreSQL's documentation, "Recovering Using a Continuous Archive Backup", "Recovery Target", "Hot Standby".
 """
@@ -9,67 +6,26 @@ Sources: PostgreSQL's documentation, "Recovering Using a Continuous Archive Back
 from __future__ import annotations
 
 import logging
-import os
 import shlex
-import signal
-import subprocess
 import time
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import make_conninfo
 
 from upkeep.areas.backups import files
-from upkeep.settings.backups import Backups, Restore
+from upkeep.areas.backups.server import RestoreError, Server, run_as
+from upkeep.settings.backups import Backups
 
 log = logging.getLogger(__name__)
 
-_POLL, _STOP_SECONDS, _END_SECONDS, _REFUSED_SECONDS = 0.1, 60.0, 10.0, 10.0
-_READY = "ready to accept"
-_KNOWS_REQUIRE_AUTH, _KNOWS_EVENT_TRIGGERS = 160_000, 17
-#: What a session on a copy is, whatever PGHOSTADDR and its like say; no name is looked up in a schema of the target's.
-_HERE = {
-    "port": "5432",
-    "hostaddr": "",
-    "target_session_attrs": "any",
-    "channel_binding": "disable",
-    "gssencmode": "disable",
-    "sslmode": "disable",
-    "passfile": "/dev/null",
-    "options": "-c search_path=pg_catalog",
-}
-_SETTINGS = {
-    "listen_addresses": "",
-    "archive_mode": "off",
-    "archive_command": "",
-    "primary_conninfo": "",
-    "shared_preload_libraries": "",
-    "logging_collector": "off",
-    "log_destination": "stderr",
-    "log_timezone": "UTC",
+_RECOVERING = {
     "hot_standby": "on",
-    "port": "5432",
-    "max_logical_replication_workers": "0",  # a subscription would go on from where the target's own is
-    "autovacuum": "off",
     "recovery_target_inclusive": "off",
     "recovery_target_action": "pause",
-    "ssl": "off",
-    "fsync": "off",  # the copy is thrown away
 }
-_LOCAL_ONLY = "local all all trust\n"  # nobody else can enter the socket's folder
-
-
-class SetUpError(Exception):
-    """A copy cannot be made or asked here, which says nothing of the backup; the message says what is missing."""
-
-
-class RestoreError(Exception):
-    """A backup could not be restored; the message says at which step, and what PostgreSQL said."""
 
 
 @dataclass(frozen=True)
@@ -80,39 +36,15 @@ class Stop:
     value: str
 
 
-@dataclass
-class Copy:
-    """A restored copy. ``seconds`` is how long each phase took, by its name, in the order in which they were.
-
-    ``last_commit`` is when the newest transaction that it has replayed was committed, None before the first.
+@dataclass(kw_only=True)
+class Copy(Server):
+    """A restored copy. ``last_commit`` is when the newest transaction that it has replayed was committed, None before
+    the first.
     """
 
-    folder: Path
-    socket: Path
     config: Backups
-    restore: Restore
-    dbname: str
-    seconds: dict[str, float] = field(default_factory=dict)
     last_commit: datetime | None = None
-    _server: subprocess.Popen[bytes] | None = None
     _segment: int = 0  # bytes of a segment of its WAL; 0: not prepared yet
-
-    @property
-    def data(self) -> Path:
-        return self.folder / "data"
-
-    def connect(self) -> psycopg.Connection[Any]:
-        """A session of its superuser, over its socket; what the environment says of connections is not for this one."""
-        login = {**_HERE, "host": str(self.socket), "dbname": self.dbname, "user": self.restore.superuser}
-        if psycopg.pq.version() >= _KNOWS_REQUIRE_AUTH:
-            login["require_auth"] = "none"
-        connection = psycopg.connect(make_conninfo(**login), connect_timeout=10)
-        (found,) = connection.execute("SELECT pg_catalog.current_setting('data_directory')").fetchone() or ("",)
-        connection.rollback()
-        if Path(found) != self.data:
-            connection.close()
-            raise SetUpError(f"the session is on {found}, expected one on the copy in {self.data}")
-        return connection
 
     def recover(self, stop: Stop | None, standby: Mapping[str, str], phase: str) -> None:
         """Roll forward to a stop, or without one to the end of the archive; then the copy answers.
@@ -125,25 +57,11 @@ class Copy:
         if not self._segment:
             self._prepare()
         target = {f"recovery_target_{stop.kind}": stop.value} if stop else {}
-        settings = {**_SETTINGS, **standby, **target, "restore_command": self._fetching()}
+        settings = {**_RECOVERING, **standby, **target, "restore_command": self._fetching()}
         settings["min_wal_size"] = f"{max(80, 2 * self._segment // 2**20)}MB"  # less does not start
         settings["max_wal_size"] = f"{max(1024, 4 * self._segment // 2**20)}MB"
-        if int((self.data / "PG_VERSION").read_text()) >= _KNOWS_EVENT_TRIGGERS:
-            settings["event_triggers"] = "off"  # code of the target's would run as superuser
-        settings |= {"unix_socket_directories": str(self.socket), "hba_file": str(self.folder / "pg_hba.conf")}
-        settings |= {"config_file": str(self.folder / "postgresql.conf"), "ident_file": str(self.folder / "ident.conf")}
-        words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        with (self.folder / "server.log").open("ab") as output:
-            self._server = subprocess.Popen(
-                [*self.restore.run_as, str(self.restore.programs / "postgres"), "-D", str(self.data), *words],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd="/",
-                env=environment(),
-                start_new_session=True,
-            )
-        self._until_there(stop, time.monotonic() + self.restore.timeout_seconds)
+        self.start(settings)
+        self.until(lambda connection: self._there(connection, stop), "recovery")
         self.seconds[phase] = time.monotonic() - began
         log.info("%s after %.1f s", phase, self.seconds[phase])
 
@@ -167,104 +85,15 @@ class Copy:
         run_as(self.restore, "rm", "-f", str(self.data / "standby.signal"), str(self.data / "postmaster.pid"))
         run_as(self.restore, "truncate", "-s", "0", str(self.data / "postgresql.auto.conf"))
         run_as(self.restore, "touch", str(self.data / "recovery.signal"))
-        for name, text in (("postgresql.conf", ""), ("pg_hba.conf", _LOCAL_ONLY), ("ident.conf", "")):
-            (self.folder / name).write_text(text, encoding="utf-8")
-            (self.folder / name).chmod(0o644)
         self._segment = label.segment_bytes
 
-    def _until_there(self, stop: Stop | None, deadline: float) -> None:
-        """Wait until it answers and has come as far as it should."""
+    def _there(self, connection: psycopg.Connection[Any], stop: Stop | None) -> bool:
+        """Whether it has come as far as it should."""
         paused = "pg_is_in_recovery() AND pg_is_wal_replay_paused()"
         statement = f"SELECT pg_is_in_recovery(), {paused}, pg_last_xact_replay_timestamp()"
-        refused_since, log_before = 0.0, self._log()
-        while True:
-            if self._server is None or self._server.poll() is not None:
-                raise RestoreError(f"PostgreSQL ended: {self.said()}")
-            try:
-                with self.connect() as connection:
-                    in_recovery, waits, commit = connection.execute(statement).fetchone() or (True, False, None)
-                if waits if stop else not in_recovery:
-                    self.last_commit = commit or self.last_commit  # the server knows those since its start alone
-                    return
-                if stop and not in_recovery:
-                    raise RestoreError(f"recovery ended before {stop.kind} {stop.value}: {self.said()}")
-            except psycopg.OperationalError as error:  # not yet, unless it says that it is ready
-                if not refused_since and _READY in self._log().removeprefix(log_before):
-                    refused_since = time.monotonic()
-                if refused_since and time.monotonic() > refused_since + _REFUSED_SECONDS:
-                    raise SetUpError(f"the copy is ready and refuses a session: {error}") from error
-            if time.monotonic() > deadline:
-                raise SetUpError(
-                    f"recovery did not end within {self.restore.timeout_seconds:g} s "
-                    f"(targets.<target>.backups.restore.timeout_seconds): {self.said()}"
-                )
-            time.sleep(_POLL)
-
-    def stop(self) -> None:
-        """Shut the server down fast and wait; one that will not go is ended by force."""
-        if self._server is None:
-            return
-        if self._server.poll() is None:
-            self._server.send_signal(signal.SIGINT)
-            try:
-                self._server.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                end_servers(self.data)
-        self._server = None
-
-    def _log(self) -> str:
-        return (self.folder / "server.log").read_text(encoding="utf-8", errors="replace")
-
-    def said(self, lines: int = 3) -> str:
-        """What the server said last of what went wrong, else its last lines."""
-        told = [line for line in self._log().splitlines() if line.strip()]
-        wrong = [line for line in told if any(f" {word}: " in line for word in ("FATAL", "PANIC", "ERROR"))]
-        return " / ".join((wrong or told)[-lines:]) or "it said nothing"
-
-
-def environment() -> dict[str, str]:
-    """What PostgreSQL's programs are given: nothing of ours that could lead them elsewhere."""
-    return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"}
-
-
-def run_as(restore: Restore, *argv: str) -> str:
-    """Run a program as the user of a copy; its output. Raises SetUpError."""
-    try:
-        done = subprocess.run(
-            [*restore.run_as, *argv],
-            cwd="/",
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=restore.timeout_seconds,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise SetUpError(f"{argv[0]} could not be run: {error}") from error
-    if done.returncode:
-        raise SetUpError(f"{argv[0]} ended with {done.returncode}: {done.stderr.strip()[:500]}")
-    return done.stdout
-
-
-def end_servers(data: Path) -> None:
-    """End the server that runs in a copy's data directory, if one does: at once, then by force."""
-    for sent in (signal.SIGQUIT, signal.SIGKILL):
-        for process in servers(data):
-            with suppress(ProcessLookupError):
-                os.kill(process, sent)
-        deadline = time.monotonic() + _END_SECONDS
-        while servers(data) and time.monotonic() < deadline:
-            time.sleep(_POLL)
-
-
-def servers(data: Path) -> list[int]:
-    """The processes of PostgreSQL that work in a data directory."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # ended meanwhile, or another user's
-            here = (process / "cwd").resolve(strict=True) == data.resolve()
-            if here and (process / "exe").resolve(strict=True).name == "postgres":
-                found.append(int(process.name))
-    return found
+        in_recovery, waits, commit = connection.execute(statement).fetchone() or (True, False, None)
+        if stop and not waits and not in_recovery:
+            raise RestoreError(f"recovery ended before {stop.kind} {stop.value}: {self.said()}")
+        if there := bool(waits if stop else not in_recovery):
+            self.last_commit = commit or self.last_commit  # the server knows those since its start alone
+        return there

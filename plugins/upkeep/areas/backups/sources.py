@@ -1,47 +1,82 @@
-"""The kinds of backups that a target can have, behind one shape: the newest of each is looked at daily (G99, G100).
+"""The kinds of backups that a target can have, of one shape: each is looked at daily, and restored weekly (G99-G101).
 
 A target may have several. One that has a reason not to be looked at is UNKNOWN and hides no other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from upkeep.areas.backups import dump_look, look
+from upkeep.areas.backups import dump_look, dump_restoration, look, restoration
 from upkeep.areas.look import Inspection, Sources
-from upkeep.core.findings import NotCollected
+from upkeep.core.findings import Level, NotCollected, Topic
 from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 from upkeep.settings.maintenance import Target
 
+Way = Callable[[Sources], LookResult]
+
 
 @dataclass(frozen=True)
 class Source:
-    """One kind: its name, where config says that it lies (None: there is none), and how its newest is looked at."""
+    """One kind: its name, where config says that it lies (None: there is none), and the daily and the weekly look."""
 
     title: str
-    where: Callable[[Target], object | None]
-    verify: Callable[[Sources], LookResult]
+    where: Callable[[Target], Path | None]
+    verify: Way
+    restore: Way
 
 
 SOURCES = (
-    Source("base backup", lambda target: target.backups and target.backups.base, look.inspect),
-    Source("dump", lambda target: target.dumps and target.dumps.folder, dump_look.inspect),
+    Source(
+        "base backup", lambda target: target.backups.base if target.backups else None, look.inspect, restoration.inspect
+    ),
+    Source(
+        "dump",
+        lambda target: target.dumps.folder if target.dumps else None,
+        dump_look.inspect,
+        dump_restoration.inspect,
+    ),
 )
 
 
-def inspect(sources: Sources) -> LookResult:
-    """What each configured kind shows. Raises NotCollected where there is none."""
-    configured = [one for one in SOURCES if one.where(sources.config.target(sources.target)) is not None]
-    if not configured:
+def verify(sources: Sources) -> LookResult:
+    """The newest of each configured kind. Raises NotCollected where there is none."""
+    return _together(sources, "backups", [(one, one.verify) for one in _configured(sources)])
+
+
+def restore(sources: Sources) -> LookResult:
+    """The newest of each configured kind, restored. Raises NotCollected where there is none, or no way."""
+    return _together(sources, "restoration", [(one, one.restore) for one in _configured(sources)])
+
+
+def _configured(sources: Sources) -> Iterator[Source]:
+    target = sources.config.target(sources.target)
+    found = [one for one in SOURCES if one.where(target) is not None]
+    if not found:
         raise NotCollected(
             f"no backups are configured (config/maintenance.yaml: targets.{sources.target}.backups, or .dumps); "
             "whether there is one is not known"
         )
-    looked = [one.verify(sources) for one in configured]
+    yield from found
+
+
+def _together(sources: Sources, key: str, ways: list[tuple[Source, Way]]) -> LookResult:
+    if len(ways) == 1:
+        return ways[0][1](sources)
+    looked = [_or_why(sources, key, one, way) for one, way in ways]
     findings = tuple(finding for one in looked for finding in one.findings)
     return LookResult(findings, tuple(sample for one in looked for sample in one.samples))
+
+
+def _or_why(sources: Sources, key: str, one: Source, way: Way) -> LookResult:
+    try:
+        return way(sources)
+    except NotCollected as why:
+        topic = Topic(f"{key}:not_collected:{one.title}", f"The newest {one.title}", "G99")
+        return LookResult((topic.finding(Level.UNKNOWN, f"not collected: {why}"),))
 
 
 def _described(config: Settings, target: str) -> str:
@@ -49,4 +84,11 @@ def _described(config: Settings, target: str) -> str:
     return f"the newest {' and the newest '.join(found) or 'backup: none is configured'}"
 
 
-INSPECTIONS = (Inspection("newest_backup", "the backup folder", _described, inspect),)
+def _restored(config: Settings, target: str) -> str:
+    return f"a restored copy of {_described(config, target)}"
+
+
+INSPECTIONS = (
+    Inspection("newest_backup", "the backup folder", _described, verify),
+    Inspection("restoration", "a restored copy of the newest backup", _restored, restore),
+)

@@ -1,0 +1,234 @@
+"""The weekly restoration of the newest dump (G101): into an empty server, and compared with what can be compared.
+
+A dump has no position in the WAL. What a log held in a period that was over is known from the daily record before the
+dump, and from the target now: a dump that was made between two moments that are alike must be like them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from upkeep.areas.backups import restored
+from upkeep.areas.backups.contents import Log, described, measured
+from upkeep.areas.backups.dump_files import Dump, State, find
+from upkeep.areas.backups.dump_look import NOT_DUMPED
+from upkeep.areas.backups.dump_server import Errors, Shape
+from upkeep.areas.backups.dump_server import restored as restored_dump
+from upkeep.areas.backups.judging import NOT_COVERED
+from upkeep.areas.backups.server import RestoreError, Server, SetUpError
+from upkeep.areas.look import Sources
+from upkeep.core.findings import Finding, Level, NotCollected, Sample, Topic
+from upkeep.core.units import count, listed, span
+from upkeep.ledger.write import LookResult
+from upkeep.settings.backups import Dumps
+from upkeep.settings.maintenance import Sql
+from upkeep.wires import database, queries
+from upkeep.wires.database import Row, Session
+
+#: How many rows more or fewer a log may have where rows were changed since, in percent.
+TOLERANCE = 1.0
+NAMED = 5
+_TOPIC = Topic("restoration:dump", "The newest dump, restored", "G101")
+_CONTENTS = _TOPIC.part("contents", "Logs of the restored dump, compared with before and after it")
+_RETAKE = "Make another dump now and restore that one; what pg_restore said of this one is in the finding."
+
+
+@dataclass(frozen=True)
+class Alike:
+    """One log in one period: its rows and their content by the record, in the copy, and in the target now."""
+
+    log: Log
+    before: Row
+    copy: Row
+    after: Row
+
+
+@dataclass(frozen=True)
+class Original:
+    """The target as a dump of it is compared with it; ``record`` is the newest daily one before the dump, ``now`` what
+    its logs hold now of the same period.
+    """
+
+    database: str
+    shape: Shape
+    objects: frozenset[tuple[str, str]]
+    record: Mapping[str, Any] | None
+    now: Sequence[Row]
+
+
+def inspect(sources: Sources) -> LookResult:
+    """Restore the newest dump of a target that has its section of config. Raises NotCollected."""
+    config = sources.config.target(sources.target).dumps
+    if config is None:
+        return LookResult(())
+    dump = newest(config, f"targets.{sources.target}.dumps", datetime.now(UTC))
+    with sources.ledger() as session:
+        rows = session.rows(queries.load("backups/known_contents"), {"target": sources.target})
+    with sources.read() as session:
+        target = original(session, dump, [row["body"] for row in rows])
+    return restore(dump, config, target, sources.config.maintenance.sql, sources.ending)
+
+
+def newest(config: Dumps, where: str, now: datetime) -> Dump:
+    """What is to be restored. Raises NotCollected."""
+    if config.restore is None:
+        raise NotCollected(f"no scratch folder is configured ({where}.restore), so that no dump can be restored")
+    try:
+        finished = [one for one in find(config.folder, config.time_zone, now) if one.state is State.FINISHED]
+    except OSError as error:
+        raise NotCollected(f"{config.folder} cannot be read: {error.strerror}") from error
+    if not finished or finished[-1].header is None:
+        raise NotCollected(f"found no finished dump with a header in {config.folder}")
+    return finished[-1]
+
+
+def original(session: Session, dump: Dump, records: Sequence[Mapping[str, Any]]) -> Original:
+    """The target, over one session on it; ``records`` are those of ``contents``, the newest first."""
+    here = session.row(queries.load("backups/shape"))
+    roles = tuple((str(name), bool(superuser)) for name, superuser in here["roles"])
+    shape = Shape(here["major"], here["encoding"], here["size"], roles)
+    objects = frozenset((row["kind"], row["name"]) for row in session.rows(queries.load("backups/objects")))
+    mine = [one for one in records if one["logs"] and one["system_identifier"] == here["system_identifier"]]
+    mine = [one for one in mine if one["database"] == here["database"]]
+    record = next((one for one in mine if datetime.fromisoformat(one["moment"]) <= dump.begun_at), None)
+    return Original(here["database"], shape, objects, record, _rows(session, record) if record else ())
+
+
+def _rows(session: Session, record: Mapping[str, Any]) -> list[Row]:
+    start, end = (datetime.fromisoformat(record[name]) for name in ("start", "end"))
+    return measured(session, _logs(record), start, end)[1]
+
+
+def _logs(record: Mapping[str, Any]) -> list[Log]:
+    return [Log(one["schema"], one["table"], one["time"]) for one in record["logs"]]
+
+
+def restore(dump: Dump, config: Dumps, target: Original, clocks: Sql, ending: list[Any]) -> LookResult:
+    """Findings and samples of one restoration; ``config`` has a section ``restore``."""
+    if config.restore is None or dump.header is None:
+        raise NotCollected("there is no scratch folder, or no header to go by")
+    if dump.header.database != target.database:
+        detail = f"{dump.path.name} is of database {dump.header.database}"
+        remedy = "Correct targets.<target>.dumps: these are another database's."
+        return LookResult((_TOPIC.finding(Level.CRITICAL, detail, f"one of {target.database}", remedy),))
+    try:
+        with restored_dump(dump, target.shape, config.restore, ending) as (server, errors):
+            findings = [_done(dump, server, errors), _in_time(server, config.restore.max_rto_minutes)]
+            patient = clocks.model_copy(update={"statement_timeout_seconds": config.restore.timeout_seconds})
+            with database.session(server.connect, patient, read_only=False) as session:
+                findings += [compared(session, target), _whole(session, target)]
+                findings.append(restored.readable(session, _TOPIC.part("readable", "Every table of the restored dump")))
+                findings.append(restored.ahead(session, _TOPIC.part("sequences", "Sequences of the restored dump")))
+            samples = (Sample("restore_seconds", took, "s", f"dump: {part}") for part, took in server.seconds.items())
+            return LookResult(tuple(findings), tuple(samples))
+    except SetUpError as why:
+        remedy = "Correct targets.<target>.dumps.restore in config/maintenance.yaml, or make room."
+        detail = f"not collected: {why}"
+        return LookResult((_TOPIC.finding(Level.UNKNOWN, detail, "a server that the dump can be put into", remedy),))
+    except (RestoreError, psycopg.Error) as why:
+        detail = f"{dump.path.name} could not be restored: {' '.join(str(why).split())[:600]}"
+        return LookResult((_TOPIC.finding(Level.CRITICAL, detail, "a dump that restores", _RETAKE),))
+
+
+def _done(dump: Dump, server: Server, errors: Errors) -> Finding:
+    phases = ", ".join(f"{phase} {span(timedelta(seconds=took))}" for phase, took in server.seconds.items())
+    expected = "pg_restore puts all of it into an empty server of the target's major, with the target's roles"
+    every = (*errors.others, *errors.hosts_own, *errors.roles)
+    if not every:
+        detail = f"{dump.path.name} restored ({phases}); {NOT_COVERED}, {NOT_DUMPED}"
+        return _TOPIC.finding(Level.OK, detail, expected)
+    detail = f"{dump.path.name}: {count(len(every), 'error')} of pg_restore: {listed(every, NAMED, '; ')[:1000]}"
+    if errors.hosts_own:
+        remedy = "Install what is missing beside restore.programs; what failed after it may be for want of that."
+        return _TOPIC.finding(Level.UNKNOWN, f"not collected: {detail}", expected, remedy)
+    if errors.others:
+        return _TOPIC.finding(Level.CRITICAL, detail, expected, _RETAKE)
+    remedy = "The target has roles no more that this dump names: make another dump, or keep the roles' definitions."
+    return _TOPIC.finding(Level.WARNING, detail, expected, remedy)
+
+
+def _in_time(server: Server, minutes: float) -> Finding:
+    limit, took = timedelta(minutes=minutes), timedelta(seconds=sum(server.seconds.values()))
+    return _TOPIC.part("rto", "Time to restore the newest dump").judged(
+        Level.OK if took <= limit else Level.WARNING,
+        f"{span(took)} until the restored copy answered",
+        f"at most {span(limit)}",
+        "Put scratch and dumps on faster disks, or take base backups, which are restored faster.",
+    )
+
+
+def compared(session: Session, target: Original) -> Finding:
+    """The logs of a copy with the record before it and the target after it; equal is what was compared, no more."""
+    if target.record is None:
+        return _CONTENTS.finding(
+            Level.UNKNOWN,
+            "not comparable: no daily window has recorded what the logs held before this dump was begun",
+            "a record to compare with",
+            "See whether the daily step backups.contents runs; the next dump can be compared.",
+        )
+    expected = f"{described(target.record)}, or as the target has them now"
+    try:
+        copies = _rows(session, target.record)
+    except psycopg.Error as error:
+        detail = f"a log cannot be read: {' '.join(str(error).split())[:300]}"
+        return _CONTENTS.finding(Level.CRITICAL, detail, expected, _RETAKE)
+    seen = [Alike(*one) for one in zip(_logs(target.record), target.record["logs"], copies, target.now, strict=True)]
+    return _judged(seen, expected)
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(one[name] == other[name] for name in ("rows", "high", "low"))
+
+
+def _judged(seen: Sequence[Alike], expected: str) -> Finding:
+    unlike = [one for one in seen if not _same(one.copy, one.before) and not _same(one.copy, one.after)]
+    lost = [_described(one) for one in unlike if _same(one.before, one.after)]
+    if lost:
+        remedy = "Do not rely on this dump: make another one now, and look for what filters or changes it."
+        detail = f"{listed(lost, NAMED, '; ')}; the target has not changed them since before the dump"
+        return _CONTENTS.finding(Level.CRITICAL, detail, expected, remedy)
+    if not unlike:
+        return _CONTENTS.finding(Level.OK, f"the same rows, byte for byte, of {count(len(seen), 'log')}", expected)
+    detail = f"not comparable, for rows were changed since: {listed([_described(one) for one in unlike], NAMED, '; ')}"
+    fewer = [one for one in unlike if _too_few(one)]
+    remedy = "Logs whose rows are changed, or deleted, within the week cannot be told from a dump that lost some."
+    return _CONTENTS.finding(Level.WARNING if fewer else Level.UNKNOWN, detail, expected, remedy)
+
+
+def _too_few(one: Alike) -> bool:
+    """Whether a copy has fewer rows than both before and after it, by more than the tolerance."""
+    least = min(int(one.before["rows"]), int(one.after["rows"]))
+    return int(one.copy["rows"]) < least * (1 - TOLERANCE / 100)
+
+
+def _described(one: Alike) -> str:
+    said = f"{one.log}: {count(one.copy['rows'], 'row')}"
+    return f"{said}, {one.before['rows']:,} before the dump and {one.after['rows']:,} now"
+
+
+def _whole(session: Session, target: Original) -> Finding:
+    """Extensions, schemas, tables, indexes, functions of the target that the copy lacks."""
+    there = set(_named(session.rows(queries.load("backups/objects"))))
+    wanted = set(_named({"kind": kind, "name": name} for kind, name in target.objects))
+    missing = [f"{kind} {name}" for kind, name in sorted(wanted - there)]
+    detail = f"{count(len(wanted), 'object')}: all that the target has"
+    if missing:
+        detail = f"{len(missing)} missing: {listed(missing, NAMED)}"
+    return _TOPIC.part("objects", "What the restored dump has of the target").judged(
+        Level.WARNING if missing else Level.OK,
+        detail,
+        "every extension, schema, table, index and function of the target",
+        "What was made after the dump is not in it; else see what pg_dump was told to leave out.",
+    )
+
+
+def _named(rows: Any) -> Iterator[tuple[str, str]]:
+    """An extension in whichever version: pg_dump leaves that to the server it is restored into. Roles are ours."""
+    for row in rows:
+        if row["kind"] != "role":
+            yield row["kind"], row["name"].rpartition(" ")[0] if row["kind"] == "extension" else row["name"]

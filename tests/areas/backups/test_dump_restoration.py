@@ -1,0 +1,296 @@
+"""The weekly restoration of a dump: real dumps, restored into a real empty server, and compared (G101)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from sandbox.postgres import Cluster, identity, programs
+from tests.conftest import database as database_of
+from tests.stages.config import config as config  # noqa: PLC0414  # a fixture
+from tests.stages.dumping import MORE, Dumped
+from tests.stages.ledger import Ledger
+from tests.stages.restoring import LOGS
+from upkeep.areas.backups import contents, sources
+from upkeep.areas.backups.dump_files import Dump
+from upkeep.areas.backups.dump_restoration import Original, compared, newest, original, restore
+from upkeep.areas.look import Look, Sources
+from upkeep.core.findings import Finding, Level, NotCollected
+from upkeep.core.windows import Window
+from upkeep.ledger.write import LookResult, StepRecord, add_step, open_window
+from upkeep.settings.backups import Dumps, Scratch
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
+from upkeep.wires import database
+
+OK, WARNING, CRITICAL, UNKNOWN = Level.OK, Level.WARNING, Level.CRITICAL, Level.UNKNOWN
+GOOD = dict.fromkeys(("restoration", "rto", "contents", "objects", "readable", "sequences"), OK)
+CLOCKS = settings(ROOT / "config").maintenance.sql
+#: Roles, an extension, and code that runs while rows are put in again.
+SPECIAL = """
+CREATE EXTENSION pg_trgm;
+CREATE ROLE dumped_owner;
+CREATE ROLE dumped_reader;
+CREATE TABLE owned (id bigserial PRIMARY KEY, body text CHECK (length(body) > 0));
+INSERT INTO owned (body) VALUES ('a'), ('b');
+ALTER TABLE owned OWNER TO dumped_owner;
+ALTER TABLE owned ENABLE ROW LEVEL SECURITY;
+CREATE POLICY mine ON owned TO dumped_reader USING (true);
+CREATE INDEX owned_body ON owned USING gin (body public.gin_trgm_ops);
+"""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A database of which a daily window has recorded the logs, and a dump of it in a folder."""
+
+    dumped: Dumped
+    scratch: Path
+    record: Mapping[str, Any]
+
+    def config(self, **scratch: Any) -> Dumps:
+        """The section of config."""
+        given = {"scratch": self.scratch, "programs": programs(), "run_as": identity().prefix, "timeout_seconds": 120}
+        return Dumps(folder=self.dumped.folder, restore=Scratch(**(given | scratch)))
+
+    def newest(self) -> Dump:
+        """The dump, two minutes from now, when it rests."""
+        return newest(self.config(), "here", datetime.now(UTC) + timedelta(minutes=2))
+
+    def target(self) -> Original:
+        """The target as it is now."""
+        with database.session(partial(psycopg.connect, self.dumped.dsn), CLOCKS, read_only=True) as session:
+            return original(session, self.newest(), [self.record])
+
+    def restored(self, target: Original | None = None, **scratch: Any) -> LookResult:
+        """Restore the dump, and look at what is left of it."""
+        looked = restore(self.newest(), self.config(**scratch), target or self.target(), CLOCKS, [])
+        assert [path.name for path in self.scratch.iterdir() if path.name != ".lock"] == []
+        return looked
+
+
+@pytest.fixture(scope="module")
+def stage(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Logs with a record, then the dump."""
+    folder = tmp_path_factory.mktemp("dump_restoration")
+    (folder / "dumps").mkdir()
+    (folder / "scratch").mkdir()
+    os.chown(folder / "scratch", identity().uid, identity().gid)
+    with database_of(cluster, "restorable_dump") as dsn:
+        with psycopg.connect(dsn, autocommit=True) as admin:
+            for statements in (LOGS, MORE, SPECIAL):
+                admin.execute(statements)
+        try:
+            with database.session(partial(psycopg.connect, dsn), CLOCKS, read_only=True) as session:
+                now = datetime.now(UTC)
+                record = contents.contents(Look(session, settings(ROOT / "config"), now)).snapshot
+            early = {"moment": (now - timedelta(minutes=5)).isoformat()}  # a dump tells whole seconds
+            dumped = Dumped(dsn, folder / "dumps")
+            dumped.take("good", "-Fd")
+            yield Stage(dumped, folder / "scratch", record | early)
+        finally:
+            with psycopg.connect(dsn, autocommit=True) as admin:
+                admin.execute("DROP OWNED BY dumped_owner, dumped_reader; DROP ROLE dumped_owner, dumped_reader")
+    shutil.rmtree(folder / "scratch")
+
+
+def levels(looked: LookResult) -> dict[str, Level]:
+    """Aspect → level."""
+    return {
+        finding.key.removeprefix("restoration:dump:").removesuffix(":dump"): finding.level
+        for finding in looked.findings
+    }
+
+
+def found(looked: LookResult, aspect: str = "") -> Finding:
+    """The finding of one aspect; without one that of the restoration itself."""
+    return next(one for one in looked.findings if one.key == f"restoration:dump{aspect and ':'}{aspect}")
+
+
+@pytest.mark.guide("G101", "silent")
+def test_a_good_dump_is_restored_whole(stage: Stage) -> None:
+    """Owners, policies and extensions among it; its logs are those of the record, and what is in no dump is said."""
+    looked = stage.restored()
+    assert levels(looked) == GOOD
+    assert found(looked, "contents").detail.startswith("the same rows, byte for byte, of 1 log")
+    assert "no recovery to a later moment" in found(looked).detail
+    assert "tables with" in found(looked, "readable").detail
+    assert {sample.subject for sample in looked.samples} == {"dump: an empty server", "dump: pg_restore"}
+
+
+@pytest.mark.guide("G101", "fires", "silent")
+def test_a_dump_with_a_bent_byte_is_critical(stage: Stage) -> None:
+    """pg_restore stumbles over it; whole again it restores, which the test above saw."""
+    file = max((stage.dumped.folder / "good").glob("*.dat.gz"), key=lambda one: one.stat().st_size)
+    whole = file.read_bytes()
+    bent = bytearray(whole)
+    bent[len(bent) // 2] ^= 1
+    file.write_bytes(bent)
+    looked = stage.restored()
+    file.write_bytes(whole)
+    assert found(looked).level is CRITICAL
+    assert "incorrect data check" in found(looked).detail
+
+
+@pytest.mark.guide("G101", "fires")
+def test_what_the_host_lacks_says_nothing_of_the_dump(stage: Stage) -> None:
+    """An extension that is not installed here: UNKNOWN, with its name."""
+    toc = stage.dumped.folder / "good" / "toc.dat"
+    whole = toc.read_bytes()
+    toc.write_bytes(whole.replace(b"pg_trgm", b"pg_trgx"))
+    looked = stage.restored()
+    toc.write_bytes(whole)
+    assert found(looked).level is UNKNOWN
+    assert 'extension "pg_trgx" is not available' in found(looked).detail
+    assert found(looked, "objects").level is WARNING
+    assert "extension pg_trgm" in found(looked, "objects").detail
+
+
+@pytest.mark.guide("G101", "fires")
+def test_a_role_that_is_no_more_is_a_warning(stage: Stage) -> None:
+    """The target has dropped it since: rows are there, rights are not."""
+    target = stage.target()
+    roles = tuple(one for one in target.shape.roles if one[0] != "dumped_reader")
+    looked = stage.restored(replace(target, shape=replace(target.shape, roles=roles)), max_rto_minutes=0.0001)
+    assert levels(looked) == GOOD | {"restoration": WARNING, "rto": WARNING}
+    assert 'role "dumped_reader" does not exist' in found(looked).detail
+
+
+@pytest.mark.parametrize(
+    ("scratch", "said"),
+    [
+        ({"programs": Path("/nowhere")}, "found no program /nowhere/postgres"),
+        ({"programs": ROOT / "tests/areas/backups/other_major"}, "expected one of major 17, the target's"),
+        ({"scratch": Path("/nowhere")}, "found no folder /nowhere"),
+    ],
+)
+def test_what_cannot_be_set_up_says_nothing_of_the_dump(stage: Stage, scratch: dict[str, Any], said: str) -> None:
+    """UNKNOWN, with what was found and what was expected."""
+    looked = stage.restored(**scratch)
+    assert levels(looked) == {"restoration": UNKNOWN}
+    assert said in found(looked).detail
+
+
+def test_too_little_room_is_said_before_anything_is_written(stage: Stage) -> None:
+    """As much as the target's database has now, and a fifth more."""
+    target = stage.target()
+    looked = stage.restored(replace(target, shape=replace(target.shape, size=10**15)))
+    assert levels(looked) == {"restoration": UNKNOWN}
+    assert "free in" in found(looked).detail
+    assert "for a copy" in found(looked).detail
+
+
+@pytest.mark.guide("G101", "fires")
+def test_a_dump_of_another_database_is_critical(stage: Stage) -> None:
+    """Nothing is restored of it."""
+    looked = stage.restored(replace(stage.target(), database="shop"))
+    assert levels(looked) == {"restoration": CRITICAL}
+    assert found(looked).expected == "one of shop"
+
+
+def test_without_a_scratch_folder_or_a_dump_it_is_not_collected(stage: Stage, tmp_path: Path) -> None:
+    """Each with its reason."""
+    with pytest.raises(NotCollected, match=r"no scratch folder is configured \(here\.restore\)"):
+        newest(Dumps(folder=tmp_path), "here", datetime.now(UTC))
+    for folder, said in ((tmp_path, "found no finished dump"), (tmp_path / "none", "cannot be read: No such file")):
+        config = stage.config().model_copy(update={"folder": folder})
+        with pytest.raises(NotCollected, match=said):
+            newest(config, "here", datetime.now(UTC))
+
+
+@pytest.mark.guide("G101", "silent")
+def test_the_weekly_step_finds_dump_record_and_target(
+    stage: Stage, config: Path, book: Ledger, window: Window, tmp_path: Path
+) -> None:
+    """By config, from the ledger, over the target's read Connection; the end of the task is told how to clean up."""
+    window = replace(window, target="primary")
+    good, given = stage.dumped.folder / "good", stage.config().model_dump(mode="json", exclude_none=True)
+    rested = datetime.now(UTC).timestamp() - 120
+    for file in good.iterdir():
+        os.utime(file, (rested, rested))
+    file = config / "maintenance.yaml"
+    file.write_text(file.read_text().replace("    # backups:", f"    dumps: {json.dumps(given)}\n    # backups:"))
+    with book.session() as session:
+        open_window(session, window)
+        looked = LookResult((), snapshot=dict(stage.record))
+        add_step(session, window, StepRecord("backups.contents", "ran", "", "", window.due, looked=looked))
+    read = partial(database.session, partial(psycopg.connect, stage.dumped.dsn), CLOCKS, read_only=True)
+    unused: Any = None
+    ways: list[Any] = [book.session, unused, read, unused, unused, unused, unused]
+    ending: list[Callable[[], None]] = []
+    looked = sources.restore(
+        Sources(window.target, window, "backups.restoration", settings(config), *ways, frozenset(), ending, 0)
+    )
+    assert levels(looked) == GOOD
+    assert len(ending) == 1
+
+
+# What is compared, without restoring: a copy is any database that holds what a dump held -----------------------------
+
+
+@pytest.fixture
+def judged(stage: Stage, cluster: Cluster) -> Iterator[Callable[[str, str], Finding]]:
+    """Changes the target and a copy of it by statements, and compares them with the record from before."""
+    names = ("judged_target", "judged_copy")
+    with database_of(cluster, names[0], "restorable_dump") as target, database_of(cluster, names[1], names[0]) as copy:
+
+        def compare(in_target: str, in_copy: str) -> Finding:
+            for dsn, statements in ((target, in_target), (copy, in_copy)):
+                with psycopg.connect(dsn, autocommit=True) as admin:
+                    admin.execute(statements.encode())
+            record = dict(stage.record) | {"database": names[0]}
+            with database.session(partial(psycopg.connect, target), CLOCKS, read_only=True) as session:
+                there = original(session, stage.newest(), [record])
+            with database.session(partial(psycopg.connect, copy), CLOCKS, read_only=True) as session:
+                return compared(session, there)
+
+        yield compare
+
+
+NOTHING = "SELECT"
+LOST = "DELETE FROM error_logs WHERE id BETWEEN 10 AND 19"
+CHANGED = "UPDATE error_logs SET message = 'x' WHERE id BETWEEN 10 AND 19"
+PARTLY = "UPDATE error_logs SET message = 'x' WHERE id = 10"
+
+
+@pytest.mark.guide("G101", "fires", "silent")
+@pytest.mark.parametrize(
+    ("in_target", "in_copy", "level", "said"),
+    [
+        (NOTHING, NOTHING, OK, "the same rows, byte for byte"),
+        (NOTHING, LOST, CRITICAL, "the target has not changed them since"),
+        (NOTHING, CHANGED, CRITICAL, "the target has not changed them since"),
+        (NOTHING, "DROP TABLE error_logs", CRITICAL, "a log cannot be read"),
+        (LOST, NOTHING, OK, "the same rows, byte for byte"),
+        (LOST, LOST, OK, "the same rows, byte for byte"),
+        (CHANGED, PARTLY, UNKNOWN, "not comparable"),
+        (CHANGED, LOST, WARNING, "not comparable"),
+    ],
+)
+def test_what_is_not_the_same_is_told_by_what_the_target_did(
+    judged: Callable[[str, str], Finding], in_target: str, in_copy: str, level: Level, said: str
+) -> None:
+    """As before or as now is equal; neither, where the target did not change, is lost; else it is not comparable."""
+    finding = judged(in_target, in_copy)
+    assert (finding.level, said in finding.detail) == (level, True), finding
+
+
+def test_without_a_record_before_the_dump_nothing_is_called_equal(stage: Stage) -> None:
+    """None at all, one of another cluster or database, one from after the dump."""
+    later = (stage.newest().begun_at + timedelta(seconds=1)).isoformat()
+    connect = partial(psycopg.connect, stage.dumped.dsn)
+    for other in ({"system_identifier": "7"}, {"database": "shop"}, {"moment": later}, {"logs": []}):
+        with database.session(connect, CLOCKS, read_only=True) as session:
+            target = original(session, stage.newest(), [{**stage.record, **other}])
+            finding = compared(session, target)
+        assert (finding.level, "not comparable" in finding.detail) == (UNKNOWN, True), other
