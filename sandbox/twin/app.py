@@ -22,7 +22,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.security import APIKeyHeader, HTTPBearer
 from pydantic import BaseModel, Field
 
-from sandbox.twin import answers, faults, keys
+from sandbox.twin import answers, faults, keys, management
 from sandbox.twin.target import Target
 from upkeep.wires.functions.contract import FUNCTIONS
 
@@ -51,13 +51,16 @@ Next = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Setup:
-    """What a twin is started with: the file ``faults`` reads, and how many bytes the platform's plan stores."""
+    """What a twin is started with: the file ``faults`` reads, how many bytes the platform's plan stores, and where the
+    base backups lie that it lists.
+    """
 
     dsn: str
     keys: keys.Keys = field(repr=False)
     verify_jwt: Mapping[str, bool] = field(default_factory=lambda: VERIFY_JWT)
     faults: Path | None = None
     storage_bytes: int | None = None
+    backups: Path | None = None
 
 
 class GatewayError(BaseModel):
@@ -96,6 +99,8 @@ def create_app(setup: Setup) -> FastAPI:
 
     for function in FUNCTIONS:
         app.post(PREFIX + function, dependencies=auth, **_documented(function))(_endpoint(setup, function))
+    if setup.backups:
+        app.get(management.PATH, include_in_schema=False)(management.listing(setup.keys, setup.backups))
     return app
 
 

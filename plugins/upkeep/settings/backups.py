@@ -1,4 +1,4 @@
-"""``targets.<t>.backups`` and ``.dumps``: where they lie and what they must be like."""
+"""``targets.<t>.backups``, ``.dumps`` and ``.managed_backups``: where they lie and what they must be like."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from upkeep.settings.base import FrozenModel
+from upkeep.settings.base import ConnectionId, FrozenModel
 from upkeep.settings.values import Folder, Zone
 
 
@@ -101,3 +101,14 @@ class Dumps(Young):
     def _apart(self) -> Self:
         _elsewhere(self.restore, folder=self.folder)
         return self
+
+
+class ManagedBackups(Young):
+    """Backups that Supabase keeps itself and lists for who has an access token (G99).
+
+    ``connection`` is of type http: host = https://api.supabase.com, password = the token. ``project`` is the project's
+    reference. Nobody is handed their bytes: what is in them is known only to who restores one into a new project.
+    """
+
+    connection: ConnectionId
+    project: str = Field(pattern=r"^[a-z0-9]{1,40}$")

@@ -11,7 +11,7 @@ from upkeep.core.findings import Level
 from upkeep.core.windows import CADENCES, Cadence
 from upkeep.settings.approval import Approval, Freeze, Guards, Indexes, Optimise, Person, Role
 from upkeep.settings.audit import Audit
-from upkeep.settings.backups import Backups, Dumps
+from upkeep.settings.backups import Backups, Dumps, ManagedBackups
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, FrozenModel, Name, exactly
 from upkeep.settings.compliance import Compliance
 from upkeep.settings.cost import Cost
@@ -47,8 +47,8 @@ class TargetConnections(FrozenModel):
 
 
 class Target(FrozenModel):
-    """One maintained system. Without ``backups`` or ``dumps`` nothing is known of its backups, without ``checkout`` or
-    ``storage_bytes`` nothing of its packages or its room.
+    """One maintained system. Without ``backups``, ``dumps`` or ``managed_backups`` nothing is known of its backups,
+    without ``checkout`` or ``storage_bytes`` nothing of its packages or its room.
 
     ``replicas`` are Connections to its standbys: what is read there counts as use of an index.
 
@@ -64,6 +64,7 @@ class Target(FrozenModel):
     system_identifier: str | None = Field(default=None, pattern=r"^[0-9]{1,20}$")
     backups: Backups | None = None
     dumps: Dumps | None = None
+    managed_backups: ManagedBackups | None = None
     storage_bytes: int | None = Field(default=None, gt=0, strict=True)
     checkout: Checkout | None = None
     since: AwareDatetime | None = None

@@ -46,7 +46,7 @@ def test_each_kind_that_is_configured_is_looked_at(config: Path, sections: str, 
 def test_no_kind_is_not_collected(config: Path) -> None:
     """The reason names both sections."""
     for inspection in sources.INSPECTIONS:
-        with pytest.raises(NotCollected, match=r"targets\.primary\.backups, or \.dumps"):
+        with pytest.raises(NotCollected, match=r"targets\.primary\.backups, \.dumps, or"):
             inspection.look(given(config, ""))
         assert "the newest backup: none is configured" in inspection.describes(settings(config), "primary")
 

@@ -18,12 +18,13 @@ from psycopg import sql
 from upkeep.areas.backups import contents, controls
 from upkeep.areas.backups.contents import Log
 from upkeep.areas.backups.copies import copy_of
+from upkeep.areas.backups.managed import GUIDE
 from upkeep.areas.backups.newest import Newest, Original, openings, original
 from upkeep.areas.backups.restoration import asking, elsewhere, failed, missing, not_set_up, phases, samples
 from upkeep.areas.backups.scratch import Copy, Stop
 from upkeep.areas.backups.server import RestoreError, SetUpError
 from upkeep.areas.look import Inspection, Sources
-from upkeep.core.findings import Finding, Level, Sample, Topic
+from upkeep.core.findings import Finding, Level, NotCollected, Sample, Topic
 from upkeep.core.units import count, listed, span
 from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
@@ -64,7 +65,10 @@ class System:
 
 
 def inspect(sources: Sources) -> LookResult:
-    """Carry out the drill with the newest backup."""
+    """Carry out the drill with the newest base backup. Raises NotCollected; where Supabase has it, with what to do."""
+    about = sources.config.target(sources.target)
+    if about.managed_backups and not about.backups:
+        raise NotCollected(GUIDE)
     found, _, known = openings(sources)
     with sources.read() as session:
         system = look_at(session, sources.config, found, known)

@@ -15,16 +15,16 @@ SKEW = timedelta(minutes=5)
 NOT_COVERED = "not in it: files of Storage, settings of Auth outside the database, code of functions"
 
 
-def age(topic: Topic, begun: datetime | None, limits: Young, now: datetime) -> Finding:
-    """How long ago the newest backup was begun; None is a time that nothing tells."""
+def age(topic: Topic, begun: datetime | None, limits: Young, now: datetime, what: str = "begun") -> Finding:
+    """How long ago the newest backup was begun, or ``what``; None is a time that nothing tells."""
     expected = f"at most {limits.max_age_hours:g} h (critical: above {limits.critical_age_hours:g} h)"
     remedy = "See why the job that makes backups has not run or not ended; take one now."
     if begun is None:
         return topic.finding(Level.UNKNOWN, "not collected: nothing in it says when it was begun", expected, remedy)
     hours = (now - begun) / timedelta(hours=1)
-    detail = f"begun {begun:%Y-%m-%d %H:%M} UTC, {hours:.1f} h ago"
+    detail = f"{what} {begun:%Y-%m-%d %H:%M} UTC, {hours:.1f} h ago"
     if begun > now + SKEW:
-        detail, level = f"begun {begun:%Y-%m-%d %H:%M} UTC, which is still to come", Level.UNKNOWN
+        detail, level = f"{what} {begun:%Y-%m-%d %H:%M} UTC, which is still to come", Level.UNKNOWN
         remedy = "Compare this host's clock, and its time zone, with those of the host that made it."
     elif hours > limits.critical_age_hours:
         level = Level.CRITICAL

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from upkeep.areas.backups import dump_look, dump_restoration, look, restoration
+from upkeep.areas.backups import dump_look, dump_restoration, look, managed, restoration
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Level, NotCollected, Topic
 from upkeep.ledger.write import LookResult
@@ -24,7 +23,7 @@ class Source:
     """One kind: its name, where config says that it lies (None: there is none), and the daily and the weekly look."""
 
     title: str
-    where: Callable[[Target], Path | None]
+    where: Callable[[Target], object | None]
     verify: Way
     restore: Way
 
@@ -38,6 +37,12 @@ SOURCES = (
         lambda target: target.dumps.folder if target.dumps else None,
         dump_look.inspect,
         dump_restoration.inspect,
+    ),
+    Source(
+        "backup of Supabase's own",
+        lambda target: target.managed_backups.project if target.managed_backups else None,
+        managed.inspect,
+        managed.restore,
     ),
 )
 
@@ -57,7 +62,8 @@ def _configured(sources: Sources) -> Iterator[Source]:
     found = [one for one in SOURCES if one.where(target) is not None]
     if not found:
         raise NotCollected(
-            f"no backups are configured (config/maintenance.yaml: targets.{sources.target}.backups, or .dumps); "
+            f"no backups are configured (config/maintenance.yaml: targets.{sources.target}.backups, .dumps, or "
+            ".managed_backups); "
             "whether there is one is not known"
         )
     yield from found

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from upkeep.settings.maintenance import Maintenance
 from upkeep.wires.database import Connect
-from upkeep.wires.net.address import PORTS, Address, Integration, ProbeKind, address
+from upkeep.wires.net.address import PORTS, Address, Integration, ProbeKind, address, http_address
 
 #: Values of a Connection's extra that say nothing secret, and whose words messages need.
 _PLAIN = frozenset({"sslmode", "sslrootcert", "connect_timeout", "application_name", "verify", "timeout"})
@@ -43,6 +43,8 @@ def connections(config: Maintenance, target: str) -> tuple[ConfiguredConnection,
     found += [ConfiguredConnection(f"replica {name}", name, "postgres") for name in about.replicas]
     found.append(ConfiguredConnection("ledger.tasks", config.ledger.tasks, "postgres", "ledger"))
     found.append(ConfiguredConnection("ledger.dashboard", config.ledger.dashboard, "postgres"))
+    if about.managed_backups is not None:
+        found.append(ConfiguredConnection("managed_backups", about.managed_backups.connection, "http", "backups"))
     if config.approval.slack is not None:
         found.append(ConfiguredConnection("approval.slack", config.approval.slack, "slackwebhook"))
     return tuple(found)
@@ -103,12 +105,9 @@ def of_fields(
 
 def _of_http(kind: str, host: str, port: int | None, schema: str) -> Address:
     """As the hooks of Airflow's http and slack providers put it together."""
-    slack = kind == "slackwebhook"
-    if "://" not in host:
-        host = f"{schema or ('https' if slack else 'http')}://{host or ('hooks.slack.com' if slack else '')}"
-    found = address(host)
-    path = found.path if found.path.startswith("/") else "/"
-    return Address(found.scheme, found.host, port if port and not slack else found.port, path)
+    if kind == "slackwebhook":
+        return http_address(host or "hooks.slack.com", None, schema or "https")
+    return http_address(host, port, schema)
 
 
 def _of_postgres(host: str, port: int | None) -> Address | None:

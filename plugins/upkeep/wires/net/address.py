@@ -71,6 +71,13 @@ def address(url: str, *, with_query: bool = False) -> Address:
     return Address(parts.scheme, host, port or PORTS[parts.scheme], f"{path}?{query}" if query else path)
 
 
+def http_address(host: str, port: int | None, schema: str) -> Address:
+    """Where a Connection of type http leads, as Airflow's hook puts it together. Raises ValueError as ``address``."""
+    found = address(host if "://" in host else f"{schema or 'http'}://{host}")
+    path = found.path if found.path.startswith("/") else "/"
+    return Address(found.scheme, found.host, port or found.port, path)
+
+
 @dataclass(frozen=True)
 class Integration:
     """One thing that config names. ``broken`` says why it cannot even be tried.

@@ -1,7 +1,7 @@
 """One connection to one address: TCP, TLS with the certificate verified, and a request that changes nothing.
 
-Redirects are not followed, no body is read but where it is asked for, no key is sent, and no proxy is used. The
-messages are our own words: what a socket, OpenSSL or a server says may hold what the address holds.
+Redirects are not followed, no body is read but where it is asked for, no key is sent but one that is given, and no
+proxy is used. The messages are our own words: what a socket, OpenSSL or a server says may hold what the address holds.
 """
 
 from __future__ import annotations
@@ -127,13 +127,14 @@ class OpenConnection:
         except OSError:
             raise Unreachable("no answer to the question for TLS") from None
 
-    def request(self, method: str, most_bytes: int = 0) -> HttpAnswer:
-        """One request; of its answer's body at most so many bytes and one more."""
+    def request(self, method: str, most_bytes: int = 0, bearer: str = "") -> HttpAnswer:
+        """One request, with a token where one is given; of its answer's body at most so many bytes and one more."""
         connection = http.client.HTTPConnection(self.address.host, self.address.port)
         connection.default_port = 443 if self.address.encrypted else 80
         connection.sock = self._socket
         self._socket.settimeout(self.http.read_timeout_seconds)
         headers = {"User-Agent": "upkeep", "Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"}
+        headers |= {"Authorization": f"Bearer {bearer}"} if bearer else {}
         try:
             connection.request(method, self.address.path, headers=headers)
             with connection.getresponse() as response:
