@@ -95,9 +95,10 @@ def test_an_error_is_said_without_the_line_of_our_statement(empty_database: str)
     assert "LINE 2" in str(wrong.value)
     said = 'column "relnames" does not exist; Perhaps you meant to reference the column "pg_class.relname".'
     assert database.error_words(wrong.value) == said
+    with database.session(to(empty_database), QUICK, read_only=False) as session:
+        session.rows("CREATE TABLE public.one (id int PRIMARY KEY)")
     opened = database.session(to(empty_database), QUICK, read_only=False)
     with pytest.raises(psycopg.errors.UniqueViolation) as twice, opened as session:
-        session.rows("CREATE TABLE public.one (id int PRIMARY KEY)")
         session.rows("INSERT INTO public.one VALUES (1), (1)")
     assert database.error_words(twice.value).endswith("; Key (id)=(1) already exists.")
 
