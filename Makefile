@@ -43,10 +43,12 @@ coverage: .venv/.dev ## run all tests, and write which of them proves which item
 	@$(MAKE) --no-print-directory test || echo "What did not pass proves nothing; a table that has drifted is written anew:"
 	@$(PY) -m tests.coverage_table docs/coverage.md $(PASSED)/e2e.json $(PASSED)/rest.json
 
-faults: .venv/.dev ## plant each fault of the catalogue, run the whole window on it, and heal it; kill what alerts pass through and hurt what deletes, 1,000 times each; spoil 200 backups and leave 50 whole
-	@UPKEEP_FAULTS=all UPKEEP_FORGERIES=1000 UPKEEP_KILLS=1000 UPKEEP_TRIALS=1000 UPKEEP_DEFECTS=200 UPKEEP_HEALTHY=50 $(PY) -m pytest tests/e2e/test_faults.py \
+faults: .venv/.dev ## plant each fault of the catalogue, run the whole window on it, and heal it; kill what alerts pass through 1,000 times; hurt what deletes 2,000 times; spoil 200 backups and leave 50 whole
+	@UPKEEP_FAULTS=all UPKEEP_FORGERIES=1000 UPKEEP_KILLS=1000 UPKEEP_DEFECTS=200 UPKEEP_HEALTHY=50 $(PY) -m pytest tests/e2e/test_faults.py \
 	  tests/bench/test_on_airflow.py tests/gate/test_forged.py tests/areas/alerts/test_killed.py \
-	  tests/areas/retention/test_killed.py tests/areas/backups/test_defects.py -rs
+	  tests/areas/backups/test_defects.py -rs
+	@# A share each, side by side.
+	@UPKEEP_TRIALS=2000 UPKEEP_SHARES=$(PROCESSES) $(PY) -m pytest tests/areas/retention/test_killed.py -n $(PROCESSES) -rs
 
 SAMPLE ?= 60
 SEED ?= 1

@@ -125,9 +125,10 @@ def database(cluster: postgres.Cluster, name: str, template: str = "template1") 
         copy_database(conn, name, template)
         if hostile.EVERYWHERE:
             hostile.database(conn, name)
-        try:
-            yield cluster.dsn(name)
-        finally:
+    try:
+        yield cluster.dsn(name)
+    finally:
+        with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as conn:  # its server may have been restarted
             conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 

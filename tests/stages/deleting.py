@@ -9,16 +9,17 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import resource
 import signal
 import time
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
-from typing import Any
+from pathlib import Path
 
+import psycopg
 import pyarrow.parquet as pq
 import pytest
 
@@ -26,21 +27,16 @@ from tests.stages.keeping import Keeping
 from tests.stages.killing import LOCK_HELD
 from tests.stages.sessions import to, until
 from tests.stages.signing import SIGNER
+from tests.stages.unsound import VARIANTS
 from upkeep.areas.kinds import kinds
-from upkeep.areas.retention import archives, batches, delete
-from upkeep.areas.retention.proof import Proof
+from upkeep.areas.retention import archives
 from upkeep.areas.retention.reread import NotAsWritten
 from upkeep.areas.retention.restore import checked
 from upkeep.areas.retention.store import DELETED, MANIFEST, OBJECT
 from upkeep.gate.apply.run import ApplyRun, Connectors
 from upkeep.gate.apply.target import LOCK
-from upkeep.gate.attempts import ObjectChanged
-from upkeep.gate.kind import ActionKind
 from upkeep.gate.plan_store import StoredPlan
-from upkeep.gate.plans.model import Action
-from upkeep.settings.calendar import config_folder
 from upkeep.settings.maintenance import Maintenance
-from upkeep.wires.database import Session
 
 #: Rows of a log at first, and of a batch.
 ROWS, BATCH = 120, 6
@@ -56,6 +52,10 @@ FAULTS = {
     "insert": 2,
     "hold": 2,
     "twice": 1,
+    "restart": 1,
+    "cut": 1,
+    "full": 1,
+    "duplicate": 1,
 }
 DAMAGE = {"flip", "truncate", "remove", "swap", "manifest"}
 #: A row: its key and text.
@@ -64,46 +64,10 @@ _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["tests.stages.deleting"])
 
 
-class Careless(Proof):
-    """A proof that proves nothing: it knows the manifest and looks at nothing again."""
-
-    def read_again(self) -> None:
-        """Believe the manifest."""
-        self.manifest = self.store.manifest(self.name)[0]
-
-    def still_holds(self, session: Session, now: datetime) -> None:
-        """Believe it still."""
-        found = session.row("SELECT 'public.log'::regclass::oid::bigint AS oid")
-        self.columns = delete.rows.columns(session, found["oid"])
-
-
-def delete_before_verify(session: Session, action: Action, before: Mapping[str, Any]) -> Generator[str, None, None]:
-    """The broken variant: delete, then verify."""
-    deletion = delete.parse(action.statement)
-    store = delete.store_of(delete.policy(), deletion.target, deletion.period.name)
-    assert store
-    given = (store, deletion.name, deletion.sha256, deletion.period, action.oid, action.shape)
-    proof = Careless(*given, config_folder() / "retention.yaml")
-    proof.read_again()
-    count = batches.Count()
-    for count in batches.deleting(session, proof):
-        yield str(count)
-    try:
-        proof.hash_again()
-    except NotAsWritten as why:
-        raise ObjectChanged(str(why)) from None
-    store.put(deletion.name + DELETED, {"deletion": before["deletion"], "kept": count.kept})
-
-
-#: What runs by default, and what the trials must not let pass.
-SOUND = delete.ACTION_KIND
-BROKEN = replace(SOUND, steps=delete_before_verify)
-
-
-def apply(ledger: str, target: str, config: Maintenance, stored: StoredPlan, kind: ActionKind, folder: str) -> None:
+def apply(ledger: str, target: str, config: Maintenance, stored: StoredPlan, variant: str, folder: str) -> None:
     """The process that applies a plan."""
     os.environ["UPKEEP_CONFIG"] = folder
-    plan, known = stored.plan, {**kinds(), "delete": kind}
+    plan, known = stored.plan, {**kinds(), "delete": VARIANTS[variant]}
     run = ApplyRun(
         *(Connectors(to(ledger), to(target), to(target)), known, config, lambda: config, stored, plan.run_id, SIGNER),
         say=lambda _: None,
@@ -118,7 +82,7 @@ class Trials:
 
     keeping: Keeping
     draw: random.Random
-    kind: ActionKind = SOUND
+    variant: str = "sound"
     faults: Mapping[str, int] = field(default_factory=lambda: FAULTS)
     done: Counter[str] = field(default_factory=Counter)
     #: How often an archive was hurt; that it is found is asked after each run.
@@ -137,7 +101,8 @@ class Trials:
         while self.done.total() < trials:
             self.begin()
             while self.rows() and self.done.total() < trials:
-                self.one(self.draw.choices(list(self.faults), list(self.faults.values()))[0])
+                left = {name: often for name, often in self.faults.items() if not self.done[name]} or self.faults
+                self.one(self.draw.choices(list(left), list(left.values()))[0])  # each once first
             for _ in range(6):
                 if self.rows():
                     self.one("")
@@ -191,7 +156,10 @@ class Trials:
         kept, under_way = self.strike(fault, running[0], deletes) if fault not in ("", "twice") else (set(), 0)
         for process in running:
             process.join(60)
-            assert process.exitcode in (0, -signal.SIGKILL), f"{fault}: a run ended with {process.exitcode}"
+            ended = (0, 1) if fault == "restart" else (0, -signal.SIGKILL)  # without its ledger a run can say nothing
+            assert process.exitcode in ended, f"{fault}: a run ended with {process.exitcode}"
+        if self.away.exists():
+            self.away.rename(self.keeping.places)
         until(lambda: not self.keeping.stage.look(LOCK_HELD, LOCK))
         self.done.update([fault] if fault else [])
         now = self.rows()
@@ -200,12 +168,17 @@ class Trials:
         lost = self.written - now - set().union(*self.copies.values())
         assert not lost, f"{fault}: {len(lost)} rows are neither in the log nor in an archive that was verified"
         self.judge_damage()
-        self.stored = self.stored if fault == "kill" and self.draw.random() < 0.5 else None
+        self.stored = self.stored if fault in {"kill", "restart"} and self.draw.random() < 0.5 else None
+
+    @property
+    def away(self) -> Path:
+        """Where the archives are while their store is cut off."""
+        return self.keeping.places.with_suffix(".away")
 
     def start(self) -> BaseProcess:
         """A run of apply as a process of its own."""
         stage = self.keeping.stage
-        job = (stage.ledger.dsn("tasks"), stage.dsn, stage.config, self.stored, self.kind, str(self.keeping.folder))
+        job = (stage.ledger.dsn("tasks"), stage.dsn, stage.config, self.stored, self.variant, str(self.keeping.folder))
         process = _PROCESSES.Process(target=apply, args=job)
         process.start()
         return process
@@ -217,8 +190,10 @@ class Trials:
         total = len(self.rows())
         wanted, pause = self.draw.randint(0, total), self.draw.uniform(0, 1)
         end = time.monotonic() + (60 if deletes and wanted < total else pause)
-        while process.is_alive() and time.monotonic() < end and len(self.rows()) > wanted:
-            time.sleep(0.001)
+        with psycopg.connect(self.keeping.stage.dsn, autocommit=True) as looking:  # each new one costs 10 ms of both
+            more = "SELECT FROM log OFFSET %s LIMIT 1"
+            while process.is_alive() and time.monotonic() < end and looking.execute(more, [wanted]).rowcount > 0:
+                time.sleep(0.001)
         if fault == "kill" or not process.is_alive() or process.pid is None:
             process.kill()
             return set(), 0
@@ -228,11 +203,11 @@ class Trials:
             until(lambda: "active" not in self.states())  # the server ends the statement that it was given
             under_way = BATCH if "idle in transaction" in self.states() else 0
             kept, hurt = self.rows(), len(self.damaged)
-            self.harm(fault)
+            self.harm(fault, process.pid)
         finally:
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGCONT)
-        return (kept, under_way) if fault == "hold" or len(self.damaged) > hurt else (set(), 0)
+        return (kept, under_way) if fault in {"hold", "cut"} or len(self.damaged) > hurt else (set(), 0)
 
     def states(self) -> list[str]:
         """What the sessions that hold the target's lock do."""
@@ -240,7 +215,7 @@ class Trials:
         rows = self.keeping.stage.look("SELECT state FROM pg_stat_activity WHERE pid = ANY (%s)", pids)
         return [row["state"] for row in rows]
 
-    def harm(self, fault: str) -> None:
+    def harm(self, fault: str, pid: int) -> None:
         """The fault itself, while the process stands still."""
         if fault == "change":
             self.change()
@@ -248,9 +223,39 @@ class Trials:
             self.insert(3)
         elif fault == "hold":
             self.keeping.write(holds=[{"log": "usual", "reason": "case", "by": "Jane"}])
+        elif fault == "restart":
+            self.restart()
+        elif fault == "cut":
+            self.keeping.places.rename(self.away)
+        elif fault == "full":
+            most = self.draw.randrange(4096)
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
+        elif fault == "duplicate":
+            self.duplicate()
         else:
             for name in self.copies:
                 self.damage(fault, name)
+
+    def restart(self) -> None:
+        """A process of the server dies, which ends all others and begins the recovery from its WAL."""
+        with psycopg.connect(self.keeping.stage.dsn) as victim:
+            os.kill(victim.info.backend_pid, signal.SIGKILL)
+            with suppress(psycopg.OperationalError):
+                victim.execute("SELECT 1")
+        until(self.answers)
+
+    def answers(self) -> bool:
+        """Whether the server is back."""
+        with suppress(psycopg.OperationalError):
+            return bool(self.rows() or True)
+        return False
+
+    def duplicate(self) -> None:
+        """Every sound archive under another name too."""
+        store = self.keeping.store()
+        for name in set(store.names(MANIFEST)) - self.damaged:
+            for kind in (OBJECT, MANIFEST):
+                store.path(f"{name}_{self.done.total()}{kind}").write_bytes(store.path(name + kind).read_bytes())
 
     def damage(self, fault: str, name: str) -> None:
         """Hurt an archive, once, as a store or a person would."""
@@ -281,6 +286,8 @@ class Trials:
 
     def judge_damage(self) -> None:
         """Every archive that was hurt is found: by the check while rows are to go by it, else by another reading."""
+        if not self.damaged:
+            return
         store, config = self.keeping.store(), self.keeping.config
         said = " ".join(one.key for one in archives.damage(config, self.keeping.stage.name))
         for name in self.damaged:

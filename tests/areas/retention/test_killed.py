@@ -7,14 +7,15 @@ import random
 
 import pytest
 
-from tests.stages.deleting import BROKEN, DAMAGE, Trials
+from tests.stages.deleting import DAMAGE, Trials
 from tests.stages.keeping import Keeping
 from tests.stages.keeping import config as config  # noqa: PLC0414  # the fixture
 from tests.stages.keeping import keeping as keeping  # noqa: PLC0414  # the fixture
+from tests.stages.unsound import VARIANTS
 
-#: `make faults` tries 1,000 times.
+#: `make faults` tries more often, in several processes.
 TRIALS = int(os.environ.get("UPKEEP_TRIALS") or 50)
-SEED = 15
+SEED, SHARES = 15, int(os.environ.get("UPKEEP_SHARES") or 1)
 
 
 @pytest.fixture
@@ -27,10 +28,15 @@ def deletable(keeping: Keeping) -> Keeping:
 
 
 @pytest.mark.guide("G15", "G67", "holds")
-def test_faults_at_random_moments_lose_no_row(deletable: Keeping, capsys: pytest.CaptureFixture[str]) -> None:
-    """Killed, archives hurt, rows changed and added, held, two at once: each is in the log or in a verified copy."""
-    trials = Trials(deletable, random.Random(SEED))
-    trials.run(TRIALS)
+@pytest.mark.parametrize("share", range(SHARES))
+def test_faults_at_random_moments_lose_no_row(
+    deletable: Keeping, share: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Killed, archives hurt, rows changed and added, held, two at once, the server restarted, the store cut off or
+    full: each row is in the log or in a verified copy.
+    """
+    trials = Trials(deletable, random.Random(SEED + share))
+    trials.run(TRIALS // SHARES)
     with capsys.disabled():
         print(
             f"\n{trials.done.total()} runs with a fault ({dict(trials.done)}), {trials.logs} logs: {trials.deleted:,} "
@@ -39,8 +45,9 @@ def test_faults_at_random_moments_lose_no_row(deletable: Keeping, capsys: pytest
 
 
 @pytest.mark.guide("G67", "holds")
-def test_the_trials_see_a_variant_that_deletes_before_it_verifies(deletable: Keeping) -> None:
-    """The same faults, and the harness fails."""
-    trials = Trials(deletable, random.Random(SEED), BROKEN, dict.fromkeys(sorted(DAMAGE - {"manifest"}), 1))
+@pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "sound"])
+def test_the_trials_see_a_variant_that_proves_less(deletable: Keeping, variant: str) -> None:
+    """It deletes before it verifies, or verifies from memory; the same faults, and the harness fails."""
+    trials = Trials(deletable, random.Random(SEED), variant, dict.fromkeys(sorted(DAMAGE - {"manifest"}), 1))
     with pytest.raises(AssertionError, match="rows were deleted after it"):
         trials.run(TRIALS)

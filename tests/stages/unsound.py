@@ -1,0 +1,71 @@
+"""Deletions that prove less than ours, which the trials must not let pass."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from upkeep.areas.retention import batches, delete
+from upkeep.areas.retention.proof import Proof
+from upkeep.areas.retention.reread import NotAsWritten
+from upkeep.areas.retention.store import DELETED
+from upkeep.gate.attempts import ObjectChanged
+from upkeep.gate.kind import ActionKind
+from upkeep.gate.plans.model import Action
+from upkeep.settings.calendar import config_folder
+from upkeep.wires.database import Session
+
+
+class Careless(Proof):
+    """A proof that proves nothing: it knows the manifest and looks at nothing again."""
+
+    def read_again(self) -> None:
+        """Believe the manifest."""
+        self.manifest = self.store.manifest(self.name)[0]
+
+    def still_holds(self, session: Session, now: datetime) -> None:
+        """Believe it still."""
+        found = session.row("SELECT 'public.log'::regclass::oid::bigint AS oid")
+        self.columns = delete.rows.columns(session, found["oid"])
+
+
+class Forgetful(Proof):
+    """A proof that reads the archive's bytes once, and believes from then on what it remembers of them."""
+
+    def hash_again(self) -> None:
+        """Believe them still."""
+
+    def _marks(self) -> tuple[int, ...]:
+        return self._seen or super()._marks()
+
+
+def deletes_by(kind: type[Proof]) -> ActionKind:
+    """A broken variant of the deletion, by a proof that proves less."""
+
+    def steps(session: Session, action: Action, before: Mapping[str, Any]) -> Generator[str, None, None]:
+        deletion = delete.parse(action.statement)
+        store = delete.store_of(delete.policy(), deletion.target, deletion.period.name)
+        assert store
+        given = (store, deletion.name, deletion.sha256, deletion.period, action.oid, action.shape)
+        proof = kind(*given, config_folder() / "retention.yaml")
+        count = batches.Count()
+        try:
+            proof.read_again()
+            for count in batches.deleting(session, proof):
+                yield str(count)
+            proof.hash_again()
+        except NotAsWritten as why:
+            raise ObjectChanged(str(why)) from None
+        store.put(deletion.name + DELETED, {"deletion": before["deletion"], "kept": count.kept})
+
+    return replace(delete.ACTION_KIND, steps=steps)
+
+
+#: Kinds by name, for a process of its own is given no function; what runs by default, and what must be caught.
+VARIANTS = {
+    "sound": delete.ACTION_KIND,
+    "deletes before it verifies": deletes_by(Careless),
+    "verifies from memory": deletes_by(Forgetful),
+}
