@@ -8,6 +8,7 @@ from bench import (
     alerts,
     apply,
     audit,
+    backups,
     calendar,
     clone,
     collection,
@@ -51,6 +52,8 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "alert_latency": alerts.latency,
     "retention": retention.run,
     "pages": pages.run,
+    "backups": backups.run,
+    "backup_inventory": backups.inventory,
 }
 
 #: Those that bring up Airflow.

@@ -9,12 +9,14 @@ import json
 import os
 import re
 import struct
+from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 MANIFEST, LABEL = "backup_manifest", "backup_label"
 #: What shows that a folder without a manifest was to become a backup.
@@ -206,39 +208,50 @@ def read_archive(wal: Path, label: Label, end_lsn: int, now: datetime) -> Archiv
     The newest one may be short while it is being copied: archiving is one after the other. Raises OSError when the
     folder cannot be read.
     """
-    present = {
-        segment: archived
-        for segment, archived in _archived(wal, 2**32 // label.segment_bytes)
-        if segment.timeline >= label.start.timeline and segment.number >= label.start.number
-    }
-    last_needed = max(label.start.number, (end_lsn - 1) // label.segment_bytes)
-    short = {segment for segment, archived in present.items() if not archived.whole(label.segment_bytes)}
-    coming = {one for one in short if one == max(present) and abs(now - present[one].at) < BEING_COPIED}
-    last = max(present.keys() - coming, default=None)
-    newest = present[last] if last else None
+    numbers, short, start = array("Q"), [], label.start
+    newest, before = None, None  # of all, and the newest but one
+    for one in _archived(wal, 2**32 // label.segment_bytes):
+        if one.timeline < start.timeline or one.number < start.number:
+            continue
+        numbers.append(one.number)
+        if not one.whole(label.segment_bytes):
+            short.append(one)
+        if newest is None or one > newest:
+            newest, before = one, newest
+        elif before is None or one > before:
+            before = one
+    if newest in short and newest and abs(now - newest.at) < BEING_COPIED:
+        short.remove(newest)
+        newest = before
+    last_needed = max(start.number, (end_lsn - 1) // label.segment_bytes)
     return Archive(
-        segments=len(present),
-        missing=_gaps({segment.number for segment in present}, label.start, last_needed),
-        damaged=sorted(f"{present[one].name}: {present[one].size} bytes" for one in short - coming),
+        segments=len(numbers),
+        missing=_gaps(numbers, start, last_needed),
+        damaged=sorted(f"{one.name}: {one.size} bytes" for one in short),
         newest=newest.name if newest else "",
         newest_at=newest.at if newest else None,
-        reaches=last.number * label.segment_bytes if last else 0,
+        reaches=newest.number * label.segment_bytes if newest else 0,
     )
 
 
-@dataclass(frozen=True)
-class _Archived:
-    """A segment's file in the archive; ``at`` is when it was last written."""
+class _Archived(NamedTuple):
+    """A segment's file in the archive, in the order of segments; ``written`` is in seconds since the epoch."""
 
+    timeline: int
+    number: int
     name: str
     size: int
-    at: datetime
+    written: float
+
+    @property
+    def at(self) -> datetime:
+        return datetime.fromtimestamp(self.written, UTC)
 
     def whole(self, segment_bytes: int) -> bool:
         return self.size > 0 if "." in self.name else self.size == segment_bytes
 
 
-def _archived(wal: Path, per_log: int) -> Iterator[tuple[Segment, _Archived]]:
+def _archived(wal: Path, per_log: int) -> Iterator[_Archived]:
     """The archive's segments. One that is cleaned away between the listing and the look at it was never there."""
     with os.scandir(wal) as files:
         for file in files:
@@ -249,18 +262,17 @@ def _archived(wal: Path, per_log: int) -> Iterator[tuple[Segment, _Archived]]:
                 stat = file.stat()
             except FileNotFoundError:
                 continue
-            segment = Segment(int(match[1], 16), int(match[2], 16) * per_log + int(match[3], 16))
-            yield segment, _Archived(file.name, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC))
+            number = int(match[2], 16) * per_log + int(match[3], 16)
+            yield _Archived(int(match[1], 16), number, file.name, stat.st_size, stat.st_mtime)
 
 
 def _gaps(numbers: Iterable[int], start: Segment, last_needed: int) -> list[tuple[Segment, Segment]]:
     """What is missing from the start on, up to the end that the backup needs or the newest, whichever is later."""
     known = sorted(numbers)
-    ends = [start.number - 1, *known]
-    if not known or known[-1] < last_needed:
-        ends.append(last_needed + 1)
-    return [
-        (Segment(start.timeline, one + 1), Segment(start.timeline, other - 1))
-        for one, other in pairwise(ends)
-        if other - one > 1
-    ]
+    whole_until = start.number - 1
+    gaps = []
+    for number in chain(known, [last_needed + 1] if not known or known[-1] < last_needed else []):
+        if number - whole_until > 1:
+            gaps.append((Segment(start.timeline, whole_until + 1), Segment(start.timeline, number - 1)))
+        whole_until = number
+    return gaps
