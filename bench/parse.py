@@ -16,7 +16,8 @@ from upkeep.core.windows import CADENCES
 from upkeep.settings.base import ROOT
 
 GOAL = 0.3
-TARGETS, TARGETS_GOAL, TASK_GOAL = 20, 3.0, 1.1
+TARGETS = size(20, 3)
+TARGETS_GOAL, TASK_GOAL = 3.0, 1.1
 ROUNDS = size(7, 1)
 
 #: A fresh process imports the Airflow names that dags/ and upkeep.flow import, then parses, then makes as many DAGs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import icalendar
@@ -13,7 +13,7 @@ import pytest
 
 from tests.stages.config import MAIN
 from tests.stages.config import config as config  # noqa: PLC0414  # a fixture
-from tests.stages.forks import Forks, forks
+from tests.stages.forks import Forks
 from upkeep.settings.base import ROOT
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -29,13 +29,6 @@ SHIPPED = {
 }
 HOLIDAYS = "freezes: [{start: 2027-12-24T00:00:00Z, end: 2028-01-03T00:00:00Z, reason: Holidays}]"
 SECOND = "targets:\n  second: {title: Second, connections: {functions: f, read: r}}\n"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    """Airflow is imported once."""
-    with forks(tmp_path_factory.mktemp("home")) as running:
-        yield running
 
 
 @pytest.fixture
