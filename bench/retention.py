@@ -74,6 +74,7 @@ def _configured(folder: Path) -> Iterator[None]:
         "locations": {"here": {"title": "here", "path": str(folder / "archives")}},
         "classes": {"errors": one},
         "unmapped": dict.fromkeys(others, "none here"),
+        "holds": [],
     }
     (folder / "archives").mkdir()
     (folder / "retention.yaml").write_text(yaml.safe_dump(content))

@@ -71,6 +71,10 @@ def bring_back(arguments: argparse.Namespace) -> int:
         return 1
     except psycopg.Error as error:
         print(f"Nothing was restored. {explain(error, connection_id)}", file=sys.stderr)
+        if isinstance(error, psycopg.errors.InsufficientPrivilege):  # `grants` prints none that only a restore needs
+            print(
+                f"It makes a table: GRANT CREATE ON SCHEMA {schema} to its role, and REVOKE it after.", file=sys.stderr
+            )
         return 1
     print(f"{rows:,} rows of {arguments.archive} are in {arguments.into}, as they were archived.")
     return 0

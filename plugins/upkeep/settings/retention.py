@@ -96,13 +96,14 @@ class Hold(FrozenModel):
 class Retention(FrozenModel):
     """``config/retention.yaml``; ``unmapped`` says of a kind of log that this deployment lacks why that is so.
 
-    ``batch_rows`` are deleted in one transaction at most.
+    ``holds`` has no default: a section that was lost is not the same as no hold. ``batch_rows`` are deleted in one
+    transaction at most.
     """
 
     locations: Mapping[Name, Location]
     classes: Mapping[Name, LogClass] = Field(min_length=1)
     unmapped: Mapping[LogType, Reason] = Field(default_factory=dict)
-    holds: tuple[Hold, ...] = ()
+    holds: tuple[Hold, ...]
     batch_rows: int = Field(default=10_000, ge=1, le=100_000, strict=True)
 
     @model_validator(mode="after")

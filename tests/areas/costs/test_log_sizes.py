@@ -58,7 +58,7 @@ def old_logs(platform: Platform, *logs: LogClass, least: float = 1) -> list[Savi
     with database.session(lambda: psycopg.connect(platform.reader), MAIN.sql, read_only=True) as session:
         look = Look(session, CONFIG.model_copy(update={"maintenance": MAIN}), NOW)
         classes = {f"log{number}": one for number, one in enumerate(logs or (LOG,), 1)}
-        retention = Retention(locations={"local": Location(title="here")}, classes=classes)
+        retention = Retention(locations={"local": Location(title="here")}, classes=classes, holds=())
         return list(looks.old_logs(look, retention, least))
 
 

@@ -6,6 +6,7 @@ import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -163,6 +164,14 @@ def test_the_commands_list_read_again_and_restore(
     (name,) = store.names(MANIFEST)
     assert main(["archive", "find"]) == 0 and f"usual {name} " in capsys.readouterr().out
     assert main(["archive", "verify"]) == 0 and "1 archives are as they were" in capsys.readouterr().out
+    info, role = psycopg.conninfo.conninfo_to_dict(keeping.stage.dsn), f"reads_{keeping.stage.name}"
+    keeping.stage.do(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")
+    with monkeypatch.context() as lesser:
+        dsn = psycopg.conninfo.make_conninfo(**(info | {"user": role, "password": "x"}))
+        lesser.setenv("AIRFLOW_CONN_UPKEEP_TARGET_MAINTAIN", uri(dsn))
+        assert main(["archive", "restore", name, "--into", "public.undone"]) == 1
+    keeping.stage.do(f"DROP ROLE {role}")
+    assert "GRANT CREATE ON SCHEMA public" in capsys.readouterr().err
     assert main(["archive", "restore", name, "--into", "public.back"]) == 0
     same = "SELECT count(*) AS n FROM log l JOIN back b USING (id, at, kind, body)"
     assert keeping.stage.look(same)[0]["n"] == 9 and "9 rows of" in capsys.readouterr().out

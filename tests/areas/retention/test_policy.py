@@ -23,9 +23,8 @@ ERRORS = TableName("public", "error_logs")
 def policy(**classes: dict[str, Any]) -> Retention:
     """A policy of these classes; each is of errors kept 90 days, but for what is given."""
     usual = {"type": "error", "table": "public.error_logs", "time": "timestamp", "days": 90, "location": "here"}
-    return Retention.model_validate(
-        {"locations": {"here": {"title": "h"}}, "classes": {name: usual | one for name, one in classes.items()}}
-    )
+    both = {name: usual | one for name, one in classes.items()}
+    return Retention.model_validate({"locations": {"here": {"title": "h"}}, "classes": both, "holds": []})
 
 
 @pytest.mark.guide("G67", "holds")
@@ -114,6 +113,16 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "mapped and unmapped": ({"unmapped": {"error": "none here"}}, "found unmapped.error, but a class of that type"),
     "a relative folder": ({"locations": {"blob": {"path": "archive"}}}, "found 'archive', expected an absolute path"),
 }
+
+
+@pytest.mark.guide("G67", "holds")
+def test_a_file_that_lost_its_holds_is_refused(config: Path) -> None:
+    """No hold is said by an empty list: a section that a merge took away would else let held rows go."""
+    file = config / "retention.yaml"
+    content = yaml.safe_load(file.read_text())
+    del content["holds"]
+    file.write_text(yaml.safe_dump(content, sort_keys=False))
+    assert refusal(config).startswith("config/retention.yaml: holds: ")
 
 
 @pytest.mark.guide("G61", "holds")
