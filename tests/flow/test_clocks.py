@@ -12,6 +12,7 @@ import pytest
 
 from tests.stages.dags import look
 from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Airflow's own imports warn
@@ -54,10 +55,13 @@ def test_a_verification_ends_before_its_task_does(
     assert timeouts(BACKUPS, verifying(seconds))["backups.newest_backup"] == seconds + 60
 
 
-def test_dumps_are_read_beside_it(timeouts: Callable[[str, str], dict[str, Any]]) -> None:
-    """Both have the time that config gives them."""
-    both = verifying(900).replace(BACKUPS, f"    dumps: {{folder: /d, verify_timeout_seconds: 600}}\n{BACKUPS}")
-    assert timeouts(BACKUPS, both)["backups.newest_backup"] == 900 + 600 + 60
+def test_each_kind_of_backup_has_its_time(timeouts: Callable[[str, str], dict[str, Any]]) -> None:
+    """Base backups and dumps what config gives them, the list of those that Supabase keeps that of a request."""
+    dumps = "    dumps: {folder: /d, verify_timeout_seconds: 600}"
+    managed = "    managed_backups: {connection: upkeep_supabase, project: abc}"
+    every = verifying(900).replace(BACKUPS, f"{dumps}\n{managed}\n{BACKUPS}")
+    request = settings().maintenance.http.total_timeout_seconds
+    assert timeouts(BACKUPS, every)["backups.newest_backup"] == 900 + 600 + request + 60
 
 
 @pytest.mark.guide("G1", "holds")

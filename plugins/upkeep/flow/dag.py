@@ -103,9 +103,10 @@ class Flow:
 
     def backups(self) -> Step:
         """The newest backup: there, complete, young, its checksums right (G99, G100)."""
-        kept = settings().target(self.bound["target"]).kept().values()
-        seconds = sum(kind.verify_timeout_seconds for kind in kept)
-        clock = timedelta(seconds=seconds) + BESIDE if kept else DEFAULTS["execution_timeout"]
+        target = settings().target(self.bound["target"])
+        seconds = sum(kind.verify_timeout_seconds for kind in target.kept().values())
+        seconds += settings().maintenance.http.total_timeout_seconds if target.managed_backups else 0
+        clock = timedelta(seconds=seconds) + BESIDE if seconds else DEFAULTS["execution_timeout"]
         return self.look("newest_backup", guide="G99", execution_timeout=clock)
 
     def retention(self, **task: Any) -> Step:
