@@ -65,6 +65,7 @@ PAGES = {
 class Measured:
     """Of each page its times and its size (kB); its first paint (ms) where there is a Chromium.
 
+    ``cpu`` is the server's processor time for a page (ms, mean of all), which other work on the machine changes least;
     ``rate`` is pages a second when nobody pauses, ``grown`` what the server's memory has grown by (MB).
     """
 
@@ -72,6 +73,7 @@ class Measured:
     seen: dict[str, Seen]
     sizes: dict[str, float]
     paints: dict[str, float]
+    cpu: float
     rate: float
     grown: float
 
@@ -93,7 +95,7 @@ def run() -> Result:
         f"first paint {one.paints.get(name, float('nan')):4.0f} ms"
         for name, seen in one.seen.items()
     ]
-    lines.append(f"without pauses {one.rate:.1f} pages a second")
+    lines.append(f"{one.cpu:.0f} ms of the server's CPU a page; without pauses {one.rate:.1f} pages a second")
     if LARGE:
         full = measured(5 * SAMPLES)
         ratios = {name: full.seen[name].p95 / seen.p95 for name, seen in one.seen.items()}
@@ -165,9 +167,17 @@ def _looked_at(url: str, dsn: str, server: psutil.Process, samples: int) -> Meas
     before = server.memory_info().rss
     sizes = {name: len(page(session_of(0), url + path)[1]) / 1024 for name, path in PAGES.items()}
     with living(dsn):
+        worked = _worked(server)
         seen = viewed(url, PAGES, VIEWERS, ROUNDS, LOOKS_AT)
+        cpu = 1000 * (_worked(server) - worked) / (VIEWERS * ROUNDS * len(PAGES))
         began = time.monotonic()
         viewed(url, PAGES, VIEWERS, 1, 0.0)
         rate = VIEWERS * len(PAGES) / (time.monotonic() - began)
     grown = (server.memory_info().rss - before) / 2**20
-    return Measured(samples, seen, sizes, painted(url, PAGES), rate, grown)
+    return Measured(samples, seen, sizes, painted(url, PAGES), cpu, rate, grown)
+
+
+def _worked(server: psutil.Process) -> float:
+    """Seconds of processor time that the server has taken."""
+    times = server.cpu_times()
+    return float(times.user + times.system)
