@@ -88,7 +88,7 @@ def test_lock_timeout_ends_the_wait_for_a_lock(empty_database: str) -> None:
 
 
 def test_an_error_is_said_without_the_line_of_our_statement(empty_database: str) -> None:
-    """What the server says, its detail and its hint stand in one line; the excerpt with its caret helps nobody."""
+    """What the server says, its detail, hint and context stand in one line; the excerpt with its caret helps nobody."""
     opened = database.session(to(empty_database), QUICK, read_only=False)
     with pytest.raises(psycopg.errors.UndefinedColumn) as wrong, opened as session:
         session.rows("SELECT\n relnames\nFROM pg_catalog.pg_class")
@@ -101,6 +101,10 @@ def test_an_error_is_said_without_the_line_of_our_statement(empty_database: str)
     with pytest.raises(psycopg.errors.UniqueViolation) as twice, opened as session:
         session.rows("INSERT INTO public.one VALUES (1), (1)")
     assert database.error_words(twice.value).endswith("; Key (id)=(1) already exists.")
+    opened = database.session(to(empty_database), QUICK, read_only=False)
+    with pytest.raises(psycopg.errors.DivisionByZero) as inside, opened as session:
+        session.rows("DO $$ BEGIN PERFORM 1 / 0; END $$")
+    assert 'division by zero; SQL statement "SELECT 1 / 0" PL/pgSQL function' in database.error_words(inside.value)
 
 
 @pytest.mark.guide("X11", "holds")

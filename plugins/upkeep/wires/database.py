@@ -219,8 +219,9 @@ def statement(name: str, **identifiers: str) -> str:
 def error_words(error: Exception) -> str:
     """An error's message in one line; of a server's what it says, not the line of our statement that it points at."""
     said = str(error)
-    if isinstance(error, psycopg.Error) and error.diag.message_primary:
-        said = "; ".join(filter(None, (error.diag.message_primary, error.diag.message_detail, error.diag.message_hint)))
+    if isinstance(error, psycopg.Error) and (heard := error.diag).message_primary:
+        parts = (heard.message_primary, heard.message_detail, heard.message_hint, heard.context)
+        said = "; ".join(part for part in parts if part)
     return " ".join(said.split()) or type(error).__name__
 
 

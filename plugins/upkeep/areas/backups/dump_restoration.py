@@ -28,7 +28,7 @@ from upkeep.ledger.write import LookResult
 from upkeep.settings.backups import Dumps
 from upkeep.settings.maintenance import Sql
 from upkeep.wires import database, queries
-from upkeep.wires.database import Row, Session
+from upkeep.wires.database import Row, Session, error_words
 
 #: How many rows more or fewer a log may have where rows were changed since, in percent.
 TOLERANCE = 1.0
@@ -175,7 +175,7 @@ def compared(session: Session, target: Original) -> Finding:
     try:
         copies = _rows(session, target.record)
     except psycopg.Error as error:
-        detail = f"a log cannot be read: {' '.join(str(error).split())[:300]}"
+        detail = f"a log cannot be read: {error_words(error)[:300]}"
         return _CONTENTS.finding(Level.CRITICAL, detail, expected, _RETAKE)
     seen = [Alike(*one) for one in zip(_logs(target.record), target.record["logs"], copies, target.now, strict=True)]
     return _judged(seen, expected)
