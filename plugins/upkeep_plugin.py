@@ -55,12 +55,12 @@ class UpkeepPlugin(AirflowPlugin):
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """Built when the api-server asks: every task process loads this file and needs no web framework."""
         from upkeep.dashboard.app import create_app  # noqa: PLC0415
-        from upkeep.dashboard.reading import KEPT  # noqa: PLC0415
+        from upkeep.dashboard.reading import KEPT, PATIENCE  # noqa: PLC0415
 
         refuse_when_made()
 
         maintenance = settings().maintenance
         dashboard, scraper = maintenance.ledger.dashboard, maintenance.prometheus.connection
         token = lambda: connection(scraper, "generic").password or ""  # noqa: E731
-        app = create_app(postgres(dashboard), dashboard, token, keep=KEPT)
+        app = create_app(postgres(dashboard, more=PATIENCE), dashboard, token, keep=KEPT)
         return [{"name": "upkeep", "url_prefix": "/upkeep", "app": app}]

@@ -86,7 +86,7 @@ def create_app(
     """The app over a way to connect to the ledger; ``connection_id`` is the Airflow Connection that it names.
 
     ``token`` is what whoever reads the metrics must show, ``around`` what the pages ask beside the ledger, ``keep`` how
-    many connections are kept between pages; whoever keeps some closes them at the end, by ``app.state.ledger``.
+    many connections are kept between pages: they end with the process, or by ``app.state.ledger.close()``.
     """
     config = config or settings()
     app = FastAPI(title="Upkeep", docs_url=None, redoc_url=None, openapi_url=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -86,16 +86,19 @@ def _any_postgres(connection_id: str) -> Connection:
 
 
 def postgres(
-    connection_id: str, find: Callable[[str], Connection] = _any_postgres
+    connection_id: str, find: Callable[[str], Connection] = _any_postgres, more: Mapping[str, int] | None = None
 ) -> Callable[[], psycopg.Connection[Any]]:
-    """A function that opens a connection through PostgresHook, under a name the DBA recognises."""
+    """A function that opens a connection through PostgresHook, under a name the DBA recognises.
+
+    ``more`` is parameters of libpq beside ours; the Connection's own go before both.
+    """
 
     def connect() -> psycopg.Connection[Any]:
         from airflow.providers.postgres.hooks.postgres import PostgresHook
 
         found = find(connection_id)
         patience = {"connect_timeout": settings().maintenance.sql.connect_timeout_seconds}
-        found.extra = json.dumps({**patience, "application_name": "upkeep", **found.extra_dejson})
+        found.extra = json.dumps({**patience, **(more or {}), "application_name": "upkeep", **found.extra_dejson})
         opened: Any = PostgresHook(connection=found).get_conn()
         return cast("psycopg.Connection[Any]", opened)
 
