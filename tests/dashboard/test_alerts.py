@@ -63,18 +63,18 @@ def test_an_alerts_page_says_what_one_needs_and_leads_to_the_report(book: Ledger
     ):
         assert part in page.text
     assert 'href="../dags/maintenance_daily/runs/scheduled__1/report"' in page.text
-    assert f'href="../findings#{story_anchor("primary", "k")}"' in page.text
+    assert f'href="../findings?of={story_anchor("primary", "k")}"' in page.text
     assert "<script>" not in page.text and "\u202e" not in page.text
     assert page.headers["content-security-policy"].startswith("sandbox allow-same-origin; default-src 'none'")
     every = get(book, "/alerts").text
-    assert 'href="findings"' in every and f'href="findings#{story_anchor("primary", "k")}"' in every
+    assert 'href="findings"' in every and f'href="findings?of={story_anchor("primary", "k")}"' in every
     assert every.index(f'href="alerts/{number}"') < every.index("Slow")
     good = record(finding("k", OK), finding("w", OK), step="database.sizes", at=DUE + DAY)
     reported(book, window(1), good)
     look(book, now=NOW + DAY + timedelta(minutes=1))
     assert "Nothing is in trouble" in get(book, "/alerts").text
     over = get(book, f"/alerts/{number}").text
-    assert "over" in over and "Look at the deployment" not in over and "findings#" not in over
+    assert "over" in over and "Look at the deployment" not in over and "findings?of=" not in over
 
 
 @pytest.mark.parametrize("number", ["99", "x", "1;DROP", "9" * 40])

@@ -153,7 +153,7 @@ def test_what_is_wrong_is_the_first_thing_that_is_said(desk: Blind) -> None:
 def test_from_what_is_wrong_to_the_failing_tasks_log_in_three_steps(desk: Blind) -> None:
     """Home, the finding, its place in the report, the task's page in Airflow, which has the log."""
     desk.at("").follow("Database connections")
-    assert desk.place.startswith("/upkeep/findings#f-")
+    assert desk.place.startswith("/upkeep/findings?of=f-")
     desk.follow("In the report: Database connections")
     assert "/report#f-" in desk.place
     found = desk.find("heading", "critical Database connections")

@@ -136,7 +136,7 @@ def test_the_forms_are_taken_from_a_real_browser(
     page.get_by_text("Acknowledge: Response time").click()
     page.get_by_label("Why it may be silent").locator("visible=true").fill("known since Monday")
     page.get_by_role("button", name="Acknowledge as omar").locator("visible=true").click()
-    page.wait_for_url("**/findings#f-*")
+    page.wait_for_url("**/findings?of=f-*")
     assert page.get_by_role("heading", name="Acknowledged (1)").is_visible()
     context.close()
 

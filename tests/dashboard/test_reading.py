@@ -17,7 +17,7 @@ import pytest
 from tests.stages.ledger import Ledger
 from tests.stages.pages import Site
 from tests.stages.sessions import until
-from upkeep.dashboard.reading import KEPT, LedgerAway, LedgerSessions
+from upkeep.dashboard.reading import KEPT, UNUSED, LedgerAway, LedgerSessions
 from upkeep.wires.database import Session
 
 #: How often many pages come and go at once.
@@ -99,15 +99,17 @@ def test_one_that_is_too_old_is_replaced(opened: Opened) -> None:
 
 def test_one_that_was_not_used_for_a_minute_is_replaced(opened: Opened) -> None:
     """However young it is."""
-    ledger = LedgerSessions(opened, "my_ledger", KEPT, unused=0)
+    ledger = LedgerSessions(opened, "my_ledger", KEPT)
     for _ in range(3):
-        ledger.rows("setup/clock")
-    assert len(opened.connections) == 3 and opened.open <= 1
+        ledger.unused = UNUSED
+        with ledger.session():
+            ledger.unused = 0
+    assert len(opened.connections) == 3 and not opened.open
 
 
 def test_one_that_nobody_uses_is_ended_by_the_server(opened: Opened, book: Ledger) -> None:
     """Though no page comes that would look at it; the next one is whole."""
-    ledger = LedgerSessions(opened, "my_ledger", KEPT, unused=0.1)
+    ledger = LedgerSessions(opened, "my_ledger", KEPT, unused=2)
     with ledger.session() as session:
         first = pid(session)
     until(lambda: book.ask("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", first) == [(0,)])

@@ -133,10 +133,10 @@ def test_what_is_no_missed_window_is_not_waived(book: Ledger, lived: Site, chang
 
 
 def test_each_story_has_its_history_its_owner_and_its_place_in_the_report(lived: Site) -> None:
-    """New ones first, the worst first among them; what was ok before it began is in its history."""
+    """Those among which the worst is first; what was ok before it began is in its history."""
     html = lived.ask("/findings").text
     causes = [Page(one).text for one in re.findall(r"<h3.*?</h3>", html, re.DOTALL)]
-    assert [cause.split()[0] for cause in causes] == ["warning", "critical", "warning", "advisory"]
+    assert [cause.split()[0] for cause in causes] == ["critical", "warning", "advisory", "warning"]
     assert "New this week (1)" in html and "Open for longer (3)" in html
     full = article(html, "Database connections")
     looks = re.findall(r'<li class="cell small (\w+)" title=', full)
@@ -184,6 +184,76 @@ def test_of_many_stories_the_worst_stand_in_full_and_each_other_has_a_line_that_
     assert "No more are open" in many.ask("/findings?page=3").text
 
 
+def test_a_link_to_a_story_shows_it_in_full_wherever_it_stands_among_many(
+    book: Ledger, many: Site, today: datetime
+) -> None:
+    """From Home, from its alert, after it was acknowledged: alone, with its history and its form or who knows of it."""
+    judged(book, many.config, today)
+    (target,) = many.config.targets
+    (link,) = {one for one in Page(many.ask("/").text).links if re.search(r"^findings.*f-", one)}
+    assert article(many.ask(f"/{link}").text, "Newest").count("<h3") == 1 == many.ask(f"/{link}").text.count("<article")
+    listed = book.ask("SELECT key FROM upkeep.alerts WHERE target = %s ORDER BY since, key", target)
+    assert len(listed) == 230
+    for cause, key in (("Old 100", "old:100"), ("Old 228", "old:228")):
+        ((number,),) = book.ask("SELECT id FROM upkeep.alerts WHERE target = %s AND key = %s", target, key)
+        (link,) = {one for one in Page(many.ask(f"/alerts/{number}").text).links if re.search(r"findings.*f-", one)}
+        html = many.ask(f"/{link.removeprefix('../')}", "omar").text
+        assert html.count("<article") == 1 and article(html, cause).count('<li class="cell') == 2
+        answer = post(many, "/findings/acknowledge", "omar", fields_of(html, "findings/acknowledge"))
+        shown = many.ask(f"/{answer.headers['Location'].removeprefix('../')}").text
+        assert shown.count("<article") == 1 and "Acknowledged by omar" in Page(article(shown, cause)).text
+
+
+def test_homes_link_to_a_story_of_upkeep_itself_shows_it_alone(book: Ledger, many: Site, today: datetime) -> None:
+    """As a target's worst does."""
+    book.change(
+        """INSERT INTO upkeep.outbox (key, channel, target, level, body, made_at, next_attempt, failed_at, error)
+           VALUES ('k', %s, '', 'critical', '{}', %s, %s, %s, 'refused')""",
+        channel := next(iter(many.config.routing.channels)),
+        *[today - timedelta(hours=2)] * 3,
+    )
+    try:
+        (own,) = re.findall(
+            r"<article[^>]*>\s*<h3>[^/]*/span> Upkeep itself.*?</article>", many.ask("/").text, re.DOTALL
+        )
+        (link,) = Page(own).links
+        html = many.ask(f"/{link}").text
+    finally:
+        book.change("DELETE FROM upkeep.outbox")
+    assert html.count("<article") == 1 and f"The channel {channel} takes" in article(html, f"The channel {channel}")
+
+
+def test_a_story_is_shown_alone_whatever_page_is_asked_for(many: Site) -> None:
+    """An address that says both is no reason to call it closed."""
+    (line, *_) = places(many.ask("/findings").text)
+    html = many.ask(f"/findings?of={line}&page=2").text
+    assert f'id="{line}"' in html and "not open any more" not in html
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_the_section_of_the_worst_story_is_first(book: Ledger, site: Site, today: datetime, *, old: bool) -> None:
+    """Whether it is new or has been open for longer, it does not stand below what is less bad."""
+    (target,) = site.config.targets
+    for days in (8, 0):
+        window = window_of(target, "daily", today.replace(hour=2) - timedelta(days=days), days)
+        first, second = (Level.CRITICAL, Level.WARNING) if old else (Level.WARNING, Level.CRITICAL)
+        found = [finding("old:1", first, subject="An old one")]
+        found += [finding(f"new:{number}", second, subject=f"New {number}") for number in range(30) if not days]
+        write(book, window, record(*found, step="group.step", at=window.due))
+        reported(book, window, "critical", "a headline")
+    html = site.ask("/findings").text
+    titles = re.findall(r"<h2[^>]*>(New this week|Open for longer) ", html)
+    assert titles == (["Open for longer", "New this week"] if old else ["New this week", "Open for longer"])
+
+
+def test_a_mark_of_a_look_shows_in_browsers_that_know_no_other_text_for_it(site: Site) -> None:
+    """They drop a declaration that they cannot read whole: the plain one stands before it."""
+    css = site.ask("/static/upkeep.css").text
+    spoken = re.findall(r'content: ("[^"]+") / "";', css)
+    assert len(spoken) == 5
+    assert all(f'content: {mark}; content: {mark} / "";' in css for mark in spoken)
+
+
 @pytest.mark.parametrize("page", ["0", "-1", "two", "1e3", "99999", "", HOSTILE])
 def test_a_page_that_is_no_number_is_refused(site: Site, page: str) -> None:
     """400 that says what was expected, escaped."""
@@ -218,7 +288,7 @@ def test_acknowledging_is_done_by_role_is_shown_and_ends_when_it_gets_worse(
     assert "acknowledged by a DevOps Engineer" in article(lived.ask("/findings", "vera").text, "Response time")
     fields = fields_of(article(lived.ask("/findings", "omar").text, "Response time"), "findings/acknowledge")
     answer = post(lived, "/findings/acknowledge", "omar", fields | {"until": ""})
-    assert answer.status_code == 303 and answer.headers["Location"].startswith("../findings#f-")
+    assert answer.status_code == 303 and answer.headers["Location"].startswith("../findings?of=f-")
     html = lived.ask("/findings").text
     assert "Acknowledged (1)" in html
     assert "by omar until it clears: known since Monday" in Page(article(html, "Response time")).text

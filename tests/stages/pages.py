@@ -40,6 +40,7 @@ with warnings.catch_warnings():
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
     from airflow.api_fastapi.core_api.security import get_user
 
+    from upkeep.dashboard.alerts import may_read_alerts
     from upkeep.dashboard.app import create_app, may_read_runs
     from upkeep.dashboard.pages import Around
     from upkeep.dashboard.questions import Task
@@ -133,7 +134,7 @@ def served(
     )
     app = create_app(connect, "my_ledger", around=around, config=config, keep=KEPT)
     app.dependency_overrides[get_user] = _who
-    app.dependency_overrides[may_read_runs] = _who
+    app.dependency_overrides[may_read_runs] = app.dependency_overrides[may_read_alerts] = _who
     whole = within(app) if within else app
     server = uvicorn.Server(uvicorn.Config(whole, host="127.0.0.1", port=port, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run)

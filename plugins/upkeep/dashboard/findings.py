@@ -29,7 +29,8 @@ REACH, LOOKS, FOLLOWED = timedelta(days=100), 30, 50
 NAMED = 20
 #: Stories of a page that stand in full, and those of a page at all; the others are on the next ones.
 FULL, LISTED = 20, 220
-#: What a section is called, by its place, and which stories are in it.
+#: What a section is called, by its place, and which stories are in it. That with the worst story is first on its page,
+#: what somebody knows of is last.
 _SECTIONS: tuple[tuple[str, str, Callable[[OpenStory], bool]], ...] = (
     ("new", "New this week", lambda one: not one.silent and one.new),
     ("open", "Open for longer", lambda one: not one.silent and not one.new),
@@ -112,17 +113,22 @@ def page_number(text: str) -> int:
 def page_of(
     session: Session, config: Settings, visitor: Visitor, seen: Picture, number: int, only: str = ""
 ) -> Stories:
-    """A page of the stories, the worst that nobody has acknowledged first and in full; ``only`` is the place of one."""
+    """A page of the stories, the worst that nobody has acknowledged first and in full.
+
+    ``only`` is the place of one, which stands alone whatever ``number`` says.
+    """
     stories = [one for one in seen.stories if not only or one.anchor == only]
     stories.sort(key=lambda one: one.silent)  # stable: the worst stays first
+    number = 1 if only else number
     first, end = LISTED * (number - 1), LISTED * number
     here = stories[first:end]
+    sections = [
+        Section(anchor, title, sum(map(within, stories)), mine)
+        for anchor, title, within in _SECTIONS
+        if (mine := tuple(filter(within, here)))
+    ]
     return Stories(
-        sections=tuple(
-            Section(anchor, title, sum(map(within, stories)), mine)
-            for anchor, title, within in _SECTIONS
-            if (mine := tuple(filter(within, here)))
-        ),
+        sections=tuple(sorted(sections, key=lambda one: here.index(one.stories[0]))),
         told={one.story.anchor: one for one in told(session, config, visitor, here[:FULL], seen.now)},
         number=number,
         before=len(stories[:first]),

@@ -258,7 +258,7 @@ class _Site:
         now = self.around.clock()
         with self.ledger.session(read_only=False) as session:
             alert = acknowledge(session, self.config, visitor, fields, now)
-        return RedirectResponse(f"../findings#{OpenStory(alert.trouble, alert, now).anchor}", 303)
+        return RedirectResponse(f"../findings?of={OpenStory(alert.trouble, alert, now).anchor}", 303)
 
     def acknowledge_rows(self, visitor: Visitor, fields: Mapping[str, list[str]]) -> Response:
         self.tokens.require(fields.get("token", [""])[-1], visitor.user_id)

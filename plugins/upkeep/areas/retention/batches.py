@@ -59,7 +59,8 @@ def deleting(session: Session, proof: Proof) -> Iterator[Count]:
                 gone=count.gone + rows_now - found["present"],
             )
             yield count
-            size = next_size(size, rows_now, seconds)
+            if rows_now == size:  # the rest of what was read says little
+                size = next_size(size, seconds)
             start += rows_now
 
 
@@ -95,13 +96,8 @@ def _batch(session: Session, proof: Proof, values: list[list[str]]) -> sql.Compo
     )
 
 
-def next_size(size: int, rows: int, seconds: float) -> int:
-    """How many rows the next transaction has, after one of so many that took so long; twice as many at most.
-
-    That fewer than ``size``, the rest of what was read, were quick says little.
-    """
-    if rows < size and seconds <= SECONDS:
-        return size
+def next_size(rows: int, seconds: float) -> int:
+    """How many rows the next transaction has, when these rows took so long; twice as many at most."""
     return max(LEAST, min(2 * rows, int(rows * SECONDS / seconds)))
 
 
