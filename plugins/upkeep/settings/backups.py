@@ -87,6 +87,9 @@ class Dumps(Young):
     ``time_zone`` is that of the host where pg_dump runs: a dump tells its time without one. ``verify_program`` is
     pg_restore of the major that wrote the dumps, or later. A dump that is smaller than ``least_percent`` of the middle
     one of those before it is a warning.
+
+    ``restore.run_as`` is needed: a dump is code, which can start programs where it is restored. Its words must lead to
+    an OS user who owns nothing but scratch; where the tasks are not root, to a sandbox without their files.
     """
 
     folder: Folder
@@ -100,6 +103,11 @@ class Dumps(Young):
     @model_validator(mode="after")
     def _apart(self) -> Self:
         _elsewhere(self.restore, folder=self.folder)
+        if self.restore and not self.restore.run_as:
+            raise ValueError(
+                "found restore without restore.run_as, expected words that keep a dump's code from what the tasks' "
+                "user may read, such as [setpriv, --reuid=scratch, --regid=scratch, --clear-groups]"
+            )
         return self
 
 

@@ -104,7 +104,7 @@ class Retention(FrozenModel):
     classes: Mapping[Name, LogClass] = Field(min_length=1)
     unmapped: Mapping[LogType, Reason] = Field(default_factory=dict)
     holds: tuple[Hold, ...]
-    batch_rows: int = Field(default=10_000, ge=1, le=100_000, strict=True)
+    batch_rows: int = Field(default=10_000, ge=1, le=10_000, strict=True)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -64,10 +64,10 @@ def copied(taken: Dumped, tmp_path: Path) -> Callable[[str], Path]:
     return copy
 
 
-def look(folder: Path, now: datetime | None = None, **config: Any) -> LookResult:
+def look(folder: Path, now: datetime | None = None, database: str = "dumped", **config: Any) -> LookResult:
     """Look at a folder's dumps two minutes from now, when they rest, or at another time."""
     given = {"folder": folder, "verify_program": str(bin_dir() / "pg_restore"), **config}
-    return look_at_dumps(Dumps(**given), now or datetime.now(UTC) + RESTED)
+    return look_at_dumps(Dumps(**given), now or datetime.now(UTC) + RESTED, database)
 
 
 def levels(looked: LookResult) -> dict[str, Level]:
@@ -236,6 +236,29 @@ def test_a_dump_that_was_broken_off_is_named(copied: Callable[[str], Path]) -> N
     looked = look(dump.parent)
     assert levels(looked) == {"completion": CRITICAL}
     assert looked.findings[0].detail.endswith("; unfinished: 2026-11-29")
+
+
+@pytest.mark.guide("G99", "fires", "silent")
+def test_a_dump_of_another_database_counts_for_nothing(
+    copied: Callable[[str], Path], taken: Dumped, cluster: Cluster
+) -> None:
+    """The other database's goes on while the target's has stopped; alone it is named. Unknown is not the target's."""
+    dump = copied("custom")
+    begun = find(dump.parent, ZoneInfo("UTC"), datetime.now(UTC))[-1].begun_at
+    later = datetime.now(UTC) + RESTED
+    with database(cluster, "crm") as dsn:
+        Dumped(dsn, dump.parent).take("2026-11-30", "-Fc")
+    looked = look(dump.parent, later, min_bytes=0)
+    assert levels(looked) == ALL_OK
+    assert "of database dumped" in found(looked, "completion").detail
+    assert levels(look(dump.parent, begun + timedelta(hours=51)))["age"] is CRITICAL
+    dump.unlink()
+    alone = look(dump.parent)
+    assert levels(alone) == {"completion": CRITICAL}
+    assert "found no finished dump by pg_dump of database dumped" in found(alone, "completion").detail
+    assert found(alone, "completion").detail.endswith("; there are dumps of crm")
+    unknown = look(dump.parent, database="", min_bytes=0)
+    assert levels(unknown)["completion"] is UNKNOWN
 
 
 @pytest.mark.guide("G99", "fires")

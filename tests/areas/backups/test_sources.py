@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import psycopg
 import pytest
 
 from tests.stages.config import MAIN
@@ -22,7 +23,12 @@ def given(config: Path, sections: str) -> Sources:
     file = config / MAIN
     file.write_text(file.read_text().replace(HERE, f"{sections}\n{HERE}"))
     unused: Any = None
-    return Sources("primary", unused, "newest_backup", settings(config), *[unused] * 7, frozenset(), [], 0)
+
+    def read() -> NoReturn:
+        raise psycopg.OperationalError("the target does not answer")
+
+    ways: list[Any] = [unused, unused, read, unused, unused, unused, unused]
+    return Sources("primary", unused, "newest_backup", settings(config), *ways, frozenset(), [], 0)
 
 
 @pytest.mark.guide("G99", "fires")

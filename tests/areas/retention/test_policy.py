@@ -108,6 +108,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         "found classes.errors.delete, but an audit log in public.error_logs too, expected a table of its own",
     ),
     "no batch": ({"batch_rows": 0}, "batch_rows: found 0"),
+    "more than is read at once": ({"batch_rows": 10_001}, "batch_rows: found 10001"),
     "no days": ({"classes": {"errors": {"days": 0}}}, "classes.errors.days: found 0"),
     "a kind that is none": ({"classes": {"errors": {"type": "debug"}}}, "classes.errors.type: found 'debug'"),
     "mapped and unmapped": ({"unmapped": {"error": "none here"}}, "found unmapped.error, but a class of that type"),

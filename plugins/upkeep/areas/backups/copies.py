@@ -70,7 +70,7 @@ def held(
     server = make(folder, socket)
 
     def end() -> None:
-        server.stop()
+        server.close()
         _remove(restore, folder, socket)
 
     ending.append(end)
@@ -171,7 +171,7 @@ def _tell_progress(data: Path, total: int, took: float) -> None:
 
 def _locked(folder: Path) -> int:
     """Hold a copy's folder for as long as this process lives."""
-    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return lock
 

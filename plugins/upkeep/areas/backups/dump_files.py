@@ -86,6 +86,11 @@ def find(folder: Path, zone: ZoneInfo, now: datetime) -> list[Dump]:
     return sorted(found, key=lambda one: (one.begun_at, one.path.name))
 
 
+def may_be_of(dump: Dump, database: str) -> bool:
+    """Whether a dump is of a database, or does not say of which it is; an empty name is that of any."""
+    return not database or dump.header is None or dump.header.database == database
+
+
 def _dump(path: Path, zone: ZoneInfo, now: datetime) -> Dump | None:
     """One entry of the folder as a dump; None where it is something else, or is gone meanwhile."""
     try:

@@ -10,14 +10,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from statistics import median
 
+import psycopg
+
 from upkeep.areas.backups import dump_reading
-from upkeep.areas.backups.dump_files import Dump, State, find
+from upkeep.areas.backups.dump_files import Dump, State, find, may_be_of
 from upkeep.areas.backups.judging import NOT_COVERED, SKEW, age, unfinished
 from upkeep.areas.look import Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
-from upkeep.core.units import roughly
+from upkeep.core.units import listed, roughly
 from upkeep.ledger.write import LookResult
 from upkeep.settings.backups import Dumps
+from upkeep.wires import queries
 
 #: What a dump by pg_dump holds less than a base backup.
 NOT_DUMPED = "other databases of the server, roles, and changes since it was begun (no recovery to a later moment)"
@@ -29,27 +32,40 @@ _TOPIC = Topic("backups:dumps", "Newest dump", "G99")
 def inspect(sources: Sources) -> LookResult:
     """The newest dump of a target that has its section of config."""
     config = sources.config.target(sources.target).dumps
-    return look_at_dumps(config, datetime.now(UTC)) if config else LookResult(())
+    return look_at_dumps(config, datetime.now(UTC), _targets(sources)) if config else LookResult(())
 
 
-def look_at_dumps(config: Dumps, now: datetime) -> LookResult:
-    """Judge the newest dump; ``config`` is a target's section ``dumps``, ``now`` this host's time in UTC."""
+def _targets(sources: Sources) -> str:
+    """The name of the target's database; empty while it does not answer, which hides no dump."""
+    try:
+        with sources.read() as session:
+            return str(session.row(queries.load("backups/database"))["database"])
+    except psycopg.Error:
+        return ""
+
+
+def look_at_dumps(config: Dumps, now: datetime, database: str) -> LookResult:
+    """Judge the newest dump; ``config`` is a target's section ``dumps``, ``now`` this host's time in UTC, ``database``
+    the one that dumps must be of, empty where nobody knows.
+    """
     topic = _TOPIC.part("completion")
     try:
-        found = find(config.folder, config.time_zone, now)
+        there = find(config.folder, config.time_zone, now)
     except (FileNotFoundError, NotADirectoryError):
         return LookResult((_none(f"found no folder {config.folder}"),))
     except OSError as error:
         detail = f"not collected: {config.folder} cannot be read: {error.strerror}"
         remedy = "Let the user that Airflow's tasks run as read the dumps."
         return LookResult((topic.finding(Level.UNKNOWN, detail, "a folder that the tasks' user may read", remedy),))
+    found = [dump for dump in there if may_be_of(dump, database)]
     finished = [dump for dump in found if dump.state is State.FINISHED]
     if not finished:
-        return LookResult((_without_any(found, config),))
+        others = sorted({dump.header.database for dump in there if dump.header} - {database})
+        return LookResult((_without_any(found, config, database, others),))
     newest = finished[-1]
     newer = found[found.index(newest) + 1 :]
     findings = [
-        _completion(newest),
+        _completion(newest, database),
         age(_TOPIC.part("age", "Age of the newest dump"), _begun(newest), config, now),
         _size(newest, finished[:-1], config),
         _integrity(newest, config),
@@ -69,12 +85,14 @@ def _none(detail: str) -> Finding:
     return _TOPIC.part("completion").finding(Level.CRITICAL, detail, "a finished dump", remedy)
 
 
-def _without_any(found: Sequence[Dump], config: Dumps) -> Finding:
+def _without_any(found: Sequence[Dump], config: Dumps, database: str, others: Sequence[str]) -> Finding:
     foreign = [dump for dump in found if dump.state is State.FOREIGN]
     if foreign:
         return _foreign(foreign[-1])
     named = "".join(f"; unfinished: {dump.path.name}" for dump in found[-1:])
-    return _none(f"found no finished dump by pg_dump in {config.folder}{named}")
+    of_it = f" of database {database}" if database else ""
+    named += f"; there are dumps of {listed(others, BEFORE)}" if others else ""
+    return _none(f"found no finished dump by pg_dump{of_it} in {config.folder}{named}")
 
 
 def _foreign(dump: Dump) -> Finding:
@@ -91,7 +109,7 @@ def _unfinished(dump: Dump, now: datetime) -> Finding:
     return unfinished(topic, dump.path.name, dump.begun_at, now, "its table of contents, and rests for a minute")
 
 
-def _completion(dump: Dump) -> Finding:
+def _completion(dump: Dump, database: str) -> Finding:
     topic = _TOPIC.part("completion")
     expected = "a table of contents as pg_dump writes it, last changed after it was begun"
     remedy = "Do not rely on it: make another dump now, and see what touched or cut off this one."
@@ -102,7 +120,10 @@ def _completion(dump: Dump) -> Finding:
         f"{dump.path.name}: {roughly(dump.size)} of database {header.database}, server {header.server}, "
         f"by pg_dump {header.dumped_by}; {NOT_COVERED}, {NOT_DUMPED}"
     )
-    return topic.finding(Level.OK, detail, expected)
+    if database:
+        return topic.finding(Level.OK, detail, expected)
+    unknown = f"not collected: the target did not tell its database's name, so that it may be another's: {detail}"
+    return topic.finding(Level.UNKNOWN, unknown, expected, "See why the target's read Connection does not answer.")
 
 
 def _begun(dump: Dump) -> datetime | None:

@@ -96,9 +96,8 @@ def _filled(server: Server, dump: Dump) -> Errors:
     login = [f"--host={server.socket}", "--port=5432", f"--username={server.restore.superuser}"]
     program = str(server.restore.programs / "pg_restore")
     argv = [*server.restore.run_as, program, *login, f"--dbname={DATABASE}", *_NOTHING_ELSE, str(dump.path)]
-    said = server.folder / "pg_restore.log"
-    try:
-        with said.open("wb") as output:
+    with server.nameless() as output:
+        try:
             done = subprocess.run(
                 argv,
                 cwd="/",
@@ -109,12 +108,12 @@ def _filled(server: Server, dump: Dump) -> Errors:
                 timeout=limit,
                 check=False,
             )
-    except subprocess.TimeoutExpired as error:
-        raise SetUpError(f"pg_restore did not end within {limit:g} s (restore.timeout_seconds)") from error
-    except OSError as error:
-        raise SetUpError(f"pg_restore could not be run: {error}") from error
-    with said.open(encoding="utf-8", errors="replace") as output:
-        lines = output.read(_KEPT_SAID).splitlines()
+        except subprocess.TimeoutExpired as error:
+            raise SetUpError(f"pg_restore did not end within {limit:g} s (restore.timeout_seconds)") from error
+        except OSError as error:
+            raise SetUpError(f"pg_restore could not be run: {error}") from error
+        output.seek(0)
+        lines = output.read(_KEPT_SAID).decode(errors="replace").splitlines()
     if done.returncode not in (0, 1):
         raise SetUpError(f"pg_restore ended with {done.returncode}: {' / '.join(lines[-3:])[:500]}")
     server.seconds["pg_restore"] = time.monotonic() - began

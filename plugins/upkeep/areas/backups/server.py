@@ -9,12 +9,13 @@ import logging
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -74,6 +75,7 @@ class Server:
     dbname: str
     seconds: dict[str, float] = field(default_factory=dict)
     _server: subprocess.Popen[bytes] | None = None
+    _output: IO[bytes] | None = None
 
     @property
     def data(self) -> Path:
@@ -103,16 +105,20 @@ class Server:
             (self.folder / name).write_text(text, encoding="utf-8")
             (self.folder / name).chmod(0o644)
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        with (self.folder / "server.log").open("ab") as output:
-            self._server = subprocess.Popen(
-                [*self.restore.run_as, str(self.restore.programs / "postgres"), "-D", str(self.data), *words],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd="/",
-                env=environment(),
-                start_new_session=True,
-            )
+        self._output = self._output or self.nameless()
+        self._server = subprocess.Popen(
+            [*self.restore.run_as, str(self.restore.programs / "postgres"), "-D", str(self.data), *words],
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._output,
+            cwd="/",
+            env=environment(),
+            start_new_session=True,
+        )
+
+    def nameless(self) -> IO[bytes]:
+        """A file beside the copy, without a name: the copy's user owns the folder and could put a link in its place."""
+        return tempfile.TemporaryFile(dir=self.folder)
 
     def until(self, there: Callable[[psycopg.Connection[Any]], bool], what: str) -> None:
         """Wait until it answers, and as ``there`` asks.
@@ -140,6 +146,13 @@ class Server:
                 )
             time.sleep(_POLL)
 
+    def close(self) -> None:
+        """Stop it for good."""
+        self.stop()
+        if self._output is not None:
+            self._output.close()
+            self._output = None
+
     def stop(self) -> None:
         """Shut the server down fast and wait; one that will not go is ended by force."""
         if self._server is None:
@@ -153,7 +166,10 @@ class Server:
         self._server = None
 
     def _log(self) -> str:
-        return (self.folder / "server.log").read_text(encoding="utf-8", errors="replace")
+        if self._output is None:
+            return ""
+        number = self._output.fileno()  # where the server writes next is left as it is
+        return os.pread(number, os.fstat(number).st_size, 0).decode(errors="replace")
 
     def said(self, lines: int = 3) -> str:
         """What the server said last of what went wrong, else its last lines."""

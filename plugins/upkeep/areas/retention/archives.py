@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from upkeep.areas.retention.deletable import NAMED, unlike
-from upkeep.areas.retention.reread import NotAsWritten
+from upkeep.areas.retention.reread import NotAsWritten, OtherVersion
 from upkeep.areas.retention.restore import checked
 from upkeep.areas.retention.rows import Column
-from upkeep.areas.retention.store import BEGUN, DELETED, MANIFEST, OBJECT, Store, store_of
+from upkeep.areas.retention.store import BEGUN, DELETED, MANIFEST, OBJECT, VERSION, Store, store_of
 from upkeep.core.findings import Finding, Level, Topic
 from upkeep.core.text import visible
 from upkeep.core.units import listed
@@ -50,7 +50,9 @@ def stuck(topic: Topic, name: str, one: LogClass, store: Store, oid: int, found:
 
 
 def damage(config: Settings, target: str) -> Iterator[Finding]:
-    """Every archive by which rows are to be deleted, its bytes read again by another process: those that are damaged.
+    """Those of the archives by which rows are to be deleted that are damaged, or that another version of Upkeep wrote.
+
+    The bytes of each are read again by another process.
 
     Those of rows that were deleted long ago are read by ``archive verify``.
     """
@@ -60,15 +62,26 @@ def damage(config: Settings, target: str) -> Iterator[Finding]:
         if store is None or not one.delete:
             continue
         for archive in store.waiting():
+            topic, begun = topic_of(name, one), store.has(archive + BEGUN)
             try:
-                checked(store, archive)
+                version = checked(store, archive)[0]["version"]
+                if version != VERSION:
+                    yield _of_another_version(topic, name, archive, f"version {version}", begun)
+            except OtherVersion as why:
+                yield _of_another_version(topic, name, archive, str(why), begun)
             except NotAsWritten as why:
-                about = topic_of(name, one).part(f"damaged:{archive}", f"An archive of {name} is damaged")
-                begun = store.has(archive + BEGUN)
+                about = topic.part(f"damaged:{archive}", f"An archive of {name} is damaged")
                 lost = "Rows that were deleted by it are nowhere else: bring it back from the store's own versions."
                 anew = "No row was deleted by it; they are archived anew. Ask what the store did to it."
                 level = Level.CRITICAL if begun else Level.WARNING
                 yield about.finding(level, visible(str(why)), _EXPECTED, lost if begun else anew)
+
+
+def _of_another_version(topic: Topic, name: str, archive: str, why: str, begun: bool) -> Finding:
+    about = topic.part(f"version:{archive}", f"Another version of Upkeep wrote an archive of {name}")
+    gone = " Rows that were deleted by it are in it alone: keep it." if begun else ""
+    remedy = f"It is not damaged. Nothing is deleted by it; rows that are in the log still are archived anew.{gone}"
+    return about.finding(Level.ADVISORY, visible(f"{archive}: {why}"), f"version {VERSION}", remedy)
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,7 @@ def deleting(session: Session, proof: Proof) -> Iterator[Count]:
                 gone=count.gone + rows_now - found["present"],
             )
             yield count
-            if rows_now == size:  # the rest of what was read says little
-                size = next_size(size, seconds)
+            size = next_size(size, rows_now, seconds)
             start += rows_now
 
 
@@ -96,8 +95,13 @@ def _batch(session: Session, proof: Proof, values: list[list[str]]) -> sql.Compo
     )
 
 
-def next_size(rows: int, seconds: float) -> int:
-    """How many rows the next transaction has, when these rows took so long; twice as many at most."""
+def next_size(size: int, rows: int, seconds: float) -> int:
+    """How many rows the next transaction has, after one of so many that took so long; twice as many at most.
+
+    That fewer than ``size``, the rest of what was read, were quick says little.
+    """
+    if rows < size and seconds <= SECONDS:
+        return size
     return max(LEAST, min(2 * rows, int(rows * SECONDS / seconds)))
 
 

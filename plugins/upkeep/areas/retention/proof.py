@@ -15,10 +15,10 @@ from typing import Any
 from upkeep.areas.retention import rows
 from upkeep.areas.retention.deletable import unlike, why_kept
 from upkeep.areas.retention.look import asked
-from upkeep.areas.retention.reread import NotAsWritten
+from upkeep.areas.retention.reread import NotAsWritten, OtherVersion
 from upkeep.areas.retention.restore import checked
 from upkeep.areas.retention.rows import Column, Period
-from upkeep.areas.retention.store import OBJECT, Store
+from upkeep.areas.retention.store import OBJECT, VERSION, Store
 from upkeep.gate.attempts import ObjectChanged
 from upkeep.settings.read import read
 from upkeep.settings.retention import Retention
@@ -51,7 +51,10 @@ class Proof:
     def read_again(self) -> None:
         """Read the whole archive in another process. Raises NotAsWritten, ObjectChanged."""
         self._seen = self._marks()  # before the bytes are read: what changes while they are is seen too
-        self.manifest, sha256 = checked(self.store, self.name)
+        try:
+            self.manifest, sha256 = checked(self.store, self.name, (VERSION,))
+        except OtherVersion as why:
+            raise ObjectChanged(f"nothing is deleted by it: {why}") from None
         self._same_manifest(sha256)
 
     def hash_again(self) -> None:

@@ -1,6 +1,7 @@
 """What an archive's bytes say, a batch in memory at a time. No other module is loaded for it: it starts at once.
 
-``python -m upkeep.areas.retention.reading FILE`` prints it as JSON, ``{"error": …}`` when the file cannot be read.
+``python -m upkeep.areas.retention.reading FILE COLUMN`` prints it as JSON, ``{"error": …}`` when the file cannot be
+read. The content is that of all columns but this one, which may be none's name.
 """
 
 from __future__ import annotations
@@ -17,21 +18,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-#: Rows that are read at once.
+#: Rows that are read at once, and so deleted at once at most (``batch_rows``).
 READ = 10_000
 
 
-def batches(source: Any) -> Iterator[Any]:
-    """The rows of an archive, so many at once, and of no two groups: those are cut by their bytes."""
+def batches(source: Any, without: str = "") -> Iterator[Any]:
+    """The rows of an archive, so many at once, and of no two groups: those are cut by their bytes.
+
+    All columns but ``without``.
+    """
     with pq.ParquetFile(source) as file:
+        kept = [number for number, name in enumerate(file.schema_arrow.names) if name != without]
         for group in range(file.num_row_groups):
-            yield from file.iter_batches(batch_size=READ, row_groups=[group])
+            for batch in file.iter_batches(batch_size=READ, row_groups=[group]):
+                yield batch.select(kept)
 
 
-def content(source: Any) -> dict[str, Any]:
+def content(source: Any, without: str = "") -> dict[str, Any]:
     """Count and content of an archive's rows, as ``digest.sql`` says it of the server's."""
     rows = high = low = 0
-    for batch in batches(source):
+    for batch in batches(source, without):
         hashes = b"".join(one.digest() for one in _hashes(batch))
         halves = struct.unpack(f">{len(hashes) // 8}q", hashes)
         rows, high, low = rows + len(batch), high + sum(halves[::2]), low + sum(halves[1::2])
@@ -39,9 +45,18 @@ def content(source: Any) -> dict[str, Any]:
 
 
 def hashed(source: Any, key: list[str]) -> Iterator[list[list[str]]]:
-    """The rows of an archive, so many at once: the values of each key column, then each row's md5."""
+    """The rows of an archive, so many at once: each key column's values, then each row's md5. Raises ValueError."""
     for batch in batches(source):
-        yield [*(batch.column(name).to_pylist() for name in key), [one.hexdigest() for one in _hashes(batch)]]
+        yield [*(_texts_of(batch, name) for name in key), [one.hexdigest() for one in _hashes(batch)]]
+
+
+def _texts_of(batch: Any, name: str) -> list[str]:
+    """The values of a key's column: whoever writes to the store may put another file there at any moment."""
+    found = [batch.column(number) for number in batch.schema.get_all_field_indices(name)]
+    if [(column.type, column.null_count) for column in found] != [(pa.string(), 0)]:
+        raise ValueError(f"expected one column {name} with a text in each row: another file was put in its place")
+    values: list[str] = found[0].to_pylist()
+    return values
 
 
 def _hashes(batch: Any) -> Iterator[Any]:
@@ -62,7 +77,7 @@ def _texts(values: list[Any]) -> Iterator[bytes]:
     return iter(found)
 
 
-def _look(path: Path) -> dict[str, Any]:
+def _look(path: Path, without: str) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -70,10 +85,10 @@ def _look(path: Path) -> dict[str, Any]:
             file.seek(0)
             columns = pq.read_schema(file).names
             file.seek(0)
-            return {"bytes": octets, "sha256": sha256, "columns": columns, **content(file)}
+            return {"bytes": octets, "sha256": sha256, "columns": columns, **content(file, without)}
     except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors or OSErrors
         return {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
 
 
 if __name__ == "__main__":
-    print(json.dumps(_look(Path(sys.argv[1]))))
+    print(json.dumps(_look(Path(sys.argv[1]), sys.argv[2])))

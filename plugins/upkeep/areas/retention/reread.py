@@ -14,11 +14,18 @@ class NotAsWritten(Exception):
     """An archive that cannot be read, or has another content than it must have; the message says what."""
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Rows, content, bytes and SHA-256 of a file, read in another process. Raises NotAsWritten."""
+class OtherVersion(NotAsWritten):
+    """An archive that another version of Upkeep wrote, in a form that is not read or not deleted by."""
+
+
+def read(path: Path, without: str = "") -> dict[str, Any]:
+    """Rows, content, bytes and SHA-256 of a file, read in another process. Raises NotAsWritten.
+
+    The content is that of all columns but ``without``.
+    """
     # It finds Upkeep where this process does, and everything else in the same order.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    argv = [sys.executable, "-m", "upkeep.areas.retention.reading", str(path)]
+    argv = [sys.executable, "-m", "upkeep.areas.retention.reading", str(path), without]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
     try:
         found: dict[str, Any] = json.loads(done.stdout)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -11,34 +11,41 @@ from psycopg import sql
 
 from upkeep.areas.retention import reading, reread, rows
 from upkeep.areas.retention.rows import Column
-from upkeep.areas.retention.store import MANIFEST, OBJECT, VERSION, Store
+from upkeep.areas.retention.store import MANIFEST, OBJECT, READ_VERSIONS, VERSION, Store
 from upkeep.settings.values import TableName
 from upkeep.wires.database import Session
 
 
-def checked(store: Store, name: str) -> tuple[dict[str, Any], str]:
-    """An archive's manifest and that one's SHA-256, its object read again. Raises NotAsWritten."""
+def checked(store: Store, name: str, versions: Collection[int] = READ_VERSIONS) -> tuple[dict[str, Any], str]:
+    """An archive's manifest and that one's SHA-256, its object read again. Raises NotAsWritten, OtherVersion."""
     path = store.path(name + OBJECT)
     try:
         manifest, sha256 = store.manifest(name)
         expected = {key: manifest["content"][key] for key in reread.CONTENT}
         columns = [str(one["name"]) for one in manifest["columns"]]
-        if manifest["version"] != VERSION:
-            raise ValueError(f"found version {manifest['version']}, expected {VERSION}")
+        version = manifest["version"]
+        is_read = version in versions
     except (OSError, ValueError, TypeError, KeyError) as why:
         raise reread.NotAsWritten(f"{name + MANIFEST}: {type(why).__name__}: {why}") from None
-    found = reread.read(path)
+    if not is_read:
+        known = " or ".join(str(one) for one in versions)
+        raise reread.OtherVersion(
+            f"{name}: another version of Upkeep wrote it (found version {version}, expected {known})"
+        )
+    without = READ_VERSIONS[version]
+    found = reread.read(path, without)
     reread.compare(found, expected, path)
+    columns += [without] if without else []
     if found["columns"] != columns:  # by their names rows are told; another column could be called the key
         raise reread.NotAsWritten(f"{path.name}: found columns {found['columns']}, expected {columns}")
     return manifest, sha256
 
 
 def sound(store: Store) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """The archives whose rows are in their log still and that are as they were written: name, manifest, its SHA-256."""
+    """The archives of this version that are as they were written, with rows in their log: name, manifest, SHA-256."""
     for name in store.waiting():
         with suppress(reread.NotAsWritten):
-            yield name, *checked(store, name)
+            yield name, *checked(store, name, (VERSION,))
 
 
 def restore(session: Session, store: Store, name: str, into: TableName) -> int:
@@ -57,18 +64,18 @@ def restore(session: Session, store: Store, name: str, into: TableName) -> int:
     session.rows(create.as_string(session.connection))
     protect = sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(sql.Identifier(*into))
     session.rows(protect.as_string(session.connection))  # a platform may let everybody read what is new in a schema
-    _fill(session, store, name, into, found)
+    _fill(session, reading.batches(store.path(name + OBJECT), READ_VERSIONS[manifest["version"]]), into)
     again = rows.server_digest(session, rows.export(session, into, found, sql.SQL("true")), len(found))
     expected = {key: manifest["content"][key] for key in ("rows", "high", "low")}
     reread.compare(again, expected, store.path(name + OBJECT))
     return int(again["rows"])
 
 
-def _fill(session: Session, store: Store, name: str, into: TableName, found: list[Column]) -> None:
+def _fill(session: Session, batches: Iterator[Any], into: TableName) -> None:
     statement = sql.SQL("COPY {} FROM STDIN (FORMAT csv)").format(sql.Identifier(*into))
     options = pa_csv.WriteOptions(include_header=False, quoting_style="all_valid")
     with session.connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for batch in reading.batches(store.path(name + OBJECT)):
+        for batch in batches:
             pa_csv.write_csv(batch, _Sink(copy), options)
 
 

@@ -20,8 +20,10 @@ from typing import IO, Any
 from upkeep.settings.retention import Retention
 
 OBJECT, MANIFEST = ".parquet", ".manifest.json"
-#: How objects and manifests are written; another form is not read by this one.
+#: How objects and manifests are written.
 VERSION = 2
+#: The versions that are read, with a column of the object that is none of the log's: once the md5 of each row.
+READ_VERSIONS = {1: "upkeep_row_md5", VERSION: ""}
 #: Beside a manifest: the deletion of its rows from the log has begun; it is over.
 BEGUN, DELETED = ".deleting.json", ".deleted.json"
 #: An archive's name: its month, and what makes it unlike any other.
