@@ -26,6 +26,7 @@ from tests.stages.restoring import LOGS
 from upkeep.areas.backups import contents, sources
 from upkeep.areas.backups.dump_files import Dump
 from upkeep.areas.backups.dump_restoration import Original, compared, newest, original, restore
+from upkeep.areas.backups.dump_server import kind
 from upkeep.areas.look import Look, Sources
 from upkeep.core.findings import Finding, Level, NotCollected
 from upkeep.core.windows import Window
@@ -36,10 +37,10 @@ from upkeep.settings.load import settings
 from upkeep.wires import database
 
 OK, WARNING, CRITICAL, UNKNOWN = Level.OK, Level.WARNING, Level.CRITICAL, Level.UNKNOWN
-GOOD = dict.fromkeys(("restoration", "rto", "contents", "objects", "readable", "sequences"), OK)
+GOOD = dict.fromkeys(("restoration", "rto", "contents", "objects", "data", "readable", "sequences"), OK)
 CLOCKS = settings(ROOT / "config").maintenance.sql
 #: Roles, an extension, and code that runs while rows are put in again.
-SPECIAL = """
+SPECIAL = r"""
 CREATE EXTENSION pg_trgm;
 CREATE ROLE dumped_owner;
 CREATE ROLE dumped_reader;
@@ -48,6 +49,8 @@ INSERT INTO owned (body) VALUES ('a'), ('b');
 ALTER TABLE owned OWNER TO dumped_owner;
 ALTER TABLE owned ENABLE ROW LEVEL SECURITY;
 CREATE POLICY mine ON owned TO dumped_reader USING (true);
+CREATE TABLE named (name text CHECK (name ~ '^\w+$'));
+INSERT INTO named VALUES ('José');
 CREATE INDEX owned_body ON owned USING gin (body public.gin_trgm_ops);
 """
 
@@ -161,8 +164,64 @@ def test_what_the_host_lacks_says_nothing_of_the_dump(stage: Stage) -> None:
     toc.write_bytes(whole)
     assert found(looked).level is UNKNOWN
     assert 'extension "pg_trgx" is not available' in found(looked).detail
-    assert {"objects", "contents"}.isdisjoint(levels(looked))
-    assert GOOD.items() <= levels(stage.restored()).items()
+    assert {"objects", "contents", "data"}.isdisjoint(levels(looked))
+    assert levels(stage.restored()) == GOOD
+
+
+@pytest.mark.guide("G101", "fires")
+def test_what_the_host_lacks_hides_no_bent_byte(stage: Stage) -> None:
+    """An archive that cannot be read is critical, whatever else is not installed here."""
+    toc = stage.dumped.folder / "good" / "toc.dat"
+    file = max((stage.dumped.folder / "good").glob("*.dat.gz"), key=lambda one: one.stat().st_size)
+    whole, kept = file.read_bytes(), toc.read_bytes()
+    toc.write_bytes(kept.replace(b"pg_trgm", b"pg_trgx"))
+    bent = bytearray(whole)
+    bent[len(bent) // 2] ^= 1
+    file.write_bytes(bent)
+    looked = stage.restored()
+    file.write_bytes(whole)
+    toc.write_bytes(kept)
+    assert found(looked).level is CRITICAL
+    assert "incorrect data check" in found(looked).detail
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        ("could not uncompress data: (null)", "damaged"),
+        ("could not read from input file: end of file", "damaged"),
+        ('could not open input file "x": Permission denied', "hosts_own"),
+        ('could not execute query: ERROR:  extension "postgis" is not available', "hosts_own"),
+        ("could not execute query: ERROR:  pg_cron can only be loaded via shared_preload_libraries", "hosts_own"),
+        ('could not execute query: ERROR:  extension "timescaledb" must be preloaded', "hosts_own"),
+        ("could not execute query: ERROR:  no security label providers have been loaded", "hosts_own"),
+        ('could not execute query: ERROR:  could not access file "$libdir/x": No such file', "hosts_own"),
+        ('could not execute query: ERROR:  could not connect to server "far"', "hosts_own"),
+        ('could not execute query: ERROR:  role "gone" does not exist', "roles"),
+        ('COPY failed for table "t": ERROR:  invalid input: "extension "x" is not available"', "others"),
+        ('COPY failed for table "t": ERROR:  new row violates check: "Permission denied"', "others"),
+    ],
+)
+def test_each_error_is_told_by_whose_fault_it_is(error: str, expected: str) -> None:
+    """By whole phrases where pg_restore or the server begins to speak, and not by a row's words."""
+    assert kind(error) == expected
+
+
+def test_a_locale_that_this_host_lacks_says_nothing_of_the_dump(stage: Stage) -> None:
+    """UNKNOWN, with its name: text would sort otherwise, and rows would be refused."""
+    target = stage.target()
+    looked = stage.restored(replace(target, shape=replace(target.shape, locale={"LC_COLLATE": "xx_XX.utf8"})))
+    assert levels(looked) == {"restoration": UNKNOWN}
+    assert "the target's locale (xx_XX.utf8)" in found(looked).detail
+
+
+@pytest.mark.guide("G101", "fires", "silent")
+def test_tables_whose_rows_the_dump_leaves_out_are_named(cluster: Cluster, tmp_path: Path) -> None:
+    """An empty one has data of no rows, and is not among them."""
+    with staged(cluster, tmp_path, "without_rows", MORE, words=("--exclude-table-data=payloads",)) as less:
+        looked = less.restored()
+    assert levels(looked) == GOOD | {"data": WARNING}
+    assert found(looked, "data").detail == "no data of 1 of 3 tables: public.payloads"
 
 
 @pytest.mark.guide("G101", "fires")
@@ -230,6 +289,32 @@ def test_code_of_a_dump_brings_no_other_file_into_the_report(cluster: Cluster, t
     assert found(looked).level is CRITICAL
     assert "the code of the dump has run" in found(looked).detail
     assert "nobody is told" not in str(looked)
+
+
+MANY = """
+CREATE ROLE dumped_many;
+DO $$ BEGIN
+    FOR n IN 1..500 LOOP
+        EXECUTE format('CREATE TABLE many_%s (id int); ALTER TABLE many_%s OWNER TO dumped_many', n, n);
+    END LOOP;
+END $$;
+"""
+
+
+@pytest.mark.guide("G101", "fires")
+def test_many_errors_hide_no_later_one(cluster: Cluster, tmp_path: Path) -> None:
+    """Roles that are no more come first and fill pages; rows that failed come last."""
+    with staged(cluster, tmp_path, "many_errors", CODE.replace("{secret}", "nothing"), MANY) as many:
+        try:
+            target = many.target()
+            roles = tuple(one for one in target.shape.roles if one[0] != "dumped_many")
+            looked = many.restored(replace(target, shape=replace(target.shape, roles=roles)))
+        finally:
+            with psycopg.connect(many.dumped.dsn, autocommit=True) as admin:
+                admin.execute("REASSIGN OWNED BY dumped_many TO CURRENT_USER; DROP ROLE dumped_many")
+    assert found(looked).level is CRITICAL
+    assert "the code of the dump has run" in found(looked).detail
+    assert "501 errors of pg_restore" in found(looked).detail
 
 
 def test_without_a_user_of_its_own_no_dump_is_restored(stage: Stage) -> None:

@@ -116,6 +116,12 @@ def flip(file: Path) -> None:
     file.write_bytes(content)
 
 
+def empty(dump: Path) -> None:
+    """Every data file is there, and has nothing in it."""
+    for file in dump.glob("*.dat.gz"):
+        os.truncate(file, 0)
+
+
 @pytest.mark.guide("G100", "fires", "silent")
 @pytest.mark.parametrize(
     ("way", "spoil", "said"),
@@ -127,6 +133,7 @@ def flip(file: Path) -> None:
         ("directory", lambda dump: flip(biggest(dump)), "could not"),
         ("directory", lambda dump: biggest(dump).unlink(), "No such file"),
         ("directory", lambda dump: os.truncate(biggest(dump), 0), "the data of 1 of 3 tables does not come to its end"),
+        ("directory", empty, "the data of 3 of 3 tables does not come to its end"),
         ("directory", lambda dump: cut(dump / "toc.dat"), "its table of contents cannot be read"),
         ("directory, not compressed", lambda dump: cut(biggest(dump)), "the data of 1 of 3 tables"),
         ("directory, lz4", lambda dump: cut(biggest(dump)), "the data of 1 of 3 tables"),
@@ -315,6 +322,41 @@ def test_a_dump_by_inserts_says_that_its_ends_do_not_show(taken: Dumped, tmp_pat
     assert "none has an end mark" in found(looked, "integrity").detail
 
 
+@pytest.mark.guide("G100", "fires")
+def test_a_dump_without_rows_of_any_table_is_a_warning(taken: Dumped, tmp_path: Path) -> None:
+    """It is whole, and brings nothing back."""
+    Dumped(taken.dsn, tmp_path).take("dump", "-Fc", "--schema-only")
+    looked = look(tmp_path)
+    assert levels(looked) == ALL_OK | {"integrity": WARNING}
+    assert "no data of any table" in found(looked, "integrity").detail
+    assert "--schema-only" in found(looked, "integrity").remedy
+
+
+def test_large_objects_are_named_for_they_have_no_end_mark(cluster: Cluster, tmp_path: Path) -> None:
+    """One without its bytes would not show."""
+    with database(cluster, "large") as dsn:
+        with psycopg.connect(dsn, autocommit=True) as admin:
+            admin.execute(MORE.encode())
+            admin.execute("SELECT lo_from_bytea(0, 'some bytes')")
+        Dumped(dsn, tmp_path).take("dump", "-Fd")
+        looked = look(tmp_path, database="large")
+    assert levels(looked) == ALL_OK | {"integrity": ADVISORY}
+    assert "large objects have no end mark" in found(looked, "integrity").detail
+
+
+@pytest.mark.guide("G99", "silent")
+def test_an_odd_entry_of_the_folder_blinds_no_look(copied: Callable[[str], Path]) -> None:
+    """A pipe, a link to itself, a folder whose table of contents is a pipe: nobody waits for one."""
+    dump = copied("custom")
+    os.mkfifo(dump.with_name("pipe"))
+    dump.with_name("loop").symlink_to("loop")
+    dump.with_name("odd").mkdir()
+    os.mkfifo(dump.with_name("odd") / "toc.dat")
+    rested = datetime.now(UTC).timestamp() - 3600
+    os.utime(dump.with_name("odd") / "toc.dat", (rested, rested))
+    assert levels(look(dump.parent)) == ALL_OK
+
+
 @pytest.mark.guide("G99", "fires", "silent")
 @pytest.mark.parametrize("kept", [3, 12, 40])
 def test_a_header_that_is_cut_off_is_critical(copied: Callable[[str], Path], kept: int) -> None:
@@ -351,6 +393,13 @@ def test_the_program_is_missing_older_or_too_slow(taken: Dumped, tmp_path: Path)
     lists = f'{version}\n[ "$1" = --list ] && exit'
     assert "did not end within 0.5 s" in instead(f"{version}\nexec sleep 60").detail
     assert "did not end within 0.5 s" in instead(f"{lists}\nexec sleep 60").detail
+    for own in (
+        'could not open input file "x": Permission denied',
+        "this build does not support compression with zstd",
+    ):
+        for begins in (version, lists):
+            refused = instead(f"{begins}\necho 'pg_restore: error: {own}' >&2; exit 1")
+            assert (refused.level, own in refused.detail) == (UNKNOWN, True), own
     killed = instead(f"{lists}\nkill -9 $$")
     assert (killed.level, "ended with -9" in killed.detail) == (UNKNOWN, True)
     assert "verify_timeout_seconds" in killed.remedy

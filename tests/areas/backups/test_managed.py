@@ -139,6 +139,16 @@ def test_recovery_to_a_moment_counts_by_its_newest_physical_backup(look: Any) ->
     assert levels(looked) == GOOD
 
 
+@pytest.mark.guide("G99", "fires", "silent")
+def test_a_moment_to_recover_to_hides_no_backup_that_failed(look: Any) -> None:
+    """All that are listed failed: there is no completed one, and a later one that failed is named."""
+    physical = {"latest_physical_backup_date_unix": int(NOW.timestamp())}
+    looked, _ = look(answer("200 OK", listed(("FAILED", 2), ("FAILED", 26), physical_backup_data=physical)))
+    assert levels(looked) == {"completion": CRITICAL}
+    looked, _ = look(answer("200 OK", listed(("FAILED", 2), ("COMPLETED", 12), physical_backup_data=physical)))
+    assert levels(looked) == GOOD | {"unfinished": WARNING}
+
+
 @pytest.mark.guide("G99", "fires")
 @pytest.mark.parametrize(
     ("said", "why"),

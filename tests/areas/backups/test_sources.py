@@ -27,7 +27,7 @@ def given(config: Path, sections: str) -> Sources:
     def read() -> NoReturn:
         raise psycopg.OperationalError("the target does not answer")
 
-    ways: list[Any] = [unused, unused, read, unused, unused, unused, unused]
+    ways: list[Any] = [read, unused, read, unused, unused, unused, unused]
     return Sources("primary", unused, "newest_backup", settings(config), *ways, frozenset(), [], 0)
 
 
@@ -72,6 +72,19 @@ def test_a_kind_that_is_not_restored_hides_no_other(config: Path) -> None:
         ("The newest dump", Level.UNKNOWN),
     ]
     assert all("no scratch folder is configured" in one.detail for one in found)
+
+
+@pytest.mark.guide("G101", "fires")
+def test_a_kind_whose_source_does_not_answer_hides_no_other(config: Path) -> None:
+    """The ledger or the target is away: each kind is UNKNOWN by a line of its own."""
+    restore = "{scratch: /s, programs: /p, run_as: [env]}"
+    sections = f"    backups: {{base: /b, wal: /w}}\n    dumps: {{folder: /d, restore: {restore}}}"
+    found = sources.restore(given(config, sections)).findings
+    assert [(one.subject, one.level) for one in found] == [
+        ("The newest base backup", Level.UNKNOWN),
+        ("The newest dump", Level.UNKNOWN),
+    ]
+    assert "the target does not answer" in found[1].detail
 
 
 def test_a_dry_run_names_what_it_would_look_at(config: Path) -> None:

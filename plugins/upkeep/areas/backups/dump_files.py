@@ -93,13 +93,17 @@ def may_be_of(dump: Dump, database: str) -> bool:
 
 def _dump(path: Path, zone: ZoneInfo, now: datetime) -> Dump | None:
     """One entry of the folder as a dump; None where it is something else, or is gone meanwhile."""
+    if path.name.startswith(".") or path.name == "lost+found":
+        return None
     try:
         files = [path] if path.is_file() else list(_files_in(path))
         stats = [file.stat() for file in files]
-        first = _beginning(path if path.is_file() else path / TOC)
+        first = _beginning(path if path.is_file() else path / TOC) if files else b""
     except FileNotFoundError:
         return None
-    if not files or path.name.startswith("."):
+    except OSError as error:
+        return Dump(path, State.FOREIGN, _changed(path), 0, said=f"not to be read here: {error.strerror}")
+    if not files:
         return None
     changed = datetime.fromtimestamp(max(stat.st_mtime for stat in stats), UTC)
     size = sum(stat.st_size for stat in stats)
@@ -117,6 +121,11 @@ def _dump(path: Path, zone: ZoneInfo, now: datetime) -> Dump | None:
         return Dump(path, state, changed, size, said=str(error))
 
 
+def _changed(path: Path) -> datetime:
+    """When an entry itself was last changed."""
+    return datetime.fromtimestamp(path.lstat().st_mtime, UTC)
+
+
 def _files_in(folder: Path) -> Iterator[Path]:
     """The files of a dump in the directory format; none of any other folder."""
     if folder.is_dir():
@@ -124,12 +133,11 @@ def _files_in(folder: Path) -> Iterator[Path]:
 
 
 def _beginning(file: Path) -> bytes:
-    """The first bytes of a file, none where it is not there yet."""
-    try:
-        with file.open("rb") as opened:
-            return opened.read(_HEADER_BYTES)
-    except FileNotFoundError:
+    """The first bytes of a file, none where it is not there yet, or is a pipe or the like, which would not end."""
+    if not file.is_file():
         return b""
+    with file.open("rb") as opened:
+        return opened.read(_HEADER_BYTES)
 
 
 class NewerArchiveError(BackupError):

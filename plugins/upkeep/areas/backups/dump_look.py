@@ -156,7 +156,8 @@ def _database(dump: Dump) -> str:
 def _integrity(dump: Dump, config: Dumps) -> Finding:
     level, said = dump_reading.read(config.verify_program, dump, config.verify_timeout_seconds)
     remedy = {
-        Level.UNKNOWN: "Set targets.<target>.dumps.verify_program (or …verify_timeout_seconds).",
+        Level.UNKNOWN: "Set targets.<target>.dumps.verify_program (or …verify_timeout_seconds); let it read the dumps.",
+        Level.WARNING: "See what pg_dump is told to leave out: --schema-only, --exclude-table-data.",
         Level.ADVISORY: "Let pg_dump compress by gzip and write COPY: then whatever is bent or cut off shows.",
     }.get(level, "Do not rely on it: make another dump now, then test the disk that this one lies on.")
     detail = f"not collected: {said}" if level is Level.UNKNOWN else said

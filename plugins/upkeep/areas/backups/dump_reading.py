@@ -22,8 +22,10 @@ from upkeep.core.findings import Level
 from upkeep.core.units import count
 
 _TABLE_DATA = re.compile(r"^\d+; \d+ \d+ TABLE DATA ", re.MULTILINE)
-#: What COPY's data ends with: a line of its own, which no row can be.
-_END = b"\n\\.\n"
+_LARGE_OBJECT = re.compile(r"^\d+; \d+ \d+ BLOBS? ", re.MULTILINE)
+#: What COPY's data begins and ends with; the end is a line of its own, which no row can be.
+_BEGIN, _END = b" FROM stdin;\n", b"\n\\.\n"
+_HOSTS_OWN = re.compile(r": Permission denied$|not support compression", re.MULTILINE)
 _CHUNK = 1 << 20
 
 
@@ -39,13 +41,16 @@ def read(program: str, dump: Dump, timeout_seconds: float) -> tuple[Level, str]:
             return Level.UNKNOWN, f"{program} is {version.strip()[:100]!r}, expected one of major {needed} or later"
         listed = run([found, "--list", str(dump.path)], timeout_seconds)
         if listed.returncode:
-            return Level.CRITICAL, f"its table of contents cannot be read: {_brief(listed.stderr)}"
+            return _blamed(f"its table of contents cannot be read: {_brief(listed.stderr)}")
         tables = len(_TABLE_DATA.findall(listed.stdout))
-        return _judged(dump, tables, *_written_out(found, dump.path, timeout_seconds))
+        level, said = _judged(dump, tables, *_written_out(found, dump.path, timeout_seconds))
     except subprocess.TimeoutExpired:
         return Level.UNKNOWN, f"{program} did not end within {timeout_seconds:g} s"
     except OSError as error:
         return Level.UNKNOWN, f"{program} could not be run: {error.strerror}"
+    if level is Level.OK and _LARGE_OBJECT.search(listed.stdout):
+        return Level.ADVISORY, f"{said}; large objects have no end mark: one without its bytes would not show"
+    return level, said
 
 
 def major(dump: Dump) -> int:
@@ -54,13 +59,20 @@ def major(dump: Dump) -> int:
     return int(found[0]) if found else 0
 
 
-def _judged(dump: Dump, tables: int, code: int, said: str, ends: int) -> tuple[Level, str]:
+def _blamed(said: str) -> tuple[Level, str]:
+    """What pg_restore failed at: the dump, unless it says that it may not or cannot read such a one."""
+    return (Level.UNKNOWN if _HOSTS_OWN.search(said) else Level.CRITICAL), said
+
+
+def _judged(dump: Dump, tables: int, code: int, said: str, begun: int, ends: int) -> tuple[Level, str]:
     if code not in (0, 1):
         return Level.UNKNOWN, f"pg_restore ended with {code}: {_brief(said)}"
     if code:
-        return Level.CRITICAL, _brief(said)
+        return _blamed(_brief(said))
+    if not tables:
+        return Level.WARNING, "no data of any table: there is no table in it, or pg_dump left all rows out"
     whole = f"the data of {count(tables, 'table')}, read from the first byte to the last"
-    if ends < tables and ends:
+    if ends < tables and (ends or begun):
         return Level.CRITICAL, f"the data of {tables - ends} of {count(tables, 'table')} does not come to its end"
     if ends < tables:
         return Level.ADVISORY, f"{whole}; none has an end mark (made with --inserts?): what was cut off would not show"
@@ -69,8 +81,8 @@ def _judged(dump: Dump, tables: int, code: int, said: str, ends: int) -> tuple[L
     return Level.OK, whole
 
 
-def _written_out(program: str, path: Path, timeout_seconds: float) -> tuple[int, str, int]:
-    """pg_restore's code, what it said, and how many tables' data came to an end. Raises TimeoutExpired."""
+def _written_out(program: str, path: Path, timeout_seconds: float) -> tuple[int, str, int, int]:
+    """pg_restore's code, what it said, and how many tables' data began and came to an end. Raises TimeoutExpired."""
     argv = [program, "--data-only", "--file=-", str(path)]
     environ = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C"}
     with (
@@ -88,10 +100,11 @@ def _written_out(program: str, path: Path, timeout_seconds: float) -> tuple[int,
         timer = threading.Timer(timeout_seconds, end)
         timer.start()
         try:
-            ends, last = 0, b""
+            begun, ends, last = 0, 0, b""
             while reading.stdout and (chunk := reading.stdout.read(_CHUNK)):
-                ends += (last + chunk).count(_END)
-                last = chunk[1 - len(_END) :]
+                begun += _count(_BEGIN, last, chunk)
+                ends += _count(_END, last, chunk)
+                last = (last + chunk)[1 - len(_BEGIN) :]
             code = reading.wait()
         finally:
             timer.cancel()
@@ -99,7 +112,12 @@ def _written_out(program: str, path: Path, timeout_seconds: float) -> tuple[int,
         if late.is_set():
             raise subprocess.TimeoutExpired(argv, timeout_seconds)
         errors.seek(0)
-        return code, errors.read(MAX_OUTPUT * 4).decode(errors="replace"), ends
+        return code, errors.read(MAX_OUTPUT * 4).decode(errors="replace"), begun, ends
+
+
+def _count(mark: bytes, last: bytes, chunk: bytes) -> int:
+    """How often a mark ends in a chunk, of which ``last`` came before."""
+    return (last[max(len(last) - len(mark) + 1, 0) :] + chunk).count(mark)
 
 
 def _brief(said: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 
@@ -20,7 +20,7 @@ from upkeep.areas.backups.dump_look import NOT_DUMPED
 from upkeep.areas.backups.dump_server import Errors, Shape
 from upkeep.areas.backups.dump_server import restored as restored_dump
 from upkeep.areas.backups.judging import NOT_COVERED
-from upkeep.areas.backups.server import RestoreError, Server, SetUpError
+from upkeep.areas.backups.server import RestoreError, Server, SetUpError, run_as
 from upkeep.areas.look import Sources
 from upkeep.core.findings import Finding, Level, NotCollected, Sample, Topic
 from upkeep.core.units import count, listed, span
@@ -93,12 +93,23 @@ def original(session: Session, dump: Dump, records: Sequence[Mapping[str, Any]])
     """The target, over one session on it; ``records`` are those of ``contents``, the newest first."""
     here = session.row(queries.load("backups/shape"))
     roles = tuple((str(name), bool(superuser)) for name, superuser in here["roles"])
-    shape = Shape(here["major"], here["encoding"], here["size"], roles)
+    shape = Shape(here["major"], here["encoding"], here["size"], roles, _locale(here["locale"]))
     objects = frozenset((row["kind"], row["name"]) for row in session.rows(queries.load("backups/objects")))
     mine = [one for one in records if one["logs"] and one["system_identifier"] == here["system_identifier"]]
     mine = [one for one in mine if one["database"] == here["database"]]
     record = next((one for one in mine if datetime.fromisoformat(one["moment"]) <= dump.begun_at), None)
     return Original(shape, objects, record, _rows(session, record) if record else ())
+
+
+def _locale(found: Mapping[str, Any]) -> dict[LiteralString, str]:
+    """What CREATE DATABASE is told, so that text sorts and has its classes as in the target."""
+    words: dict[LiteralString, str] = {"LC_COLLATE": found["collate"], "LC_CTYPE": found["ctype"]}
+    if found["provider"] == "i":
+        words |= {"LOCALE_PROVIDER": "icu", "ICU_LOCALE": found["locale"]}
+        words |= {"ICU_RULES": found["rules"]} if found["rules"] else {}
+    elif found["provider"] == "b":
+        words |= {"LOCALE_PROVIDER": "builtin", "BUILTIN_LOCALE": found["locale"]}
+    return words
 
 
 def _rows(session: Session, record: Mapping[str, Any]) -> list[Row]:
@@ -120,7 +131,7 @@ def restore(dump: Dump, config: Dumps, target: Original, clocks: Sql, ending: li
             patient = clocks.model_copy(update={"statement_timeout_seconds": config.restore.timeout_seconds})
             with database.session(server.connect, patient, read_only=False) as session:
                 if not errors.hosts_own:  # what is not there may be for want of what this host lacks
-                    findings += [compared(session, target), _whole(session, target)]
+                    findings += [compared(session, target), _whole(session, target), _data(session, server, dump)]
                 findings.append(restored.readable(session, _TOPIC.part("readable", "Every table of the restored dump")))
                 findings.append(restored.ahead(session, _TOPIC.part("sequences", "Sequences of the restored dump")))
             samples = (Sample("restore_seconds", took, "s", f"dump: {part}") for part, took in server.seconds.items())
@@ -137,11 +148,13 @@ def restore(dump: Dump, config: Dumps, target: Original, clocks: Sql, ending: li
 def _done(dump: Dump, server: Server, errors: Errors) -> Finding:
     phases = ", ".join(f"{phase} {span(timedelta(seconds=took))}" for phase, took in server.seconds.items())
     expected = "pg_restore puts all of it into an empty server of the target's major, with the target's roles"
-    every = (*errors.others, *errors.hosts_own, *errors.roles)
+    every = (*errors.damaged, *errors.others, *errors.hosts_own, *errors.roles)
     if not every:
         detail = f"{dump.path.name} restored ({phases}); {NOT_COVERED}, {NOT_DUMPED}"
         return _TOPIC.finding(Level.OK, detail, expected)
-    detail = f"{dump.path.name}: {count(len(every), 'error')} of pg_restore: {listed(every, NAMED, '; ')[:1000]}"
+    detail = f"{dump.path.name}: {count(errors.total, 'error')} of pg_restore: {listed(every, NAMED, '; ')[:1000]}"
+    if errors.damaged:
+        return _TOPIC.finding(Level.CRITICAL, detail, expected, _RETAKE)
     if errors.hosts_own:
         remedy = "Install what is missing beside restore.programs; what failed after it may be for want of that."
         return _TOPIC.finding(Level.UNKNOWN, f"not collected: {detail}", expected, remedy)
@@ -224,6 +237,22 @@ def _whole(session: Session, target: Original) -> Finding:
         detail,
         "every extension, schema, table, index and function of the target",
         "What was made after the dump is not in it; else see what pg_dump was told to leave out.",
+    )
+
+
+def _data(session: Session, server: Server, dump: Dump) -> Finding:
+    """Tables of the copy of which the dump's table of contents has no data, not even none."""
+    contents = run_as(server.restore, str(server.restore.programs / "pg_restore"), "--list", str(dump.path))
+    tables = [(row["schema"], row["table"]) for row in session.rows(queries.load("backups/dumped_tables"))]
+    without = [f"{schema}.{table}" for schema, table in tables if f" TABLE DATA {schema} {table} " not in contents]
+    detail = f"data of {count(len(tables), 'table')}"
+    if without:
+        detail = f"no data of {len(without)} of {count(len(tables), 'table')}: {listed(without, NAMED)}"
+    return _TOPIC.part("data", "Tables whose rows the restored dump leaves out").judged(
+        Level.WARNING if without else Level.OK,
+        detail,
+        "data of every table, if there are no rows in it",
+        "See what pg_dump is told to leave out (--schema-only, --exclude-table-data): these rows are nowhere in it.",
     )
 
 

@@ -1,19 +1,22 @@
 """A dump restored into an empty server in the scratch folder, by pg_restore.
 
-The server is of the target's major and encoding, with roles of the same names that nobody can log in as: a dump holds
-none. Tablespaces, publications and subscriptions are left out: a copy lies in its folder and follows nobody.
+The server is of the target's major, encoding and locale, with roles of the same names that nobody can log in as: a
+dump holds none. Tablespaces, publications and subscriptions are left out: a copy lies in its folder and follows nobody.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import IO, LiteralString
 
+import psycopg
 from psycopg import sql
 
 from upkeep.areas.backups.copies import ROOM, check_programs, held
@@ -21,18 +24,29 @@ from upkeep.areas.backups.dump_files import Dump
 from upkeep.areas.backups.server import RestoreError, Server, SetUpError, environment, run_as
 from upkeep.core.units import roughly
 from upkeep.settings.backups import Scratch
+from upkeep.wires.database import error_words
 
 log = logging.getLogger(__name__)
 
 #: Bytes of a server with nothing in it.
 _EMPTY = 100 * 2**20
 DATABASE = "restored"
-_KEPT_SAID = 1 << 16
+#: Of each kind of error so many are kept; bytes of a line that are read at once.
+_KEPT, _LONGEST = 20, 1 << 16
 _NOTHING_ELSE = ("--no-tablespaces", "--no-publications", "--no-subscriptions", "--no-password")
-_ERROR = "pg_restore: error: "
-#: What the host is at fault for, and not the dump.
-_HOSTS_OWN = ("Permission denied", "No space left", "Disk quota", "is not available", "could not access file")
-_ROLE_GONE = 'ERROR:  role "'
+_ERROR = b"pg_restore: error: "
+#: What the host is at fault for, and not the dump: as pg_restore ends its own words, and as the server begins.
+_HOSTS_DISK = re.compile(
+    r": (Permission denied|No space left on device|Disk quota exceeded)$|does not support compression|not built with"
+    r"|^connection to server |server closed the connection"
+)
+_HOSTS_OWN = re.compile(
+    r'extension "[^"]+" (is not available|must be preloaded)'
+    r"|could not (access|open|extend|write to|create|load) (file|directory|extension control file|library|locale) "
+    r"|\S+ (can only be|must be) (pre)?loaded |security label provider |no security label providers"
+    r'|ICU is not supported in this build|could not connect to server "'
+)
+_ROLE_GONE = re.compile(r'role "[^"]+" does not exist')
 
 
 @dataclass(frozen=True)
@@ -40,18 +54,24 @@ class Shape:
     """What a server must be like to take a target's dump.
 
     ``size`` is that of the target's database, in bytes; ``roles`` are names, and whether each is a superuser.
+    ``locale`` are words and values of CREATE DATABASE by which text sorts and has its classes as there.
     """
 
     major: str
     encoding: str
     size: int
     roles: Sequence[tuple[str, bool]]
+    locale: Mapping[LiteralString, str]
 
 
 @dataclass(frozen=True)
 class Errors:
-    """What pg_restore could not do: for want of something on this host, of a role that the target has no more, else."""
+    """What pg_restore could not do: read the archive, or for want of something on this host, of a role that the target
+    has no more, else. ``total`` counts all, of which some of each kind are kept.
+    """
 
+    total: int = 0
+    damaged: tuple[str, ...] = ()
     hosts_own: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
@@ -74,9 +94,9 @@ def restored(
 
 def _began_empty(server: Server, shape: Shape) -> None:
     began = time.monotonic()
-    words = ["--encoding", shape.encoding, "--locale=C", "--auth=trust", "--data-checksums", "--no-sync"]
+    options = ["--encoding", shape.encoding, "--locale=C", "--auth=trust", "--data-checksums", "--no-sync"]
     initdb, where = str(server.restore.programs / "initdb"), ["-D", str(server.data)]
-    run_as(server.restore, initdb, *where, "--username", server.restore.superuser, *words)
+    run_as(server.restore, initdb, *where, "--username", server.restore.superuser, *options)
     server.start({"max_locks_per_transaction": "1024"})
     server.until(lambda connection: True, "the start of an empty server")
     with server.connect() as connection:
@@ -85,7 +105,16 @@ def _began_empty(server: Server, shape: Shape) -> None:
             if name != server.restore.superuser:
                 can = sql.SQL("SUPERUSER" if superuser else "NOSUPERUSER")
                 connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN {}").format(sql.Identifier(name), can))
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(DATABASE)))
+        words = [sql.SQL("{} {}").format(sql.SQL(word), sql.Literal(value)) for word, value in shape.locale.items()]
+        make = sql.SQL("CREATE DATABASE {} TEMPLATE template0 {}")
+        try:
+            connection.execute(make.format(sql.Identifier(DATABASE), sql.SQL(" ").join(words)))
+        except psycopg.Error as error:
+            found = ", ".join(shape.locale.values())
+            raise SetUpError(
+                f"no database with the target's locale ({found}) can be made here, expected this host to have it: "
+                f"{error_words(error)[:300]}"
+            ) from error
     server.dbname = DATABASE
     server.seconds["an empty server"] = time.monotonic() - began
 
@@ -113,20 +142,37 @@ def _filled(server: Server, dump: Dump) -> Errors:
         except OSError as error:
             raise SetUpError(f"pg_restore could not be run: {error}") from error
         output.seek(0)
-        lines = output.read(_KEPT_SAID).decode(errors="replace").splitlines()
-    if done.returncode not in (0, 1):
-        raise SetUpError(f"pg_restore ended with {done.returncode}: {' / '.join(lines[-3:])[:500]}")
-    server.seconds["pg_restore"] = time.monotonic() - began
-    log.info("restored %s in %.1f s", roughly(dump.size), server.seconds["pg_restore"])
-    return _sorted(lines) if done.returncode else Errors()
+        if done.returncode not in (0, 1):
+            said = output.read(_LONGEST).decode(errors="replace")
+            raise SetUpError(f"pg_restore ended with {done.returncode}: {' '.join(said.split())[-500:]}")
+        server.seconds["pg_restore"] = time.monotonic() - began
+        log.info("restored %s in %.1f s", roughly(dump.size), server.seconds["pg_restore"])
+        return _sorted(output) if done.returncode else Errors()
 
 
-def _sorted(lines: Sequence[str]) -> Errors:
-    """By whose fault each is. Where the host lacks something, what fails after it may be for want of that."""
-    errors = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
-    if not errors:
-        raise RestoreError(f"pg_restore failed: {' / '.join(lines[-3:])[:500]}")
-    hosts_own = [error for error in errors if any(word in error for word in _HOSTS_OWN)]
-    roles = [error for error in errors if _ROLE_GONE in error]
-    others = [error for error in errors if error not in hosts_own and error not in roles]
-    return Errors(tuple(hosts_own), tuple(roles), tuple(others))
+def _sorted(output: IO[bytes]) -> Errors:
+    """By whose fault each error is, through all that pg_restore said."""
+    kinds: dict[str, list[str]] = {"damaged": [], "hosts_own": [], "roles": [], "others": []}
+    total, last = 0, b""
+    for line in iter(partial(output.readline, _LONGEST), b""):
+        last = line
+        if not line.startswith(_ERROR):
+            continue
+        total += 1
+        error = line.removeprefix(_ERROR).decode(errors="replace").strip()
+        kept = kinds[kind(error)]
+        if len(kept) < _KEPT:
+            kept.append(error)
+    if not total:
+        raise RestoreError(f"pg_restore failed: {last.decode(errors='replace').strip()[:500]}")
+    return Errors(total, **{name: tuple(errors) for name, errors in kinds.items()})
+
+
+def kind(error: str) -> str:
+    """Pg_restore's own words are of the archive, unless they name the host's disk or rights; else the server's."""
+    _, asked, said = error.partition("ERROR:  ")
+    if not asked:
+        return "hosts_own" if _HOSTS_DISK.search(error) else "damaged"
+    if _HOSTS_OWN.match(said):
+        return "hosts_own"
+    return "roles" if _ROLE_GONE.match(said) else "others"

@@ -60,10 +60,13 @@ class Listing(BaseModel):
     physical_backup_data: _Physical | None = None
 
     def completed(self) -> list[datetime]:
-        """When each completed backup was made, the newest last."""
-        found = [_in_utc(one.inserted_at) for one in self.backups or () if one.status == COMPLETED]
+        """When each completed backup was made, the newest last. Where none is listed with its state, the newest moment
+        that can be recovered to counts as one; beside one that failed it proves nothing.
+        """
+        if self.backups:
+            return sorted(_in_utc(one.inserted_at) for one in self.backups if one.status == COMPLETED)
         physical = self.physical_backup_data and self.physical_backup_data.latest_physical_backup_date_unix
-        return sorted([*found, *([datetime.fromtimestamp(physical, UTC)] if physical else ())])
+        return [datetime.fromtimestamp(physical, UTC)] if physical else []
 
 
 def _in_utc(moment: datetime) -> datetime:

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import psycopg
+
 from upkeep.areas.backups import dump_look, dump_restoration, look, managed, restoration
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Level, NotCollected, Topic
 from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 from upkeep.settings.maintenance import Target
+from upkeep.wires.database import error_words
 
 Way = Callable[[Sources], LookResult]
 
@@ -80,7 +83,8 @@ def _together(sources: Sources, key: str, ways: list[tuple[Source, Way]]) -> Loo
 def _or_why(sources: Sources, key: str, one: Source, way: Way) -> LookResult:
     try:
         return way(sources)
-    except NotCollected as why:
+    except (NotCollected, psycopg.Error, OSError) as error:
+        why = error_words(error)[:300] if isinstance(error, psycopg.Error) else str(error)
         topic = Topic(f"{key}:not_collected:{one.title}", f"The newest {one.title}", "G99")
         return LookResult((topic.finding(Level.UNKNOWN, f"not collected: {why}"),))
 
