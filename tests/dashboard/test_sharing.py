@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import tracemalloc
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,7 +18,7 @@ from tests.stages.reports import Page
 from upkeep.core.findings import Level
 from upkeep.core.windows import Window
 from upkeep.dashboard.reading import LedgerSessions
-from upkeep.dashboard.sharing import SharedRows
+from upkeep.dashboard.sharing import MOST, PER_ROW, SharedRows
 from upkeep.ledger.write import add_step
 from upkeep.wires import queries
 from upkeep.wires.database import Row
@@ -124,15 +126,51 @@ def test_a_session_that_reads_shares_and_one_that_writes_does_not(
 
 def test_memory_is_bounded() -> None:
     """What was not used for longest goes first; rows that are larger than all that is kept are kept by nobody."""
-    shared = SharedRows(most=1_000)
+    shared = SharedRows(most=2 * PER_ROW + 200)  # two rows, with a little in them
     for number in range(50):
-        shared.get(("a statement", str(number)), {}, lambda: [{"text": "x" * 90}])
+        shared.get(("a statement", str(number)), {}, lambda: [{"text": "x" * 50}])
         shared.get(("a statement", "0"), {}, lambda: [{"text": "again"}])
-        assert shared.size <= 1_000
-    assert shared.get(("a statement", "0"), {}, list) == [{"text": "x" * 90}]
+        assert shared.size <= shared.most
+    assert shared.get(("a statement", "0"), {}, list) == [{"text": "x" * 50}]
     assert shared.get(("a statement", "1"), {}, list) == []
     assert len(shared.get(("a statement", "large"), {}, lambda: [{"text": "x" * 2_000}])) == 1
-    assert shared.size <= 1_000
+    assert shared.size <= shared.most
+
+
+@pytest.mark.parametrize(
+    ("key", "rows"),
+    [(("a statement", "p" * 20_000), []), (("a statement", "many"), [{"n": 1}] * 100)],
+    ids=["a long key", "many small rows"],
+)
+def test_what_is_no_value_counts_too(key: tuple[str, str], rows: list[Row]) -> None:
+    """A key with many parameters and rows of next to nothing take memory as values do."""
+    shared = SharedRows(most=20_000)
+    shared.get(key, {}, lambda: rows)
+    assert shared.get(key, {}, lambda: [{"n": "read anew"}]) == [{"n": "read anew"}]
+
+
+def test_a_process_keeps_a_few_megabytes() -> None:
+    """A thousand targets' rows, as tracemalloc has them; of 50 MB that the pages may add they are a small part."""
+    shared = SharedRows()
+    tracemalloc.start()
+    try:
+        for number in range(1000):
+            shared.get(
+                ("a statement", f"target {number}"), {}, lambda: [{"key": secrets.token_hex(8)} for _ in range(40)]
+            )
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 1_000_000 < shared.size <= MOST and held < 10 * 2**20
+
+
+def test_what_is_too_old_to_be_shared_is_not_kept() -> None:
+    """It goes when others come, though there is room."""
+    shared = SharedRows(longest=0)
+    for number in range(3):
+        shared.get(("a statement", str(number)), {}, lambda: [{"text": "x"}])
+        one = shared.size
+    assert one == len("a statement") + 1 + PER_ROW + 1
 
 
 def test_the_ledger_away_is_said_though_rows_are_known(book: Ledger, both: list[str], tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Rows that pages share while the ledger has not changed: read once, then for everybody who looks.
 
-Shared are rows of a few statements that read what is only ever added to (windows, steps, findings, reports), each under
-the very parameters that it was asked with: whose targets they are is among them, and no right of a visitor is in a row.
+Shared are rows of a few statements that read what is only ever added to (steps, findings, reports), and of windows, of
+which a repeated run changes its id. Each is under the very parameters that it was asked with: whose targets they are is
+among them, and no right of a visitor is in a row.
 What people do (acknowledge, waive, answer) is in other tables, which are read each time, and so is all that a form
 rests on. The mark is the ledger's own, so every api-server sees a change with the next page.
 """
@@ -28,14 +29,16 @@ STATEMENTS = (
     "dashboard/history",
     "dashboard/trend_names",
 )
-#: Characters of all rows that are kept together, and for how long rows are shared at most: seconds. The mark would miss
-#: what a transaction writes that is open while three hundred later steps are recorded.
-MOST, LONGEST = 8_000_000, 60.0
+#: Characters of all that is kept together; for how long rows are shared at most: seconds. The mark would miss what a
+#: transaction writes that is open while three hundred later steps are recorded, and some windows that are opened again.
+MOST, LONGEST = 2_000_000, 60.0
+#: What a row takes beside the characters of its values: its mapping, and an object for each of them.
+PER_ROW = 400
 
 
 @dataclass(frozen=True)
 class _Read:
-    """Rows, as of which mark and moment (monotonic clock) they are, and how many characters they have."""
+    """Rows, as of which mark and moment (monotonic clock) they are, and how large they are with their key."""
 
     mark: Row
     at: float
@@ -53,7 +56,7 @@ class SharedRows:
 
     @property
     def size(self) -> int:
-        """Characters of all rows that are kept."""
+        """Characters of all that is kept, keys included; a row counts for PER_ROW beside its values."""
         return sum(one.size for one in self._reads.values())
 
     def get(self, key: tuple[str, str], mark: Row, read: Callable[[], list[Row]]) -> list[Row]:
@@ -64,8 +67,10 @@ class SharedRows:
                 self._reads.move_to_end(key)
                 return list(known.rows)
         at, rows = time.monotonic(), read()
-        size = sum(len(str(value)) for row in rows for value in row.values())
+        size = sum(map(len, key)) + sum(PER_ROW + sum(len(str(value)) for value in row.values()) for row in rows)
         with self._lock:
+            for old in [one for one, known in self._reads.items() if at - known.at >= self.longest]:
+                del self._reads[old]
             self._reads[key] = _Read(mark, at, rows, size)
             self._reads.move_to_end(key)
             while self._reads and self.size > self.most:
