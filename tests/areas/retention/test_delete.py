@@ -22,6 +22,7 @@ from tests.stages.keeping import config as config  # noqa: PLC0414  # the fixtur
 from tests.stages.keeping import keeping as keeping  # noqa: PLC0414  # the fixture
 from tests.stages.sessions import to, until
 from tests.stages.stage import Go, changed
+from tests.stages.unsound import VARIANTS
 from upkeep.areas.retention import archives, batches, delete, reading
 from upkeep.areas.retention.look import RetentionLook
 from upkeep.areas.retention.restore import restore
@@ -239,6 +240,43 @@ def test_bytes_that_change_under_the_same_times_are_found_at_the_end(keeping: Ke
         with pytest.raises(ObjectChanged, match="its bytes were changed while rows were deleted"):
             next(steps)
     assert findings(keeping) == {f"retention:usual:damaged:{name}": Level.CRITICAL}
+
+
+@pytest.mark.guide("G15", "G67", "holds")
+def test_every_row_of_a_large_archive_is_gone_through_once(keeping: Keeping) -> None:
+    """Several groups and readings, transactions of other sizes; one row was changed and one is gone."""
+    allow(keeping)
+    keeping.write(batch_rows=10_000)
+    rows, wide = 24_000, "INSERT INTO log (at, body) SELECT now() - interval '120 days', repeat('x', 1500) || n"
+    keeping.stage.look(
+        f"WITH made AS ({wide} FROM generate_series(1, %s) n RETURNING 1) SELECT count(*) FROM made", rows
+    )
+    assert [one.state for one in keeping.apply("archive").values()] == ["done"]
+    (name,) = keeping.store().names(MANIFEST)
+    groups = pq.read_metadata(keeping.store().path(name + OBJECT))
+    assert groups.num_row_groups > 1 and groups.row_group(0).num_rows > reading.READ
+    keeping.stage.do("UPDATE log SET body = 'changed' WHERE id = 11111", "DELETE FROM log WHERE id = 23456")
+    (outcome,) = keeping.apply("delete").values()
+    expected = f"{rows - 2:,} rows deleted, 1 kept for they were changed since, 1 were gone already"
+    assert (outcome.state, outcome.reason) == ("done", expected)
+    assert keeping.stage.look("SELECT id, body FROM log") == [{"id": 11111, "body": "changed"}]
+
+
+@pytest.mark.guide("G67", "holds")
+def test_a_deletion_that_went_through_fewer_rows_than_were_archived_is_not_done(keeping: Keeping) -> None:
+    """By a proof that looks at nothing, over a file with one row less: that alone is enough to stop it."""
+    name = archived(keeping)
+    path = keeping.store().path(name + OBJECT)
+    (action,) = keeping.proposed("delete").plan.actions
+    table = pq.read_table(path)
+    path.unlink()
+    pq.write_table(table.slice(1), path)
+    with (
+        database.standing(to(keeping.stage.dsn), keeping.stage.config.sql) as session,
+        pytest.raises(ObjectChanged, match="went through 24 rows, expected 25"),
+    ):
+        list(VARIANTS["deletes before it verifies"].steps(session, action, {"deletion": "1"}))
+    assert keeping.count() == 1 and not keeping.store().has(name + DELETED)
 
 
 @pytest.mark.guide("G15", "G67", "fires", "silent")

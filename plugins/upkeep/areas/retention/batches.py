@@ -16,6 +16,7 @@ from psycopg import sql
 
 from upkeep.areas.retention import reading, rows
 from upkeep.areas.retention.proof import Proof
+from upkeep.areas.retention.reread import NotAsWritten
 from upkeep.areas.retention.store import OBJECT
 from upkeep.wires.database import Row, Session
 
@@ -42,7 +43,10 @@ class Count:
 
 
 def deleting(session: Session, proof: Proof) -> Iterator[Count]:
-    """Delete the rows of an archive that was read again, a batch in a transaction; the count up to each."""
+    """Delete the rows of an archive that was read again, a batch in a transaction; the count up to each.
+
+    Raises NotAsWritten when these were not all of them, and what ``Proof.still_holds`` and ``reading.hashed`` raise.
+    """
     count, size = Count(), LEAST
     with session.connection.transaction():
         proof.still_holds(session, datetime.now(UTC))
@@ -61,6 +65,9 @@ def deleting(session: Session, proof: Proof) -> Iterator[Count]:
             yield count
             size = next_size(size, rows_now, seconds)
             start += rows_now
+    expected = proof.manifest["content"]["rows"]
+    if (total := count.deleted + count.kept + count.gone) != expected:
+        raise NotAsWritten(f"{proof.name + OBJECT}: went through {total:,} rows, expected {expected:,}")
 
 
 def _delete(session: Session, proof: Proof, values: list[list[str]]) -> tuple[Row, float]:
