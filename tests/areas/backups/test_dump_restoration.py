@@ -412,6 +412,31 @@ def test_what_is_not_the_same_is_told_by_what_the_target_did(
     assert (finding.level, said in finding.detail) == (level, True), finding
 
 
+def test_a_dump_of_another_time_zone_is_not_called_a_loser_of_rows(stage: Stage) -> None:
+    """Written before it was begun: no record is known to be from before it."""
+    dump = stage.newest()
+    early = replace(dump, changed_at=dump.begun_at - timedelta(hours=1))
+    with database.session(partial(psycopg.connect, stage.dumped.dsn), CLOCKS, read_only=True) as session:
+        finding = compared(session, original(session, early, [stage.record]))
+    assert (finding.level, "its time is of another zone" in finding.detail) == (UNKNOWN, True)
+    assert "dumps.time_zone" in finding.remedy
+
+
+@pytest.mark.guide("G101", "silent")
+def test_what_no_dump_holds_is_not_missed(stage: Stage) -> None:
+    """An index that is not valid, and what an extension made."""
+    with psycopg.connect(stage.dumped.dsn, autocommit=True) as admin:
+        admin.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'owned_body'::regclass")
+        try:
+            names = {name for _, name in stage.target().objects}
+        finally:
+            admin.execute("UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'owned_body'::regclass")
+    assert "public.owned" in names
+    assert "public.owned_body" not in names
+    assert not any("similarity" in name for name in names)
+    assert "public.owned_body" in {name for _, name in stage.target().objects}
+
+
 def test_without_a_record_before_the_dump_nothing_is_called_equal(stage: Stage) -> None:
     """None at all, one of another cluster or database, one from after the dump."""
     later = (stage.newest().begun_at + timedelta(seconds=1)).isoformat()

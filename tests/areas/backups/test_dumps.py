@@ -175,9 +175,12 @@ def test_a_dump_that_was_written_before_it_was_begun_has_no_age(copied: Callable
     dump = copied("custom")
     before = (datetime.now(UTC) - timedelta(hours=5)).timestamp()
     os.utime(dump, (before, before))
-    age = found(look(dump.parent), "age")
+    looked = look(dump.parent)
+    age = found(looked, "age")
     assert age.level is UNKNOWN
-    assert age.detail.startswith("not collected")
+    assert "was last written before it was begun" in age.detail
+    assert "dumps.time_zone" in age.remedy
+    assert {sample.metric for sample in looked.samples} == {"dump_bytes"}
 
 
 @pytest.mark.guide("G99", "fires", "silent")
@@ -198,7 +201,7 @@ def test_a_dump_that_shrank_is_found(copied: Callable[[str], Path], taken: Dumpe
 def test_a_dump_that_is_under_way_is_no_finished_one(copied: Callable[[str], Path], taken: Dumped, way: str) -> None:
     """While pg_dump waits for a lock, and a minute after its last byte, the dump before it is judged."""
     older = copied("custom")
-    newer = older.with_name("2026-11-30")
+    newer = older.with_name("2026-11-30.dump")
     rested = (datetime.now(UTC) - RESTED).timestamp()
     os.utime(older, (rested, rested))
     with psycopg.connect(taken.dsn) as holder:
@@ -298,11 +301,32 @@ def test_a_dump_that_nobody_here_can_read_is_unknown(
     shutil.copy(copied("custom"), newer)
     assert levels(look(older.parent)) == ALL_OK
     make(newer)
+    later = (datetime.now(UTC) + timedelta(hours=2)).timestamp()
+    for file in older.parent.glob("2026-11-30*"):
+        os.utime(file, (later, later))
     looked = look(older.parent)
     assert levels(looked) == ALL_OK | {"readable": UNKNOWN}
     assert said in found(looked, "readable").detail
     shutil.rmtree(older)
     assert levels(look(older.parent)) == {"readable": UNKNOWN}
+
+
+@pytest.mark.guide("G99", "silent")
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("globals.sql", b"--\n-- PostgreSQL database cluster dump\n--\n"),
+        ("2026-11-29.asc", b"-----BEGIN PGP SIGNATURE-----\n"),
+        ("2026-11-29.log.gz", gzip.compress(b"pg_dump: dumping contents", mtime=0)),
+        ("SUCCESS", b""),
+        ("2026-11-29.sql", b"--\n-- PostgreSQL database dump\n--\n"),
+    ],
+)
+def test_what_a_job_puts_beside_a_dump_alarms_nobody(copied: Callable[[str], Path], name: str, content: bytes) -> None:
+    """Roles, a signature, a log, a marker, the same in another form."""
+    dump = copied("custom")
+    dump.with_name(name).write_bytes(content)
+    assert levels(look(dump.parent)) == ALL_OK
 
 
 @pytest.mark.parametrize("words", [("--format=plain",), ("--format=tar",)])

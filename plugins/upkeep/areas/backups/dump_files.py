@@ -21,6 +21,10 @@ TOC = "toc.dat"
 _MAGIC = b"PGDMP"
 #: What data files of the directory format are called, and what one that is not compressed is.
 _DATA = re.compile(r"(\d+|blobs?_.*)\.(dat|toc)(\.(gz|lz4|zst))?")
+#: What the name of an empty file ends with that pg_dump has just begun.
+_SUFFIXES = (".dump", ".dmp", ".pgdump", ".backup", ".bak", ".custom", ".pgc")
+#: How files begin that jobs put beside a dump: roles by pg_dumpall --globals-only, a signature.
+_COMPANION = (b"--\n-- PostgreSQL database cluster dump", b"-----BEGIN PGP SIGNATURE")
 _PARTIAL = (".partial", ".part", ".tmp")
 #: Archive versions that Upkeep reads: PostgreSQL 9.5 to 18; from the second on compression has a name.
 _OLDEST, _NAMES_COMPRESSION, _NEWEST = (1, 12), (1, 15), (1, 16)
@@ -103,14 +107,14 @@ def _dump(path: Path, zone: ZoneInfo, now: datetime) -> Dump | None:
         return None
     except OSError as error:
         return Dump(path, State.FOREIGN, _changed(path), 0, said=f"not to be read here: {error.strerror}")
-    if not files:
+    if not files or (not first and _is_marker(path)):
         return None
     changed = datetime.fromtimestamp(max(stat.st_mtime for stat in stats), UTC)
     size = sum(stat.st_size for stat in stats)
     if not first or path.suffix in _PARTIAL:
         return Dump(path, State.UNFINISHED, changed, size)
     if not first.startswith(_MAGIC):
-        what = next((what for how, ends, what in _FOREIGN if first.startswith(how) or path.suffix in ends), "")
+        what = _foreign(path, first)
         return Dump(path, State.FOREIGN, changed, size, said=what) if what else None
     state = State.UNFINISHED if abs(now - changed) < BEING_COPIED else State.FINISHED
     try:
@@ -119,6 +123,18 @@ def _dump(path: Path, zone: ZoneInfo, now: datetime) -> Dump | None:
         return Dump(path, State.FOREIGN, changed, size, said=str(error))
     except BackupError as error:
         return Dump(path, state, changed, size, said=str(error))
+
+
+def _is_marker(path: Path) -> bool:
+    """Whether an empty file is a job's own, by its name, and no dump that pg_dump has just begun."""
+    return path.is_file() and path.suffix not in (*_SUFFIXES, *_PARTIAL)
+
+
+def _foreign(path: Path, first: bytes) -> str:
+    """What a file is that may hold a dump which nobody can read here; empty for what is something else."""
+    if first.startswith(_COMPANION) or path.name.endswith(".log.gz"):
+        return ""
+    return next((what for how, ends, what in _FOREIGN if first.startswith(how) or path.suffix in ends), "")
 
 
 def _changed(path: Path) -> datetime:

@@ -26,6 +26,10 @@ from upkeep.wires import queries
 NOT_DUMPED = "other databases of the server, roles, and changes since it was begun (no recovery to a later moment)"
 #: Earlier dumps that the newest one's size is held against.
 BEFORE = 7
+#: What came so little after a dump was made with it.
+RUN = timedelta(hours=1)
+ZONE = "it was last written before it was begun, so that its time is of another zone than config says"
+ZONE_REMEDY = "Set targets.<target>.dumps.time_zone to that of the host where pg_dump runs."
 _TOPIC = Topic("backups:dumps", "Newest dump", "G99")
 
 
@@ -66,14 +70,14 @@ def look_at_dumps(config: Dumps, now: datetime, database: str) -> LookResult:
     newer = found[found.index(newest) + 1 :]
     findings = [
         _completion(newest, database),
-        age(_TOPIC.part("age", "Age of the newest dump"), _begun(newest), config, now),
+        _age(newest, config, now),
         _size(newest, finished[:-1], config),
         _integrity(newest, config),
         *(_unfinished(dump, now) for dump in newer[-1:] if dump.state is State.UNFINISHED),
-        *(_foreign(dump) for dump in newer[-1:] if dump.state is State.FOREIGN),
+        *(_foreign(dump) for dump in newer[-1:] if dump.state is State.FOREIGN and not _of_its_run(dump, newest)),
     ]
     samples = [Sample("dump_bytes", float(newest.size), "bytes")]
-    if newest.header:
+    if begun(newest):
         samples.append(Sample("dump_age", (now - newest.begun_at) / timedelta(hours=1), "h"))
     return LookResult(tuple(findings), tuple(samples))
 
@@ -126,7 +130,19 @@ def _completion(dump: Dump, database: str) -> Finding:
     return topic.finding(Level.UNKNOWN, unknown, expected, "See why the target's read Connection does not answer.")
 
 
-def _begun(dump: Dump) -> datetime | None:
+def _of_its_run(dump: Dump, newest: Dump) -> bool:
+    """Whether a file that cannot be read was made with the newest dump, which can: a log, a second form."""
+    return dump.changed_at <= newest.changed_at + RUN
+
+
+def _age(dump: Dump, config: Dumps, now: datetime) -> Finding:
+    topic = _TOPIC.part("age", "Age of the newest dump")
+    if dump.header is None or begun(dump):
+        return age(topic, begun(dump), config, now)
+    return topic.finding(Level.UNKNOWN, f"not collected: {ZONE}", f"at most {config.max_age_hours:g} h", ZONE_REMEDY)
+
+
+def begun(dump: Dump) -> datetime | None:
     """When it was begun. One whose files are older than that says a time of another zone: nothing is known then."""
     if dump.header is None or dump.changed_at < dump.begun_at - SKEW:
         return None

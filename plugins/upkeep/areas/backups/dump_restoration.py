@@ -16,7 +16,7 @@ import psycopg
 from upkeep.areas.backups import restored
 from upkeep.areas.backups.contents import Log, described, measured
 from upkeep.areas.backups.dump_files import Dump, State, find, may_be_of
-from upkeep.areas.backups.dump_look import NOT_DUMPED
+from upkeep.areas.backups.dump_look import NOT_DUMPED, ZONE, ZONE_REMEDY, begun
 from upkeep.areas.backups.dump_server import Errors, Shape
 from upkeep.areas.backups.dump_server import restored as restored_dump
 from upkeep.areas.backups.judging import NOT_COVERED
@@ -51,13 +51,14 @@ class Alike:
 @dataclass(frozen=True)
 class Original:
     """The target as a dump of it is compared with it; ``record`` is the newest daily one before the dump, ``now`` what
-    its logs hold now of the same period.
+    its logs hold now of the same period. ``timed``: it is known when the dump was begun.
     """
 
     shape: Shape
     objects: frozenset[tuple[str, str]]
     record: Mapping[str, Any] | None
     now: Sequence[Row]
+    timed: bool = True
 
 
 def inspect(sources: Sources) -> LookResult:
@@ -94,11 +95,13 @@ def original(session: Session, dump: Dump, records: Sequence[Mapping[str, Any]])
     here = session.row(queries.load("backups/shape"))
     roles = tuple((str(name), bool(superuser)) for name, superuser in here["roles"])
     shape = Shape(here["major"], here["encoding"], here["size"], roles, _locale(here["locale"]))
-    objects = frozenset((row["kind"], row["name"]) for row in session.rows(queries.load("backups/objects")))
+    found = session.rows(queries.load("backups/objects"))
+    objects = frozenset((row["kind"], row["name"]) for row in found if row["dumped"])
     mine = [one for one in records if one["logs"] and one["system_identifier"] == here["system_identifier"]]
     mine = [one for one in mine if one["database"] == here["database"]]
-    record = next((one for one in mine if datetime.fromisoformat(one["moment"]) <= dump.begun_at), None)
-    return Original(shape, objects, record, _rows(session, record) if record else ())
+    at = begun(dump)
+    record = next((one for one in mine if at and datetime.fromisoformat(one["moment"]) <= at), None)
+    return Original(shape, objects, record, _rows(session, record) if record else (), at is not None)
 
 
 def _locale(found: Mapping[str, Any]) -> dict[LiteralString, str]:
@@ -176,6 +179,8 @@ def _in_time(server: Server, minutes: float) -> Finding:
 
 def compared(session: Session, target: Original) -> Finding:
     """The logs of a copy with the record before it and the target after it; equal is what was compared, no more."""
+    if not target.timed:
+        return _CONTENTS.finding(Level.UNKNOWN, f"not comparable: {ZONE}", "a record to compare with", ZONE_REMEDY)
     if target.record is None:
         return _CONTENTS.finding(
             Level.UNKNOWN,
@@ -225,7 +230,7 @@ def _described(one: Alike) -> str:
 
 
 def _whole(session: Session, target: Original) -> Finding:
-    """Extensions, schemas, tables, indexes, functions of the target that the copy lacks."""
+    """Extensions, schemas, tables, valid indexes, functions of the target's own that the copy lacks."""
     there = set(_named(session.rows(queries.load("backups/objects"))))
     wanted = set(_named({"kind": kind, "name": name} for kind, name in target.objects))
     missing = [f"{kind} {name}" for kind, name in sorted(wanted - there)]

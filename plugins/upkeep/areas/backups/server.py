@@ -1,6 +1,7 @@
 """A server of PostgreSQL in the scratch folder: started with settings of ours, asked, stopped.
 
-It listens on a Unix socket in a folder that only its user may enter, archives nothing, and connects nowhere.
+It listens on a Unix socket in a folder that only its user may enter, archives nothing, and connects nowhere of itself:
+what a dump or a backup defines may, such as a materialized view over a foreign table.
 """
 
 from __future__ import annotations
