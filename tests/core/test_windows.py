@@ -7,6 +7,7 @@ import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
+import pendulum
 import pytest
 from pydantic import ValidationError
 
@@ -129,6 +130,14 @@ def test_the_last_occurrence_to_the_microsecond(moment: datetime, before: dateti
     """The due moment itself belongs to the new window, the microsecond before it to the old one."""
     assert DAILY.before(moment) == before
     assert DAILY.at_or_before(moment) == at_or_before
+
+
+def test_moments_as_airflow_gives_them() -> None:
+    """A run's logical date is a pendulum DateTime, from which no plain datetime can be taken away."""
+    due = pendulum.instance(DUE)
+    assert held_slot(WEEKLY.model_copy(update={"cron": "0 2 * * 0"}), due) == DUE
+    assert (DAILY.before(due), DAILY.at_or_before(due), DAILY.after(due)) == (DUE - DAY, DUE, DUE + DAY)
+    assert type(DAILY.before(due)) is datetime
 
 
 @pytest.mark.guide("X7", "holds")

@@ -270,7 +270,9 @@ def lateness(window: Window, now: datetime) -> str:
 
 def rounded_down(moment: datetime, step: timedelta) -> datetime:
     """The last full hour, or the like: whoever asks for what is so far back asks the same until the next one."""
-    return moment - (moment - datetime(1970, 1, 1, tzinfo=UTC)) % step
+    utc = moment.astimezone(UTC)
+    plain = datetime.combine(utc.date(), utc.time(), UTC)  # Airflow's own kind of datetime cannot be subtracted from
+    return plain - (plain - datetime(1970, 1, 1, tzinfo=UTC)) % step
 
 
 @lru_cache(maxsize=512)
