@@ -33,6 +33,7 @@ SHIPPED = settings(ROOT / "config")
 #: What is never twice the same: sessions, clocks, what the server has counted.
 MOVING = {
     "connections",
+    "expectation:cache_hit_ratio:sql",
     "expectation:pool_usage:sql",
     "expectation:query_response:sql",
     "long_running_queries",

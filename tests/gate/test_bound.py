@@ -182,7 +182,7 @@ def test_what_is_always_taken_away_gets_the_time_of_a_look(
     with database.standing(to(stage.dsn), stage.config.sql) as target, stage.session() as watching:
         guard = Guard(watching, stage.config, target.connection.info.backend_pid, stage.said.append)
         execution = Execution(target, guard, action(), kind, lambda: datetime.now(UTC))
-        assert remove_leftovers(execution, {}, left_ms).partition(" CONTEXT:")[0] == stays
+        assert remove_leftovers(execution, {}, left_ms).partition("; SQL statement")[0] == stays
 
 
 def test_a_name_that_was_taken_meanwhile_is_told_with_the_way_back(stage: Stage, tmp_path: Path) -> None:

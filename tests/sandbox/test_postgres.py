@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -72,8 +73,10 @@ def test_signals_reach_the_server_and_data_survive_them(
     server = cluster.start()
     with psycopg.connect(cluster.dsn("postgres")) as conn:
         conn.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    processes = psutil.Process(server.pid).children(recursive=True)
     server.send_signal(signal_number)
     server.wait(10)
+    assert psutil.wait_procs(processes, timeout=30)[1] == []  # each ends when it sees that the first one has
     server = cluster.start()
     try:
         with psycopg.connect(cluster.dsn("postgres")) as conn:
