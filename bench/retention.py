@@ -59,7 +59,7 @@ def run() -> Result:
         copied, copied_bytes = _copied(one, Path(folder))
         with database.standing(one.connect(TARGET), one.config.sql) as session:
             for setting in ("statement_timeout", "idle_in_transaction_session_timeout"):
-                session.rows(f"SET {setting} = 0")
+                session.rows("SELECT set_config(%(name)s, '0', false)", {"name": setting})
             return _measured(one, session, copied, copied_bytes)
 
 

@@ -269,7 +269,7 @@ def lateness(window: Window, now: datetime) -> str:
 
 
 def rounded_down(moment: datetime, step: timedelta) -> datetime:
-    """The last full hour, or the like: whoever asks for what is so far back asks the same until the next one."""
+    """The last whole multiple of a step since 1970 that is not after a moment, in UTC: its full hour, say."""
     utc = moment.astimezone(UTC)
     plain = datetime.combine(utc.date(), utc.time(), UTC)  # Airflow's own kind of datetime cannot be subtracted from
     return plain - (plain - datetime(1970, 1, 1, tzinfo=UTC)) % step
@@ -277,11 +277,11 @@ def rounded_down(moment: datetime, step: timedelta) -> datetime:
 
 @lru_cache(maxsize=512)
 def _before(line: str, moment: datetime) -> datetime:
-    previous: datetime = croniter(line, moment.astimezone(UTC)).get_prev(datetime)
+    previous: datetime = croniter(line, moment).get_prev(datetime)
     return previous.replace(fold=0)
 
 
 @lru_cache(maxsize=512)
 def _after(line: str, moment: datetime) -> datetime:
-    following: datetime = croniter(line, moment.astimezone(UTC)).get_next(datetime)
+    following: datetime = croniter(line, moment).get_next(datetime)
     return following.replace(fold=0)

@@ -256,7 +256,7 @@ def _data(session: Session, server: Server, dump: Dump) -> Finding:
     return _TOPIC.part("data", "Tables whose rows the restored dump leaves out").judged(
         Level.WARNING if without else Level.OK,
         detail,
-        "data of every table, if there are no rows in it",
+        "data of every table, be it of no rows",
         "See what pg_dump is told to leave out (--schema-only, --exclude-table-data): these rows are nowhere in it.",
     )
 
