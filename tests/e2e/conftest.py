@@ -70,9 +70,10 @@ class Running:
 
     def finish(self, run: str) -> str:
         """Wait for a run to end and return its state."""
-        return str(self.wait(lambda: self._ended(run))["state"])
+        return str(self.wait(lambda: self.ended(run))["state"])
 
-    def _ended(self, run: str) -> dict[str, Any] | None:
+    def ended(self, run: str) -> dict[str, Any] | None:
+        """A run that has ended as Airflow tells of it; None while it runs."""
         found: dict[str, Any] = self.api("admin").get(f"{RUNS}/{quote(run, safe='')}")
         return found if found["state"] in ("success", "failed") else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -250,24 +251,35 @@ def test_no_key_or_password_is_written_anywhere(running: Running) -> None:
 
 
 def test_a_scheduler_that_dies_is_started_again(running: Running) -> None:
-    """kill -9 of the scheduler while it has a run locked: its workers hold the session open, and yet the run ends."""
-    run = running.trigger({"groups": ["database"]})
-    running.wait(lambda: stopped_with_locked(running, run))
+    """kill -9 while it has a run locked and tasks of it queued: its workers hold the session, and yet the run ends."""
+    run = running.wait(lambda: run_locked(running))
     running.kill("scheduler")
     running.wait(lambda: processes.healthy(running.sandbox))
     assert running.finish(run) in ("success", "failed")
     assert running.finish(running.trigger({"groups": ["database"]})) in ("success", "failed")
 
 
+def run_locked(running: Running) -> str | None:
+    """A run as of which the scheduler is stopped amid a transaction; None where the run has ended before that."""
+    run = running.trigger({"groups": ["database"]})
+    while not running.ended(run):
+        if stopped_with_locked(running, run):
+            return run
+        time.sleep(0.1)
+    return None
+
+
 def stopped_with_locked(running: Running, run: str) -> bool:
-    """Stop the scheduler; unless that was amid a transaction that has this run locked it goes on."""
+    """Stop the scheduler; unless it has just then this run locked, and tasks of it queued, it goes on."""
     scheduler = psutil.Process(processes.ask(running.sandbox, "getProcessInfo", "scheduler")["pid"])
     scheduler.suspend()
     with psycopg.connect(running.sandbox.cluster.dsn("airflow")) as opened:
+        queued = opened.execute("SELECT FROM task_instance WHERE run_id = %s AND state = 'queued'", [run]).rowcount
         free = opened.execute("SELECT FROM dag_run WHERE run_id = %s FOR UPDATE SKIP LOCKED", [run]).rowcount
-    if free:
+    if free or not queued:
         scheduler.resume()
-    return not free
+        return False
+    return True
 
 
 def test_everything_listens_on_loopback_only(running: Running) -> None:
