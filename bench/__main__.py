@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from bench.benches import BENCHES
 
 
-def main() -> int:
+def main(wanted: Sequence[str]) -> int:
     """Run the named benches, or all; each is printed when it ends."""
-    names = sys.argv[1:] or list(BENCHES)
+    names = wanted or list(BENCHES)
     if unknown := [name for name in names if name not in BENCHES]:
         print(f"found no bench {unknown[0]!r}, expected some of: {', '.join(BENCHES)}", file=sys.stderr)
         return 2
@@ -24,4 +25,5 @@ def main() -> int:
     return 0 if met else 1
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -21,8 +21,8 @@ GOAL = 1.15
 #: An even number of rounds: every second filling of a table finds room that the VACUUM before made, and costs less, so
 #: that each of the two must come first equally often.
 ACTIONS, ROWS, ROUNDS = size((50, 30_000, 4), (2, 8_000, 2))
-#: pgbench: scale, seconds of one measurement, clients.
-SCALE, SECONDS, CLIENTS = size((10, 6, 4), (1, 4, 2))
+#: pgbench: scale, seconds of one measurement and of that of the capacity, clients.
+SCALE, SECONDS, OF_CAPACITY, CLIENTS = size((10, 6, 5, 4), (1, 3, 1, 2))
 #: Rows of the table that is vacuumed beside pgbench, and the fewest transactions that a p99 is told of.
 BIG, FEWEST = size((400_000, 100), (20_000, 2))
 
@@ -110,7 +110,7 @@ def latency() -> Result:
             admin.execute("CREATE TABLE big (id int PRIMARY KEY, v int, wide text)")
             filled = "INSERT INTO big SELECT n, 0, repeat('x', 200) FROM generate_series(1, {}) n"
             admin.execute(sql.SQL(filled).format(sql.Literal(BIG)))
-        capacity = float(_found(r"tps = ([\d.]+)", _pgbench(platform, "-c", str(CLIENTS), "-T", "5")))
+        capacity = float(_found(r"tps = ([\d.]+)", _pgbench(platform, "-c", str(CLIENTS), "-T", str(OF_CAPACITY))))
         rate = 0.3 * capacity
 
         def guarded() -> None:

@@ -1,21 +1,26 @@
-"""``python -m upkeep …`` in processes forked from one that has imported Airflow: the imports take ten times as long."""
+"""``python -m upkeep …`` or ``bench …`` in processes forked from one that has imported what it needs.
+
+The imports take ten times as long as most commands.
+"""
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from upkeep.settings.base import ROOT
 
 #: How long one command may take, in seconds.
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = {"upkeep": 120, "bench": 600}
 
 
 class Forks:
@@ -25,7 +30,7 @@ class Forks:
         self.server = server
 
     def run(self, arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        """What ``python -m upkeep`` prints and returns with these arguments."""
+        """What the program prints and returns with these arguments."""
         assert self.server.stdin and self.server.stdout
         with tempfile.TemporaryDirectory() as folder:
             files = [str(Path(folder, name)) for name in ("stdout", "stderr")]
@@ -36,41 +41,65 @@ class Forks:
 
 
 @contextmanager
-def forks(home: Path) -> Iterator[Forks]:
-    """The server, with Airflow's home there; it ends with the block."""
+def forks(home: Path, program: str = "upkeep", **more: str) -> Iterator[Forks]:
+    """The server of a program, with Airflow's home there and more of an environment; it ends with the block."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "UPKEEP"))}
-    environ = {**kept, "AIRFLOW_HOME": str(home), "PYTHONPATH": str(ROOT / "plugins")}
-    argv = [sys.executable, "-m", "tests.stages.forks"]
+    environ = {**kept, "AIRFLOW_HOME": str(home), "PYTHONPATH": str(ROOT / "plugins"), **more}
+    argv = [sys.executable, "-m", "tests.stages.forks", program]
     with subprocess.Popen(argv, env=environ, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:
         yield Forks(one)  # its end of input is what ends it
 
 
-def _serve() -> None:
+def _upkeep() -> Callable[[list[str]], int]:
     import airflow.providers.http.hooks.http  # noqa: PLC0415
     import airflow.providers.postgres.hooks.postgres  # noqa: F401, PLC0415
+    from airflow.secrets.metastore import MetastoreBackend  # noqa: F401, PLC0415
+    from sqlalchemy.orm import configure_mappers  # noqa: PLC0415
 
-    import upkeep.cli.check.command  # noqa: PLC0415
-    import upkeep.cli.main  # noqa: F401, PLC0415
+    from upkeep.cli.main import main  # noqa: PLC0415
+    from upkeep.settings.load import settings  # noqa: PLC0415
 
+    # pydantic and SQLAlchemy build their models when they are first used; Airflow's take a second.
+    settings(ROOT / "config")
+    configure_mappers()
+    return main
+
+
+def _bench() -> Callable[[list[str]], int]:
+    from bench.__main__ import main  # noqa: PLC0415
+
+    return main
+
+
+def _serve(program: str) -> None:
+    main = {"upkeep": _upkeep, "bench": _bench}[program]()
+    gc.freeze()  # a collection in a child would copy the memory that it shares with this process
     for line in sys.stdin:
         arguments, environment, *files = json.loads(line)
         child = os.fork()
         if not child:
-            _command(arguments, environment, files)
+            signal.alarm(PATIENCE_SECONDS[program])
+            for stream, file in zip((1, 2), files, strict=True):
+                os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), stream)
+            os.environ.clear()
+            os.environ.update(environment)
+            code = _carried_out(main, arguments)
+            sys.stdout.flush()
+            os._exit(code)  # taking all that is imported down again takes a second
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def _command(arguments: list[str], environment: dict[str, str], files: list[str]) -> None:
-    signal.alarm(PATIENCE_SECONDS)
-    for stream, file in zip((1, 2), files, strict=True):
-        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), stream)
-    os.environ.clear()
-    os.environ.update(environment)
-    from upkeep.cli.main import main  # noqa: PLC0415
-
-    sys.exit(main(arguments))
+def _carried_out(main: Callable[[list[str]], int], arguments: list[str]) -> int:
+    """The exit code that a process of its own would have ended with."""
+    try:
+        return main(arguments)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    except BaseException:
+        traceback.print_exc()
+        return 1
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(sys.argv[1])
