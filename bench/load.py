@@ -108,7 +108,9 @@ def _measure(cluster: Cluster) -> Result:
 def daily() -> list[Check]:
     """The SQL checks that the daily DAG names."""
     text = (ROOT / "dags" / "maintenance_daily.py").read_text(encoding="utf-8")
-    return [find(name) for name in re.findall(r'flow\.check\("(\w+)"', text)]
+    found = [find(name) for name in re.findall(r'flow\.check\("(?:\w+/)*(\w+)"', text)]
+    assert found, "found no check in dags/maintenance_daily.py"
+    return found
 
 
 Memory = Mapping[str, Mapping[tuple[str, str], float]]
