@@ -18,7 +18,7 @@ from tests.stages.reports import Page
 from upkeep.core.findings import Level
 from upkeep.core.windows import Window
 from upkeep.dashboard.reading import LedgerSessions
-from upkeep.dashboard.sharing import MOST, PER_ROW, SharedRows
+from upkeep.dashboard.sharing import MOST, PER_ROW, SETTLED, SharedRows
 from upkeep.ledger.write import add_step
 from upkeep.wires import queries
 from upkeep.wires.database import Row
@@ -106,6 +106,23 @@ def test_rows_are_read_once_where_nothing_has_changed() -> None:
     assert shared.get(("a statement", "others"), {"steps": 2}, ask) == [{"n": 2}]
     short = SharedRows(longest=0)
     assert short.get(key, {"steps": 1}, ask) != short.get(key, {"steps": 1}, ask)
+
+
+def test_what_is_over_is_shared_whatever_comes_until_its_time_is_over() -> None:
+    """Another mark is nothing to it; rows beside it are kept for as long as they are to be."""
+    read: list[list[Row]] = []
+
+    def ask() -> list[Row]:
+        read.append([{"n": len(read)}])
+        return read[-1]
+
+    shared, past, now = SharedRows(longest=0), ("a statement", "the past"), ("a statement", "now")
+    assert shared.get(past, {}, ask, SETTLED) == shared.get(past, {}, ask, SETTLED) == [{"n": 0}]
+    assert shared.get(now, {"steps": 1}, ask) != shared.get(now, {"steps": 2}, ask)
+    assert shared.get(past, {}, ask, SETTLED) == [{"n": 0}]
+    assert shared.get(("a statement", "for no time"), {}, ask, 0) != shared.get(
+        ("a statement", "for no time"), {}, ask, 0
+    )
 
 
 def test_a_session_that_reads_shares_and_one_that_writes_does_not(

@@ -171,7 +171,10 @@ def test_what_the_watch_has_seen_is_drawn_to_the_half_minute(book: Ledger, site:
 
 
 def test_hours_of_a_stretch_that_has_ended_are_one_line(book: Ledger, site: Site) -> None:
-    """What is a value each hour is no gap, wherever the stretch ends; an hour without one is."""
+    """What is a value each hour is no gap, wherever the stretch ends; an hour without one is.
+
+    The first page's places are shared for an hour; another api-server reads them anew.
+    """
     (target,) = site.config.targets
     end = site.now.replace(minute=0, second=0) - 60 * DAY
     hours(book, target, end - 7 * DAY, end)
@@ -180,8 +183,21 @@ def test_hours_of_a_stretch_that_has_ended_are_one_line(book: Ledger, site: Site
     html = ask(site, asked)
     assert [len(line) for line in corners(html)] == [169] and 'class="missing-values" x=' not in html
     book.change("DELETE FROM upkeep.watch_hours WHERE hour BETWEEN %s AND %s", end - 3 * DAY, end - 2 * DAY)
-    html = ask(site, asked)
+    assert ask(site, asked) == html
+    with served(site.config, as_dashboard(book), site.now) as another:
+        html = ask(another, asked)
     assert len(corners(html)) == 2 and html.count('class="missing-values" x=') == 1
+
+
+def test_what_the_watch_adds_shows_at_once_though_the_past_is_shared(book: Ledger, site: Site) -> None:
+    """Every value once, wherever the stretch is cut: on the first page, and on the next after another sample."""
+    (target,) = site.config.targets
+    for ago in range(7 * 24):
+        watched(book, target, site.now - timedelta(hours=ago, minutes=7), 100.0 + ago)
+    for more in range(3):
+        said = text(ask(site, "?of=response_time&range=7d"))
+        assert f"{168 + more} values, lowest {100 - more} ms, highest 267 ms" in said
+        watched(book, target, site.now - timedelta(minutes=more), 99.0 - more)
 
 
 def test_the_value_in_large_is_the_newest_one_with_its_own_level(book: Ledger, site: Site) -> None:
@@ -189,11 +205,11 @@ def test_the_value_in_large_is_the_newest_one_with_its_own_level(book: Ledger, s
     (target,) = site.config.targets
     for ago, value in ((timedelta(minutes=50), 9000.0), (timedelta(minutes=1), 120.0)):
         measured(book, target, site.now - ago, Sample("response_time", value, "ms"))
-    html = ask(site, "?of=response_time&range=90d")
+    html = ask(site, "?of=response_time&range=30d")
     assert "120 ms ok" in text(html) and rows(html)[0][2:6] == ["120 ms", "9,000 ms", "2", "critical"]
-    watched(book, target, site.now - timedelta(minutes=40), 8000.0)
+    watched(book, target, site.now - timedelta(minutes=20), 8000.0)
     watched(book, target, site.now - timedelta(seconds=30), 130.0)
-    html = ask(site, "?of=response_time&range=90d")
+    html = ask(site, "?of=response_time&range=30d")
     assert "130 ms ok" in text(html) and rows(html)[0][2:6] == ["130 ms", "8,000 ms", "2", "critical"]
 
 

@@ -2,7 +2,7 @@
 -- each the lowest and the highest value, so that no outlier is lost, and the newest one. ``odd`` are values that no axis has (NaN, infinity, a
 -- number beyond measure). ``cadences`` says which windows they are from: when the next value was to come. A sample's step is
 -- looked up by itself (LIMIT): joined as a whole, all steps of all targets would be read for a few samples.
-WITH mine AS (
+WITH mine AS MATERIALIZED (
     SELECT w.id, w.cadence FROM upkeep.windows w WHERE w.target = %(target)s
 ),
 points AS (

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 def visible(text: str) -> str:
     """Text in which control, bidirectional and zero-width characters are spelled out, such as ``⟨U+202E⟩``."""
+    if text.isascii() and text.isprintable():  # most texts
+        return text
     return text.replace("\r\n", "\n").translate(_VISIBLE)
 
 

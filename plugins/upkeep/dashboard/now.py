@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from upkeep.areas.alerts import store
 from upkeep.areas.alerts.episodes import Alert, Trouble
@@ -44,12 +45,12 @@ class OpenStory:
     alert: Alert | None
     now: datetime
 
-    @property
+    @cached_property
     def silent(self) -> bool:
         """Whether somebody has acknowledged it, at least as bad as it is now."""
         return self.alert is not None and replace(self.alert, trouble=self.trouble).silent(self.now)
 
-    @property
+    @cached_property
     def anchor(self) -> str:
         """Its place on the page of findings."""
         return story_anchor(self.trouble.target, self.trouble.key)
@@ -73,7 +74,7 @@ class Picture:
     calendar: Reconciliation | None
     now: datetime
 
-    @property
+    @cached_property
     def loud(self) -> list[OpenStory]:
         """Those that nobody has acknowledged."""
         return [story for story in self.stories if not story.silent]

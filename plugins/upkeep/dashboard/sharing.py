@@ -32,16 +32,18 @@ STATEMENTS = (
 #: Characters of all that is kept together; for how long rows are shared at most: seconds. The mark would miss what a
 #: transaction writes that is open while three hundred later steps are recorded, and some windows that are opened again.
 MOST, LONGEST = 2_000_000, 60.0
+#: Rows of a stretch that is over are kept so long, whatever comes meanwhile: seconds.
+SETTLED = 3600.0
 #: What a row takes beside the characters of its values: its mapping, and an object for each of them.
 PER_ROW = 400
 
 
 @dataclass(frozen=True)
 class _Read:
-    """Rows, as of which mark and moment (monotonic clock) they are, and how large they are with their key."""
+    """Rows, as of which mark they are, until when they hold (monotonic clock), how large they are with their key."""
 
     mark: Row
-    at: float
+    until: float
     rows: list[Row]
     size: int
 
@@ -59,19 +61,21 @@ class SharedRows:
         """Characters of all that is kept, keys included; a row counts for PER_ROW beside its values."""
         return sum(one.size for one in self._reads.values())
 
-    def get(self, key: tuple[str, str], mark: Row, read: Callable[[], list[Row]]) -> list[Row]:
+    def get(
+        self, key: tuple[str, str], mark: Row, read: Callable[[], list[Row]], longest: float | None = None
+    ) -> list[Row]:
         """The rows under a key as of this mark, read where they are not known, in a list of the caller's own."""
         with self._lock:
             known = self._reads.get(key)
-            if known and known.mark == mark and time.monotonic() - known.at < self.longest:
+            if known and known.mark == mark and time.monotonic() < known.until:
                 self._reads.move_to_end(key)
                 return list(known.rows)
         at, rows = time.monotonic(), read()
         size = sum(map(len, key)) + sum(PER_ROW + sum(len(str(value)) for value in row.values()) for row in rows)
         with self._lock:
-            for old in [one for one, known in self._reads.items() if at - known.at >= self.longest]:
+            for old in [one for one, known in self._reads.items() if at >= known.until]:
                 del self._reads[old]
-            self._reads[key] = _Read(mark, at, rows, size)
+            self._reads[key] = _Read(mark, at + (self.longest if longest is None else longest), rows, size)
             self._reads.move_to_end(key)
             while self._reads and self.size > self.most:
                 self._reads.popitem(last=False)
@@ -96,5 +100,25 @@ class SharingSession(Session):
             return super().rows(statement, parameters)
         if self.mark is None:
             self.mark = super().row(queries.load("dashboard/mark_of_ledger"))
-        key = statement, repr(sorted((parameters or {}).items()))
+        key = _key(statement, parameters)
         return self.shared.get(key, self.mark, lambda: super(SharingSession, self).rows(statement, parameters))
+
+    def settled(self, statement: str, parameters: Mapping[str, Any]) -> list[Row]:
+        """The rows of a statement about a stretch that is over, shared for an hour whatever has come since."""
+        if self.shared is None:
+            return super().rows(statement, parameters)
+        key = _key(statement, parameters)
+        return self.shared.get(key, {}, lambda: super(SharingSession, self).rows(statement, parameters), SETTLED)
+
+
+def settled_rows(session: Session, statement: str, parameters: Mapping[str, Any]) -> list[Row]:
+    """The same of any session; one that shares nothing reads them."""
+    return (
+        session.settled(statement, parameters)
+        if isinstance(session, SharingSession)
+        else session.rows(statement, parameters)
+    )
+
+
+def _key(statement: str, parameters: Mapping[str, Any] | None) -> tuple[str, str]:
+    return statement, repr(sorted((parameters or {}).items()))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from upkeep.areas.calendar.due import DueWindow, Reconciliation, State
-from upkeep.areas.calendar.occurrences import Occurrence, occurrences
+from upkeep.areas.calendar.occurrences import Occurrence, first_of_each, occurrences
 from upkeep.core.findings import Level
 from upkeep.core.windows import CADENCES
 from upkeep.settings.load import Settings, dag_name
@@ -112,11 +112,14 @@ def ahead(config: Settings, targets: Sequence[str], start: datetime, end: dateti
 
 
 def next_of_each(config: Settings, targets: Sequence[str], now: datetime) -> list[Next]:
-    """The first window to come of each target and cadence."""
-    first: dict[tuple[str, str], Next] = {}
-    for one in ahead(config, targets, now, now + AHEAD):
-        first.setdefault((one.target, one.occurrence.cadence), one)
-    return list(first.values())
+    """The first window to come of each target and cadence, the next one first."""
+    maintenance = config.maintenance
+    found = [
+        Next(target, one)
+        for target in targets
+        for one in first_of_each(maintenance.cadences(target), maintenance.freezes, now, now + AHEAD)
+    ]
+    return sorted(found, key=lambda one: (one.occurrence.due, one.target))
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,14 @@ def occurrences(
     return sorted(found, key=lambda each: (each.due, each.cadence))
 
 
+def first_of_each(
+    cadences: Mapping[str, Cadence], freezes: Sequence[Freeze], start: datetime, end: datetime
+) -> list[Occurrence]:
+    """Of each cadence the first that is due in [start, end), judged the same way."""
+    firsts = {name: next(cadence.between(start, end), None) for name, cadence in cadences.items()}
+    return [_judged(name, cadences[name], due, cadences.get("monthly"), freezes) for name, due in firsts.items() if due]
+
+
 @dataclass(frozen=True)
 class _Walked:
     """A cadence that looks its occurrences up: reading the cron line for each question takes most of a proof's time."""

@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 
+#: How many places a plot has; of what shares one the lowest and the highest value are seen.
+PLACES = 480
 #: What an address calls a unit of time, its length, and its name.
 _UNITS = {
     "h": (timedelta(hours=1), "hour"),
@@ -50,6 +52,11 @@ class Choice:
     until: datetime
     now: datetime | None
     series: Series | None
+
+    @property
+    def width(self) -> timedelta:
+        """How much time shares a place."""
+        return self.length / PLACES
 
     @property
     def start(self) -> datetime:

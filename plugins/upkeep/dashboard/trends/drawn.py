@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 
 from upkeep.core.findings import Level
 from upkeep.core.units import amount
-from upkeep.dashboard.trends.choice import Choice
+from upkeep.dashboard.trends.choice import PLACES, Choice
 from upkeep.dashboard.trends.judged import Judged, Standards
 from upkeep.dashboard.trends.scale import Tick, time_ticks, value_ticks
-from upkeep.dashboard.trends.series import PLACES, Done, Place, Values
+from upkeep.dashboard.trends.series import Done, Place, Values
 from upkeep.report import plots
 
 #: Units of the viewBox for a place of the plot, and for a unit of a report's plot, whose heights are used here.
@@ -166,7 +166,7 @@ class _Frame:
 
     def place(self, one: Place) -> float:
         """Where a place's values stand: one at its time, several in the middle of the place."""
-        return self.x(one.first) if one.samples == 1 else _WIDE * (one.number - 0.5)
+        return self.x(one.first if one.samples == 1 else min(one.middle, self.choice.until))
 
     def holds(self, value: float) -> bool:
         return self.axis[0] <= value <= self.axis[1]

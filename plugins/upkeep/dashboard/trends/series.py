@@ -8,20 +8,22 @@ from datetime import datetime, timedelta
 
 from upkeep.areas.watch.follow import GAP
 from upkeep.core.units import listed
-from upkeep.core.windows import CADENCES, CHANGING
+from upkeep.core.windows import CADENCES, CHANGING, rounded_down
+from upkeep.dashboard.sharing import settled_rows
 from upkeep.dashboard.trends.choice import Choice, Series
 from upkeep.settings.base import METRICS
 from upkeep.settings.load import Settings
 from upkeep.wires import queries
 from upkeep.wires.database import Row, Session
 
-#: How many places a plot has; of what shares one the lowest and the highest value are seen.
-PLACES = 480
 #: On offer is what so many newest looks of each step have measured, in so many windows of a cadence (some may have left
 #: it out); what has ended before can still be asked for.
 NEWEST, WINDOWS = 3, 20
 #: Up to this length daily windows are marked too; at most so many marks of a kind, and actions told in words.
 _DAILY_MARKS, _MARKS, _TOLD = timedelta(days=31), 400, 30
+#: The watch writes a sample when it is taken: none of a time before that comes later.
+_SETTLES = timedelta(hours=1)
+_TICK = timedelta(microseconds=1)
 #: How long after a value of a cadence's window the next one comes.
 _BETWEEN = {"daily": timedelta(days=1), "weekly": timedelta(days=7), "monthly": timedelta(days=35)}
 #: A line ends where the next value of windows comes later than this many times what it should (the watch: ``GAP``).
@@ -32,13 +34,14 @@ _NAMED = 12
 
 @dataclass(frozen=True)
 class Place:
-    """The values of one place of the plot. ``low`` is None where none of them is on any axis (``odd`` counts those).
+    """The values of one place of the plot, ``middle`` is its time.
 
+    ``low`` is None where none of them is on any axis (``odd`` counts those).
     ``newest`` is the value at ``last``, of an hour of the watch its lowest; None where it is on no axis. ``following``
     is how long after it the next value was to come.
     """
 
-    number: int
+    middle: datetime
     first: datetime
     last: datetime
     samples: int
@@ -104,25 +107,38 @@ def _asked(target: str, series: Series) -> dict[str, object]:
     return {"target": target, "metric": series.metric, "subject": series.subject}
 
 
-def values(session: Session, config: Settings, choice: Choice, series: Series, unit: str) -> Values:
+def values(session: Session, config: Settings, choice: Choice, series: Series, unit: str, now: datetime) -> Values:
     """A series of a target, which has been measured in that unit."""
-    asked = _asked(choice.target, series)
-    width = choice.length / PLACES
-    asked |= {"start": choice.start, "end": choice.until, "width": width}
-    places = session.rows(queries.load("dashboard/trend_points"), asked)
-    seen = session.rows(queries.load("dashboard/trend_watch"), asked) if watched(config, series) else []
-    every = timedelta(seconds=config.maintenance.watch.every_seconds)
+    width, every = choice.width, timedelta(seconds=config.maintenance.watch.every_seconds)
+    asked = _asked(choice.target, series) | {"width": width}
+    stretch = {"start": choice.start, "end": choice.until}
+    places = session.rows(queries.load("dashboard/trend_points"), asked | stretch)
+    seen = _watched(session, choice, asked, now) if watched(config, series) else []
 
     def place(row: Row, following: timedelta) -> Place:
         named = {name: row[name] for name in ("first", "last", "samples", "low", "high", "newest", "odd")}
-        number = min(round((row["place"] - choice.start) / width) + 1, PLACES)
-        return Place(number=number, following=max(following, _PATIENCE * width), **named)
+        return Place(middle=row["place"] + width / 2, following=max(following, _PATIENCE * width), **named)
 
     return Values(
         unit,
         tuple(place(row, _PATIENCE * min(_BETWEEN.get(one, width) for one in row["cadences"])) for row in places),
         tuple(place(row, GAP * (timedelta(hours=1) if row["hours"] else every)) for row in seen),
     )
+
+
+def _watched(session: Session, choice: Choice, asked: dict[str, object], now: datetime) -> list[Row]:
+    """The places of the watch, the oldest first. A week is twenty thousand samples, so those that are over are shared.
+
+    For that they begin at whole multiples of their width, whenever the page is opened; the first one is cut.
+    """
+    query, width = queries.load("dashboard/trend_watch"), choice.width
+    first = rounded_down(choice.start, width) + width
+    after = rounded_down(min(choice.until, now - _SETTLES), width)
+    if after <= first:
+        return session.rows(query, asked | {"start": choice.start, "end": choice.until})
+    cut = session.rows(query, asked | {"start": choice.start, "end": first - _TICK})
+    over = settled_rows(session, query, asked | {"start": first, "end": after - _TICK})
+    return [*cut, *over, *session.rows(query, asked | {"start": after, "end": choice.until})]
 
 
 def watched(config: Settings, series: Series) -> bool:

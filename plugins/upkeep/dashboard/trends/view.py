@@ -76,7 +76,7 @@ def trend(
         "lacks": name_of(config, lacks) if lacks else "",
         "shown": None,
     }
-    return page | _shown(session, config, choice, series, unit) if series else page
+    return page | _shown(session, config, choice, series, unit, now) if series else page
 
 
 def _measured(
@@ -127,8 +127,10 @@ def _options(
         yield title(metric.replace(":", " ")), options, len(of) - len(listed)
 
 
-def _shown(session: Session, config: Settings, choice: Choice, series: Series, unit: str) -> dict[str, Any]:
-    found = values(session, config, choice, series, unit)
+def _shown(
+    session: Session, config: Settings, choice: Choice, series: Series, unit: str, now: datetime
+) -> dict[str, Any]:
+    found = values(session, config, choice, series, unit, now)
     limits = standards(session, config, choice, series)
     done = done_meanwhile(session, choice)
     newest = max(found.all, key=lambda one: one.last, default=None)
