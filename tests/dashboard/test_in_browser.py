@@ -16,66 +16,66 @@ from tests.stages.ledger import Ledger
 from tests.stages.pages import PEOPLE, Site, config_with, judged, lively, planned, served
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1300, "light"), (360, "dark")])
 def test_the_pages_are_for_everybody(
     browser: Browser,  # noqa: F811
     book: Ledger,
     site: Site,
     today: datetime,
     tmp_path: Path,
-    width: int,
-    scheme: Any,
 ) -> None:
     """No violation that axe calls serious, nothing wider than the screen, nothing that the policy blocks.
 
-    Of the questions one is his to answer, the other one is not.
+    At a desk and on a phone in the dark. Of the questions one is his to answer, the other one is not.
     """
     (target,) = site.config.targets
     questions = [f"/questions/maintenance_weekly/scheduled__{target}/approve.{role}" for role in ("dba", "devops")]
-    context = browser.new_context(
-        viewport={"width": width, "height": 760},
-        color_scheme=scheme,
-        extra_http_headers={"X-User": "omar"},
-        bypass_csp=True,
-    )
-    strict = browser.new_context(extra_http_headers={"X-User": "omar"})
-    page, real = context.new_page(), strict.new_page()
+    him: dict[str, Any] = {"extra_http_headers": {"X-User": "omar"}}
+    sizes: tuple[tuple[int, Any], ...] = ((1300, "light"), (360, "dark"))
+    views = [
+        browser.new_context(
+            viewport={"width": width, "height": 760}, color_scheme=scheme, bypass_csp=True, **him
+        ).new_page()
+        for width, scheme in sizes
+    ]
+    real = browser.new_context(**him).new_page()
     said: list[str] = []
     real.on("console", lambda message: said.append(message.text))
+
+    def look(url: str, state: str) -> None:
+        for path in (
+            "/",
+            "/windows",
+            "/findings",
+            "/trends",
+            "/trends?range=2y",
+            "/databases",
+            "/databases?of=indexes",
+            "/databases?of=statements",
+            "/checklists",
+            "/guide",
+            "/nothing",
+            *questions,
+        ):
+            for (width, _), page in zip(sizes, views, strict=True):
+                page.goto(url + path)
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{state} {path} {width}"
+                assert not serious(page), f"{state} {path} {width}"
+            real.goto(url + path)
+
     with served(config_with(tmp_path / "away", "primary"), lambda: psycopg.connect("host=127.0.0.1 port=1")) as away:
-        for state in ("empty", "a month"):
-            for path in (
-                "/",
-                "/windows",
-                "/findings",
-                "/trends",
-                "/trends?range=2y",
-                "/databases",
-                "/databases?of=indexes",
-                "/databases?of=statements",
-                "/checklists",
-                "/guide",
-                "/nothing",
-                *questions,
-            ):
-                for address in (site.url + path, away.url + path):
-                    page.goto(address)
-                    assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{state} {address}"
-                    assert not serious(page), f"{state} {address}"
-                    real.goto(address)
-            if state == "empty":
-                lively(book, target, today)
-                indexes = index("public.error_logs_a_rather_long_name_of_an_index_created_at_idx", 4, 0)
-                seen(book, target, today, *table("public.error_logs", 9, 50, 50), *indexes)
-                slow(book, target, today, one=2000.0)
-                planned(book, target, today)
-                site.waiting = {
-                    ("maintenance_weekly", f"scheduled__{target}", f"approve.{role}", -1) for role in PEOPLE
-                }
-                judged(book, site.config, today)
+        look(away.url, "without a ledger")
+    look(site.url, "empty")
+    lively(book, target, today)
+    indexes = index("public.error_logs_a_rather_long_name_of_an_index_created_at_idx", 4, 0)
+    seen(book, target, today, *table("public.error_logs", 9, 50, 50), *indexes)
+    slow(book, target, today, one=2000.0)
+    planned(book, target, today)
+    site.waiting = {("maintenance_weekly", f"scheduled__{target}", f"approve.{role}", -1) for role in PEOPLE}
+    judged(book, site.config, today)
+    look(site.url, "a month")
     assert not [text for text in said if "Security Policy" in text]
-    context.close()
-    strict.close()
+    for page in (*views, real):
+        page.context.close()
 
 
 @pytest.mark.guide("G31", "G117", "holds")
