@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from upkeep.areas.calendar.due import DueWindow
+from upkeep.areas.calendar.due import DueWindow, State
 from upkeep.dashboard.questions import OpenQuestion
+from upkeep.dashboard.windows import PastWindow
 from upkeep.report.checklist import GONE_BY, ChecklistItem
 
 
@@ -109,3 +111,20 @@ class WaitingRows:
     oldest: timedelta
     others: int
     owners: tuple[str, ...]
+
+
+def windows_without_report(
+    due: Iterable[PastWindow], listed: Iterable[ListedWindow], target: str, cadence: str, after: datetime, now: datetime
+) -> tuple[DueWindow, ...]:
+    """The calendar's windows that were due after a moment, whose deadline is over, without a report; the newest first.
+
+    Waived and frozen ones have none. What was superseded, or a dry run, has one, though no rows of it are listed.
+    """
+    known = {(one.target, one.due) for one in listed if one.kind == "calendar"}
+    mine = [one for one in due if one.window.cadence == cadence and one.window.target == target]
+    windows = [one.window for one in mine if one.report is None and one.window.deadline <= now]
+    return tuple(
+        one
+        for one in sorted(windows, key=lambda one: one.due, reverse=True)
+        if one.state not in (State.WAIVED, State.FROZEN) and (target, one.due) not in known and one.due > after
+    )

@@ -18,16 +18,23 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from upkeep.areas.calendar.due import DueWindow, State
+from upkeep.areas.calendar.due import DueWindow
 from upkeep.core.windows import CADENCES, CHANGING
-from upkeep.dashboard.checklist_rows import Checklist, ListedRow, ListedWindow, Mark, WaitingRows
+from upkeep.dashboard.checklist_rows import (
+    Checklist,
+    ListedRow,
+    ListedWindow,
+    Mark,
+    WaitingRows,
+    windows_without_report,
+)
 from upkeep.dashboard.deeds import acknowledging_roles, may_acknowledge, titles
 from upkeep.dashboard.forms import remark
 from upkeep.dashboard.now import calendar
 from upkeep.dashboard.page import question_href
 from upkeep.dashboard.questions import OpenQuestion
 from upkeep.dashboard.visitors import Visitor
-from upkeep.dashboard.windows import PastWindow, past
+from upkeep.dashboard.windows import past
 from upkeep.gate import sheets
 from upkeep.report.checklist import GONE_BY, ITEMS, MISSING, TASKS, ChecklistItem
 from upkeep.settings.load import Settings
@@ -43,8 +50,6 @@ REACH = {"daily": timedelta(days=30), "weekly": timedelta(days=65), "monthly": t
 OLDER = timedelta(days=90)
 #: Where the rows of a cadence that asks people are answered: a plan or a sheet, and the group of the tasks that ask.
 _ASKED = {"weekly": ("plan", "approve."), "monthly": (sheets.ATTEST, "attest.")}
-
-
 _SILENT = "its report says nothing of it"
 
 
@@ -63,29 +68,10 @@ def checklists(
     whole = len(visitor.targets) == 1
 
     def checklist(target: str, cadence: str) -> Checklist:
-        silent = _silent(due, found[cadence], target, cadence, now)
+        silent = windows_without_report(due, found[cadence], target, cadence, now - REACH[cadence], now)
         return _checklist(target, cadence, found[cadence], silent, older, whole=whole)
 
     return [(cadence, [checklist(target, cadence) for target in visitor.targets]) for cadence in CADENCES]
-
-
-def _silent(
-    due: Iterable[PastWindow], listed: Iterable[ListedWindow], target: str, cadence: str, now: datetime
-) -> tuple[DueWindow, ...]:
-    """The windows of the calendar whose deadline is over and that have no report, the newest first.
-
-    Waived and frozen ones have none. What was superseded, or a dry run, has one, though no rows of it are listed.
-    """
-    known = {(one.target, one.due) for one in listed if one.kind == "calendar"}
-    mine = [one for one in due if one.window.cadence == cadence and one.window.target == target]
-    windows = [one.window for one in mine if one.report is None and one.window.deadline <= now]
-    return tuple(
-        one
-        for one in sorted(windows, key=lambda one: one.due, reverse=True)
-        if one.state not in (State.WAIVED, State.FROZEN)
-        and (target, one.due) not in known
-        and one.due > now - REACH[cadence]
-    )
 
 
 def waiting(session: Session, config: Settings, visitor: Visitor, now: datetime) -> WaitingRows:
