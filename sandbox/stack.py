@@ -222,8 +222,8 @@ def _airflow(sandbox: Sandbox) -> dict[str, str]:
         "API__BASE_URL": sandbox.url,
         "API__SECRET_KEY": sandbox.jwt_secret[:32],
         "API_AUTH__JWT_SECRET": sandbox.jwt_secret[32:],
-        # A scheduler that is back within 30 s does not take the one before for dead: what that had queued waits for
-        # the next look, by default for 300 s.
+        # A scheduler that is back within 30 s does not take the killed one for dead (ADR 4): the tasks that one had
+        # queued wait for the next look, by default for 300 s.
         "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",  # at 0.1 an idle scheduler takes a quarter of a core
         # A task's supervisor that sees its pipes close before its exit waits this long, seconds, with its slot taken.

@@ -18,7 +18,7 @@ from tests.stages.reports import Page
 from upkeep.core.findings import Level
 from upkeep.core.windows import Window
 from upkeep.dashboard.reading import LedgerSessions
-from upkeep.dashboard.sharing import MOST, PER_ROW, SETTLED, SharedRows
+from upkeep.dashboard.sharing import MOST, PER_ROW, SharedRows, settled_rows
 from upkeep.ledger.write import add_step
 from upkeep.wires import queries
 from upkeep.wires.database import Row
@@ -108,21 +108,24 @@ def test_rows_are_read_once_where_nothing_has_changed() -> None:
     assert short.get(key, {"steps": 1}, ask) != short.get(key, {"steps": 1}, ask)
 
 
-def test_what_is_over_is_shared_whatever_comes_until_its_time_is_over() -> None:
-    """Another mark is nothing to it; rows beside it are kept for as long as they are to be."""
-    read: list[list[Row]] = []
+def test_what_is_over_is_shared_whatever_comes_but_not_of_another_ledger(
+    book: Ledger, window: Window, today: datetime
+) -> None:
+    """A step more changes nothing; where the ledger is made anew, another one is restored say, it is read."""
+    ledger = LedgerSessions(as_dashboard(book), "my_ledger", keep=1)
+    asked: dict[str, Any] = {"target": window.target, "after": today - timedelta(days=100)}
 
-    def ask() -> list[Row]:
-        read.append([{"n": len(read)}])
-        return read[-1]
+    def past() -> list[Row]:
+        with ledger.session() as session:
+            return settled_rows(session, queries.load("alerts/newest_findings"), asked)
 
-    shared, past, now = SharedRows(longest=0), ("a statement", "the past"), ("a statement", "now")
-    assert shared.get(past, {}, ask, SETTLED) == shared.get(past, {}, ask, SETTLED) == [{"n": 0}]
-    assert shared.get(now, {"steps": 1}, ask) != shared.get(now, {"steps": 2}, ask)
-    assert shared.get(past, {}, ask, SETTLED) == [{"n": 0}]
-    assert shared.get(("a statement", "for no time"), {}, ask, 0) != shared.get(
-        ("a statement", "for no time"), {}, ask, 0
-    )
+    seen(book, window.target, today, "one", days=1)
+    (one,) = past()
+    seen(book, window.target, today, "two")
+    assert [row is one for row in past()] == [True]
+    book.change("UPDATE upkeep.identity SET id = gen_random_uuid()")
+    assert [row["key"] for row in past()] == ["two"]
+    ledger.close()
 
 
 def test_a_session_that_reads_shares_and_one_that_writes_does_not(

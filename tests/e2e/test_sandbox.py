@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -253,33 +252,33 @@ def test_no_key_or_password_is_written_anywhere(running: Running) -> None:
 def test_a_scheduler_that_dies_is_started_again(running: Running) -> None:
     """kill -9 while it has a run locked and tasks of it queued: its workers hold the session, and yet the run ends."""
     run = running.wait(lambda: run_locked(running))
-    running.kill("scheduler")
+    running.kill("scheduler")  # what is suspended is killed all the same
     running.wait(lambda: processes.healthy(running.sandbox))
     assert running.finish(run) in ("success", "failed")
     assert running.finish(running.trigger({"groups": ["database"]})) in ("success", "failed")
 
 
 def run_locked(running: Running) -> str | None:
-    """A run as of which the scheduler is stopped amid a transaction; None where the run has ended before that."""
+    """Trigger a run and stop the scheduler while it has it locked; None where the run ends before that."""
     run = running.trigger({"groups": ["database"]})
-    while not running.ended(run):
-        if stopped_with_locked(running, run):
-            return run
-        time.sleep(0.1)
-    return None
+    stopped = running.wait(lambda: running.ended(run) or stopped_with_locked(running, run))
+    return run if stopped is True else None
 
 
 def stopped_with_locked(running: Running, run: str) -> bool:
     """Stop the scheduler; unless it has just then this run locked, and tasks of it queued, it goes on."""
     scheduler = psutil.Process(processes.ask(running.sandbox, "getProcessInfo", "scheduler")["pid"])
     scheduler.suspend()
-    with psycopg.connect(running.sandbox.cluster.dsn("airflow")) as opened:
-        queued = opened.execute("SELECT FROM task_instance WHERE run_id = %s AND state = 'queued'", [run]).rowcount
-        free = opened.execute("SELECT FROM dag_run WHERE run_id = %s FOR UPDATE SKIP LOCKED", [run]).rowcount
-    if free or not queued:
-        scheduler.resume()
-        return False
-    return True
+    held = False
+    try:
+        with psycopg.connect(running.sandbox.cluster.dsn("airflow")) as opened:
+            queued = opened.execute("SELECT FROM task_instance WHERE run_id = %s AND state = 'queued'", [run]).rowcount
+            free = opened.execute("SELECT FROM dag_run WHERE run_id = %s FOR UPDATE SKIP LOCKED", [run]).rowcount
+        held = not free and queued > 0
+    finally:
+        if not held:
+            scheduler.resume()
+    return held
 
 
 def test_everything_listens_on_loopback_only(running: Running) -> None:

@@ -1,15 +1,15 @@
 -- What was carried out on a target in a stretch of time, the newest first: marks on a trend. Of the newest few also what
 -- it was, by the plan's text; a plan is read once. The target's plans come first (MATERIALIZED): else the receipts of all
--- targets are gone through.
+-- targets are gone through. A permit has one receipt at most; LIMIT keeps the planner from joining all of them.
 WITH mine AS MATERIALIZED (
     SELECT l.digest, l.dag_id, l.run_id
     FROM upkeep.plans l
     WHERE l.target = %(target)s AND l.not_after >= %(start)s
 ),
 done AS (
-    SELECT r.at, m.digest, m.action_id, l.dag_id, l.run_id, row_number() OVER (ORDER BY r.at DESC, r.id DESC) AS number
-    FROM mine l
-    JOIN upkeep.permits m ON m.digest = l.digest
+    SELECT r.at, m.digest, m.action_id, mine.dag_id, mine.run_id, row_number() OVER (ORDER BY r.at DESC, r.id DESC) AS number
+    FROM mine
+    JOIN upkeep.permits m ON m.digest = mine.digest
     CROSS JOIN LATERAL (
         SELECT id, coalesce(ended_at, written_at) AS at
         FROM upkeep.receipts

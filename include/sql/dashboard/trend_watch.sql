@@ -1,11 +1,8 @@
 -- G31: the same of the watch. What has become hours has of a function's response time the median, of the overall health the lowest
--- and the mean, and of the rest nothing; hours of which samples are still there are left out. ``hours`` says
+-- and the mean, and of the rest nothing; hours of which samples are still there (``kept``) are left out. ``hours`` says
 -- that a place has nothing else: when the next value was to come. ``odd`` are values that no axis has, as of the windows. Each
 -- value is taken out of its JSON once (MATERIALIZED): a week has twenty thousand.
-WITH kept AS (
-    SELECT min(s.slot) AS since FROM upkeep.watch_samples s WHERE s.target = %(target)s
-),
-taken AS MATERIALIZED (
+WITH taken AS MATERIALIZED (
     SELECT s.slot AS taken_at,
            CASE WHEN %(metric)s = 'latency' THEN s.latencies ->> %(subject)s ELSE s.metrics ->> %(metric)s END::float8 AS value
     FROM upkeep.watch_samples s
@@ -25,9 +22,9 @@ points AS (
                     WHEN %(metric)s = 'overall_health' THEN h.mean_health END AS high
     ) v
     WHERE h.target = %(target)s AND h.hour >= %(start)s AND h.hour <= %(end)s AND v.low IS NOT NULL
-      AND h.hour < coalesce((SELECT date_trunc('hour', k.since, 'UTC') FROM kept k), 'infinity')
+      AND h.hour < coalesce(date_trunc('hour', %(kept)s::timestamptz, 'UTC'), 'infinity')
 )
-SELECT date_bin(%(width)s, p.taken_at, %(start)s) AS place,
+SELECT date_bin(%(width)s, p.taken_at, %(origin)s) AS place,
        min(p.taken_at) AS first, max(p.taken_at) AS last, sum(p.samples)::bigint AS samples,
        min(p.low) FILTER (WHERE p.sound) AS low, max(p.high) FILTER (WHERE p.sound) AS high,
        (array_agg(CASE WHEN p.sound THEN p.low END ORDER BY p.taken_at DESC))[1] AS newest,

@@ -69,7 +69,7 @@ def _check_days(day: str, month: str, weekday: str) -> None:
         raise ValueError("expected a cron line with a day that exists, unlike 30 February") from None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def times_of_day(line: str) -> tuple[timedelta, ...]:
     """The times after midnight at which a day of the line is due, in their order."""
     (minutes, hours, *_), _ = croniter.expand(line)

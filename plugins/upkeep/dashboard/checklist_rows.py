@@ -1,4 +1,4 @@
-"""What the page of the checklists shows: rows with their marks, the windows that they are of, those that wait."""
+"""What the page of the checklists shows: rows with their marks, their windows, and windows without a report."""
 
 from __future__ import annotations
 
@@ -114,7 +114,13 @@ class WaitingRows:
 
 
 def windows_without_report(
-    due: Iterable[PastWindow], listed: Iterable[ListedWindow], target: str, cadence: str, after: datetime, now: datetime
+    due: Iterable[PastWindow],
+    listed: Iterable[ListedWindow],
+    target: str,
+    cadence: str,
+    *,
+    after: datetime,
+    now: datetime,
 ) -> tuple[DueWindow, ...]:
     """The calendar's windows that were due after a moment, whose deadline is over, without a report; the newest first.
 

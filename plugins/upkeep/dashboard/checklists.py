@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
-from types import MappingProxyType
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -68,14 +67,14 @@ def checklists(
     whole = len(visitor.targets) == 1
 
     def checklist(target: str, cadence: str) -> Checklist:
-        silent = windows_without_report(due, found[cadence], target, cadence, now - REACH[cadence], now)
+        silent = windows_without_report(due, found[cadence], target, cadence, after=now - REACH[cadence], now=now)
         return _checklist(target, cadence, found[cadence], silent, older, whole=whole)
 
     return [(cadence, [checklist(target, cadence) for target in visitor.targets]) for cadence in CADENCES]
 
 
 def waiting(session: Session, config: Settings, visitor: Visitor, now: datetime) -> WaitingRows:
-    """The open daily rows, of the visitor and of others: counted, not made, for they are a thousand."""
+    """The open daily rows (as ``ListedRow.open`` judges), of the visitor and of others; counted, not made."""
     found = _reported(session, visitor, "daily", now, rows=False)
     marks, rights = _marks(session, config, found), _rights(config, visitor)
     roles = {item.guide: config.routing.owner_of(item.groups) for item in ITEMS["daily"]}
@@ -178,8 +177,8 @@ def _daily(
         role, mark = config.routing.owner_of(item.groups), marks.get((row["report_id"], item.guide))
         if item.guide in row["superseded"]:  # a later window has done its looks: nobody is asked about it
             said = {**said, "state": GONE_BY}
-        here = {} if said.get("state") == GONE_BY else _here(row, item, role, rights)
-        return _evidence(config, item, said, role, (mark,) if mark else (), here)
+        form = {} if said.get("state") == GONE_BY else _form(row, item, role, rights)
+        return _evidence(config, item, said, role, (mark,) if mark else (), form)
 
     return [_window(row, listed) for row in found]
 
@@ -209,7 +208,7 @@ def _asked(
         shown = _evidence(config, item, said, role, tuple(one for one in (*told, here) if one))
         shown = replace(shown, asked=bool(mine), questions=waits)
         over = not row["interim"] and not waits
-        return replace(shown, **_here(row, item, role, rights)) if over and (shown.open or here) else shown
+        return replace(shown, **_form(row, item, role, rights)) if over and (shown.open or here) else shown
 
     return [_window(row, listed) for row in found]
 
@@ -220,10 +219,10 @@ def _evidence(
     said: Said,
     role: str,
     marks: tuple[Mark, ...],
-    here: Mapping[str, Any] = MappingProxyType({}),
+    form: Mapping[str, Any] | None = None,
 ) -> ListedRow:
     state, evidence = str(said.get("state", MISSING)), str(said.get("evidence", _SILENT))
-    return ListedRow(item, state, evidence, role, _title(config, role), marks, **here)
+    return ListedRow(item, state, evidence, role, _title(config, role), marks, **(form or {}))
 
 
 def _rights(config: Settings, visitor: Visitor) -> Callable[[str, str], tuple[str, bool, bool]]:
@@ -241,10 +240,10 @@ def _rights(config: Settings, visitor: Visitor) -> Callable[[str, str], tuple[st
     return rights
 
 
-def _here(
+def _form(
     row: Row, item: ChecklistItem, role: str, rights: Callable[[str, str], tuple[str, bool, bool]]
 ) -> dict[str, Any]:
-    """What a row has that is acknowledged on this page."""
+    """What a row has beside that can be acknowledged on this page."""
     who, mine, may = rights(row["target"], role)
     return {"who": who, "choice": f"{row['report_id']}.{item.guide}", "mine": mine, "may": may}
 

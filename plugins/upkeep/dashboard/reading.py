@@ -19,7 +19,7 @@ from threading import Lock
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from upkeep.dashboard.sharing import SharedRows, SharingSession
+from upkeep.dashboard.sharing import LONGEST_SETTLED, MOST_SETTLED, SharedRows, SharingSession
 from upkeep.settings.maintenance import Sql
 from upkeep.wires import database, queries
 
@@ -68,7 +68,7 @@ class LedgerSessions:
     ) -> None:
         self.connect, self.connection_id, self.keep = connect, connection_id, keep
         self.oldest, self.unused = oldest, unused
-        self.shared = SharedRows()
+        self.shared, self.over = SharedRows(), SharedRows(MOST_SETTLED, LONGEST_SETTLED)
         self._idle: list[_Kept] = []
         self._lock = Lock()  # threads share the list
 
@@ -117,12 +117,15 @@ class LedgerSessions:
             kept.session.connection.read_only = read_only
             with database.transaction(kept.session, CLOCKS) as session:
                 session.rows(queries.load("dashboard/planner"))
-                yield SharingSession(session.connection, session.notices, self.shared) if read_only else session
+                yield self._sharing(session) if read_only else session
         except psycopg.Error as error:
             log.warning("the ledger cannot be asked: %s", database.explain(error, self.connection_id))
             raise LedgerAway from error
         finally:
             self._give_back(kept)
+
+    def _sharing(self, session: database.Session) -> SharingSession:
+        return SharingSession(session.connection, session.notices, self.shared, self.over)
 
     def _give_back(self, kept: _Kept) -> None:
         """Keep it for the next page where it is sound and there is room, else close it."""

@@ -3,6 +3,7 @@
 Shared are rows of a few statements that read what is only ever added to (steps, findings, reports), and of windows, of
 which a repeated run changes its id. Each is under the very parameters that it was asked with: whose targets they are is
 among them, and no right of a visitor is in a row.
+What is over, such as last week as the watch saw it, is shared apart and for longer: ``settled_rows``.
 What people do (acknowledge, waive, answer) is in other tables, which are read each time, and so is all that a form
 rests on. The mark is the ledger's own, so every api-server sees a change with the next page.
 """
@@ -20,7 +21,7 @@ from typing import Any
 from upkeep.wires import queries
 from upkeep.wires.database import Row, Session
 
-#: What is shared.
+#: What is shared until the ledger has something new.
 STATEMENTS = (
     "alerts/died",
     "alerts/newest_findings",
@@ -32,18 +33,18 @@ STATEMENTS = (
 #: Characters of all that is kept together; for how long rows are shared at most: seconds. The mark would miss what a
 #: transaction writes that is open while three hundred later steps are recorded, and some windows that are opened again.
 MOST, LONGEST = 2_000_000, 60.0
-#: Rows of a stretch that is over are kept so long, whatever comes meanwhile: seconds.
-SETTLED = 3600.0
+#: The same of rows about a stretch that is over, which are kept apart so that they take no room from the others.
+MOST_SETTLED, LONGEST_SETTLED = 2_000_000, 3600.0
 #: What a row takes beside the characters of its values: its mapping, and an object for each of them.
 PER_ROW = 400
 
 
 @dataclass(frozen=True)
 class _Read:
-    """Rows, as of which mark they are, until when they hold (monotonic clock), how large they are with their key."""
+    """Rows, as of which mark and moment (monotonic clock) they are, and how large they are with their key."""
 
     mark: Row
-    until: float
+    at: float
     rows: list[Row]
     size: int
 
@@ -61,21 +62,19 @@ class SharedRows:
         """Characters of all that is kept, keys included; a row counts for PER_ROW beside its values."""
         return sum(one.size for one in self._reads.values())
 
-    def get(
-        self, key: tuple[str, str], mark: Row, read: Callable[[], list[Row]], longest: float | None = None
-    ) -> list[Row]:
+    def get(self, key: tuple[str, str], mark: Row, read: Callable[[], list[Row]]) -> list[Row]:
         """The rows under a key as of this mark, read where they are not known, in a list of the caller's own."""
         with self._lock:
             known = self._reads.get(key)
-            if known and known.mark == mark and time.monotonic() < known.until:
+            if known and known.mark == mark and time.monotonic() - known.at < self.longest:
                 self._reads.move_to_end(key)
                 return list(known.rows)
         at, rows = time.monotonic(), read()
         size = sum(map(len, key)) + sum(PER_ROW + sum(len(str(value)) for value in row.values()) for row in rows)
         with self._lock:
-            for old in [one for one, known in self._reads.items() if at >= known.until]:
+            for old in [one for one, known in self._reads.items() if at - known.at >= self.longest]:
                 del self._reads[old]
-            self._reads[key] = _Read(mark, at + (self.longest if longest is None else longest), rows, size)
+            self._reads[key] = _Read(mark, at, rows, size)
             self._reads.move_to_end(key)
             while self._reads and self.size > self.most:
                 self._reads.popitem(last=False)
@@ -92,6 +91,7 @@ class SharingSession(Session):
     """A session that looks whether the ledger has changed before it reads what is shared."""
 
     shared: SharedRows | None = None
+    over: SharedRows | None = None
     mark: Row | None = None
 
     def rows(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
@@ -100,25 +100,21 @@ class SharingSession(Session):
             return super().rows(statement, parameters)
         if self.mark is None:
             self.mark = super().row(queries.load("dashboard/mark_of_ledger"))
-        key = _key(statement, parameters)
-        return self.shared.get(key, self.mark, lambda: super(SharingSession, self).rows(statement, parameters))
+        return self._of(self.shared, self.mark, statement, parameters)
 
     def settled(self, statement: str, parameters: Mapping[str, Any]) -> list[Row]:
-        """The rows of a statement about a stretch that is over, shared for an hour whatever has come since."""
-        if self.shared is None:
+        """Rows about a stretch that is over, shared for an hour whatever this ledger has got since."""
+        if self.over is None:
             return super().rows(statement, parameters)
-        key = _key(statement, parameters)
-        return self.shared.get(key, {}, lambda: super(SharingSession, self).rows(statement, parameters), SETTLED)
+        return self._of(self.over, super().row(queries.load("ledger/identity")), statement, parameters)
+
+    def _of(self, shared: SharedRows, mark: Row, statement: str, parameters: Mapping[str, Any] | None) -> list[Row]:
+        key = statement, repr(sorted((parameters or {}).items()))
+        return shared.get(key, mark, lambda: super(SharingSession, self).rows(statement, parameters))
 
 
 def settled_rows(session: Session, statement: str, parameters: Mapping[str, Any]) -> list[Row]:
-    """The same of any session; one that shares nothing reads them."""
-    return (
-        session.settled(statement, parameters)
-        if isinstance(session, SharingSession)
-        else session.rows(statement, parameters)
-    )
-
-
-def _key(statement: str, parameters: Mapping[str, Any] | None) -> tuple[str, str]:
-    return statement, repr(sorted((parameters or {}).items()))
+    """Rows about a stretch that is over: shared ones, or read where the session shares nothing."""
+    if isinstance(session, SharingSession):
+        return session.settled(statement, parameters)
+    return session.rows(statement, parameters)

@@ -119,7 +119,7 @@ def next_of_each(config: Settings, targets: Sequence[str], now: datetime) -> lis
         for target in targets
         for one in first_of_each(maintenance.cadences(target), maintenance.freezes, now, now + AHEAD)
     ]
-    return sorted(found, key=lambda one: (one.occurrence.due, one.target))
+    return sorted(found, key=lambda one: (one.occurrence.due, one.target, one.occurrence.cadence))
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ Row = dict[str, Any]
 Connect = Callable[[], psycopg.Connection[Any]]
 
 #: What every session of ours has, whatever the database's and the role's defaults are. What only makes a statement
-#: faster or slower (enable_…, work_mem, jit) stays as the DBA set it.
+#: faster or slower (enable_…, work_mem, jit) stays as the DBA set it (but for the pages' own:
+#: ``dashboard/planner``).
 PINNED = {
     # How answers read: the driver and we parse them.
     "bytea_output": "hex",

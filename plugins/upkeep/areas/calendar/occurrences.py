@@ -61,7 +61,7 @@ def occurrences(
 def first_of_each(
     cadences: Mapping[str, Cadence], freezes: Sequence[Freeze], start: datetime, end: datetime
 ) -> list[Occurrence]:
-    """Of each cadence the first that is due in [start, end), judged the same way."""
+    """Of each cadence the first that is due in [start, end), judged as ``occurrences`` does; none where none is."""
     firsts = {name: next(cadence.between(start, end), None) for name, cadence in cadences.items()}
     return [_judged(name, cadences[name], due, cadences.get("monthly"), freezes) for name, due in firsts.items() if due]
 

@@ -166,7 +166,7 @@ class _Frame:
 
     def place(self, one: Place) -> float:
         """Where a place's values stand: one at its time, several in the middle of the place."""
-        return self.x(one.first if one.samples == 1 else min(one.middle, self.choice.until))
+        return self.x(one.first if one.samples == 1 else one.middle)
 
     def holds(self, value: float) -> bool:
         return self.axis[0] <= value <= self.axis[1]

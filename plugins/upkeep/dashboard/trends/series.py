@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,9 +22,8 @@ from upkeep.wires.database import Row, Session
 NEWEST, WINDOWS = 3, 20
 #: Up to this length daily windows are marked too; at most so many marks of a kind, and actions told in words.
 _DAILY_MARKS, _MARKS, _TOLD = timedelta(days=31), 400, 30
-#: The watch writes a sample when it is taken: none of a time before that comes later.
-_SETTLES = timedelta(hours=1)
-_TICK = timedelta(microseconds=1)
+#: Stretches of the watch from this length on are shared where they are over; both ends of one belong to it.
+_SHARED, _HOUR, _TICK = timedelta(days=2), timedelta(hours=1), timedelta(microseconds=1)
 #: How long after a value of a cadence's window the next one comes.
 _BETWEEN = {"daily": timedelta(days=1), "weekly": timedelta(days=7), "monthly": timedelta(days=35)}
 #: A line ends where the next value of windows comes later than this many times what it should (the watch: ``GAP``).
@@ -34,7 +34,7 @@ _NAMED = 12
 
 @dataclass(frozen=True)
 class Place:
-    """The values of one place of the plot, ``middle`` is its time.
+    """The values of one place of the plot, ``middle`` is the middle of its time.
 
     ``low`` is None where none of them is on any axis (``odd`` counts those).
     ``newest`` is the value at ``last``, of an hour of the watch its lowest; None where it is on no axis. ``following``
@@ -113,11 +113,12 @@ def values(session: Session, config: Settings, choice: Choice, series: Series, u
     asked = _asked(choice.target, series) | {"width": width}
     stretch = {"start": choice.start, "end": choice.until}
     places = session.rows(queries.load("dashboard/trend_points"), asked | stretch)
-    seen = _watched(session, choice, asked, now) if watched(config, series) else []
+    seen = _watched(session, choice, asked, every, now) if watched(config, series) else []
 
     def place(row: Row, following: timedelta) -> Place:
         named = {name: row[name] for name in ("first", "last", "samples", "low", "high", "newest", "odd")}
-        return Place(middle=row["place"] + width / 2, following=max(following, _PATIENCE * width), **named)
+        middle = min(row["place"] + width / 2, choice.until)
+        return Place(middle=max(middle, choice.start), following=max(following, _PATIENCE * width), **named)
 
     return Values(
         unit,
@@ -126,19 +127,25 @@ def values(session: Session, config: Settings, choice: Choice, series: Series, u
     )
 
 
-def _watched(session: Session, choice: Choice, asked: dict[str, object], now: datetime) -> list[Row]:
-    """The places of the watch, the oldest first. A week is twenty thousand samples, so those that are over are shared.
+def _watched(
+    session: Session, choice: Choice, asked: Mapping[str, object], every: timedelta, now: datetime
+) -> list[Row]:
+    """The places of the watch, the oldest first. A week is twenty thousand samples, so what is over is shared.
 
-    For that they begin at whole multiples of their width, whenever the page is opened; the first one is cut.
+    For that places begin at whole multiples of their width: the first one is cut. Read each time are what lies before
+    the first full hour or so, and the rest behind the last one that can get nothing more.
     """
-    query, width = queries.load("dashboard/trend_watch"), choice.width
-    first = rounded_down(choice.start, width) + width
-    after = rounded_down(min(choice.until, now - _SETTLES), width)
-    if after <= first:
+    query, kept = queries.load("dashboard/trend_watch"), queries.load("dashboard/trend_kept")
+    step = choice.width * math.ceil(_HOUR / choice.width)
+    first = rounded_down(choice.start, step) + step
+    rest = rounded_down(min(choice.until, now - max(_HOUR, 2 * every)), step)
+    # Since when there are samples: one moment for all, for meanwhile an hour of them may become one row.
+    asked = {**asked, "origin": first, "kept": session.row(kept, {"target": choice.target})["since"]}
+    if choice.length < _SHARED or rest <= first:
         return session.rows(query, asked | {"start": choice.start, "end": choice.until})
-    cut = session.rows(query, asked | {"start": choice.start, "end": first - _TICK})
-    over = settled_rows(session, query, asked | {"start": first, "end": after - _TICK})
-    return [*cut, *over, *session.rows(query, asked | {"start": after, "end": choice.until})]
+    before = session.rows(query, asked | {"start": choice.start, "end": first - _TICK})
+    over = settled_rows(session, query, asked | {"start": first, "end": rest - _TICK})
+    return [*before, *over, *session.rows(query, asked | {"start": rest, "end": choice.until})]
 
 
 def watched(config: Settings, series: Series) -> bool:
