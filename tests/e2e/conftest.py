@@ -40,6 +40,8 @@ class Running:
     sandbox: Sandbox
     printed: str
     users: dict[str, processes.Api] = field(default_factory=dict)
+    #: What each user's browser was given at its first login.
+    cookies: dict[str, Any] = field(default_factory=dict)
 
     def cli(self, *command: str) -> subprocess.CompletedProcess[str]:
         """``python -m sandbox …`` on this sandbox."""
@@ -102,10 +104,11 @@ class Running:
 
     def wait(self, ready: Callable[[], Any]) -> Any:
         """What ``ready`` returns as soon as it is something."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.2
         while not (found := ready()):
             assert time.monotonic() < deadline, "waited in vain"
-            time.sleep(0.3)
+            time.sleep(pause)
+            pause = min(1.5, 1.2 * pause)  # asking takes processor time from what is waited for
         return found
 
 

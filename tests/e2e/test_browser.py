@@ -14,15 +14,24 @@ from tests.e2e.pages import SLOW, keep, login
 from tests.e2e.weekly import DAG as WEEKLY
 
 
-@pytest.fixture
-def page(browser: Browser, running: Running) -> Iterator[Page]:
-    """A page of an operator who has logged in."""
+@pytest.fixture(scope="module")
+def desk(browser: Browser, running: Running) -> Iterator[BrowserContext]:
+    """The browser of an operator who has logged in; it keeps Airflow's scripts from one page to the next."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     context.set_default_timeout(SLOW)
     opened = context.new_page()
     login(opened, running, "operator")
-    yield opened
+    opened.close()
+    yield context
     context.close()
+
+
+@pytest.fixture
+def page(desk: BrowserContext) -> Iterator[Page]:
+    """A page of the operator."""
+    opened = desk.new_page()
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")
