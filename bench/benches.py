@@ -8,7 +8,6 @@ from bench import (
     alerts,
     apply,
     audit,
-    backup_week,
     backups,
     calendar,
     clone,
@@ -55,7 +54,6 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "pages": pages.run,
     "backups": backups.run,
     "backup_inventory": backups.inventory,
-    "backup_week": backup_week.run,
 }
 
 #: Those that bring up Airflow.

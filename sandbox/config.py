@@ -139,7 +139,6 @@ def _lay_over(sandbox: Sandbox, content: dict[str, Any], given: Mapping[str, str
         "base": str(sandbox.backups.base),
         "wal": str(sandbox.backups.wal),
         "verify_program": str(bin_dir() / "pg_verifybackup"),
-        "read_in_days": 1,  # so that a bit that is bent shows in the next window
         "restore": {
             "scratch": str(sandbox.backups.scratch),
             "programs": str(programs()),

@@ -16,10 +16,8 @@ from sandbox.backups import BackupFailedError, Store
 from sandbox.postgres import Cluster
 from tests.stages.archives import switch
 from upkeep.areas.backups import files as product
-from upkeep.areas.backups.archived_wal import read_archive
-from upkeep.areas.backups.look import look_at_backups
+from upkeep.areas.backups import verification
 from upkeep.core.findings import Level
-from upkeep.settings.backups import Backups
 
 
 @contextmanager
@@ -57,14 +55,12 @@ def test_a_backup_and_its_archive_in_each_way(way: str, tmp_path: Path, port: in
         assert sorted(store.base.iterdir()) == taken[1:]
         assert store.newest() == taken[2]
         label = product.read_label(taken[1])
-        archive = read_archive(store.wal, label, product.read_manifest(taken[2]).end_lsn, datetime.now(UTC))
+        archive = product.read_archive(store.wal, label, product.read_manifest(taken[2]).end_lsn, datetime.now(UTC))
         assert (archive.missing, archive.damaged, archive.newest) == ([], [], last)
         names = sorted(file.name for file in store.wal.iterdir() if len(file.name) == 24)
         assert names[0] == label.start.name(label.segment_bytes)
-        program = str(postgres.bin_dir() / "pg_verifybackup")
-        config = Backups(base=store.base, wal=store.wal, verify_program=program, read_in_days=1)
-        bad = [one for one in look_at_backups(config, datetime.now(UTC)).findings if one.level is not Level.OK]
-        assert bad == []
+        verified = verification.verify(str(postgres.bin_dir() / "pg_verifybackup"), taken[2], store.wal, 60)
+        assert verified[0] is Level.OK, verified[1]
         assert "sha256" in (taken[2] / "backup_manifest").read_text().lower()
         assert not list(store.wal.glob("*.unfinished"))
 

@@ -62,8 +62,7 @@ class Young(FrozenModel):
 class Backups(Young):
     """Where a target's base backups and archived WAL lie, and what they must be like (G99, G100).
 
-    ``max_wal_age_hours`` of None judges no age: of a server that may write nothing for longer. ``read_in_days`` of 7
-    reads a seventh of the newest backup each day against its checksums, of 1 all of it. Without ``restore`` no
+    ``max_wal_age_hours`` of None judges no age: of a server that may write nothing for longer. Without ``restore`` no
     backup is restored, and nothing is proven but that its files are whole.
     """
 
@@ -71,7 +70,6 @@ class Backups(Young):
     wal: Folder
     max_wal_age_hours: float | None = Field(default=2, gt=0, allow_inf_nan=False)
     min_bytes: int = Field(default=1_000_000, ge=0, strict=True)
-    read_in_days: int = Field(default=7, ge=1, le=7, strict=True)
     verify_program: str = Field(default="pg_verifybackup", pattern=r"^[^\x00]+$")
     verify_timeout_seconds: float = Field(default=900, gt=0, le=86_400)
     restore: Restore | None = None

@@ -109,8 +109,8 @@ def carried_out(copy: Copy, control: Control, now: datetime) -> Finding:
 
 @contextmanager
 def _spoilt(copy: Copy, control: Control) -> Iterator[Backups]:
-    """The section of config by which the spoilt copy is looked at: all of it is read."""
-    config = copy.config.model_copy(update={"base": copy.folder, "read_in_days": 1})
+    """The section of config by which the spoilt copy is looked at."""
+    config = copy.config.model_copy(update={"base": copy.folder})
     if control is OLD:
         yield config
     elif control is GAP:

@@ -1,5 +1,6 @@
-"""Base backups as pg_basebackup leaves them: read and compared. Source: "Backup Manifest Format" in PostgreSQL's
-documentation.
+"""Base backups and archived WAL as pg_basebackup and archive_command leave them: read and compared.
+
+Sources: PostgreSQL's documentation, "Backup Manifest Format", "Continuous Archiving".
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ import json
 import os
 import re
 import struct
-from collections.abc import Mapping
+from array import array
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 MANIFEST, LABEL = "backup_manifest", "backup_label"
 #: What shows that a folder without a manifest was to become a backup.
@@ -23,7 +26,7 @@ SEGMENT = re.compile(r"([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})(\.(?:gz|zst|lz4|b
 #: XLogLongPageHeaderData: xlp_seg_size stands behind 32 bytes.
 _LONG_HEADER = struct.Struct("=32xI")
 _DEFAULT_SEGMENT = 16 * 1024 * 1024
-#: What was written less than this ago may still be written by a plain cp.
+#: A segment that was written less than this ago may still be written by a plain cp.
 BEING_COPIED = timedelta(seconds=60)
 
 
@@ -55,21 +58,11 @@ class Label:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What ``backup_manifest`` promises: path → bytes, and the last WAL position that the backup needs.
-
-    ``entries`` are path → what it says of the file; ``checksum`` is its own.
-    """
+    """What ``backup_manifest`` promises: path → bytes, and the last WAL position that the backup needs."""
 
     files: dict[str, int]
     begun_at: datetime | None
     end_lsn: int
-    entries: Mapping[str, Mapping[str, Any]]
-    checksum: str
-
-    @property
-    def has_checksums(self) -> bool:
-        """False where pg_basebackup was told --manifest-checksums=NONE."""
-        return any("Checksum" in entry for entry in self.entries.values())
 
 
 @dataclass(frozen=True)
@@ -153,16 +146,16 @@ def read_manifest(folder: Path) -> Manifest:
     """Read ``backup_manifest``. Raises BackupError."""
     try:
         content = json.loads((folder / MANIFEST).read_bytes())
-        entries = {_path(entry): entry for entry in content["Files"]}
-        files = {path: int(entry["Size"]) for path, entry in entries.items()}
-        checksum = str(content.get("Manifest-Checksum", ""))
+        entries = content["Files"]
+        files = {_path(entry): int(entry["Size"]) for entry in entries}
+        label: dict[str, str] = next((entry for entry in entries if entry.get("Path") == LABEL), {})
         ends = [lsn(part["End-LSN"]) for part in content["WAL-Ranges"]]
     except OSError as error:
         raise BackupError(f"{MANIFEST} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BackupError(f"{MANIFEST} is not what pg_basebackup writes: {type(error).__name__} {error}") from None
-    begun = _moment(str(entries.get(LABEL, {}).get("Last-Modified", "")).removesuffix(" GMT"))
-    return Manifest(files, begun, max(ends, default=0), entries, checksum)
+    begun = _moment(str(label.get("Last-Modified", "")).removesuffix(" GMT"))
+    return Manifest(files, begun, max(ends, default=0))
 
 
 def _path(entry: dict[str, str]) -> str:
@@ -191,3 +184,95 @@ def differing(folder: Path, manifest: Manifest) -> tuple[list[str], int]:
         if size != promised:
             wrong.append(f"{path}: {size} bytes, expected {promised}")
     return wrong, total
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Archived WAL from a backup's first segment on. ``missing`` are gaps: first and last segment of each.
+
+    The newest is the newest whole one; ``reaches`` is the position at which it begins.
+    """
+
+    segments: int
+    missing: list[tuple[Segment, Segment]]
+    damaged: list[str]
+    newest: str
+    newest_at: datetime | None
+    reaches: int
+
+
+def read_archive(wal: Path, label: Label, end_lsn: int, now: datetime) -> Archive:
+    """Hold the archive against what the backup needs: every segment from its start to the newest archived one.
+
+    A segment may lie there compressed (its size is then not judged); timelines older than the backup's do not count.
+    The newest one may be short while it is being copied: archiving is one after the other. Raises OSError when the
+    folder cannot be read.
+    """
+    numbers, short, start = array("Q"), [], label.start
+    newest, before = None, None  # of all, and the newest but one
+    for one in _archived(wal, 2**32 // label.segment_bytes):
+        if one.timeline < start.timeline or one.number < start.number:
+            continue
+        numbers.append(one.number)
+        if not one.whole(label.segment_bytes):
+            short.append(one)
+        if newest is None or one > newest:
+            newest, before = one, newest
+        elif before is None or one > before:
+            before = one
+    if newest in short and newest and abs(now - newest.at) < BEING_COPIED:
+        short.remove(newest)
+        newest = before
+    last_needed = max(start.number, (end_lsn - 1) // label.segment_bytes)
+    return Archive(
+        segments=len(numbers),
+        missing=_gaps(numbers, start, last_needed),
+        damaged=sorted(f"{one.name}: {one.size} bytes" for one in short),
+        newest=newest.name if newest else "",
+        newest_at=newest.at if newest else None,
+        reaches=newest.number * label.segment_bytes if newest else 0,
+    )
+
+
+class _Archived(NamedTuple):
+    """A segment's file in the archive, in the order of segments; ``written`` is in seconds since the epoch."""
+
+    timeline: int
+    number: int
+    name: str
+    size: int
+    written: float
+
+    @property
+    def at(self) -> datetime:
+        return datetime.fromtimestamp(self.written, UTC)
+
+    def whole(self, segment_bytes: int) -> bool:
+        return self.size > 0 if "." in self.name else self.size == segment_bytes
+
+
+def _archived(wal: Path, per_log: int) -> Iterator[_Archived]:
+    """The archive's segments. One that is cleaned away between the listing and the look at it was never there."""
+    with os.scandir(wal) as files:
+        for file in files:
+            match = SEGMENT.fullmatch(file.name)
+            if not match:
+                continue
+            try:
+                stat = file.stat()
+            except FileNotFoundError:
+                continue
+            number = int(match[2], 16) * per_log + int(match[3], 16)
+            yield _Archived(int(match[1], 16), number, file.name, stat.st_size, stat.st_mtime)
+
+
+def _gaps(numbers: Iterable[int], start: Segment, last_needed: int) -> list[tuple[Segment, Segment]]:
+    """What is missing from the start on, up to the end that the backup needs or the newest, whichever is later."""
+    known = sorted(numbers)
+    whole_until = start.number - 1
+    gaps = []
+    for number in chain(known, [last_needed + 1] if not known or known[-1] < last_needed else []):
+        if number - whole_until > 1:
+            gaps.append((Segment(start.timeline, whole_until + 1), Segment(start.timeline, number - 1)))
+        whole_until = number
+    return gaps

@@ -1,27 +1,21 @@
 """Daily backup verification (G99, G100): the newest backup exists, is complete, young, large enough and intact.
 
-Its bytes are read in shares, one a day, and archived WAL when it is new: what was read is a snapshot of the step.
 Whether it can be restored is proven weekly, by restoring it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from upkeep.areas.backups import files as backups
 from upkeep.areas.backups import verification
-from upkeep.areas.backups.archived_wal import Archive, read_archive
-from upkeep.areas.backups.files import Backup, BackupError, Label, Manifest
+from upkeep.areas.backups.files import Archive, Backup, BackupError, Label, Manifest
 from upkeep.areas.backups.judging import NOT_COVERED, age, unfinished
-from upkeep.areas.backups.progress import Progress, known
-from upkeep.areas.backups.reading import Read, has_from, read_archived, read_backup
-from upkeep.areas.backups.verification import VerifyError
 from upkeep.areas.look import Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.units import listed, roughly
-from upkeep.ledger.read import newest_snapshot
 from upkeep.ledger.write import LookResult
 from upkeep.settings.backups import Backups
 
@@ -39,15 +33,11 @@ _SUBJECTS = {
     "size": ("G99", "Size of the newest backup"),
     "integrity": ("G100", "Checksums of the newest backup"),
     "wal": ("G100", "Archived WAL since the newest backup"),
-    "records": ("G100", "Records of the archived WAL"),
 }
 
 
-def look_at_backups(config: Backups, now: datetime, before: Progress | None = None) -> LookResult:
-    """Judge the newest backup of a target; ``config`` is its section ``backups``, ``now`` this host's time in UTC.
-
-    ``before`` is what earlier looks have read; the snapshot is that and what this one has.
-    """
+def look_at_backups(config: Backups, now: datetime) -> LookResult:
+    """Judge the newest backup of a target; ``config`` is its section ``backups``, ``now`` this host's time in UTC."""
     try:
         found = backups.find(config.base)
     except (FileNotFoundError, NotADirectoryError):
@@ -60,9 +50,8 @@ def look_at_backups(config: Backups, now: datetime, before: Progress | None = No
         return LookResult((_none(f"found no finished backup in {config.base}" + _list("; unfinished", broken)),))
     newest = finished[-1]
     newer = found[found.index(newest) + 1 :]
-    tars = sorted(newest.folder.glob("base.tar*"))
-    looked = LookResult((_tar(tars[0]),)) if tars else _look_at(newest, config, now, before or Progress())
-    return replace(looked, findings=(*looked.findings, *(_unfinished(backup, now) for backup in newer[-1:])))
+    looked = _look_at(newest, config, now)
+    return LookResult((*looked.findings, *(_unfinished(backup, now) for backup in newer[-1:])), looked.samples)
 
 
 @dataclass(frozen=True)
@@ -90,10 +79,8 @@ def _read(folder: Backup, wal: Path) -> _Contents:
     return _Contents(label, manifest, problems, total)
 
 
-def _look_at(backup: Backup, config: Backups, now: datetime, before: Progress) -> LookResult:
+def _look_at(backup: Backup, config: Backups, now: datetime) -> LookResult:
     contents = _read(backup, config.wal)
-    archive, wal = _wal(contents, config, now)
-    intact, records = _bytes_read(backup, contents, config, archive, before, now)
     begun = [
         at
         for at in (contents.label and contents.label.started_at, contents.manifest and contents.manifest.begun_at)
@@ -103,44 +90,13 @@ def _look_at(backup: Backup, config: Backups, now: datetime, before: Progress) -
         _completion(backup, contents),
         age(_topic("age"), min(begun, default=None), config, now),
         _size(contents, config),
-        _integrity(intact),
-        wal,
-        _records(records),
+        _integrity(backup, config),
+        _wal(contents, config, now),
     ]
-    samples = [Sample("backup_bytes_read", float(intact.read + records.read), "bytes")]
-    samples += [Sample("backup_bytes", float(contents.total), "bytes")] if contents.manifest else []
+    samples = [Sample("backup_bytes", float(contents.total), "bytes")] if contents.manifest else []
     if begun:
         samples.append(Sample("backup_age", (now - min(begun)) / timedelta(hours=1), "h"))
-    return LookResult(tuple(findings), tuple(samples), snapshot=records.progress.model_dump(mode="json"))
-
-
-def _bytes_read(
-    backup: Backup, contents: _Contents, config: Backups, archive: Archive | None, before: Progress, now: datetime
-) -> tuple[Read, Read]:
-    """What reading the backup says, and what reading its archived WAL does, which knows what both have read."""
-
-    def unread(why: str, level: Level = Level.UNKNOWN) -> Read:
-        return Read(level, why, 0, before)
-
-    try:
-        major = (backup.folder / "PG_VERSION").read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        why = "found no PG_VERSION in the backup"
-        return unread(why, Level.CRITICAL), unread(f"not collected: {why}")
-    try:
-        tools = verification.programs(config, major)
-    except VerifyError as error:
-        return unread(f"not collected: {error}"), unread(f"not collected: {error}")
-    if contents.manifest is None:
-        intact = unread("not read: its manifest says nothing of its files", Level.CRITICAL)
-    else:
-        archived = has_from(archive, contents.label, contents.manifest.end_lsn)
-        own_wal = not archived and verification.has_own_wal(backup.folder)
-        days, manifest = config.read_in_days, contents.manifest
-        intact = read_backup(tools, backup.folder, manifest, days, before, now, own_wal=own_wal)
-    if contents.label is None or archive is None:
-        return intact, replace(intact, level=Level.UNKNOWN, said="not collected: found no archive to be read", read=0)
-    return intact, read_archived(tools, config.wal, archive, contents.label, intact.progress, now)
+    return LookResult(tuple(findings), tuple(samples))
 
 
 def _topic(aspect: str) -> Topic:
@@ -167,12 +123,6 @@ def _unreadable(aspect: str, folder: object, error: OSError) -> Finding:
         "a folder that the tasks' user may read",
         "Let the user that Airflow's tasks run as read the backups.",
     )
-
-
-def _tar(file: Path) -> Finding:
-    detail = f"not collected: {file.parent.name} holds {file.name}, and the tar format is not read"
-    remedy = "Let pg_basebackup write it as plain files (--format=plain)."
-    return _finding("completion", Level.UNKNOWN, detail, "a backup in the plain format", remedy)
 
 
 def _completion(backup: Backup, contents: _Contents) -> Finding:
@@ -202,47 +152,37 @@ def _size(contents: _Contents, config: Backups) -> Finding:
     return _finding("size", level, roughly(contents.total), expected, remedy)
 
 
-def _integrity(seen: Read) -> Finding:
+def _integrity(backup: Backup, config: Backups) -> Finding:
+    level, said = verification.verify(config.verify_program, backup.folder, config.wal, config.verify_timeout_seconds)
     remedy = (
         "Set targets.<target>.backups.verify_program (or …verify_timeout_seconds) in config/maintenance.yaml."
-        if seen.level is Level.UNKNOWN
+        if level is Level.UNKNOWN
         else "Do not rely on it: take another backup now, then test the disk that this one lies on."
     )
-    if seen.level is Level.ADVISORY:
-        remedy = "Let pg_basebackup write checksums (--manifest-checksums=SHA256)."
-    return _finding("integrity", seen.level, seen.said, "pg_verifybackup finds every checksum right", remedy)
+    detail = f"not collected: {said}" if level is Level.UNKNOWN else said
+    return _finding("integrity", level, detail, "pg_verifybackup finds every checksum right", remedy)
 
 
-def _records(seen: Read) -> Finding:
-    remedy = "Recovery ends there: take another backup now, then test the disk that the archive lies on."
-    if seen.level is Level.UNKNOWN:
-        remedy = "Let targets.<target>.backups.verify_program lie beside pg_waldump, and WAL be archived as it is."
-    return _finding("records", seen.level, seen.said, "pg_waldump reads every record that is new", remedy)
-
-
-def _wal(contents: _Contents, config: Backups, now: datetime) -> tuple[Archive | None, Finding]:
-    """The archive as it lies there, and what that says."""
+def _wal(contents: _Contents, config: Backups, now: datetime) -> Finding:
     expected = "every segment from the backup's start to the newest archived one"
     remedy = "Recovery ends at the first gap: take a backup now, then see why a segment was lost (pg_stat_archiver)."
     longest = None if config.max_wal_age_hours is None else timedelta(hours=config.max_wal_age_hours)
     label = contents.label
     if label is None:
-        return None, _finding(
-            "wal", Level.UNKNOWN, "not collected: without a label its start is not known", expected, remedy
-        )
+        return _finding("wal", Level.UNKNOWN, "not collected: without a label its start is not known", expected, remedy)
     try:
         end_lsn = contents.manifest.end_lsn if contents.manifest else 0
-        archive = read_archive(config.wal, label, end_lsn, now)
+        archive = backups.read_archive(config.wal, label, end_lsn, now)
     except (FileNotFoundError, NotADirectoryError):
-        return None, _finding("wal", Level.CRITICAL, f"found no folder {config.wal}", expected, remedy)
+        return _finding("wal", Level.CRITICAL, f"found no folder {config.wal}", expected, remedy)
     except OSError as error:
-        return None, _unreadable("wal", config.wal, error)
+        return _unreadable("wal", config.wal, error)
     level = Level.CRITICAL if archive.missing or archive.damaged else Level.OK
     if longest is not None:
         expected += f", that one at most {config.max_wal_age_hours:g} h old"
         if level is Level.OK and archive.newest_at and now - archive.newest_at > longest:
             level, remedy = Level.WARNING, _STOPPED
-    return archive, _finding("wal", level, _archived(archive, label, now), expected, remedy)
+    return _finding("wal", level, _archived(archive, label, now), expected, remedy)
 
 
 def _archived(archive: Archive, label: Label, now: datetime) -> str:
@@ -269,8 +209,4 @@ def _list(title: str, items: list[str]) -> str:
 def inspect(sources: Sources) -> LookResult:
     """The newest base backup of a target that has its section of config."""
     config = sources.config.target(sources.target).backups
-    if not config:
-        return LookResult(())
-    with sources.ledger() as session:
-        before = newest_snapshot(session, sources.target, "newest_backup")
-    return look_at_backups(config, datetime.now(UTC), known(before[1]) if before else None)
+    return look_at_backups(config, datetime.now(UTC)) if config else LookResult(())

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from upkeep.areas.backups import files
-from upkeep.areas.backups.archived_wal import Archive, read_archive
-from upkeep.areas.backups.files import Backup, BackupError
+from upkeep.areas.backups.files import Archive, Backup, BackupError
 from upkeep.areas.look import Sources
 from upkeep.core.findings import NotCollected
 from upkeep.settings.backups import Backups, Restore
@@ -63,7 +62,7 @@ def newest(config: Backups | None, where: str, now: datetime) -> Newest:
             raise NotCollected(f"found no finished backup in {config.base}")
         folder = finished[-1].folder
         label, manifest = files.read_label(folder, config.wal), files.read_manifest(folder)
-        archive = read_archive(config.wal, label, manifest.end_lsn, now)
+        archive = files.read_archive(config.wal, label, manifest.end_lsn, now)
         incremental = "INCREMENTAL FROM" in (folder / files.LABEL).read_text(encoding="utf-8", errors="replace")
         ended_at = datetime.fromtimestamp((folder / files.MANIFEST).stat().st_mtime, UTC)
     except (OSError, BackupError) as error:

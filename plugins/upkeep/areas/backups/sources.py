@@ -77,8 +77,7 @@ def _together(sources: Sources, key: str, ways: list[tuple[Source, Way]]) -> Loo
         return ways[0][1](sources)
     looked = [_or_why(sources, key, one, way) for one, way in ways]
     findings = tuple(finding for one in looked for finding in one.findings)
-    samples = tuple(sample for one in looked for sample in one.samples)
-    return LookResult(findings, samples, snapshot=next((one.snapshot for one in looked if one.snapshot), None))
+    return LookResult(findings, tuple(sample for one in looked for sample in one.samples))
 
 
 def _or_why(sources: Sources, key: str, one: Source, way: Way) -> LookResult:
