@@ -6,11 +6,14 @@ were when they became archives. What happens to a file later is the store's, and
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import random
 import resource
+import shutil
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -56,10 +59,20 @@ FAULTS = {
     "cut": 1,
     "full": 1,
     "duplicate": 1,
+    "bite": 1,
 }
 DAMAGE = {"flip", "truncate", "remove", "swap", "manifest"}
 #: A row: its key and text.
 Written = tuple[int, str]
+#: A folder of a module that each process which reads an archive loads first: it waits there until the harness opens.
+GATE, WAITS, OPEN = "gate", "waits", "open"
+KEEPER = f"""
+import pathlib, time
+here = pathlib.Path(__file__).parent
+(here / {WAITS!r}).touch()
+while here.exists() and not (here / {OPEN!r}).exists():
+    time.sleep(0.001)
+"""
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["tests.stages.deleting"])
 
@@ -67,7 +80,10 @@ _PROCESSES.set_forkserver_preload(["tests.stages.deleting"])
 def apply(ledger: str, target: str, config: Maintenance, stored: StoredPlan, variant: str, folder: str) -> None:
     """The process that applies a plan."""
     os.environ["UPKEEP_CONFIG"] = folder
-    plan, known = stored.plan, {**kinds(), "delete": VARIANTS[variant]}
+    if (gate := Path(folder, GATE)).exists():  # those that it starts find modules where it does
+        sys.path.insert(0, str(gate))
+    plan, kind = stored.plan, VARIANTS[variant]
+    known = {**kinds(), kind.name: kind}
     run = ApplyRun(
         *(Connectors(to(ledger), to(target), to(target)), known, config, lambda: config, stored, plan.run_id, SIGNER),
         say=lambda _: None,
@@ -92,9 +108,12 @@ class Trials:
     #: Rows that were written and not changed since; those that archives held when they became archives, by name.
     written: set[Written] = field(default_factory=set)
     copies: dict[str, set[Written]] = field(default_factory=dict)
+    #: All that was ever in a log, of whatever text.
+    ever: set[Written] = field(default_factory=set)
     damaged: set[str] = field(default_factory=set)
     other: bytes = b"nothing of an archive"
     stored: StoredPlan | None = None
+    disk: Path | None = None
 
     def run(self, trials: int) -> None:
         """So many faults, each followed by a look for every row; then runs without any until nothing is left to do."""
@@ -112,7 +131,7 @@ class Trials:
     def begin(self) -> None:
         """Rows of a new month of archives, in a place of its own."""
         self.logs += 1
-        place = self.keeping.folder / f"places_{self.logs}"
+        place = (self.disk or self.keeping.folder) / f"places_{self.logs}"
         place.mkdir()
         self.written, self.copies, self.damaged, self.stored = set(), {}, set(), None
         self.keeping.places = place
@@ -129,7 +148,9 @@ class Trials:
             " SELECT coalesce(u.key, nextval('log_id_seq')), date_trunc('month', now() - interval '160 days')"
             " + interval '5 days', u.body FROM unnest(%s::bigint[], %s::text[]) AS u (key, body) RETURNING id, body"
         )
-        self.written |= {(row["id"], row["body"]) for row in self.keeping.stage.look(query, keys, texts)}
+        new = {(row["id"], row["body"]) for row in self.keeping.stage.look(query, keys, texts)}
+        self.written |= new
+        self.ever |= new
 
     def change(self) -> None:
         """Change rows that nobody has locked."""
@@ -140,6 +161,7 @@ class Trials:
         for row in self.keeping.stage.look(query):
             self.written -= {(row["id"], row["body"][:-1])}
             self.written.add((row["id"], row["body"]))
+            self.ever.add((row["id"], row["body"]))
 
     def rows(self) -> set[Written]:
         """What is in the log."""
@@ -151,13 +173,23 @@ class Trials:
         """Plan, approve, apply, and meanwhile the fault; then every row is looked for."""
         self.keeping.write(holds=[])
         self.stored = self.stored or self.keeping.proposed("archive", "delete")
+        gate = self.keeping.folder / GATE
+        if fault == "bite":
+            gate.mkdir()
+            (gate / "sitecustomize.py").write_text(KEEPER)
         deletes = any(one.kind == "delete" for one in self.stored.plan.actions)
         running = [self.start() for _ in range(2 if fault == "twice" else 1)]
-        kept, under_way = self.strike(fault, running[0], deletes) if fault not in ("", "twice") else (set(), 0)
+        kept, under_way = self.strike(fault, running[0], deletes) if fault not in ("", "twice", "bite") else (set(), 0)
+        if fault == "bite":
+            until(lambda: (gate / WAITS).exists() or not running[0].is_alive())
+            self.bite()
+            (gate / OPEN).touch()
         for process in running:
             process.join(60)
             ended = (0, 1) if fault == "restart" else (0, -signal.SIGKILL)  # without its ledger a run can say nothing
             assert process.exitcode in ended, f"{fault}: a run ended with {process.exitcode}"
+        self.balloon.unlink(missing_ok=True)
+        shutil.rmtree(gate, ignore_errors=True)
         if self.away.exists():
             self.away.rename(self.keeping.places)
         until(lambda: not self.keeping.stage.look(LOCK_HELD, LOCK))
@@ -174,6 +206,11 @@ class Trials:
     def away(self) -> Path:
         """Where the archives are while their store is cut off."""
         return self.keeping.places.with_suffix(".away")
+
+    @property
+    def balloon(self) -> Path:
+        """What fills the disk."""
+        return self.keeping.places.with_suffix(".balloon")
 
     def start(self) -> BaseProcess:
         """A run of apply as a process of its own."""
@@ -228,13 +265,32 @@ class Trials:
         elif fault == "cut":
             self.keeping.places.rename(self.away)
         elif fault == "full":
-            most = self.draw.randrange(4096)
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
+            self.fill_up(pid)
         elif fault == "duplicate":
             self.duplicate()
         else:
             for name in self.copies:
                 self.damage(fault, name)
+
+    def fill_up(self, pid: int) -> None:
+        """Leave a few pages of the archives' disk; where they have none of their own the process may write no more."""
+        left = 1024 * self.draw.randrange(16)
+        if self.disk is None:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (left, left))
+            return
+        with self.balloon.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, max(1, shutil.disk_usage(self.disk).free - left))
+
+    def bite(self) -> None:
+        """Hurt what is written and not read back yet, as a disk would that keeps other bytes than it was given."""
+        store = self.keeping.store()
+        for path in (store.path(name) for name in store.orphans() if name.endswith(OBJECT)):
+            path.write_bytes(self.flipped(path.read_bytes()))
+
+    def flipped(self, raw: bytes) -> bytes:
+        """The same but for a bit."""
+        at = self.draw.randrange(len(raw))
+        return raw[:at] + bytes([raw[at] ^ 1 << self.draw.randrange(8)]) + raw[at + 1 :]
 
     def restart(self) -> None:
         """A process of the server dies, which ends all others and begins the recovery from its WAL."""
@@ -263,8 +319,7 @@ class Trials:
         if name in self.damaged:
             return
         raw = path.read_bytes()
-        at = self.draw.randrange(len(raw))
-        flipped = raw[:at] + bytes([raw[at] ^ 1 << self.draw.randrange(8)]) + raw[at + 1 :]
+        at, flipped = self.draw.randrange(len(raw)), self.flipped(raw)
         new = {"truncate": raw[:at], "manifest": raw[:at], "swap": self.other}.get(fault, flipped)
         new = flipped if new == raw else new  # the same rows, archived anew, are the same bytes
         self.other = raw
@@ -281,8 +336,21 @@ class Trials:
         """Read each new archive as it is when it becomes one, by ourselves."""
         store = self.keeping.store()
         for name in set(store.names(MANIFEST)) - set(self.copies) - self.damaged:
-            columns = pq.read_table(store.path(name + OBJECT), columns=["id", "body"]).to_pydict()
-            self.copies[name] = {(int(key), text) for key, text in zip(columns["id"], columns["body"], strict=True)}
+            self.copies[name] = copy = self.copy(store.path(name + OBJECT))
+            assert copy <= self.ever, f"{name} became an archive of {len(copy - self.ever)} rows that never were"
+            content = store.manifest(name)[0]["content"]
+            found = hashlib.sha256(store.path(name + OBJECT).read_bytes()).hexdigest()
+            assert (content["rows"], content["sha256"]) == (len(copy), found), (
+                f"{name} became an archive of other bytes"
+            )
+
+    def copy(self, path: Path) -> set[Written]:
+        """What an object holds."""
+        try:
+            columns = pq.read_table(path, columns=["id", "body"]).to_pydict()
+            return {(int(key), text) for key, text in zip(columns["id"], columns["body"], strict=True)}
+        except (OSError, ValueError) as why:
+            raise AssertionError(f"{path.name} became an archive and cannot be read: {why}") from None
 
     def judge_damage(self) -> None:
         """Every archive that was hurt is found: by the check while rows are to go by it, else by another reading."""

@@ -1,16 +1,18 @@
-"""Deletions that prove less than ours, which the trials must not let pass."""
+"""Archives and deletions that prove less than ours, which the trials must not let pass."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from upkeep.areas.retention import batches, delete
+from upkeep.areas.retention import archive, batches, delete, reread
 from upkeep.areas.retention.proof import Proof
 from upkeep.areas.retention.reread import NotAsWritten
-from upkeep.areas.retention.store import DELETED
+from upkeep.areas.retention.store import DELETED, MANIFEST, OBJECT
 from upkeep.gate.attempts import ObjectChanged
 from upkeep.gate.kind import ActionKind
 from upkeep.gate.plans.model import Action
@@ -63,9 +65,29 @@ def deletes_by(kind: type[Proof]) -> ActionKind:
     return replace(delete.ACTION_KIND, steps=steps)
 
 
+def _believes(session: Session, action: Action, before: Mapping[str, Any]) -> None:
+    """Archive without reading back: the manifest says what was in memory when the object was written.
+
+    The other process reads all the same, which is when the object may be hurt, and nobody listens.
+    """
+    target, period = archive.parse(action.statement)
+    store = archive.store_of(archive.policy(), target, period.name)
+    assert store
+    name = str(before["object"])
+    exported = archive.export(session, action, archive.policy(), period, store, name)
+    path = store.path(name + OBJECT)
+    raw = path.read_bytes()
+    with suppress(NotAsWritten):
+        reread.read(path)
+    remembered = {"bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
+    content = exported["content"] | remembered | {"columns": [one["name"] for one in exported["columns"]]}
+    store.put(name + MANIFEST, exported | {"target": target, "content": content})
+
+
 #: Kinds by name, for a process of its own is given no function; what runs by default, and what must be caught.
 VARIANTS = {
     "sound": delete.ACTION_KIND,
     "deletes before it verifies": deletes_by(Careless),
     "verifies from memory": deletes_by(Forgetful),
+    "does not read back": replace(archive.ACTION_KIND, run=_believes),
 }

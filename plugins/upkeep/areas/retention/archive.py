@@ -220,7 +220,7 @@ def run(session: Session, action: Action, before: Mapping[str, Any]) -> None:
     if store is None:
         raise ObjectChanged("its location has no path in config/retention.yaml")
     try:
-        exported = _export(session, action, retention, period, store, str(before["object"]))
+        exported = export(session, action, retention, period, store, str(before["object"]))
         path = store.path(f"{before['object']}{OBJECT}")
         found = reread.read(path)
         reread.compare(found, exported["content"], path)
@@ -229,7 +229,7 @@ def run(session: Session, action: Action, before: Mapping[str, Any]) -> None:
         raise ObjectChanged(f"nothing was archived: {' '.join(str(why).split())[:300]}") from None
 
 
-def _export(
+def export(
     session: Session, action: Action, retention: Retention, period: Period, store: Store, name: str
 ) -> dict[str, Any]:
     """Write the object; what its manifest says. Raises ObjectChanged, OSError and what driver and Arrow raise."""
