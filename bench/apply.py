@@ -147,7 +147,17 @@ def _found(pattern: str, text: str) -> str:
 def _p99(platform: Platform, folder: Path, rate: float, job: Callable[[], None]) -> float:
     """Milliseconds that 99 % of the transactions stay under while the job runs; pgbench ends with it or later."""
     logs = Path(tempfile.mkdtemp(dir=folder))
-    argv = [str(bin_dir() / "pgbench"), "-n", "-c", str(CLIENTS), "-R", f"{rate:.0f}", "-T", str(SECONDS), "-l"]
+    argv = [
+        str(bin_dir() / "pgbench"),
+        "-n",
+        "-c",
+        str(CLIENTS),
+        "-R",
+        str(max(1, round(rate))),
+        "-T",
+        str(SECONDS),
+        "-l",
+    ]
     bench = subprocess.Popen(
         [*argv, platform.cluster.dsn(TARGET)], cwd=logs, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

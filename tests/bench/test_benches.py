@@ -30,6 +30,12 @@ def test_it_runs_and_prints_what_it_found_beside_its_goal(name: str, benches: Fo
     prints_what_it_found(benches.run([name], {**os.environ, "UPKEEP_BENCH": "tiny"}))
 
 
+def test_a_bench_that_there_is_not_is_refused() -> None:
+    """As a person types it, in a process of its own."""
+    done = run("no-such-bench")
+    assert done.returncode == 2 and "found no bench 'no-such-bench', expected some of: " in done.stderr
+
+
 def run(name: str) -> subprocess.CompletedProcess[str]:
     """One bench over as little as it can, in a process of its own."""
     environ = {**os.environ, "UPKEEP_BENCH": "tiny"}

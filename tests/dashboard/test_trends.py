@@ -201,7 +201,7 @@ def test_what_the_watch_adds_shows_at_once_though_the_past_is_shared(book: Ledge
 
 
 def test_the_value_in_large_is_the_newest_one_with_its_own_level(book: Ledger, site: Site) -> None:
-    """What was critical an hour ago, in the place of the plot that the newest value has too, is not critical now."""
+    """What was critical a while ago, in the place of the plot that the newest value has too, is not critical now."""
     (target,) = site.config.targets
     for ago, value in ((timedelta(minutes=50), 9000.0), (timedelta(minutes=1), 120.0)):
         measured(book, target, site.now - ago, Sample("response_time", value, "ms"))

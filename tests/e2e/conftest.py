@@ -102,13 +102,17 @@ class Running:
         """Make functions of the twin fail from now on; an empty dict heals them."""
         (self.sandbox.folder / "faults.json").write_text(json.dumps(faults))
 
-    def wait(self, ready: Callable[[], Any]) -> Any:
-        """What ``ready`` returns as soon as it is something."""
-        deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.2
+    def wait(self, ready: Callable[[], Any], most: float = 1.5) -> Any:
+        """What ``ready`` returns once it is something; asked again after ``most`` seconds at the latest.
+
+        It is asked ever less often, for that takes processor time from what is waited for; whoever waits for a moment
+        that passes says how often.
+        """
+        deadline, pause = time.monotonic() + PATIENCE_SECONDS, min(0.2, most)
         while not (found := ready()):
             assert time.monotonic() < deadline, "waited in vain"
             time.sleep(pause)
-            pause = min(1.5, 1.2 * pause)  # asking takes processor time from what is waited for
+            pause = min(most, 1.2 * pause)
         return found
 
 

@@ -102,7 +102,7 @@ def test_the_watch_tells_a_fault_and_its_end_once_without_any_window(running: Ru
     before, windows = said(running), running.ledger("SELECT count(*) FROM upkeep.windows")
     assert running.cli("fault", "error-burst").returncode == 0
     try:
-        running.wait(lambda: level(running) == "critical")
+        running.wait(lambda: level(running) == "critical", most=0.2)
         meddle(running, "ok")
         running.kill("triggerer")
         running.wait(lambda: all(since(running, before).values()))

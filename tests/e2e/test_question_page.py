@@ -123,7 +123,7 @@ def test_the_question_is_for_everybody(attack: Attacks, browser: Browser) -> Non
         login(page, attack.running, "dora")
         for role in ("dba", "devops"):
             page.goto(f"{attack.running.sandbox.url}/upkeep/questions/{DAG}/{quote(run, safe='')}/approve.{role}")
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{role} {width} {scheme}"
             keep(page, f"question-{role}-{width}-{scheme}")
-            assert not serious(page)
+            assert not serious(page), f"{role} {width} {scheme}"
         context.close()

@@ -261,7 +261,7 @@ def test_a_scheduler_that_dies_is_started_again(running: Running) -> None:
 def run_locked(running: Running) -> str | None:
     """Trigger a run and stop the scheduler while it has it locked; None where the run ends before that."""
     run = running.trigger({"groups": ["database"]})
-    stopped = running.wait(lambda: running.ended(run) or stopped_with_locked(running, run))
+    stopped = running.wait(lambda: running.ended(run) or stopped_with_locked(running, run), most=0.1)
     return run if stopped is True else None
 
 

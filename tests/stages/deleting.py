@@ -278,7 +278,7 @@ class Trials:
         if self.disk is None:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (left, left))
             return
-        with self.balloon.open("wb") as file:
+        with self.balloon.open("wb") as file, suppress(OSError):  # it may be full by now
             os.posix_fallocate(file.fileno(), 0, max(1, shutil.disk_usage(self.disk).free - left))
 
     def bite(self) -> None:

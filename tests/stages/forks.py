@@ -1,4 +1,4 @@
-"""``python -m upkeep …`` or ``bench …`` in processes forked from one that has imported what it needs.
+"""``python -m upkeep …`` or ``python -m bench …`` in processes forked from one that has imported what it needs.
 
 The imports take ten times as long as most commands.
 """
@@ -79,15 +79,25 @@ def _serve(program: str) -> None:
         child = os.fork()
         if not child:
             signal.alarm(PATIENCE_SECONDS[program])
+            signal.signal(signal.SIGALRM, _late)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # the next command is for the server
             for stream, file in zip((1, 2), files, strict=True):
                 os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), stream)
             os.environ.clear()
             os.environ.update(environment)
-            code = _carried_out(main, arguments)
-            sys.stdout.flush()
-            os._exit(code)  # taking all that is imported down again takes a second
+            code = 1
+            try:
+                code = _carried_out(main, arguments)
+                sys.stdout.flush()
+                sys.stderr.flush()
+            finally:
+                os._exit(code)  # taking all that is imported down again takes a second
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _late(*_: object) -> None:
+    raise TimeoutError("the command was not over in time")  # so that what it has started is ended
 
 
 def _carried_out(main: Callable[[list[str]], int], arguments: list[str]) -> int:
@@ -95,7 +105,10 @@ def _carried_out(main: Callable[[list[str]], int], arguments: list[str]) -> int:
     try:
         return main(arguments)
     except SystemExit as ended:
-        return int(ended.code or 0)
+        if isinstance(ended.code, str):
+            print(ended.code, file=sys.stderr)
+            return 1
+        return ended.code or 0
     except BaseException:
         traceback.print_exc()
         return 1
