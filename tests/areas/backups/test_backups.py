@@ -364,6 +364,30 @@ def test_an_archive_that_stopped_is_found(copied: Store) -> None:
 
 
 @pytest.mark.guide("G100", "fires", "silent")
+def test_an_archive_whose_hosts_clock_runs_ahead_is_unknown(copied: Store) -> None:
+    """WAL of tomorrow would look fresh for a day after it had stopped; five minutes are the clocks' difference."""
+    newest = max(file for file in copied.wal.iterdir() if len(file.name) == 24)
+    now = datetime.now(UTC)
+    for ahead, level, said in ((4, OK, "archived 0.0 h ago"), (6, UNKNOWN, " UTC, which is still to come")):
+        at = (now + timedelta(minutes=ahead)).timestamp()
+        os.utime(newest, (at, at))
+        seen = found(look(copied, now, max_wal_age_hours=2), "wal")
+        assert (seen.level, seen.detail.endswith(said)) == (level, True), seen.detail
+    assert found(look(copied, now), "wal").level is OK, "no age is judged where config says so"
+
+
+@pytest.mark.guide("G99", "fires")
+def test_a_backup_without_its_end_that_was_begun_tomorrow_is_a_warning(store: Store) -> None:
+    """By a clock that runs ahead it would be under way until then."""
+    sandbox.plant(store, "unfinished")
+    older = sorted(store.base.iterdir())[0]
+    begun = files.read_label(older).started_at
+    assert begun is not None
+    early = found(look(store, begun - timedelta(hours=1)), "unfinished")
+    assert (early.level, "which is still to come" in early.detail) == (WARNING, True)
+
+
+@pytest.mark.guide("G100", "fires", "silent")
 def test_the_newest_segment_may_still_be_copied(copied: Store) -> None:
     """Short for less than a minute it is under way, for longer it is not whole; any other is judged at once."""
     names = sorted(file.name for file in copied.wal.iterdir() if len(file.name) == 24)

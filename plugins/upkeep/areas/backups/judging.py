@@ -35,11 +35,14 @@ def age(topic: Topic, begun: datetime | None, limits: Young, now: datetime, what
 
 def unfinished(topic: Topic, name: str, begun: datetime, now: datetime, end: str) -> Finding:
     """A backup that is newer than the newest finished one; ``end`` is what it lacks."""
-    long_ago = now - begun > UNDER_WAY
+    level, said = Level.ADVISORY, "is under way or was broken off"
+    if begun > now + SKEW:
+        level, said = Level.WARNING, "which is still to come, has no end: compare this host's clock with its maker's"
+    elif now - begun > UNDER_WAY:
+        level, said = Level.WARNING, "was never finished"
     return topic.finding(
-        Level.WARNING if long_ago else Level.ADVISORY,
-        f"{name}, begun {begun:%Y-%m-%d %H:%M} UTC, "
-        + ("was never finished" if long_ago else "is under way or was broken off"),
+        level,
+        f"{name}, begun {begun:%Y-%m-%d %H:%M} UTC, {said}",
         f"every backup that was begun has {end}",
         "See the log of the job that makes backups; delete what is left of this one once the next has succeeded.",
     )

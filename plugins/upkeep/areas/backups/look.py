@@ -12,7 +12,7 @@ from pathlib import Path
 from upkeep.areas.backups import files as backups
 from upkeep.areas.backups import verification
 from upkeep.areas.backups.files import Archive, Backup, BackupError, Label, Manifest
-from upkeep.areas.backups.judging import NOT_COVERED, age, unfinished
+from upkeep.areas.backups.judging import NOT_COVERED, SKEW, age, unfinished
 from upkeep.areas.look import Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.units import listed, roughly
@@ -26,6 +26,7 @@ _STOPPED = (
     "Recovery ends where the archive does: see pg_stat_archiver whether archive_command fails. A server that writes "
     "little needs archive_timeout; raise targets.<target>.backups.max_wal_age_hours where that may take longer."
 )
+_AHEAD = "Compare this host's clock with that of the host that archives: whether WAL still comes is not known until then."
 _SUBJECTS = {
     "completion": ("G99", "Newest backup"),
     "unfinished": ("G99", "A newer backup without its end"),
@@ -182,6 +183,8 @@ def _wal(contents: _Contents, config: Backups, now: datetime) -> Finding:
         expected += f", that one at most {config.max_wal_age_hours:g} h old"
         if level is Level.OK and archive.newest_at and now - archive.newest_at > longest:
             level, remedy = Level.WARNING, _STOPPED
+        elif level is Level.OK and archive.newest_at and archive.newest_at > now + SKEW:
+            level, remedy = Level.UNKNOWN, _AHEAD
     return _finding("wal", level, _archived(archive, label, now), expected, remedy)
 
 
@@ -189,7 +192,8 @@ def _archived(archive: Archive, label: Label, now: datetime) -> str:
     said = f"{archive.segments} segments from {label.start.name(label.segment_bytes)}"
     if archive.newest_at:
         ago = max(now - archive.newest_at, timedelta(0)) / timedelta(hours=1)
-        said += f" to {archive.newest}, archived {ago:.1f} h ago"
+        ahead = f"{archive.newest_at:%Y-%m-%d %H:%M} UTC, which is still to come"
+        said += f" to {archive.newest}, archived {ahead if archive.newest_at > now + SKEW else f'{ago:.1f} h ago'}"
     gaps = [_gap(first.name(label.segment_bytes), last.name(label.segment_bytes)) for first, last in archive.missing]
     return said + _list("; missing", gaps) + _list("; not whole", archive.damaged)
 
