@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from upkeep.areas.backups import files
+from upkeep.areas.backups.pace import Pace
 from upkeep.areas.backups.scratch import Copy
 from upkeep.areas.backups.server import RestoreError, Server, SetUpError, end_servers, environment, run_as
 from upkeep.core.units import roughly
@@ -31,7 +32,6 @@ log = logging.getLogger(__name__)
 PREFIX = "upkeep-restore-"
 #: So much more room than the backup's own bytes a copy needs: WAL that is replayed, and files that grow by it.
 ROOM = 1.2
-_SAY_EVERY = 10.0
 #: What cp says when the host is at fault, and not the backup.
 _HOSTS_OWN = ("Permission denied", "No space left", "Disk quota")
 
@@ -129,17 +129,17 @@ def _room_for(needed: float, restore: Scratch) -> None:
 
 def _fill(copy: Copy, backup: Path) -> None:
     """Copy the files."""
-    began = time.monotonic()
+    began, pace = time.monotonic(), Pace("copying")
     total = bytes_in(backup)
     argv = [*copy.restore.run_as, "cp", "-R", "--no-dereference", str(backup), str(copy.data)]
     copying = subprocess.Popen(argv, cwd="/", env=environment(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         while True:
             try:
-                _, said = copying.communicate(timeout=_SAY_EVERY)
+                _, said = copying.communicate(timeout=pace.every)
                 break
             except subprocess.TimeoutExpired:
-                _tell_progress(copy.data, total, time.monotonic() - began)
+                pace.tell(lambda: (bytes_in(copy.data), total))
     finally:
         copying.kill()
         copying.wait()
@@ -157,13 +157,6 @@ def bytes_in(folder: Path) -> int:
         with suppress(FileNotFoundError):
             found += file.stat().st_size if file.is_file() and not file.is_symlink() else 0
     return found
-
-
-def _tell_progress(data: Path, total: int, took: float) -> None:
-    there = bytes_in(data)
-    rate = there / took
-    left = f", about {max(total - there, 0) / rate:.0f} s more" if rate else ""
-    log.info("copied %s of %s, %s/s%s", roughly(there), roughly(total), roughly(rate), left)
 
 
 # What is left of a copy --------------------------------------------------------------------------------------------

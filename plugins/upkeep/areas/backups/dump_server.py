@@ -11,7 +11,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, LiteralString
@@ -21,6 +21,7 @@ from psycopg import sql
 
 from upkeep.areas.backups.copies import ROOM, check_programs, held
 from upkeep.areas.backups.dump_files import Dump
+from upkeep.areas.backups.pace import Pace
 from upkeep.areas.backups.server import RestoreError, Server, SetUpError, environment, run_as
 from upkeep.core.units import roughly
 from upkeep.settings.backups import Scratch
@@ -89,7 +90,7 @@ def restored(
     needed = ROOM * shape.size + _EMPTY
     with held(restore, needed, partial(Server, restore=restore, dbname="postgres"), ending) as server:
         _began_empty(server, shape)
-        yield server, _filled(server, dump)
+        yield server, _filled(server, dump, shape.size)
 
 
 def _began_empty(server: Server, shape: Shape) -> None:
@@ -119,35 +120,51 @@ def _began_empty(server: Server, shape: Shape) -> None:
     server.seconds["an empty server"] = time.monotonic() - began
 
 
-def _filled(server: Server, dump: Dump) -> Errors:
-    """Restore all that can be restored."""
+def _filled(server: Server, dump: Dump, size: int) -> Errors:
+    """Restore all that can be restored, into a database that will have about so many bytes."""
     began, limit = time.monotonic(), server.restore.timeout_seconds
     login = [f"--host={server.socket}", "--port=5432", f"--username={server.restore.superuser}"]
     program = str(server.restore.programs / "pg_restore")
     argv = [*server.restore.run_as, program, *login, f"--dbname={DATABASE}", *_NOTHING_ELSE, str(dump.path)]
     with server.nameless() as output:
         try:
-            done = subprocess.run(
-                argv,
-                cwd="/",
-                env=environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                timeout=limit,
-                check=False,
-            )
+            code = _run(server, argv, output, size)
         except subprocess.TimeoutExpired as error:
             raise SetUpError(f"pg_restore did not end within {limit:g} s (restore.timeout_seconds)") from error
         except OSError as error:
             raise SetUpError(f"pg_restore could not be run: {error}") from error
         output.seek(0)
-        if done.returncode not in (0, 1):
+        if code not in (0, 1):
             said = output.read(_LONGEST).decode(errors="replace")
-            raise SetUpError(f"pg_restore ended with {done.returncode}: {' '.join(said.split())[-500:]}")
+            raise SetUpError(f"pg_restore ended with {code}: {' '.join(said.split())[-500:]}")
         server.seconds["pg_restore"] = time.monotonic() - began
         log.info("restored %s in %.1f s", roughly(dump.size), server.seconds["pg_restore"])
-        return _sorted(output) if done.returncode else Errors()
+        return _sorted(output) if code else Errors()
+
+
+def _run(server: Server, argv: Sequence[str], output: IO[bytes], size: int) -> int:
+    """Its exit code; how far it has come is told. Raises TimeoutExpired and OSError, and leaves no process behind."""
+    nothing, pace = subprocess.DEVNULL, Pace("pg_restore")
+    deadline = time.monotonic() + server.restore.timeout_seconds
+    with subprocess.Popen(argv, cwd="/", env=environment(), stdin=nothing, stdout=output, stderr=output) as restoring:
+        try:
+            while True:
+                try:
+                    return restoring.wait(max(min(pace.every, deadline - time.monotonic()), 0))
+                except subprocess.TimeoutExpired:
+                    if time.monotonic() >= deadline:
+                        raise
+                    pace.tell(lambda: (_bytes_of(server), size))
+        finally:
+            restoring.kill()
+
+
+def _bytes_of(server: Server) -> int:
+    """Of the database that is being filled; 0 where it does not say."""
+    with suppress(psycopg.Error), server.connect() as connection:
+        (size,) = connection.execute("SELECT pg_database_size(current_database())").fetchone() or (0,)
+        return int(size)
+    return 0
 
 
 def _sorted(output: IO[bytes]) -> Errors:

@@ -9,13 +9,16 @@ import logging
 import shlex
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 
 from upkeep.areas.backups import files
+from upkeep.areas.backups.files import Label
+from upkeep.areas.backups.pace import Pace
 from upkeep.areas.backups.server import RestoreError, Server, run_as
 from upkeep.settings.backups import Backups
 
@@ -44,7 +47,7 @@ class Copy(Server):
 
     config: Backups
     last_commit: datetime | None = None
-    _segment: int = 0  # bytes of a segment of its WAL; 0: not prepared yet
+    _label: Label | None = None  # not prepared yet
 
     def recover(self, stop: Stop | None, standby: Mapping[str, str], phase: str) -> None:
         """Roll forward to a stop, or without one to the end of the archive; then the copy answers.
@@ -52,30 +55,29 @@ class Copy(Server):
         It waits read-only where it stopped; at the end it is opened for writing. ``standby`` are settings that must be
         as large as the original's. Raises RestoreError, and SetUpError for what is not the backup's fault.
         """
-        began = time.monotonic()
+        began, pace = time.monotonic(), Pace(phase, done=None)
         self.stop()
-        if not self._segment:
-            self._prepare()
+        label = self._label = self._label or self._prepare()
         target = {f"recovery_target_{stop.kind}": stop.value} if stop else {}
-        settings = {**_RECOVERING, **standby, **target, "restore_command": self._fetching()}
-        settings["min_wal_size"] = f"{max(80, 2 * self._segment // 2**20)}MB"  # less does not start
-        settings["max_wal_size"] = f"{max(1024, 4 * self._segment // 2**20)}MB"
+        settings = {**_RECOVERING, **standby, **target, "restore_command": self._fetching(label)}
+        settings["min_wal_size"] = f"{max(80, 2 * label.segment_bytes // 2**20)}MB"  # less does not start
+        settings["max_wal_size"] = f"{max(1024, 4 * label.segment_bytes // 2**20)}MB"
         self.start(settings)
-        self.until(lambda connection: self._there(connection, stop), "recovery")
+        self.until(lambda connection: self._there(connection, label, stop, pace), "recovery")
         self.seconds[phase] = time.monotonic() - began
         log.info("%s after %.1f s", phase, self.seconds[phase])
 
-    def _fetching(self) -> str:
+    def _fetching(self, label: Label) -> str:
         """Copy a file of the archive; a segment that is still being copied to it counts as not there yet.
 
         PostgreSQL ends recovery as failed at a segment of another size.
         """
         file = f"{shlex.quote(str(self.config.wal).replace('%', '%%'))}/%f"
         minutes = files.BEING_COPIED // timedelta(minutes=1)
-        coming = f"find {file} -name '{'?' * 24}' -size -{self._segment}c -mmin -{minutes} 2>/dev/null"
+        coming = f"find {file} -name '{'?' * 24}' -size -{label.segment_bytes}c -mmin -{minutes} 2>/dev/null"
         return f'test -z "$({coming})" && cp {file} %p'
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> Label:
         """Put our configuration in place of the original's, and ask for recovery. Raises RestoreError."""
         try:
             label = files.read_label(self.data, self.config.wal)  # PostgreSQL puts it away when it starts
@@ -85,13 +87,24 @@ class Copy(Server):
         run_as(self.restore, "rm", "-f", str(self.data / "standby.signal"), str(self.data / "postmaster.pid"))
         run_as(self.restore, "truncate", "-s", "0", str(self.data / "postgresql.auto.conf"))
         run_as(self.restore, "touch", str(self.data / "recovery.signal"))
-        self._segment = label.segment_bytes
+        return label
 
-    def _there(self, connection: psycopg.Connection[Any], stop: Stop | None) -> bool:
+    def _replayed(self, position: str, label: Label, stop: Stop | None) -> tuple[float, float]:
+        """Bytes of WAL that are replayed, and all that are to be: up to a moment, no more than to the end."""
+        begin = label.start.number * label.segment_bytes
+        if stop and stop.kind == "lsn":
+            return files.lsn(position) - begin, files.lsn(stop.value) - begin
+        reaches = files.read_archive(self.config.wal, label, 0, datetime.now(UTC)).reaches
+        return files.lsn(position) - begin, reaches + label.segment_bytes - begin
+
+    def _there(self, connection: psycopg.Connection[Any], label: Label, stop: Stop | None, pace: Pace) -> bool:
         """Whether it has come as far as it should."""
         paused = "pg_is_in_recovery() AND pg_is_wal_replay_paused()"
-        statement = f"SELECT pg_is_in_recovery(), {paused}, pg_last_xact_replay_timestamp()"
-        in_recovery, waits, commit = connection.execute(statement).fetchone() or (True, False, None)
+        statement = f"SELECT pg_is_in_recovery(), {paused}, pg_last_xact_replay_timestamp(), pg_last_wal_replay_lsn()"
+        in_recovery, waits, commit, at = connection.execute(statement).fetchone() or (True, False, None, None)
+        if in_recovery and at:
+            with suppress(OSError):  # an archive that cannot be listed is the recovery's own matter
+                pace.tell(lambda: self._replayed(at, label, stop))
         if stop and not waits and not in_recovery:
             raise RestoreError(f"recovery ended before {stop.kind} {stop.value}: {self.said()}")
         if there := bool(waits if stop else not in_recovery):
