@@ -102,6 +102,7 @@ def test_a_ledger_that_is_away_gets_its_receipt_later(empty_database: str, new_c
         server = own.start()
         assert states(go.result()) == {"kept": "done", "z": "done"}
         assert stage.permits(stored) == [("kept", 1, "done"), ("z", 1, "done")]
+        book.drop()
     finally:
         own.stop(server)
     assert stage.vacuums() == {"kept": 1, "z": 1}

@@ -180,22 +180,13 @@ def reported(book: Ledger, window: Window, level: str, headline: str) -> None:
 
 def became(book: Ledger, window: Window, state: str, reason: str = "") -> None:
     """What the calendar's row of this window says."""
+    since = window.due - timedelta(days=60)
     book.change(
-        "INSERT INTO upkeep.calendars VALUES (%s, %s, %s, %s, NULL) ON CONFLICT DO NOTHING",
-        window.target,
-        window.cadence,
-        window.due - timedelta(days=60),
-        datetime.now(UTC),
-    )
-    book.change(
-        """INSERT INTO upkeep.due_windows (target, cadence, due, deadline, state, reason)
+        """WITH known AS (INSERT INTO upkeep.calendars VALUES (%s, %s, %s, %s, NULL) ON CONFLICT DO NOTHING)
+           INSERT INTO upkeep.due_windows (target, cadence, due, deadline, state, reason)
            VALUES (%s, %s, %s, %s, %s, %s)""",
-        window.target,
-        window.cadence,
-        window.due,
-        window.deadline,
-        state,
-        reason,
+        *(window.target, window.cadence, since, datetime.now(UTC)),
+        *(window.target, window.cadence, window.due, window.deadline, state, reason),
     )
 
 
