@@ -160,11 +160,12 @@ def healthy(sandbox: Sandbox) -> bool:
 
 def wait(what: str, ready: Callable[[], Any], seconds: float, excuse: Callable[[], str]) -> Any:
     """What ``ready`` returns as soon as it is something. Raises SandboxError with the excuse after too many seconds."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, 0.1
     while not (found := ready()):
         if time.monotonic() > deadline:
             raise SandboxError(f"waited {seconds:.0f} s for {what}, in vain:\n{excuse()}")
-        time.sleep(0.25)
+        time.sleep(pause)
+        pause = min(1.0, 1.2 * pause)  # looking at all processes takes processor time from what is waited for
     return found
 
 

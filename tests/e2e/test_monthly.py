@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -28,16 +28,22 @@ class Monthly(Weekly):
     dag: ClassVar[str] = "maintenance_monthly"
     group: ClassVar[str] = "sign_on"
     holders: ClassVar[dict[str, str]] = PEOPLE
+    #: Since when a run's task was seen to wait for its answer, by its try.
+    parked: dict[tuple[str, str, int], float] = field(default_factory=dict)
 
     def say(self, run: str, group: str, role: str, option: str, user: str = "", **params: Any) -> int:
         """Answer one role's question in a group of questions; the status."""
         path = self.path(run, f"/taskInstances/{group}.{role}/-1/hitlDetails")
 
-        def parked() -> bool:
-            return bool(self.states(run).get(f"{group}.{role}") == "awaiting_input")
+        def parked() -> float | None:
+            found = self.running.api("admin").get(self.path(run, "/taskInstances"))["task_instances"]
+            waiting = {one["task_id"]: one["try_number"] for one in found if one["state"] == "awaiting_input"}
+            for task, number in waiting.items():
+                self.parked.setdefault((run, task, number), time.monotonic())
+            task = f"{group}.{role}"
+            return self.parked[run, task, waiting[task]] if task in waiting else None
 
-        self.running.wait(parked)
-        time.sleep(SETTLE_SECONDS)
+        time.sleep(max(0.0, self.running.wait(parked) + SETTLE_SECONDS - time.monotonic()))
         asked = self.running.api("admin").get(path)["params"]
         given = {name: field["value"] for name, field in asked.items() if field["value"] is not None}
         body = {"chosen_options": [option], "params_input": given | params}
