@@ -181,9 +181,11 @@ class Trials:
         running = [self.start() for _ in range(2 if fault == "twice" else 1)]
         kept, under_way = self.strike(fault, running[0], deletes) if fault not in ("", "twice", "bite") else (set(), 0)
         if fault == "bite":
-            until(lambda: (gate / WAITS).exists() or not running[0].is_alive())
-            self.bite()
-            (gate / OPEN).touch()
+            try:
+                until(lambda: (gate / WAITS).exists() or not running[0].is_alive())
+                self.bite()
+            finally:
+                (gate / OPEN).touch()  # a reader would wait for it for ever
         for process in running:
             process.join(60)
             ended = (0, 1) if fault == "restart" else (0, -signal.SIGKILL)  # without its ledger a run can say nothing

@@ -32,6 +32,15 @@ def test_amount_rate_and_time_left_are_told(caplog: pytest.LogCaptureFixture) ->
     assert told(caplog) == [f"copying: {still}, 10 MB/s, about 20 s more", f"copying: {still}", f"recovery: {still}"]
 
 
+def test_what_cannot_be_measured_fails_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is told of it, nor a rate since then: what was there in between is not known."""
+    caplog.set_level(logging.INFO)
+    one = Pace("pg_restore", every=0, at=time.monotonic() - 10, done=100.0 * MB)
+    one.tell(lambda: (1 // 0, 300 * MB))
+    one.tell(lambda: (200 * MB, 300 * MB))
+    assert told(caplog) == ["pg_restore: 200 MB of 300 MB"]
+
+
 def test_before_it_is_time_nothing_is_measured(caplog: pytest.LogCaptureFixture) -> None:
     """Counting a copy's bytes is work of its own."""
     caplog.set_level(logging.INFO)

@@ -11,7 +11,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, LiteralString
@@ -34,6 +34,8 @@ _EMPTY = 100 * 2**20
 DATABASE = "restored"
 #: Of each kind of error so many are kept; bytes of a line that are read at once.
 _KEPT, _LONGEST = 20, 1 << 16
+#: How long the server is asked how far pg_restore is.
+_ASKED_MS = 5000
 _NOTHING_ELSE = ("--no-tablespaces", "--no-publications", "--no-subscriptions", "--no-password")
 _ERROR = b"pg_restore: error: "
 #: What the host is at fault for, and not the dump: as pg_restore ends its own words, and as the server begins.
@@ -144,7 +146,7 @@ def _filled(server: Server, dump: Dump, size: int) -> Errors:
 
 def _run(server: Server, argv: Sequence[str], output: IO[bytes], size: int) -> int:
     """Its exit code; how far it has come is told. Raises TimeoutExpired and OSError, and leaves no process behind."""
-    nothing, pace = subprocess.DEVNULL, Pace("pg_restore")
+    nothing, pace = subprocess.DEVNULL, Pace("pg_restore", done=None)
     deadline = time.monotonic() + server.restore.timeout_seconds
     with subprocess.Popen(argv, cwd="/", env=environment(), stdin=nothing, stdout=output, stderr=output) as restoring:
         try:
@@ -160,11 +162,11 @@ def _run(server: Server, argv: Sequence[str], output: IO[bytes], size: int) -> i
 
 
 def _bytes_of(server: Server) -> int:
-    """Of the database that is being filled; 0 where it does not say."""
-    with suppress(psycopg.Error), server.connect() as connection:
+    """Of the database that is being filled. Raises psycopg.Error and SetUpError."""
+    with server.connect() as connection:
+        connection.execute(f"SET statement_timeout = {_ASKED_MS}")  # the restoration's own clock goes on meanwhile
         (size,) = connection.execute("SELECT pg_database_size(current_database())").fetchone() or (0,)
         return int(size)
-    return 0
 
 
 def _sorted(output: IO[bytes]) -> Errors:

@@ -36,13 +36,18 @@ def age(topic: Topic, begun: datetime | None, limits: Young, now: datetime, what
 def unfinished(topic: Topic, name: str, begun: datetime, now: datetime, end: str) -> Finding:
     """A backup that is newer than the newest finished one; ``end`` is what it lacks."""
     level, said = Level.ADVISORY, "is under way or was broken off"
+    remedy = "See the log of the job that makes backups; delete what is left of this one once the next has succeeded."
     if begun > now + SKEW:
-        level, said = Level.WARNING, "which is still to come, has no end: compare this host's clock with its maker's"
+        level, said = Level.WARNING, "which is still to come, and has no end"
+        remedy = (
+            "Compare this host's clock, and its time zone (of dumps: backups.dumps.time_zone), with those of the host "
+            "that makes backups."
+        )
     elif now - begun > UNDER_WAY:
         level, said = Level.WARNING, "was never finished"
     return topic.finding(
         level,
         f"{name}, begun {begun:%Y-%m-%d %H:%M} UTC, {said}",
         f"every backup that was begun has {end}",
-        "See the log of the job that makes backups; delete what is left of this one once the next has succeeded.",
+        remedy,
     )

@@ -26,7 +26,10 @@ _STOPPED = (
     "Recovery ends where the archive does: see pg_stat_archiver whether archive_command fails. A server that writes "
     "little needs archive_timeout; raise targets.<target>.backups.max_wal_age_hours where that may take longer."
 )
-_AHEAD = "Compare this host's clock with the archiving host's: whether WAL still comes is not known until then."
+_AHEAD = (
+    "Compare this host's clock with the archiving host's: whether WAL still comes is not known until that time has "
+    "passed."
+)
 _SUBJECTS = {
     "completion": ("G99", "Newest backup"),
     "unfinished": ("G99", "A newer backup without its end"),

@@ -16,7 +16,10 @@ SAY_EVERY = 10.0
 
 @dataclass
 class Pace:
-    """``doing`` is told every so many seconds; ``done`` are the bytes that there were ``at`` a time, if known."""
+    """``doing`` is told every so many seconds, whenever somebody calls ``tell``.
+
+    ``done`` are the bytes that there were ``at`` a time; None: not known, and no rate is told the first time.
+    """
 
     doing: str
     every: float = SAY_EVERY
@@ -24,11 +27,20 @@ class Pace:
     at: float = field(default_factory=time.monotonic)
 
     def tell(self, measure: Callable[[], tuple[float, float]]) -> None:
-        """Say it, when it is time; ``measure`` gives the bytes that are done and all of them, and may be dear."""
-        now = time.monotonic()
-        if now - self.at < self.every:
+        """Say it, when it is time; ``measure`` gives the bytes that are done and all of them, and may be dear.
+
+        What cannot be measured is not told: no restoration fails by that.
+        """
+        before = time.monotonic()
+        if before - self.at < self.every:
             return
-        done, total = measure()
+        try:
+            done, total = measure()
+        except Exception:
+            log.debug("%s: how far it is cannot be measured", self.doing, exc_info=True)
+            self.done, self.at = None, before
+            return
+        now = time.monotonic()
         rate = 0.0 if self.done is None else max(done - self.done, 0.0) / max(now - self.at, 0.001)
         pace = f", {roughly(rate)}/s, about {max(total - done, 0) / rate:.0f} s more" if rate else ""
         log.info("%s: %s of %s%s", self.doing, roughly(done), roughly(total), pace)

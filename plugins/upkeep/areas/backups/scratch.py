@@ -9,7 +9,6 @@ import logging
 import shlex
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -90,7 +89,7 @@ class Copy(Server):
         return label
 
     def _replayed(self, position: str, label: Label, stop: Stop | None) -> tuple[float, float]:
-        """Bytes of WAL that are replayed, and all that are to be: up to a moment, no more than to the end."""
+        """Bytes of WAL that are replayed, and all that are to be; for a moment at most, to the archive's end."""
         begin = label.start.number * label.segment_bytes
         if stop and stop.kind == "lsn":
             return files.lsn(position) - begin, files.lsn(stop.value) - begin
@@ -102,11 +101,10 @@ class Copy(Server):
         paused = "pg_is_in_recovery() AND pg_is_wal_replay_paused()"
         statement = f"SELECT pg_is_in_recovery(), {paused}, pg_last_xact_replay_timestamp(), pg_last_wal_replay_lsn()"
         in_recovery, waits, commit, at = connection.execute(statement).fetchone() or (True, False, None, None)
-        if in_recovery and at:
-            with suppress(OSError):  # an archive that cannot be listed is the recovery's own matter
-                pace.tell(lambda: self._replayed(at, label, stop))
         if stop and not waits and not in_recovery:
             raise RestoreError(f"recovery ended before {stop.kind} {stop.value}: {self.said()}")
         if there := bool(waits if stop else not in_recovery):
             self.last_commit = commit or self.last_commit  # the server knows those since its start alone
+        elif at:
+            pace.tell(lambda: self._replayed(at, label, stop))
         return there
