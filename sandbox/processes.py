@@ -159,7 +159,10 @@ def healthy(sandbox: Sandbox) -> bool:
 
 
 def wait(what: str, ready: Callable[[], Any], seconds: float, excuse: Callable[[], str]) -> Any:
-    """What ``ready`` returns as soon as it is something. Raises SandboxError with the excuse after too many seconds."""
+    """What ``ready`` returns within a second of its being something.
+
+    Raises SandboxError with the excuse after too many seconds.
+    """
     deadline, pause = time.monotonic() + seconds, 0.1
     while not (found := ready()):
         if time.monotonic() > deadline:

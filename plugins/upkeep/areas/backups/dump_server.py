@@ -34,8 +34,8 @@ _EMPTY = 100 * 2**20
 DATABASE = "restored"
 #: Of each kind of error so many are kept; bytes of a line that are read at once.
 _KEPT, _LONGEST = 20, 1 << 16
-#: How long the server is asked how far pg_restore is.
-_ASKED_MS = 5000
+#: How long the server may take to say how far pg_restore is.
+_ASKED = "5s"
 _NOTHING_ELSE = ("--no-tablespaces", "--no-publications", "--no-subscriptions", "--no-password")
 _ERROR = b"pg_restore: error: "
 #: What the host is at fault for, and not the dump: as pg_restore ends its own words, and as the server begins.
@@ -130,7 +130,7 @@ def _filled(server: Server, dump: Dump, size: int) -> Errors:
     argv = [*server.restore.run_as, program, *login, f"--dbname={DATABASE}", *_NOTHING_ELSE, str(dump.path)]
     with server.nameless() as output:
         try:
-            code = _run(server, argv, output, size)
+            code = _run_pg_restore(server, argv, output, size)
         except subprocess.TimeoutExpired as error:
             raise SetUpError(f"pg_restore did not end within {limit:g} s (restore.timeout_seconds)") from error
         except OSError as error:
@@ -144,7 +144,7 @@ def _filled(server: Server, dump: Dump, size: int) -> Errors:
         return _sorted(output) if code else Errors()
 
 
-def _run(server: Server, argv: Sequence[str], output: IO[bytes], size: int) -> int:
+def _run_pg_restore(server: Server, argv: Sequence[str], output: IO[bytes], size: int) -> int:
     """Its exit code; how far it has come is told. Raises TimeoutExpired and OSError, and leaves no process behind."""
     nothing, pace = subprocess.DEVNULL, Pace("pg_restore", done=None)
     deadline = time.monotonic() + server.restore.timeout_seconds
@@ -156,15 +156,16 @@ def _run(server: Server, argv: Sequence[str], output: IO[bytes], size: int) -> i
                 except subprocess.TimeoutExpired:
                     if time.monotonic() >= deadline:
                         raise
-                    pace.tell(lambda: (_bytes_of(server), size))
+                    pace.tell(lambda: (_restored_bytes(server), size))
         finally:
             restoring.kill()
 
 
-def _bytes_of(server: Server) -> int:
-    """Of the database that is being filled. Raises psycopg.Error and SetUpError."""
+def _restored_bytes(server: Server) -> int:
+    """The size of the database that is being filled. Raises psycopg.Error and SetUpError."""
     with server.connect() as connection:
-        connection.execute(f"SET statement_timeout = {_ASKED_MS}")  # the restoration's own clock goes on meanwhile
+        # The restoration's own clock goes on meanwhile.
+        connection.execute("SELECT set_config('statement_timeout', %s, false)", [_ASKED])
         (size,) = connection.execute("SELECT pg_database_size(current_database())").fetchone() or (0,)
         return int(size)
 

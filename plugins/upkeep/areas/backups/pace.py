@@ -11,14 +11,16 @@ from upkeep.core.units import roughly
 
 log = logging.getLogger(__name__)
 
+#: Seconds from one line in the log to the next.
 SAY_EVERY = 10.0
 
 
 @dataclass
 class Pace:
-    """``doing`` is told every so many seconds, whenever somebody calls ``tell``.
+    """How far ``doing`` is, told by a call of ``tell``, but no more often than ``every`` so many seconds.
 
-    ``done`` are the bytes that there were ``at`` a time; None: not known, and no rate is told the first time.
+    ``done`` are the bytes that there were ``at`` a time (seconds of the monotonic clock); None: not known, and no rate
+    is told the first time.
     """
 
     doing: str

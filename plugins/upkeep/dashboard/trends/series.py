@@ -113,7 +113,7 @@ def values(session: Session, config: Settings, choice: Choice, series: Series, u
     asked = _asked(choice.target, series) | {"width": width}
     stretch = {"start": choice.start, "end": choice.until}
     places = session.rows(queries.load("dashboard/trend_points"), asked | stretch)
-    seen = _watched(session, choice, asked, every, now) if watched(config, series) else []
+    seen = _places_of_watch(session, choice, asked, every, now) if watched(config, series) else []
 
     def place(row: Row, following: timedelta) -> Place:
         named = {name: row[name] for name in ("first", "last", "samples", "low", "high", "newest", "odd")}
@@ -127,7 +127,7 @@ def values(session: Session, config: Settings, choice: Choice, series: Series, u
     )
 
 
-def _watched(
+def _places_of_watch(
     session: Session, choice: Choice, asked: Mapping[str, object], every: timedelta, now: datetime
 ) -> list[Row]:
     """The places of the watch, the oldest first. A week is twenty thousand samples, so what is over is shared.
