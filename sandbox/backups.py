@@ -62,7 +62,7 @@ class BackupFailedError(RuntimeError):
 def take(dsn: str, store: Store, programs: Path | None = None) -> Path:
     """Make a base backup of a running cluster (plain, SHA-256 manifest), keep only the newest; returns its folder.
 
-    `dsn` is a superuser's. The server waits until the WAL that the backup needs is archived.
+    `dsn` is a superuser's. The backup takes the WAL that it needs along; the server archives it soon after.
     Raises BackupFailedError.
     """
     heal(store)  # what is spoilt must not be kept for good, nor prune by a false start time

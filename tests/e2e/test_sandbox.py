@@ -294,10 +294,16 @@ def test_everything_listens_on_loopback_only(running: Running) -> None:
 
 
 def test_a_ledger_that_is_away_is_said(running: Running) -> None:
-    """With the ledger's database refusing logins the page says so, with the Connection's name, and comes back."""
+    """With the ledger's database refusing logins the page says so, with the Connection's name, and comes back.
+
+    A session that a page keeps for the next one is not refused: it is ended.
+    """
     run = scheduled(running)
+    kept = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'upkeep_dashboard'"
     with psycopg.connect(running.sandbox.cluster.dsn("postgres"), autocommit=True) as opened:
+        assert running.api("viewer").request("GET", running.page(run)).status_code == 200  # now one is kept
         opened.execute("ALTER DATABASE upkeep ALLOW_CONNECTIONS false")
+        opened.execute(kept)
         try:
             answer = running.api("viewer").request("GET", running.page(run))
             assert answer.status_code == 503

@@ -81,9 +81,9 @@ def looked(platform: Platform, defect: Defect) -> LookResult:
 
 
 def looked_daily(platform: Platform, defect: Defect) -> LookResult:
-    """What the daily look says, ``hours`` later."""
+    """What the daily look says, ``hours`` later, and no sooner than the backup's WAL must be archived."""
     config = platform.backups().model_copy(update={"max_wal_age_hours": None})
-    return look_at_backups(config, datetime.now(UTC) + timedelta(hours=defect.hours))
+    return look_at_backups(config, datetime.now(UTC) + timedelta(hours=defect.hours) + files.BEING_COPIED)
 
 
 def critical(said: LookResult) -> list[Finding]:

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,7 +35,7 @@ ALL_OK = dict.fromkeys(("completion", "age", "size", "integrity", "wal"), OK)
 
 @pytest.fixture(scope="module")
 def taken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """Two real backups and four archived segments after the newer one; the server is stopped."""
+    """Two real backups that ended an hour ago and four archived segments after the newer one; the server is stopped."""
     folder = tmp_path_factory.mktemp("backups")
     cluster = Cluster(folder / "data", free_port(), secrets.token_hex(8), folder / "wal")
     cluster.init()
@@ -42,7 +43,7 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     server = cluster.start()
     try:
         for _ in range(2):
-            sandbox.take(cluster.dsn("postgres"), store)
+            ended(sandbox.take(cluster.dsn("postgres"), store), 3600)
         for _ in range(4):
             switch(cluster, store)
     finally:
@@ -50,6 +51,12 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     yield store
     shutil.rmtree(cluster.directory())
     shutil.rmtree(store.wal)
+
+
+def ended(backup: Path, seconds: float) -> None:
+    """It ended so many seconds ago, or so many ahead of us."""
+    at = time.time() - seconds
+    os.utime(backup / files.MANIFEST, (at, at))
 
 
 @pytest.fixture
@@ -401,6 +408,43 @@ def test_the_newest_segment_may_still_be_copied(copied: Store) -> None:
     assert found(look(copied, written), "wal").level is CRITICAL
     shutil.copy(copied.wal / names[-1], coming)
     assert levels(look(copied)) == ALL_OK
+
+
+@pytest.mark.guide("G100", "fires", "silent")
+def test_a_clock_that_is_ahead_leaves_a_segment_its_minute_to_be_copied(copied: Store) -> None:
+    """The archiving host's clock may be ahead by five minutes; further ahead the segment is not whole."""
+    names = sorted(file.name for file in copied.wal.iterdir() if len(file.name) == 24)
+    coming = copied.wal / Segment(1, int(names[-1][16:], 16) + 1).name(2**24)
+    coming.write_bytes(b"the first few pages")
+    written = datetime.fromtimestamp(coming.stat().st_mtime, UTC)
+    assert levels(look(copied, written - timedelta(minutes=4))) == ALL_OK
+    assert found(look(copied, written - timedelta(minutes=6)), "wal").level is CRITICAL
+
+
+@pytest.mark.guide("G100", "fires", "silent")
+def test_what_a_backup_that_has_just_ended_took_along_may_be_archived_after_it(copied: Store) -> None:
+    """For a minute, and where only its end is missing: a gap before what is archived stays one."""
+    newest = copied.newest()
+    first = files.read_label(newest).start.name(2**24)
+    after = [copied.wal / file.name for file in copied.wal.iterdir() if file.name > first and len(file.name) == 24]
+
+    def level(seconds: float) -> Level:
+        ended(newest, seconds)
+        return found(look(copied), "wal").level
+
+    (copied.wal / first).rename(copied.folder / first)
+    assert level(1) is CRITICAL, "later segments are archived"
+    for file in after:
+        file.rename(copied.folder / file.name)
+    assert level(1) is OK
+    said = f"0 segments from {first}; not archived yet, the backup has just ended: {first}"
+    assert found(look(copied), "wal").detail == said
+    assert (level(61), level(-240), level(-360)) == (CRITICAL, OK, CRITICAL)
+    assert level(1) is OK
+    (newest / "pg_wal" / first).rename(copied.folder / "taken along")
+    assert level(1) is CRITICAL, "nothing holds it"
+    (copied.folder / first).rename(copied.wal / first)
+    assert level(1) is OK
 
 
 @pytest.mark.guide("G100", "silent")

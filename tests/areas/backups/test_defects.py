@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.stages.archives import switch
 from tests.stages.defects import DAILY, WEEKLY, Defect, caught_by
 from tests.stages.restoring import Platform
 from tests.stages.shapes import CLUSTERS, running
@@ -69,11 +71,19 @@ def test_each_drawn_defect_is_caught_by_its_right_name(
 
 
 @pytest.mark.guide("G101", "silent")
-def test_a_segment_size_that_the_label_leaves_open_is_read_from_the_archive(tmp_path: Path) -> None:
-    """A backup that begins with a log's first segment, which is named alike for each size, restores all the same."""
+def test_a_segment_size_that_the_label_leaves_open_is_read_from_that_segment(tmp_path: Path) -> None:
+    """A backup that begins with a log's first segment, which is named alike for each size, restores all the same.
+
+    The segment is the backup's own until it is archived, and after that the archive's.
+    """
     clocks = settings(ROOT / "config").maintenance.sql
     with running(tmp_path, "segments of 64 MB") as shaped:
         shaped.backup(0)
+        found = newest(shaped.config(), "here", datetime.now(UTC))
+        assert found.archive_end - found.archive.reaches == 64 * 2**20
+        switch(shaped.cluster, shaped.store)  # archiving is one after the other
+        shutil.rmtree(found.backup.folder / "pg_wal")
+        (found.backup.folder / "pg_wal").mkdir()
         found = newest(shaped.config(), "here", datetime.now(UTC))
         assert found.archive_end - found.archive.reaches == 64 * 2**20
         connect = lambda: psycopg.connect(shaped.cluster.dsn("postgres"))  # noqa: E731  (the way to connect, as a value)

@@ -18,6 +18,8 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from upkeep.areas.backups.judging import SKEW
+
 MANIFEST, LABEL = "backup_manifest", "backup_label"
 #: What shows that a folder without a manifest was to become a backup.
 _TRACES = (LABEL, "PG_VERSION", "base", "base.tar", "base.tar.gz", f"{MANIFEST}.tmp")
@@ -26,7 +28,8 @@ SEGMENT = re.compile(r"([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})(\.(?:gz|zst|lz4|b
 #: XLogLongPageHeaderData: xlp_seg_size stands behind 32 bytes.
 _LONG_HEADER = struct.Struct("=32xI")
 _DEFAULT_SEGMENT = 16 * 1024 * 1024
-#: A segment that was written less than this ago may still be written by a plain cp.
+#: A segment that was written less than this ago may still be written by a plain cp. What a backup that ended less than
+#: this ago needs may still be on its way to the archive.
 BEING_COPIED = timedelta(seconds=60)
 
 
@@ -102,7 +105,10 @@ def _order(folder: Path) -> datetime:
 
 
 def read_label(folder: Path, wal: Path | None = None) -> Label:
-    """Read ``backup_label``; its first segment in ``wal`` tells its size where this does not. Raises BackupError."""
+    """Read ``backup_label``; its first segment, archived or its own, tells its size where this does not.
+
+    Raises BackupError.
+    """
     try:
         lines = (folder / LABEL).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
@@ -113,21 +119,22 @@ def read_label(folder: Path, wal: Path | None = None) -> Label:
         raise BackupError(f"{LABEL} has no START WAL LOCATION such as 0/2000028 (file 000000010000000000000002)")
     lsn = (int(start[1], 16) << 32) + int(start[2], 16)
     timeline = int(start[3][:8], 16)
-    segment_bytes = _segment_bytes(lsn, int(start[3][16:], 16), wal / start[3] if wal else None)
+    places = [place / start[3] for place in (wal, folder / "pg_wal") if place]
+    segment_bytes = _segment_bytes(lsn, int(start[3][16:], 16), places)
     moment = re.fullmatch(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (UTC|GMT)", said.get("START TIME", ""))
     return Label(Segment(timeline, lsn // segment_bytes), segment_bytes, _moment(moment[1]) if moment else None)
 
 
-def _segment_bytes(lsn: int, last: int, file: Path | None) -> int:
+def _segment_bytes(lsn: int, last: int, places: list[Path]) -> int:
     """The cluster's segment size, from a position and the last eight digits of its file's name.
 
-    In a log's first segment more than one fits: then the archived file says it, in the header of its first page.
+    In a log's first segment more than one fits: then the file says it, in the header of its first page.
     """
     sizes = [1 << power for power in range(20, 31)]
     fitting = [size for size in sizes if lsn % 2**32 // size == last]
     if len(fitting) == 1:
         return fitting[0]
-    if file:
+    for file in places:
         with suppress(OSError, struct.error), file.open("rb") as opened:
             (told,) = _LONG_HEADER.unpack(opened.read(_LONG_HEADER.size))
             if told in fitting:
@@ -169,6 +176,11 @@ def lsn(text: str) -> int:
     """A position in WAL as a number of bytes, from its text such as 0/2000028. Raises ValueError."""
     high, low = text.split("/")
     return (int(high, 16) << 32) + int(low, 16)
+
+
+def ended_at(folder: Path) -> datetime:
+    """When a finished backup ended: its manifest is written last. Raises OSError."""
+    return datetime.fromtimestamp((folder / MANIFEST).stat().st_mtime, UTC)
 
 
 def differing(folder: Path, manifest: Manifest) -> tuple[list[str], int]:
@@ -220,7 +232,7 @@ def read_archive(wal: Path, label: Label, end_lsn: int, now: datetime) -> Archiv
             newest, before = one, newest
         elif before is None or one > before:
             before = one
-    if newest in short and newest and abs(now - newest.at) < BEING_COPIED:
+    if newest in short and newest and -SKEW < now - newest.at < BEING_COPIED:
         short.remove(newest)
         newest = before
     last_needed = max(start.number, (end_lsn - 1) // label.segment_bytes)

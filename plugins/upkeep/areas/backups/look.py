@@ -5,13 +5,13 @@ Whether it can be restored is proven weekly, by restoring it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from upkeep.areas.backups import files as backups
 from upkeep.areas.backups import verification
-from upkeep.areas.backups.files import Archive, Backup, BackupError, Label, Manifest
+from upkeep.areas.backups.files import BEING_COPIED, Archive, Backup, BackupError, Label, Manifest, Segment
 from upkeep.areas.backups.judging import NOT_COVERED, SKEW, age, unfinished
 from upkeep.areas.look import Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
@@ -95,7 +95,7 @@ def _look_at(backup: Backup, config: Backups, now: datetime) -> LookResult:
         age(_topic("age"), min(begun, default=None), config, now),
         _size(contents, config),
         _integrity(backup, config),
-        _wal(contents, config, now),
+        _wal(backup, contents, config, now),
     ]
     samples = [Sample("backup_bytes", float(contents.total), "bytes")] if contents.manifest else []
     if begun:
@@ -167,7 +167,7 @@ def _integrity(backup: Backup, config: Backups) -> Finding:
     return _finding("integrity", level, detail, "pg_verifybackup finds every checksum right", remedy)
 
 
-def _wal(contents: _Contents, config: Backups, now: datetime) -> Finding:
+def _wal(backup: Backup, contents: _Contents, config: Backups, now: datetime) -> Finding:
     expected = "every segment from the backup's start to the newest archived one"
     remedy = "Recovery ends at the first gap: take a backup now, then see why a segment was lost (pg_stat_archiver)."
     longest = None if config.max_wal_age_hours is None else timedelta(hours=config.max_wal_age_hours)
@@ -177,10 +177,15 @@ def _wal(contents: _Contents, config: Backups, now: datetime) -> Finding:
     try:
         end_lsn = contents.manifest.end_lsn if contents.manifest else 0
         archive = backups.read_archive(config.wal, label, end_lsn, now)
+        coming = _coming(backup.folder, archive, label, now)
     except (FileNotFoundError, NotADirectoryError):
         return _finding("wal", Level.CRITICAL, f"found no folder {config.wal}", expected, remedy)
     except OSError as error:
         return _unreadable("wal", config.wal, error)
+    if coming:
+        archive = replace(archive, missing=archive.missing[:-1])
+    ended = f"; not archived yet, the backup has just ended: {coming}" if coming else ""
+    said = _archived(archive, label, now) + ended
     level = Level.CRITICAL if archive.missing or archive.damaged else Level.OK
     if longest is not None:
         expected += f", that one at most {config.max_wal_age_hours:g} h old"
@@ -188,7 +193,22 @@ def _wal(contents: _Contents, config: Backups, now: datetime) -> Finding:
             level, remedy = Level.WARNING, _STOPPED
         elif level is Level.OK and archive.newest_at and archive.newest_at > now + SKEW:
             level, remedy = Level.UNKNOWN, _AHEAD
-    return _finding("wal", level, _archived(archive, label, now), expected, remedy)
+    return _finding("wal", level, said, expected, remedy)
+
+
+def _coming(folder: Path, archive: Archive, label: Label, now: datetime) -> str:
+    """The last gap where it is none: for a minute after its end only the backup itself may hold its last segments.
+
+    pg_basebackup that takes WAL along does not wait until the server has archived it.
+    """
+    if not archive.missing or not -SKEW < now - backups.ended_at(folder) < BEING_COPIED:
+        return ""
+    first, last = archive.missing[-1]
+    if first.number * label.segment_bytes < archive.reaches:
+        return ""
+    numbers = range(first.number, last.number + 1)
+    names = [Segment(first.timeline, number).name(label.segment_bytes) for number in numbers]
+    return _gap(names[0], names[-1]) if all((folder / "pg_wal" / name).is_file() for name in names) else ""
 
 
 def _archived(archive: Archive, label: Label, now: datetime) -> str:

@@ -64,7 +64,7 @@ def newest(config: Backups | None, where: str, now: datetime) -> Newest:
         label, manifest = files.read_label(folder, config.wal), files.read_manifest(folder)
         archive = files.read_archive(config.wal, label, manifest.end_lsn, now)
         incremental = "INCREMENTAL FROM" in (folder / files.LABEL).read_text(encoding="utf-8", errors="replace")
-        ended_at = datetime.fromtimestamp((folder / files.MANIFEST).stat().st_mtime, UTC)
+        ended_at = files.ended_at(folder)
     except (OSError, BackupError) as error:
         raise NotCollected(f"the newest backup cannot be restored: {error}") from error
     if incremental or "." in archive.newest:
