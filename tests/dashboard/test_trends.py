@@ -458,7 +458,7 @@ def test_the_pages_read_the_ledger_as_what_is_in_memory(book: Ledger) -> None:
 
 
 def test_a_full_plot_is_a_page_of_at_most_150_kb(book: Ledger, site: Site) -> None:
-    """Every place taken, a thousand things on offer."""
+    """Every place taken, a thousand things on offer; in numbers the newest hundred places, and all on demand."""
     (target,) = site.config.targets
     book.change(
         """INSERT INTO upkeep.watch_samples (target, slot, taken_at, level, health, metrics, latencies, during)
@@ -469,4 +469,9 @@ def test_a_full_plot_is_a_page_of_at_most_150_kb(book: Ledger, site: Site) -> No
     many = (Sample(f"metric_{number % 10}", 1.0, "rows", f"public.a_table_{number}") for number in range(1000))
     measured(book, target, site.now - DAY, *(Sample(name, 50.0, "%") for name in METRICS), *many)
     html = ask(site, "?of=response_time&range=1d")
-    assert len(rows(html)) > 450 and len(html.encode()) <= 150_000
+    found = rows(html)
+    (every,) = re.findall(r'<a href="trends([^"]*)">All ([0-9]+) places in numbers', html)
+    whole = ask(site, every[0].replace("&amp;", "&"))
+    assert len(found) == 100 and rows(whole)[:100] == found and '<details id="numbers" open>' in whole
+    assert len(rows(whole)) == int(every[1]) > 450 and "places in numbers</a>" not in whole
+    assert max(len(html.encode()), len(whole.encode())) <= 150_000

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from upkeep.areas.calendar.due import DueWindow, State
 from upkeep.dashboard.questions import OpenQuestion
-from upkeep.dashboard.windows import PastWindow
-from upkeep.report.checklist import GONE_BY, ChecklistItem
+from upkeep.report.checklist import GONE_BY, ITEMS, ChecklistItem
+from upkeep.wires.database import Row
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,10 @@ class ListedRow:
 
 @dataclass(frozen=True)
 class ListedWindow:
-    """A window with the rows of its checklist, as its newest report has them, ``first_at`` is of its first."""
+    """A window with the rows of its checklist, as its newest report has them, ``first_at`` is of its first.
+
+    ``unlisted`` is how many rows nobody has acknowledged where they are only counted.
+    """
 
     target: str
     cadence: str
@@ -64,6 +67,12 @@ class ListedWindow:
     first_at: datetime
     report: tuple[str, str]
     rows: tuple[ListedRow, ...]
+    unlisted: int = 0
+
+    @property
+    def waits(self) -> int:
+        """How many rows nobody has acknowledged."""
+        return self.unlisted or len(self.open)
 
     @property
     def open(self) -> tuple[ListedRow, ...]:
@@ -113,8 +122,14 @@ class WaitingRows:
     owners: tuple[str, ...]
 
 
+def open_rows(row: Row, marks: Mapping[tuple[int, str], Mark]) -> int:
+    """How many daily rows of a window nobody has acknowledged, as ``ListedRow.open`` judges."""
+    guides = (item.guide for item in ITEMS["daily"])
+    return sum((row["report_id"], guide) not in marks and guide not in row["superseded"] for guide in guides)
+
+
 def windows_without_report(
-    due: Iterable[PastWindow],
+    unreported: Iterable[DueWindow],
     listed: Iterable[ListedWindow],
     target: str,
     cadence: str,
@@ -122,15 +137,14 @@ def windows_without_report(
     after: datetime,
     now: datetime,
 ) -> tuple[DueWindow, ...]:
-    """The calendar's windows that were due after a moment, whose deadline is over, without a report; the newest first.
+    """Of the calendar's windows without a report those due after a moment whose deadline is over; the newest first.
 
     Waived and frozen ones have none. What was superseded, or a dry run, has one, though no rows of it are listed.
     """
     known = {(one.target, one.due) for one in listed if one.kind == "calendar"}
-    mine = [one for one in due if one.window.cadence == cadence and one.window.target == target]
-    windows = [one.window for one in mine if one.report is None and one.window.deadline <= now]
+    mine = [one for one in unreported if (one.cadence, one.target) == (cadence, target) and one.deadline <= now]
     return tuple(
         one
-        for one in sorted(windows, key=lambda one: one.due, reverse=True)
+        for one in sorted(mine, key=lambda one: one.due, reverse=True)
         if one.state not in (State.WAIVED, State.FROZEN) and (target, one.due) not in known and one.due > after
     )

@@ -25,6 +25,7 @@ from upkeep.dashboard.checklist_rows import (
     ListedWindow,
     Mark,
     WaitingRows,
+    open_rows,
     windows_without_report,
 )
 from upkeep.dashboard.deeds import acknowledging_roles, may_acknowledge, titles
@@ -33,7 +34,7 @@ from upkeep.dashboard.now import calendar
 from upkeep.dashboard.page import question_href
 from upkeep.dashboard.questions import OpenQuestion
 from upkeep.dashboard.visitors import Visitor
-from upkeep.dashboard.windows import past
+from upkeep.dashboard.windows import without_report
 from upkeep.gate import sheets
 from upkeep.report.checklist import GONE_BY, ITEMS, MISSING, TASKS, ChecklistItem
 from upkeep.settings.load import Settings
@@ -59,7 +60,7 @@ def checklists(
     found = {"daily": _daily(session, config, visitor, now)}
     found |= {cadence: _asked(session, config, visitor, cadence, questions, now) for cadence in CHANGING}
     seen = calendar(session, config, now)
-    due = past(session, visitor.targets, seen, now - max(REACH.values()), now)
+    unreported = without_report(session, visitor.targets, seen, now - max(REACH.values()), now)
     asked = {"targets": list(visitor.targets), "cadence": "daily", "until": now - REACH["daily"]}
     asked |= {"after": now - OLDER, "rows": len(ITEMS["daily"])}
     rows = session.rows(queries.load("dashboard/checklist_older"), asked)
@@ -67,7 +68,9 @@ def checklists(
     whole = len(visitor.targets) == 1
 
     def checklist(target: str, cadence: str) -> Checklist:
-        silent = windows_without_report(due, found[cadence], target, cadence, after=now - REACH[cadence], now=now)
+        silent = windows_without_report(
+            unreported, found[cadence], target, cadence, after=now - REACH[cadence], now=now
+        )
         return _checklist(target, cadence, found[cadence], silent, older, whole=whole)
 
     return [(cadence, [checklist(target, cadence) for target in visitor.targets]) for cadence in CADENCES]
@@ -146,7 +149,7 @@ def _checklist(
     """The latest is the calendar's; a run by hand stands first only where there is none of the calendar."""
     mine = [window for window in windows if window.target == target]
     latest = next((window for window in mine if window.kind == "calendar"), mine[0] if mine else None)
-    others = tuple(window for window in mine if window is not latest and window.open)
+    others = tuple(window for window in mine if window is not latest and window.waits)
     earlier, folded = (others, ()) if whole else ((), others)
     return Checklist(target, cadence, latest, earlier, folded, silent, older.get((cadence, target), 0))
 
@@ -156,20 +159,17 @@ def _daily(
 ) -> list[ListedWindow]:
     """The daily windows, the newest first; without their evidence where no ``rows`` are asked for.
 
-    Evidence is read of those alone of which a row is shown: the latest of a target, of one target any with an open row.
+    Rows are made of those alone of which one is shown: the latest of a target, of one target any with an open row. Of
+    the others they are counted.
     """
     found = _reported(session, visitor, "daily", now, rows=False)
     marks, rights = _marks(session, config, found), _rights(config, visitor)
+    made = {row["report_id"]: open_rows(row, marks) for row in found}
     if rows:
-        count = {row["report_id"]: sum(report == row["report_id"] for report, _ in marks) for row in found}
         latest = {row["target"]: row["report_id"] for row in reversed(found)}
-        shown = [
-            row["report_id"]
-            for row in found
-            if row["report_id"] == latest[row["target"]]
-            or (len(latest) == 1 and count[row["report_id"]] < len(ITEMS["daily"]))
-        ]
-        bodies = session.rows(queries.load("dashboard/checklist_rows"), {"reports": shown})
+        whole, newest = len(latest) == 1, frozenset(latest.values())
+        made = {one: waits for one, waits in made.items() if one in newest or (whole and waits)}
+        bodies = session.rows(queries.load("dashboard/checklist_rows"), {"reports": list(made)})
         said_of = {one["report_id"]: one["rows"] for one in bodies}
         found = [row | {"rows": said_of.get(row["report_id"])} for row in found]
 
@@ -180,7 +180,7 @@ def _daily(
         form = {} if said.get("state") == GONE_BY else _form(row, item, role, rights)
         return _evidence(config, item, said, role, (mark,) if mark else (), form)
 
-    return [_window(row, listed) for row in found]
+    return [_window(row, listed) if row["report_id"] in made else _counted(row, open_rows(row, marks)) for row in found]
 
 
 def _asked(
@@ -289,8 +289,12 @@ def _reported(session: Session, visitor: Visitor, cadence: str, now: datetime, *
 def _window(row: Row, listed: Callable[[Row, ChecklistItem, Said], ListedRow]) -> ListedWindow:
     said = {one["guide"]: one for one in row["rows"] or ()}
     rows = tuple(listed(row, item, said.get(item.guide, {})) for item in ITEMS[row["cadence"]])
+    return replace(_counted(row, 0), rows=rows)
+
+
+def _counted(row: Row, waits: int) -> ListedWindow:
     named = {name: row[name] for name in ("target", "cadence", "kind", "due", "first_at")}
-    return ListedWindow(**named, report=(row["dag_id"], row["run_id"]), rows=rows)
+    return ListedWindow(**named, report=(row["dag_id"], row["run_id"]), rows=(), unlisted=waits)
 
 
 def _title(config: Settings, role: str) -> str:

@@ -119,10 +119,9 @@ def items() -> tuple[Item, ...]:
 def results(session: Session, targets: Sequence[str], now: datetime) -> list[ItemResults]:
     """Each item of the guide with what was found of it last; that a look is missing is seen within five minutes."""
     hour, minutes = rounded_down(now, timedelta(hours=1)), rounded_down(now, timedelta(minutes=5))
-    asked = {"targets": list(targets), "after": hour - REACH, "looks": LOOKS, "now": minutes}
-    rows = session.rows(queries.load("dashboard/guide"), asked)
-    known = {item.guide: item for item in items()}
-    placed = {target: _placed(row for row in rows if row["target"] == target) for target in targets}
+    asked = {"after": hour - REACH, "looks": LOOKS, "now": minutes}
+    statement, known = queries.load("dashboard/guide"), {item.guide: item for item in items()}
+    placed = {target: _placed(session.rows(statement, {"target": target, **asked})) for target in targets}
     found = []
     for item in items():
         like = known[item.like] if item.like else item

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -64,6 +64,7 @@ def _shown(value: Any) -> Any:
     return visible(str(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+@lru_cache(maxsize=5_000)
 def report_href(dag_id: str, run_id: str, key: str = "") -> str:
     """Where a run's report is, from any of the pages; with a finding's key, its place there."""
     place = f"#{anchor(key)}" if key else ""

@@ -12,7 +12,7 @@ from upkeep.core.findings import Level
 from upkeep.core.windows import CADENCES
 from upkeep.settings.load import Settings, dag_name
 from upkeep.wires import queries
-from upkeep.wires.database import Session
+from upkeep.wires.database import Row, Session
 
 #: How many days back the strip of verdicts reaches.
 STRIP = timedelta(days=30)
@@ -71,8 +71,7 @@ def past(
     rows = session.rows(queries.load("dashboard/windows"), {"targets": list(targets), "start": start, "end": end})
     windows: dict[tuple[str, str, datetime], PastWindow] = {}
     for row in rows:
-        named = {name: row[name] for name in ("target", "cadence", "due", "deadline", "reason")}
-        window = DueWindow(**named, state=State(row["state"]))
+        window = _due(row)
         report = (row["dag_id"], row["run_id"]) if row["run_id"] else None
         level = Level(row["level"]) if row["level"] else None
         windows[window.slot] = PastWindow(window, level, row["headline"] or "", report)
@@ -83,6 +82,23 @@ def past(
                 window, known.level if known else None, known.headline if known else "", known.report if known else None
             )
     return sorted(windows.values(), key=lambda one: (one.window.target, _rank(one), one.window.due))
+
+
+def without_report(
+    session: Session, targets: Sequence[str], found: Reconciliation | None, start: datetime, end: datetime
+) -> list[DueWindow]:
+    """The windows that were due in [start, end) and have no report, in the state that they have now."""
+    rows = session.rows(queries.load("dashboard/windows"), {"targets": list(targets), "start": start, "end": end})
+    reported = {(row["target"], row["cadence"], row["due"]) for row in rows if row["run_id"]}
+    windows = {one.slot: one for one in (_due(row) for row in rows if not row["run_id"])}
+    now = (*found.new, *found.changed) if found else ()
+    windows |= {one.slot: one for one in now if one.target in targets and start <= one.due < end}
+    return [one for one in windows.values() if one.slot not in reported]
+
+
+def _due(row: Row) -> DueWindow:
+    named = {name: row[name] for name in ("target", "cadence", "due", "deadline", "reason")}
+    return DueWindow(**named, state=State(row["state"]))
 
 
 def _rank(one: PastWindow) -> int:

@@ -33,6 +33,8 @@ from upkeep.wires.database import Session
 LISTED = 60
 #: Windows and actions that are told in words.
 TOLD = 15
+#: Places of the plot that stand in numbers; with ``numbers=all`` in the address every one does.
+NUMBERS, EVERY = 100, "all"
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ def trend(
         "lacks": name_of(config, lacks) if lacks else "",
         "shown": None,
     }
-    return page | _shown(session, config, choice, series, unit, now) if series else page
+    if not series:
+        return page
+    return page | _shown(session, config, choice, series, unit, now, every=query.get("numbers") == EVERY)
 
 
 def _measured(
@@ -128,13 +132,14 @@ def _options(
 
 
 def _shown(
-    session: Session, config: Settings, choice: Choice, series: Series, unit: str, now: datetime
+    session: Session, config: Settings, choice: Choice, series: Series, unit: str, now: datetime, *, every: bool
 ) -> dict[str, Any]:
     found = values(session, config, choice, series, unit, now)
     limits = standards(session, config, choice, series)
     done = done_meanwhile(session, choice)
     newest = max(found.all, key=lambda one: one.last, default=None)
     sound = [one for one in found.all if one.low is not None and one.high is not None]
+    listed = list(reversed(found.all))[: None if every else NUMBERS]
     return {
         "title": name_of(config, series),
         "shown": drawn.drawn(choice, found, limits, done),
@@ -149,7 +154,10 @@ def _shown(
         "odd": sum(one.odd for one in found.all),
         "silent": bool(choice.now and newest and choice.now - newest.last > newest.following),
         "limits": limits,
-        "rows": [_row(one, found, limits) for one in reversed(found.all)],
+        "rows": [_row(one, found, limits) for one in listed],
+        "places": len(found.all),
+        "opened": every,
+        "every": f"{choice.href()}&numbers={EVERY}#numbers",
         "done": _told(done),
         "undone": len(done) - TOLD,
     }
