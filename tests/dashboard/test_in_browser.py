@@ -47,7 +47,7 @@ def test_the_pages_are_for_everybody(
             "/windows",
             "/findings",
             "/trends",
-            "/trends?range=2y",
+            "/trends?range=2y&with=before",
             "/databases",
             "/databases?of=indexes",
             "/databases?of=statements",

@@ -112,6 +112,28 @@ def test_a_tables_size_is_drawn_with_its_numbers_behind_it(book: Ledger, site: S
     assert "time in UTC" in said and "1 GB" not in said
 
 
+@pytest.mark.guide("G117", "holds")
+def test_a_week_stands_beside_the_one_before(book: Ledger, site: Site) -> None:
+    """The same days lie under each other, the earlier ones dashed, with both weeks' numbers; by a link."""
+    kib = 1024.0
+    grown(book, site, {12: kib, 11: 2 * kib, 10: 6 * kib, 5: 3 * kib, 4: 4 * kib, 3: 5 * kib})
+    alone = ask(site, f"{SIZE}&range=7d")
+    assert 'class="line of-before" points' not in alone and "Side by side" not in alone
+    (beside,) = re.findall(r'<a href="trends([^"]*)">with the 7 days before', alone)
+    html = ask(site, beside.replace("&amp;", "&"))
+    before, now = corners(html)
+    assert [x for x, _ in before] == [x for x, _ in now] and before[0][1] > now[0][1] and before[2][1] < now[2][1]
+    week, last = re.findall(r'<th scope="row">([^<]*)</th><td>([^<]*)<td>([^<]*)<td>([^<]*)<td>([^<]*)<td>(.*)', html)
+    start, middle = (f"{site.now - days * DAY:%Y-%m-%d %H:%M}" for days in (14, 7))
+    assert week == (middle, f"{site.now:%Y-%m-%d %H:%M}", "3 kB", "4 kB", "5 kB", "3")
+    assert last == (start, middle, "1 kB", "2 kB", "6 kB", "3")
+    (earlier,) = re.findall(r'<a href="trends([^"]*)">← earlier', html)
+    further = ask(site, earlier.replace("&amp;", "&"))
+    assert "Side by side" in further and "no value" in further, "the choice stays, and what is not there is said"
+    (without,) = re.findall(r'<a href="trends([^"]*)">without the 7 days before', html)
+    assert "Side by side" not in ask(site, without.replace("&amp;", "&"))
+
+
 def test_a_missing_day_is_a_gap_and_no_line(book: Ledger, site: Site) -> None:
     """Where a day has no value the line ends and the gap is shown; with the value it is gone."""
     grown(book, site, dict.fromkeys((6, 5, 2, 1, 0), 1000.0))

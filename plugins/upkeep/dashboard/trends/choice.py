@@ -26,6 +26,8 @@ USUAL = "30d"
 _SHORTEST, _LONGEST = timedelta(hours=1), timedelta(days=730)
 #: The earliest moment that can be asked for.
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+#: What an address says where the stretch before is shown as well.
+BEFORE = "before"
 #: Between a metric and its subject in an address.
 _BETWEEN = "|"
 
@@ -45,13 +47,17 @@ class Series:
 
 @dataclass(frozen=True)
 class Choice:
-    """A target, a stretch of time that ends ``until``, and a series; ``now`` is None where it ends elsewhere."""
+    """A target, a stretch of time that ends ``until``, and a series; ``now`` is None where it ends elsewhere.
+
+    ``compared``: the stretch before it is shown as well.
+    """
 
     target: str
     length: timedelta
     until: datetime
     now: datetime | None
     series: Series | None
+    compared: bool = False
 
     @property
     def width(self) -> timedelta:
@@ -79,7 +85,16 @@ class Choice:
     def href(self, *, range_: str = "", until: datetime | None = None) -> str:
         """The same trend over another stretch, or one that ends elsewhere; without ``until`` it ends as this one."""
         end = until or (None if self.now else self.until)
-        return trend_href(self.target, self.series or Series(""), range_ or self.range, end)
+        return self._href(range_ or self.range, end, compared=self.compared)
+
+    @property
+    def other(self) -> str:
+        """The same with the stretch before, or without it."""
+        return self._href(self.range, None if self.now else self.until, compared=not self.compared)
+
+    def _href(self, range_: str, until: datetime | None, *, compared: bool) -> str:
+        href = trend_href(self.target, self.series or Series(""), range_, until)
+        return f"{href}&with={BEFORE}" if compared else href
 
     @property
     def earlier(self) -> str:
@@ -91,7 +106,7 @@ class Choice:
         if self.now:
             return ""
         end = self.until + self.length
-        return trend_href(self.target, self.series or Series(""), self.range, end if end < now else None)
+        return self._href(self.range, end if end < now else None, compared=self.compared)
 
 
 def trend_href(target: str, series: Series, range_: str = "", until: datetime | None = None) -> str:
@@ -113,7 +128,8 @@ def chosen(query: Mapping[str, str], targets: Sequence[str], now: datetime) -> C
     until = _until(query.get("until", ""), now)
     metric, _, subject = query.get("of", "").partition(_BETWEEN)
     series = Series(metric, subject) if metric or subject else None
-    return Choice(target, length, until or now, None if until else now, series)
+    compared = query.get("with") == BEFORE and (until or now) - 2 * length >= _EARLIEST
+    return Choice(target, length, until or now, None if until else now, series, compared)
 
 
 def target_of(name: str, targets: Sequence[str]) -> str:

@@ -78,9 +78,13 @@ class Edge:
 
 @dataclass(frozen=True)
 class Drawn:
-    """All that is drawn of a trend. ``beyond`` counts the places that hold a value beyond the scale."""
+    """All that is drawn of a trend. ``beyond`` counts the places that hold a value beyond the scale.
+
+    ``before`` are the lines of the stretch before, where it is shown.
+    """
 
     lines: tuple[str, ...]
+    before: tuple[str, ...]
     watch: tuple[str, ...]
     dots: tuple[Dot, ...]
     bands: tuple[Area, ...]
@@ -95,13 +99,18 @@ class Drawn:
     beyond: int
 
 
-def drawn(choice: Choice, values: Values, limits: Standards, done: Sequence[Done]) -> Drawn:
-    """Work out the plot, also of one value or of none."""
-    frame = _Frame(choice, axis_of(values, limits))
+def drawn(
+    choice: Choice, values: Values, limits: Standards, done: Sequence[Done], before: Values | None = None
+) -> Drawn:
+    """Work out the plot, also of one value or of none; ``before`` is the stretch before, moved to this one's time."""
+    past = before or replace(values, windows=(), watch=())
+    both = Values(values.unit, (*values.windows, *past.windows), (*values.watch, *past.watch))
+    frame = _Frame(choice, axis_of(both, limits))
     gaps = list(_gaps(choice, values))
     dots = tuple(_dots(frame, values, limits))
     return Drawn(
         lines=tuple(_lines(frame, values.windows)),
+        before=(*_lines(frame, past.watch), *_lines(frame, past.windows)),
         watch=tuple(_lines(frame, values.watch)),
         dots=dots,
         bands=tuple(_bands(frame, limits.judged)),

@@ -14,6 +14,7 @@ from upkeep.core.findings import Level, worst
 from upkeep.core.units import amount, title
 from upkeep.dashboard.trends import drawn
 from upkeep.dashboard.trends.choice import OFFERED, Choice, Series, chosen, said
+from upkeep.dashboard.trends.compared import before, moved, stretch
 from upkeep.dashboard.trends.judged import Standards, standards
 from upkeep.dashboard.trends.series import (
     Done,
@@ -137,12 +138,15 @@ def _shown(
     found = values(session, config, choice, series, unit, now)
     limits = standards(session, config, choice, series)
     done = done_meanwhile(session, choice)
+    earlier = before(choice)
+    past = values(session, config, earlier, series, unit, now) if choice.compared else None
     newest = max(found.all, key=lambda one: one.last, default=None)
     sound = [one for one in found.all if one.low is not None and one.high is not None]
     listed = list(reversed(found.all))[: None if every else NUMBERS]
     return {
         "title": name_of(config, series),
-        "shown": drawn.drawn(choice, found, limits, done),
+        "shown": drawn.drawn(choice, found, limits, done, moved(past, choice.length) if past else None),
+        "compared": [stretch(choice, found), stretch(earlier, past)] if past else [],
         "size": (drawn.WIDTH, drawn.HEIGHT, drawn.TOP, drawn.BOTTOM),
         "unit": found.unit,
         "newest": newest,
