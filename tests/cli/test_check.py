@@ -24,8 +24,11 @@ import psycopg
 import pytest
 import sqlparse
 import yaml
+from airflow.models.pool import Pool
 from psycopg import sql
 from psycopg.rows import dict_row
+from sqlalchemy import create_engine, delete
+from sqlalchemy.orm import Session
 
 from sandbox.ports import free_port
 from sandbox.postgres import HOST, Cluster
@@ -81,6 +84,7 @@ YOUNG = {UNUSED, MISSING}
 AUDIT = "primary: security audit"
 SERVER, LEDGER = "primary: the server that config pins", "the ledger that config pins"
 KEY = "the key that signs the ledger's rows"
+POOL, ONCE = "the pool upkeep_mutations, in which changes queue", "Upkeep once in this Airflow"
 SLACK = "Slack, where those who must answer are notified"
 CHANGES = (
     MAINTAIN,
@@ -90,6 +94,8 @@ CHANGES = (
     SERVER,
     LEDGER,
     KEY,
+    POOL,
+    ONCE,
     "role devops, DevOps Engineer: omar, olga",
     "role dba, Database Administrator: dora, omar",
     "role security, Security Engineer: sana",
@@ -119,13 +125,28 @@ class Deployment:
     config: Path
     forks: Forks
 
-    def check(self, *arguments: str, config: Path | None = None, **changed: Mapping[str, Any] | None) -> Said:
-        """Run the command; a Connection that is changed gets these fields, one that is None is absent."""
-        done = self.run("check", *arguments, config=config, **changed)
+    def check(
+        self,
+        *arguments: str,
+        config: Path | None = None,
+        home: Path | None = None,
+        beside: Path | None = None,
+        **changed: Mapping[str, Any] | None,
+    ) -> Said:
+        """Run the command; a Connection that is changed gets these fields, one that is None is absent.
+
+        ``home`` is another Airflow's, ``beside`` a folder of packages beside Upkeep.
+        """
+        done = self.run("check", *arguments, config=config, home=home, beside=beside, **changed)
         return Said(done.returncode, *_table(done.stdout), done.stdout, done.stderr)
 
     def run(
-        self, *arguments: str, config: Path | None = None, home: Path | None = None, **changed: Mapping[str, Any] | None
+        self,
+        *arguments: str,
+        config: Path | None = None,
+        home: Path | None = None,
+        beside: Path | None = None,
+        **changed: Mapping[str, Any] | None,
     ) -> subprocess.CompletedProcess[str]:
         """``python -m upkeep …``, which must not print a secret."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "UPKEEP"))}
@@ -137,7 +158,7 @@ class Deployment:
         environment = {
             **kept,
             **({"AIRFLOW_HOME": str(home)} if home else {}),
-            "PYTHONPATH": str(ROOT / "plugins"),
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "plugins"), *([str(beside)] if beside else [])]),
             "UPKEEP_CONFIG": str(config or self.config),
             **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in fields.items()},
         }
@@ -254,6 +275,7 @@ def deployment(
                 ((pin,),) = opened.execute(queries.load(query).encode()).fetchall()
                 pins.append(str(pin))
         with running(reader, folder) as twin, forks(folder) as forked:
+            pools(folder, 1)
             connections = {
                 "upkeep_functions": {"conn_type": "http", "host": twin.url, "password": LEGACY_KEY},
                 "upkeep_target_read": connection(target, "upkeep_read", role_passwords["upkeep_read"]),
@@ -270,6 +292,18 @@ def deployment(
             opened.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
             for role in LEDGER_ROLES:
                 opened.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(f"{name}_{role}")))
+
+
+def pools(home: Path, slots: int | None) -> None:
+    """Airflow's own database in its home, with the pool of so many slots alone; None: without it."""
+    engine = create_engine(f"sqlite:///{home}/airflow.db")
+    Pool.metadata.create_all(engine, tables=[Pool.metadata.tables["slot_pool"]])
+    with Session(engine) as session:
+        session.execute(delete(Pool))
+        if slots is not None:
+            session.add(Pool(pool="upkeep_mutations", slots=slots, include_deferred=False))
+        session.commit()
+    engine.dispose()
 
 
 @pytest.mark.guide("X13", "silent")
@@ -293,6 +327,44 @@ def test_a_deployment_as_it_should_be(deployment: Deployment) -> None:
     assert f"\n{everything - len(YOUNG)} of {everything} can be collected.\n" in said.output
     assert said.output.endswith(f"\n{len(CHANGES) - 1} of {len(CHANGES)} are there.\n")
     assert said.code == 0
+
+
+@pytest.mark.guide("X9", "holds")
+def test_the_pool_that_changes_queue_in(deployment: Deployment, tmp_path: Path) -> None:
+    """Without it, or without a slot, no change is ever scheduled; where nobody can ask it is not known."""
+    said = {}
+    for slots in (None, 0, 3, 1):
+        pools(tmp_path, slots)
+        found = deployment.check("--target", "primary", home=tmp_path)
+        said[slots] = (found.rows[POOL], found.why.get(POOL, ""), found.code)
+    assert said[None][0] == said[0][0] == "NO" and said[None][2] == 1
+    assert said[None][1] == (
+        "found none, expected one slot: no change is ever scheduled. "
+        '`airflow pools set upkeep_mutations 1 "one mutation at a time"` makes it'
+    )
+    assert "found 0 slots, expected 1" in said[0][1]
+    assert said[3][0] == "yes" and "several targets may be changed at once" in said[3][1]
+    assert said[1] == ("yes", "", 0)
+    (tmp_path / "airflow.db").unlink()
+    unknown = deployment.check("--target", "primary", home=tmp_path)
+    assert unknown.rows[POOL] == "off" and "Airflow's own database cannot be asked from here" in unknown.why[POOL]
+
+
+def test_a_wheel_beside_a_checkouts_plugin_is_found(deployment: Deployment, tmp_path: Path) -> None:
+    """Two versions of Upkeep in one Airflow; with one of them gone it is right again."""
+    pools(tmp_path, 1)
+    packages = tmp_path / "packages"
+    about = packages / "upkeep-9.9.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: upkeep\nVersion: 9.9\n")
+    plugin = tmp_path / "plugins" / "upkeep_plugin.py"
+    plugin.parent.mkdir()
+    plugin.touch()
+    both = deployment.check("--target", "primary", home=tmp_path, beside=packages)
+    assert (both.rows[ONCE], both.code) == ("NO", 1)
+    assert f"found the wheel 9.9 and {plugin}, expected one of them" in both.why[ONCE]
+    plugin.unlink()
+    assert deployment.check("--target", "primary", home=tmp_path, beside=packages).rows[ONCE] == "yes"
 
 
 @pytest.mark.guide("X2", "holds")
