@@ -42,6 +42,10 @@ os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="upkeep-airflow-")
 # Most of the tests' sandboxes are never started: they keep no port from the sandboxes of this machine.
 os.environ[ports.CLAIMS] = tempfile.mkdtemp(prefix="upkeep-claims-")
 
+# Each process of `make test` draws ports of its own: a worker of pytest-xdist (gw0, gw1 …), and the one of tests/e2e.
+worker = os.environ.get("PYTEST_XDIST_WORKER", "gw-1").removeprefix("gw")
+os.environ[ports.SLICE] = str((int(worker) + 1) % ports.SLICES)
+
 
 @pytest.fixture
 def port() -> int:

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from sandbox import processes
-from sandbox.ports import CLAIMS, DRAWN, PORTS, SHIFT, free_port, reserved
+from sandbox.ports import CLAIMS, DRAWN, PORTS, SHIFT, SLICE, SLICES, free_port, reserved
 from sandbox.postgres import HOST, Cluster
 from sandbox.stack import Sandbox, open_sandbox
 from upkeep.settings.base import ROOT
@@ -35,6 +35,18 @@ def test_no_outgoing_connection_is_given_a_port_of_ours() -> None:
     """Linux gives those from 32768 on, also one that was found free and whose server is not up yet."""
     assert max(PORTS.values()) + 500 + 1000 < 32768  # 500 to pass over, and the shift of the tests' own sandbox
     assert max(DRAWN) < min(port for name, port in PORTS.items() if name != "airflow")
+    assert free_port() in DRAWN
+
+
+def test_programs_beside_each_other_draw_different_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each from its own slice: one may find a port free that another is about to listen on."""
+    drawn = {}
+    for number in range(SLICES):
+        monkeypatch.setenv(SLICE, str(number))
+        drawn[number] = {free_port() for _ in range(20)}
+        assert drawn[number] <= set(DRAWN[number::SLICES])
+    assert len(set().union(*drawn.values())) == sum(map(len, drawn.values()))
+    monkeypatch.delenv(SLICE)
     assert free_port() in DRAWN
 
 
