@@ -228,6 +228,9 @@ def _airflow(sandbox: Sandbox) -> dict[str, str]:
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",  # at 0.1 an idle scheduler takes a quarter of a core
         # A task's supervisor that sees its pipes close before its exit waits this long, seconds, with its slot taken.
         "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+        # A task that no longer waits for an answer sends its request again: at Airflow's own 5 s a busy api-server may
+        # get it twice.
+        "WORKERS__EXECUTION_API_TIMEOUT": "60",
         "DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         "LOGGING__BASE_LOG_FOLDER": str(sandbox.folder / "airflow" / "logs"),
         "USAGE_DATA_COLLECTION__ENABLED": "False",
