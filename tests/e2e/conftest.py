@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -75,8 +75,15 @@ class Running:
         return str(self.wait(lambda: self.ended(run))["state"])
 
     def ended(self, run: str) -> dict[str, Any] | None:
-        """A run that has ended as Airflow tells of it; None while it runs."""
-        found: dict[str, Any] = self.api("admin").get(f"{RUNS}/{quote(run, safe='')}")
+        """A run that has ended as Airflow tells of it; None while it runs, or Airflow cannot tell.
+
+        A fault may have taken all connections to its database.
+        """
+        answer = self.api("admin").request("GET", f"{RUNS}/{quote(run, safe='')}")
+        if answer.status_code >= 500:
+            return None
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
         return found if found["state"] in ("success", "failed") else None
 
     def states(self, run: str) -> dict[str, str]:
@@ -97,6 +104,14 @@ class Running:
         """Rows of the ledger, as the dashboard's role sees them."""
         with psycopg.connect(self.sandbox.dsn("upkeep", "upkeep_dashboard")) as opened:
             return opened.execute(statement, values).fetchall()  # type: ignore[call-overload]
+
+    def windows(self, begun: datetime, cadence: str = "%") -> int:
+        """How many windows the ledger has, but for the daily calendar's own, due since ``begun`` or minutes before it.
+
+        Its run comes by itself at 02:00, whatever a test does then.
+        """
+        counted = "SELECT count(*) FROM upkeep.windows WHERE cadence LIKE %s AND NOT (kind = 'calendar' AND due > %s)"
+        return int(self.ledger(counted, cadence, begun - timedelta(minutes=10))[0][0])
 
     def fault(self, faults: dict[str, str]) -> None:
         """Make functions of the twin fail from now on; an empty dict heals them."""

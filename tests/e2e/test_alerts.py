@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -99,7 +99,8 @@ def test_the_watch_tells_a_fault_and_its_end_once_without_any_window(running: Ru
     Nor does anything come of what an op writes meanwhile into Airflow's state of the asset, or of their events.
     """
     running.wait(lambda: level(running) == "ok")
-    before, windows = said(running), running.ledger("SELECT count(*) FROM upkeep.windows")
+    begun = datetime.now(UTC)
+    before, windows = said(running), running.windows(begun)
     assert running.cli("fault", "error-burst").returncode == 0
     try:
         running.wait(lambda: level(running) == "critical", most=0.2)
@@ -117,7 +118,7 @@ def test_the_watch_tells_a_fault_and_its_end_once_without_any_window(running: Ru
     running.wait(lambda: runs(running) > judged)
     running.wait(lambda: idle(running))
     assert since(running, before) == {name: ["CRITICAL", "Over"] for name in ("mail", "slack", "sms")}
-    assert running.ledger("SELECT count(*) FROM upkeep.windows") == windows
+    assert running.windows(begun) == windows
 
 
 def since(running: Running, before: dict[str, list[str]]) -> dict[str, list[str]]:

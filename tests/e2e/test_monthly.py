@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -15,7 +14,7 @@ from sandbox.config import THRESHOLDS, rewrite_config
 from sandbox.stack import HOLDERS
 from tests.e2e.conftest import Running
 from tests.e2e.pages import keep, login
-from tests.e2e.weekly import SETTLE_SECONDS, Weekly
+from tests.e2e.weekly import Weekly
 
 PEOPLE = {role: person for person, role in HOLDERS.items()}
 OWNERS = {"dba", "devops", "security", "lead"}
@@ -28,22 +27,11 @@ class Monthly(Weekly):
     dag: ClassVar[str] = "maintenance_monthly"
     group: ClassVar[str] = "sign_on"
     holders: ClassVar[dict[str, str]] = PEOPLE
-    #: Since when a run's task was seen to wait for its answer, by its try.
-    parked: dict[tuple[str, str, int], float] = field(default_factory=dict)
 
     def say(self, run: str, group: str, role: str, option: str, user: str = "", **params: Any) -> int:
         """Answer one role's question in a group of questions; the status."""
         path = self.path(run, f"/taskInstances/{group}.{role}/-1/hitlDetails")
-
-        def parked() -> float | None:
-            found = self.running.api("admin").get(self.path(run, "/taskInstances"))["task_instances"]
-            waiting = {one["task_id"]: one["try_number"] for one in found if one["state"] == "awaiting_input"}
-            for task, number in waiting.items():
-                self.parked.setdefault((run, task, number), time.monotonic())
-            task = f"{group}.{role}"
-            return self.parked[run, task, waiting[task]] if task in waiting else None
-
-        time.sleep(max(0.0, self.running.wait(parked) + SETTLE_SECONDS - time.monotonic()))
+        self.running.wait(lambda: self.parked(run, f"{group}.{role}"))
         asked = self.running.api("admin").get(path)["params"]
         given = {name: field["value"] for name, field in asked.items() if field["value"] is not None}
         body = {"chosen_options": [option], "params_input": given | params}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -53,12 +54,12 @@ def test_up_says_where_everything_is(running: Running) -> None:
 
 def test_up_again_is_harmless(running: Running) -> None:
     """A second ``up`` starts nothing and runs nothing."""
-    daily = "SELECT count(*) FROM upkeep.windows WHERE cadence = 'daily'"  # unpausing the weekly one opens its own
-    before = running.ledger(daily)
+    begun = datetime.now(UTC)
+    before = running.windows(begun, "daily")  # unpausing the weekly one opens its own
     again = running.cli("up")
     assert again.returncode == 0, again.stdout + again.stderr
     assert "up already" in again.stdout
-    assert running.ledger(daily) == before
+    assert running.windows(begun, "daily") == before
 
 
 def test_the_scheduled_window_is_the_calendars(running: Running) -> None:

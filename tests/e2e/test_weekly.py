@@ -22,10 +22,13 @@ GROUPS = ["optimisation", "indexes", "logs", "patches", "access", "trends", "cap
 
 @pytest.fixture(scope="module")
 def silent(running: Running) -> Iterator[tuple[Attacks, str]]:
-    """A run with two minutes to answer, begun before the other tests: one role answers it, the other one never."""
+    """A run with four minutes to answer, begun before the other tests: one role answers it, the other one never.
+
+    It is reminded a minute before they are over, which must come after it was asked.
+    """
 
     def short(config: dict[str, Any]) -> None:
-        config["approval"] |= {"closed_response_minutes": 1, "remind_minutes": 1}
+        config["approval"] |= {"closed_response_minutes": 3, "remind_minutes": 1}
         config["windows"]["weekly"]["length_minutes"] = 1
 
     found = Attacks(running)
@@ -95,7 +98,8 @@ def test_for_the_next_window_waits_and_the_scheduled_run_repeats_nothing(weekly:
     That run comes although people wanted its date: over REST they are refused, from a shell their run is failed at its
     start, and the slot stays free.
     """
-    opens = (datetime.now(UTC) + timedelta(seconds=180)).replace(second=0, microsecond=0)
+    # A whole minute, two and a half or more from now: by then the run must be asked, answered and deferred.
+    opens = (datetime.now(UTC) + timedelta(seconds=210)).replace(second=0, microsecond=0)
 
     def soon(config: dict[str, Any]) -> None:
         config["windows"]["weekly"] = {"cron": f"{opens.minute} {opens.hour} * * *", "length_minutes": 30}
@@ -103,11 +107,11 @@ def test_for_the_next_window_waits_and_the_scheduled_run_repeats_nothing(weekly:
     try:
         with weekly.config(soon):
             weekly.parse()
+            run = weekly.trigger(When.NEXT)  # it looks and asks while others try their luck
             body = {"logical_date": opens.isoformat(), "conf": {}}
             assert weekly.request("operator", "POST", RUNS, json=body).status_code == 400
             weekly.runs.append("from_a_shell")
             weekly.shell("dags", "trigger", DAG, "--run-id", "from_a_shell", "--logical-date", opens.isoformat())
-            run = weekly.trigger(When.NEXT)
             asked = weekly.asked(run)["dba"]
             assert asked["body"].startswith(f"**{opens:%A %Y-%m-%d %H:%M}")
             assert weekly.answer(run, "dba").status_code == 200

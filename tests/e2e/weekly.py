@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -19,9 +19,8 @@ RUNS = f"/api/v2/dags/{DAG}/dagRuns"
 #: Config's role → the sandbox's user who holds it.
 HOLDERS = {"dba": "dora", "devops": "omar"}
 ROLES = tuple(HOLDERS)
-#: An answer before Airflow's scheduler has seen that the task has parked is lost (it ends the resumed task), and asked
-#: for again; no person is as fast as that.
-SETTLE_SECONDS = 2.0
+#: What Airflow's scheduler logs when it has seen that a try's process has parked the task and ended.
+SEEN = "TaskInstance Finished: .* ti_id={id}, .*, state=awaiting_input, .* pid={pid} "
 
 
 @dataclass
@@ -80,20 +79,27 @@ class Weekly:
         """Role → Airflow's request, once every one of the roles waits for its answer."""
 
         def waiting() -> dict[str, dict[str, Any]] | None:
-            found = {
-                role: self.request("admin", "GET", self.question(run, role)) for role in roles or tuple(self.holders)
-            }
-            states = self.states(run)
-            parked = all(states.get(f"{self.group}.{role}") == "awaiting_input" for role in found)
-            return (
-                {role: one.json() for role, one in found.items()}
-                if parked and all(one.ok for one in found.values())
-                else None
-            )
+            asking = roles or tuple(self.holders)
+            if not self.parked(run, *(f"{self.group}.{role}" for role in asking)):
+                return None
+            found = {role: self.request("admin", "GET", self.question(run, role)) for role in asking}
+            return {role: one.json() for role, one in found.items()} if all(one.ok for one in found.values()) else None
 
         asked: dict[str, dict[str, Any]] = self.running.wait(waiting)
-        time.sleep(SETTLE_SECONDS)
         return asked
+
+    def parked(self, run: str, *tasks: str) -> bool:
+        """Whether each of the tasks waits for its answer, and Airflow's scheduler has seen its process end.
+
+        An answer before that is lost (the scheduler ends the resumed task), and asked for again; no person is as fast.
+        """
+        listed = self.running.api("admin").get(self.path(run, "/taskInstances"))["task_instances"]
+        waiting = [one for one in listed if one["task_id"] in tasks and one["state"] == "awaiting_input"]
+        if len(waiting) < len(tasks):
+            return False
+        logs = (self.running.sandbox.folder / "logs").glob("scheduler.log*")
+        said = "".join(log.read_text(errors="replace") for log in logs)
+        return all(re.search(SEEN.format_map(one), said) for one in waiting)
 
     def question(self, run: str, role: str) -> str:
         return self.path(run, f"/taskInstances/{self.group}.{role}/-1/hitlDetails")
