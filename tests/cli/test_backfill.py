@@ -74,13 +74,14 @@ def test_what_airflow_could_not_do_is_said_before_it_is_asked(state: DagState, s
 
 #: One process after the other would import Airflow each time. What each command printed and returned, by what was so.
 STORY = """
-import contextlib, io, json, sys, threading, time
+import contextlib, io, json, sys, threading
 from datetime import datetime
 from airflow.models.dag import DagModel
 from airflow.models.dagbundle import DagBundleModel
 from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
 from upkeep.cli.main import main
+from upkeep.flow import backfills
 
 due, older = map(datetime.fromisoformat, sys.argv[1:])
 told = {}
@@ -96,9 +97,19 @@ def run(at):
         kind = dict(run_type="scheduled", state="running", run_after=at)
         session.add(DagRun(dag_id="maintenance_weekly", run_id=f"scheduled__{at.isoformat()}", logical_date=at, **kind))
 
+waits, runs_at = threading.Event(), backfills.runs_at
+
+def asked(dag_id, dues):
+    found = runs_at(dag_id, dues)
+    if dues == [due]:  # it has seen both windows without a run, and waits for the last one's
+        waits.set()
+    return found
+
 def later():
-    time.sleep(3)
+    waits.wait(300)
     run(due)
+
+backfills.runs_at = asked
 
 backfill("no DAG")
 with create_session() as session:

@@ -44,7 +44,7 @@ Answers = Callable[..., requests.Response]
 def served(dsn: str, token: Token = lambda: TOKEN) -> Iterator[Answers]:
     """The app behind a port of its own; asks for the metrics, with a token or without."""
     port = free_port()
-    app = create_app(lambda: psycopg.connect(dsn, connect_timeout=2), token=token)
+    app = create_app(lambda: psycopg.connect(dsn, connect_timeout=30), token=token)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()

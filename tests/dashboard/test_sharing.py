@@ -198,7 +198,7 @@ def test_the_ledger_away_is_said_though_rows_are_known(book: Ledger, both: list[
     away = False
 
     def connect() -> psycopg.Connection[Any]:
-        return psycopg.connect(f"{book.dsn('dashboard')}{' port=1' if away else ''}", connect_timeout=2)
+        return psycopg.connect(f"{book.dsn('dashboard')}{' port=1' if away else ''}", connect_timeout=30)
 
     with served(config_with(tmp_path, *both), connect) as site:
         assert site.ask("/findings").status_code == 200

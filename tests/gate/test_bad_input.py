@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-import time
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 import pytest
@@ -56,35 +56,46 @@ def test_a_lock_that_becomes_free_lets_the_second_attempt_work(stage: Stage) -> 
 
 
 class Distant(psycopg.Connection[Any]):
-    """A guard's connection over a line so slow that the server's deadlock detector is faster."""
+    """A guard's connection over a line that lets nothing through while it is broken."""
+
+    whole: ClassVar[threading.Event] = threading.Event()
 
     def execute(self, *args: Any, **kwargs: Any) -> Any:
-        time.sleep(0.5)
+        self.whole.wait()
         return super().execute(*args, **kwargs)
 
     def cursor(self, *args: Any, **kwargs: Any) -> Any:
-        time.sleep(0.5)
+        self.whole.wait()
         return super().cursor(*args, **kwargs)
 
 
 @pytest.mark.parametrize("blind", [False, True], ids=["the guard yields first", "the server ends it"])
 def test_a_deadlock_ends_and_the_others_go_on(stage: Stage, blind: bool) -> None:
-    """Somebody has a child table, waits for its parent, and VACUUM the other way round: it is we who give way."""
+    """Somebody has a child table, waits for its parent, and VACUUM the other way round: it is we who give way.
+
+    The server looks once, when it has waited for ``deadlock_timeout``: after somebody's lock, or long after the guard.
+    """
     stage.dirty("parent", "z")
     stage.do("CREATE TABLE child () INHERITS (parent)")
-    stage.config = changed(stage.config, guards={"lock_timeout_seconds": 20.0})
+    stage.config = changed(stage.config, guards={"lock_timeout_seconds": 60.0})
     stored = stage.approved()
-    stage.do("ALTER SYSTEM SET deadlock_timeout = '500ms'", "SELECT pg_reload_conf()")
+    timeout = "5s" if blind else "10min"
+    stage.do(f"ALTER SYSTEM SET deadlock_timeout = '{timeout}'".encode(), "SELECT pg_reload_conf()")
+    until(lambda: stage.look("SHOW deadlock_timeout") == [{"deadlock_timeout": timeout}])
+    Distant.whole.set()
     try:
         with psycopg.connect(stage.dsn) as somebody:
-            somebody.execute("SET deadlock_timeout = '60s'")
+            somebody.execute("SET deadlock_timeout = '10min'")
             somebody.execute("LOCK TABLE child IN ACCESS EXCLUSIVE MODE")
             connectors = stage.connectors(**({"watch": lambda: Distant.connect(stage.dsn)} if blind else {}))
             go = Go(lambda: stage.apply(stored, connectors=connectors))
             until(lambda: stage.look("SELECT FROM pg_locks WHERE relation = 'child'::regclass AND NOT granted"))
+            Distant.whole.clear()
             somebody.execute("LOCK TABLE parent IN SHARE MODE")  # returns when our VACUUM has given way
+            Distant.whole.set()
         outcomes = go.result()
     finally:
+        Distant.whole.set()
         stage.do("ALTER SYSTEM RESET deadlock_timeout", "SELECT pg_reload_conf()")
     assert states(outcomes) == {"parent": "done" if blind else "partly done", "z": "done"}
     first = next(row for row in stage.receipts(stored) if row["outcome"] == "partly done")  # vacuumed, not analysed

@@ -159,20 +159,20 @@ def test_killed_when_the_index_is_invalid_already(stage: Stage, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("always", "left_ms", "stays"),
+    ("always", "seconds", "left_ms", "stays"),
     [
-        (True, -1, ""),
-        (False, -1, "left behind: remains, as they are"),
-        (False, 50, "left behind: remains, as they are (canceling statement due to statement timeout"),
+        (True, 0.2, -1, ""),
+        (False, 0.2, -1, "left behind: remains, as they are"),
+        (False, 600, 2000, "left behind: remains, as they are (canceling statement due to statement timeout"),
     ],
     ids=["always", "too late", "too slow"],
 )
 def test_what_is_always_taken_away_gets_the_time_of_a_look(
-    stage: Stage, always: bool, left_ms: int, stays: str
+    stage: Stage, always: bool, seconds: float, left_ms: int, stays: str
 ) -> None:
     """After the plan's time it is given what a look may take; what may stay gets what the plan has left."""
     stage.do("CREATE TABLE remains ()")
-    takes = "DO $$ BEGIN PERFORM pg_sleep(0.2); DROP TABLE public.remains; END $$"
+    takes = f"DO $$ BEGIN PERFORM pg_sleep({seconds}); DROP TABLE public.remains; END $$"
     leftover = Leftover("remains", takes, "as they are", always)
 
     def left(session: Session, *_: object) -> list[Leftover]:

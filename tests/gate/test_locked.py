@@ -10,11 +10,13 @@ import psycopg
 import pytest
 
 from tests.stages.drops import collected as weekly
+from tests.stages.killing import LOCK_HELD
 from tests.stages.rebuilds import PKEY, configured, hollow, rebuilds
 from tests.stages.sessions import until
 from tests.stages.stage import Go, Stage, changed, states
 from tests.stages.validations import collected as validations
 from upkeep.areas.kinds import kinds
+from upkeep.gate.apply.target import LOCK
 from upkeep.gate.kind import kind_of
 from upkeep.gate.plans.model import numbered
 from upkeep.wires.database import Session
@@ -83,6 +85,7 @@ def test_an_attempt_without_a_receipt_that_cannot_be_looked_at_stays_unknown(sta
     stage.dirty("kept")
     stored = stage.approved()
     assert stage.process(stored, tmp_path, dies_with_permit=True).wait(60) == -9
+    until(lambda: not stage.look(LOCK_HELD, LOCK))  # a session ends a moment after its client has gone
     patient = changed(stage.config, guards={"patience_seconds": 0.5})
     with unreadable(stage):
         outcome = stage.apply(stored, config=changed(patient, sql={"lock_timeout_seconds": 0.1}))["kept"]

@@ -30,19 +30,19 @@ def url(port: int) -> Iterator[str]:
     argv = [sys.executable, "-m", "sandbox.registry"]
     environ = {**os.environ, PORT: str(port), "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"}
     process = subprocess.Popen(argv, env=environ, cwd="/", stderr=subprocess.DEVNULL)
-    address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 20
+    address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 120
     try:
         while True:
             try:
                 ask("GET", address)
                 break
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 assert process.poll() is None and time.monotonic() < deadline
                 time.sleep(0.05)
         yield address
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def ask(method: str, url: str, **options: Any) -> requests.Response:

@@ -151,7 +151,7 @@ def served(
 
 def as_dashboard(book: Ledger) -> Connect:
     """The dashboard's own login, which may read and little else."""
-    return lambda: psycopg.connect(book.dsn("dashboard"), connect_timeout=2)
+    return lambda: psycopg.connect(book.dsn("dashboard"), connect_timeout=30)
 
 
 def window_of(target: str, cadence: str, due: datetime, number: int = 1, **fields: Any) -> Window:

@@ -33,15 +33,21 @@ Answer = Callable[["Server", socket.socket], None]
 class Server:
     """Answers the first connection with the first answer, and so on; the last one is repeated.
 
-    Other methods than these are a bad request; with none that is named, what was asked is not even read.
+    Other methods than these are a bad request; with none that is named, what was asked is not even read. ``patience``
+    is in seconds: a test that shows that the other side ends it first gives more than that takes on a busy machine.
     """
 
     def __init__(
-        self, *answers: Answer, tls: ssl.SSLContext | None = None, methods: tuple[str, ...] = ("POST",)
+        self,
+        *answers: Answer,
+        tls: ssl.SSLContext | None = None,
+        methods: tuple[str, ...] = ("POST",),
+        patience: int = PATIENCE,
     ) -> None:
         self.answers = answers
         self.tls = tls
         self.methods = methods
+        self.patience = patience
         self.connections = 0
         self.received: list[Received] = []
         self.sent = 0
@@ -77,7 +83,7 @@ class Server:
 
     def trickle(self, connection: socket.socket, data: bytes) -> None:
         """The same bytes over and over, twenty times a second, and not for ever: who waits for the end shall see it."""
-        for _ in range(PATIENCE * 20):
+        for _ in range(self.patience * 20):
             self.say(connection, data)
             if self.over.wait(0.05):
                 return
@@ -88,7 +94,7 @@ class Server:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
-            connection.settimeout(PATIENCE)
+            connection.settimeout(self.patience)
             answer = self.answers[min(self.connections, len(self.answers) - 1)]
             self.connections += 1
             self._threads.append(threading.Thread(target=self._converse, args=(connection, answer)))
@@ -143,7 +149,7 @@ def trickling(head: bytes, drop: bytes) -> Answer:
 
 def silence(server: Server, _: socket.socket) -> None:
     """Nothing at all, until the test is over."""
-    server.over.wait(PATIENCE)
+    server.over.wait(server.patience)
 
 
 def endless(head: bytes) -> Answer:

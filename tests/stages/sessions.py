@@ -11,7 +11,7 @@ import psycopg
 from upkeep.wires.database import Connect
 
 T = TypeVar("T")
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 
 
 def until(ask: Callable[[], T], good: Callable[[T], object] = bool) -> T:

@@ -16,7 +16,7 @@ import psycopg
 from sandbox import postgres
 from sandbox.postgres import HOST, SUPERUSER, Cluster
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 
 
 @contextmanager

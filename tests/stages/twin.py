@@ -89,7 +89,7 @@ def running(dsn: str, folder: Path, **environment: str) -> Iterator[Twin]:
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -101,7 +101,7 @@ def _wait_for(twin: Twin, process: subprocess.Popen[bytes]) -> None:
     while time.monotonic() < deadline and process.poll() is None:
         try:
             requests.get(f"{twin.url}/openapi.json", timeout=5)
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             time.sleep(0.1)
         else:
             return

@@ -170,12 +170,13 @@ def test_the_clocks_hold_and_do_not_leak(pooled: Pooled) -> None:
             return dict(client.execute(query, {"names": list(NAMES)}).fetchall())
 
     before = now()
-    quick = CLOCKS.model_copy(update={"statement_timeout_seconds": 0.3})
-    with database.session(to(dsn), quick, read_only=True) as session:
+    clocks = CLOCKS.model_copy(update={"statement_timeout_seconds": 3.3})
+    with database.session(to(dsn), clocks, read_only=True) as session:
         inside = session.row("SELECT current_setting('statement_timeout') AS clock, pg_backend_pid() AS pid")
-    assert inside["clock"] == "300ms"
+    assert inside["clock"] == "3300ms"
     with psycopg.connect(dsn, autocommit=True) as client:
         assert client.execute("SELECT pg_backend_pid()").fetchone() == (inside["pid"],)
+    quick = CLOCKS.model_copy(update={"statement_timeout_seconds": 0.3})
     opened = database.session(to(dsn), quick, read_only=True)
     with pytest.raises(psycopg.errors.QueryCanceled), opened as session:
         session.rows("SELECT pg_sleep(600)")

@@ -16,20 +16,24 @@ from upkeep.ledger.write import LookResult
 from upkeep.settings.base import ROOT
 from upkeep.settings.documents import Document
 from upkeep.settings.load import settings
+from upkeep.settings.maintenance import Http
 
 CONFIG = settings(ROOT / "config").maintenance
 QUICK = CONFIG.http.model_copy(
-    update={"connect_timeout_seconds": 2.0, "read_timeout_seconds": 1.0, "total_timeout_seconds": 2.0}
+    update={"connect_timeout_seconds": 5.0, "read_timeout_seconds": 5.0, "total_timeout_seconds": 20.0}
 )
 TODAY = date(2026, 11, 25)
+DRIP = trickling(b"HTTP/1.1 200 OK\r\n\r\n", b"x")
 FOOTER = "\n**Last Updated**: 2026-11-02\n**Owner**: us\n"
 HEARD = ("HEAD", "GET")
+#: Servers that never end, and a clock of ours that does, seconds.
+CLOCKS = {silence: {"read_timeout_seconds": 1.0}, DRIP: {"total_timeout_seconds": 2.0}}
 
 
-def look(path: Path | str, seconds: float = 20.0, **fields: Any) -> LookResult:
+def look(path: Path | str, seconds: float = 20.0, http: Http = QUICK, **fields: Any) -> LookResult:
     """One document, its links to the web tried."""
     config = CONFIG.documents.model_copy(update={"guide": Document(path=str(path)), "check_links": True, **fields})
-    return judging.judge(look_at_all(config, QUICK, seconds), 31, TODAY)
+    return judging.judge(look_at_all(config, http, seconds), 31, TODAY)
 
 
 def links(file: Path, *targets: str, seconds: float = 20.0) -> tuple[list[str], str]:
@@ -98,7 +102,7 @@ def test_links_that_time_was_too_short_for_are_counted_and_not_called_dead(tmp_p
     """A server that drips would hold them up for ever: UNKNOWN, for nobody has tried it; later it is ok."""
     drip = trickling(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n")
     with Server(drip, methods=HEARD) as bad, Server(answer("404 Not Found"), methods=HEARD) as good:
-        found, all_of_them = links(tmp_path / "guide.md", bad.url, good.url, seconds=2.0)
+        found, all_of_them = links(tmp_path / "guide.md", bad.url, good.url, seconds=4.0)
     assert found == [f"line 2: '{good.url}': answered 404"]
     late = "1 of them to the web, not tried: time was too short, or they are too many"
     assert all_of_them == f"2 links, 1 to be fixed; {late}"
@@ -126,7 +130,7 @@ def test_a_guide_on_the_web_is_read_and_its_relative_links_lead_to_the_web(port:
         (answer("302 Found", Location="http://127.0.0.1:1/"), "answered 302, expected 200"),
         (silence, "no answer within 1 s"),
         (raw(b"nothing"), "no HTTP in answer"),
-        (trickling(b"HTTP/1.1 200 OK\r\n\r\n", b"x"), "no answer within 2 s (config: http.total_timeout_seconds)"),
+        (DRIP, "no answer within 2 s (config: http.total_timeout_seconds)"),
         (endless(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"), "found more than 2000000 bytes"),
         (answer("200 OK", b"\xff\xfe"), "found bytes that are no UTF-8"),
         (answer("200 OK", "<!doctype html><title>Log in</title>"), "found a page of HTML, such as a login"),
@@ -138,7 +142,8 @@ def test_a_guide_on_the_web_is_read_and_its_relative_links_lead_to_the_web(port:
 def test_a_guide_on_the_web_that_cannot_be_read_is_not_collected(spoken: Answer, words: str) -> None:
     """Unknown with the reason; reading stops at the limit."""
     with Server(spoken, methods=HEARD) as server:
-        (found,) = look(f"{server.url}/guide.md").findings
+        http = QUICK.model_copy(update=CLOCKS.get(spoken, {}))
+        (found,) = look(f"{server.url}/guide.md", http=http).findings
     assert found.level is Level.UNKNOWN
     assert words in found.detail
     assert server.sent < 20_000_000

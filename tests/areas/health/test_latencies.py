@@ -110,21 +110,21 @@ def test_a_function_that_fails_is_unknown_and_the_others_are_measured() -> None:
 @pytest.mark.guide("G38", "fires", "silent", "holds")
 def test_a_function_that_trickles_ends_with_the_budget_and_the_others_are_judged() -> None:
     """No call begins after it; what is short is UNKNOWN with the reason, and the others have all their calls."""
-    slow, asked = {"trust-scorer": 0.2}, list[str]()
+    slow, asked = {"trust-scorer": 0.6}, list[str]()
 
     def call(function: str) -> None:
         asked.append(function)
         time.sleep(slow.get(function, 0))
 
     def found() -> dict[str, Finding]:
-        timed = measure(call, ["trust-scorer", "vibe-analyzer"], 5, 0.3)
+        timed = measure(call, ["trust-scorer", "vibe-analyzer"], 5, 1.8)
         return {finding.key: finding for finding in judge(timed, {}, (), NOW, settings()).findings}
 
     levels = found()
     calls = asked.count("trust-scorer")
     assert 1 <= calls < 5
     assert levels["latency:trust-scorer"].level is Level.UNKNOWN
-    assert levels["latency:trust-scorer"].detail.endswith(f"0.3 s were over after {calls} of 5 calls")
+    assert levels["latency:trust-scorer"].detail.endswith(f"1.8 s were over after {calls} of 5 calls")
     assert levels["latency:vibe-analyzer"].level is Level.OK
     slow.clear()
     assert found()["latency:trust-scorer"].level is Level.OK

@@ -40,10 +40,11 @@ CONFIG = settings(ROOT / "config").maintenance
 LIMITS = CONFIG.integrations
 QUICK = Timeouts(
     CONFIG.http.model_copy(
-        update={"connect_timeout_seconds": 2.0, "read_timeout_seconds": 1.0, "total_timeout_seconds": 20.0}
+        update={"connect_timeout_seconds": 5.0, "read_timeout_seconds": 5.0, "total_timeout_seconds": 20.0}
     ),
     CONFIG.sql,
 )
+IMPATIENT = Timeouts(QUICK.http.model_copy(update={"read_timeout_seconds": 1.0}), QUICK.sql)
 HEARD = ("HEAD", "GET")
 ANY = ("",)  # no method at all: whatever comes is answered
 SECRET = "pa ss/w%rd?&Qx7vKp2mTz9"
@@ -223,7 +224,7 @@ def test_a_closed_port_is_not_reached(port: int) -> None:
 def test_what_does_not_answer_as_it_should_is_not_reached(spoken: Answer, words: str) -> None:
     """Each with its reason in our words."""
     with Server(spoken, methods=HEARD) as server:
-        found = look(http(server.url))
+        found = look(http(server.url), IMPATIENT if spoken is silence else QUICK)
     assert words in said(found).detail
     assert levels(found) == {"": Level.WARNING}
 
@@ -241,22 +242,22 @@ def looking() -> int:
 
 @pytest.mark.parametrize("tls", [False, True], ids=["headers", "handshake"])
 def test_one_that_never_ends_is_ended_and_holds_up_no_other(tls: bool) -> None:
-    """Byte by byte no socket's clock runs out; the clock over all of them does, and the others are known."""
-    slow = Timeouts(QUICK.http.model_copy(update={"total_timeout_seconds": 1.0}), QUICK.sql)
+    """Byte by byte no socket's clock runs out; the clock over all of them does, and the others are known.
+
+    The server itself would go on for ten minutes.
+    """
+    slow = Timeouts(QUICK.http.model_copy(update={"total_timeout_seconds": 3.0}), QUICK.sql)
     drip = drip_handshake if tls else trickling(b"HTTP/1.1 200 OK\r\nX: ", b"y")
-    with Server(drip, methods=ANY if tls else HEARD) as bad, Server(FINE, methods=HEARD) as good:
+    with Server(drip, methods=ANY if tls else HEARD, patience=600) as bad, Server(FINE, methods=HEARD) as good:
         url = bad.url.replace("http:", "https:") if tls else bad.url
         began = time.monotonic()
         seen = look_at_all([Integration("hangs", "Hangs", ProbeKind.HTTP, address(url)), http(good.url)], slow)
         took = time.monotonic() - began
-        until = time.monotonic() + 4
-        while (left := looking()) and time.monotonic() < until:
-            time.sleep(0.02)
+        until(lambda: not looking())
     assert seen["x"].reached
-    assert seen["hangs"].said == "nothing was known after 1 s (config: http.total_timeout_seconds)"
-    assert took < 8
+    assert seen["hangs"].said == "nothing was known after 3 s (config: http.total_timeout_seconds)"
+    assert took < 60
     assert bad.sent > 5
-    assert left == 0
 
 
 def test_a_look_that_time_gave_up_is_not_reached() -> None:
@@ -397,7 +398,7 @@ def test_a_connection_without_a_usable_address_says_so(host: str) -> None:
 
 def driver(dsn: str) -> Any:
     """A way to connect as the flow makes one."""
-    return lambda: psycopg.connect(dsn, connect_timeout=2)
+    return lambda: psycopg.connect(dsn, connect_timeout=30)
 
 
 @pytest.mark.guide("G29", "fires", "silent")

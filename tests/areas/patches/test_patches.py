@@ -341,11 +341,11 @@ def ended(pid: int) -> bool:
 
 def test_npm_that_hangs_is_ended_with_all_it_started(checkout: Path) -> None:
     """By its process group, and the reason is said."""
-    npm_that_hangs = fake(checkout, f"sleep 300 & echo $! > '{checkout}/child'; wait", seconds=1)
-    with pytest.raises(NotRun, match="had not ended after 1 s"):
+    npm_that_hangs = fake(checkout, f"sleep 300 & echo $! > '{checkout}/child'; wait", seconds=4)
+    with pytest.raises(NotRun, match="had not ended after 4 s"):
         npm_that_hangs.run(read_files(checkout), "audit")
     child = int((checkout / "child").read_text())
-    deadline = time.monotonic() + 10  # a signal that was sent takes a busy machine a moment
+    deadline = time.monotonic() + 60  # a signal that was sent takes a busy machine a moment
     while not ended(child):
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -337,7 +337,7 @@ def test_a_slow_statement_fires_until_its_mean_is_low_enough(counting: Platform)
     assert (finding.level, finding.guide) == (Level.ADVISORY, "G84")
     assert finding.key == f"slow_queries:{finding.metadata['id']}"
     assert finding.metadata["mean_ms"] >= 200
-    assert " ms on average in 1 calls, 0.2 s in all since " in finding.detail
+    assert f" ms on average in 1 calls, {finding.metadata['mean_ms'] / 1000:.1f} s in all since " in finding.detail
     assert finding.detail.endswith("SELECT pg_sleep($1) WHERE $2 <> $3")
     assert SECRET not in finding.detail
     in_all, mean = looked.samples
@@ -345,7 +345,8 @@ def test_a_slow_statement_fires_until_its_mean_is_low_enough(counting: Platform)
     assert (mean.metric, mean.subject, mean.value) == (
         "statement_time", finding.metadata["id"], finding.metadata["mean_ms"]
     )  # fmt: skip
-    counting.sql("SELECT pg_sleep(0.0) WHERE '' <> ''")
+    for _ in range(30):  # however long the first one took on a busy machine
+        counting.sql("SELECT pg_sleep(0.0) WHERE '' <> ''")
     (finding,) = slow(counting).findings
     assert finding.level is Level.OK
     assert finding.detail.startswith("no statement takes 150 ms or more on average since 20")
@@ -366,7 +367,7 @@ def test_a_reset_forgets_slow_statements(counting: Platform) -> None:
 def test_more_slow_statements_than_are_shown_are_counted(counting: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one with most time in all stays, the others are counted."""
     monkeypatch.setattr("upkeep.areas.performance.slow_queries.SHOWN", 1)
-    counting.sql("SELECT pg_sleep(0.4)")
+    counting.sql("SELECT pg_sleep(2)")
     counting.sql("SELECT 1, pg_sleep(0.2)")
     looked = slow(counting)
     first, more = looked.findings
