@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from hatchling.metadata.plugin.interface import MetadataHookInterface
+
+_MINUTE = ["log", "-1", "--format=%cd", "--date=format-local:%Y%m%d%H%M"]
 
 
 class Version(MetadataHookInterface):
@@ -20,18 +23,23 @@ class Version(MetadataHookInterface):
 
 
 def _commit(root: Path) -> str | None:
-    """``g<commit>``; None where files are not as committed, or without Git, such as in an unpacked archive."""
+    """``<minute>.g<commit>``, of a later commit a later version; None where files are not as committed, or without Git.
+
+    The minute is the commit's own, in UTC: a clone without its history has it too.
+    """
     if not (root / ".git").exists():
         return None
     try:
         said = [
-            subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
-            for words in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+            subprocess.run(
+                ["git", *words], cwd=root, env={**os.environ, "TZ": "UTC"}, capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for words in (_MINUTE, ["rev-parse", "HEAD"], ["status", "--porcelain"])
         ]
     except (OSError, subprocess.CalledProcessError):
         return None
-    head, changed = said
-    return None if changed else f"g{head[:12]}"
+    minute, head, changed = said
+    return None if changed else f"{minute}.g{head[:12]}"
 
 
 def _content(root: Path) -> str:

@@ -14,6 +14,7 @@ import tomllib
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -180,7 +181,9 @@ def test_each_commit_has_its_own(tmp_path: Path) -> None:
     for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"]):
         subprocess.run([*git, *words], check=True)
     head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout
-    assert f"+g{head[:12]}-" in build(tmp_path / "clean", checkout).name
+    commit = subprocess.run([*git, "log", "-1", "--format=%ct"], capture_output=True, text=True, check=True).stdout
+    minute = f"{datetime.fromtimestamp(int(commit), UTC):%Y%m%d%H%M}"
+    assert f"+{minute}.g{head[:12]}-" in build(tmp_path / "clean", checkout).name, "of a later commit a later version"
     (checkout / "plugins/upkeep/more.py").touch()
     assert "+c" in build(tmp_path / "changed", checkout).name
 
