@@ -43,10 +43,21 @@ coverage: .venv/.dev ## run all tests, and write which of them proves which item
 	@$(MAKE) --no-print-directory test || echo "What did not pass proves nothing; a table that has drifted is written anew:"
 	@$(PY) -m tests.coverage_table docs/coverage.md $(PASSED)/e2e.json $(PASSED)/rest.json
 
+# Redis of the distribution: as root it is installed, others are told what to type.
 faults: .venv/.dev ## plant each fault of the catalogue, run the whole window on it, and heal it; kill what alerts pass through 1,000 times; hurt what deletes 2,000 times; spoil 200 backups and leave 50 whole
 	@UPKEEP_FAULTS=all UPKEEP_FORGERIES=1000 UPKEEP_KILLS=1000 UPKEEP_DEFECTS=200 UPKEEP_HEALTHY=50 $(PY) -m pytest tests/e2e/test_faults.py \
 	  tests/bench/test_on_airflow.py tests/gate/test_forged.py tests/areas/alerts/test_killed.py \
 	  tests/areas/backups/test_defects.py -rs
+	@if ! PATH="$$PATH:/usr/sbin" command -v redis-server >/dev/null; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing redis-server for the faults on Celery"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server >/dev/null; \
+	  else \
+	    echo "No redis-server. Run: sudo apt-get install redis-server" >&2; exit 1; \
+	  fi; \
+	fi
+	@# On a sandbox of their own, with Celery's workers.
+	@UPKEEP_FAULTS=all $(PY) -m pytest tests/e2e/test_celery_faults.py -rs
 	@# A share each, side by side.
 	@UPKEEP_TRIALS=2000 UPKEEP_SHARES=$(PROCESSES) $(PY) -m pytest tests/areas/retention/test_killed.py -n $(PROCESSES) -rs
 
@@ -83,7 +94,7 @@ lock: .venv/.dev ## compile the short lists of pyproject.toml into locks for Pyt
 	@for of in "pyproject.toml -o requirements.txt" \
 	           "--group sandbox -c requirements.txt -o sandbox/requirements.txt" \
 	           "--group installer -o sandbox/uv.txt" \
-	           "--group dev -c requirements.txt -o requirements-dev.txt"; do \
+	           "--group dev -c requirements.txt -o requirements-dev.txt --no-strip-extras"; do \
 	  .venv/bin/uv pip compile $$of --universal --generate-hashes --python-version 3.11 -q --custom-compile-command "make lock"; \
 	done
 	@# The image has one Python; flask-appbuilder cannot be had for all of those that Upkeep runs on.

@@ -28,6 +28,7 @@ PORTS = {
     "registry": 28326,
     "mail": 28325,
     "sms": 28324,
+    "redis": 28323,
 }
 #: Where `free_port` draws from: below 32768 too, and away from PORTS.
 DRAWN = range(12000, 28000)

@@ -198,12 +198,12 @@ def end(found: list[psutil.Process]) -> None:
 
 
 def leftovers(sandbox: Sandbox) -> list[psutil.Process]:
-    """Processes that this sandbox started: they work in its own folder, PostgreSQL's in the data directory.
+    """Processes that this sandbox started: they work in its own folder, PostgreSQL's and Redis in theirs.
 
     Airflow renames its processes and with that overwrites their environment, so nothing there could mark them. Its
     workers also hide their folder from everybody but root (PR_SET_DUMPABLE): their process group gives them away.
     """
-    homes = {str(sandbox.processes), str(sandbox.cluster.directory())}
+    homes = {str(sandbox.processes), str(sandbox.cluster.directory()), str(sandbox.queue)}
     groups = _groups(sandbox, homes)
     found = []
     for process in psutil.process_iter():

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sandbox import distributed
 from sandbox.stack import PYTHON, Sandbox
 
 #: Program → argv; started in this order, after PostgreSQL.
@@ -26,6 +27,14 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "scheduler": (PYTHON, "-m", "airflow", "scheduler", "--skip-serve-logs"),
     "triggerer": (PYTHON, "-m", "airflow", "triggerer", "--skip-serve-logs"),
 }
+
+
+def programs_of(sandbox: Sandbox) -> Mapping[str, tuple[str, ...]]:
+    """Program → argv of one sandbox, in the order of their start."""
+    if not sandbox.is_distributed:
+        return PROGRAMS
+    rest = {name: argv for name, argv in PROGRAMS.items() if name != "scheduler"}
+    return {"redis": distributed.redis(sandbox), **rest, **distributed.programs(PYTHON)}
 
 
 def supervisor_config(sandbox: Sandbox) -> str:
@@ -55,8 +64,10 @@ def supervisor_config(sandbox: Sandbox) -> str:
             "priority": 1,
         },
     }
-    for name, argv in PROGRAMS.items():
+    for name, argv in programs_of(sandbox).items():
         sections[f"program:{name}"] = _program(folder, name, argv) | {"stopasgroup": "true", "killasgroup": "true"}
+        if name in distributed.WORKERS:
+            sections[f"program:{name}"]["environment"] = f'{distributed.WORKER}="{name}"'
     return "\n".join(
         "\n".join([f"[{section}]", *(f"{key}={_escaped(value)}" for key, value in values.items()), ""])
         for section, values in sections.items()

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sandbox import distributed
 from sandbox.backups import Store
 from sandbox.ports import STATE, reserved
 from sandbox.postgres import REQUIRE_AUTH, Cluster
@@ -55,6 +56,7 @@ class Sandbox:
     secret_key: str
     fernet_key: str
     signing_key: str
+    executor: str
 
     @property
     def cluster(self) -> Cluster:
@@ -76,6 +78,16 @@ class Sandbox:
     def processes(self) -> Path:
         """An empty folder that every process is started in, and nothing else: how leftovers are known."""
         return self.folder / "processes"
+
+    @property
+    def queue(self) -> Path:
+        """Where Redis works and keeps what is queued; without Celery it is not there."""
+        return self.folder / "redis"
+
+    @property
+    def is_distributed(self) -> bool:
+        """Whether tasks run on Celery's workers."""
+        return self.executor == distributed.CELERY
 
     def dsn(self, database: str, login: str) -> str:
         """A psycopg conninfo string for one of LOGINS."""
@@ -99,7 +111,7 @@ def open_sandbox(folder: Path | None = None) -> Sandbox:
 def _drawn(folder: Path) -> dict[str, Any]:
     file = folder / STATE
     kept: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
-    logins = ("postgres", "supervisor", *LOGINS, *USERS)
+    logins = ("postgres", "supervisor", "redis", *LOGINS, *USERS)
     ports, passwords = kept.get("ports", {}), kept.get("passwords", {})
     with reserved(folder, ports) as drawn:
         content: dict[str, Any] = {
@@ -109,6 +121,7 @@ def _drawn(folder: Path) -> dict[str, Any]:
             "secret_key": kept.get("secret_key") or secret_key(),
             "fernet_key": kept.get("fernet_key") or _fernet_key(),
             "signing_key": kept.get("signing_key") or keys.generate()[0],
+            "executor": kept.get("executor") or (distributed.LOCAL if kept else distributed.drawn()),
         }
         if content != kept:
             with open(file, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as opened:
@@ -207,7 +220,7 @@ def _airflow(sandbox: Sandbox) -> dict[str, str]:
         "CORE__DAGS_FOLDER": os.environ.get("UPKEEP_SANDBOX_DAGS") or str(ROOT / "dags"),
         "CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "CORE__LOAD_EXAMPLES": "False",
-        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__EXECUTOR": distributed.LOCAL,
         "CORE__PARALLELISM": "8",
         "CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "1",  # config that changes is seen at once, not after half a minute
         "CORE__FERNET_KEY": sandbox.fernet_key,
@@ -234,4 +247,5 @@ def _airflow(sandbox: Sandbox) -> dict[str, str]:
         "DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         "LOGGING__BASE_LOG_FOLDER": str(sandbox.folder / "airflow" / "logs"),
         "USAGE_DATA_COLLECTION__ENABLED": "False",
+        **(distributed.variables(sandbox) if sandbox.is_distributed else {}),
     }

@@ -28,7 +28,7 @@ from sandbox.processes import (
     tail,
     wait,
 )
-from sandbox.programs import PROGRAMS
+from sandbox.programs import programs_of
 from sandbox.stack import LOGINS, PYTHON, ROOT, USERS, Sandbox, connection, environment
 from upkeep.wires import database
 
@@ -63,7 +63,7 @@ def start(sandbox: Sandbox) -> None:
         if migrating.wait():
             raise SandboxError(f"airflow db migrate failed:\n{tail(sandbox, 'migrate')}")
     with step("functions, workload, mail, chat, sms, api-server, dag-processor, scheduler, triggerer"):
-        for name in PROGRAMS:
+        for name in programs_of(sandbox):
             if name == "api-server":
                 _need_servers(sandbox)
             launch(sandbox, name)
@@ -72,7 +72,7 @@ def start(sandbox: Sandbox) -> None:
 
 def _need_servers(sandbox: Sandbox) -> None:
     """Wait until what Airflow's tasks send keys to is this sandbox's own."""
-    for name in ("functions", "slack", "sms", "mail", "registry"):
+    for name in ("functions", "slack", "sms", "mail", "registry", *(("redis",) if sandbox.is_distributed else ())):
         ready, excuse = partial(is_own, sandbox, name), partial(tail, sandbox, name)
         wait(f"{name} to listen on port {sandbox.ports[name]}", ready, 60, excuse)
 

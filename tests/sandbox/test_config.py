@@ -166,7 +166,7 @@ def test_a_sandbox_of_an_older_version_gets_what_it_lacks_and_keeps_the_rest(san
     file.write_text(json.dumps(old))
     found = open_sandbox(sandbox.folder)
     assert set(found.ports) == set(PORTS)
-    assert set(found.passwords) == {"postgres", "supervisor", *LOGINS, *USERS}
+    assert set(found.passwords) == {"postgres", "supervisor", "redis", *LOGINS, *USERS}
     assert len(set(found.ports.values())) == len(PORTS)
     assert old["passwords"].items() <= found.passwords.items()
     assert old["ports"].items() <= found.ports.items()
