@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import secrets
 import tracemalloc
 from collections.abc import Iterator
@@ -142,6 +143,17 @@ def test_a_session_that_reads_shares_and_one_that_writes_does_not(
     ledger.close()
     ((one,), (same,), (anew,)) = found
     assert one is same and one == anew and one is not anew and one["key"] == "one"
+
+
+def test_a_process_that_has_answered_is_not_searched_for_garbage_whole(
+    sites: tuple[Site, Site], both: list[str]
+) -> None:
+    """What an api-server is made of is some hundred thousand objects; what pages make after that is searched still."""
+    assert sites[0].ask("/guide").status_code == 200
+    frozen = gc.get_freeze_count()
+    assert frozen > 100_000
+    assert sites[1].ask("/guide").status_code == 200
+    assert gc.get_freeze_count() <= frozen, "once a process"
 
 
 def test_memory_is_bounded() -> None:

@@ -6,8 +6,10 @@ text from log tables; besides being escaped it is served under a CSP that allows
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Awaitable, Callable
+from functools import cache
 from http import HTTPStatus
 from itertools import groupby
 from pathlib import Path
@@ -190,7 +192,19 @@ def _with(html: str, *notes: str) -> str:
 async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     response = await call_next(request)
     response.headers.update({**HEADERS, **response.headers})
+    if response.status_code == HTTPStatus.OK:
+        _settle()
     return response
+
+
+@cache
+def _settle() -> None:
+    """Once a process, after its first answer: what it is made of by then is not searched for garbage again.
+
+    An api-server has some 350,000 objects. To go through all took 0.2 s, in which nobody was answered, every 150 pages.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _path(request: Request) -> str:
