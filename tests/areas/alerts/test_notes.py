@@ -24,9 +24,14 @@ from tests.stages.alerts import (
     trouble,
     words,
 )
+from upkeep.areas.alerts.body import Pages, body
 from upkeep.areas.alerts.episodes import Acknowledged, Alert
 from upkeep.areas.alerts.notes import Kind, Summary
+from upkeep.areas.alerts.render.slack import slack
+from upkeep.areas.alerts.render.words import one_liners, plain
 from upkeep.core.findings import Level
+from upkeep.settings.base import ROOT
+from upkeep.settings.load import settings as load
 from upkeep.settings.routing import QuietHours
 
 
@@ -60,6 +65,32 @@ def test_many_ends_at_once_are_counted_as_ends() -> None:
     digest = max(over, key=lambda message: len(message.notes))
     assert digest.counts == {"over": len(digest.notes)}
     assert len(digest.notes) > 1
+
+
+@pytest.mark.guide("G137", "fires", "silent")
+def test_a_digest_with_something_critical_leads_to_the_incident_procedures() -> None:
+    """Once at its end, in text, mail and Slack; as a link where it is one. One of warnings alone does not."""
+    config = load(ROOT / "config")
+
+    def told(level: Level, where: str) -> tuple[str, list[tuple[str, str]], str]:
+        found = Memory().look([trouble(f"k{number}", level) for number in range(9)], NOW)
+        digest = max((one for one in found if one.channel == "email"), key=lambda one: len(one.notes))
+        assert len(digest.notes) > 1
+        documents = config.maintenance.documents.model_copy(update={"incident_response": where})
+        maintenance = config.maintenance.model_copy(update={"documents": documents})
+        asked = config.model_copy(update={"maintenance": maintenance})
+        pages = Pages(lambda dag_id, run_id: "https://airflow.test/report", "https://airflow.test/upkeep/alerts")
+        said = body(digest, asked, pages, NOW)
+        return plain(said), one_liners(said), str(slack(said)["blocks"][-2:])
+
+    url = "https://wiki.test/incidents"
+    text, lines, blocks = told(CRITICAL, url)
+    assert text.endswith(f"\nIncident procedures: {url}") and text.count("Incident") == 1
+    assert lines[-1] == ("Incident procedures", url) and url in blocks
+    text, lines, blocks = told(CRITICAL, "incidents.md")
+    assert text.endswith("\nIncident procedures: incidents.md") and "incidents.md" in blocks
+    assert lines[-1] == ("Incident procedures: incidents.md", "")
+    assert "Incident" not in "".join(map(str, told(WARNING, url)))
 
 
 @pytest.mark.guide("G110-G113", "holds")

@@ -75,7 +75,7 @@ MESSAGES = {
     "seen by the watch alone": body(note(report="", runbook="", procedures="docs/incidents.md")),
     "long words": body(LONG),
     "a digest": body(*[note(cause=f"Story {number}") for number in range(10)], total=37),
-    "a digest of long words": body(*[LONG] * 10, total=9_999),
+    "a digest of long words": body(*[LONG] * 10, total=9_999) | {"procedures": "https://wiki.test/" + "p" * 300},
     "a summary": body(note(**SUMMARY)),
 }
 

@@ -10,6 +10,7 @@ from typing import Any
 from upkeep.areas.alerts.episodes import Alert
 from upkeep.areas.alerts.notes import MOST_LINES, Message, Note, Summary
 from upkeep.areas.alerts.troubles import MOST_CAUSE, safe
+from upkeep.core.findings import Level
 from upkeep.core.text import anchor
 from upkeep.settings.load import Settings
 from upkeep.settings.values import is_web
@@ -27,9 +28,14 @@ class Pages:
 
 
 def body(message: Message, config: Settings, pages: Pages, now: datetime) -> dict[str, Any]:
-    """``level``, ``notes`` (the first of them), ``total``, ``counts`` by what is said and level, ``page`` of all."""
+    """``level``, ``notes`` (the first of them), ``total``, ``counts`` by what is said and level, ``page`` of all.
+
+    ``procedures`` is where the incident procedures are, of several notes with something critical (G137).
+    """
     notes = [_note(note, config, pages, now) for note in message.notes[:MOST_LINES]]
     more = {"total": len(message.notes), "counts": dict(message.counts), "page": pages.alerts}
+    if len(message.notes) > 1 and message.level is Level.CRITICAL:
+        more["procedures"] = config.maintenance.documents.incident_response
     return {"level": message.level.value, "notes": notes, **more}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from upkeep.areas.alerts.notes import Kind
 from upkeep.core.units import brief, count, span, utc
+from upkeep.settings.values import is_web
 
 Note = Mapping[str, Any]
 #: Characters of a subject or a headline.
@@ -117,12 +118,17 @@ def plain(body: Mapping[str, Any]) -> str:
     if body["total"] == 1:
         return "\n".join(f"{line.label}: {line.text}" for line in lines(body["notes"][0]))
     parts = [f"- {_headline(note)}" + (f"\n  {_address(note)}" if _address(note) else "") for note in body["notes"]]
-    return "\n".join([*parts, *([more(body)] if more(body) else [])])
+    procedures = f"Incident procedures: {body['procedures']}" if body.get("procedures") else ""
+    return "\n".join([*parts, *filter(None, (more(body), procedures))])
 
 
 def one_liners(body: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(headline, address) of each note of a digest."""
-    return [(brief(_headline(note), MOST_HEADLINE), _address(note)) for note in body["notes"]]
+    """(headline, address) of each note of a digest, and of the incident procedures."""
+    said = [(brief(_headline(note), MOST_HEADLINE), _address(note)) for note in body["notes"]]
+    procedures = str(body.get("procedures") or "")
+    if is_web(procedures):
+        return [*said, ("Incident procedures", procedures)]
+    return [*said, (f"Incident procedures: {procedures}", "")] if procedures else said
 
 
 def _address(note: Note) -> str:
