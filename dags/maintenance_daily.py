@@ -2,10 +2,12 @@
 ### Daily maintenance
 
 Carries out the guide's daily window (G1): asks the monitoring functions, looks into the database, writes one
-report, says one verdict. It only reads; nobody has to decide anything.
+report, says one verdict. It only reads, but for a canary row where people have approved one; nobody has to decide
+anything.
 
 **Touches** the functions behind the target's `functions` Connection (POST, read-only actions) and the database
-behind its `read` Connection (a read-only role, every statement under a timeout). Writes to the ledger alone.
+behind its `read` Connection (a read-only role, every statement under a timeout). Writes to the ledger, and where
+`targets.<target>.canary` is set a row to `upkeep_canary.written`, by a login that may do nothing else (G102).
 
 **The report** is the *Report* tab of a run; the logs of *report* and *verdict* name its address.
 
@@ -78,6 +80,7 @@ def maintenance_daily(target: str) -> DAG:
 
         with TaskGroup("backups") as backups:
             flow.backups()
+            flow.canary()
             flow.check("backups/contents", guide="G101")
 
         looks = [calendar, health, performance, errors, database, security, backups]

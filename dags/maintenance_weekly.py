@@ -8,8 +8,9 @@ next week deletes what a verified archive holds (G15).
 The newest backup is restored in a scratch folder and compared with what was recorded of the target (G101).
 
 **Touches** the target's database: evidence through the read-only Connection; *apply*, and nothing else, through
-`maintain`: VACUUM, ANALYZE, DROP INDEX CONCURRENTLY, DELETE of archived log rows. Thresholds that are approved go into
-the ledger. Only actions that every role on their list has approved, only in the plan's time, one after the other.
+`maintain`: VACUUM, ANALYZE, DROP INDEX CONCURRENTLY, DELETE of archived log rows, and once, where config
+asks for it, a schema for canary rows (G102). Thresholds that are approved go into the ledger. Only actions that every
+role on their list has approved, only in the plan's time, one after the other.
 
 **People decide** under *Required Actions*: one question per role, to different people, with the weekly checklist
 (G123-G127) and its evidence. Take out of the list what should not run, then *Approve*; *Reject* is final for this

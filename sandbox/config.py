@@ -145,6 +145,7 @@ def _lay_over(sandbox: Sandbox, content: dict[str, Any], given: Mapping[str, str
             "run_as": list(identity().prefix),
         },
     }
+    content["targets"]["primary"]["canary"] = {"connection": "upkeep_target_canary", "role": "upkeep_canary"}
     content["targets"]["primary"]["checkout"] = {
         "folder": str(ROOT / "sandbox" / "checkout"),
         "registry": f"http://127.0.0.1:{sandbox.ports['registry']}/",

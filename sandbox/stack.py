@@ -39,6 +39,7 @@ LOGINS = (
     "upkeep_dashboard",
     "upkeep_read",
     "upkeep_maintain",
+    "upkeep_canary",
     "functions_twin",
     "app",
     "airflow",
@@ -175,6 +176,7 @@ def _connections(sandbox: Sandbox) -> dict[str, str]:
         ),
         "AIRFLOW_CONN_UPKEEP_TARGET_READ": connection(sandbox, "platform", "upkeep_read"),
         "AIRFLOW_CONN_UPKEEP_TARGET_MAINTAIN": connection(sandbox, "platform", "upkeep_maintain"),
+        "AIRFLOW_CONN_UPKEEP_TARGET_CANARY": connection(sandbox, "platform", "upkeep_canary"),
         "AIRFLOW_CONN_UPKEEP_SLACK": json.dumps(
             {
                 "conn_type": "slackwebhook",

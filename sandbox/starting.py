@@ -30,6 +30,7 @@ from sandbox.processes import (
 )
 from sandbox.programs import programs_of
 from sandbox.stack import LOGINS, PYTHON, ROOT, USERS, Sandbox, connection, environment
+from upkeep.areas.backups import canary
 from upkeep.wires import database
 
 PATIENCE_SECONDS = 240.0
@@ -100,6 +101,8 @@ def _databases(sandbox: Sandbox) -> None:
         opened.execute("ALTER ROLE airflow SET idle_in_transaction_session_timeout = '30s'")
         if "platform" not in have:
             opened.execute("CREATE DATABASE platform")
+        if opened.execute("SELECT to_regrole('upkeep_canary')").fetchone() == (None,):
+            opened.execute("CREATE ROLE upkeep_canary")
         for login in LOGINS:
             if login not in target.ROLES:
                 alter = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}")
@@ -110,6 +113,8 @@ def _target(sandbox: Sandbox) -> None:
     with psycopg.connect(sandbox.cluster.dsn("platform"), autocommit=True) as opened:
         target.load(opened, {role: sandbox.passwords[role] for role in target.ROLES})
         target.grant(opened)
+        if opened.execute("SELECT to_regnamespace('upkeep_canary')").fetchone() == (None,):
+            opened.execute(canary.create("upkeep_canary").encode())  # on here; elsewhere by an approved plan (G102)
 
 
 def _ledger(sandbox: Sandbox) -> None:

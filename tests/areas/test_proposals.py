@@ -75,8 +75,8 @@ def kinds(found: CollectedProposals) -> list[str]:
 
 
 def of_the_target() -> list[str]:
-    """The week's kinds that look at the target: all but those that are kept in the ledger."""
-    return [name for name, kind in known().items() if "weekly" in kind.cadences and not kind.write]
+    """The week's kinds that look at the target: all but those kept in the ledger, and the canary, which is off."""
+    return [name for name, kind in known().items() if "weekly" in kind.cadences and not kind.write and name != "canary"]
 
 
 def findings(stage: Stage, found: CollectedProposals) -> tuple[Finding, ...]:

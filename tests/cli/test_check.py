@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,13 @@ from sandbox.twin import keys
 from tests.stages.copies import copy_database
 from tests.stages.forks import Forks, forks
 from tests.stages.pgbouncer import pooler
+from tests.stages.platform import login
 from tests.stages.server import Server, answer
 from tests.stages.signing import CONNECTION, SIGNING
 from tests.stages.standby import standby
 from tests.stages.twin import LEGACY_KEY, SECRET, SECRET_KEY, running
 from upkeep.areas import answers
+from upkeep.areas.backups import canary
 from upkeep.areas.kinds import NAMES
 from upkeep.areas.registry import CHECKS
 from upkeep.cli.check.collect import missing
@@ -615,6 +617,37 @@ def test_a_target_without_a_maintain_connection_in_config(deployment: Deployment
     )
     assert (said.code, {said.rows[what], said.rows["different people for optimise"]}) == (0, {"off"})
     assert not {MAINTAIN, POOLING, SERVER} & set(said.rows)
+
+
+def test_the_login_of_a_canary_is_looked_at_where_config_wants_one(
+    deployment: Deployment, cluster: Cluster, tmp_path: Path
+) -> None:
+    """Off until a plan has made its schema, NO without its Connection or with rights of its own, else yes."""
+    name, where = f"canary_{secrets.token_hex(4)}", deployment.connections["upkeep_target_read"]
+
+    def change(content: dict[str, Any]) -> None:
+        content["targets"]["primary"]["canary"] = {"connection": "upkeep_target_canary", "role": name}
+
+    config, admin = deployment.changed_config(tmp_path, change), cluster.dsn(where["schema"])
+    what = "primary: a canary row each day (upkeep_target_canary)"
+    said = deployment.check(config=config)
+    assert (said.code, said.rows[what]) == (1, "NO")
+    assert "Connection 'upkeep_target_canary': found none in the environment" in said.why[what]
+    with login(cluster, admin, name) as writer, psycopg.connect(admin, autocommit=True) as connection:
+        mine = {**where, "login": name, "password": psycopg.conninfo.conninfo_to_dict(writer)["password"]}
+        with_it = replace(deployment, connections={**deployment.connections, "upkeep_target_canary": mine})
+        said = with_it.check(config=config)
+        assert (said.code, said.rows[what]) == (0, "off"), said.output
+        assert said.why[what].startswith("not there yet: ")
+        try:
+            connection.execute(canary.create(name).encode())
+            assert with_it.check(config=config).rows[what] == "yes"
+            connection.execute(sql.SQL("GRANT SELECT ON error_logs TO {}").format(sql.Identifier(name)))
+            said = with_it.check(config=config)
+            assert (said.code, said.rows[what]) == (1, "NO")
+            assert "has rights of its own: grants of its own" in said.why[what]
+        finally:
+            connection.execute("DROP SCHEMA IF EXISTS upkeep_canary CASCADE")
 
 
 def test_other_servers_than_the_pinned_and_a_role_that_may_not(

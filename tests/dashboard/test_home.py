@@ -251,16 +251,19 @@ def test_what_the_last_proven_drill_measured_stands_beside_what_may_be(
             parts_seen = [finding(f"drill:{name}", level) for name, level in levels.items()]
             seen = finding("drill", Level.OK), *parts_seen
             took = Sample("recovery_time", seconds, "s"), Sample("recovery_point", missing, "s")
+            took += (Sample("canary_age", 7200, "s"),)
             write(book, window, record(*seen, step="evidence.recovery.drill", samples=took))
 
-        drilled(21, 300)
+        drilled(21, 300, canary=Level.UNKNOWN)  # says nothing of the backup
         html = restoring.ask().text
         said = Page(html).text
         assert (
             "the restored copy answered after 21.0 s (RTO: at most 10 min), 5 min of the newest work was missing"
             in said
         )
-        assert "(RPO: at most 20 min)" in said and "No recovery drill" not in said
+        assert (
+            "(RPO: at most 20 min), the newest canary row was 2 hours old." in said and "No recovery drill" not in said
+        )
         assert "dags/maintenance_monthly/runs/manual__drill/report" in Page(html).links
         assert '<p class="soft">Recovery drill' in html
         drilled(5, 5, control=Level.CRITICAL)

@@ -18,7 +18,7 @@ from sandbox.ports import free_port
 from sandbox.postgres import Cluster, bin_dir, identity, programs
 from tests.stages.archives import switch
 from tests.stages.sessions import until
-from upkeep.areas.backups import contents
+from upkeep.areas.backups import canary, contents
 from upkeep.areas.backups.contents import Log
 from upkeep.areas.backups.drill import QUIET, Landmark, System, look_at
 from upkeep.areas.backups.newest import Newest, newest
@@ -33,6 +33,12 @@ LOGS = """
 CREATE TABLE error_logs (id bigserial PRIMARY KEY, timestamp timestamptz NOT NULL, category text, message text);
 INSERT INTO error_logs (timestamp, category, message)
 SELECT now() - n * interval '30 min', 'database', 'failed ' || n FROM generate_series(1, 400) n;
+"""
+#: A canary row.
+CANARY = """
+CREATE SCHEMA upkeep_canary;
+CREATE TABLE upkeep_canary.written (written_at timestamptz PRIMARY KEY);
+INSERT INTO upkeep_canary.written VALUES (now());
 """
 #: A row, and when it says that it came.
 ROW = (
@@ -62,6 +68,7 @@ class Platform:
     ahead: Landmark
     late: Landmark
     batch: Landmark
+    canary: datetime | None
     #: Files of relations that a restored server starts without reading: the first one's and some more, by name.
     table: str
     files: dict[str, str]
@@ -90,6 +97,7 @@ class Platform:
     def _backed_up(self) -> None:
         with psycopg.connect(self.cluster.dsn("postgres"), autocommit=True) as admin:
             admin.execute(LOGS)
+            admin.execute(CANARY)
             admin.execute("VACUUM error_logs")  # hint bits that came later would write its pages anew, and heal them
             self.files = dict(admin.execute("SELECT n, pg_relation_filepath(n) FROM unnest(%s::text[]) n", (UNREAD,)))
             self.table = self.files[UNREAD[0]]
@@ -122,6 +130,7 @@ class Platform:
         with database.session(connect, self.config.maintenance.sql, read_only=True) as session:
             self.known = contents.contents(Look(session, self.config, datetime.now(UTC))).snapshot
             self.system = look_at(session, self.config, self.newest(), self.known)
+            self.canary = canary.in_copy(session)
 
     def left(self) -> list[str]:
         """What lies in the scratch folder, but for the file by which one waits for another there."""

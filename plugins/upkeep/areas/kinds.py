@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from upkeep.settings.maintenance import Maintenance
 
 #: Their names, for whoever has no use for the driver: DAGs are parsed with these.
-NAMES = ("baselines", "thresholds", "indexes", "validate", "optimise", "reindex", "archive", "delete")
+NAMES = ("baselines", "thresholds", "indexes", "validate", "canary", "optimise", "reindex", "archive", "delete")
 
 
 @cache
 def kinds() -> dict[str, ActionKind]:
     """Each kind by its name."""
+    from upkeep.areas.backups import canary
     from upkeep.areas.baselines import change as baselines
     from upkeep.areas.indexes import drop, reindex
     from upkeep.areas.retention import archive, delete
@@ -33,6 +34,7 @@ def kinds() -> dict[str, ActionKind]:
         thresholds.ACTION_KIND,
         drop.ACTION_KIND,
         constraints.ACTION_KIND,
+        canary.ACTION_KIND,
         vacuum.ACTION_KIND,
         reindex.ACTION_KIND,
         archive.ACTION_KIND,

@@ -94,8 +94,9 @@ class Sources:
     ``ledger`` and ``read`` open sessions that only read, on the ledger and on the target, ``writing`` one that adds to
     the ledger; ``replicas`` are the ways to the target's standbys; ``functions`` is how to send to the functions behind
     a Connection, and its key. A Connection of a type comes from ``connection``, the way to a database through one from
-    ``postgres``. ``called`` are the functions that other steps of the same run ask. ``ending`` takes what ends with the
-    task. ``step`` is the inspection's own, ``seconds`` how long it may look where it can be long.
+    ``postgres``, or by its name from ``trusted``, through one that no operator can edit. ``called`` are the functions
+    that other steps of the same run ask. ``ending`` takes what ends with the task. ``step`` is the inspection's own,
+    ``seconds`` how long it may look where it can be long.
     """
 
     target: str
@@ -109,6 +110,7 @@ class Sources:
     functions: Callable[[str], tuple[Send, str]]
     connection: Callable[[str, str], Any]
     postgres: Callable[[Any], Connect]
+    trusted: Callable[[str], Connect]
     called: frozenset[str]
     ending: list[Callable[[], None]]
     seconds: float

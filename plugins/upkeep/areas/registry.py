@@ -6,7 +6,7 @@ knows Airflow.
 
 from __future__ import annotations
 
-from upkeep.areas.backups import contents, drill, rollback
+from upkeep.areas.backups import canary, contents, drill, rollback
 from upkeep.areas.backups import sources as backups
 from upkeep.areas.baselines import look as baselines
 from upkeep.areas.calendar import look as calendar
@@ -52,6 +52,7 @@ CHECKS: dict[str, Check] = {check.name: check for module in _MODULES for check i
 _LOOKING = (
     latencies,
     backups,
+    canary,
     drill,
     rollback,
     keys,

@@ -27,7 +27,7 @@ def for_calendar(parser: argparse.ArgumentParser) -> None:
 
 def for_grants(parser: argparse.ArgumentParser) -> None:
     """The options of ``grants``."""
-    parser.add_argument("database", choices=("target", "maintain", "indexes", "archive", "delete", "ledger"))
+    parser.add_argument("database", choices=("target", "maintain", "indexes", "archive", "delete", "canary", "ledger"))
     parser.add_argument("--target", help="one target of config/maintenance.yaml instead of the first")
     parser.add_argument("--role", help="the role to grant to; without it, the login of the Connection it is for")
     parser.add_argument("--dbname", help="the database's name; without it, the schema of the Connection")

@@ -44,6 +44,9 @@ def print_grants(arguments: argparse.Namespace) -> int:
     if connections.maintain is None:
         raise ConfigError(f"targets.{target}.connections.maintain: found none, expected the Connection to grant for")
     names = _names(connections.maintain, arguments)
+    if arguments.database == "canary":
+        print(names.remark + script("setup/canary_grants", role=names.role, database=names.database), end="")
+        return 0
     if arguments.database in ("archive", "delete"):
         chosen = "delete" if arguments.database == "delete" else "deletable"
         logs = sorted({one.table for one in config.retention.classes.values() if getattr(one, chosen)})

@@ -123,8 +123,8 @@ class Metric:
 class Drill:
     """The newest drill that has proven a backup: when, in which run, what it measured, and how much that may be.
 
-    ``missing`` is None where it was not measured, ``limits`` where config says nothing (RTO, RPO); ``stale``: older
-    than the last monthly window.
+    ``missing`` and ``canary``, the age of the newest row, are None where they were not measured, ``limits`` where
+    config says nothing (RTO, RPO); ``stale``: older than the last monthly window.
     """
 
     at: datetime
@@ -132,6 +132,7 @@ class Drill:
     run_id: str
     took: timedelta
     missing: timedelta | None
+    canary: timedelta | None
     limits: tuple[timedelta, timedelta] | None
     stale: bool
 
@@ -185,7 +186,7 @@ def states(session: Session, config: Settings, targets: Sequence[str], seen: Pic
 def _drill(config: Settings, row: Row | None, now: datetime) -> Drill | None:
     if row is None:
         return None
-    target, missing = row["target"], row["recovery_point"]
+    target, missing, canary = row["target"], row["recovery_point"], row["canary_age"]
     backups = config.target(target).backups
     allowed = backups.restore if backups else None
     monthly = config.maintenance.cadences(target)["monthly"]
@@ -195,6 +196,7 @@ def _drill(config: Settings, row: Row | None, now: datetime) -> Drill | None:
         run_id=row["run_id"],
         took=timedelta(seconds=row["recovery_time"]),
         missing=None if missing is None else timedelta(seconds=missing),
+        canary=None if canary is None else timedelta(seconds=canary),
         limits=(timedelta(minutes=allowed.max_rto_minutes), timedelta(minutes=allowed.max_rpo_minutes))
         if allowed
         else None,

@@ -109,6 +109,10 @@ class Flow:
         clock = timedelta(seconds=seconds) + BESIDE if seconds else DEFAULTS["execution_timeout"]
         return self.look("newest_backup", guide="G99", execution_timeout=clock)
 
+    def canary(self) -> Step:
+        """A row that the monthly drill looks for in its copy; where none is configured that is said (G102)."""
+        return self.look("canary", guide="G102")
+
     def retention(self, **task: Any) -> Step:
         """What of the logs is due, archived, deleted; archives to be deleted by are read again (G15, G61-G68)."""
         return self.look("retention", guide="G15", execution_timeout=ARCHIVES, **task)

@@ -12,7 +12,7 @@ from airflow.providers.http.operators.http import HttpOperator
 
 from upkeep.core import windows
 from upkeep.core.findings import NotCollected
-from upkeep.flow.connections import connection, functions, postgres, replicas
+from upkeep.flow.connections import connection, functions, postgres, replicas, trusted
 from upkeep.flow.step import Step, window_of
 from upkeep.settings.load import settings
 from upkeep.wires import queries
@@ -201,6 +201,7 @@ class LookOperator(Step):
             functions=functions,
             connection=connection,
             postgres=lambda found: postgres(found.conn_id, lambda _: found),
+            trusted=trusted,
             called=self.called_beside(),
             ending=self._ending,
             seconds=self.seconds,

@@ -111,6 +111,16 @@ class Dumps(Young):
         return self
 
 
+class Canary(FrozenModel):
+    """Who writes a canary row each day, by which the monthly drill measures what would be lost (G102).
+
+    ``connection`` logs in as ``role``, which has no right of its own: a plan gives it the one that it needs.
+    """
+
+    connection: ConnectionId
+    role: str = Field(min_length=1, max_length=63, pattern=r"^[^\x00]+$")
+
+
 class ManagedBackups(Young):
     """Backups that Supabase keeps itself and lists for who has an access token (G99).
 

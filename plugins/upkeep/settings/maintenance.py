@@ -11,7 +11,7 @@ from upkeep.core.findings import Level
 from upkeep.core.windows import CADENCES, Cadence
 from upkeep.settings.approval import Approval, Freeze, Guards, Indexes, Optimise, Person, Role
 from upkeep.settings.audit import Audit
-from upkeep.settings.backups import Backups, Dumps, ManagedBackups
+from upkeep.settings.backups import Backups, Canary, Dumps, ManagedBackups
 from upkeep.settings.base import EXPECTATIONS, METRICS, ConnectionId, FrozenModel, Name, exactly
 from upkeep.settings.compliance import Compliance
 from upkeep.settings.cost import Cost
@@ -48,7 +48,7 @@ class TargetConnections(FrozenModel):
 
 class Target(FrozenModel):
     """One maintained system. Without ``backups``, ``dumps`` or ``managed_backups`` nothing is known of its backups,
-    without ``checkout`` or ``storage_bytes`` nothing of its packages or its room.
+    without ``checkout`` or ``storage_bytes`` nothing of its packages or its room; without ``canary`` no row is written.
 
     ``replicas`` are Connections to its standbys: what is read there counts as use of an index.
 
@@ -65,11 +65,20 @@ class Target(FrozenModel):
     backups: Backups | None = None
     dumps: Dumps | None = None
     managed_backups: ManagedBackups | None = None
+    canary: Canary | None = None
     storage_bytes: int | None = Field(default=None, gt=0, strict=True)
     checkout: Checkout | None = None
     since: AwareDatetime | None = None
     windows: Mapping[CadenceName, Cadence] = Field(default_factory=dict)
     heartbeats: Mapping[CadenceName, ConnectionId] = Field(default_factory=dict)
+
+    @field_validator("canary")
+    @classmethod
+    def _login_of_its_own(cls, value: Canary | None, info: ValidationInfo) -> Canary | None:
+        others = info.data.get("connections")
+        if value and others and value.connection in (others.read, others.maintain):
+            raise ValueError(f"found {value.connection!r} for canary and for another use, expected a Connection for it")
+        return value
 
     def kept(self) -> Mapping[str, Backups | Dumps]:
         """Its kinds of backups whose files are read each day, by their sections' names."""

@@ -12,6 +12,7 @@ import pytest
 
 from sandbox import backups as sandbox
 from tests.stages.restoring import Platform
+from upkeep.areas.backups.canary import Written
 from upkeep.areas.backups.controls import CONTROLS, Control, carried_out, in_turn
 from upkeep.areas.backups.copies import copy_of
 from upkeep.areas.backups.drill import Landmark, System, drill
@@ -27,6 +28,7 @@ GOOD = dict.fromkeys(
         "drill:after",
         "drill:rto",
         "drill:rpo",
+        "drill:canary",
         "drill:reached",
         "drill:objects",
     ),
@@ -64,7 +66,7 @@ def test_a_row_is_absent_before_its_moment_and_there_behind_it(restorable: Platf
     assert found(looked, "drill:before").detail == "absent, the one before it there"
     assert found(looked, "drill:after").detail == "there"
     assert "until the restored copy answered: copy " in found(looked, "drill:rto").detail
-    assert found(looked, "drill:objects").detail.endswith("1 sequence, 1 table: all that the target has")
+    assert found(looked, "drill:objects").detail.endswith("1 sequence, 2 tables: all that the target has")
     took = {sample.subject: sample.value for sample in looked.samples if sample.metric == "restore_seconds"}
     assert list(took) == [
         "copy",
@@ -75,6 +77,27 @@ def test_a_row_is_absent_before_its_moment_and_there_behind_it(restorable: Platf
     assert [one.value for one in looked.samples if one.metric == "recovery_time"] == [sum(took.values())]
     (missing,) = (one.value for one in looked.samples if one.metric == "recovery_point")
     assert 0 < missing < 60 * restorable.newest().restore.max_rpo_minutes
+
+
+@pytest.mark.guide("G102", "fires", "silent")
+def test_the_canary_says_what_would_be_lost(restorable: Platform) -> None:
+    """Beside the last commit: its newest row in the copy, and a later one that must be there and is not."""
+    assert restorable.canary is not None
+    fresh, last = datetime.now(UTC) + timedelta(days=1), restorable.canary  # the fresh one nobody expects yet
+
+    def by_ledger(*rows: datetime) -> LookResult:
+        written = Written(True, rows, restorable.config.maintenance.windows["daily"])
+        return drilled(restorable, replace(restorable.system, written=written), max_rpo_minutes=0.01)
+
+    looked = by_ledger(fresh, last)
+    assert found(looked, "drill:canary").level is OK
+    assert found(looked, "drill:canary").detail.endswith("before the incident; none that must be there is missing")
+    (age,) = (one.value for one in looked.samples if one.metric == "canary_age")
+    (commit,) = (one.value for one in looked.samples if one.metric == "recovery_point")
+    assert commit < age
+    looked = by_ledger(fresh, last + timedelta(seconds=2), last + timedelta(seconds=1), last)
+    assert found(looked, "drill:canary").level is WARNING
+    assert found(looked, "drill:canary").detail.endswith("is missing")
 
 
 @pytest.mark.guide("G103", "fires")

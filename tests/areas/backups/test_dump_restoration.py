@@ -353,7 +353,7 @@ def test_the_weekly_step_finds_dump_record_and_target(
         add_step(session, window, StepRecord("backups.contents", "ran", "", "", window.due, looked=looked))
     read = partial(database.session, partial(psycopg.connect, stage.dumped.dsn), CLOCKS, read_only=True)
     unused: Any = None
-    ways: list[Any] = [book.session, unused, read, unused, unused, unused, unused]
+    ways: list[Any] = [book.session, unused, read, unused, unused, unused, unused, unused]
     ending: list[Callable[[], None]] = []
     looked = sources.restore(
         Sources(window.target, window, "backups.restoration", settings(config), *ways, frozenset(), ending, 0)

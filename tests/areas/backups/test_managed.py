@@ -52,7 +52,7 @@ def given(config: Path, url: str, token: str = TOKEN) -> Sources:
 
     ways: list[Any] = [unused] * 5
     quick = type(found)(**{**vars(found), "maintenance": maintenance})
-    return Sources("primary", unused, "newest_backup", quick, *ways, connection, unused, frozenset(), [], 0)
+    return Sources("primary", unused, "newest_backup", quick, *ways, connection, unused, unused, frozenset(), [], 0)
 
 
 def listed(*backups: tuple[str, float], **more: Any) -> str:

@@ -108,6 +108,7 @@ def carried_out(book: Ledger, config: Settings, month: Window, step: str) -> dic
         functions=functions,
         connection=nothing,
         postgres=nothing,
+        trusted=nothing,
         called=frozenset(),
         ending=[],
         seconds=0,

@@ -27,7 +27,7 @@ def given(config: Path, sections: str) -> Sources:
     def read() -> NoReturn:
         raise psycopg.OperationalError("the target does not answer")
 
-    ways: list[Any] = [read, unused, read, unused, unused, unused, unused]
+    ways: list[Any] = [read, unused, read, unused, unused, unused, unused, unused]
     return Sources("primary", unused, "newest_backup", settings(config), *ways, frozenset(), [], 0)
 
 

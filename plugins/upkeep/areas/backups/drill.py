@@ -8,14 +8,14 @@ then it goes on to the end of the archive, where everything else of the system m
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from upkeep.areas.backups import contents, controls
+from upkeep.areas.backups import canary, contents, controls
 from upkeep.areas.backups.contents import Log
 from upkeep.areas.backups.copies import copy_of
 from upkeep.areas.backups.managed import GUIDE
@@ -57,11 +57,14 @@ class Landmark:
 
 @dataclass(frozen=True)
 class System:
-    """The target as the drill compares a copy with it; no ``landmark`` where the logs have none."""
+    """The target as the drill compares a copy with it; no ``landmark`` where the logs have none, and nothing
+    ``written`` where config wants no canary.
+    """
 
     original: Original
     objects: frozenset[tuple[str, str]]
     landmark: Landmark | None
+    written: canary.Written | None = None
 
 
 def inspect(sources: Sources) -> LookResult:
@@ -71,7 +74,8 @@ def inspect(sources: Sources) -> LookResult:
         raise NotCollected(GUIDE)
     found, _, known = openings(sources)
     with sources.read() as session:
-        system = look_at(session, sources.config, found, known)
+        system, table = look_at(session, sources.config, found, known), canary.table_of(session)
+    system = replace(system, written=canary.written(sources, table, system.original.system_identifier))
     return drill(found, system, sources.config.maintenance.sql, datetime.now(UTC))
 
 
@@ -119,8 +123,9 @@ def drill(found: Newest, system: System, clocks: Sql, now: datetime) -> LookResu
             with asking(copy, clocks) as session:
                 findings += _to_a_moment(mark, before, after, _rows_at(session, mark)) if mark else [_no_landmark()]
                 age = missing(session, copy, found)
-                findings += [*_times(copy, found, age), _reached(session, found, system), _whole(session, system)]
-            return LookResult((_done(copy, found), *findings), _measured(copy, age))
+                told, point = _by_canary(session, found, system)
+                findings += [*_times(copy, found, age), told, _reached(session, found, system), _whole(session, system)]
+            return LookResult((_done(copy, found), *findings), (*_measured(copy, age), *point))
     except SetUpError as why:
         return LookResult((not_set_up(_TOPIC, why),))
     except (RestoreError, psycopg.Error) as why:
@@ -208,6 +213,13 @@ def _times(copy: Copy, found: Newest, age: timedelta) -> Iterator[Finding]:
         f"at most {span(limit)}",
         "See whether WAL is archived soon enough (archive_timeout, pg_stat_archiver).",
     )
+
+
+def _by_canary(session: Session, found: Newest, system: System) -> tuple[Finding, tuple[Sample, ...]]:
+    """How old the newest canary row is, which says it of a server that nobody writes to as well."""
+    incident: datetime = session.row(queries.load("backups/recovery"))["moment"]
+    limit = timedelta(minutes=found.restore.max_rpo_minutes)
+    return canary.reached(canary.in_copy(session), system.written, incident, limit)
 
 
 def _reached(session: Session, found: Newest, system: System) -> Finding:

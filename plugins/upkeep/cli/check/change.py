@@ -8,9 +8,11 @@ import psycopg
 from airflow.secrets.metastore import MetastoreBackend
 from sqlalchemy.exc import SQLAlchemyError
 
+from upkeep.areas.backups import canary
 from upkeep.areas.kinds import NAMES
 from upkeep.cli.check.identity import of_server
 from upkeep.cli.check.rows import CheckRow, row_of_look
+from upkeep.core.findings import Level
 from upkeep.flow.connections import connection, signer, trusted, trusted_connection
 from upkeep.gate import sheets
 from upkeep.gate.decision_store import ledger_identity
@@ -40,6 +42,22 @@ def target_rows(config: Settings, target: str) -> Iterator[CheckRow]:
     yield row_of_look(drops, "G53", config, maintain, lambda session: _drops(drops, session), trusted)
     yield _pooling(target, maintain)
     yield _pinned_server(config, target, maintain)
+
+
+def canary_rows(config: Settings, target: str) -> Iterator[CheckRow]:
+    """Whether the daily window may add a canary row, where config wants one."""
+    wanted = config.target(target).canary
+    if wanted is None:
+        return
+    what = f"{target}: a canary row each day ({wanted.connection})"
+
+    def look(session: database.Session) -> CheckRow:
+        why = canary.unable(session, target, config.target(target), wanted)
+        if why is None:
+            return CheckRow(what, "G102", True)
+        return CheckRow(what, "G102", None if why.level is Level.ADVISORY else False, f"{why.detail}. {why.remedy}")
+
+    yield row_of_look(what, "G102", config, wanted.connection, look, trusted)
 
 
 def _untrusted(what: str, target: str, connection_id: str) -> CheckRow | None:

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(table(rows, "WHAT", "CAN BE COLLECTED", "can be collected."))
     print(alerts.sentence(config))
     needs = [airflow.loaded_row(), airflow.pool_row()]
-    needs += [row for name in names for row in change.target_rows(config, name)]
+    needs += [row for name in names for row in (*change.target_rows(config, name), *change.canary_rows(config, name))]
     needs += [change.ledger_row(config), change.key_row(), *change.role_rows(config), change.slack_row(config)]
     print("\n" + table(needs, "WHAT A CHANGE NEEDS", "IS THERE", "are there."))
     return 1 if any(row.can is False for row in (*rows, *needs)) else 0

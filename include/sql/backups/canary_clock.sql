@@ -1,0 +1,2 @@
+-- G102: the server's time, for the next canary row.
+SELECT clock_timestamp() AS at
