@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from psycopg import sql
 
 from sandbox import distributed, processes
 from sandbox.config import RETENTION, rewrite_config
-from sandbox.stack import HOLDERS, PYTHON, environment
+from sandbox.stack import HOLDERS
 from tests.e2e.attacks import Attacks
 from tests.stages.stage import SLOW
 from upkeep.areas.backups.copies import PREFIX
@@ -148,42 +147,6 @@ class Distributed(Attacks):
         """Stop one of the sandbox's programs as its owner would, and start it again."""
         processes.ask(self.running.sandbox, "stopProcess", name)
         processes.ask(self.running.sandbox, "startProcess", name)
-
-    @contextmanager
-    def another_worker(self, visibility_timeout: int) -> Iterator[Callable[[], str]]:
-        """A third worker, that takes what another has not acknowledged in time for lost; what all workers log."""
-        sandbox, name = self.running.sandbox, "worker-3"
-        command = [name if word == "worker-1" else word for word in distributed.programs(PYTHON)["worker-1"]]
-        more = {
-            distributed.WORKER: name,
-            "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": str(visibility_timeout),
-        }
-        logs = [sandbox.folder / "logs" / f"{one}.log" for one in (*distributed.WORKERS, name)]
-        with logs[-1].open("wb") as log:
-            process = psutil.Popen(
-                command, env=environment(sandbox) | more, cwd=sandbox.processes, stdout=log, stderr=log
-            )
-        try:
-            yield lambda: "".join(one.read_text(errors="replace") for one in logs if one.exists())
-        finally:
-            tree = [process, *process.children(recursive=True)]
-            processes.end(tree)
-
-    @contextmanager
-    def small_logs(self) -> Iterator[Callable[[], None]]:
-        """A small file system in place of Airflow's log folder, as root may mount one, and what fills it up."""
-        folder = self.running.sandbox.folder / "airflow" / "logs"
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "upkeep-trial", str(folder)], check=True)
-
-        def fill() -> None:
-            with suppress(OSError), (folder / "filler").open("wb", buffering=0) as file:
-                while file.write(bytes(4096)):
-                    pass
-
-        try:
-            yield fill
-        finally:
-            subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
     # Archives and copies --------------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ end; docs/distributed.md has it.
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -136,31 +135,6 @@ def test_the_target_is_away(trial: Distributed, table: str) -> None:
     trial.once("the target away inside apply, until that gives up", run, table, ONCE)
 
 
-def test_a_task_is_delivered_twice(trial: Distributed, table: str) -> None:
-    """A task longer than Redis' visibility timeout goes to a second worker while the first is at it."""
-    run = trial.in_the_middle(table, more=10_000)
-    with trial.another_worker(visibility_timeout=20) as logs:
-        trial.running.wait(lambda: "ignoring redelivered message" in logs())
-        trial.once("apply delivered to a second worker (visibility timeout 20 s)", run, table, NO_HELP)
-
-
-def test_the_logs_have_no_room(trial: Distributed, table: str) -> None:
-    """The file system of Airflow's logs fills up while VACUUM runs, and a daily window begins."""
-    fault = "no room for Airflow's logs inside apply, a daily window triggered"
-    if os.geteuid() != 0:
-        trial.saw(fault, ONCE, "NOT TRIED: only root may mount a small file system")
-        return
-    with trial.small_logs() as fill:
-        run = trial.in_the_middle(table, more=10_000)
-        fill()
-        daily = trial.running.trigger()
-        so_far = f"daily window {trial.running.finish(daily)}, "
-        state, _ = trial.ends(run)
-    again = trial.running.finish(trial.running.trigger())
-    assert again == "success"
-    trial.once(fault, run, table, ONCE, f"{so_far}weekly {state}; with room the next daily window {again}; ")
-
-
 def test_a_worker_dies_inside_an_archive(trial: Distributed, tmp_path: Path) -> None:
     """When the first file of the first archive is there: each archive is written once, each can be read back."""
     with trial.archiving(tmp_path) as (run, wanted):
@@ -177,7 +151,9 @@ def test_a_worker_dies_inside_an_archive(trial: Distributed, tmp_path: Path) -> 
         said = verified.stdout + verified.stderr
         assert f"{len(wanted)} archives are as they were written, 1 are not" in said, said
         assert ".new: found no manifest, so that it is no archive" in said, said
-        assert len(trial.upkeep("archive", "find").stdout.splitlines()) == len(wanted)
+        found = trial.upkeep("archive", "find").stdout.splitlines()
+        leftovers = [line for line in found if line.endswith("has no manifest: it is no archive")]
+        assert (len(found), len(leftovers)) == (len(wanted) + 1, 1)
     trial.saw(
         "kill -9 of a worker and all its tasks inside an archive",
         "each archive once, each verified; Clear on apply settles what is unknown",
