@@ -6,9 +6,9 @@ by its owner, a plan is drawn up, approved and applied, and the Technical Lead s
 (G25) restores the newest backup in a scratch folder: to a moment, past it, and to the end of the archive.
 
 **Touches** the target's database: evidence through the read-only Connection; *apply*, and nothing else, through
-`maintain`: REINDEX and DROP INDEX CONCURRENTLY, VALIDATE CONSTRAINT, VACUUM, ANALYZE. Baselines and thresholds that are
-approved go into the ledger. Of a weekly window that is open at the same time it does the changes too; that one says so
-and plans none, unless a freeze touches the monthly window.
+`maintain`: REINDEX, CREATE and DROP INDEX CONCURRENTLY, VALIDATE CONSTRAINT, VACUUM, ANALYZE. Baselines and thresholds
+that are approved go into the ledger. Of a weekly window that is open at the same time it does the changes too; that one
+says so and plans none, unless a freeze touches the monthly window.
 
 **People decide** under *Required Actions*, four times:
 

@@ -5,10 +5,11 @@ Carries out the guide's weekly window (G12-G19): evidence, a plan drawn from it,
 application under guard, and the same looks again. Due log rows are archived and read back, and where config lets it the
 next week deletes what a verified archive holds (G15).
 
-The newest backup is restored in a scratch folder and compared with what was recorded of the target (G101).
+The newest backup is restored in a scratch folder and compared with what was recorded of the target (G101). Indexes that
+foreign keys lack are built on that copy; one that is proven there, by plans before and after, is proposed (G53).
 
 **Touches** the target's database: evidence through the read-only Connection; *apply*, and nothing else, through
-`maintain`: VACUUM, ANALYZE, DROP INDEX CONCURRENTLY, DELETE of archived log rows, and once, where config
+`maintain`: VACUUM, ANALYZE, CREATE and DROP INDEX CONCURRENTLY, DELETE of archived log rows, and once, where config
 asks for it, a schema for canary rows (G102). Thresholds that are approved go into the ledger. Only actions that every
 role on their list has approved, only in the plan's time, one after the other.
 
@@ -70,7 +71,7 @@ def maintenance_weekly(target: str) -> DAG:
                 flow.check("indexes/unused_indexes", guide="G53")
                 flow.check("indexes/duplicate_indexes", guide="G14")
                 flow.check("indexes/invalid_indexes", guide="G14")
-                flow.check("indexes/missing_indexes", guide="G14")
+                missing = flow.check("indexes/missing_indexes", guide="G14", trigger_rule="all_done")
 
             with TaskGroup("logs"):
                 flow.retention()
@@ -102,7 +103,7 @@ def maintenance_weekly(target: str) -> DAG:
                 flow.look("thresholds", guide="G19")
 
             with TaskGroup("backups"):
-                flow.restoration()
+                flow.restoration() >> missing  # which says what the copy proved
 
         with TaskGroup("approve") as approve:
             flow.approvals()

@@ -34,8 +34,7 @@ def test_an_action_of_a_kind_that_is_gone_names_those_that_there_are() -> None:
     """As a plan that a later version stored holds one."""
     assert kind_of(kinds(), action()).name == "optimise"
     with pytest.raises(
-        LookupError,
-        match="found kind 'polish', expected one of: archive, baselines, canary, delete, indexes, optimise",
+        LookupError, match="found kind 'polish', expected one of: archive, baselines, canary, delete, indexes, missing"
     ):
         kind_of(kinds(), action(kind="polish"))
 

@@ -19,6 +19,7 @@ from upkeep.settings.monthly import MONTHLY_TASKS
 #: Looks that others measure for, by the one that waits for them.
 WAITING = {
     "database.database_expectations": {"database.scalability_report"},
+    "evidence.indexes.missing_indexes": {"evidence.backups.restoration"},
     "evidence.trends.trends": {"evidence.trends.performance_report", "evidence.trends.get_error_trends"},
     "evidence.capacity.capacity": {"evidence.capacity.scalability_report"},
     "evidence.capacity.scaling": {"evidence.capacity.scalability_report"},

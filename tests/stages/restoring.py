@@ -40,6 +40,47 @@ CREATE SCHEMA upkeep_canary;
 CREATE TABLE upkeep_canary.written (written_at timestamptz PRIMARY KEY);
 INSERT INTO upkeep_canary.written VALUES (now());
 """
+#: Foreign keys without an index: one that an index helps, one of whose values each is a third of the table. Of two
+#: small tables code of the target's runs when a statement on them is planned: it tells of rows, or does not end.
+KEYS = """
+CREATE TABLE customers (id int PRIMARY KEY);
+CREATE TABLE states (id int PRIMARY KEY);
+CREATE TABLE purchases (
+    id int PRIMARY KEY, customer int CONSTRAINT of_customer REFERENCES customers,
+    state int CONSTRAINT in_state REFERENCES states, note text
+);
+CREATE TABLE telling (id int, customer int CONSTRAINT tells REFERENCES customers);
+CREATE TABLE staying (id int, customer int CONSTRAINT stays REFERENCES customers);
+CREATE FUNCTION tell() RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+    IF session_user ~ '^upkeep_planner' THEN
+        RAISE EXCEPTION 'secret of %', (SELECT max(id) FROM public.customers)
+        USING ERRCODE = 'UK0' || CASE current_setting('is_superuser') WHEN 'on' THEN 'ON' ELSE 'FF' END;
+    END IF;
+    RETURN 0;
+END $$;
+CREATE FUNCTION stay() RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+    WHILE session_user ~ '^upkeep_planner' LOOP
+        BEGIN
+            PERFORM set_config('statement_timeout', '0', false);
+            PERFORM pg_sleep(1);
+        EXCEPTION WHEN query_canceled THEN NULL;
+        END;
+    END LOOP;
+    RETURN 0;
+END $$;
+CREATE RULE audited AS ON UPDATE TO purchases DO ALSO NOTIFY audited;
+INSERT INTO customers SELECT generate_series(1, 5001);
+INSERT INTO states SELECT generate_series(0, 3);
+INSERT INTO purchases SELECT n, n % 5000 + 1, n % 3, repeat('x', 40) FROM generate_series(1, 20000) n;
+INSERT INTO telling SELECT n, n FROM generate_series(1, 3) n;
+INSERT INTO staying SELECT n, n FROM generate_series(1, 2) n;
+CREATE INDEX by_tell ON telling ((id + tell()));
+CREATE INDEX by_stay ON staying ((id + stay()));
+DELETE FROM customers WHERE id = 5001;
+DELETE FROM states WHERE id = 3;
+"""
 #: A row, and when it says that it came.
 ROW = (
     "INSERT INTO error_logs (timestamp, message) VALUES (coalesce(%s, clock_timestamp()), 'quiet') RETURNING timestamp"
@@ -98,6 +139,8 @@ class Platform:
         with psycopg.connect(self.cluster.dsn("postgres"), autocommit=True) as admin:
             admin.execute(LOGS)
             admin.execute(CANARY)
+            admin.execute(KEYS)
+            admin.execute("ANALYZE")
             admin.execute("VACUUM error_logs")  # hint bits that came later would write its pages anew, and heal them
             self.files = dict(admin.execute("SELECT n, pg_relation_filepath(n) FROM unnest(%s::text[]) n", (UNREAD,)))
             self.table = self.files[UNREAD[0]]

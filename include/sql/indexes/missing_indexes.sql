@@ -9,7 +9,7 @@ WITH locked AS (
     WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
       AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
 )
-SELECT n.nspname AS schema, t.relname AS "table", c.conname AS "constraint", r.relname AS referenced,
+SELECT c.oid::bigint AS oid, n.nspname AS schema, t.relname AS "table", c.conname AS "constraint", r.relname AS referenced,
        greatest(s.n_live_tup, t.reltuples::bigint) AS live_rows,
        t.reltuples < 0 AND s.n_live_tup = 0
        AND CASE WHEN t.oid IN (SELECT locked.relation FROM locked) THEN true ELSE pg_relation_size(t.oid) > 0 END AS uncounted,
@@ -22,6 +22,8 @@ JOIN pg_class r ON r.oid = c.confrelid
 JOIN pg_namespace n ON n.oid = t.relnamespace
 JOIN pg_stat_all_tables s ON s.relid = t.oid
 WHERE c.contype = 'f' AND t.relkind = 'r'
+  -- A key to a partitioned table has one more for each of its partitions, of the same columns.
+  AND NOT EXISTS (SELECT FROM pg_constraint p WHERE p.oid = c.conparentid AND p.conrelid = c.conrelid)
   AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
   AND NOT EXISTS (
       SELECT FROM pg_index x

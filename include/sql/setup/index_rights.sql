@@ -1,6 +1,6 @@
--- G53, G55-G58, G60: DROP INDEX, VALIDATE CONSTRAINT and, before PostgreSQL 17, REINDEX ask for the owner of the table;
+-- G53, G55-G58, G60: DROP and CREATE INDEX, VALIDATE CONSTRAINT and, before PostgreSQL 17, REINDEX ask for the owner of the table;
 -- how many tables with indexes this role does not own, and whose they are. A drop renames first, which asks for CREATE in
--- the schema: the schemas with tables that it owns where it may not.
+-- the schema as CREATE INDEX does: the schemas with tables that it owns where it may not.
 WITH tables AS (
     SELECT pg_has_role(c.relowner, 'USAGE') AS may, pg_get_userbyid(c.relowner)::text AS owner,
            n.nspname::text AS schema, has_schema_privilege(n.oid, 'CREATE') AS may_rename

@@ -1,6 +1,7 @@
 """The kinds of action, in the order in which a plan holds them: one module each knows what may be changed, and how.
 
-Few and quick ones first: an index that goes need not be vacuumed, and one is rebuilt after VACUUM has emptied it.
+Few and quick ones first: an index that goes need not be vacuumed, and one is built or
+rebuilt after VACUUM has emptied its table.
 """
 
 from __future__ import annotations
@@ -16,7 +17,18 @@ if TYPE_CHECKING:
     from upkeep.settings.maintenance import Maintenance
 
 #: Their names, for whoever has no use for the driver: DAGs are parsed with these.
-NAMES = ("baselines", "thresholds", "indexes", "validate", "canary", "optimise", "reindex", "archive", "delete")
+NAMES = (
+    "baselines",
+    "thresholds",
+    "indexes",
+    "validate",
+    "canary",
+    "optimise",
+    "missing_indexes",
+    "reindex",
+    "archive",
+    "delete",
+)
 
 
 @cache
@@ -24,7 +36,7 @@ def kinds() -> dict[str, ActionKind]:
     """Each kind by its name."""
     from upkeep.areas.backups import canary
     from upkeep.areas.baselines import change as baselines
-    from upkeep.areas.indexes import drop, reindex
+    from upkeep.areas.indexes import create, drop, reindex
     from upkeep.areas.retention import archive, delete
     from upkeep.areas.tables import constraints, vacuum
     from upkeep.areas.thresholds import change as thresholds
@@ -36,6 +48,7 @@ def kinds() -> dict[str, ActionKind]:
         constraints.ACTION_KIND,
         canary.ACTION_KIND,
         vacuum.ACTION_KIND,
+        create.ACTION_KIND,
         reindex.ACTION_KIND,
         archive.ACTION_KIND,
         delete.ACTION_KIND,

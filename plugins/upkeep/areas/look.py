@@ -24,6 +24,7 @@ class Look:
     steps of this window have measured, (metric, subject) → value; ``remembered`` what this check's looks at periods
     that had ended by this one's start have measured, (metric, subject) → the greatest value, where it ``remembers``;
     ``previous`` is (due, body) of the snapshot that this check left in an earlier window, None when there is none;
+    ``beside`` is the body of the newest snapshot of the step that this check ``reads``, None without one;
     ``replicas`` are the ways to the target's standbys, by Connection id; ``target`` is the target's name in config;
     ``now`` is this host's time, UTC; ``about`` is the window's period, without one ``period`` is the last 24 hours.
     """
@@ -38,6 +39,7 @@ class Look:
     previous: tuple[datetime, Any] | None = None
     replicas: Mapping[str, Connect] = field(default_factory=dict)
     target: str = ""
+    beside: Any = None
 
     @property
     def period(self) -> tuple[datetime, datetime]:
@@ -52,7 +54,7 @@ class Check:
     ``path`` is where its SQL stands below ``include/sql``: a statement, or a folder of them (``queries.source``).
     ``remembers`` says how far back from the period's start it wants to be told of its own samples. A check that
     ``continues`` takes up the newest snapshot of its name, from whichever step and window; the others compare with an
-    earlier window of their own step.
+    earlier window of their own step. ``reads`` names another step whose newest snapshot it is told of.
     """
 
     path: str
@@ -61,6 +63,7 @@ class Check:
     look: Callable[[Look], LookResult]
     remembers: Callable[[Settings], timedelta] | None = None
     continues: bool = False
+    reads: str = ""
 
     @property
     def name(self) -> str:

@@ -167,7 +167,7 @@ def _choice(plan: Plan, action: Action, measured: Mapping[str, Any], titles: Map
         ("Needs a yes of", _named(titles.get(role, role) for role in action.roles)),
     ]
     if action.predicted_bytes:
-        facts.append(("Gives back", size(action.predicted_bytes)))
+        facts.append(("Gives back" if action.predicted_bytes > 0 else "Needs", size(abs(action.predicted_bytes))))
     if measured:
         facts.append(("Seen", _named(_value(name, value) for name, value in sorted(measured.items()))))
     if needed := [form.label(plan, one, {}) for one in plan.actions if one.id in action.needs]:

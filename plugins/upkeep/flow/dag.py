@@ -119,7 +119,7 @@ class Flow:
 
     def restoration(self) -> Step:
         """The newest backup, restored in a scratch folder and compared with what was recorded (G101)."""
-        clock = self._restoring(recoveries=2) + self._restoring_dumps()
+        clock = self._restoring(recoveries=2, trials=1) + self._restoring_dumps()
         return self.look("restoration", guide="G101", execution_timeout=clock)
 
     def drill(self) -> Step:
@@ -130,16 +130,16 @@ class Flow:
         """Health and version of each function: before its owner is asked about a rollback, and after (G104)."""
         return self.look("function_health", guide="G104", **task)
 
-    def _restoring(self, *, recoveries: int) -> timedelta:
-        """Each recovery has the time of config, and so have copying and looking."""
+    def _restoring(self, *, recoveries: int, trials: int = 0) -> timedelta:
+        """Each recovery has the time of config, and so have copying, looking, and all trials of indexes."""
         config = settings().target(self.bound["target"]).backups
         seconds = config.restore.timeout_seconds if config and config.restore else 0
-        return timedelta(seconds=(recoveries + 2) * seconds) + BESIDE
+        return timedelta(seconds=(recoveries + 2 + trials) * seconds) + BESIDE
 
     def _restoring_dumps(self) -> timedelta:
-        """An empty server, pg_restore, and looking have the time of config each."""
+        """An empty server, pg_restore, looking, and all trials of indexes have the time of config each."""
         config = settings().target(self.bound["target"]).dumps
-        return timedelta(seconds=3 * config.restore.timeout_seconds if config and config.restore else 0)
+        return timedelta(seconds=4 * config.restore.timeout_seconds if config and config.restore else 0)
 
     def patches(self) -> list[Step]:
         """What npm knows of the checkout's packages: vulnerabilities (G73), newer versions (G74); in a group patches.

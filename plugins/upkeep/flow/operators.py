@@ -74,13 +74,14 @@ class CheckOperator(Step, SQLExecuteQueryOperator):
                 if check.continues
                 else previous_snapshot(session, window, self.task_id)
             )
+            _, beside = (check.reads and newest_snapshot(session, window.target, check.reads)) or (None, None)
             config = settings_for(session, window.target)
         with database.session(postgres(str(self.conn_id)), clocks, read_only=True) as session:
             self._session = session
             now = datetime.now(UTC)  # not before it was connected: a check may hold the server's clock against it
             standbys = replicas(self.target)
             look = Look(session, config, now, earlier, answered, window.period, remembered, previous, standbys)
-            return carry_out(check, replace(look, target=self.target))
+            return carry_out(check, replace(look, target=self.target, beside=beside))
 
     def on_kill(self) -> None:
         """A task that is ended does not end its query: cancel it on the server (X11)."""

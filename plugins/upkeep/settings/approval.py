@@ -88,12 +88,16 @@ class Optimise(FrozenModel):
 
 
 class Indexes(FrozenModel):
-    """Which indexes count as unused and what is said to be missing (G53)."""
+    """Which indexes count as unused and what is said to be missing (G53).
+
+    ``proof_days`` is how old the data may be by which a restored copy has proven a missing index.
+    """
 
     statistics_days: float = Field(ge=0, le=3650, strict=True)
     min_bytes: int = Field(ge=0, strict=True)
     advice_rows: int = Field(ge=1, strict=True)
     advice_scans: int = Field(ge=1, strict=True)
+    proof_days: float = Field(default=8, gt=0, le=366, strict=True)
 
 
 class Freeze(FrozenModel):

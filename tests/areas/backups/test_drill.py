@@ -66,7 +66,7 @@ def test_a_row_is_absent_before_its_moment_and_there_behind_it(restorable: Platf
     assert found(looked, "drill:before").detail == "absent, the one before it there"
     assert found(looked, "drill:after").detail == "there"
     assert "until the restored copy answered: copy " in found(looked, "drill:rto").detail
-    assert found(looked, "drill:objects").detail.endswith("1 sequence, 2 tables: all that the target has")
+    assert found(looked, "drill:objects").detail.endswith("1 sequence, 7 tables: all that the target has")
     took = {sample.subject: sample.value for sample in looked.samples if sample.metric == "restore_seconds"}
     assert list(took) == [
         "copy",

@@ -27,6 +27,7 @@ from upkeep.areas.backups import contents, sources
 from upkeep.areas.backups.dump_files import Dump
 from upkeep.areas.backups.dump_restoration import Original, compared, newest, original, restore
 from upkeep.areas.backups.dump_server import kind
+from upkeep.areas.indexes import trial
 from upkeep.areas.look import Look, Sources
 from upkeep.core.findings import Finding, Level, NotCollected
 from upkeep.core.windows import Window
@@ -335,18 +336,41 @@ def test_without_a_dump_it_is_not_collected(stage: Stage, tmp_path: Path) -> Non
             newest(config, datetime.now(UTC), "shop")
 
 
+def test_a_dump_that_is_not_the_target_proves_nothing_of_an_index(stage: Stage) -> None:
+    """Rows of a log are lost, or its time is not known: nothing is tried, and what was proven earlier stays."""
+    target = stage.target()
+    assert target.record is not None
+    more = [{**one, "rows": one["rows"] + 1} for one in target.now]
+    logs = [{**log, **one} for log, one in zip(target.record["logs"], more, strict=True)]
+    lost = replace(target, record={**target.record, "logs": logs}, now=more)
+    dump = stage.newest()
+    for one, other in ((dump, lost), (replace(dump, changed_at=dump.begun_at - timedelta(days=1)), target)):
+        looked = restore(one, stage.config(), other, CLOCKS, [], trial.Wanted())
+        trials = next(finding for finding in looked.findings if finding.key == "index_trials")
+        assert (trials.level, looked.snapshot) == (UNKNOWN, None)
+
+
 @pytest.mark.guide("G101", "silent")
+@pytest.mark.parametrize("base", [False, True])
 def test_the_weekly_step_finds_dump_record_and_target(
-    stage: Stage, config: Path, book: Ledger, window: Window, tmp_path: Path
+    stage: Stage, config: Path, book: Ledger, window: Window, tmp_path: Path, base: bool
 ) -> None:
-    """By config, from the ledger, over the target's read Connection; the end of the task is told how to clean up."""
+    """By config, from the ledger, over the target's read Connection; the end of the task is told how to clean up.
+
+    Indexes are tried on its copy too where a base backup that is configured cannot be restored.
+    """
     window = replace(window, target="primary")
     good, given = stage.dumped.folder / "good", stage.config().model_dump(mode="json", exclude_none=True)
     rested = datetime.now(UTC).timestamp() - 120
     for file in good.iterdir():
         os.utime(file, (rested, rested))
     file = config / "maintenance.yaml"
-    file.write_text(file.read_text().replace("    # backups:", f"    dumps: {json.dumps(given)}\n    # backups:"))
+    sections = f"    dumps: {json.dumps(given)}\n"
+    if base:
+        section = {"base": str(tmp_path), "wal": str(tmp_path), "restore": given["restore"]}
+        section["restore"] = {name: given["restore"][name] for name in ("scratch", "programs", "run_as")}
+        sections += f"    backups: {json.dumps(section)}\n"
+    file.write_text(file.read_text().replace("    # backups:", f"{sections}    # backups:"))
     with book.session() as session:
         open_window(session, window)
         looked = LookResult((), snapshot=dict(stage.record))
@@ -358,7 +382,9 @@ def test_the_weekly_step_finds_dump_record_and_target(
     looked = sources.restore(
         Sources(window.target, window, "backups.restoration", settings(config), *ways, frozenset(), ending, 0)
     )
-    assert levels(looked) == GOOD
+    without = {"restoration:not_collected:base backup": UNKNOWN} if base else {}
+    assert levels(looked) == GOOD | {"index_trials": OK} | without
+    assert looked.snapshot["trials"] == []
     assert len(ending) == 1
 
 

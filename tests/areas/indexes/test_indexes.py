@@ -715,6 +715,21 @@ def test_a_foreign_key_without_index_fires_until_there_is_one(platform: Platform
     assert list(look(platform, "missing_indexes", config)) == ["missing_indexes"]
 
 
+@pytest.mark.guide("G53", "fires")
+def test_a_key_to_a_partitioned_table_is_one(platform: Platform) -> None:
+    """PostgreSQL keeps one more of it for each partition; an index is missing once."""
+    platform.sql("CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY RANGE (id)")
+    platform.sql("CREATE TABLE low PARTITION OF parts FOR VALUES FROM (0) TO (1000)")
+    platform.sql("CREATE TABLE high PARTITION OF parts DEFAULT")
+    platform.sql("CREATE TABLE many (id int PRIMARY KEY, part int CONSTRAINT to_part REFERENCES parts)")
+    platform.sql("INSERT INTO parts SELECT generate_series(1, 2000)")
+    platform.sql("INSERT INTO many SELECT n, n FROM generate_series(1, 2000) n")
+    platform.sql("ANALYZE many")
+    config, key = limited(advice_rows=100, advice_scans=1_000_000), "missing_indexes:public.many:to_part"
+    until(lambda: key in look(platform, "missing_indexes", config))
+    assert [one for one in look(platform, "missing_indexes", config) if "public.many" in one] == [key]
+
+
 @pytest.mark.guide("G53", "fires", "silent")
 def test_a_foreign_key_of_a_small_table_is_named(platform: Platform) -> None:
     """Not left out without a word; an index ends it, and a reset of the counters makes no table small."""

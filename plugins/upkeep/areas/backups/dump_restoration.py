@@ -20,7 +20,9 @@ from upkeep.areas.backups.dump_look import NOT_DUMPED, ZONE, ZONE_REMEDY, begun
 from upkeep.areas.backups.dump_server import Errors, Shape
 from upkeep.areas.backups.dump_server import restored as restored_dump
 from upkeep.areas.backups.judging import NOT_COVERED
+from upkeep.areas.backups.restoration import TRIALS, is_restored, patient
 from upkeep.areas.backups.server import RestoreError, Server, SetUpError, run_as
+from upkeep.areas.indexes import trial
 from upkeep.areas.look import Sources
 from upkeep.core.findings import Finding, Level, NotCollected, Sample, Topic
 from upkeep.core.units import count, listed, span
@@ -35,6 +37,7 @@ TOLERANCE = 1.0
 NAMED = 5
 _TOPIC = Topic("restoration:dump", "The newest dump, restored", "G101")
 _CONTENTS = _TOPIC.part("contents", "Logs of the restored dump, compared with before and after it")
+_LOST_SOME = (_CONTENTS.key, Level.WARNING)
 _RETAKE = "Make another dump now and restore that one; what pg_restore said of this one is in the finding."
 
 
@@ -75,7 +78,8 @@ def inspect(sources: Sources) -> LookResult:
         name = session.row(queries.load("backups/database"))["database"]
         dump = newest(config, datetime.now(UTC), name)
         target = original(session, dump, [row["body"] for row in rows])
-    return restore(dump, config, target, sources.config.maintenance.sql, sources.ending)
+    missing = None if is_restored(sources) else trial.asked(sources)
+    return restore(dump, config, target, sources.config.maintenance.sql, sources.ending, missing)
 
 
 def newest(config: Dumps, now: datetime, database: str) -> Dump:
@@ -124,21 +128,32 @@ def _logs(record: Mapping[str, Any]) -> list[Log]:
     return [Log(one["schema"], one["table"], one["time"]) for one in record["logs"]]
 
 
-def restore(dump: Dump, config: Dumps, target: Original, clocks: Sql, ending: list[Any]) -> LookResult:
-    """Findings and samples of one restoration; ``config`` has a section ``restore``."""
+def restore(
+    dump: Dump,
+    config: Dumps,
+    target: Original,
+    clocks: Sql,
+    ending: list[Any],
+    indexes: trial.Wanted | None = None,
+) -> LookResult:
+    """Findings and samples of one restoration; ``config`` has a section ``restore``.
+
+    ``indexes`` are tried at the end; what came of it is the snapshot.
+    """
     if config.restore is None or dump.header is None:
         raise NotCollected("there is no scratch folder, or no header to go by")
     try:
         with restored_dump(dump, target.shape, config.restore, ending) as (server, errors):
             findings = [_done(dump, server, errors), _in_time(server, config.restore.max_rto_minutes)]
-            patient = clocks.model_copy(update={"statement_timeout_seconds": config.restore.timeout_seconds})
-            with database.session(server.connect, patient, read_only=False) as session:
+            slow = patient(clocks, config.restore)
+            with database.session(server.connect, slow, read_only=False) as session:
                 if not errors.hosts_own:  # what is not there may be for want of what this host lacks
                     findings += [compared(session, target), _whole(session, target), _data(session, server, dump)]
                 findings.append(restored.readable(session, _TOPIC.part("readable", "Every table of the restored dump")))
                 findings.append(restored.ahead(session, _TOPIC.part("sequences", "Sequences of the restored dump")))
+            tried, trials = _tried(server, dump, errors, findings, indexes, slow) if indexes else ([], None)
             samples = (Sample("restore_seconds", took, "s", f"dump: {part}") for part, took in server.seconds.items())
-            return LookResult(tuple(findings), tuple(samples))
+            return LookResult((*findings, *tried), tuple(samples), snapshot=trials)
     except SetUpError as why:
         remedy = "Correct targets.<target>.dumps.restore in config/maintenance.yaml, or make room."
         detail = f"not collected: {why}"
@@ -146,6 +161,17 @@ def restore(dump: Dump, config: Dumps, target: Original, clocks: Sql, ending: li
     except (RestoreError, psycopg.Error) as why:
         detail = f"{dump.path.name} could not be restored: {' '.join(str(why).split())[:600]}"
         return LookResult((_TOPIC.finding(Level.CRITICAL, detail, "a dump that restores", _RETAKE),))
+
+
+def _tried(
+    server: Server, dump: Dump, errors: Errors, findings: Sequence[Finding], indexes: trial.Wanted, clocks: Sql
+) -> tuple[list[Finding], Any]:
+    """Indexes are tried where nothing says that the copy is not the target as it was at a known time."""
+    as_of = begun(dump)
+    differs = any(one.level is Level.CRITICAL or (one.key, one.level) == _LOST_SOME for one in findings)
+    if differs or errors.hosts_own or as_of is None:
+        return trial.not_tried(TRIALS, trial.DOUBTED), None
+    return trial.tried(server, indexes, clocks, TRIALS, as_of=as_of, analyse=True)
 
 
 def _done(dump: Dump, server: Server, errors: Errors) -> Finding:

@@ -20,15 +20,20 @@ from upkeep.areas.backups.judging import NOT_COVERED
 from upkeep.areas.backups.newest import Newest, Original, openings
 from upkeep.areas.backups.scratch import Copy, Stop
 from upkeep.areas.backups.server import RestoreError, SetUpError
+from upkeep.areas.indexes import trial
 from upkeep.areas.look import Sources
-from upkeep.core.findings import Finding, Level, Sample, Topic
+from upkeep.core.findings import Finding, Level, NotCollected, Sample, Topic
 from upkeep.core.units import span, utc
 from upkeep.ledger.write import LookResult
+from upkeep.settings.backups import Scratch
 from upkeep.settings.maintenance import Sql
 from upkeep.wires import database, queries
 from upkeep.wires.database import Session, error_words
 
 _TOPIC = Topic("restoration", "The newest backup, restored", "G101")
+#: A subject of its own: an index that could not be tried leaves nothing open about the backup.
+TRIALS = Topic("index_trials", "Missing indexes, built on the restored copy", "G53")
+_NO_COPY = "there is no copy of the base backup that answers"
 _RETAKE = "Take another backup now and restore that one; what PostgreSQL said of this one is in the task's log."
 _DIFFERS = "Do not rely on this backup or its WAL: take another backup now, and look for who changes files of either."
 
@@ -36,12 +41,33 @@ _DIFFERS = "Do not rely on this backup or its WAL: take another backup now, and 
 def inspect(sources: Sources) -> LookResult:
     """Restore the newest backup and look at the copy."""
     found, target, known = openings(sources)
-    return restore(found, target, known, sources.config.maintenance.sql)
+    return restore(found, target, known, sources.config.maintenance.sql, trial.asked(sources))
 
 
-def restore(found: Newest, target: Original, known: Mapping[str, Any] | None, clocks: Sql) -> LookResult:
-    """Findings and samples of one restoration; ``known`` is a record of ``contents`` within the backup's WAL."""
+def is_restored(sources: Sources) -> bool:
+    """Whether a base backup of the target can be: its copy has the target's own statistics, and indexes are tried on it
+    alone.
+    """
+    try:
+        openings(sources)
+    except NotCollected:
+        return False
+    return True
+
+
+def restore(
+    found: Newest,
+    target: Original,
+    known: Mapping[str, Any] | None,
+    clocks: Sql,
+    indexes: trial.Wanted | None = None,
+) -> LookResult:
+    """Findings and samples of one restoration; ``known`` is a record of ``contents`` within the backup's WAL.
+
+    ``indexes`` are tried at the end; what came of it is the snapshot.
+    """
     findings: list[Finding] = []
+    trials: Any = None
     try:
         with copy_of(found.backup.folder, found.config, found.restore, target.database, found.ending) as copy:
             if known:
@@ -52,17 +78,28 @@ def restore(found: Newest, target: Original, known: Mapping[str, Any] | None, cl
             copy.recover(None, target.settings, "recovery to the end of the archive")
             with asking(copy, clocks, read_only=False) as session:
                 findings += [_reached(session, copy, found, target), *restored.look_through(session, _TOPIC)]
-            return LookResult((_done(copy, found), *findings), samples(copy))
+            if indexes and any(one.level is Level.CRITICAL for one in findings):
+                findings += trial.not_tried(TRIALS, trial.DOUBTED)
+            elif indexes:
+                slow, as_of = patient(clocks, copy.restore), copy.last_commit or found.ended_at
+                tried, trials = trial.tried(copy, indexes, slow, TRIALS, as_of=as_of, analyse=False)
+                findings += tried
+            return LookResult((_done(copy, found), *findings), samples(copy), snapshot=trials)
     except SetUpError as why:
-        return LookResult((not_set_up(_TOPIC, why),))
+        return LookResult((not_set_up(_TOPIC, why), *(trial.not_tried(TRIALS, _NO_COPY) if indexes else ())))
     except (RestoreError, psycopg.Error) as why:
-        return LookResult((*findings, failed(_TOPIC, found, why)))
+        untried = trial.not_tried(TRIALS, _NO_COPY) if indexes else ()
+        return LookResult((*findings, failed(_TOPIC, found, why), *untried))
 
 
 def asking(copy: Copy, clocks: Sql, *, read_only: bool = True) -> AbstractContextManager[Session]:
     """A session on a copy that may take as long as the restore."""
-    patient = clocks.model_copy(update={"statement_timeout_seconds": copy.restore.timeout_seconds})
-    return database.session(copy.connect, patient, read_only=read_only)
+    return database.session(copy.connect, patient(clocks, copy.restore), read_only=read_only)
+
+
+def patient(clocks: Sql, restore: Scratch) -> Sql:
+    """Clocks by which a statement on a copy may take as long as the restore."""
+    return clocks.model_copy(update={"statement_timeout_seconds": restore.timeout_seconds})
 
 
 def samples(copy: Copy) -> tuple[Sample, ...]:

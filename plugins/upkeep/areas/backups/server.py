@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -84,7 +85,15 @@ class Server:
 
     def connect(self) -> psycopg.Connection[Any]:
         """A session of its superuser, over its socket; what the environment says of connections is not for this one."""
-        login = {**_HERE, "host": str(self.socket), "dbname": self.dbname, "user": self.restore.superuser}
+        return self.connect_as(self.restore.superuser)
+
+    def free_bytes(self) -> int:
+        """How much room there is beside it."""
+        return shutil.disk_usage(self.restore.scratch).free
+
+    def connect_as(self, role: str) -> psycopg.Connection[Any]:
+        """A session of a role of it, which must be allowed to see where the server's data are."""
+        login = {**_HERE, "host": str(self.socket), "dbname": self.dbname, "user": role}
         if psycopg.pq.version() >= _KNOWS_REQUIRE_AUTH:
             login["require_auth"] = "none"
         connection = psycopg.connect(make_conninfo(**login), connect_timeout=10)
@@ -156,12 +165,13 @@ class Server:
 
     def stop(self) -> None:
         """Shut the server down fast and wait; one that will not go is ended by force."""
-        if self._server is None:
+        server = self._server  # the end of trials may come from a thread of its own
+        if server is None:
             return
-        if self._server.poll() is None:
-            self._server.send_signal(signal.SIGINT)
+        if server.poll() is None:
+            server.send_signal(signal.SIGINT)
             try:
-                self._server.wait(_STOP_SECONDS)
+                server.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 end_servers(self.data)
         self._server = None

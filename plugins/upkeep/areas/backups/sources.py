@@ -77,7 +77,8 @@ def _together(sources: Sources, key: str, ways: list[tuple[Source, Way]]) -> Loo
         return ways[0][1](sources)
     looked = [_or_why(sources, key, one, way) for one, way in ways]
     findings = tuple(finding for one in looked for finding in one.findings)
-    return LookResult(findings, tuple(sample for one in looked for sample in one.samples))
+    snapshot = next((one.snapshot for one in looked if one.snapshot is not None), None)
+    return LookResult(findings, tuple(sample for one in looked for sample in one.samples), snapshot=snapshot)
 
 
 def _or_why(sources: Sources, key: str, one: Source, way: Way) -> LookResult:

@@ -1,4 +1,4 @@
-"""Indexes that can go or are missing (G53). Only looks and advises."""
+"""Indexes that can go or are missing (G53). Only looks; what a plan may do about them it says in the remedy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import partial
 
 from psycopg import sql
 
-from upkeep.areas.indexes import partitions, propose
+from upkeep.areas.indexes import lacking, partitions, propose
 from upkeep.areas.look import Check, Look
 from upkeep.core.findings import SHOWN, Finding, Level, Sample, each
 from upkeep.core.units import size
@@ -162,7 +162,7 @@ def missing_indexes(look: Look) -> LookResult:
     scans = look.session.rows(look.session.load("indexes/sequential_scans"), limits)
     said = f"no large table lacks one for a foreign key{'' if young else ' or for its reads'}"
     good = _good(look, "missing_indexes", "Missing indexes", said)
-    findings = each([*keys, *scans], _missing, good)
+    findings = each([*keys, *scans], partial(_missing, _ways(look, keys), _no_way(look)), good)
     if uncounted:
         remedy = "ANALYZE these tables: neither the counters nor the catalogue know how many rows they have."
         findings += (_unknown("uncounted", "Foreign keys of tables that nobody counted", _names(uncounted), remedy),)
@@ -195,9 +195,37 @@ def _unknown(part: str, subject: str, said: str, remedy: str) -> Finding:
     return Finding(f"missing_indexes:{part}", Level.UNKNOWN, subject, said, "an index for each", remedy, "G53")
 
 
-def _missing(row: Row) -> Finding:
+#: What to do where nothing of ours tries an index.
+_BY_HAND = "try CREATE INDEX CONCURRENTLY on a copy, and compare what the queries cost with and without."
+
+
+#: How an index comes to be proposed.
+_TRIED = "The weekly restoration builds indexes on its copy (index_trials), and a plan proposes a proven one."
+
+
+def _no_way(look: Look) -> str:
+    """Why no index is proven at all; empty when one may be."""
+    target = look.settings.maintenance.targets.get(look.target)
+    kinds = (target.backups, target.dumps) if target else ()
+    setting = f"config/maintenance.yaml: targets.{look.target or '<target>'}"
+    if any(kind and kind.restore for kind in kinds):
+        return ""
+    return (
+        f"Advice only, for no restoration is configured ({setting}.backups.restore, .dumps.restore) in which an "
+        f"index would be proven, and what is not proven no plan proposes: {_BY_HAND}"
+    )
+
+
+def _ways(look: Look, keys: Sequence[Row]) -> dict[int, str]:
+    """Key → why no plan proposes an index for it, empty when one does; by the rule that the plan goes by."""
+    if not keys or _no_way(look):
+        return {}
+    rows = lacking.judged(look.session, look.settings.maintenance, look.target, look.beside, look.now)
+    return {row["oid"]: row["why"] for row in rows}
+
+
+def _missing(ways: Mapping[int, str], no_way: str, row: Row) -> Finding:
     table = f"{row['schema']}.{row['table']}"
-    remedy = "Advice only: try CREATE INDEX CONCURRENTLY on a copy, and compare what the queries cost with and without."
     if "constraint" in row:
         columns = ", ".join(row["columns"])
         detail = (
@@ -205,12 +233,17 @@ def _missing(row: Row) -> Finding:
             f"each delete there reads {row['live_rows']:,} rows here"
         )
         key = f"missing_indexes:{table}:{row['constraint']}"
-        return _advice(key, f"{table} has a foreign key without index", detail, "an index for it", remedy)
+        why = ways.get(row["oid"], "it was changed just now")
+        way = no_way or (
+            f"Not proposed: {why}. {_TRIED}" if why else "It is proven (index_trials): a plan proposes it."
+        )
+        return _advice(key, f"{table} has a foreign key without index", detail, "an index for it", way)
     detail = (
         f"{row['scans']:,} reads from end to end, {row['rows_read']:,} rows in all, {row['index_scans']:,} by index; "
         f"it has {row['live_rows']:,} rows"
     )
     subject = f"{table} is mostly read from end to end"
+    remedy = f"Advice only, for nothing says which columns: {_BY_HAND}"
     return _advice(f"missing_indexes:{table}", subject, detail, "reads by index", remedy)
 
 
@@ -241,13 +274,15 @@ def _name(row: Row) -> str:
     return f"{row['schema']}.{row['index']}"
 
 
-def _check(name: str, title: str, look: Callable[[Look], LookResult], *, continues: bool = False) -> Check:
-    return Check(f"indexes/{name}", "G53", title, look, continues=continues)
+def _check(
+    name: str, title: str, look: Callable[[Look], LookResult], *, continues: bool = False, reads: str = ""
+) -> Check:
+    return Check(f"indexes/{name}", "G53", title, look, continues=continues, reads=reads)
 
 
 CHECKS = (
     _check(propose.AGES, "Indexes that nothing uses", unused_indexes, continues=True),
     _check("duplicate_indexes", "Indexes that do what another one does", duplicate_indexes),
     _check("invalid_indexes", "Indexes that cannot be used", invalid_indexes),
-    _check("missing_indexes", "Foreign keys and large tables without an index", missing_indexes),
+    _check("missing_indexes", "Foreign keys and large tables without an index", missing_indexes, reads=lacking.STEP),
 )

@@ -26,5 +26,7 @@ class ActionOutcome:
 
 
 def sizes(measured: Mapping[str, Any], now: Row) -> tuple[int | None, int | None]:
-    """Bytes of a thing when it was planned and now; None where a kind has no size, or it is not known."""
-    return measured.get("bytes"), now.get("table_bytes", now.get("bytes"))
+    """Bytes of a thing when it was planned and now, of its table where that is noted; None where a kind has no size, or
+    it is not known.
+    """
+    return measured.get("table bytes", measured.get("bytes")), now.get("table_bytes", now.get("bytes"))

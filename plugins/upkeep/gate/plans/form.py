@@ -22,7 +22,7 @@ def label(plan: Plan, action: Action, measured: Mapping[str, Any]) -> str:
     """An action in a few words beside its tick: "DROP performance_logs_created_at_idx, 576 kB"."""
     schema = "" if action.schema in ("public", plan.target) else f"{action.schema}."
     octets = measured.get("bytes")
-    big = f", {size(octets)}" if isinstance(octets, int) else ""
+    big = f", {'needs ' if action.predicted_bytes < 0 else ''}{size(octets)}" if isinstance(octets, int) else ""
     return f"{action.verb.upper()} {visible(f'{schema}{action.table}')}{big}"
 
 

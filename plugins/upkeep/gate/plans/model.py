@@ -31,7 +31,8 @@ class Action:
 
     ``schema``, ``table``, ``oid`` and ``shape`` are the preconditions: what is changed (a table, an index, a threshold)
     must still be this one. ``needs`` are ids of actions of the same plan that must be done first, ``undo`` is the
-    statement that takes it back. Times in milliseconds; ``predicted_bytes`` is the room that it gives back.
+    statement that takes it back. Times in milliseconds; ``predicted_bytes`` is the room that it gives back,
+    less than 0 what it takes.
     ``version`` is that of its body: which fields it has in the canonical text.
     """
 
