@@ -24,10 +24,12 @@ from bench.measure import Result, size
 from bench.platform import TARGET, Platform, open_platform
 from sandbox.postgres import bin_dir
 from upkeep.areas.retention import archive, delete, parquet, reread, rows
+from upkeep.areas.retention.local_store import LocalStore
 from upkeep.areas.retention.look import asked
 from upkeep.areas.retention.restore import checked, sound
 from upkeep.areas.retention.rows import Period
-from upkeep.areas.retention.store import DELETED, OBJECT, Store, store_of
+from upkeep.areas.retention.store import DELETED, OBJECT
+from upkeep.areas.retention.stores import store_of
 from upkeep.gate.plans.model import Action
 from upkeep.settings.base import ROOT
 from upkeep.wires import database
@@ -120,7 +122,7 @@ def _took(call: Callable[[], object]) -> float:
 
 def _measured(one: Platform, session: Session, copied: float, copied_bytes: int) -> Result:
     period, store = Period("errors", START, END), store_of(archive.policy(), TARGET, "errors")
-    assert store
+    assert isinstance(store, LocalStore)
     made = _action(session, f"archive {TARGET}/{period}")
     with session.connection.transaction():
         columns = rows.columns(session, made.oid)
@@ -130,7 +132,7 @@ def _measured(one: Platform, session: Session, copied: float, copied_bytes: int)
     with session.connection.transaction(), store.create("alone" + OBJECT) as sink:
         written = _took(lambda: archive._copy(session, exported, columns, sink, parquet.BLOCKS[0]))
     whole = _took(lambda: archive.run(session, made, {"object": "2026-01_bench"}))
-    again = _took(lambda: reread.read(store.path("2026-01_bench" + OBJECT)))
+    again = _took(lambda: reread.read(store, "2026-01_bench" + OBJECT))
     verify, flip_found = again + server, _flip_is_found(store, "2026-01_bench")
     octets = store.path("2026-01_bench" + OBJECT).stat().st_size
     deleting, longest = _deleted(session, store, period)
@@ -157,7 +159,7 @@ def _measured(one: Platform, session: Session, copied: float, copied_bytes: int)
     )
 
 
-def _flip_is_found(store: Store, name: str) -> bool:
+def _flip_is_found(store: LocalStore, name: str) -> bool:
     """Whether an archive with another byte in its middle is not as it was written; the byte is put back."""
     with store.path(name + OBJECT).open("r+b") as file:
         middle = file.seek(0, os.SEEK_END) // 2
@@ -179,7 +181,7 @@ def _put(file: IO[bytes], place: int, byte: int) -> None:
     file.flush()
 
 
-def _deleted(session: Session, store: Store, period: Period) -> tuple[float, float]:
+def _deleted(session: Session, store: LocalStore, period: Period) -> tuple[float, float]:
     """Seconds of the whole deletion and of its longest transaction."""
     ((name, _, sha256),) = sound(store)
     action = _action(session, f"delete {TARGET}/{period} of {name} {sha256}")

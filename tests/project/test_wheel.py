@@ -40,11 +40,12 @@ FINDS = """
 import upkeep
 from pathlib import Path
 from upkeep.areas.retention import reread
+from upkeep.areas.retention.local_store import LocalStore
 from upkeep.wires import queries
 print(upkeep.__file__)
 print(queries.source("database/connections"), len(queries.load("database/connections")))
 try:
-    reread.read(Path("no.parquet"))
+    reread.read(LocalStore(Path("nowhere")), "no.parquet")
 except reread.NotAsWritten as error:
     print(error)
 """

@@ -14,7 +14,7 @@ import yaml
 from tests.stages.config import config as config  # noqa: PLC0414  # the fixture
 from tests.stages.stage import Stage
 from upkeep.areas.kinds import kinds
-from upkeep.areas.retention.store import Store
+from upkeep.areas.retention.local_store import LocalStore
 from upkeep.gate.apply.outcomes import ActionOutcome
 from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans.model import numbered
@@ -75,9 +75,9 @@ class Keeping:
             *(age_days, kind, rows),
         )
 
-    def store(self, name: str = "usual") -> Store:
+    def store(self, name: str = "usual") -> LocalStore:
         """Where a class's archives lie."""
-        return Store(self.places / self.stage.name / name)
+        return LocalStore(self.places / self.stage.name / name)
 
     def proposed(self, *names: str) -> StoredPlan:
         """A plan of what kinds propose, approved by DBA and DevOps."""

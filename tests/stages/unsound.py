@@ -39,7 +39,7 @@ class Forgetful(Proof):
     def hash_again(self) -> None:
         """Believe them still."""
 
-    def _marks(self) -> tuple[int, ...]:
+    def _marks(self) -> tuple[object, ...]:
         return self._seen or super()._marks()
 
 
@@ -75,10 +75,9 @@ def _believes(session: Session, action: Action, before: Mapping[str, Any]) -> No
     assert store
     name = str(before["object"])
     exported = archive.export(session, action, archive.policy(), period, store, name)
-    path = store.path(name + OBJECT)
-    raw = path.read_bytes()
+    raw = store.read(name + OBJECT)
     with suppress(NotAsWritten):
-        reread.read(path)
+        reread.read(store, name + OBJECT)
     remembered = {"bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
     content = exported["content"] | remembered | {"columns": [one["name"] for one in exported["columns"]]}
     store.put(name + MANIFEST, exported | {"target": target, "content": content})

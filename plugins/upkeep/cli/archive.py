@@ -4,20 +4,40 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 
 import psycopg
 
 from upkeep.areas.retention import reread
 from upkeep.areas.retention.restore import checked, restore
-from upkeep.areas.retention.store import DELETED, MANIFEST, Store, store_of
-from upkeep.flow.connections import postgres
+from upkeep.areas.retention.store import DELETED, MANIFEST, OBJECT, Store
+from upkeep.areas.retention.stores import store_of
+from upkeep.core.text import visible
+from upkeep.flow.connections import archive_sas, postgres
 from upkeep.settings.base import ConfigError
 from upkeep.settings.load import settings
 from upkeep.settings.values import TableName
+from upkeep.wires.blobs import BlobError, credentials
 from upkeep.wires.database import explain, session
 
 
+def _on_stores(command: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """A command that may ask stores by their Connections; 1, with the reason, when one cannot be asked."""
+
+    @wraps(command)
+    def run(arguments: argparse.Namespace) -> int:
+        try:
+            with credentials(archive_sas):
+                return command(arguments)
+        except BlobError as why:
+            print(f"Not done, the store could not be asked: {why}", file=sys.stderr)
+            return 1
+
+    return run
+
+
+@_on_stores
 def find(arguments: argparse.Namespace) -> int:
     """One line an archive: class, name, period, rows, bytes; and what is no archive."""
     target = _target(arguments)
@@ -29,30 +49,42 @@ def find(arguments: argparse.Namespace) -> int:
             gone = " deleted from the log" if store.has(archive + DELETED) else ""
             print(f"{name} {archive} {span} {content['rows']:,} rows {content['bytes']:,} bytes{gone}")
         for orphan in store.orphans():
-            print(f"{name} {orphan} has no manifest: it is no archive")
+            print(f"{name} {visible(orphan)} has no manifest: it is no archive")
     return 0
 
 
+@_on_stores
 def verify(arguments: argparse.Namespace) -> int:
-    """Read every archive again; 1 when one is not as it was written, or something lies there that is no archive."""
-    bad = good = 0
+    """Read every archive again; 1 when one is not as it was written, or something lies there that is no archive.
+
+    One in tier Archive is not read: its size and MD5 are compared, and that is said.
+    """
+    bad = good = offline = 0
     for name, store in _stores(_target(arguments)):
         for archive in store.names(MANIFEST):
             try:
                 checked(store, archive)
                 good += 1
+            except reread.InArchiveTier as why:
+                offline += 1
+                print(f"{name} {archive}: {why}")
             except reread.NotAsWritten as why:
                 bad += 1
                 print(f"{name} {archive}: {why}", file=sys.stderr)
         for orphan in store.orphans():
             bad += 1
-            print(f"{name} {orphan}: found no manifest, so that it is no archive", file=sys.stderr)
-    print(f"{good} archives are as they were written, {bad} are not")
+            print(f"{name} {visible(orphan)}: found no manifest, so that it is no archive", file=sys.stderr)
+    unread = f", {offline} were not read (tier Archive)" if offline else ""
+    print(f"{good} archives are as they were written, {bad} are not{unread}")
     return 1 if bad else 0
 
 
+@_on_stores
 def bring_back(arguments: argparse.Namespace) -> int:
-    """Restore one archive into a new table, over the target's maintain Connection."""
+    """Restore one archive into a new table, over the target's maintain Connection.
+
+    Of one in tier Archive the rehydration is asked for, and nothing is restored before it is over.
+    """
     config, target = settings(), _target(arguments)
     connection_id = config.target(target).connections.maintain
     if connection_id is None:
@@ -66,6 +98,9 @@ def bring_back(arguments: argparse.Namespace) -> int:
     try:
         with session(postgres(connection_id), config.maintenance.sql, read_only=False) as opened:
             rows = restore(opened, store, arguments.archive, TableName(schema, table))
+    except reread.InArchiveTier as why:
+        print(f"Nothing was restored: {why}; {store.ask_back(arguments.archive + OBJECT)}", file=sys.stderr)
+        return 1
     except (reread.NotAsWritten, OSError, ValueError) as why:
         print(f"Nothing was restored: {why}", file=sys.stderr)
         return 1

@@ -105,6 +105,24 @@ def postgres(
     return connect
 
 
+def archive_sas(connection_id: str) -> str:
+    """The SAS of a Connection to Azure Blob Storage (docs/gate.md, rule 8), kept out of logs. Raises ConfigError.
+
+    An account's key is not taken: whoever has it may delete.
+    """
+    from airflow.sdk.log import mask_secret
+
+    from upkeep.wires.blobs import sas_text
+
+    extra = trusted_connection(connection_id, "wasb").extra_dejson
+    try:
+        found = sas_text(str(extra.get("sas_token") or ""))
+    except ValueError as why:
+        raise ConfigError(f"Connection {connection_id!r}: extra.sas_token: {why}") from None
+    mask_secret(found)
+    return found
+
+
 def replicas(target: str) -> dict[str, Callable[[], psycopg.Connection[Any]]]:
     """The ways to a target's standbys, by Connection id."""
     return {name: postgres(name) for name in settings().target(target).replicas}

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from upkeep.core import windows
 from upkeep.core.findings import NotCollected, worst
 from upkeep.core.units import utc
-from upkeep.flow.connections import postgres
+from upkeep.flow.connections import archive_sas, postgres
 from upkeep.flow.runs import instance_of, is_running
 from upkeep.ledger import acknowledgements
 from upkeep.settings.base import ConfigError
@@ -121,6 +121,7 @@ class Step(BaseOperator):
         """Look, record, and hand on a small value; a look that fails is recorded as failed and fails the task."""
         from psycopg import Error
 
+        from upkeep.wires.blobs import credentials
         from upkeep.wires.database import explain
         from upkeep.wires.functions.contract import ContractError
         from upkeep.wires.functions.transport import WireError
@@ -129,7 +130,8 @@ class Step(BaseOperator):
         started = datetime.now(UTC)
         try:
             self.may_run(context, window, started)
-            looked = look(window)
+            with credentials(archive_sas):
+                looked = look(window)
         except NotCollected as reason:
             self._record(context, window, started, reason.state, str(reason))
             raise AirflowSkipException(f"{reason.state}: {reason}") from None

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AwareDatetime, Field, field_validator, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, field_validator, model_validator
 
-from upkeep.settings.base import FrozenModel, Name
-from upkeep.settings.values import Folder, Identifier, TableName, TableText
+from upkeep.settings.base import ConnectionId, FrozenModel, Name
+from upkeep.settings.values import Folder, Identifier, TableName, TableText, WebAddress
 
 #: The guide's five kinds of log.
 LogType = Literal["application", "error", "audit", "performance", "security"]
@@ -32,14 +33,66 @@ Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
 Condition = Mapping[Identifier, Annotated[tuple[str, ...], Field(min_length=1)]]
 
 
+def _https(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+        raise ValueError(f"found {value!r}, expected https: the SAS is part of each request")
+    return value.rstrip("/")
+
+
+class Azure(FrozenModel):
+    """A container of Azure Blob Storage; ``connection`` (type ``wasb``) holds the SAS that its requests are signed by.
+
+    ``account`` is the Blob service's URL. Archives go below ``prefix``, into ``tier``, or that of the account.
+    """
+
+    account: Annotated[WebAddress, AfterValidator(_https)]
+    container: str = Field(pattern=r"^[a-z0-9](-?[a-z0-9]){2,62}$")
+    prefix: str = Field(default="", max_length=200, pattern=r"^([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)?$")
+    connection: ConnectionId
+    tier: Literal["Hot", "Cool", "Cold"] | None = None
+
+    @field_validator("tier", mode="before")
+    @classmethod
+    def _online(cls, value: object) -> object:
+        if value == "Archive":
+            raise ValueError(
+                "found Archive, expected Hot, Cool or Cold: an object is read back before it counts as an archive; "
+                "let a lifecycle rule of the account move it later"
+            )
+        return value
+
+    @property
+    def url(self) -> str:
+        """The container's URL."""
+        return f"{self.account}/{self.container}"
+
+    @property
+    def folder(self) -> str:
+        """What names begin with."""
+        return f"{self.prefix}/" if self.prefix else ""
+
+
 class Location(FrozenModel):
-    """Where archives go; without a ``path`` it is not set up, and nothing is archived there.
+    """Where archives go; with neither ``path`` nor ``azure`` it is not set up, and nothing is archived there.
 
     ``path`` is a local directory of the worker, or one that a share is mounted on.
     """
 
     title: str = Field(min_length=1, max_length=100)
     path: Folder | None = None
+    azure: Azure | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.path and self.azure:
+            raise ValueError(f"found path {str(self.path)!r} and azure, expected one of the two")
+        return self
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether archives can go there."""
+        return self.path is not None or self.azure is not None
 
 
 class LogClass(FrozenModel):

@@ -59,7 +59,7 @@ def test_a_spoilt_archive_is_found(keeping: Keeping, hurt: str, tmp_path: Path) 
     store = keeping.store()
     (name,) = store.names(MANIFEST)
     path, manifest = store.path(name + OBJECT), store.manifest(name)[0]
-    reread.compare(reread.read(path), manifest["content"], path)
+    reread.compare(reread.read(store, name + OBJECT), manifest["content"], name)
     raw = bytearray(path.read_bytes())
     other = tmp_path / "other"
     if hurt == "flip":
@@ -79,7 +79,7 @@ def test_a_spoilt_archive_is_found(keeping: Keeping, hurt: str, tmp_path: Path) 
     if hurt != "remove":
         path.write_bytes(bytes(raw))
     with pytest.raises(reread.NotAsWritten):
-        reread.compare(reread.read(path), manifest["content"], path)
+        reread.compare(reread.read(store, name + OBJECT), manifest["content"], name)
 
 
 @pytest.mark.guide("G67", "holds")

@@ -70,6 +70,14 @@ def test_the_shipped_retention_is_the_guides() -> None:
     assert days == {"application": {30}, "error": {90}, "audit": {2557}, "performance": {30}, "security": {365}}
 
 
+AZURE = {"account": "https://a.blob.core.windows.net", "container": "logs", "connection": "upkeep_archive"}
+
+
+def in_azure(**fields: Any) -> dict[str, Any]:
+    """A location in a container, with other fields."""
+    return {"locations": {"blob": {"azure": AZURE | fields}}}
+
+
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "audit below seven years": (
         {"classes": {"audit": {"days": 2556}}},
@@ -112,6 +120,25 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no days": ({"classes": {"errors": {"days": 0}}}, "classes.errors.days: found 0"),
     "a kind that is none": ({"classes": {"errors": {"type": "debug"}}}, "classes.errors.type: found 'debug'"),
     "mapped and unmapped": ({"unmapped": {"error": "none here"}}, "found unmapped.error, but a class of that type"),
+    "a folder and a container": (
+        {"locations": {"blob": {"path": "/a", "azure": AZURE}}},
+        "locations.blob: found path '/a' and azure, expected one of the two",
+    ),
+    "a container without https": (
+        in_azure(account="http://a.blob.core.windows.net"),
+        "locations.blob.azure.account: found 'http://a.blob.core.windows.net', expected https: the SAS is part of",
+    ),
+    "an account with its SAS": (in_azure(account="https://a.blob.core.windows.net/?sig=x"), "expected a URL such as"),
+    "a tier that cannot be read back": (
+        in_azure(tier="Archive"),
+        "locations.blob.azure.tier: found Archive, expected Hot",
+    ),
+    "a container's name": (in_azure(container="Logs"), "locations.blob.azure.container: found 'Logs'"),
+    "a prefix that leaves": (in_azure(prefix="../a"), "locations.blob.azure.prefix: found '../a'"),
+    "a container without a Connection": (
+        {"locations": {"blob": {"azure": {"account": AZURE["account"], "container": "logs"}}}},
+        "locations.blob.azure.connection: found nothing, expected this setting to be given",
+    ),
     "a relative folder": ({"locations": {"blob": {"path": "archive"}}}, "found 'archive', expected an absolute path"),
 }
 

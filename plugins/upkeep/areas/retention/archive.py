@@ -20,9 +20,10 @@ from upkeep.areas.retention import parquet, reread, rows
 from upkeep.areas.retention.deletable import period_of
 from upkeep.areas.retention.look import RetentionLook, asked
 from upkeep.areas.retention.look import obstacle as table_obstacle
-from upkeep.areas.retention.restore import sound
+from upkeep.areas.retention.restore import checked
 from upkeep.areas.retention.rows import Column, Period
-from upkeep.areas.retention.store import MANIFEST, OBJECT, VERSION, Store, store_of
+from upkeep.areas.retention.store import MANIFEST, OBJECT, VERSION, Store
+from upkeep.areas.retention.stores import store_of
 from upkeep.gate import predictions
 from upkeep.gate.attempts import ObjectChanged
 from upkeep.gate.kind import ActionKind
@@ -31,6 +32,7 @@ from upkeep.gate.proposing import Proposals, ProposalSources
 from upkeep.settings.calendar import config_folder
 from upkeep.settings.read import read
 from upkeep.settings.retention import LogClass, Retention
+from upkeep.wires.blobs import BlobError
 from upkeep.wires.database import Row, Session
 
 KIND = VERB = "archive"
@@ -77,12 +79,13 @@ def manifests(one: LogClass, store: Store) -> Manifests:
     """The archives that rows of a class need not go into again: those that are there, and read again where by them
     rows would be deleted. One whose rows were deleted holds none that are in the log still.
     """
-    if one.delete:
-        return {name: manifest for name, manifest, _ in sound(store)}
     found = {}
     for name in store.waiting():
-        with suppress(OSError, ValueError, TypeError):
-            found[name] = store.manifest(name)[0]
+        with suppress(reread.NotAsWritten, OSError, ValueError, TypeError):
+            try:
+                found[name] = (checked(store, name, (VERSION,)) if one.delete else store.manifest(name))[0]
+            except reread.InArchiveTier:
+                found[name] = store.manifest(name)[0]
     return found
 
 
@@ -186,7 +189,7 @@ def state_of(session: Session, retention: Retention, target: str, name: str) -> 
         "oid": row["oid"],
         "shape": rows.shape(one.table, columns, retention, name),
         "obstacle": why[1] if why else unusable,
-        "place": str(store.folder) if store else "",
+        "place": store.place if store else "",
         "manifests": store.names(MANIFEST) if store else [],
         "wal_position": server["wal_position"],
     }
@@ -198,7 +201,7 @@ def obstacle(action: Action, now: Row | None) -> str:
         return "the table is gone since the plan was drawn up (dropped, or dropped and created again)"
     if now["shape"] != action.shape:
         return "its columns, or its class in config/retention.yaml, were changed since the plan was drawn up"
-    return str(now["obstacle"]) or ("" if now["place"] else "its location has no path in config/retention.yaml")
+    return str(now["obstacle"]) or ("" if now["place"] else "its location is not set up in config/retention.yaml")
 
 
 def note(action: Action, now: Row, first: Mapping[str, Any] | None) -> Row:
@@ -218,14 +221,14 @@ def run(session: Session, action: Action, before: Mapping[str, Any]) -> None:
     retention = policy()
     store = store_of(retention, target, period.name)
     if store is None:
-        raise ObjectChanged("its location has no path in config/retention.yaml")
+        raise ObjectChanged("its location is not set up in config/retention.yaml")
     try:
         exported = export(session, action, retention, period, store, str(before["object"]))
-        path = store.path(f"{before['object']}{OBJECT}")
-        found = reread.read(path)
-        reread.compare(found, exported["content"], path)
+        name = f"{before['object']}{OBJECT}"
+        found = reread.read(store, name)
+        reread.compare(found, exported["content"], name)
         store.put(f"{before['object']}{MANIFEST}", exported | {"target": target, "content": found})
-    except (OSError, pa.ArrowException, reread.NotAsWritten) as why:
+    except (OSError, pa.ArrowException, reread.NotAsWritten, BlobError) as why:
         raise ObjectChanged(f"nothing was archived: {' '.join(str(why).split())[:300]}") from None
 
 
@@ -236,7 +239,7 @@ def export(
     one = retention.classes[period.name]
     for block in parquet.BLOCKS:
         try:
-            with session.connection.transaction(), store.create(name + OBJECT) as sink:
+            with store.create(name + OBJECT) as sink, session.connection.transaction():  # over before it is sent
                 session.rows(session.load("retention/snapshot"))
                 session.rows(session.load("retention/all_rows"))
                 table = session.row(session.load("retention/table"), asked(one))

@@ -7,15 +7,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from upkeep.areas.retention.deletable import NAMED, unlike
-from upkeep.areas.retention.reread import NotAsWritten, OtherVersion
+from upkeep.areas.retention.reread import InArchiveTier, NotAsWritten, OtherVersion
 from upkeep.areas.retention.restore import checked
 from upkeep.areas.retention.rows import Column
-from upkeep.areas.retention.store import BEGUN, DELETED, MANIFEST, OBJECT, VERSION, Store, store_of
+from upkeep.areas.retention.store import BEGUN, DELETED, MANIFEST, OBJECT, VERSION, Store
+from upkeep.areas.retention.stores import store_of
 from upkeep.core.findings import Finding, Level, Topic
 from upkeep.core.text import visible
 from upkeep.core.units import listed
 from upkeep.settings.load import Settings
 from upkeep.settings.retention import GUIDE, LogClass
+from upkeep.wires.blobs import BlobError
 
 _EXPECTED = "each archive as it was written"
 
@@ -37,6 +39,14 @@ def orphans(topic: Topic, name: str, store: Store) -> Iterator[Finding]:
         about = topic.part("orphans", f"Files of {name} that are no archive")
         remedy = "Its rows are archived anew. Remove it when nobody writes there; Upkeep deletes no file."
         yield about.finding(Level.ADVISORY, visible(listed(rest, NAMED)), "an archive with its manifest", remedy)
+
+
+def harms(topic: Topic, name: str, one: LogClass, store: Store) -> Iterator[Finding]:
+    """That what writes archives could take them away or overwrite them, which after a deletion are the only copy."""
+    if one.deletable and (may := store.harms()):
+        about = topic.part("credential", f"The credential of the store of {name}")
+        remedy = "Give its Connection a SAS with sp=rcl alone (docs/archives.md)."
+        yield about.finding(Level.WARNING, f"it may {' and '.join(may)}", "one that may read, create and list", remedy)
 
 
 def stuck(topic: Topic, name: str, one: LogClass, store: Store, oid: int, found: Sequence[Column]) -> Iterator[Finding]:
@@ -61,20 +71,38 @@ def damage(config: Settings, target: str) -> Iterator[Finding]:
         store = store_of(retention, target, name)
         if store is None or not one.delete:
             continue
-        for archive in store.waiting():
-            topic, begun = topic_of(name, one), store.has(archive + BEGUN)
-            try:
-                version = checked(store, archive)[0]["version"]
-                if version != VERSION:
-                    yield _of_another_version(topic, name, archive, f"version {version}", begun)
-            except OtherVersion as why:
-                yield _of_another_version(topic, name, archive, str(why), begun)
-            except NotAsWritten as why:
-                about = topic.part(f"damaged:{archive}", f"An archive of {name} is damaged")
-                lost = "Rows that were deleted by it are nowhere else: bring it back from the store's own versions."
-                anew = "No row was deleted by it; they are archived anew. Ask what the store did to it."
-                level = Level.CRITICAL if begun else Level.WARNING
-                yield about.finding(level, visible(str(why)), _EXPECTED, lost if begun else anew)
+        try:
+            for archive in store.waiting():
+                yield from _damage(topic_of(name, one), name, store, archive)
+        except BlobError as why:
+            yield unreached(topic_of(name, one), name, why)
+
+
+def _damage(topic: Topic, name: str, store: Store, archive: str) -> Iterator[Finding]:
+    begun = store.has(archive + BEGUN)
+    try:
+        version = checked(store, archive, copies=False)[0]["version"]
+        if version != VERSION:
+            yield _of_another_version(topic, name, archive, f"version {version}", begun)
+    except OtherVersion as why:
+        yield _of_another_version(topic, name, archive, str(why), begun)
+    except InArchiveTier as why:
+        about = topic.part(f"offline:{archive}", f"An archive of {name} cannot be read")
+        remedy = "Nothing is deleted by it while it is so. Let the account's rule move archives after their deletion."
+        yield about.finding(Level.UNKNOWN, visible(str(why)), _EXPECTED, remedy)
+    except NotAsWritten as why:
+        about = topic.part(f"damaged:{archive}", f"An archive of {name} is damaged")
+        lost = "Rows that were deleted by it are nowhere else: bring it back from the store's own versions."
+        anew = "No row was deleted by it; they are archived anew. Ask what the store did to it."
+        level = Level.CRITICAL if begun else Level.WARNING
+        yield about.finding(level, visible(str(why)), _EXPECTED, lost if begun else anew)
+
+
+def unreached(topic: Topic, name: str, why: BlobError) -> Finding:
+    """That the archives of a class could not be looked at."""
+    about = topic.part("store", f"The store of the archives of {name}")
+    remedy = "`python -m upkeep check` says what the store answers. What is archived there is as it was."
+    return about.finding(Level.UNKNOWN, visible(f"not collected: {why}"), "a store that answers", remedy)
 
 
 def _of_another_version(topic: Topic, name: str, archive: str, why: str, begun: bool) -> Finding:

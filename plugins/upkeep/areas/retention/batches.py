@@ -6,8 +6,9 @@ A transaction has as many rows as its DELETE takes in ``SECONDS``; the next ones
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -50,21 +51,25 @@ def deleting(session: Session, proof: Proof) -> Iterator[Count]:
     count, size = Count(), LEAST
     with session.connection.transaction():
         proof.still_holds(session, datetime.now(UTC))
-    for read in ahead(reading.hashed(proof.store.path(proof.name + OBJECT), proof.manifest["key"])):
-        start = 0
-        while start < len(read[-1]):
-            size = min(size, proof.retention.batch_rows)
-            values = [column[start : start + size] for column in read]
-            (found, seconds), rows_now = _delete(session, proof, values), len(values[-1])
-            count = replace(
-                count,
-                deleted=count.deleted + found["deleted"],
-                kept=count.kept + found["present"] - found["deleted"],
-                gone=count.gone + rows_now - found["present"],
-            )
-            yield count
-            size = next_size(size, rows_now, seconds)
-            start += rows_now
+    with (
+        proof.store.open(proof.name + OBJECT) as file,
+        closing(ahead(reading.hashed(file, proof.manifest["key"]))) as coming,  # its thread ends before the file
+    ):
+        for read in coming:
+            start = 0
+            while start < len(read[-1]):
+                size = min(size, proof.retention.batch_rows)
+                values = [column[start : start + size] for column in read]
+                (found, seconds), rows_now = _delete(session, proof, values), len(values[-1])
+                count = replace(
+                    count,
+                    deleted=count.deleted + found["deleted"],
+                    kept=count.kept + found["present"] - found["deleted"],
+                    gone=count.gone + rows_now - found["present"],
+                )
+                yield count
+                size = next_size(size, rows_now, seconds)
+                start += rows_now
     expected = proof.manifest["content"]["rows"]
     if (total := count.deleted + count.kept + count.gone) != expected:
         raise NotAsWritten(f"{proof.name + OBJECT}: went through {total:,} rows, expected {expected:,}")
@@ -112,7 +117,7 @@ def next_size(size: int, rows: int, seconds: float) -> int:
     return max(LEAST, min(2 * rows, int(rows * SECONDS / seconds)))
 
 
-def ahead(found: Iterator[T]) -> Iterator[T]:
+def ahead(found: Iterator[T]) -> Generator[T, None, None]:
     """The same, each made in a thread of its own while the one before is used."""
     with ThreadPoolExecutor(1) as thread:
         coming = thread.submit(next, found, None)

@@ -28,7 +28,8 @@ from upkeep.areas.retention.proof import Proof
 from upkeep.areas.retention.reread import NotAsWritten
 from upkeep.areas.retention.restore import sound
 from upkeep.areas.retention.rows import Column, Period
-from upkeep.areas.retention.store import BEGUN, DELETED, Store, store_of
+from upkeep.areas.retention.store import BEGUN, DELETED, Store
+from upkeep.areas.retention.stores import store_of
 from upkeep.gate import predictions
 from upkeep.gate.attempts import ObjectChanged
 from upkeep.gate.kind import ActionKind
@@ -36,6 +37,7 @@ from upkeep.gate.plans.model import Action, Proposal
 from upkeep.gate.proposing import Proposals, ProposalSources
 from upkeep.settings.calendar import config_folder
 from upkeep.settings.retention import LogClass
+from upkeep.wires.blobs import BlobError
 from upkeep.wires.database import Row, Session
 
 KIND = VERB = "delete"
@@ -208,7 +210,7 @@ def steps(session: Session, action: Action, before: Mapping[str, Any]) -> Genera
     deletion = parse(action.statement)
     store = store_of(policy(), deletion.target, deletion.period.name)
     if store is None:
-        raise ObjectChanged("its location has no path in config/retention.yaml")
+        raise ObjectChanged("its location is not set up in config/retention.yaml")
     count = Count()
     try:
         given = (store, deletion.name, deletion.sha256, deletion.period, action.oid, action.shape)
@@ -223,7 +225,7 @@ def steps(session: Session, action: Action, before: Mapping[str, Any]) -> Genera
         store.put(deletion.name + DELETED, _record(deletion, before, count))
     except NotAsWritten as why:
         raise ObjectChanged(f"stopped, its archive is not as it was written: {why}") from None
-    except (OSError, ValueError, pa.ArrowException) as why:  # Arrow's, and config that cannot be read
+    except (OSError, ValueError, pa.ArrowException, BlobError) as why:  # Arrow's, and config that cannot be read
         raise ObjectChanged(f"stopped: {' '.join(str(why).split())[:300]}") from None
 
 

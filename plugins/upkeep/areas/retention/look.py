@@ -18,7 +18,7 @@ from upkeep.areas.retention import archives, rows
 from upkeep.areas.retention.archives import Tally
 from upkeep.areas.retention.deletable import hazards
 from upkeep.areas.retention.policy import GUIDES, too_early
-from upkeep.areas.retention.store import Store, store_of
+from upkeep.areas.retention.stores import store_of
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.text import visible
 from upkeep.core.units import amount, count, utc
@@ -26,6 +26,7 @@ from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 from upkeep.settings.retention import GUIDE, LogClass
 from upkeep.settings.values import TableName
+from upkeep.wires.blobs import BlobError
 from upkeep.wires.database import Row, Session
 
 FILE = "config/retention.yaml"
@@ -60,10 +61,11 @@ class RetentionLook:
             if row is None or why:
                 findings.append(topic.finding(*(why or ())))
                 continue
-            findings += self._hazards(topic, name, one, row)
+            findings += self._hazards(topic, one, row)
             findings += self._rights(topic, one)
-            due, store = self.due(name), self._store(name)
-            done = archives.tally(store) if store else Tally()
+            due = self.due(name)
+            done, archived = self._archives(topic, name, row)
+            findings += archived
             findings.append(judge_due(self.config, topic, name, due, done))
             samples += [Sample("rows_due", float(due["due"]), "rows", name)]
             samples += [Sample("rows_held", float(due["held"]), "rows", name)] if due["held"] else []
@@ -126,18 +128,24 @@ class RetentionLook:
                 detail = f"{FILE} judges its age by {times[0]}, config/maintenance.yaml: {setting}.time names {time}"
                 yield topic.finding(Level.WARNING, detail, "one time column", "Name the same column in both.")
 
-    def _hazards(self, topic: Topic, name: str, one: LogClass, row: Row) -> Iterator[Finding]:
+    def _hazards(self, topic: Topic, one: LogClass, row: Row) -> Iterator[Finding]:
         """Why rows that are archived are not deleted all the same."""
         for hazard in hazards(one, row) if one.deletable else ():
             about = topic.part(hazard.part, hazard.subject)
             yield about.finding(hazard.level, hazard.detail, hazard.expected, hazard.remedy)
-        if store := self._store(name):
-            columns = rows.columns(self.session, row["oid"])
-            yield from archives.stuck(topic, name, one, store, row["oid"], columns)
-            yield from archives.orphans(topic, name, store)
 
-    def _store(self, name: str) -> Store | None:
-        return store_of(self.config.retention, self.target, name)
+    def _archives(self, topic: Topic, name: str, row: Row) -> tuple[Tally, list[Finding]]:
+        """What archives of a class say, and what is wrong with them."""
+        store = store_of(self.config.retention, self.target, name)
+        if store is None:
+            return Tally(), []
+        one, columns = self.config.retention.classes[name], rows.columns(self.session, row["oid"])
+        try:
+            found = [*archives.stuck(topic, name, one, store, row["oid"], columns)]
+            found += [*archives.orphans(topic, name, store), *archives.harms(topic, name, one, store)]
+            return archives.tally(store), found
+        except BlobError as why:
+            return Tally(), [archives.unreached(topic, name, why)]
 
     def _rights(self, topic: Topic, one: LogClass) -> Iterator[Finding]:
         """No role of Upkeep's may take a row out of an audit log (G68); of another it may where config says so."""
@@ -236,7 +244,6 @@ def judge_due(config: Settings, topic: Topic, name: str, row: Row, done: Tally) 
     """How much of a class is due. Pure."""
     retention = config.retention
     one = retention.classes[name]
-    path = retention.locations[one.location].path
     detail = f"{count(row['due'], 'row')} due ({amount(row['bytes'], 'bytes')})" if row["due"] else "no row is due"
     detail += f", the oldest of {utc(row['oldest'])}" if row["oldest"] else ""
     detail += f", {row['held']:,} under a legal hold" if row["held"] else ""
@@ -247,8 +254,8 @@ def judge_due(config: Settings, topic: Topic, name: str, row: Row, done: Tally) 
     level = Level.ADVISORY if row["due"] or row["ageless"] else Level.OK
     if not one.deletable:
         remedy = "Have those who answer for the data decide. Upkeep itself never deletes it (G68)."
-    elif path is None:
-        remedy = f"Nothing is archived: {FILE}: locations.{one.location} has no path."
+    elif not retention.locations[one.location].is_set_up:
+        remedy = f"Nothing is archived: {FILE}: locations.{one.location} has no path, and no azure."
     elif one.delete:
         remedy = "The weekly plan archives it and reads it back; the next one deletes what is archived."
     else:

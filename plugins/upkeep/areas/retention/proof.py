@@ -42,7 +42,7 @@ class Proof:
     retention: Retention = field(init=False)
     manifest: dict[str, Any] = field(init=False)
     columns: list[Column] = field(init=False)
-    _seen: tuple[int, ...] = ()
+    _seen: tuple[object, ...] = ()
     _policy_text: bytes = b""
 
     def __post_init__(self) -> None:
@@ -52,14 +52,14 @@ class Proof:
         """Read the whole archive in another process. Raises NotAsWritten, ObjectChanged."""
         self._seen = self._marks()  # before the bytes are read: what changes while they are is seen too
         try:
-            self.manifest, sha256 = checked(self.store, self.name, (VERSION,))
+            self.manifest, sha256 = checked(self.store, self.name, (VERSION,), copies=False)
         except OtherVersion as why:
             raise ObjectChanged(f"nothing is deleted by it: {why}") from None
         self._same_manifest(sha256)
 
     def hash_again(self) -> None:
         """Hash the object once more. Raises NotAsWritten, OSError."""
-        with self.store.path(self.name + OBJECT).open("rb") as file:
+        with self.store.open(self.name + OBJECT) as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != self.manifest["content"]["sha256"]:
             raise NotAsWritten(f"{self.name + OBJECT}: its bytes were changed while rows were deleted")
@@ -84,13 +84,12 @@ class Proof:
         if why := why or why_kept(self.retention, self.period, row, now):
             raise ObjectChanged(why)
 
-    def _marks(self) -> tuple[int, ...]:
-        """What changes with a file: its size and both its times. Raises NotAsWritten when it is gone."""
+    def _marks(self) -> tuple[object, ...]:
+        """What changes with the object. Raises NotAsWritten when it is gone."""
         try:
-            found = self.store.path(self.name + OBJECT).stat()
+            return self.store.marks(self.name + OBJECT)
         except FileNotFoundError:
             raise NotAsWritten(f"{self.name + OBJECT}: it is gone") from None
-        return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
     def _same_manifest(self, sha256: str) -> None:
         if sha256 != self.sha256:

@@ -1,18 +1,24 @@
 """What an archive's bytes say, a batch in memory at a time. No other module is loaded for it: it starts at once.
 
 ``python -m upkeep.areas.retention.reading FILE COLUMN`` prints it as JSON, ``{"error": …}`` when the file cannot be
-read. The content is that of all columns but this one, which may be none's name.
+read. The content is that of all columns but this one, which may be none's name. The file may be a blob's URL: then the
+SAS comes from standard input, and only then the wire is loaded.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import struct
 import sys
+import tempfile
 from collections.abc import Iterator
+from functools import partial
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -77,18 +83,46 @@ def _texts(values: list[Any]) -> Iterator[bytes]:
     return iter(found)
 
 
-def _look(path: Path, without: str) -> dict[str, Any]:
+def _look(source: str, without: str) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            octets = file.tell()
-            file.seek(0)
-            columns = pq.read_schema(file).names
-            file.seek(0)
-            return {"bytes": octets, "sha256": sha256, "columns": columns, **content(file, without)}
+        if source.startswith(("http://", "https://")):
+            return _look_at_blob(source, sys.stdin.read(), without)
+        with Path(source).open("rb") as file:
+            return _found(file, without)
     except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors or OSErrors
         return {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
 
 
+def _found(file: BufferedIOBase, without: str) -> dict[str, Any]:
+    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    octets = file.tell()
+    file.seek(0)
+    columns = pq.read_schema(file).names
+    file.seek(0)
+    return {"bytes": octets, "sha256": sha256, "columns": columns, **content(file, without)}
+
+
+def _md5(file: BufferedIOBase) -> str:
+    """What the Blob service calls Content-MD5."""
+    file.seek(0)
+    found = hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False))
+    return base64.b64encode(found.digest()).decode()
+
+
+def _look_at_blob(url: str, sas: str, without: str) -> dict[str, Any]:
+    from upkeep.wires.blobs import BlobError, Container, Missing  # noqa: PLC0415  # files need none of it
+
+    container, _, name = url.rpartition("/")
+    with tempfile.TemporaryFile(prefix="upkeep-archive-") as file:
+        try:
+            Container(container, lambda: sas).download(unquote(name), file)
+        except Missing:
+            raise
+        except BlobError as why:
+            return {"unreached": str(why)}
+        file.seek(0)
+        return {**_found(file, without), "md5": _md5(file)}
+
+
 if __name__ == "__main__":
-    print(json.dumps(_look(Path(sys.argv[1]), sys.argv[2])))
+    print(json.dumps(_look(sys.argv[1], sys.argv[2])))

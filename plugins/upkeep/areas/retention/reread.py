@@ -6,42 +6,52 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
+
+from upkeep.areas.retention.store import Store
+from upkeep.wires.blobs import BlobError
 
 
 class NotAsWritten(Exception):
     """An archive that cannot be read, or has another content than it must have; the message says what."""
 
 
+class InArchiveTier(NotAsWritten):
+    """An archive whose bytes cannot be read now; what its store says of them is as the manifest says."""
+
+
 class OtherVersion(NotAsWritten):
     """An archive that another version of Upkeep wrote, in a form that is not read or not deleted by."""
 
 
-def read(path: Path, without: str = "") -> dict[str, Any]:
-    """Rows, content, bytes and SHA-256 of a file, read in another process. Raises NotAsWritten.
+def read(store: Store, name: str, without: str = "") -> dict[str, Any]:
+    """Rows, content, bytes and SHA-256 of an object, read in another process. Raises NotAsWritten, BlobError.
 
-    The content is that of all columns but ``without``.
+    The content is that of all columns but ``without``. The credential goes through a pipe, for others see arguments.
     """
+    source, credential = store.source(name)
     # It finds Upkeep where this process does, and everything else in the same order.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    argv = [sys.executable, "-m", "upkeep.areas.retention.reading", str(path), without]
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+    argv = [sys.executable, "-m", "upkeep.areas.retention.reading", source, without]
+    done = subprocess.run(argv, env=environment, input=credential, capture_output=True, text=True, check=False)
     try:
         found: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
-        raise NotAsWritten(f"{path.name} could not be read again: {done.stderr.strip()[-300:]}") from None
+        raise NotAsWritten(f"{name} could not be read again: {done.stderr.strip()[-300:]}") from None
+    if "unreached" in found:
+        raise BlobError(f"{name} could not be read again: {found['unreached']}")
     if "error" in found:
-        raise NotAsWritten(f"{path.name}: {found['error']}")
+        raise NotAsWritten(f"{name}: {found['error']}")
     return found
 
 
 #: What a manifest says of its object's content.
 CONTENT = ("bytes", "sha256", "rows", "high", "low")
+_COMPARED = (*CONTENT, "md5")
 
 
-def compare(found: dict[str, Any], expected: dict[str, Any], path: Path) -> None:
+def compare(found: dict[str, Any], expected: dict[str, Any], about: str) -> None:
     """Raises NotAsWritten, naming the first thing that differs."""
-    for name in CONTENT:
-        if name in expected and found[name] != expected[name]:
-            raise NotAsWritten(f"{path.name}: found {name} {found[name]}, expected {expected[name]}")
+    for name in _COMPARED:
+        if name in expected and found.get(name) != expected[name]:
+            raise NotAsWritten(f"{about}: found {name} {found.get(name)}, expected {expected[name]}")

@@ -11,14 +11,19 @@ from psycopg import sql
 
 from upkeep.areas.retention import reading, reread, rows
 from upkeep.areas.retention.rows import Column
-from upkeep.areas.retention.store import MANIFEST, OBJECT, READ_VERSIONS, VERSION, Store
+from upkeep.areas.retention.store import MANIFEST, OBJECT, READ_VERSIONS, VERSION, Offline, Store
 from upkeep.settings.values import TableName
 from upkeep.wires.database import Session
 
 
-def checked(store: Store, name: str, versions: Collection[int] = READ_VERSIONS) -> tuple[dict[str, Any], str]:
-    """An archive's manifest and that one's SHA-256, its object read again. Raises NotAsWritten, OtherVersion."""
-    path = store.path(name + OBJECT)
+def checked(
+    store: Store, name: str, versions: Collection[int] = READ_VERSIONS, *, copies: bool = True
+) -> tuple[dict[str, Any], str]:
+    """An archive's manifest and that one's SHA-256, its object read again, or with ``copies`` a copy of it.
+
+    Raises NotAsWritten, OtherVersion, InArchiveTier, BlobError.
+    """
+    path = name + OBJECT
     try:
         manifest, sha256 = store.manifest(name)
         expected = {key: manifest["content"][key] for key in reread.CONTENT}
@@ -33,19 +38,32 @@ def checked(store: Store, name: str, versions: Collection[int] = READ_VERSIONS) 
             f"{name}: another version of Upkeep wrote it (found version {version}, expected {known})"
         )
     without = READ_VERSIONS[version]
-    found = reread.read(path, without)
+    try:
+        if (offline := store.offline(path)) and not (copies and store.copied(path)):
+            raise reread.InArchiveTier(_offline(path, offline, manifest["content"]))
+        found = reread.read(store, path, without)
+    except OSError as why:
+        raise reread.NotAsWritten(f"{path}: {type(why).__name__}: {why}") from None
     reread.compare(found, expected, path)
     columns += [without] if without else []
     if found["columns"] != columns:  # by their names rows are told; another column could be called the key
-        raise reread.NotAsWritten(f"{path.name}: found columns {found['columns']}, expected {columns}")
+        raise reread.NotAsWritten(f"{path}: found columns {found['columns']}, expected {columns}")
     return manifest, sha256
+
+
+def _offline(path: str, offline: Offline, content: dict[str, Any]) -> str:
+    """What is said of an object that cannot be read. Raises NotAsWritten when already its store says something else."""
+    expected = {key: value for key, value in content.items() if key in ("bytes", "md5")}
+    reread.compare({"bytes": offline.size, "md5": offline.md5}, expected, path)
+    known = "bytes and MD5" if "md5" in content else "bytes (no MD5 is known)"
+    return f"{path}: content not collected, it is in tier {offline.tier}; {known} are the manifest's"
 
 
 def sound(store: Store) -> Iterator[tuple[str, dict[str, Any], str]]:
     """The archives of this version that are as they were written, with rows in their log: name, manifest, SHA-256."""
     for name in store.waiting():
         with suppress(reread.NotAsWritten):
-            yield name, *checked(store, name, (VERSION,))
+            yield name, *checked(store, name, (VERSION,), copies=False)
 
 
 def restore(session: Session, store: Store, name: str, into: TableName) -> int:
@@ -64,10 +82,11 @@ def restore(session: Session, store: Store, name: str, into: TableName) -> int:
     session.rows(create.as_string(session.connection))
     protect = sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(sql.Identifier(*into))
     session.rows(protect.as_string(session.connection))  # a platform may let everybody read what is new in a schema
-    _fill(session, reading.batches(store.path(name + OBJECT), READ_VERSIONS[manifest["version"]]), into)
+    with store.open(name + OBJECT) as file:
+        _fill(session, reading.batches(file, READ_VERSIONS[manifest["version"]]), into)
     again = rows.server_digest(session, rows.export(session, into, found, sql.SQL("true")), len(found))
     expected = {key: manifest["content"][key] for key in ("rows", "high", "low")}
-    reread.compare(again, expected, store.path(name + OBJECT))
+    reread.compare(again, expected, name + OBJECT)
     return int(again["rows"])
 
 

@@ -1,23 +1,18 @@
-"""Where archives lie: a directory in which an object is created once, never overwritten and never deleted.
+"""Where archives lie: objects that are created once, never overwritten and never deleted, by whichever store.
 
-An object is written under another name, synced, and linked: there whole or not at all. The manifest is written last;
-an object without one is an orphan.
+The manifest is written last; an object without one is an orphan. What a store does is here, how it does it beside:
+``local_store`` and ``blob_store``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any
-
-from upkeep.settings.retention import Retention
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
+from io import BufferedIOBase
+from typing import IO, Any, NamedTuple
 
 OBJECT, MANIFEST = ".parquet", ".manifest.json"
 #: How objects and manifests are written.
@@ -30,50 +25,88 @@ BEGUN, DELETED = ".deleting.json", ".deleted.json"
 _NAME = re.compile(r"\d{4}-\d\d_\w+", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Store:
-    """The archives of one target's class."""
+class Offline(NamedTuple):
+    """An object whose bytes cannot be read now: what its store says of them all the same, ``md5`` in base64."""
 
-    folder: Path
+    size: int
+    md5: str
+    tier: str
 
-    @contextmanager
-    def create(self, name: str) -> Iterator[IO[bytes]]:
+
+class Store(ABC):
+    """The archives of one target's class.
+
+    Of an object that is there or is not, or cannot be read, an OSError says so; of a store that cannot be asked at all
+    a BlobError, which is none.
+    """
+
+    @property
+    @abstractmethod
+    def place(self) -> str:
+        """Where it is, in words for people."""
+
+    @abstractmethod
+    def create(self, name: str) -> AbstractContextManager[IO[bytes]]:
         """A file to write, which is there under its name when the block ends well. Raises FileExistsError, OSError."""
-        location = self.folder.parent.parent
-        if not location.is_dir():  # what is to be mounted there is not, and the disk beneath would take it
-            raise FileNotFoundError(f"found no folder {location}, expected the location of config/retention.yaml")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        unfinished = self.folder / f".{name}.{secrets.token_hex(4)}.new"
-        try:
-            with unfinished.open("xb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(unfinished, self.folder / name)
-            _sync(self.folder)
-        finally:
-            with suppress(OSError):
-                unfinished.unlink()
+
+    @abstractmethod
+    def open(self, name: str) -> AbstractContextManager[BufferedIOBase]:
+        """An object's bytes, as a file to read from anywhere in it. Raises OSError."""
+
+    @abstractmethod
+    def read(self, name: str) -> bytes:
+        """A small object's bytes. Raises FileNotFoundError, OSError."""
+
+    @abstractmethod
+    def has(self, name: str) -> bool:
+        """Whether there is such an object. Raises OSError."""
+
+    @abstractmethod
+    def marks(self, name: str) -> tuple[object, ...]:
+        """What changes with an object. Raises FileNotFoundError, OSError."""
+
+    @abstractmethod
+    def everything(self) -> list[str]:
+        """The names of what lies there. Raises OSError."""
+
+    @abstractmethod
+    def unfinished(self) -> list[str]:
+        """What writers that ended early left there. Raises OSError."""
+
+    @abstractmethod
+    def source(self, name: str) -> tuple[str, str]:
+        """Where another process reads an object, and by which credential; empty where it needs none."""
+
+    def harms(self) -> list[str]:
+        """What its credential may do beyond reading, creating and listing, as far as it can be asked."""
+        return []
+
+    def offline(self, name: str) -> Offline | None:
+        """What is known of an object that cannot be read now; None of one that can. Raises OSError."""
+        return None
+
+    def copied(self, name: str) -> bool:
+        """Whether an object that is ``offline`` has a copy that can be read: ``open`` and ``source`` then give it."""
+        return False
+
+    def ask_back(self, name: str) -> str:
+        """Ask for an object that is ``offline``; what became of it, in words. Raises OSError."""
+        raise NotImplementedError
 
     def put(self, name: str, content: dict[str, Any]) -> None:
         """A small JSON file, created once."""
         with self.create(name) as file:
             file.write(json.dumps(content, indent=1, sort_keys=True).encode())
 
-    def path(self, name: str) -> Path:
-        """Where an object lies."""
-        return self.folder / name
-
     def names(self, ending: str) -> list[str]:
         """The objects of a sort, without the ending, the oldest first; whoever writes there gives other names too, and
         those are no archives.
         """
-        found = [path.name.removesuffix(ending) for path in self.folder.glob(f"[!.]*{ending}")]
-        return sorted(name for name in found if ending != MANIFEST or _NAME.fullmatch(name))
+        return _names(self.everything(), ending)
 
     def manifest(self, name: str) -> tuple[dict[str, Any], str]:
         """A manifest and its SHA-256. Raises OSError, ValueError."""
-        raw = self.path(name + MANIFEST).read_bytes()
+        raw = self.read(name + MANIFEST)
         found = json.loads(raw)
         if not isinstance(found, dict):
             raise TypeError(f"found {name + MANIFEST} that is no manifest")
@@ -81,38 +114,29 @@ class Store:
 
     def manifest_sha256(self, name: str) -> str:
         """A manifest's SHA-256, whatever it says. Raises OSError."""
-        return hashlib.sha256(self.path(name + MANIFEST).read_bytes()).hexdigest()
+        return hashlib.sha256(self.read(name + MANIFEST)).hexdigest()
 
     def record(self, name: str) -> dict[str, Any]:
         """What a small JSON file says, empty when there is none. Raises OSError, ValueError."""
-        found = json.loads(self.path(name).read_bytes()) if self.has(name) else {}
+        try:
+            found = json.loads(self.read(name))
+        except FileNotFoundError:
+            return {}
         return found if isinstance(found, dict) else {}
-
-    def has(self, name: str) -> bool:
-        """Whether there is such an object."""
-        return self.path(name).exists()
 
     def waiting(self) -> list[str]:
         """The archives whose rows have not all been deleted from their log."""
-        return [name for name in self.names(MANIFEST) if not self.has(name + DELETED)]
+        found = self.everything()
+        return [name for name in _names(found, MANIFEST) if name + DELETED not in set(found)]
 
     def orphans(self) -> list[str]:
         """What no manifest names: an archive that was not finished, or whose manifest was taken away."""
-        known = {name + OBJECT for name in self.names(MANIFEST)}
-        unfinished = [path.name for path in self.folder.glob(".*.new")]
-        return sorted([*unfinished, *(name + OBJECT for name in self.names(OBJECT) if name + OBJECT not in known)])
+        found = self.everything()
+        known = {name + OBJECT for name in _names(found, MANIFEST)}
+        lost = (name + OBJECT for name in _names(found, OBJECT) if name + OBJECT not in known)
+        return sorted([*self.unfinished(), *lost])
 
 
-def store_of(retention: Retention, target: str, name: str) -> Store | None:
-    """Where the archives of a target's class lie, None where no path is set."""
-    one = retention.classes.get(name)
-    path = retention.locations[one.location].path if one else None
-    return Store(path / target / name) if path else None
-
-
-def _sync(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+def _names(found: list[str], ending: str) -> list[str]:
+    names = [name.removesuffix(ending) for name in found if name.endswith(ending)]
+    return sorted(name for name in names if ending != MANIFEST or _NAME.fullmatch(name))

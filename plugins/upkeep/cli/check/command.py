@@ -11,7 +11,7 @@ import argparse
 import sys
 
 from upkeep.areas.kinds import with_roles
-from upkeep.cli.check import airflow, alerts, change, collect, identity
+from upkeep.cli.check import airflow, alerts, archives, change, collect, identity
 from upkeep.cli.check.rows import CheckRow, table
 from upkeep.settings.base import PACKAGE
 from upkeep.settings.calendar import config_folder
@@ -35,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(alerts.sentence(config))
     needs = [airflow.loaded_row(), airflow.pool_row()]
     needs += [row for name in names for row in (*change.target_rows(config, name), *change.canary_rows(config, name))]
+    needs += archives.store_rows(config)
     needs += [change.ledger_row(config), change.key_row(), *change.role_rows(config), change.slack_row(config)]
     print("\n" + table(needs, "WHAT A CHANGE NEEDS", "IS THERE", "are there."))
     return 1 if any(row.can is False for row in (*rows, *needs)) else 0

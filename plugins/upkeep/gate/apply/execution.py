@@ -20,6 +20,7 @@ from upkeep.gate.kind import ActionKind
 from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans.model import Action
 from upkeep.settings.maintenance import Sql
+from upkeep.wires.blobs import BlobError
 from upkeep.wires.database import Row, Session, error_words
 
 
@@ -51,6 +52,8 @@ def inspecting(target: Session, clocks: Sql) -> Iterator[None]:
     except psycopg.Error as error:
         if target.connection.closed:
             raise
+        raise LookFailed(f"it could not be looked at: {error_line(error)}") from None
+    except BlobError as error:  # what is archived lies elsewhere
         raise LookFailed(f"it could not be looked at: {error_line(error)}") from None
 
 
