@@ -32,8 +32,8 @@ class Said:
     body: bytes = b""
 
 
-#: What happens to a request besides: no line, no answer to what was done, half an answer's body.
-UNSENT, UNANSWERED, HALF = "unsent", "unanswered", "half"
+#: What happens to a request besides: no line, no answer to what was done, half an answer's body, silence to the end.
+UNSENT, UNANSWERED, HALF, HANGS = "unsent", "unanswered", "half", "hangs"
 Rule = Callable[[Asked], Said | str | None]
 
 
@@ -45,6 +45,7 @@ class Wire:
         self.asked: list[Asked] = []
         self.rules: list[Rule] = []
         self.url = ""
+        self.over = threading.Event()
 
     def once(self, method: str, ending: str, what: Said | str) -> None:
         """Do this to the next request of a method for a path that ends so."""
@@ -74,6 +75,9 @@ class _Handler(BaseHTTPRequestHandler):
             headers = {"x-ms-error-code": what.code} if what.code else {}
             self._give(what.status, headers | {"Content-Length": str(len(what.body))} | what.headers, what.body)
         elif what == UNSENT:
+            self._cut()
+        elif what == HANGS:
+            self.wire.over.wait()
             self._cut()
         else:
             status, headers, content = self._forward(body)
@@ -130,6 +134,7 @@ def wire(behind: str) -> Iterator[Wire]:
     try:
         yield one
     finally:
+        one.over.set()
         server.shutdown()
         thread.join()
         server.server_close()

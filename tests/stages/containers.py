@@ -21,8 +21,10 @@ from upkeep.areas.retention.blob_store import BlobStore
 from upkeep.areas.retention.store import MANIFEST, OBJECT
 from upkeep.areas.retention.stores import store_of
 from upkeep.wires import blobs
+from upkeep.wires.sas import credentials
 
-CONNECTION = "upkeep_archive"
+#: A location's Connection, and another to the same container.
+CONNECTION, OTHER = "upkeep_archive", "upkeep_other"
 
 
 @dataclass
@@ -48,7 +50,7 @@ class Contained:
 
     def blob(self, ending: str, archive: str = "") -> str:
         """The whole name of the class's only archive's object or manifest, or of this archive's."""
-        return f"upkeep/{self.keeping.stage.name}/usual/{archive or self.archive()}{ending}"
+        return self.store.blob(f"{archive or self.archive()}{ending}")
 
     def archive(self) -> str:
         """The class's only archive."""
@@ -60,7 +62,7 @@ class Contained:
         classes = yaml.safe_load((self.keeping.folder / "retention.yaml").read_text())["classes"]
         self.keeping.write(classes={name: one | {"delete": True} for name, one in classes.items()}, batch_rows=10)
         self.keeping.fill(rows, 120)
-        assert [one.state for one in self.keeping.apply("archive").values()] == ["done"]
+        assert [(one.state, one.reason) for one in self.keeping.apply("archive").values()] == [("done", "")]
         assert self.bucket.read(self.blob(OBJECT))
         return self.archive()
 
@@ -73,7 +75,7 @@ def contained(keeping: Keeping, azurite: Azurite, monkeypatch: pytest.MonkeyPatc
     with wire(azurite.url) as between:
         one = Contained(keeping, bucket, between, bucket.sas())
         one.set_up()
-        with blobs.credentials(lambda name: {CONNECTION: one.sas}[name]):
+        with credentials(lambda name: {CONNECTION: one.sas, OTHER: one.sas}[name]):
             yield one
 
 

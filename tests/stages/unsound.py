@@ -7,12 +7,13 @@ from collections.abc import Generator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from io import BufferedIOBase
 from typing import Any
 
 from upkeep.areas.retention import archive, batches, delete, reread
 from upkeep.areas.retention.proof import Proof
 from upkeep.areas.retention.reread import NotAsWritten
-from upkeep.areas.retention.store import DELETED, MANIFEST, OBJECT
+from upkeep.areas.retention.store import DELETED, MANIFEST, OBJECT, Store
 from upkeep.gate.attempts import ObjectChanged
 from upkeep.gate.kind import ActionKind
 from upkeep.gate.plans.model import Action
@@ -27,6 +28,9 @@ class Careless(Proof):
         """Believe the manifest."""
         self.manifest = self.store.manifest(self.name)[0]
 
+    def same_bytes(self, file: BufferedIOBase) -> None:
+        """Believe them."""
+
     def still_holds(self, session: Session, now: datetime) -> None:
         """Believe it still."""
         found = session.row("SELECT 'public.log'::regclass::oid::bigint AS oid")
@@ -36,11 +40,14 @@ class Careless(Proof):
 class Forgetful(Proof):
     """A proof that reads the archive's bytes once, and believes from then on what it remembers of them."""
 
+    def same_bytes(self, file: BufferedIOBase) -> None:
+        """Believe them."""
+
     def hash_again(self) -> None:
         """Believe them still."""
 
-    def _marks(self) -> tuple[object, ...]:
-        return self._seen or super()._marks()
+    def _marks(self, store: Store) -> tuple[object, ...]:
+        return self._seen or super()._marks(store)
 
 
 def deletes_by(kind: type[Proof]) -> ActionKind:

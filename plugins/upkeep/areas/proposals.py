@@ -14,7 +14,7 @@ from upkeep.areas.kinds import kinds, with_roles
 from upkeep.core.findings import Finding, Level, Topic
 from upkeep.core.text import visible
 from upkeep.gate.plans.model import MOST_ACTIONS, Plan, Proposal
-from upkeep.gate.proposing import NotAsked, ProposalSources
+from upkeep.gate.proposing import NotAsked, PartlyAsked, ProposalSources
 
 #: Signs of a reason that a plan keeps.
 MOST_SIGNS = 500
@@ -43,7 +43,7 @@ def collect(sources: ProposalSources) -> CollectedProposals:
         except Exception as error:  # whatever it is: one kind's trouble is not the others'
             _log.exception("Kind %s could not propose", kind.name)
             failed.append(f"{kind.name}: {_why(error)}")
-            continue
+            mine, total = error.found if isinstance(error, PartlyAsked) else ([], 0)
         found += mine
         candidates += total
     proposals = found[:MOST_ACTIONS]

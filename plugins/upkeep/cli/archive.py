@@ -18,8 +18,9 @@ from upkeep.flow.connections import archive_sas, postgres
 from upkeep.settings.base import ConfigError
 from upkeep.settings.load import settings
 from upkeep.settings.values import TableName
-from upkeep.wires.blobs import BlobError, credentials
+from upkeep.wires.blob_answers import BlobError, Unreached
 from upkeep.wires.database import explain, session
+from upkeep.wires.sas import credentials
 
 
 def _on_stores(command: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
@@ -43,11 +44,14 @@ def find(arguments: argparse.Namespace) -> int:
     target = _target(arguments)
     for name, store in _stores(target):
         for archive in store.names(MANIFEST):
-            found, _ = store.manifest(archive)
-            content = found["content"]
-            span = f"{found['start'][:10]}..{found['end'][:10]}"
+            try:
+                found, _ = store.manifest(archive)
+                content = found["content"]
+                said = f"{found['start'][:10]}..{found['end'][:10]} {content['rows']:,} rows {content['bytes']:,} bytes"
+            except (OSError, ValueError, TypeError, KeyError) as why:
+                said = f"its manifest cannot be read ({type(why).__name__}: {why})"
             gone = " deleted from the log" if store.has(archive + DELETED) else ""
-            print(f"{name} {archive} {span} {content['rows']:,} rows {content['bytes']:,} bytes{gone}")
+            print(visible(f"{name} {archive} {said}{gone}"))
         for orphan in store.orphans():
             print(f"{name} {visible(orphan)} has no manifest: it is no archive")
     return 0
@@ -59,7 +63,7 @@ def verify(arguments: argparse.Namespace) -> int:
 
     One in tier Archive is not read: its size and MD5 are compared, and that is said.
     """
-    bad = good = offline = 0
+    bad = good = offline = unread = 0
     for name, store in _stores(_target(arguments)):
         for archive in store.names(MANIFEST):
             try:
@@ -67,16 +71,22 @@ def verify(arguments: argparse.Namespace) -> int:
                 good += 1
             except reread.InArchiveTier as why:
                 offline += 1
-                print(f"{name} {archive}: {why}")
+                print(visible(f"{name} {archive}: {why}"))
             except reread.NotAsWritten as why:
                 bad += 1
-                print(f"{name} {archive}: {why}", file=sys.stderr)
+                print(visible(f"{name} {archive}: {why}"), file=sys.stderr)
+            except Unreached:
+                raise
+            except BlobError as why:  # the others are read all the same
+                unread += 1
+                print(visible(f"{name} {archive}: could not be read: {why}"), file=sys.stderr)
         for orphan in store.orphans():
             bad += 1
             print(f"{name} {visible(orphan)}: found no manifest, so that it is no archive", file=sys.stderr)
-    unread = f", {offline} were not read (tier Archive)" if offline else ""
-    print(f"{good} archives are as they were written, {bad} are not{unread}")
-    return 1 if bad else 0
+    left = f", {offline} were not read (tier Archive)" if offline else ""
+    left += f", {unread} could not be read" if unread else ""
+    print(f"{good} archives are as they were written, {bad} are not{left}")
+    return 1 if bad or unread else 0
 
 
 @_on_stores
@@ -99,7 +109,9 @@ def bring_back(arguments: argparse.Namespace) -> int:
         with session(postgres(connection_id), config.maintenance.sql, read_only=False) as opened:
             rows = restore(opened, store, arguments.archive, TableName(schema, table))
     except reread.InArchiveTier as why:
-        print(f"Nothing was restored: {why}; {store.ask_back(arguments.archive + OBJECT)}", file=sys.stderr)
+        lacking = [name for name in (arguments.archive + MANIFEST, arguments.archive + OBJECT) if _lacks(store, name)]
+        asked = "; ".join(store.ask_back(name) for name in lacking)
+        print(f"Nothing was restored: {why}; {asked}", file=sys.stderr)
         return 1
     except (reread.NotAsWritten, OSError, ValueError) as why:
         print(f"Nothing was restored: {why}", file=sys.stderr)
@@ -113,6 +125,10 @@ def bring_back(arguments: argparse.Namespace) -> int:
         return 1
     print(f"{rows:,} rows of {arguments.archive} are in {arguments.into}, as they were archived.")
     return 0
+
+
+def _lacks(store: Store, name: str) -> bool:
+    return store.offline(name) is not None and not store.copied(name)
 
 
 def _target(arguments: argparse.Namespace) -> str:

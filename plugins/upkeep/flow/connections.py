@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import parse_qs, quote
 
 from airflow.sdk.bases.hook import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -112,14 +114,16 @@ def archive_sas(connection_id: str) -> str:
     """
     from airflow.sdk.log import mask_secret
 
-    from upkeep.wires.blobs import sas_text
+    from upkeep.wires.sas import sas_text
 
     extra = trusted_connection(connection_id, "wasb").extra_dejson
     try:
         found = sas_text(str(extra.get("sas_token") or ""))
     except ValueError as why:
         raise ConfigError(f"Connection {connection_id!r}: extra.sas_token: {why}") from None
-    mask_secret(found)
+    signature = parse_qs(found)["sig"][0]
+    for spelling in (found, signature, quote(signature, safe=""), *re.findall("sig=([^&]+)", found)):
+        mask_secret(spelling)
     return found
 
 

@@ -121,10 +121,10 @@ class Step(BaseOperator):
         """Look, record, and hand on a small value; a look that fails is recorded as failed and fails the task."""
         from psycopg import Error
 
-        from upkeep.wires.blobs import credentials
         from upkeep.wires.database import explain
         from upkeep.wires.functions.contract import ContractError
         from upkeep.wires.functions.transport import WireError
+        from upkeep.wires.sas import credentials
 
         window = window_of(context, self.target, self.cadence)
         started = datetime.now(UTC)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -81,3 +81,18 @@ def _explained(opened: Open, connection_id: str) -> Iterator[Session]:
 
 #: A kind's proposals, and how many candidates there are in all.
 Proposals = tuple[list[Proposal], int]
+
+
+class PartlyAsked(NotAsked):
+    """Some of what a kind asks did not answer; ``found`` is what it proposes by the rest."""
+
+    def __init__(self, why: str, found: Proposals) -> None:
+        super().__init__(why)
+        self.found = found
+
+
+def answered(found: list[Proposal], failed: Sequence[str]) -> Proposals:
+    """What a kind proposes. Raises PartlyAsked where something did not answer."""
+    if failed:
+        raise PartlyAsked("; ".join(failed), (found, len(found)))
+    return found, len(found)

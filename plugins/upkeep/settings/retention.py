@@ -35,7 +35,7 @@ Condition = Mapping[Identifier, Annotated[tuple[str, ...], Field(min_length=1)]]
 
 def _https(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "::1"):
         raise ValueError(f"found {value!r}, expected https: the SAS is part of each request")
     return value.rstrip("/")
 
@@ -47,7 +47,7 @@ class Azure(FrozenModel):
     """
 
     account: Annotated[WebAddress, AfterValidator(_https)]
-    container: str = Field(pattern=r"^[a-z0-9](-?[a-z0-9]){2,62}$")
+    container: str = Field(max_length=63, pattern=r"^[a-z0-9](-?[a-z0-9]){2,62}$")
     prefix: str = Field(default="", max_length=200, pattern=r"^([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)?$")
     connection: ConnectionId
     tier: Literal["Hot", "Cool", "Cold"] | None = None

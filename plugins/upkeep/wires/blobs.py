@@ -11,127 +11,71 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+import logging
+import re
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BufferedIOBase
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote
-from xml.etree import ElementTree
+from urllib.parse import quote, unquote
 
 import requests
 import tenacity
+
+from upkeep.wires.blob_answers import Blob, BlobError, Exists, Missing, Refused, blob_of, page_of, plainly, refusal
 
 VERSION = "2021-12-02"
 #: Bytes that one Put Blob takes at most.
 MOST = 5000 * 1024**2
 #: Seconds to connect, and to wait for the next bytes of an answer.
 PATIENCE = (10, 60)
+#: The same for the one attempt that a transaction waits for.
+BRISK = (3, 3)
+#: Bytes a second that a large blob goes at least, and seconds besides: longer is no answer.
+SLOWEST, BESIDES = 500_000, 600
 #: Attempts of a request, and seconds before the second one: doubled each time.
 ATTEMPTS, PAUSE = 4, 0.5
 _BLOCK = 1024**2
-#: Answers after which the same request may succeed.
-_AGAIN = {408, 429, 500, 502, 503, 504}
-OFFLINE = "Archive"
+#: Blobs of one answer to a list: as many as the service gives.
+PAGE = 5000
+
+_SIGNATURE = re.compile(r"(?<=sig=)[^&\s\"']+")
 
 
-class BlobError(Exception):
-    """The service refused, or was not reached; ``code`` is its own word for it, empty where it gave none.
+class _Unsigned(logging.Filter):
+    """Takes the signature out of what is said of a request."""
 
-    No OSError but where it says that a blob is there or is not: who takes a file that cannot be read for a damaged one
-    must not do so because a network is down.
-    """
-
-    def __init__(self, message: str, status: int = 0, code: str = "") -> None:
-        super().__init__(message)
-        self.status, self.code = status, code
-
-    @property
-    def transient(self) -> bool:
-        """Whether the same request may succeed later."""
-        return self.status in _AGAIN
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = record.getMessage()
+        if "sig=" in said:
+            record.msg, record.args = _SIGNATURE.sub("***", said), ()
+        return True
 
 
-class Unreached(BlobError):
-    """There was no answer, or it broke off."""
-
-    transient = True
-
-
-class Missing(BlobError, FileNotFoundError):
-    """There is no such blob in the container, which is there."""
-
-
-class Offline(BlobError):
-    """The blob is in tier Archive: its bytes cannot be read before it is rehydrated."""
-
-
-class Refused(BlobError):
-    """The credential may not do it, has ended, or is not the account's."""
-
-
-class Exists(BlobError, FileExistsError):
-    """There is a blob of that name."""
-
-
-@dataclass(frozen=True)
-class Blob:
-    """What the service says of a blob without its bytes: bytes, ETag, MD5 (base64) and tier; how a copy to it goes."""
-
-    size: int
-    etag: str
-    md5: str
-    tier: str
-    copy: str
-
-    @property
-    def offline(self) -> bool:
-        """Whether its bytes cannot be read."""
-        return self.tier == OFFLINE
-
-
-#: How a Connection's name becomes its SAS: whoever knows Airflow says so for what it calls.
-_LOOKUP: ContextVar[Callable[[str], str] | None] = ContextVar("SAS of a Connection", default=None)
-
-
-@contextmanager
-def credentials(lookup: Callable[[str], str]) -> Iterator[None]:
-    """Within the block the SAS of a Connection comes from ``lookup``, which may raise ValueError."""
-    token = _LOOKUP.set(lookup)
-    try:
-        yield
-    finally:
-        _LOOKUP.reset(token)
-
-
-def sas_of(connection_id: str) -> str:
-    """The SAS of a Connection. Raises Refused with the reason when there is none."""
-    lookup = _LOOKUP.get()
-    try:
-        if lookup is not None:
-            return lookup(connection_id)
-    except ValueError as why:  # ConfigError
-        raise Refused(str(why)) from None
-    raise Refused(f"Connection {connection_id!r}: found no way to ask for it in this process")
-
-
-def sas_text(given: str) -> str:
-    """A SAS as what follows ``?`` in a URL, of which it may be given too. Raises ValueError, which does not show it."""
-    text = given.strip().rpartition("?")[2]
-    if "sig" not in parse_qs(text) or not text.isascii() or not text.isprintable() or set(' "<>\\') & set(text):
-        raise ValueError("found no SAS, expected one such as sv=…&sp=rcl&se=…&sig=…")
-    return text
+for _name in ("urllib3.connectionpool", "urllib3.util.retry"):  # at DEBUG they say each request's whole URL
+    logging.getLogger(_name).addFilter(_Unsigned())
 
 
 @dataclass(frozen=True)
 class Container:
-    """A container by its URL; ``sas`` gives what its requests are signed by, and is asked before each."""
+    """A container by its URL; ``sas`` gives what its requests are signed by, and is asked before each.
+
+    One that is ``brisk`` tries once and waits three seconds: for what a transaction waits for.
+    """
 
     url: str
     sas: Callable[[], str] = field(repr=False)
+    brisk: bool = False
     _session: requests.Session = field(default_factory=requests.Session, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._session.trust_env = self.url.startswith("https:")  # through no proxy in clear
+
+    def in_haste(self) -> Container:
+        """The same, brisk."""
+        return replace(self, brisk=True)
 
     def address(self, name: str) -> str:
         """A blob's URL, without a credential."""
@@ -139,7 +83,7 @@ class Container:
 
     def head(self, name: str) -> Blob:
         """What the service says of a blob. Raises Missing, BlobError."""
-        return _blob(self._again("HEAD", name))
+        return blob_of(self._again("HEAD", name))
 
     def has(self, name: str) -> bool:
         """Whether there is such a blob. Raises BlobError."""
@@ -151,29 +95,32 @@ class Container:
 
     def read(self, name: str) -> bytes:
         """A small blob's bytes. Raises Missing, Offline, BlobError."""
-        return self._again("GET", name).content
+        answer = self._again("GET", name)
+        blob_of(answer)
+        return answer.content
 
     def download(self, name: str, into: BufferedIOBase) -> None:
         """A blob's bytes into a file, all of one version; where the line breaks it goes on. Raises BlobError."""
         etag, whole = "", -1
-        failed = 0
+        failed, began = 0, time.monotonic()
         while whole < 0 or into.tell() < whole:
             at = into.tell()
             try:
                 headers = {"Range": f"bytes={at}-", "If-Match": etag} if at else {}
-                with self._send("GET", name, headers=headers, stream=True) as answer:
-                    if at and answer.status_code != 206:
-                        raise BlobError(
-                            f"{self.address(name)}: found {answer.status_code}, expected 206: the rest of it"
-                        )
-                    found = _blob(answer)
-                    etag, whole = found.etag, at + found.size
+                with self._send("GET", name, {206 if at else 200}, headers=headers, stream=True) as answer:
+                    found = blob_of(answer)
+                    if not at:
+                        etag, whole = found.etag, found.size
+                    elif answer.headers.get("Content-Range") != f"bytes {at}-{whole - 1}/{whole}":
+                        raise BlobError(f"{self.address(name)}: found another range, expected the rest of it")
                     for block in answer.iter_content(_BLOCK):
                         into.write(block)
+                        if time.monotonic() - began > BESIDES + whole / SLOWEST:
+                            raise BlobError(f"{self.address(name)}: found it too slow, expected {SLOWEST:,} bytes/s")
             except (BlobError, requests.RequestException) as why:
                 failed = failed + 1 if into.tell() == at else 1
                 if failed >= ATTEMPTS or (isinstance(why, BlobError) and not why.transient):
-                    raise _plainly(why, self.address(name)) from None
+                    raise plainly(why, self.address(name)) from None
                 tenacity.nap.sleep(PAUSE * 2 ** (failed - 1))
 
     def put(self, name: str, content: BufferedIOBase, tier: str | None = None) -> None:
@@ -194,15 +141,22 @@ class Container:
             nonlocal sent
             content.seek(0)
             sent += 1
-            self._send("PUT", name, headers=headers, data=content if size else b"")
+            answer = self._send("PUT", name, {201}, headers=headers, data=content if size else b"", size=size)
+            if answer.headers.get("Content-MD5") != hashed:
+                there = self.head(name)
+                if (there.size, there.md5) != (size, hashed):
+                    raise BlobError(f"{self.address(name)}: found other bytes there, expected those that were sent")
 
         try:
-            _retrying()(send)
+            retrying()(send)
         except BlobError as why:
-            # Of what is there the service says 403 to a SAS that may only create, and 409 or 412 to another.
-            found = self._there(name) if why.status in (403, 409, 412) else None
+            # Of what is there the service says 403 to a SAS that may only create, and 409 or 412 to another; of the
+            # last attempt there may have been no answer.
+            found = self._there(name) if why.status in (403, 409, 412) or why.transient else None
             if found is None:
                 raise
+            if why.transient and (found.size, found.md5) == (size, hashed):
+                return
             if sent == 1 or (found.size, found.md5) != (size, hashed):
                 raise Exists(
                     f"{self.address(name)}: found a blob of that name, expected none", why.status, why.code
@@ -211,18 +165,24 @@ class Container:
     def copy(self, source: str, name: str) -> None:
         """Ask for an online copy of a blob, which rehydrates one in tier Archive: hours. Raises Exists, BlobError."""
         headers = {"x-ms-copy-source": f"{self.address(source)}?{self.sas()}", "x-ms-access-tier": "Hot"}
-        self._again("PUT", name, headers=headers | {"x-ms-rehydrate-priority": "Standard", "If-None-Match": "*"})
+        headers |= {"x-ms-rehydrate-priority": "Standard", "If-None-Match": "*"}
+        self._again("PUT", name, {202}, headers=headers)
 
     def names(self, prefix: str) -> list[str]:
         """The blobs directly below a prefix that ends with ``/``, without it. Raises BlobError."""
-        found, marker = [], ""
+        found, marker, seen = [], "", {""}
         while True:
-            asked = {"restype": "container", "comp": "list", "prefix": prefix, "marker": marker}
+            asked = {
+                "restype": "container",
+                "comp": "list",
+                "prefix": prefix,
+                "marker": marker,
+                "maxresults": str(PAGE),
+            }
             answer = self._again("GET", "", query="&".join(f"{key}={quote(value, '')}" for key, value in asked.items()))
-            try:
-                page = ElementTree.fromstring(answer.content)  # noqa: S314  # the account's own answer, over TLS
-            except ElementTree.ParseError:
-                raise BlobError(f"{self.url}: found no list of blobs in the answer") from None
+            page = page_of(answer.content)
+            if page is None:
+                raise BlobError(f"{self.url}: found no list of blobs in the answer")
             for element in page.iterfind("Blobs/Blob/Name"):
                 text = element.text or ""
                 name = (unquote(text) if element.get("Encoded") == "true" else text).removeprefix(prefix)
@@ -230,13 +190,18 @@ class Container:
             marker = page.findtext("NextMarker") or ""
             if not marker:
                 return found
+            if marker in seen:
+                raise BlobError(f"{self.url}: found the same page of the list twice")
+            seen.add(marker)
 
     def may(self, name: str) -> dict[str, bool]:
-        """Whether the credential may ``delete`` and ``overwrite``, asked of a blob that is not there. Raises BlobError.
+        """Whether the credential may ``read``, ``delete`` and ``overwrite``, asked of a blob that is not there.
+
+        Raises BlobError.
 
         The service looks at the permission first (403), and then for the blob (404).
         """
-        asked = {"delete": partial(self._again, "DELETE", name)}
+        asked = {"read": partial(self._again, "HEAD", name), "delete": partial(self._again, "DELETE", name, {202})}
         asked["overwrite"] = partial(self._again, "PUT", name, query="comp=metadata")
         return {what: _allowed(ask) for what, ask in asked.items()}
 
@@ -246,22 +211,27 @@ class Container:
         except BlobError:
             return None
 
-    def _again(self, method: str, name: str, **more: Any) -> requests.Response:
-        answer: requests.Response = _retrying()(self._send, method, name, **more)
+    def _again(self, method: str, name: str, expected: Collection[int] = (200,), **more: Any) -> requests.Response:
+        answer: requests.Response = retrying(1 if self.brisk else None)(self._send, method, name, expected, **more)
         return answer
 
     def _send(
         self,
         method: str,
         name: str,
+        expected: Collection[int],
         *,
         query: str = "",
         headers: Mapping[str, str] | None = None,
         data: BufferedIOBase | bytes = b"",
+        size: int = 0,
         stream: bool = False,
     ) -> requests.Response:
-        """One request; its answer. Raises BlobError."""
+        """One request, which sends ``size`` bytes; its answer, of a status that is ``expected``. Raises BlobError."""
         address = self.address(name) if name else self.url
+        connecting, waiting = BRISK if self.brisk else PATIENCE
+        if size:  # what is sent waits by the first of the two
+            connecting, waiting = waiting, waiting + size // SLOWEST
         try:
             answer = self._session.request(
                 method,
@@ -270,20 +240,21 @@ class Container:
                 data=data,
                 auth=lambda request: request,  # none of a .netrc
                 stream=stream,
-                timeout=PATIENCE,
+                timeout=(connecting, waiting),
                 allow_redirects=False,
             )
         except requests.RequestException as why:
-            raise _plainly(why, address) from None
-        if not answer.ok or answer.is_redirect:
+            raise plainly(why, address) from None
+        if answer.status_code not in expected:
             answer.close()
-            raise _refusal(answer, f"{method} {address}")
+            raise refusal(answer, f"{method} {address}")
         return answer
 
 
-def _retrying() -> tenacity.Retrying:
+def retrying(attempts: int | None = None) -> tenacity.Retrying:
+    """Calls what it is given, again where the service may answer later."""
     return tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(ATTEMPTS),
+        stop=tenacity.stop_after_attempt(attempts or ATTEMPTS),
         retry=tenacity.retry_if_exception(lambda why: isinstance(why, BlobError) and why.transient),
         wait=tenacity.wait_exponential(PAUSE, max=8),
         reraise=True,
@@ -300,27 +271,3 @@ def _allowed(ask: Callable[[], object]) -> bool:
             return False
         raise
     return True
-
-
-def _blob(answer: requests.Response) -> Blob:
-    """What an answer's headers say of a blob. Raises BlobError for one that is not the Blob service's."""
-    etag, length = answer.headers.get("ETag", ""), answer.headers.get("Content-Length", "")
-    if not etag or not length.isdecimal():
-        raise BlobError("found an answer without ETag and Content-Length, expected one of the Blob service")
-    given = (answer.headers.get(key, "") for key in ("Content-MD5", "x-ms-access-tier", "x-ms-copy-status"))
-    return Blob(int(length), etag, *given)
-
-
-def _plainly(why: Exception, address: str) -> BlobError:
-    """An error without what it says itself: that may hold the address with its SAS."""
-    if isinstance(why, BlobError):
-        return why
-    return Unreached(f"{address}: found no answer ({type(why).__name__}), expected the Blob service")
-
-
-def _refusal(answer: requests.Response, asked: str) -> BlobError:
-    """What the service said, as the error that it is."""
-    code, status = answer.headers.get("x-ms-error-code", ""), answer.status_code
-    kinds = {"BlobNotFound": Missing, "BlobArchived": Offline, "BlobAlreadyExists": Exists}
-    kind = kinds.get(code) or (Refused if status in (401, 403) else BlobError)
-    return kind(f"{asked}: found {status} {code or answer.reason}, expected success", status, code)

@@ -16,7 +16,7 @@ from tests.stages.keeping import config as config  # noqa: PLC0414  # the fixtur
 from tests.stages.keeping import keeping as keeping  # noqa: PLC0414  # the fixture
 from tests.stages.sessions import until
 from tests.stages.stage import uri
-from upkeep.areas.retention import reread
+from upkeep.areas.retention import archives, reread
 from upkeep.areas.retention.look import RetentionLook
 from upkeep.areas.retention.store import MANIFEST, OBJECT
 from upkeep.settings.load import settings
@@ -143,8 +143,9 @@ def test_a_process_that_ends_before_the_manifest_leaves_an_orphan_and_no_archive
 
 def look(keeping: Keeping) -> set[str]:
     """What the check of retention says of the log's files."""
+    seen = archives.seen(keeping.config, keeping.stage.name)
     with keeping.stage.session() as session:
-        found = RetentionLook(session, keeping.config, datetime.now(UTC), target=keeping.stage.name).whole().findings
+        found = RetentionLook(session, keeping.config, datetime.now(UTC), seen=seen).whole().findings
     return {one.key for one in found if one.key.endswith(":orphans")}
 
 

@@ -65,8 +65,9 @@ def begun(keeping: Keeping) -> Iterator[Iterator[str]]:
 
 def findings(keeping: Keeping) -> dict[str, Level]:
     """What the check of retention says of the class usual beside what is due."""
+    seen = archives.seen(keeping.config, keeping.stage.name)
     with keeping.stage.session() as session:
-        look = RetentionLook(session, keeping.config, datetime.now(UTC), "postgres", keeping.stage.name).whole()
+        look = RetentionLook(session, keeping.config, datetime.now(UTC), "postgres", seen).whole()
     found = [*look.findings, *archives.damage(keeping.config, keeping.stage.name)]
     return {one.key: one.level for one in found if one.level is not Level.OK and one.key.startswith("retention:usual:")}
 
@@ -89,8 +90,9 @@ def test_what_is_archived_is_deleted_and_noted(keeping: Keeping) -> None:
     record = json.loads(keeping.store().path(name + DELETED).read_text())
     assert (record["deleted"], record["kept"], record["gone"]) == (25, 0, 0)
     assert record["deletion"] == keeping.stage.receipts(stored)[0]["before"]["deletion"]
+    seen = archives.seen(keeping.config, keeping.stage.name)
     with keeping.stage.session() as session:
-        look = RetentionLook(session, keeping.config, datetime.now(UTC), target=keeping.stage.name).whole()
+        look = RetentionLook(session, keeping.config, datetime.now(UTC), seen=seen).whole()
     (due,) = (one for one in look.findings if one.key == "retention:usual")
     assert due.detail.startswith("1 row due") and ", 25 deleted;" in due.detail
     assert keeping.apply("delete") == {}

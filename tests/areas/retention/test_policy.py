@@ -133,6 +133,11 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         in_azure(tier="Archive"),
         "locations.blob.azure.tier: found Archive, expected Hot",
     ),
+    "localhost, which a proxy may be asked for": (
+        in_azure(account="http://localhost:10000/a"),
+        "expected https",
+    ),
+    "a container's long name": (in_azure(container="a" * 64), "locations.blob.azure.container: found 'aaa"),
     "a container's name": (in_azure(container="Logs"), "locations.blob.azure.container: found 'Logs'"),
     "a prefix that leaves": (in_azure(prefix="../a"), "locations.blob.azure.prefix: found '../a'"),
     "a container without a Connection": (

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,10 +16,11 @@ from psycopg import sql
 
 from upkeep.areas import retained
 from upkeep.areas.retention import parquet, reread, rows
+from upkeep.areas.retention.archives import UNREAD, Manifests, kept_before, manifests
+from upkeep.areas.retention.blob_store import BlobStore
 from upkeep.areas.retention.deletable import period_of
 from upkeep.areas.retention.look import RetentionLook, asked
 from upkeep.areas.retention.look import obstacle as table_obstacle
-from upkeep.areas.retention.restore import checked
 from upkeep.areas.retention.rows import Column, Period
 from upkeep.areas.retention.store import MANIFEST, OBJECT, VERSION, Store
 from upkeep.areas.retention.stores import store_of
@@ -28,16 +28,14 @@ from upkeep.gate import predictions
 from upkeep.gate.attempts import ObjectChanged
 from upkeep.gate.kind import ActionKind
 from upkeep.gate.plans.model import Action, Proposal
-from upkeep.gate.proposing import Proposals, ProposalSources
+from upkeep.gate.proposing import Proposals, ProposalSources, answered
 from upkeep.settings.calendar import config_folder
 from upkeep.settings.read import read
 from upkeep.settings.retention import LogClass, Retention
-from upkeep.wires.blobs import BlobError
+from upkeep.wires.blob_answers import BlobError
 from upkeep.wires.database import Row, Session
 
 KIND = VERB = "archive"
-#: Archives by name, as their manifests say.
-Manifests = Mapping[str, Mapping[str, Any]]
 
 
 def policy() -> Retention:
@@ -70,42 +68,32 @@ def _months(session: Session, retention: Retention, period: Period, now: datetim
 
 
 def _archived_until(archives: Manifests, month: datetime) -> datetime:
-    """Up to which day a month is in archives already."""
+    """Up to which day a month is in archives already; one whose manifest was not read may hold all of it."""
     found = [one for name, one in archives.items() if name.startswith(f"{month.date().isoformat()[:7]}_")]
+    if any(one is UNREAD for one in found):
+        return month + timedelta(days=32)
     return max([month, *(period.end for one in found if (period := period_of(one)))])
-
-
-def manifests(one: LogClass, store: Store) -> Manifests:
-    """The archives that rows of a class need not go into again: those that are there, and read again where by them
-    rows would be deleted. One whose rows were deleted holds none that are in the log still.
-    """
-    found = {}
-    for name in store.waiting():
-        with suppress(reread.NotAsWritten, OSError, ValueError, TypeError):
-            try:
-                found[name] = (checked(store, name, (VERSION,)) if one.delete else store.manifest(name))[0]
-            except reread.InArchiveTier:
-                found[name] = store.manifest(name)[0]
-    return found
 
 
 def proposals(sources: ProposalSources) -> Proposals:
     """An action for each month of due rows that are in no archive. Raises NotAsked."""
     retention, taken = sources.settings.retention, {one.statement for one in sources.taken if one.kind == KIND}
-    known = {  # read before there is a session, which would not wait for it
-        name: manifests(one, store)
-        for name, one in retention.classes.items()
-        if one.deletable and (store := store_of(retention, sources.name, name))
-    }
+    known, failed = {}, []
+    for name, one in retention.classes.items():  # read before there is a session, which would not wait for it
+        if one.deletable and (store := store_of(retention, sources.name, name)):
+            try:
+                known[name] = manifests(one, store), kept_before(store)
+            except BlobError as why:
+                failed.append(f"{name}: {why}")
     found = []
     with sources.reading() as session:
         for name, one, store in archivable(session, retention, sources):
-            before = kept_before(store)
-            for period, row in periods(session, retention, name, known[name], sources.now):
-                action = _action(session, sources, one, period, row, before)
+            archives, before = known.get(name, (None, None))
+            for period, row in () if archives is None else periods(session, retention, name, archives, sources.now):
+                action = _action(session, sources, (one, store), period, row, before)
                 if action.statement not in taken:
                     found.append(Proposal(action, {"rows": row["rows"], "bytes": row["bytes"]}))
-    return found, len(found)
+    return answered(found, failed)
 
 
 def archivable(
@@ -119,19 +107,15 @@ def archivable(
             yield name, one, store
 
 
-def kept_before(store: Store) -> int | None:
-    """How many days the class was kept when rows of it were last archived; None when that is not known."""
-    found = []
-    for name in store.names(MANIFEST):
-        with suppress(OSError, ValueError, TypeError, KeyError):
-            manifest = store.manifest(name)[0]
-            found.append((str(manifest["written"]), int(manifest["days"])))
-    return max(found)[1] if found else None
-
-
 def _action(
-    session: Session, sources: ProposalSources, one: LogClass, period: Period, row: Row, before: int | None
+    session: Session,
+    sources: ProposalSources,
+    log: tuple[LogClass, Store],
+    period: Period,
+    row: Row,
+    before: int | None,
 ) -> Action:
+    one, store = log
     table = session.row(session.load("retention/table"), asked(one))
     speed = sources.settings.maintenance.optimise.megabytes_per_second
     return Action(
@@ -144,7 +128,7 @@ def _action(
         oid=table["oid"],
         shape=rows.shape(one.table, rows.columns(session, table["oid"]), sources.settings.retention, period.name),
         roles=sources.roles(KIND),
-        because=f"{row['rows']:,} rows are older than {one.days} days{_was(one, before)}",
+        because=f"{row['rows']:,} rows are older than {one.days} days{_was(one, before)}{_into(store)}",
         lock="ACCESS SHARE",
         predicted_ms=max(predictions.AT_ONCE_MS, round(4000 * row["bytes"] / (speed * 1024**2))),
         predicted_bytes=0,
@@ -154,6 +138,11 @@ def _action(
 def _was(one: LogClass, before: int | None) -> str:
     changed = before is not None and before != one.days
     return f" (RETENTION CHANGED: it was {before} days when rows of this class were last archived)" if changed else ""
+
+
+def _into(store: Store) -> str:
+    """Where they go, where that is not a directory of this host: people approve a container by its address."""
+    return f"; they go to {store.place}" if isinstance(store, BlobStore) else ""
 
 
 def parse(statement: str) -> tuple[str, Period]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from upkeep.areas.retention.deletable import NAMED, unlike
 from upkeep.areas.retention.reread import InArchiveTier, NotAsWritten, OtherVersion
@@ -17,8 +18,12 @@ from upkeep.core.text import visible
 from upkeep.core.units import listed
 from upkeep.settings.load import Settings
 from upkeep.settings.retention import GUIDE, LogClass
-from upkeep.wires.blobs import BlobError
+from upkeep.wires.blob_answers import BlobError, Offline, Unreached
 
+#: Archives by name, as their manifests say.
+Manifests = Mapping[str, Mapping[str, Any]]
+#: What stands for a manifest that is in tier Archive.
+UNREAD: Mapping[str, Any] = {}
 _EXPECTED = "each archive as it was written"
 
 
@@ -29,8 +34,8 @@ def topic_of(name: str, one: LogClass) -> Topic:
 
 def orphans(topic: Topic, name: str, store: Store) -> Iterator[Finding]:
     """What lies there without a manifest: a process that ended early, or somebody's hand."""
-    found = store.orphans()
-    torn = [one for one in found if store.has(one.removesuffix(OBJECT) + BEGUN)]
+    found, begun = store.orphans(), set(store.names(BEGUN))
+    torn = [one for one in found if one.removesuffix(OBJECT) in begun]
     if torn:
         about = topic.part("torn", f"Archives of {name} without their manifest, by which rows were deleted")
         remedy = "Bring the manifest back from the store's own versions or its backup: the rows are nowhere else."
@@ -49,18 +54,67 @@ def harms(topic: Topic, name: str, one: LogClass, store: Store) -> Iterator[Find
         yield about.finding(Level.WARNING, f"it may {' and '.join(may)}", "one that may read, create and list", remedy)
 
 
-def stuck(topic: Topic, name: str, one: LogClass, store: Store, oid: int, found: Sequence[Column]) -> Iterator[Finding]:
+def stuck(
+    topic: Topic, name: str, one: LogClass, waiting: Manifests, oid: int, found: Sequence[Column]
+) -> Iterator[Finding]:
     """Archives by which nothing will be deleted: of the table as it was once."""
-    for archive in store.waiting() if one.delete else ():
-        with suppress(OSError, ValueError, TypeError):  # ``damage`` says that
-            if why := unlike(store.manifest(archive)[0], name, one, oid, found):
-                about = topic.part(f"stuck:{archive}", f"Rows of {name} are archived and stay")
-                remedy = "Nothing is deleted by it: a row is compared with its archive by all columns of both."
-                yield about.finding(Level.ADVISORY, f"{archive}: {why}", "an archive of the table as it is", remedy)
+    for archive, manifest in waiting.items() if one.delete else ():
+        if why := unlike(manifest, name, one, oid, found):
+            about = topic.part(f"stuck:{archive}", f"Rows of {name} are archived and stay")
+            remedy = "Nothing is deleted by it: a row is compared with its archive by all columns of both."
+            yield about.finding(Level.ADVISORY, f"{archive}: {why}", "an archive of the table as it is", remedy)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Rows of a class: in archives and in their log, deleted, and left out of their deletion because they changed."""
+
+    archived: int = 0
+    deleted: int = 0
+    kept: int = 0
+
+    def __str__(self) -> str:
+        parts = ((self.archived, "archived and in the log"), (self.deleted, "deleted"), (self.kept, "kept as changed"))
+        return "".join(f", {number:,} {what}" for number, what in parts if number)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a class's store says beside its archives' bytes; ``waiting`` are manifests of rows that may be deleted."""
+
+    tally: Tally = Tally()
+    findings: tuple[Finding, ...] = ()
+    waiting: Manifests = field(default_factory=dict)
+
+
+def seen(config: Settings, target: str) -> dict[str, Seen]:
+    """What each class's store says. It is asked while no session is open, which would not wait for it."""
+    found = {}
+    for name, one in config.retention.classes.items():
+        if (store := store_of(config.retention, target, name)) is not None:
+            found[name] = _seen(topic_of(name, one), name, one, store)
+    return found
+
+
+def _seen(topic: Topic, name: str, one: LogClass, store: Store) -> Seen:
+    """What it says as long as it answers; what was found before counts all the same."""
+    done, waiting = Tally(), {}
+    found: list[Finding] = []
+    try:
+        found += orphans(topic, name, store)
+        found += harms(topic, name, one, store)
+        done = tally(store)
+        for archive in store.waiting() if one.delete else ():
+            with suppress(OSError, ValueError, TypeError):  # ``damage`` says that
+                waiting[archive] = store.manifest(archive)[0]
+    except BlobError as why:
+        found.append(unreached(topic, name, why))
+    return Seen(done, tuple(found), waiting)
 
 
 def damage(config: Settings, target: str) -> Iterator[Finding]:
-    """Those of the archives by which rows are to be deleted that are damaged, or that another version of Upkeep wrote.
+    """Those of the archives by which rows are to be deleted that are damaged, or that another version of Upkeep wrote;
+    and of all whose rows are in their log those whose manifest is offline.
 
     The bytes of each are read again by another process.
 
@@ -69,13 +123,40 @@ def damage(config: Settings, target: str) -> Iterator[Finding]:
     retention = config.retention
     for name, one in retention.classes.items():
         store = store_of(retention, target, name)
-        if store is None or not one.delete:
+        if store is None or not one.deletable:
             continue
+        topic, look = topic_of(name, one), _damage if one.delete else _offline
         try:
             for archive in store.waiting():
-                yield from _damage(topic_of(name, one), name, store, archive)
+                try:
+                    yield from look(topic, name, store, archive)
+                except Unreached:
+                    raise
+                except BlobError as why:
+                    yield _unread(topic.part(f"unread:{archive}", f"An archive of {name} was not read"), str(why))
         except BlobError as why:
-            yield unreached(topic_of(name, one), name, why)
+            yield unreached(topic, name, why)
+
+
+def _unread(about: Topic, why: str) -> Finding:
+    remedy = "Nothing is deleted by it meanwhile, and its rows are not archived anew. It is not damaged."
+    return about.finding(Level.UNKNOWN, visible(f"not collected: {why}"), _EXPECTED, remedy)
+
+
+def _offline(topic: Topic, name: str, store: Store, archive: str) -> Iterator[Finding]:
+    """That a manifest is in tier Archive; of an archive by which nothing is deleted no more is asked."""
+    with suppress(OSError, ValueError, TypeError):
+        try:
+            store.manifest(archive)
+        except Offline as why:
+            yield _in_tier_archive(topic, name, archive, str(why))
+
+
+def _in_tier_archive(topic: Topic, name: str, archive: str, why: str) -> Finding:
+    about = topic.part(f"offline:{archive}", f"An archive of {name} cannot be read")
+    remedy = "Nothing is deleted by it, and its rows are not archived anew; `archive restore` asks for it back."
+    remedy += " Let the account's rule move objects alone, after their deletion (docs/archives.md)."
+    return about.finding(Level.UNKNOWN, visible(f"{archive}: {why}"), _EXPECTED, remedy)
 
 
 def _damage(topic: Topic, name: str, store: Store, archive: str) -> Iterator[Finding]:
@@ -87,9 +168,7 @@ def _damage(topic: Topic, name: str, store: Store, archive: str) -> Iterator[Fin
     except OtherVersion as why:
         yield _of_another_version(topic, name, archive, str(why), begun)
     except InArchiveTier as why:
-        about = topic.part(f"offline:{archive}", f"An archive of {name} cannot be read")
-        remedy = "Nothing is deleted by it while it is so. Let the account's rule move archives after their deletion."
-        yield about.finding(Level.UNKNOWN, visible(str(why)), _EXPECTED, remedy)
+        yield _in_tier_archive(topic, name, archive, str(why))
     except NotAsWritten as why:
         about = topic.part(f"damaged:{archive}", f"An archive of {name} is damaged")
         lost = "Rows that were deleted by it are nowhere else: bring it back from the store's own versions."
@@ -112,19 +191,6 @@ def _of_another_version(topic: Topic, name: str, archive: str, why: str, begun: 
     return about.finding(Level.ADVISORY, visible(f"{archive}: {why}"), f"version {VERSION}", remedy)
 
 
-@dataclass(frozen=True)
-class Tally:
-    """Rows of a class: in archives and in their log, deleted, and left out of their deletion because they changed."""
-
-    archived: int = 0
-    deleted: int = 0
-    kept: int = 0
-
-    def __str__(self) -> str:
-        parts = ((self.archived, "archived and in the log"), (self.deleted, "deleted"), (self.kept, "kept as changed"))
-        return "".join(f", {number:,} {what}" for number, what in parts if number)
-
-
 def tally(store: Store) -> Tally:
     """What manifests and the records beside them say."""
     archived = deleted = kept = 0
@@ -135,3 +201,37 @@ def tally(store: Store) -> Tally:
             deleted += rows - record["kept"] if record else 0
             kept += record["kept"] if record else 0
     return Tally(archived, deleted, kept)
+
+
+def manifests(one: LogClass, store: Store) -> Manifests:
+    """The archives that rows of a class need not go into again: those that are there, and read again where by them
+    rows would be deleted. One whose rows were deleted holds none that are in the log still. Of one whose manifest is in
+    tier Archive it is UNREAD.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    for name in store.waiting():
+        with suppress(NotAsWritten, OSError, ValueError, TypeError):
+            try:
+                found[name] = (checked(store, name, (VERSION,), copies=False) if one.delete else store.manifest(name))[
+                    0
+                ]
+            except (InArchiveTier, Offline):
+                found[name] = _said(store, name)
+    return found
+
+
+def _said(store: Store, name: str) -> Mapping[str, Any]:
+    try:
+        return store.manifest(name)[0]
+    except Offline:
+        return UNREAD
+
+
+def kept_before(store: Store) -> int | None:
+    """How many days the class was kept when rows of it were last archived; None when that is not known."""
+    found = []
+    for name in store.names(MANIFEST):
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            manifest = store.manifest(name)[0]
+            found.append((str(manifest["written"]), int(manifest["days"])))
+    return max(found)[1] if found else None

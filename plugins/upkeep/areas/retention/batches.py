@@ -8,9 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from io import BufferedIOBase
 from typing import TypeVar
 
 from psycopg import sql
@@ -19,6 +20,7 @@ from upkeep.areas.retention import reading, rows
 from upkeep.areas.retention.proof import Proof
 from upkeep.areas.retention.reread import NotAsWritten
 from upkeep.areas.retention.store import OBJECT
+from upkeep.wires.blobs import retrying
 from upkeep.wires.database import Row, Session
 
 #: Rows of the first transaction, and of each at least (``batch_rows`` may be fewer): what is looked at beside them, and
@@ -49,10 +51,9 @@ def deleting(session: Session, proof: Proof) -> Iterator[Count]:
     Raises NotAsWritten when these were not all of them, and what ``Proof.still_holds`` and ``reading.hashed`` raise.
     """
     count, size = Count(), LEAST
-    with session.connection.transaction():
-        proof.still_holds(session, datetime.now(UTC))
+    retrying()(_holds, session, proof)
     with (
-        proof.store.open(proof.name + OBJECT) as file,
+        _opened(proof) as file,
         closing(ahead(reading.hashed(file, proof.manifest["key"]))) as coming,  # its thread ends before the file
     ):
         for read in coming:
@@ -60,7 +61,8 @@ def deleting(session: Session, proof: Proof) -> Iterator[Count]:
             while start < len(read[-1]):
                 size = min(size, proof.retention.batch_rows)
                 values = [column[start : start + size] for column in read]
-                (found, seconds), rows_now = _delete(session, proof, values), len(values[-1])
+                found, seconds = retrying()(_delete, session, proof, values)  # a store may answer a moment later
+                rows_now = len(values[-1])
                 count = replace(
                     count,
                     deleted=count.deleted + found["deleted"],
@@ -73,6 +75,18 @@ def deleting(session: Session, proof: Proof) -> Iterator[Count]:
     expected = proof.manifest["content"]["rows"]
     if (total := count.deleted + count.kept + count.gone) != expected:
         raise NotAsWritten(f"{proof.name + OBJECT}: went through {total:,} rows, expected {expected:,}")
+
+
+@contextmanager
+def _opened(proof: Proof) -> Iterator[BufferedIOBase]:
+    with proof.store.open(proof.name + OBJECT) as file:
+        proof.same_bytes(file)
+        yield file
+
+
+def _holds(session: Session, proof: Proof) -> None:
+    with session.connection.transaction():
+        proof.still_holds(session, datetime.now(UTC))
 
 
 def _delete(session: Session, proof: Proof, values: list[list[str]]) -> tuple[Row, float]:

@@ -34,10 +34,10 @@ from upkeep.gate import predictions
 from upkeep.gate.attempts import ObjectChanged
 from upkeep.gate.kind import ActionKind
 from upkeep.gate.plans.model import Action, Proposal
-from upkeep.gate.proposing import Proposals, ProposalSources
+from upkeep.gate.proposing import Proposals, ProposalSources, answered
 from upkeep.settings.calendar import config_folder
 from upkeep.settings.retention import LogClass
-from upkeep.wires.blobs import BlobError
+from upkeep.wires.blob_answers import BlobError
 from upkeep.wires.database import Row, Session
 
 KIND = VERB = "delete"
@@ -90,17 +90,20 @@ def proposals(sources: ProposalSources) -> Proposals:
     retention, taken = sources.settings.retention, {one.statement for one in sources.taken if one.kind == KIND}
     with sources.reading() as session:
         logs = list(_logs(session, sources))
-    found = []
+    found, failed = [], []
     for log in logs:
-        for name, manifest, sha256 in sound(log.store):
-            period = period_of(manifest)
-            if period is None or unlike(manifest, log.name, log.one, log.row["oid"], log.columns):
-                continue
-            action = _action(sources, log, Deletion(sources.name, period, name, sha256), manifest)
-            content = manifest["content"]
-            if action.statement not in taken and not why_kept(retention, period, log.row, sources.now):
-                found.append(Proposal(action, {"rows": content["rows"], "archive bytes": content["bytes"]}))
-    return found, len(found)
+        try:
+            for name, manifest, sha256 in sound(log.store):
+                period = period_of(manifest)
+                if period is None or unlike(manifest, log.name, log.one, log.row["oid"], log.columns):
+                    continue
+                action = _action(sources, log, Deletion(sources.name, period, name, sha256), manifest)
+                content = manifest["content"]
+                if action.statement not in taken and not why_kept(retention, period, log.row, sources.now):
+                    found.append(Proposal(action, {"rows": content["rows"], "archive bytes": content["bytes"]}))
+        except BlobError as why:
+            failed.append(f"{log.name}: {why}")
+    return answered(found, failed)
 
 
 def _logs(session: Session, sources: ProposalSources) -> Iterator[_Log]:

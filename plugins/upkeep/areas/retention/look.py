@@ -5,8 +5,8 @@ Nothing is changed here. A class that cannot be looked at whole is UNKNOWN; "non
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,6 @@ from upkeep.areas.retention import archives, rows
 from upkeep.areas.retention.archives import Tally
 from upkeep.areas.retention.deletable import hazards
 from upkeep.areas.retention.policy import GUIDES, too_early
-from upkeep.areas.retention.stores import store_of
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.text import visible
 from upkeep.core.units import amount, count, utc
@@ -26,7 +25,6 @@ from upkeep.ledger.write import LookResult
 from upkeep.settings.load import Settings
 from upkeep.settings.retention import GUIDE, LogClass
 from upkeep.settings.values import TableName
-from upkeep.wires.blobs import BlobError
 from upkeep.wires.database import Row, Session
 
 FILE = "config/retention.yaml"
@@ -43,13 +41,16 @@ def asked(one: LogClass) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class RetentionLook:
-    """One look at a target's logs; ``maintain`` is the role that may change it, None when there is none."""
+    """One look at a target's logs; ``maintain`` is the role that may change it, None when there is none.
+
+    ``seen`` is what the stores of its archives said, by class.
+    """
 
     session: Session
     config: Settings
     now: datetime
     maintain: str | None = None
-    target: str = ""
+    seen: Mapping[str, archives.Seen] = field(default_factory=dict)
 
     def whole(self) -> LookResult:
         """All of it: the policy alone, then each class in the target."""
@@ -136,16 +137,9 @@ class RetentionLook:
 
     def _archives(self, topic: Topic, name: str, row: Row) -> tuple[Tally, list[Finding]]:
         """What archives of a class say, and what is wrong with them."""
-        store = store_of(self.config.retention, self.target, name)
-        if store is None:
-            return Tally(), []
+        seen = self.seen.get(name, archives.Seen())
         one, columns = self.config.retention.classes[name], rows.columns(self.session, row["oid"])
-        try:
-            found = [*archives.stuck(topic, name, one, store, row["oid"], columns)]
-            found += [*archives.orphans(topic, name, store), *archives.harms(topic, name, one, store)]
-            return archives.tally(store), found
-        except BlobError as why:
-            return Tally(), [archives.unreached(topic, name, why)]
+        return seen.tally, [*archives.stuck(topic, name, one, seen.waiting, row["oid"], columns), *seen.findings]
 
     def _rights(self, topic: Topic, one: LogClass) -> Iterator[Finding]:
         """No role of Upkeep's may take a row out of an audit log (G68); of another it may where config says so."""
@@ -273,12 +267,16 @@ def _g68(topic: Topic) -> Topic:
 
 
 def inspect(sources: Sources, now: datetime | None = None) -> LookResult:
-    """The whole look over the target's read Connection, in one transaction, and then at the archives' bytes."""
+    """What the archives' stores say, the look over the target's read Connection in one transaction, and then at the
+    archives' bytes: no transaction waits for a store.
+    """
     connections = sources.config.target(sources.target).connections
     maintain = sources.connection(connections.maintain, "postgres").login if connections.maintain else None
+    seen = archives.seen(sources.config, sources.target)
     with sources.read() as session:
-        found = RetentionLook(session, sources.config, now or datetime.now(UTC), maintain, sources.target).whole()
-    damaged = archives.damage(sources.config, sources.target)
+        found = RetentionLook(session, sources.config, now or datetime.now(UTC), maintain, seen).whole()
+    known = {one.key for one in found.findings}  # that a store does not answer is said once
+    damaged = (one for one in archives.damage(sources.config, sources.target) if one.key not in known)
     return replace(found, findings=(*found.findings, *damaged))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +51,18 @@ class Proof:
 
     def read_again(self) -> None:
         """Read the whole archive in another process. Raises NotAsWritten, ObjectChanged."""
-        self._seen = self._marks()  # before the bytes are read: what changes while they are is seen too
+        self._seen = self._marks(self.store)  # before the bytes are read: what changes while they are is seen too
         try:
             self.manifest, sha256 = checked(self.store, self.name, (VERSION,), copies=False)
         except OtherVersion as why:
             raise ObjectChanged(f"nothing is deleted by it: {why}") from None
         self._same_manifest(sha256)
+
+    def same_bytes(self, file: BufferedIOBase) -> None:
+        """That a file holds the bytes that were read again: rows are named by it. Raises NotAsWritten, OSError."""
+        if hashlib.file_digest(file, "sha256").hexdigest() != self.manifest["content"]["sha256"]:
+            raise NotAsWritten(f"{self.name + OBJECT}: it was read again with other bytes")
+        file.seek(0)
 
     def hash_again(self) -> None:
         """Hash the object once more. Raises NotAsWritten, OSError."""
@@ -65,10 +72,14 @@ class Proof:
             raise NotAsWritten(f"{self.name + OBJECT}: its bytes were changed while rows were deleted")
 
     def still_holds(self, session: Session, now: datetime) -> None:
-        """Everything but the object's bytes. Raises NotAsWritten, ObjectChanged, ConfigError, OSError."""
-        if self._marks() != self._seen:
+        """Everything but the object's bytes. Raises NotAsWritten, ObjectChanged, ConfigError, OSError, BlobError.
+
+        A transaction waits for it: the store is asked once, and in haste.
+        """
+        store = self.store.brisk()
+        if self._marks(store) != self._seen:
             raise NotAsWritten(f"{self.name + OBJECT}: it was changed while rows were deleted")
-        self._same_manifest(self.store.manifest_sha256(self.name))
+        self._same_manifest(store.manifest_sha256(self.name))
         self._reread_policy()
         if self.period.name not in self.retention.classes:
             raise ObjectChanged("its class is no longer in config/retention.yaml")
@@ -84,10 +95,10 @@ class Proof:
         if why := why or why_kept(self.retention, self.period, row, now):
             raise ObjectChanged(why)
 
-    def _marks(self) -> tuple[object, ...]:
+    def _marks(self, store: Store) -> tuple[object, ...]:
         """What changes with the object. Raises NotAsWritten when it is gone."""
         try:
-            return self.store.marks(self.name + OBJECT)
+            return store.marks(self.name + OBJECT)
         except FileNotFoundError:
             raise NotAsWritten(f"{self.name + OBJECT}: it is gone") from None
 

@@ -110,18 +110,23 @@ def _md5(file: BufferedIOBase) -> str:
 
 
 def _look_at_blob(url: str, sas: str, without: str) -> dict[str, Any]:
-    from upkeep.wires.blobs import BlobError, Container, Missing  # noqa: PLC0415  # files need none of it
+    from upkeep.wires.blob_answers import BlobError, Missing  # noqa: PLC0415
+    from upkeep.wires.blobs import Container  # noqa: PLC0415
 
     container, _, name = url.rpartition("/")
-    with tempfile.TemporaryFile(prefix="upkeep-archive-") as file:
-        try:
+    try:
+        with tempfile.TemporaryFile(prefix="upkeep-archive-") as file:
             Container(container, lambda: sas).download(unquote(name), file)
-        except Missing:
+            file.seek(0)
+            return {**_found(file, without), "md5": _md5(file)}
+    except Missing:
+        raise
+    except BlobError as why:
+        return {"unreached": str(why)}
+    except OSError as why:
+        if why.errno is None:  # Arrow's, of what was read whole
             raise
-        except BlobError as why:
-            return {"unreached": str(why)}
-        file.seek(0)
-        return {**_found(file, without), "md5": _md5(file)}
+        return {"unreached": f"the temporary directory of this machine: {why}"}
 
 
 if __name__ == "__main__":

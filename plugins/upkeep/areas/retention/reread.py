@@ -9,7 +9,10 @@ import sys
 from typing import Any
 
 from upkeep.areas.retention.store import Store
-from upkeep.wires.blobs import BlobError
+from upkeep.wires.blob_answers import BlobError
+
+#: Seconds that another process may take to download and read one blob: the largest, at the slowest it may come.
+LONGEST = 4 * 3600
 
 
 class NotAsWritten(Exception):
@@ -33,10 +36,18 @@ def read(store: Store, name: str, without: str = "") -> dict[str, Any]:
     # It finds Upkeep where this process does, and everything else in the same order.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     argv = [sys.executable, "-m", "upkeep.areas.retention.reading", source, without]
-    done = subprocess.run(argv, env=environment, input=credential, capture_output=True, text=True, check=False)
+    clock = LONGEST if credential else None
+    try:
+        done = subprocess.run(
+            argv, env=environment, input=credential, capture_output=True, text=True, check=False, timeout=clock
+        )
+    except subprocess.TimeoutExpired:
+        raise BlobError(f"{name} could not be read again in {LONGEST:,} seconds") from None
     try:
         found: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
+        if credential:  # it ended before it said anything of what it read, which was not on this machine
+            raise BlobError(f"{name} could not be read again: its reader ended with {done.returncode}") from None
         raise NotAsWritten(f"{name} could not be read again: {done.stderr.strip()[-300:]}") from None
     if "unreached" in found:
         raise BlobError(f"{name} could not be read again: {found['unreached']}")

@@ -11,8 +11,10 @@ from psycopg import sql
 
 from upkeep.areas.retention import reading, reread, rows
 from upkeep.areas.retention.rows import Column
-from upkeep.areas.retention.store import MANIFEST, OBJECT, READ_VERSIONS, VERSION, Offline, Store
+from upkeep.areas.retention.store import MANIFEST, OBJECT, READ_VERSIONS, VERSION, Store
+from upkeep.areas.retention.store import Offline as OfflineObject
 from upkeep.settings.values import TableName
+from upkeep.wires.blob_answers import Offline
 from upkeep.wires.database import Session
 
 
@@ -26,11 +28,16 @@ def checked(
     path = name + OBJECT
     try:
         manifest, sha256 = store.manifest(name)
+    except Offline as why:
+        raise reread.InArchiveTier(f"{name + MANIFEST}: not collected, it is in tier Archive: {why}") from None
+    except (OSError, ValueError, TypeError) as why:
+        raise reread.NotAsWritten(f"{name + MANIFEST}: {type(why).__name__}: {why}") from None
+    try:
         expected = {key: manifest["content"][key] for key in reread.CONTENT}
         columns = [str(one["name"]) for one in manifest["columns"]]
         version = manifest["version"]
         is_read = version in versions
-    except (OSError, ValueError, TypeError, KeyError) as why:
+    except (TypeError, KeyError) as why:
         raise reread.NotAsWritten(f"{name + MANIFEST}: {type(why).__name__}: {why}") from None
     if not is_read:
         known = " or ".join(str(one) for one in versions)
@@ -51,11 +58,13 @@ def checked(
     return manifest, sha256
 
 
-def _offline(path: str, offline: Offline, content: dict[str, Any]) -> str:
+def _offline(path: str, offline: OfflineObject, content: dict[str, Any]) -> str:
     """What is said of an object that cannot be read. Raises NotAsWritten when already its store says something else."""
     expected = {key: value for key, value in content.items() if key in ("bytes", "md5")}
+    if not offline.md5:
+        expected.pop("md5", None)
     reread.compare({"bytes": offline.size, "md5": offline.md5}, expected, path)
-    known = "bytes and MD5" if "md5" in content else "bytes (no MD5 is known)"
+    known = "bytes and MD5" if "md5" in expected else "bytes (no MD5 is known)"
     return f"{path}: content not collected, it is in tier {offline.tier}; {known} are the manifest's"
 
 
@@ -71,12 +80,12 @@ def restore(session: Session, store: Store, name: str, into: TableName) -> int:
 
     The session's transaction holds all of it: what does not compare is not there. Raises NotAsWritten, psycopg.Error.
     """
+    session.rows(session.load("retention/no_time_limit"))  # a store may take its time
     manifest, _ = checked(store, name)
     found = [Column(one["name"], one["type"], plain=False, by_cast=False, key=False) for one in manifest["columns"]]
     for column in found:
         if not session.row(session.load("retention/type_known"), {"type": column.type})["known"]:
             raise reread.NotAsWritten(f"{name}: column {column.name} is of type {column.type}, which is not there")
-    session.rows(session.load("retention/no_time_limit"))
     typed = [sql.SQL("{} {}").format(sql.Identifier(one.name), sql.SQL(one.type)) for one in found]
     create = sql.SQL("CREATE TABLE {} ({})").format(sql.Identifier(*into), sql.SQL(", ").join(typed))
     session.rows(create.as_string(session.connection))

@@ -76,10 +76,16 @@ def shape(table: TableName, found: Sequence[Column], retention: Retention, name:
     about = [
         str(table),
         [[column.name, column.type, column.key] for column in found],
-        [one.type, one.time, one.days, _plain(one.where), one.location],
+        [one.type, one.time, one.days, _plain(one.where), one.location, *_container(retention, name)],
         longer,
     ]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def _container(retention: Retention, name: str) -> list[str]:
+    """The container that archives of a class go to, and the Connection that opens it; of a directory nothing."""
+    where = retention.locations[retention.classes[name].location].azure
+    return [where.url, where.prefix, where.connection] if where else []
 
 
 def _plain(where: object) -> object:

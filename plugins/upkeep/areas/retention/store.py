@@ -37,7 +37,7 @@ class Store(ABC):
     """The archives of one target's class.
 
     Of an object that is there or is not, or cannot be read, an OSError says so; of a store that cannot be asked at all
-    a BlobError, which is none.
+    a BlobError, which is none. Of one that is offline an error that is both, ``blob_answers.Offline``.
     """
 
     @property
@@ -76,6 +76,10 @@ class Store(ABC):
     @abstractmethod
     def source(self, name: str) -> tuple[str, str]:
         """Where another process reads an object, and by which credential; empty where it needs none."""
+
+    def brisk(self) -> Store:
+        """The same, which gives up in seconds where it is not answered: for what a transaction waits for."""
+        return self
 
     def harms(self) -> list[str]:
         """What its credential may do beyond reading, creating and listing, as far as it can be asked."""

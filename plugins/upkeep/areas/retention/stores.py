@@ -8,7 +8,8 @@ from upkeep.areas.retention.blob_store import BlobStore
 from upkeep.areas.retention.local_store import LocalStore
 from upkeep.areas.retention.store import Store
 from upkeep.settings.retention import Azure, Retention
-from upkeep.wires.blobs import Container, sas_of
+from upkeep.wires.blobs import Container
+from upkeep.wires.sas import sas_of
 
 
 def store_of(retention: Retention, target: str, name: str) -> Store | None:
@@ -19,7 +20,7 @@ def store_of(retention: Retention, target: str, name: str) -> Store | None:
         return None
     if location.azure is not None:
         where = location.azure
-        return BlobStore(container_of(where), f"{where.folder}{target}/{name}/", where.tier)
+        return BlobStore(container_of(where), where.folder, f"{target}/{name}/", where.tier)
     return LocalStore(location.path / target / name) if location.path else None
 
 

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs
 
+from upkeep.areas.retention.blob_store import harms_of
 from upkeep.areas.retention.stores import container_of
 from upkeep.cli.check.rows import CheckRow
 from upkeep.flow.connections import archive_sas
 from upkeep.settings.load import Settings
 from upkeep.settings.retention import Azure
-from upkeep.wires.blobs import BlobError, credentials
+from upkeep.wires.blob_answers import BlobError
+from upkeep.wires.sas import credentials, said_of
 
 #: How long before its end a SAS is told.
 SOON = timedelta(days=14)
@@ -31,18 +33,22 @@ def _answers(what: str, where: Azure) -> CheckRow:
     container = container_of(where)
     try:
         container.names(where.folder)
-        return CheckRow(what, "G67", True, ends(container.sas(), datetime.now(UTC)))
+        reads = container.may(f"{where.folder}upkeep-check-{secrets.token_hex(8)}")["read"]
+        _, lacks = said_of(container.sas()) or ([], [])
     except BlobError as why:
         return CheckRow(what, "G67", False, str(why))
+    if lacks := lacks or ([] if reads else ["read"]):
+        said = f"the SAS of Connection {where.connection!r} may not {' and '.join(lacks)}, expected sp=rcl"
+        return CheckRow(what, "G67", False, said)
+    return CheckRow(what, "G67", True, ends(container.sas(), datetime.now(UTC)))
 
 
 def _harmless(what: str, where: Azure) -> CheckRow:
     """Asked of a blob that is not there: nothing is changed."""
     try:
-        may = container_of(where).may(f"{where.folder}upkeep-check-{secrets.token_hex(8)}")
+        can = harms_of(container_of(where), where.folder)
     except BlobError as why:
         return CheckRow(what, "G67", False, str(why))
-    can = [name for name, able in may.items() if able]
     said = (
         f"the SAS of Connection {where.connection!r} may {' and '.join(can)}, expected sp=rcl: read, create, list. "
         "After a deletion the archive is the only copy"

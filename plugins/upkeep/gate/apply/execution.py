@@ -20,7 +20,7 @@ from upkeep.gate.kind import ActionKind
 from upkeep.gate.plan_store import StoredPlan
 from upkeep.gate.plans.model import Action
 from upkeep.settings.maintenance import Sql
-from upkeep.wires.blobs import BlobError
+from upkeep.wires.blob_answers import BlobError
 from upkeep.wires.database import Row, Session, error_words
 
 
