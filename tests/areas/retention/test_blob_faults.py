@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -129,7 +130,7 @@ def test_a_service_that_hangs_ends_a_deletion_and_not_its_session(
     hangs: Callable[[Asked], str] = lambda _: HANGS  # noqa: E731
     with database.standing(to(keeping.stage.dsn), keeping.stage.config.sql) as session:
         steps = delete.steps(session, action, {"deletion": "1"})
-        for _ in range(2):
+        for _ in range(3):
             next(steps)
         monkeypatch.setattr(blobs, "BRISK", (0.2, 0.2))
         contained.wire.rules.append(hangs)
@@ -214,6 +215,18 @@ def test_a_machine_that_cannot_read_is_no_damage(
     assert findings(contained) == {} and contained.keeping.proposed("archive").plan.actions == ()
 
 
+@pytest.mark.guide("G67", "fires", "silent")
+def test_that_no_process_can_be_started_is_no_damage(contained: Contained, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a container as of a full temporary directory: UNKNOWN, and nothing is archived anew."""
+    name = contained.archived()
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", "/no/such/program")
+        assert findings(contained) == {f"retention:usual:unread:{name}": Level.UNKNOWN}
+        with pytest.raises(PartlyAsked, match="no process was started for it"):
+            contained.keeping.proposed("archive")
+    assert findings(contained) == {} and contained.keeping.proposed("archive").plan.actions == ()
+
+
 @pytest.mark.guide("G67", "holds")
 def test_rows_are_named_by_the_bytes_that_were_read_again(contained: Contained) -> None:
     """The download that rows are deleted by brings others: not one row goes."""
@@ -295,7 +308,7 @@ def test_an_approval_is_of_a_container(contained: Contained, fields: dict[str, s
     action = next(one for one in stored.plan.actions if one.kind == "delete")
     with database.standing(to(keeping.stage.dsn), keeping.stage.config.sql) as session:
         steps = delete.steps(session, action, {"deletion": "1"})
-        for _ in range(2):
+        for _ in range(3):
             next(steps)
         contained.set_up(**fields)
         with pytest.raises(ObjectChanged, match=r"was changed since the plan"):

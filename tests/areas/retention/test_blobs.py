@@ -117,7 +117,7 @@ def test_whatever_is_done_to_an_object_between_two_batches_stops_its_deletion(co
     for batches, (harm, heal, expected) in enumerate(harms, 1):
         with database.standing(to(keeping.stage.dsn), keeping.stage.config.sql) as session:
             steps = delete.steps(session, action, {"deletion": "1"})
-            for _ in range(batches + 1):
+            for _ in range(batches + 2):
                 next(steps)
             harm()
             with pytest.raises(ObjectChanged, match=expected):

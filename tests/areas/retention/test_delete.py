@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -58,6 +59,7 @@ def begun(keeping: Keeping) -> Iterator[Iterator[str]]:
     with database.standing(to(keeping.stage.dsn), keeping.stage.config.sql) as session:
         steps = delete.steps(session, action, {"deletion": "1"})
         assert "read again" in next(steps)
+        assert next(steps).startswith("0 rows deleted")  # opened; time and guards are looked at before the first batch
         assert next(steps).startswith("10 rows deleted") and keeping.count() == 15
         yield steps
         steps.close()
@@ -229,6 +231,20 @@ def test_whatever_changes_between_two_batches_stops_it(keeping: Keeping, what: s
             next(steps)
     assert keeping.count() == 15
     assert not list(keeping.places.rglob(f"*{DELETED}"))
+
+
+@pytest.mark.guide("G67", "holds")
+def test_that_no_process_can_be_started_makes_no_archive_count_as_damaged(
+    keeping: Keeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither is its month archived a second time nor its deletion left out without a word: it is an error."""
+    archived(keeping)
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", "/no/such/program")
+        for kind in ("archive", "delete"):
+            with pytest.raises(FileNotFoundError):
+                keeping.proposed(kind)
+    assert keeping.proposed("archive").plan.actions == ()
 
 
 @pytest.mark.guide("G67", "holds")

@@ -210,7 +210,8 @@ def manifests(one: LogClass, store: Store) -> Manifests:
     """
     found: dict[str, Mapping[str, Any]] = {}
     for name in store.waiting():
-        with suppress(NotAsWritten, OSError, ValueError, TypeError):
+        # That no process can be started to read one again must not make it count as none.
+        with suppress(*((NotAsWritten,) if one.delete else (OSError, ValueError, TypeError))):
             try:
                 found[name] = (checked(store, name, (VERSION,), copies=False) if one.delete else store.manifest(name))[
                     0

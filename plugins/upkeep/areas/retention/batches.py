@@ -56,6 +56,7 @@ def deleting(session: Session, proof: Proof) -> Iterator[Count]:
         _opened(proof) as file,
         closing(ahead(reading.hashed(file, proof.manifest["key"]))) as coming,  # its thread ends before the file
     ):
+        yield count  # to open and compare it may have taken long: time and guards are looked at before the first batch
         for read in coming:
             start = 0
             while start < len(read[-1]):

@@ -28,9 +28,10 @@ class OtherVersion(NotAsWritten):
 
 
 def read(store: Store, name: str, without: str = "") -> dict[str, Any]:
-    """Rows, content, bytes and SHA-256 of an object, read in another process. Raises NotAsWritten, BlobError.
+    """Rows, content, bytes and SHA-256 of an object, read in another process.
 
     The content is that of all columns but ``without``. The credential goes through a pipe, for others see arguments.
+    Raises NotAsWritten, BlobError, and OSError where no process can be started.
     """
     source, credential = store.source(name)
     # It finds Upkeep where this process does, and everything else in the same order.
@@ -43,6 +44,10 @@ def read(store: Store, name: str, without: str = "") -> dict[str, Any]:
         )
     except subprocess.TimeoutExpired:
         raise BlobError(f"{name} could not be read again in {LONGEST:,} seconds") from None
+    except OSError as why:
+        if credential:
+            raise BlobError(f"{name} could not be read again: no process was started for it: {why}") from None
+        raise
     try:
         found: dict[str, Any] = json.loads(done.stdout)
     except ValueError:

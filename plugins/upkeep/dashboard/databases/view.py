@@ -15,8 +15,8 @@ from upkeep.dashboard.trends.choice import target_of
 from upkeep.settings.load import Settings
 from upkeep.wires.database import Session
 
-#: Rows on a page; a filter finds the others.
-SHOWN = 200
+#: Rows on a page, and with ``rows=more`` in the address; a filter finds the others.
+SHOWN, MOST = 50, 200
 #: Characters of a filter.
 _LONGEST = 200
 ORDERS = {"desc": "descending", "asc": "ascending"}
@@ -136,7 +136,9 @@ def databases(
         "targets": [(one, asked.href(target=one)) for one in targets],
         "look": look,
         "heads": [_head(asked, one) for one in kind.columns],
-        "rows": ordered(wanted, asked)[:SHOWN],
+        "rows": ordered(wanted, asked)[: MOST if query.get("rows") == "more" else SHOWN],
+        "more": asked.href(rows="more"),
+        "most": MOST,
         "found": len(found),
         "wanted": len(wanted),
         "largest": config.maintenance.checks.largest_tables,
