@@ -33,8 +33,8 @@ STATEMENTS = (
 #: Characters of all that is kept together; for how long rows are shared at most: seconds. The mark would miss what a
 #: transaction writes that is open while three hundred later steps are recorded, and some windows that are opened again.
 MOST, LONGEST = 4_000_000, 300.0
-#: The same of rows about a stretch that is over, which are kept apart so that they take no room from the others.
-MOST_SETTLED, LONGEST_SETTLED = 2_000_000, 3600.0
+#: The same of rows about what is over, which are kept apart so that they take no room from the others.
+MOST_SETTLED, LONGEST_SETTLED = 4_000_000, 3600.0
 #: What a row takes beside the characters of its values: its mapping, and an object for each of them.
 PER_ROW = 400
 

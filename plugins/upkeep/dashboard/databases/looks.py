@@ -11,7 +11,7 @@ from upkeep.areas.calendar.due import GRACE
 from upkeep.areas.database.sizes import GROWTH_BASE
 from upkeep.core.findings import Level
 from upkeep.dashboard.page import report_href
-from upkeep.ledger.read import samples
+from upkeep.dashboard.sharing import settled_rows
 from upkeep.settings.load import Settings
 from upkeep.wires import queries
 from upkeep.wires.database import Row, Session
@@ -74,8 +74,11 @@ def looked(session: Session, config: Settings, target: str, cadence: str, name: 
 
 
 def numbers(session: Session, look: Row | None) -> Numbers:
-    """(metric, subject) → value of one look."""
-    return {(one.metric, one.subject): one.value for one in samples(session, [look])} if look else {}
+    """(metric, subject) → value of one look, which has the samples that it was written with for good."""
+    if not look:
+        return {}
+    rows = settled_rows(session, queries.load("ledger/samples_of_steps"), {"step_ids": [look["id"]]})
+    return {(row["metric"], row["subject"]): row["value"] for row in rows}
 
 
 def findings(session: Session, target: str, keys: Iterable[str], now: datetime) -> dict[str, Found]:
