@@ -2,8 +2,7 @@
 
 A daily row is acknowledged here and kept in the ledger; a window that is reported anew asks anew. A weekly row is
 reviewed in its plan's form, a monthly one attested with its task: what people said there stands here, or the question
-that waits; where none waits any more, or none ever did, what is open is acknowledged here as well. No window waits for
-any of it.
+that waits; where none waits any more, or none ever did, what is open is acknowledged here as well. No window waits.
 """
 
 from __future__ import annotations
@@ -159,16 +158,15 @@ def _daily(
 ) -> list[ListedWindow]:
     """The daily windows, the newest first; without their evidence where no ``rows`` are asked for.
 
-    Rows are made of those alone of which one is shown: the latest of a target, of one target any with an open row. Of
-    the others they are counted.
+    Rows are made where one is shown (the latest of a target; of one target any with an open row), else counted.
     """
     found = _reported(session, visitor, "daily", now, rows=False)
     marks, rights = _marks(session, config, found), _rights(config, visitor)
-    made = {row["report_id"]: open_rows(row, marks) for row in found}
+    waits = {row["report_id"]: open_rows(row, marks) for row in found}
+    made = set(waits)
     if rows:
         latest = {row["target"]: row["report_id"] for row in reversed(found)}
-        whole, newest = len(latest) == 1, frozenset(latest.values())
-        made = {one: waits for one, waits in made.items() if one in newest or (whole and waits)}
+        made = {*latest.values(), *(one for one, left in waits.items() if left and len(latest) == 1)}
         bodies = session.rows(queries.load("dashboard/checklist_rows"), {"reports": list(made)})
         said_of = {one["report_id"]: one["rows"] for one in bodies}
         found = [row | {"rows": said_of.get(row["report_id"])} for row in found]
@@ -180,7 +178,7 @@ def _daily(
         form = {} if said.get("state") == GONE_BY else _form(row, item, role, rights)
         return _evidence(config, item, said, role, (mark,) if mark else (), form)
 
-    return [_window(row, listed) if row["report_id"] in made else _counted(row, open_rows(row, marks)) for row in found]
+    return [_window(row, listed) if (one := row["report_id"]) in made else _counted(row, waits[one]) for row in found]
 
 
 def _asked(

@@ -49,11 +49,9 @@ def inspecting(target: Session, clocks: Sql) -> Iterator[None]:
     try:
         set_session(target, "statement_timeout", f"{max(1, round(clocks.statement_timeout_seconds * 1000))}ms")
         yield
-    except psycopg.Error as error:
-        if target.connection.closed:
+    except (psycopg.Error, BlobError) as error:  # what is archived may lie elsewhere
+        if isinstance(error, psycopg.Error) and target.connection.closed:
             raise
-        raise LookFailed(f"it could not be looked at: {error_line(error)}") from None
-    except BlobError as error:  # what is archived lies elsewhere
         raise LookFailed(f"it could not be looked at: {error_line(error)}") from None
 
 
