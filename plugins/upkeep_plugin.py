@@ -1,26 +1,32 @@
 """Airflow's entry to Upkeep: its pages and the links to them.
 
-The scheduler and Celery's workers load this file once and fork their tasks: what is imported here is not imported
-again by each of the window's tasks, which is half of the time that a small window takes (``make bench``).
+The scheduler and Celery's workers load this file once and fork their tasks: what is imported,
+validated and compiled here is not again by each of the window's tasks, which is half of the time that a small window
+takes (``make bench``).
 """
 
 from functools import cached_property
 from typing import Any
 
+import jinja2.ext  # noqa: F401
 from airflow.dag_processing import dagbag  # noqa: F401
 from airflow.dag_processing.bundles import local  # noqa: F401
 from airflow.plugins_manager import AirflowPlugin
 from airflow.providers.postgres.hooks import postgres as _hook  # noqa: F401
-from airflow.sdk.execution_time import supervisor, task_runner  # noqa: F401
+from airflow.sdk.execution_time import cache, supervisor, task_runner, timeout  # noqa: F401
 
-from upkeep.areas import registry  # noqa: F401
-from upkeep.flow import operators  # noqa: F401
+from upkeep.areas import metrics, registry  # noqa: F401
+from upkeep.flow import dag  # noqa: F401
 from upkeep.flow.connections import connection, postgres
 from upkeep.flow.ends import ReportLink
 from upkeep.flow.listener import RunListener
 from upkeep.flow.slots import refuse_when_made
-from upkeep.settings.load import settings
+from upkeep.report.page import template
+from upkeep.settings.load import settings, validate_once
 from upkeep.wires.functions import transport  # noqa: F401
+
+validate_once()
+template()
 
 
 class UpkeepPlugin(AirflowPlugin):

@@ -14,7 +14,7 @@ from upkeep.core.findings import Level
 from upkeep.settings.audit import RULES
 from upkeep.settings.base import METRICS, ROOT, ConfigError
 from upkeep.settings.calendar import config_folder, reread
-from upkeep.settings.load import settings
+from upkeep.settings.load import settings, validate_once
 from upkeep.settings.maintenance import Maintenance
 
 #: An entry of the last one, as a test spoils it.
@@ -49,6 +49,22 @@ def test_another_folder_is_read_when_the_environment_says_so(config: Path, monke
     for unset in ("", None):
         monkeypatch.setenv("UPKEEP_CONFIG", "") if unset == "" else monkeypatch.delenv("UPKEEP_CONFIG")
         assert config_folder() == ROOT / "config"
+
+
+def test_what_a_fork_reads_is_the_file_as_it_is_then(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was validated before it was forked: changed, spoilt, mended, and as it was."""
+    monkeypatch.setenv("UPKEEP_CONFIG", str(config))
+    validate_once()
+    path = config / MAIN
+    text = path.read_text()
+    assert "0 2 * * *" in text
+    path.write_text(text.replace("0 2 * * *", "5 2 * * *", 1))
+    assert reread().windows["daily"].cron == "5 2 * * *"
+    path.write_text("roles: [")
+    validate_once()  # says nothing: whoever needs the settings does
+    assert "found text that is not the expected YAML" in refusal(config)
+    path.write_text(text)
+    assert reread().windows["daily"].cron == settings(config).maintenance.windows["daily"].cron == "0 2 * * *"
 
 
 def test_the_settings_cannot_be_changed(config: Path) -> None:

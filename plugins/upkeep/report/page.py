@@ -51,7 +51,7 @@ def to_html(report: Report) -> str:
     """One self-contained page without scripts; ``dashboard`` serves it under a sandboxing CSP."""
     changes = compare(report)
     css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))  # noqa: S704  # our own file
-    return _page().render(
+    return template().render(
         report=report,
         headline=headline(report),
         do_first=do_first(report),
@@ -167,7 +167,8 @@ def _fates(gate: Gate) -> list[_Fate]:
 
 
 @cache
-def _page() -> Template:
+def template() -> Template:
+    """The page's template; a process that forks others compiles it once for all of them."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )

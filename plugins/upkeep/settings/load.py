@@ -6,6 +6,7 @@ reported together. Secrets never appear here: settings name Airflow Connections.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -29,7 +30,19 @@ class Settings(CalendarSettings):
 @cache
 def settings(folder: Path | None = None) -> Settings:
     """Read and validate the configuration; the same object for the rest of the process."""
-    folder = folder or config_folder()
+    return _read(folder or config_folder())
+
+
+def validate_once() -> None:
+    """For a process that forks others: what they read is validated by now, unless it has changed since.
+
+    An error is said by whoever needs the settings.
+    """
+    with suppress(ConfigError):
+        _read(config_folder())
+
+
+def _read(folder: Path) -> Settings:
     maintenance, routing = reread(folder), read(folder / "routing.yaml", Routing)
     if problems := routing.problems(maintenance.targets, maintenance.roles):
         raise ConfigError("\n".join(problems))

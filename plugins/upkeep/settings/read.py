@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,17 +39,27 @@ class _UniqueKeys(_SafeLoader):  # type: ignore[misc]
 
 
 def read(file: Path, model: type[M]) -> M:
-    """The validated content of a file. Raises ConfigError with every problem, one a line."""
+    """The validated content of a file as it is now. Raises ConfigError with every problem, one a line."""
     shown = f"{file.parent.name}/{file.name}"
     try:
-        content = yaml.load(file.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506  # a SafeLoader
+        text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(
             f"{shown}: found no such file in {file.parent}, expected one (or set UPKEEP_CONFIG)"
         ) from None
     except OSError as error:
         raise ConfigError(f"{shown}: found a file that cannot be read ({error.strerror}), expected YAML") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{shown}: found text that is not the expected YAML: {error}") from None
+    return _validated(shown, text, model)  # type: ignore[return-value]  # lru_cache forgets the type variable
+
+
+@lru_cache(maxsize=32)
+def _validated(shown: str, text: str, model: type[BaseModel]) -> BaseModel:
+    """The same text is validated once, for all that a process forks too: half of the time that a task loads in."""
+    try:
+        content = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506  # a SafeLoader
+    except yaml.YAMLError as error:
         raise ConfigError(f"{shown}: found text that is not the expected YAML: {error}") from None
     try:
         return model.model_validate(content)
