@@ -58,6 +58,8 @@ faults: .venv/.dev ## plant each fault of the catalogue, run the whole window on
 	fi
 	@# On a sandbox of their own, with Celery's workers.
 	@UPKEEP_FAULTS=all $(PY) -m pytest tests/e2e/test_celery_faults.py -rs
+	@# What Hypothesis draws is the same in each `make test`: here it is not.
+	@$(PY) -m pytest tests --ignore=tests/e2e -m hypothesis --hypothesis-profile=drawn -rs
 	@# A share each, side by side.
 	@UPKEEP_TRIALS=2000 UPKEEP_SHARES=$(PROCESSES) $(PY) -m pytest tests/areas/retention/test_killed.py -n $(PROCESSES) -rs
 

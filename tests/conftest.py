@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 
 from sandbox import ports, postgres, target
@@ -45,6 +46,13 @@ os.environ[ports.CLAIMS] = tempfile.mkdtemp(prefix="upkeep-claims-")
 # Each process of `make test` draws ports of its own: a worker of pytest-xdist (gw0, gw1 …), and the one of tests/e2e.
 worker = os.environ.get("PYTEST_XDIST_WORKER", "gw-1").removeprefix("gw")
 os.environ[ports.SLICE] = str((int(worker) + 1) % ports.SLICES)
+
+
+# Hypothesis draws the same examples in each run, and a machine that is busy fails nothing. `make faults` draws anew.
+calm = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("the same", calm, derandomize=True)
+settings.register_profile("drawn", calm, derandomize=False, max_examples=2000, print_blob=True)
+settings.load_profile("the same")
 
 
 @pytest.fixture

@@ -25,8 +25,6 @@ EDGES = (
 )
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 WEEKDAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
-# Each run tries the same lines; a machine that is busy fails nothing.
-tried = settings(max_examples=100, derandomize=True, deadline=None, database=None)
 
 
 @st.composite
@@ -81,7 +79,6 @@ def accepted(line: str) -> Cadence:
 
 
 @pytest.mark.guide("X7", "holds")
-@tried
 @given(LINES, MOMENTS)
 @example("0 2 * * 0#1", EDGES[0])
 @example("0 2 29 2 *", EDGES[4])
@@ -103,7 +100,7 @@ def test_occurrences_are_those_of_an_independent_reader(line: str, moment: datet
         assert cadence.at_or_before(expected) == expected
 
 
-@settings(tried, max_examples=30)
+@settings(max_examples=30)
 @given(LINES, MOMENTS, st.integers(1, 24 * 60))
 def test_what_is_before_after_and_open_agrees(line: str, moment: datetime, minutes: int) -> None:
     """Around any moment, an occurrence itself and the microseconds beside one."""
@@ -231,7 +228,7 @@ def test_a_window_is_a_minute_to_a_day_long(minutes: int) -> None:
         Cadence(cron="0 2 * * 0", length_minutes=minutes)
 
 
-@settings(tried, max_examples=60)
+@settings(max_examples=60)
 @given(LINES, st.integers(1, 24 * 60))
 def test_what_loads_overlaps_nowhere_in_the_year_that_was_looked_at(line: str, minutes: int) -> None:
     """What is refused does overlap, what is not does not: held against cronsim's occurrences of that year."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.stages.alerts import (
@@ -390,7 +390,6 @@ def test_sms_hears_of_critical_alone_and_of_its_end(history: list[list[Level]]) 
             assert CRITICAL in (note.level, note.was)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=8), st.integers(1, 90))
 def test_a_storm_in_any_rhythm_stays_below_its_limit(sizes: list[int], minutes: int) -> None:
     """At most five messages at once and twenty an hour for each channel, and at the end all is told."""

@@ -83,7 +83,7 @@ CRONS = st.sampled_from(
 )
 
 
-@hypothesis(max_examples=40, derandomize=True, deadline=None, database=None)
+@hypothesis(max_examples=40)
 @given(
     st.fixed_dictionaries({name: st.tuples(CRONS, st.sampled_from([1, 61, 240, 1440])) for name in SHIPPED}),
 )

@@ -147,13 +147,7 @@ def test_whatever_text_is_in_a_row_comes_back(keeping: Keeping) -> None:
     }
     rows = st.lists(st.fixed_dictionaries(one), min_size=40, max_size=60)
 
-    @settings(
-        max_examples=2,
-        phases=[Phase.generate],
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        derandomize=True,
-    )
+    @settings(max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     @given(rows)
     def comes_back(found: list[dict[int, str | None]]) -> None:
         keeping.stage.do("DELETE FROM log")
