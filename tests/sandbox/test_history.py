@@ -26,23 +26,23 @@ def book(cluster: Cluster) -> Iterator[Ledger]:
         yield found
 
 
-def reconstruct(book: Ledger, target_dsn: str) -> int:
-    """What the command does, as the tasks' role."""
-    now = datetime.now(UTC)
+def reconstruct(book: Ledger, target_dsn: str, now: datetime) -> int:
+    """What the command does at that moment, as the tasks' role."""
     return history.reconstruct(target_dsn, lambda: psycopg.connect(book.dsn("tasks")), CONFIG.maintenance, now)
 
 
 def test_sixty_days_are_what_the_logs_say_and_a_second_call_adds_nothing(book: Ledger, target_dsn: str) -> None:
     """One calendar window a day but today's; the error rate of one of them is counted by hand; tables only grow."""
-    assert reconstruct(book, target_dsn) == 60
-    assert reconstruct(book, target_dsn) == 0
+    now = datetime.now(UTC)
+    assert reconstruct(book, target_dsn, now) == 60
+    assert reconstruct(book, target_dsn, now) == 0
     windows = book.ask(
         "SELECT due, kind, requested_by, run_id, period_start, period_end FROM upkeep.windows ORDER BY due"
     )
     assert len(windows) == 60
     assert {(kind, by) for _, kind, by, *_ in windows} == {("calendar", history.RECONSTRUCTED)}
     assert all(run == f"reconstructed__{due.astimezone(UTC).isoformat()}" for due, _, _, run, *_ in windows)
-    newest = CONFIG.maintenance.windows["daily"].at_or_before(datetime.now(UTC))
+    newest = CONFIG.maintenance.windows["daily"].at_or_before(now)
     assert windows[-1][0] == newest - timedelta(days=1)
 
     steps = book.ask("SELECT step, min(source), count(*) FROM upkeep.steps GROUP BY step ORDER BY step")
@@ -68,10 +68,11 @@ def test_sixty_days_are_what_the_logs_say_and_a_second_call_adds_nothing(book: L
 
 def test_a_window_that_is_known_is_left_as_it_is(book: Ledger, target_dsn: str) -> None:
     """A real run of one of these days stays its own, with its outcome."""
-    assert reconstruct(book, target_dsn) == 60
+    now = datetime.now(UTC)
+    assert reconstruct(book, target_dsn, now) == 60
     with psycopg.connect(book.cluster.dsn(book.name)) as connection:
         connection.execute("UPDATE upkeep.windows SET outcome = 'ok', run_id = 'scheduled__1' WHERE id = 7")
-    assert reconstruct(book, target_dsn) == 0
+    assert reconstruct(book, target_dsn, now) == 0
     assert book.ask("SELECT outcome, run_id FROM upkeep.windows WHERE id = 7") == [("ok", "scheduled__1")]
 
 
@@ -89,5 +90,5 @@ def test_thresholds_and_baselines_have_enough_to_learn_from(book: Ledger, target
         return [(one.action.kind, one.action.table) for one in found]
 
     assert proposed() == []
-    reconstruct(book, target_dsn)
+    reconstruct(book, target_dsn, now)
     assert {("thresholds", "response_time"), ("baselines", "response_time")} <= set(proposed())

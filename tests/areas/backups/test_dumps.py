@@ -404,10 +404,10 @@ def test_the_program_is_missing_older_or_too_slow(taken: Dumped, tmp_path: Path)
     assert "found no program" in found(missing, "integrity").detail
     program = tmp_path / "program"
 
-    def instead(script: str) -> Finding:
+    def instead(script: str, seconds: float = 60) -> Finding:
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
-        looked = look(folder, verify_program=str(program), verify_timeout_seconds=0.5)
+        looked = look(folder, verify_program=str(program), verify_timeout_seconds=seconds)
         assert levels(looked) == ALL_OK | {"integrity": found(looked, "integrity").level}
         return found(looked, "integrity")
 
@@ -415,8 +415,8 @@ def test_the_program_is_missing_older_or_too_slow(taken: Dumped, tmp_path: Path)
     older = instead(version.replace("99", "12"))
     assert (older.level, "expected one of major" in older.detail) == (UNKNOWN, True)
     lists = f'{version}\n[ "$1" = --list ] && exit'
-    assert "did not end within 0.5 s" in instead(f"{version}\nexec sleep 60").detail
-    assert "did not end within 0.5 s" in instead(f"{lists}\nexec sleep 60").detail
+    assert "did not end within 0.5 s" in instead(f"{version}\nexec sleep 600", 0.5).detail
+    assert "did not end within 0.5 s" in instead(f"{lists}\nexec sleep 600", 0.5).detail
     for own in (
         'could not open input file "x": Permission denied',
         "this build does not support compression with zstd",

@@ -42,7 +42,7 @@ def given(config: Path, url: str, token: str = TOKEN) -> Sources:
     section = "    managed_backups: {connection: upkeep_supabase, project: abcdefghijklmnopqrst}\n"
     file.write_text(file.read_text().replace("    # backups:", f"{section}    # backups:"))
     found = settings(config)
-    short = found.maintenance.http.model_copy(update={"total_timeout_seconds": 1.0})
+    short = found.maintenance.http.model_copy(update={"total_timeout_seconds": 5.0})
     maintenance = found.maintenance.model_copy(update={"http": short})
     unused: Any = None
 
@@ -160,7 +160,7 @@ def test_a_moment_to_recover_to_hides_no_backup_that_failed(look: Any) -> None:
         (answer("200 OK", "<html>"), "its answer is not as documented: its body"),
         (answer("200 OK", '{"backups": [{"status": "COMPLETED"}]}'), "backups.0.inserted_at: Field required"),
         (answer("200 OK", '{"backups": [' + " " * 1_000_001 + "]}"), "a list of more than 1,000,000 bytes"),
-        (silence, "no answer within 1 s"),
+        (silence, "no answer within 5 s"),
     ],
 )
 def test_what_is_not_a_list_is_not_collected(look: Any, said: Answer, why: str) -> None:

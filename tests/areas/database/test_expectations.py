@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from sandbox.postgres import Cluster
+from tests.stages.sessions import until
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find
 from upkeep.core.findings import Finding, Level
@@ -152,11 +153,7 @@ def test_pool_usage_fires_when_connections_are_held(
     finally:
         for connection in held:
             connection.close()
-    for _ in range(100):
-        found = look()["expectation:pool_usage:sql"]
-        if found.level is Level.OK:
-            break
-    assert found.level is Level.OK
+    until(lambda: look()["expectation:pool_usage:sql"].level is Level.OK)
 
 
 @pytest.mark.guide("G47", "fires", "silent")

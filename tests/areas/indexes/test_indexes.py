@@ -181,12 +181,15 @@ def test_young_statistics_say_nothing(platform: Platform) -> None:
     platform.sql(TABLE)
     platform.sql("CREATE INDEX i ON t (a)")
     platform.sql("SELECT pg_stat_reset()")
+    ((reset,),) = platform.sql(
+        "SELECT stats_reset AT TIME ZONE 'UTC' FROM pg_stat_database WHERE datname = current_database()"
+    )
     thirty, now = limited(statistics_days=30.0), datetime.now(UTC)
     for later in (timedelta(0), timedelta(days=1), timedelta(days=29, hours=23)):
         (finding,) = look(platform, "unused_indexes", thirty, now=now + later).values()
         assert (finding.key, finding.level) == ("unused_indexes", Level.UNKNOWN)
         assert "statistics reach back " in finding.detail
-        assert finding.metadata["until"][:10] == f"{now + timedelta(days=30):%Y-%m-%d}"
+        assert finding.metadata["until"][:10] == f"{reset + timedelta(days=30):%Y-%m-%d}"
     assert list(look(platform, "unused_indexes", thirty, now=now + timedelta(days=31))) == ["unused_indexes:public.i"]
 
 

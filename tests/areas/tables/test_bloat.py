@@ -384,7 +384,7 @@ def test_a_count_that_takes_too_long_is_unknown_and_the_next_one_is_counted(plat
         "ALTER TABLE child ADD CONSTRAINT a_slow_one CHECK (slow(x)) NOT VALID",
         "ALTER TABLE child ADD CONSTRAINT broken CHECK (x > 1) NOT VALID",
     )
-    found = look(platform, "constraints", limited(timeout=1))
+    found = look(platform, "constraints", limited(timeout=4))
     assert found["constraints:public.child.a_slow_one"].level is Level.UNKNOWN
     assert "longer than sql.statement_timeout_seconds" in found["constraints:public.child.a_slow_one"].detail
     assert found["constraints:public.child.broken"].metadata == {"violators": 1000}
