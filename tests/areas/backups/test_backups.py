@@ -81,7 +81,7 @@ def look(store: Store, now: datetime | None = None, **config: Any) -> LookResult
 
 
 def at_first(store: Store) -> datetime:
-    """Two minutes after the newest backup was begun, however long ago that is: what is said of its age then is known."""
+    """Two minutes after the newest backup was begun, however long ago that is."""
     begun = files.read_label(store.newest()).started_at
     assert begun is not None
     return begun + timedelta(minutes=2)

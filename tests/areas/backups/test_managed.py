@@ -23,7 +23,6 @@ from upkeep.settings.load import settings
 OK, ADVISORY, WARNING, CRITICAL, UNKNOWN = Level.OK, Level.ADVISORY, Level.WARNING, Level.CRITICAL, Level.UNKNOWN
 GOOD = {"completion": OK, "age": OK, "integrity": UNKNOWN}
 TOKEN = "sbp_0123456789abcdef"
-NOW = datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,9 @@ def given(config: Path, url: str, token: str = TOKEN) -> Sources:
 
 def listed(*backups: tuple[str, float], **more: Any) -> str:
     """An answer: each backup's state, and how many hours ago it was."""
+    now = datetime.now(UTC)
     found = [
-        {"is_physical_backup": True, "status": status, "inserted_at": (NOW - timedelta(hours=hours)).isoformat()}
+        {"is_physical_backup": True, "status": status, "inserted_at": (now - timedelta(hours=hours)).isoformat()}
         for status, hours in backups
     ]
     return json.dumps({"region": "eu-west-1", "walg_enabled": True, "pitr_enabled": True, "backups": found, **more})
@@ -134,7 +134,7 @@ def test_a_flag_proves_nothing(look: Any) -> None:
 @pytest.mark.guide("G99", "silent")
 def test_recovery_to_a_moment_counts_by_its_newest_physical_backup(look: Any) -> None:
     """Seconds since the epoch."""
-    physical = {"latest_physical_backup_date_unix": int(NOW.timestamp()) - 3600}
+    physical = {"latest_physical_backup_date_unix": int(datetime.now(UTC).timestamp()) - 3600}
     looked, _ = look(answer("200 OK", listed(backups=None, physical_backup_data=physical)))
     assert levels(looked) == GOOD
 
@@ -142,7 +142,7 @@ def test_recovery_to_a_moment_counts_by_its_newest_physical_backup(look: Any) ->
 @pytest.mark.guide("G99", "fires", "silent")
 def test_a_moment_to_recover_to_hides_no_backup_that_failed(look: Any) -> None:
     """All that are listed failed: there is no completed one, and a later one that failed is named."""
-    physical = {"latest_physical_backup_date_unix": int(NOW.timestamp())}
+    physical = {"latest_physical_backup_date_unix": int(datetime.now(UTC).timestamp())}
     looked, _ = look(answer("200 OK", listed(("FAILED", 2), ("FAILED", 26), physical_backup_data=physical)))
     assert levels(looked) == {"completion": CRITICAL}
     looked, _ = look(answer("200 OK", listed(("FAILED", 2), ("COMPLETED", 12), physical_backup_data=physical)))
@@ -202,7 +202,7 @@ def test_the_twin_lists_as_the_platform_does(config: Path, tmp_path: Path) -> No
     for name, age, finished in (("old", 9, True), ("new", 3, True), ("coming", 1, False)):
         folder = tmp_path / "base" / name
         folder.mkdir(parents=True)
-        began = NOW - timedelta(hours=age)
+        began = datetime.now(UTC) - timedelta(hours=age)
         label = "START WAL LOCATION: 0/2000028 (file 000000010000000000000002)"
         (folder / "backup_label").write_text(f"{label}\nSTART TIME: {began:%Y-%m-%d %H:%M:%S} UTC\n")
         if finished:
