@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import wraps
 
@@ -40,21 +41,36 @@ def _on_stores(command: Callable[[argparse.Namespace], int]) -> Callable[[argpar
 
 @_on_stores
 def find(arguments: argparse.Namespace) -> int:
-    """One line an archive: class, name, period, rows, bytes; and what is no archive."""
-    target = _target(arguments)
-    for name, store in _stores(target):
-        for archive in store.names(MANIFEST):
-            try:
-                found, _ = store.manifest(archive)
-                content = found["content"]
-                said = f"{found['start'][:10]}..{found['end'][:10]} {content['rows']:,} rows {content['bytes']:,} bytes"
-            except (OSError, ValueError, TypeError, KeyError) as why:
-                said = f"its manifest cannot be read ({type(why).__name__}: {why})"
-            gone = " deleted from the log" if store.has(archive + DELETED) else ""
-            print(visible(f"{name} {archive} {said}{gone}"))
-        for orphan in store.orphans():
-            print(f"{name} {visible(orphan)} has no manifest: it is no archive")
-    return 0
+    """One line an archive: class, name, period, rows, bytes; and what is no archive. 1 when a store cannot be asked."""
+    away = 0
+    for name, store in _stores(_target(arguments)):
+        try:
+            _list(name, store)
+        except BlobError as why:
+            away += _unasked(name, why)
+    return 1 if away else 0
+
+
+def _list(name: str, store: Store) -> None:
+    for archive in store.names(MANIFEST):
+        try:
+            found, _ = store.manifest(archive)
+            content = found["content"]
+            said = f"{found['start'][:10]}..{found['end'][:10]} {content['rows']:,} rows {content['bytes']:,} bytes"
+        except Unreached:
+            raise
+        except (OSError, ValueError, TypeError, KeyError) as why:
+            said = f"its manifest cannot be read ({type(why).__name__}: {why})"
+        gone = " deleted from the log" if store.has(archive + DELETED) else ""
+        print(visible(f"{name} {archive} {said}{gone}"))
+    for orphan in store.orphans():
+        print(f"{name} {visible(orphan)} has no manifest: it is no archive")
+
+
+def _unasked(name: str, why: BlobError) -> int:
+    """One store more that could not be asked: those of other classes may well be there."""
+    print(visible(f"{name}: the store could not be asked: {why}"), file=sys.stderr)
+    return 1
 
 
 @_on_stores
@@ -63,30 +79,40 @@ def verify(arguments: argparse.Namespace) -> int:
 
     One in tier Archive is not read: its size and MD5 are compared, and that is said.
     """
-    bad = good = offline = unread = 0
+    count, away = Counter[str](), 0
     for name, store in _stores(_target(arguments)):
-        for archive in store.names(MANIFEST):
-            try:
-                checked(store, archive)
-                good += 1
-            except reread.InArchiveTier as why:
-                offline += 1
-                print(visible(f"{name} {archive}: {why}"))
-            except reread.NotAsWritten as why:
-                bad += 1
-                print(visible(f"{name} {archive}: {why}"), file=sys.stderr)
-            except Unreached:
-                raise
-            except BlobError as why:  # the others are read all the same
-                unread += 1
-                print(visible(f"{name} {archive}: could not be read: {why}"), file=sys.stderr)
-        for orphan in store.orphans():
-            bad += 1
-            print(f"{name} {visible(orphan)}: found no manifest, so that it is no archive", file=sys.stderr)
-    left = f", {offline} were not read (tier Archive)" if offline else ""
-    left += f", {unread} could not be read" if unread else ""
-    print(f"{good} archives are as they were written, {bad} are not{left}")
-    return 1 if bad or unread else 0
+        try:
+            _verify(name, store, count)
+        except BlobError as why:
+            away += _unasked(name, why)
+    said = [f"{count['good']} archives are as they were written, {count['bad']} are not"]
+    said += [f"{count['offline']} were not read (tier Archive)"] if count["offline"] else []
+    said += [f"{count['unread']} could not be read"] if count["unread"] else []
+    said += [f"{away} of the stores could not be asked"] if away else []
+    print(", ".join(said))
+    return 1 if count["bad"] or count["unread"] or away else 0
+
+
+def _verify(name: str, store: Store, count: Counter[str]) -> None:
+    """Count a store's archives by what they are found to be. Raises Unreached when it cannot be asked any more."""
+    for archive in store.names(MANIFEST):
+        try:
+            checked(store, archive)
+            count["good"] += 1
+        except reread.InArchiveTier as why:
+            count["offline"] += 1
+            print(visible(f"{name} {archive}: {why}"))
+        except reread.NotAsWritten as why:
+            count["bad"] += 1
+            print(visible(f"{name} {archive}: {why}"), file=sys.stderr)
+        except Unreached:
+            raise
+        except BlobError as why:  # the others are read all the same
+            count["unread"] += 1
+            print(visible(f"{name} {archive}: could not be read: {why}"), file=sys.stderr)
+    for orphan in store.orphans():
+        count["bad"] += 1
+        print(f"{name} {visible(orphan)}: found no manifest, so that it is no archive", file=sys.stderr)
 
 
 @_on_stores
@@ -102,9 +128,7 @@ def bring_back(arguments: argparse.Namespace) -> int:
     schema, dot, table = arguments.into.partition(".")
     if not dot:
         raise ConfigError(f"--into: found {arguments.into!r}, expected schema.table, which is made")
-    store = next((one for _, one in _stores(target) if arguments.archive in one.names(MANIFEST)), None)
-    if store is None:
-        raise ConfigError(f"found no archive {arguments.archive!r}; `python -m upkeep archive find` lists them")
+    store = _holder(target, arguments.archive)
     try:
         with session(postgres(connection_id), config.maintenance.sql, read_only=False) as opened:
             rows = restore(opened, store, arguments.archive, TableName(schema, table))
@@ -125,6 +149,20 @@ def bring_back(arguments: argparse.Namespace) -> int:
         return 1
     print(f"{rows:,} rows of {arguments.archive} are in {arguments.into}, as they were archived.")
     return 0
+
+
+def _holder(target: str, archive: str) -> Store:
+    """The store that holds an archive. Raises ConfigError when none does, BlobError where one could not be asked."""
+    away: BlobError | None = None
+    for _, store in _stores(target):
+        try:
+            if archive in store.names(MANIFEST):
+                return store
+        except BlobError as why:  # another class's, perhaps
+            away = why
+    if away:
+        raise away
+    raise ConfigError(f"found no archive {archive!r}; `python -m upkeep archive find` lists them")
 
 
 def _lacks(store: Store, name: str) -> bool:

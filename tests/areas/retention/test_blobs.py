@@ -11,8 +11,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+import yaml
 from azure.storage.blob import StandardBlobTier
 
+from sandbox.ports import free_port
 from tests.stages.azurite import LEAST, MOST
 from tests.stages.azurite import azurite as azurite  # noqa: PLC0414  # the fixture
 from tests.stages.blob_wire import HALF, UNANSWERED, UNSENT, Asked, Said
@@ -288,6 +290,35 @@ def test_the_commands_on_a_container(
         assert main(["archive", *command]) == 1
         said = capsys.readouterr().err
         assert "the store could not be asked" in said and "403" in said and "sig=" not in said
+
+
+@pytest.mark.guide("G67", "fires", "silent")
+def test_a_store_that_is_away_hides_no_other(
+    contained: Contained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The archives of other classes are listed, read and restored all the same; that one is away is said."""
+    keeping = contained.keeping
+    name = contained.archived()
+    locations = yaml.safe_load((keeping.folder / "retention.yaml").read_text())["locations"]
+    azure = locations["here"]["azure"] | {"account": f"http://127.0.0.1:{free_port()}/devstoreaccount1"}
+    classes = yaml.safe_load((keeping.folder / "retention.yaml").read_text())["classes"]
+    far = {"far": classes["special"] | {"location": "away", "where": {"kind": ["far"]}}}
+    keeping.write(locations=locations | {"away": {"title": "away", "azure": azure}}, classes=far | classes)
+    target_in_config(keeping, keeping.folder)
+    settings.cache_clear()
+    monkeypatch.setenv("AIRFLOW_CONN_UPKEEP_TARGET_MAINTAIN", uri(keeping.stage.dsn))
+    monkeypatch.setenv("AIRFLOW_CONN_UPKEEP_ARCHIVE", connection(contained.sas))
+    for command, found in (("find", f"usual {name} "), ("verify", "1 archives are as they were written, 0 are not")):
+        assert main(["archive", command]) == 1
+        said = capsys.readouterr()
+        assert found in said.out and "far: the store could not be asked" in said.err
+    assert main(["archive", "restore", name, "--into", "public.back"]) == 0
+    assert "25 rows of" in capsys.readouterr().out
+    assert main(["archive", "restore", "another", "--into", "public.other"]) == 1
+    assert "the store could not be asked" in capsys.readouterr().err
+    keeping.write(locations=locations, classes=classes)
+    settings.cache_clear()
+    assert main(["archive", "verify"]) == 0 and capsys.readouterr().err == ""
 
 
 def connection(sas: str) -> str:
