@@ -36,7 +36,7 @@ test: .venv/.dev ## run all tests on real servers; needs nothing that `make demo
 	@# Side by side; the output of those on Airflow comes at the end. Both must have run and passed. Where there are cores
 	@# enough several processes share the others, a file each at a time, for a file shares its set-up.
 	@$(PY) -m pytest tests/e2e --passed $(PASSED)/e2e.json -rs > .e2e.log 2>&1 & e2e=$$!; \
-	$(PY) -m pytest tests --ignore=tests/e2e -n $(PROCESSES) --dist loadfile --passed $(PASSED)/rest.json -rs; rest=$$?; \
+	$(PY) -m pytest tests --ignore=tests/e2e -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --passed $(PASSED)/rest.json -rs; rest=$$?; \
 	echo "The tests on Airflow:"; wait $$e2e; e2e=$$?; cat .e2e.log; exit $$((rest ? rest : e2e))
 
 coverage: .venv/.dev ## run all tests, and write which of them proves which item of the guide

@@ -48,6 +48,23 @@ worker = os.environ.get("PYTEST_XDIST_WORKER", "gw-1").removeprefix("gw")
 os.environ[ports.SLICE] = str((int(worker) + 1) % ports.SLICES)
 
 
+#: Files in which few tests take a minute or more. They begin first: at the end one process would be left with them.
+LONG = (
+    "tests/sandbox/test_install.py",
+    "tests/areas/retention/test_killed.py",
+    "tests/dashboard/test_in_browser.py",
+    "tests/bench/test_benches.py",
+    "tests/areas/alerts/test_killed.py",
+    "tests/areas/backups/test_defects.py",
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where processes share the tests (`make test`), the long files come first."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
 # Hypothesis draws the same examples in each run, and a machine that is busy fails nothing. `make faults` draws anew.
 calm = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("the same", calm, derandomize=True)
