@@ -33,12 +33,13 @@ def attack(running: Running) -> Iterator[Attacks]:
 def test_a_subset_is_approved_on_the_page_by_who_is_logged_in(attack: Attacks, browser: Browser) -> None:
     """From Home to the question, one tick out, Approve: the ledger's decision is hers, of that action, with her words.
 
-    Another role's person, a viewer and a form of another site are refused, whatever token they bring; the evidence is
-    behind its link before anybody has answered.
+    The question is for everybody. Another role's person, a viewer and a form of another site are refused, whatever
+    token they bring; the evidence is behind its link before anybody has answered.
     """
     running = attack.running
     run = attack.trigger()
     attack.asked(run)
+    for_everybody(attack, browser, run)
     context = browser.new_context(viewport={"width": 1300, "height": 900})
     context.set_default_timeout(SLOW)
     page = context.new_page()
@@ -111,10 +112,8 @@ def told_in_numbers(attack: Attacks, browser: Browser, run: str) -> None:
     context.close()
 
 
-def test_the_question_is_for_everybody(attack: Attacks, browser: Browser) -> None:
+def for_everybody(attack: Attacks, browser: Browser, run: str) -> None:
     """No violation that axe calls serious, at a desk and on a phone, in the light and in the dark; nothing wider."""
-    run = attack.trigger()
-    attack.asked(run)
     views: tuple[tuple[int, Any], ...] = ((1300, "light"), (390, "dark"), (390, "light"))
     for width, scheme in views:
         context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme, bypass_csp=True)

@@ -96,31 +96,40 @@ def test_a_manual_run_reports_all_steps(running: Running) -> None:
     assert kept == sorted((call.function, call.action, True) for call in answers.DAILY)
 
 
-@pytest.mark.parametrize(
-    ("fault", "said"),
-    [("http_500", "found status 500"), ("truncated", "JSON"), ("html", "JSON"), ("success_false", "error-tracking")],
-)
-def test_a_broken_function_is_unknown_and_the_others_go_on(running: Running, fault: str, said: str) -> None:
-    """X3: the branch fails in red, the report says UNKNOWN and why, the other branches and the report are there."""
-    running.fault({"error-tracking": fault})
-    run = running.trigger({"groups": ["errors", "database"]})
-    running.finish(run)
+def broken(running: Running, run: str, step: str, function: str, said: str) -> None:
+    """A function's branch failed in red; the report is there all the same and says UNKNOWN, and why."""
     states = running.states(run)
-    assert states["errors.get_error_analytics"] == "failed"
-    assert states["database.connections"] == "success"
-    assert states["report"] == "success"
-    finding = by_key(running.report(run))["step:errors.get_error_analytics"]
+    assert (states[step], states["report"]) == ("failed", "success")
+    finding = by_key(running.report(run))[f"step:{step}"]
     assert finding["level"] == "unknown"
     assert said in finding["detail"]
-    assert "upkeep_functions" in finding["detail"] or "error-tracking" in finding["detail"]
+    assert "upkeep_functions" in finding["detail"] or function in finding["detail"]
+
+
+#: Function → how it is broken, a step that asks it, what is said of it.
+BROKEN = {
+    "error-tracking": ("http_500", "errors.get_error_analytics", "found status 500"),
+    "production-monitoring": ("truncated", "health.system_status", "JSON"),
+    "database-scalability": ("html", "database.scalability_report", "JSON"),
+}
+
+
+def test_broken_functions_are_unknown_and_the_others_go_on(running: Running) -> None:
+    """X3: each branch for itself; the steps that ask no function ran."""
+    running.fault({function: fault for function, (fault, *_) in BROKEN.items()})
+    run = running.trigger({"groups": ["errors", "health", "database"]})
+    running.finish(run)
+    assert running.states(run)["database.connections"] == "success"
+    for function, (_, step, said) in BROKEN.items():
+        broken(running, run, step, function, said)
 
 
 def test_a_cleared_step_heals_the_report_and_the_old_one_stays(running: Running) -> None:
     """The unknown disappears when the step is cleared and runs again; the earlier report stays addressable (G11)."""
-    running.fault({"error-tracking": "http_500"})
+    running.fault({"error-tracking": "success_false"})
     run = running.trigger({"groups": ["errors"]})
     running.finish(run)
-    assert "step:errors.get_error_analytics" in by_key(running.report(run))
+    broken(running, run, "errors.get_error_analytics", "error-tracking", "error-tracking")
     ((first,),) = running.ledger("SELECT id FROM upkeep.reports WHERE run_id = %s", run)
     running.fault({})
     answer = running.api("operator").request(
@@ -176,10 +185,18 @@ def test_a_dry_run_asks_nothing(running: Running) -> None:
     assert log.read_text().count("POST /functions") == before
 
 
-def test_groups_left_out_are_not_collected(running: Running) -> None:
-    """What the form leaves out is in the report as not collected, never as healthy, and needs no process."""
-    run = running.trigger({"groups": ["database"]})
+@pytest.fixture(scope="module")
+def partial(running: Running) -> str:
+    """A run of one group, with parameters that nobody declared."""
+    hostile = {"conn_id": "evil", "sql": "DROP TABLE error_logs", "target": "other", "url": "http://127.0.0.1:1"}
+    run = running.trigger({"groups": ["database"], **hostile})
     running.finish(run)
+    return run
+
+
+def test_groups_left_out_are_not_collected(running: Running, partial: str) -> None:
+    """What the form leaves out is in the report as not collected, never as healthy, and needs no process."""
+    run = partial
     left_out = running.api("admin").get(f"{RUNS}/{quote(run, safe='')}/taskInstances/health.system_status")
     assert (left_out["state"], left_out["try_number"]) == ("skipped", 0)
     steps = {step["step"]: step for step in running.report(run)["steps"]}
@@ -205,12 +222,9 @@ def test_the_form_takes_nothing_but_its_names(running: Running, conf: dict[str, 
     assert answer.status_code == 400, answer.text
 
 
-def test_parameters_that_nobody_declared_reach_nothing(running: Running) -> None:
+def test_parameters_that_nobody_declared_reach_nothing(running: Running, partial: str) -> None:
     """A connection, URL or SQL in the run's conf changes no call and no statement."""
-    hostile = {"conn_id": "evil", "sql": "DROP TABLE error_logs", "target": "other", "url": "http://127.0.0.1:1"}
-    run = running.trigger({"groups": ["database"], **hostile})
-    running.finish(run)
-    report = running.report(run)
+    report = running.report(partial)
     assert report["target"]["name"] == "primary"
     assert {step["state"] for step in report["steps"] if step["group"] == "database"} == {"ran"}
 
@@ -232,7 +246,7 @@ def test_pages_stand_behind_airflows_permissions(running: Running) -> None:
 def test_no_key_or_password_is_written_anywhere(running: Running) -> None:
     """X2: no log, no ledger row, no report and no XCom holds an API key or a password of a Connection."""
     running.fault({"production-monitoring": "http_500"})
-    running.finish(running.trigger())
+    running.finish(running.trigger({"groups": ["health"]}))
     sandbox = running.sandbox
     key = json.loads(stack.environment(sandbox)["AIRFLOW_CONN_UPKEEP_FUNCTIONS"])["password"]
     assert key_headers(key)["Authorization"].endswith(key)
