@@ -3,8 +3,10 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 # Where it is set, each of Airflow's processes would compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
-# How many processes share the tests that start no Airflow. Those on Airflow run beside them, and mostly wait.
+# How many processes share the tests that start no Airflow, and how many those on Airflow, which run beside them, each with a
+# sandbox of its own, and mostly wait.
 PROCESSES ?= $(shell nproc)
+SANDBOXES ?= 2
 # Where a run of the tests says which of them passed.
 PASSED := .test/passed
 
@@ -35,7 +37,7 @@ test: .venv/.dev ## run all tests on real servers; needs nothing that `make demo
 	done
 	@# Side by side; the output of those on Airflow comes at the end. Both must have run and passed. Where there are cores
 	@# enough several processes share the others, a file each at a time, for a file shares its set-up.
-	@$(PY) -m pytest tests/e2e --passed $(PASSED)/e2e.json -rs > .e2e.log 2>&1 & e2e=$$!; \
+	@$(PY) -m pytest tests/e2e -n $(SANDBOXES) --dist loadfile --passed $(PASSED)/e2e.json -rs > .e2e.log 2>&1 & e2e=$$!; \
 	$(PY) -m pytest tests --ignore=tests/e2e -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --passed $(PASSED)/rest.json -rs; rest=$$?; \
 	echo "The tests on Airflow:"; wait $$e2e; e2e=$$?; cat .e2e.log; exit $$((rest ? rest : e2e))
 

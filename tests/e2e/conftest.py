@@ -30,9 +30,13 @@ from upkeep.settings.base import ROOT
 
 DAG = "maintenance_daily"
 RUNS = f"/api/v2/dags/{DAG}/dagRuns"
+ALERTS = "/api/v2/dags/maintenance_alerts"
 PATIENCE_SECONDS = 300.0
 #: Minutes of killing, on a sandbox of its own with a Redis, for `make faults` alone.
 collect_ignore = [] if os.environ.get("UPKEEP_FAULTS") == "all" else ["test_celery_faults.py"]
+# Where two processes share these tests, each with a sandbox of its own, they draw ports of their own too.
+worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+os.environ[ports.SLICE] = str(ports.SLICES - 1 - worker % (ports.SLICES // 2))
 CALENDAR = {window_variables(name)[0]: cron for name, cron in quiet_calendar(datetime.now(UTC)).items()}
 
 
@@ -153,8 +157,12 @@ def _cli(folder: Path, *command: str, **variables: str) -> subprocess.CompletedP
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The sandbox, up; at the end it must go down and leave no process behind."""
+    """The sandbox, up, with the alerts' DAG paused, which would run after each report: whoever tests it unpauses it.
+
+    At the end it must go down and leave no process behind.
+    """
     with brought_up(tmp_path_factory.mktemp("sandbox")) as found:
+        assert found.api("admin").request("PATCH", ALERTS, json={"is_paused": True}).ok
         yield found
 
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Running
+from tests.e2e.conftest import ALERTS, Running
 
-ALERTS = "/api/v2/dags/maintenance_alerts"
 CAUSE = "Error rate"
 
 
