@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, expect
 
-from sandbox.config import THRESHOLDS, rewrite_config
+from sandbox.config import rewrite_config
 from sandbox.stack import HOLDERS
 from tests.e2e.conftest import Running
 from tests.e2e.pages import keep, login
@@ -54,24 +54,7 @@ class Monthly(Weekly):
 
 
 @pytest.fixture(scope="module")
-def nothing_learned(running: Running) -> Iterator[None]:
-    """No bands and no baselines are proposed, however much history other tests have written: what a plan holds is dirty
-    tables, whose approvers answer here.
-    """
-    file = running.sandbox.folder / "config" / THRESHOLDS
-    before = file.read_text()
-
-    def too_little(config: dict[str, Any]) -> None:
-        for section in ("proposals", "baselines"):
-            config[section] |= {"least_windows": 400, "history_days": 400}
-
-    rewrite_config(running.sandbox, too_little, THRESHOLDS)
-    yield
-    file.write_text(before)
-
-
-@pytest.fixture(scope="module")
-def monthly(running: Running, nothing_learned: None) -> Iterator[Monthly]:
+def monthly(running: Running) -> Iterator[Monthly]:
     """The DAG unpaused, with two tables that a plan would vacuum.
 
     The run that Airflow makes at once, for the last window, is ended: that it asks nobody `test_weekly.py` shows.

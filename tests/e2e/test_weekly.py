@@ -8,13 +8,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import yaml
 from playwright.sync_api import Browser, expect
 
+from sandbox.config import THRESHOLDS, rewrite_config
 from tests.e2e.attacks import Attacks
 from tests.e2e.conftest import Running, anonymous
 from tests.e2e.pages import SLOW, keep, login
 from tests.e2e.weekly import DAG, RUNS
 from upkeep.core.windows import When
+from upkeep.settings.base import ROOT
 
 TABLES = ("worn_out", "worn_down")
 GROUPS = ["optimisation", "indexes", "logs", "patches", "access", "trends", "capacity", "thresholds"]
@@ -283,6 +286,18 @@ def test_silence_is_told_twice_and_is_no_answer(silent: tuple[Attacks, str]) -> 
     assert (list(weekly.decisions(run)), weekly.receipts(run)) == (["dba"], [])
 
 
+@pytest.fixture
+def learning(running: Running) -> Iterator[None]:
+    """Bands and baselines are proposed from as much history as config is shipped with."""
+    file = running.sandbox.folder / "config" / THRESHOLDS
+    before, shipped = file.read_text(), yaml.safe_load((ROOT / "config" / THRESHOLDS).read_text())
+    sections = {name: shipped[name] for name in ("proposals", "baselines")}
+    rewrite_config(running.sandbox, lambda config: config.update(sections), THRESHOLDS)
+    yield
+    file.write_text(before)
+
+
+@pytest.mark.usefixtures("learning")
 @pytest.mark.guide("G19", "G53", "holds")
 def test_a_drop_and_new_thresholds_by_those_who_may(weekly: Attacks) -> None:
     """An unused index goes and can come back; version 2 of the thresholds is what the next daily run judges by."""
