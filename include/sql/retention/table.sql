@@ -25,7 +25,7 @@ SELECT c.oid::bigint AS oid,
              WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgtype & 8 <> 0 ORDER BY 1) AS delete_triggers,
        EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.ev_type = '4') AS delete_rules,
        c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) AS inherited,
-       c.relkind = 'p' OR c.relispartition AS partitioned,
+       c.relispartition AS is_partition,
        has_table_privilege(c.oid, 'DELETE') AS may_delete,
        coalesce((SELECT sum(pg_relation_size(t.relid)) FROM pg_partition_tree(c.oid) t),
                 pg_relation_size(c.oid), 0)::bigint AS bytes

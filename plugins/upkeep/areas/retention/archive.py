@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 from psycopg import sql
 
-from upkeep.areas import retained
-from upkeep.areas.retention import parquet, reread, rows
-from upkeep.areas.retention.archives import UNREAD, Manifests, kept_before, manifests
+from upkeep.areas.retention import parquet, partitions, reread, rows
+from upkeep.areas.retention.archives import kept_before, manifests
 from upkeep.areas.retention.blob_store import BlobStore
-from upkeep.areas.retention.deletable import period_of
 from upkeep.areas.retention.look import RetentionLook, asked
 from upkeep.areas.retention.look import obstacle as table_obstacle
+from upkeep.areas.retention.partitions import Partition
+from upkeep.areas.retention.periods import periods
 from upkeep.areas.retention.rows import Column, Period
 from upkeep.areas.retention.store import MANIFEST, OBJECT, VERSION, Store
 from upkeep.areas.retention.stores import store_of
@@ -44,35 +44,6 @@ def policy() -> Retention:
 
 
 # What is planned ----------------------------------------------------------------------------------------------
-
-
-def periods(
-    session: Session, retention: Retention, name: str, archives: Manifests, now: datetime
-) -> Iterator[tuple[Period, Row]]:
-    """The months of a class with rows that are due and in no archive of these; a month ends with its last whole day."""
-    whole = retained.cutoff(retention, name, now).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    for row in _months(session, retention, Period(name, datetime(1, 1, 2, tzinfo=UTC), whole), now):
-        month = row["month"].astimezone(UTC)
-        end = min((month + timedelta(days=32)).replace(day=1), whole)
-        period = Period(name, _archived_until(archives, month), end)
-        for left in _months(session, retention, period, now) if period.start < end else ():
-            yield period, left
-
-
-def _months(session: Session, retention: Retention, period: Period, now: datetime) -> list[Row]:
-    one = retention.classes[period.name]
-    statement = sql.SQL(session.load("retention/months_due")).format(
-        table=sql.Identifier(*one.table), time=sql.Identifier(one.time), due=rows.due(retention, period, now)
-    )
-    return session.rows(statement.as_string(session.connection))
-
-
-def _archived_until(archives: Manifests, month: datetime) -> datetime:
-    """Up to which day a month is in archives already; one whose manifest was not read may hold all of it."""
-    found = [one for name, one in archives.items() if name.startswith(f"{month.date().isoformat()[:7]}_")]
-    if any(one is UNREAD for one in found):
-        return month + timedelta(days=32)
-    return max([month, *(period.end for one in found if (period := period_of(one)))])
 
 
 def proposals(sources: ProposalSources) -> Proposals:
@@ -118,17 +89,20 @@ def _action(
     one, store = log
     table = session.row(session.load("retention/table"), asked(one))
     speed = sources.settings.maintenance.optimise.megabytes_per_second
+    part: Partition | None = row.get("partition")
+    name = part.table if part else one.table
     return Action(
         id="",
         kind=KIND,
         verb=VERB,
         statement=f"archive {sources.name}/{period}",
-        schema=one.table.schema,
-        table=f"{one.table.table} ({period})",
+        schema=name.schema,
+        table=f"{name.table} ({period})",
         oid=table["oid"],
         shape=rows.shape(one.table, rows.columns(session, table["oid"]), sources.settings.retention, period.name),
         roles=sources.roles(KIND),
-        because=f"{row['rows']:,} rows are older than {one.days} days{_was(one, before)}{_into(store)}",
+        because=f"{row['rows']:,} rows are older than {one.days} days{_was(one, before)}"
+        f"{f', all of a partition of {one.table}' if part else ''}{_into(store)}",
         lock="ACCESS SHARE",
         predicted_ms=max(predictions.AT_ONCE_MS, round(4000 * row["bytes"] / (speed * 1024**2))),
         predicted_bytes=0,
@@ -160,7 +134,19 @@ def state(session: Session, action: Action) -> Row | None:
     """The table as it is now, and which archives there are of the class; None when it is gone."""
     target, period = parse(action.statement)
     retention = policy()
-    return state_of(session, retention, target, period.name)
+    now = state_of(session, retention, target, period.name)
+    if now and period.partition and not now["obstacle"]:
+        now["obstacle"] = _unlike(session, retention, period)
+    return now
+
+
+def _unlike(session: Session, retention: Retention, period: Period) -> str:
+    """Why a partition is not archived as a whole, but for its rows; empty when it may be."""
+    part = partitions.of_oid(partitions.tree(session, retention.classes[period.name]), period.partition)
+    if part is None:
+        return "its partition is gone since the plan was drawn up (dropped, or detached)"
+    changed = "" if part.period(period.name) == period else "its partition has another range than was planned"
+    return part.in_part or changed
 
 
 def state_of(session: Session, retention: Retention, target: str, name: str) -> Row | None:
@@ -239,11 +225,23 @@ def export(
                 content = rows.server_digest(session, exported, len(found))
                 if not content["rows"]:
                     raise ObjectChanged("none of its rows is due any more")
+                part = _wholly(session, retention, period, content["rows"]) if period.partition else {}
                 _copy(session, exported, found, sink, block)
-                return _manifest(one, period, found, table["oid"], content)
+                return _manifest(one, period, found, table["oid"], content) | part
         except parquet.RowTooLong:
             continue
     raise ObjectChanged(f"a row is longer than {parquet.BLOCKS[-1]:,} bytes")
+
+
+def _wholly(session: Session, retention: Retention, period: Period, exported: int) -> dict[str, Any]:
+    """What a manifest says of a partition whose rows are all exported. Raises ObjectChanged when some are not."""
+    one = retention.classes[period.name]
+    part = partitions.of_oid(partitions.tree(session, one), period.partition)
+    if part is None or part.period(period.name) != period:
+        raise ObjectChanged("its partition is gone, or was changed, since the plan was drawn up")
+    if (inside := partitions.rows_inside(session, one, part)) != exported:
+        raise ObjectChanged(f"its partition holds {inside:,} rows, of which only {exported:,} are due")
+    return {"partition": part.identity}
 
 
 def _copy(session: Session, exported: sql.Composable, found: list[Column], sink: Any, block: int) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from upkeep.areas.retention.deletable import NAMED, unlike
+from upkeep.areas.retention.deletable import NAMED
 from upkeep.areas.retention.reread import InArchiveTier, NotAsWritten, OtherVersion
 from upkeep.areas.retention.restore import checked
-from upkeep.areas.retention.rows import Column
 from upkeep.areas.retention.store import BEGUN, DELETED, MANIFEST, OBJECT, VERSION, Store
 from upkeep.areas.retention.stores import store_of
 from upkeep.core.findings import Finding, Level, Topic
@@ -54,15 +53,13 @@ def harms(topic: Topic, name: str, one: LogClass, store: Store) -> Iterator[Find
         yield about.finding(Level.WARNING, f"it may {' and '.join(may)}", "one that may read, create and list", remedy)
 
 
-def stuck(
-    topic: Topic, name: str, one: LogClass, waiting: Manifests, oid: int, found: Sequence[Column]
-) -> Iterator[Finding]:
-    """Archives by which nothing will be deleted: of the table as it was once."""
-    for archive, manifest in waiting.items() if one.delete else ():
-        if why := unlike(manifest, name, one, oid, found):
+def stuck(topic: Topic, name: str, why: Mapping[str, str]) -> Iterator[Finding]:
+    """Archives by which nothing will be deleted, and why: of the table, or its partition, as it was once."""
+    for archive, said in why.items():
+        if said:
             about = topic.part(f"stuck:{archive}", f"Rows of {name} are archived and stay")
             remedy = "Nothing is deleted by it: a row is compared with its archive by all columns of both."
-            yield about.finding(Level.ADVISORY, f"{archive}: {why}", "an archive of the table as it is", remedy)
+            yield about.finding(Level.ADVISORY, f"{archive}: {said}", "an archive of the table as it is", remedy)
 
 
 @dataclass(frozen=True)

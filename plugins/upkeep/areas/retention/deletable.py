@@ -17,6 +17,8 @@ from upkeep.wires.database import Row
 
 #: Names that one sentence spells out.
 NAMED = 5
+#: What a manifest says of the partition that it is of: of that one, and of no other that comes to its place.
+IDENTITY = ("oid", "schema", "name", "bound")
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,14 @@ def hazards(one: LogClass, row: Row) -> Iterator[Hazard]:
             "no trigger and no rule on DELETE",
             "Nothing is deleted from it while there are: nobody knows what they do.",
         )
-    if row["partitioned"]:
+    if row["is_partition"]:
         yield Hazard(
-            "partitioned",
-            f"{table} is partitioned, or a partition",
+            "partition",
+            f"{table} is a partition",
             Level.ADVISORY,
-            "keys, triggers and classes of its parts, or of the whole, are not looked at",
-            "a table of its own",
-            "It can be archived and is never deleted from; drop parts by hand once `archive verify` has read them.",
+            "keys, triggers and classes of the whole are not looked at",
+            "a class of the partitioned table",
+            "It can be archived and is never deleted from: name the table that it is a partition of.",
         )
     if row["time_type"] != "timestamp with time zone":
         yield Hazard(
@@ -110,6 +112,8 @@ def why_kept(retention: Retention, period: Period, row: Row, now: datetime) -> s
         return f"its rows are kept {one.days} days, and some are not that old"
     if found := holds_on(retention, period):
         return f"a legal hold is on {found[0].log}: {visible(found[0].reason)}"
+    if row["kind"] == "p" and not period.partition:
+        return f"{one.table} is partitioned: its rows leave it by whole partitions, and no others"
     return next((f"{hazard.subject}: {hazard.detail}" for hazard in hazards(one, row)), "")
 
 
@@ -117,10 +121,20 @@ def period_of(manifest: Mapping[str, Any]) -> Period | None:
     """The period of a manifest, None when it says none: a manifest is a file, and may say anything."""
     try:
         start, end = (datetime.fromisoformat(manifest[key]).astimezone(UTC) for key in ("start", "end"))
-        period = Period(str(manifest.get("class")), start, end)
+        period = Period(str(manifest.get("class")), start, end, _partition_of(manifest))
         return period if parse_period(f"any/{period}") == ("any", period) else None
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
+
+
+def _partition_of(manifest: Mapping[str, Any]) -> int:
+    """The OID of the partition of a manifest, 0 when it is of none. Raises KeyError, TypeError, ValueError."""
+    if "partition" not in manifest:
+        return 0
+    oid, *names = (manifest["partition"][key] for key in IDENTITY)
+    if type(oid) is not int or oid <= 0 or not all(isinstance(name, str) for name in names):
+        raise ValueError
+    return oid
 
 
 def unlike(manifest: Mapping[str, Any], name: str, one: LogClass, oid: int, found: Sequence[Column]) -> str:

@@ -19,11 +19,13 @@ from typing import Any
 import pyarrow as pa
 from psycopg import sql
 
-from upkeep.areas.retention import rows
+from upkeep.areas.retention import partitions, rows
 from upkeep.areas.retention.archive import archivable, policy, state_of
 from upkeep.areas.retention.batches import Count, deleting
 from upkeep.areas.retention.deletable import period_of, unlike, why_kept
+from upkeep.areas.retention.drop import OtherRows, dropping
 from upkeep.areas.retention.look import asked
+from upkeep.areas.retention.partitions import Partition
 from upkeep.areas.retention.proof import Proof
 from upkeep.areas.retention.reread import NotAsWritten
 from upkeep.areas.retention.restore import sound
@@ -36,11 +38,13 @@ from upkeep.gate.kind import ActionKind
 from upkeep.gate.plans.model import Action, Proposal
 from upkeep.gate.proposing import Proposals, ProposalSources, answered
 from upkeep.settings.calendar import config_folder
-from upkeep.settings.retention import LogClass
+from upkeep.settings.retention import LogClass, Retention
 from upkeep.wires.blob_answers import BlobError
 from upkeep.wires.database import Row, Session
 
 KIND = VERB = "delete"
+#: What it is called where a whole partition goes.
+DROP = "drop"
 #: Rows that are deleted in a millisecond, with the archive read again before.
 _ROWS_A_MS = 5
 #: Bytes of a name in PostgreSQL.
@@ -57,14 +61,21 @@ class Deletion:
     sha256: str
 
     def __str__(self) -> str:
-        return f"{VERB} {self.target}/{self.period} of {self.name} {self.sha256}"
+        return f"{self.verb} {self.target}/{self.period} of {self.name} {self.sha256}"
+
+    @property
+    def verb(self) -> str:
+        """Whether rows are deleted or a partition of them is dropped."""
+        return DROP if self.period.partition else VERB
 
 
 def parse(statement: str) -> Deletion:
     """The deletion of an action. Raises ValueError."""
     match statement.split(" "):
-        case [verb, place, days, "of", name, sha256] if verb == VERB:
-            return Deletion(*rows.parse_period(f"{place} {days}"), name, sha256)
+        case [verb, *period, "of", name, sha256]:
+            found = Deletion(*rows.parse_period(" ".join(period)), name, sha256)
+            if found.verb == verb:
+                return found
     raise ValueError(f"found {statement[:100]!r}, expected {VERB} target/class from..to of archive sha256")
 
 
@@ -77,9 +88,19 @@ class _Log:
 
     name: str
     one: LogClass
-    store: Store
     row: Row
     columns: list[Column]
+    parts: list[Partition]
+
+    def keeps(self, session: Session, manifest: Mapping[str, Any], period: Period, sources: ProposalSources) -> str:
+        """Why rows of an archive are not to go; empty when they may."""
+        why = unlike(manifest, self.name, self.one, self.row["oid"], self.columns)
+        why = why or why_kept(sources.settings.retention, period, self.row, sources.now)
+        if why or not period.partition:
+            return why
+        there = partitions.is_there(session, period.partition)
+        found = partitions.unlike(manifest, self.parts, there=there)
+        return found or partitions.why_kept(sources.settings.retention, period, self.parts)
 
 
 def proposals(sources: ProposalSources) -> Proposals:
@@ -88,47 +109,53 @@ def proposals(sources: ProposalSources) -> Proposals:
     What may not, and why, is the check's to say.
     """
     retention, taken = sources.settings.retention, {one.statement for one in sources.taken if one.kind == KIND}
+    known, found, failed = {}, [], []
+    for name, one in retention.classes.items():  # read before there is a session, which would not wait for it
+        if one.delete and (store := store_of(retention, sources.name, name)):
+            try:
+                known[name] = list(sound(store))
+            except BlobError as why:
+                failed.append(f"{name}: {why}")
     with sources.reading() as session:
-        logs = list(_logs(session, sources))
-    found, failed = [], []
-    for log in logs:
-        try:
-            for name, manifest, sha256 in sound(log.store):
+        for log in _logs(session, sources):
+            for name, manifest, sha256 in known.get(log.name, ()):
                 period = period_of(manifest)
-                if period is None or unlike(manifest, log.name, log.one, log.row["oid"], log.columns):
+                if period is None or log.keeps(session, manifest, period, sources):
                     continue
                 action = _action(sources, log, Deletion(sources.name, period, name, sha256), manifest)
                 content = manifest["content"]
-                if action.statement not in taken and not why_kept(retention, period, log.row, sources.now):
+                if action.statement not in taken:
                     found.append(Proposal(action, {"rows": content["rows"], "archive bytes": content["bytes"]}))
-        except BlobError as why:
-            failed.append(f"{log.name}: {why}")
     return answered(found, failed)
 
 
 def _logs(session: Session, sources: ProposalSources) -> Iterator[_Log]:
-    for name, one, store in archivable(session, sources.settings.retention, sources):
+    for name, one, _ in archivable(session, sources.settings.retention, sources):
         if one.delete:
             row = session.row(session.load("retention/table"), asked(one))
-            yield _Log(name, one, store, row, rows.columns(session, row["oid"]))
+            yield _Log(name, one, row, rows.columns(session, row["oid"]), partitions.tree(session, one))
 
 
 def _action(sources: ProposalSources, log: _Log, deletion: Deletion, manifest: Mapping[str, Any]) -> Action:
     schema, table = log.one.table
     back = f"{schema}.{_back(deletion.name)}"
-    count = manifest["content"]["rows"]
+    count, known = manifest["content"]["rows"], manifest.get("partition")
+    because = f"{count:,} rows older than {log.one.days} days are in an archive that was read again for this"
+    if known:
+        because += f"; they are all that this partition of {log.one.table} has, and it is dropped"
+        schema, table = known["schema"], known["name"]
     return Action(
         id="",
         kind=KIND,
-        verb=VERB,
+        verb=deletion.verb,
         statement=str(deletion),
         schema=schema,
         table=f"{table} ({deletion.period})",
         oid=log.row["oid"],
         shape=rows.shape(log.one.table, log.columns, sources.settings.retention, log.name),
         roles=sources.roles(KIND),
-        because=f"{count:,} rows older than {log.one.days} days are in an archive that was read again for this",
-        lock="ROW EXCLUSIVE",
+        because=because,
+        lock="ACCESS EXCLUSIVE" if known else "ROW EXCLUSIVE",
         predicted_ms=max(predictions.AT_ONCE_MS, count // _ROWS_A_MS),
         predicted_bytes=0,
         undo=f"python -m upkeep archive restore {deletion.name} --target {sources.name} --into {back}",
@@ -156,7 +183,9 @@ def state(session: Session, action: Action) -> Row | None:
     )
     row = session.row(session.load("retention/table"), asked(one))
     kept = why_kept(retention, deletion.period, row, datetime.now(UTC))
-    if not row["may_delete"]:
+    if deletion.period.partition:
+        kept = kept or _stays(session, retention, deletion.period)
+    elif not row["may_delete"]:
         kept = kept or f"role {row['role']} has no DELETE on it (`python -m upkeep grants delete` prints it)"
     return {
         "oid": found["oid"],
@@ -166,6 +195,15 @@ def state(session: Session, action: Action) -> Row | None:
         "wal_position": found["wal_position"],
         **_beside(store, deletion.name),
     }
+
+
+def _stays(session: Session, retention: Retention, period: Period) -> str:
+    """Why a partition may not be dropped by this role; empty when it may, and when it is gone."""
+    found = partitions.tree(session, retention.classes[period.name])
+    part = partitions.of_oid(found, period.partition)
+    if part is None and partitions.is_there(session, period.partition):
+        return "its partition was detached since it was archived: attach it again, or drop it by hand"
+    return partitions.why_kept(retention, period, found) or (part.no_right if part else "")
 
 
 def _beside(store: Store | None, name: str) -> Row:
@@ -202,6 +240,8 @@ def was_done(action: Action, before: Mapping[str, Any], after: Row | None) -> bo
 def partly(action: Action, before: Mapping[str, Any], after: Row | None) -> str:
     """How many rows of an attempt that ended early are gone; all of them are in the archive."""
     gone = before["rows"] - after["rows"] if after is not None else 0
+    if gone > 0 and parse(action.statement).period.partition:
+        return f"its partition is gone, whose {gone:,} rows are in the archive; the next run notes it there"
     return f"{gone:,} rows of its period have left the log, the rest stays for the next run" if gone > 0 else ""
 
 
@@ -222,10 +262,14 @@ def steps(session: Session, action: Action, before: Mapping[str, Any]) -> Genera
         yield "its archive was read again and is as it was written"
         with suppress(FileExistsError):  # an attempt before
             store.put(deletion.name + BEGUN, {"statement": str(deletion), "deletion": before["deletion"]})
-        for count in deleting(session, proof):
+        for count in (dropping if deletion.period.partition else deleting)(session, proof):
             yield str(count)
         proof.hash_again()
         store.put(deletion.name + DELETED, _record(deletion, before, count))
+    except OtherRows:  # nothing will ever go by it: the next run archives the partition anew
+        left = Count(kept=proof.manifest["content"]["rows"])
+        store.put(deletion.name + DELETED, _record(deletion, {"deletion": ""}, left))
+        raise
     except NotAsWritten as why:
         raise ObjectChanged(f"stopped, its archive is not as it was written: {why}") from None
     except (OSError, ValueError, pa.ArrowException, BlobError) as why:  # Arrow's, and config that cannot be read

@@ -14,9 +14,9 @@ from psycopg import sql
 
 from upkeep.areas import retained
 from upkeep.areas.look import Inspection, Sources
-from upkeep.areas.retention import archives, rows
+from upkeep.areas.retention import archives, partitions, rows, undropped
 from upkeep.areas.retention.archives import Tally
-from upkeep.areas.retention.deletable import hazards
+from upkeep.areas.retention.deletable import hazards, unlike
 from upkeep.areas.retention.policy import GUIDES, too_early
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.text import visible
@@ -63,7 +63,8 @@ class RetentionLook:
                 findings.append(topic.finding(*(why or ())))
                 continue
             findings += self._hazards(topic, one, row)
-            findings += self._rights(topic, one)
+            findings += self._rights(topic, one, row)
+            findings += undropped.findings(self.session, self.config, topic, name, self.now, self.maintain)
             due = self.due(name)
             done, archived = self._archives(topic, name, row)
             findings += archived
@@ -139,9 +140,13 @@ class RetentionLook:
         """What archives of a class say, and what is wrong with them."""
         seen = self.seen.get(name, archives.Seen())
         one, columns = self.config.retention.classes[name], rows.columns(self.session, row["oid"])
-        return seen.tally, [*archives.stuck(topic, name, one, seen.waiting, row["oid"], columns), *seen.findings]
+        why = {
+            archive: unlike(manifest, name, one, row["oid"], columns) or undropped.unlike(self.session, one, manifest)
+            for archive, manifest in (seen.waiting.items() if one.delete else ())
+        }
+        return seen.tally, [*archives.stuck(topic, name, why), *seen.findings]
 
-    def _rights(self, topic: Topic, one: LogClass) -> Iterator[Finding]:
+    def _rights(self, topic: Topic, one: LogClass, row: Row) -> Iterator[Finding]:
         """No role of Upkeep's may take a row out of an audit log (G68); of another it may where config says so."""
         if self.maintain is None or (one.deletable and not one.delete):
             return
@@ -149,7 +154,8 @@ class RetentionLook:
         asked = {"role": self.maintain, "schema": schema, "table": table}
         found = self.session.rows(self.session.load("retention/may_delete"), asked)
         if one.delete:
-            yield from _needed(topic, one, self.maintain, bool(found and found[0]["may_delete"]))
+            by_parts = row["kind"] == partitions.PARTITIONED  # which needs no DELETE
+            yield from _needed(topic, one, self.maintain, by_parts or bool(found and found[0]["may_delete"]))
             return
         about, wanted = topic.part("rights", f"Rights to take rows out of {one.table}"), "no DELETE and no TRUNCATE"
         if not found:

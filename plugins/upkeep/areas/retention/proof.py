@@ -23,7 +23,7 @@ from upkeep.areas.retention.store import OBJECT, VERSION, Store
 from upkeep.gate.attempts import ObjectChanged
 from upkeep.settings.read import read
 from upkeep.settings.retention import Retention
-from upkeep.wires.database import Session
+from upkeep.wires.database import Row, Session
 
 
 @dataclass
@@ -45,6 +45,7 @@ class Proof:
     columns: list[Column] = field(init=False)
     _seen: tuple[object, ...] = ()
     _policy_text: bytes = b""
+    _table: Row = field(init=False)
 
     def __post_init__(self) -> None:
         self._reread_policy()
@@ -91,8 +92,16 @@ class Proof:
             self.shape,
         ):
             raise ObjectChanged("the table, or its class in config/retention.yaml, was changed since the plan")
+        self._table = row
         why = unlike(self.manifest, self.period.name, one, row["oid"], self.columns)
         if why := why or why_kept(self.retention, self.period, row, now):
+            raise ObjectChanged(why)
+
+    def policy_still_holds(self, now: datetime) -> None:
+        """The policy and its legal holds alone, which ask no store and no server. Raises ObjectChanged, ConfigError."""
+        self._reread_policy()
+        gone = self.period.name not in self.retention.classes
+        if why := "its class is no longer in it" if gone else why_kept(self.retention, self.period, self._table, now):
             raise ObjectChanged(why)
 
     def _marks(self, store: Store) -> tuple[object, ...]:

@@ -20,7 +20,9 @@ from upkeep.settings.retention import Retention
 from upkeep.settings.values import TableName
 from upkeep.wires.database import Row, Session
 
-_PERIOD = re.compile(r"([a-z0-9_]+)/([a-z0-9_]+) (\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)")
+_PERIOD = re.compile(r"([a-z0-9_]+)/([a-z0-9_]+) (\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)(?: partition (\d{1,10}))?")
+#: Rows before it are not archived: a period is in years that have four digits.
+FIRST = datetime(1, 1, 2, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Period:
-    """The rows of a class from ``start`` up to ``end``, in whole days, UTC."""
+    """The rows of a class from ``start`` up to ``end``, in whole days, UTC; of this ``partition`` alone, by its OID."""
 
     name: str
     start: datetime
     end: datetime
+    partition: int = 0
 
     def __str__(self) -> str:
-        return f"{self.name} {self.start.date().isoformat()}..{self.end.date().isoformat()}"
+        days = f"{self.name} {self.start.date().isoformat()}..{self.end.date().isoformat()}"
+        return f"{days} partition {self.partition}" if self.partition else days
 
     @property
     def month(self) -> str:
@@ -55,13 +59,13 @@ class Period:
 
 
 def parse_period(text: str) -> tuple[str, Period]:
-    """Target and period of ``target/class from..to``. Raises ValueError."""
+    """Target and period of ``target/class from..to``, of a partition with ``partition OID``. Raises ValueError."""
     match = _PERIOD.fullmatch(text)
     if not match:
         raise ValueError(f"found {text[:100]!r}, expected target/class from..to")
-    target, name, *days = match.groups()
+    target, name, *days, oid = match.groups()
     start, end = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in days)
-    return target, Period(name, start, end)
+    return target, Period(name, start, end, int(oid or 0))
 
 
 def columns(session: Session, oid: int) -> list[Column]:
@@ -95,9 +99,11 @@ def _plain(where: object) -> object:
 def of_period(retention: Retention, period: Period) -> sql.Composable:
     """The condition on a row ``t`` to be of the class and its period."""
     time = sql.SQL("t.{}").format(sql.Identifier(retention.classes[period.name].time))
-    return sql.SQL("{} >= {} AND {} < {} AND {}").format(
+    days = sql.SQL("{} >= {} AND {} < {} AND {}").format(
         time, sql.Literal(period.start), time, sql.Literal(period.end), retained.belongs(retention, period.name)
     )
+    part = sql.SQL(" AND t.tableoid = {}").format(sql.Literal(period.partition)) if period.partition else sql.SQL("")
+    return days + part
 
 
 def due(retention: Retention, period: Period, now: datetime) -> sql.Composable:

@@ -1,0 +1,66 @@
+-- G15: all partitions of a log, however deep and in whichever schema, those whose detachment was interrupted among them: the
+-- range of one that is by the log's time alone, and what its drop would meet. What hangs in a view of it, in a publication
+-- or on a key is looked at by OID; `may_drop` is of the role that is asked for, or of this one.
+WITH RECURSIVE tree AS (
+    SELECT i.inhrelid AS oid, i.inhparent AS parent, i.inhdetachpending AS pending
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_inherits i ON i.inhparent = c.oid
+    WHERE n.nspname = %(schema)s AND c.relname = %(table)s AND c.relkind = 'p'
+    UNION ALL
+    SELECT i.inhrelid, i.inhparent, t.pending OR i.inhdetachpending
+    FROM tree t
+    JOIN pg_class c ON c.oid = t.oid AND c.relkind = 'p'
+    JOIN pg_inherits i ON i.inhparent = t.oid
+), ranges AS (
+    SELECT t.*,
+           b.bound,
+           coalesce(k.partstrat = 'r' AND k.partnatts = 1 AND a.attname = %(time)s
+                    AND a.atttypid = 'timestamptz'::regtype, false) AS by_time
+    FROM tree t
+    JOIN pg_class c ON c.oid = t.oid
+    JOIN pg_partitioned_table k ON k.partrelid = t.parent
+    LEFT JOIN pg_attribute a ON a.attrelid = t.parent AND a.attnum = k.partattrs[0] AND a.attnum > 0
+    CROSS JOIN LATERAL (SELECT pg_get_expr(c.relpartbound, c.oid) AS bound) b
+), publications AS MATERIALIZED (
+    SELECT x.oid, p.pubname::text AS name
+    FROM pg_publication_tables p
+    JOIN pg_namespace s ON s.nspname = p.schemaname
+    JOIN pg_class x ON x.relnamespace = s.oid AND x.relname = p.tablename
+), times AS (
+    SELECT r.*,
+           CASE WHEN r.by_time THEN substring(r.bound FROM '^FOR VALUES FROM \(''([^'']+)''\) TO ')::timestamptz END AS first,
+           CASE WHEN r.by_time THEN substring(r.bound FROM ' TO \(''([^'']+)''\)$')::timestamptz END AS last
+    FROM ranges r
+)
+SELECT c.oid::bigint AS oid,
+       n.nspname::text AS schema,
+       c.relname::text AS name,
+       c.relkind::text AS kind,
+       t.pending,
+       t.bound = 'DEFAULT' AS is_default,
+       t.by_time,
+       t.bound,
+       CASE WHEN t.first > '0001-01-02' AND t.first < '9999-01-01' THEN t.first END AS lower,
+       CASE WHEN t.last > '0001-01-03' AND t.last < '9999-01-01' THEN t.last END AS upper,
+       o.rolname::text AS owner,
+       coalesce(r.rolname, %(role)s, '')::text AS "role",
+       coalesce(pg_has_role(r.oid, c.relowner, 'USAGE') AND has_schema_privilege(r.oid, n.oid, 'USAGE'), false) AS may_drop,
+       ARRAY(SELECT format('%%s.%%s', k.conrelid::regclass, k.conname) FROM pg_constraint k
+             WHERE k.confrelid = c.oid AND k.contype = 'f' ORDER BY 1) AS referenced_by,
+       ARRAY(SELECT g.tgname::text FROM pg_trigger g
+             WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgtype & 8 <> 0 ORDER BY 1)
+       || ARRAY(SELECT w.rulename::text FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.ev_type = '4' ORDER BY 1)
+           AS delete_triggers,
+       ARRAY(SELECT DISTINCT w.ev_class::regclass::text FROM pg_depend d
+             JOIN pg_rewrite w ON w.oid = d.objid
+             WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
+               AND d.refobjid = c.oid AND w.ev_class <> c.oid ORDER BY 1) AS views,
+       ARRAY(SELECT DISTINCT p.name FROM publications p
+             WHERE p.oid IN (SELECT a.relid FROM pg_partition_ancestors(c.oid) a) ORDER BY 1) AS published
+FROM times t
+JOIN pg_class c ON c.oid = t.oid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_roles o ON o.oid = c.relowner
+LEFT JOIN pg_roles r ON r.rolname = coalesce(%(role)s, current_user)
+ORDER BY t.last, n.nspname, c.relname

@@ -1,0 +1,113 @@
+"""A partition whose every row is in an archive that was read again leaves its log as a whole, in one transaction.
+
+There is no state in between: the transaction locks the partition against writers, sees that archive, policy, holds and
+catalogue are as approved and that its rows are exactly those of the archive, and drops it; or it is all as before.
+DETACH CONCURRENTLY cannot be in a transaction, and leaves a partition half detached where it is interrupted.
+
+The log itself is locked only at the very end, and nobody waits for that longer than ``CLOCK`` at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import psycopg
+from psycopg import sql
+
+from upkeep.areas.retention import partitions, reread, rows
+from upkeep.areas.retention.batches import Count
+from upkeep.areas.retention.partitions import Partition
+from upkeep.areas.retention.proof import Proof
+from upkeep.areas.retention.reread import NotAsWritten
+from upkeep.areas.retention.store import OBJECT
+from upkeep.gate.attempts import ObjectChanged
+from upkeep.settings.values import TableName
+from upkeep.wires.blobs import retrying
+from upkeep.wires.database import Session
+
+#: How long a drop waits for its locks at a time; how often, and with how many seconds in between.
+CLOCK, TRIES, PAUSE = "100ms", 40, 0.25
+
+
+class OtherRows(ObjectChanged):
+    """A partition that has other rows than its archive: it stays, and is to be archived anew."""
+
+
+def dropping(session: Session, proof: Proof) -> Iterator[Count]:
+    """Drop the partition that an archive is of, which was read again; the rows of it that are deleted then.
+
+    Raises OtherRows, ObjectChanged, psycopg.Error, and what ``Proof.still_holds`` raises.
+    """
+    count = proof.manifest["content"]["rows"]
+    yield Count()  # to read it again may have taken long: time and guards are looked at before
+    if not partitions.is_there(session, proof.period.partition):
+        yield Count(gone=count)  # by an attempt that could not say so any more, or by somebody else
+        return
+    retrying()(_drop_whole, session, proof)
+    yield Count(deleted=count)
+
+
+def _drop_whole(session: Session, proof: Proof) -> None:
+    known = proof.manifest["partition"]
+    name = sql.Identifier(known["schema"], known["name"])
+    with session.connection.transaction():
+        session.rows(session.load("retention/all_rows"))
+        _run(session, session.load("retention/lock_partition"), name)
+        found = _locked(session, proof)
+        proof.still_holds(session, datetime.now(UTC))
+        _same_rows(session, proof, TableName(known["schema"], known["name"]))
+        _drop(session, proof, name, found)
+
+
+def _run(session: Session, statement: str, name: sql.Identifier) -> None:
+    session.rows(sql.SQL(statement).format(partition=name).as_string(session.connection))
+
+
+def _locked(session: Session, proof: Proof) -> list[Partition]:
+    """The log's partitions, of which the planned one is the one that is locked. Raises ObjectChanged."""
+    one = proof.retention.classes.get(proof.period.name)
+    found = partitions.tree(session, one) if one else []
+    part = partitions.of_oid(found, proof.period.partition)
+    if part is None or part.identity != proof.manifest["partition"]:
+        raise ObjectChanged("its partition was detached, renamed, or put elsewhere since it was archived")
+    if why := partitions.why_kept(proof.retention, proof.period, found) or part.no_right:
+        raise ObjectChanged(why)
+    return found
+
+
+def _same_rows(session: Session, proof: Proof, partition: TableName) -> None:
+    """Compare all rows of the partition itself with the archive. Raises OtherRows."""
+    every = rows.export(session, partition, proof.columns, sql.SQL("true"))
+    content = rows.server_digest(session, every, len(proof.columns))
+    try:
+        reread.compare(content, {key: proof.manifest["content"][key] for key in ("rows", "high", "low")}, OBJECT)
+    except NotAsWritten as why:
+        raise OtherRows(f"nothing was dropped, rows came or changed since it was archived: {why}") from None
+
+
+def _drop(session: Session, proof: Proof, name: sql.Identifier, found: list[Partition]) -> None:
+    """Drop it as soon as its locks are free; all else was looked at, and stays so under the lock that we hold.
+
+    Raises ObjectChanged, psycopg.errors.LockNotAvailable.
+    """
+    oid = proof.period.partition
+    for left in reversed(range(TRIES)):
+        if session.row(session.load("retention/drop_waiters"), {"oid": oid})["waiters"]:
+            raise ObjectChanged("nothing was dropped: others wait to write into the partition")
+        try:
+            with session.connection.transaction():
+                session.rows(session.load("retention/drop_clock"), {"lock_timeout": CLOCK})
+                _run(session, session.load("retention/drop_partition"), name)
+                if partitions.is_there(session, oid):  # its schema was renamed, and another has the name
+                    raise ObjectChanged("nothing was dropped: its name became another table's")
+                proof.policy_still_holds(datetime.now(UTC))
+                if why := partitions.named(proof.retention, found):
+                    raise ObjectChanged(why)
+        except psycopg.errors.LockNotAvailable:
+            if not left:
+                raise
+            time.sleep(PAUSE)
+        else:
+            return
