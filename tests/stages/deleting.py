@@ -114,6 +114,8 @@ class Trials:
     other: bytes = b"nothing of an archive"
     stored: StoredPlan | None = None
     disk: Path | None = None
+    #: How many rows may be on their way out in one transaction.
+    batch: int = BATCH
 
     def run(self, trials: int) -> None:
         """So many faults, each followed by a look for every row; then runs without any until nothing is left to do."""
@@ -240,7 +242,7 @@ class Trials:
             os.kill(process.pid, signal.SIGSTOP)
         try:
             until(lambda: "active" not in self.states())  # the server ends the statement that it was given
-            under_way = BATCH if "idle in transaction" in self.states() else 0
+            under_way = self.batch if "idle in transaction" in self.states() else 0
             kept, hurt = self.rows(), len(self.damaged)
             self.harm(fault, process.pid)
         finally:

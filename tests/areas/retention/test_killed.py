@@ -15,10 +15,12 @@ from tests.stages.deleting import DAMAGE, Trials
 from tests.stages.keeping import Keeping
 from tests.stages.keeping import config as config  # noqa: PLC0414  # the fixture
 from tests.stages.keeping import keeping as keeping  # noqa: PLC0414  # the fixture
+from tests.stages.parted import PartedTrials
 from tests.stages.unsound import VARIANTS
 
 #: `make faults` tries more often, in several processes.
 TRIALS = int(os.environ.get("UPKEEP_TRIALS") or 50)
+UNCOMPARED = "drops what it did not compare"
 SEED, SHARES = 15, int(os.environ.get("UPKEEP_SHARES") or 1)
 #: Bytes of the disk that is filled up: all archives of a share, and more.
 DISK = 64 * 1024**2
@@ -53,6 +55,29 @@ def test_faults_at_random_moments_lose_no_row(
         )
 
 
+@pytest.mark.guide("G15", "G67", "holds")
+@pytest.mark.parametrize("share", range(SHARES))
+def test_faults_at_random_moments_lose_no_row_of_a_partition(
+    deletable: Keeping, share: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same faults, and the rows go all at once with their partition, or none does; no help."""
+    trials = PartedTrials(deletable, random.Random(SEED + share))
+    trials.run(max(1, TRIALS // SHARES // 3))
+    with capsys.disabled():
+        print(
+            f"\npartitions: {trials.done.total()} runs with a fault ({dict(trials.done)}), {trials.logs} logs: "
+            f"{trials.deleted:,} rows dropped, 0 lost, 0 after their archive was hurt; {trials.found} archives hurt"
+        )
+
+
+@pytest.mark.guide("G67", "holds")
+def test_the_trials_see_a_partition_that_is_dropped_uncompared(deletable: Keeping) -> None:
+    """Rows change or come after its archive, and go with it; the harness fails."""
+    trials = PartedTrials(deletable, random.Random(SEED), UNCOMPARED, {"change": 1, "insert": 1})
+    with pytest.raises(AssertionError, match="neither in the log nor in an archive"):
+        trials.run(TRIALS)
+
+
 @contextmanager
 def disk(folder: Path) -> Iterator[Path | None]:
     """A small file system, which root may mount; None for anybody else, and where mounting is forbidden."""
@@ -78,7 +103,8 @@ def test_the_trials_see_an_archive_that_was_not_read_back(deletable: Keeping) ->
 
 @pytest.mark.guide("G67", "holds")
 @pytest.mark.parametrize(
-    "variant", [name for name, kind in VARIANTS.items() if kind.name == "delete" and name != "sound"]
+    "variant",
+    [name for name, kind in VARIANTS.items() if kind.name == "delete" and name not in {"sound", UNCOMPARED}],
 )
 def test_the_trials_see_a_variant_that_proves_less(deletable: Keeping, variant: str) -> None:
     """It deletes before it verifies, or verifies from memory; the same faults, and the harness fails."""

@@ -175,7 +175,9 @@ BETWEEN: dict[str, tuple[Callable[[Parting], None], str]] = {
         "other tables refer to it: public.notes",
     ),
     "key of the log": (
-        lambda p: p.keeping.stage.do("CREATE TABLE notes (l bigint, a timestamptz, k text, FOREIGN KEY (l, a, k) REFERENCES log)"),
+        lambda p: p.keeping.stage.do(
+            "CREATE TABLE notes (l bigint, a timestamptz, k text, FOREIGN KEY (l, a, k) REFERENCES log)"
+        ),
         "other tables refer to it",
     ),
     "trigger": (
@@ -521,7 +523,8 @@ def test_two_archives_of_one_partition_are_both_over_when_it_is_dropped(parting:
 
 @pytest.mark.guide("G15", "holds")
 @pytest.mark.parametrize(
-    "forged", [{"partition": 7}, {"partition": {"oid": -1, "schema": "a", "name": "b", "bound": "c"}}, {"partition": {}}]
+    "forged",
+    [{"partition": 7}, {"partition": {"oid": -1, "schema": "a", "name": "b", "bound": "c"}}, {"partition": {}}],
 )
 def test_a_manifest_of_no_real_partition_holds_up_nothing(parting: Parting, forged: dict[str, object]) -> None:
     """A file that somebody wrote there is no archive of a period; the others go by."""

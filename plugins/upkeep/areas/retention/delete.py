@@ -45,8 +45,8 @@ from upkeep.wires.database import Row, Session
 KIND = VERB = "delete"
 #: What it is called where a whole partition goes.
 DROP = "drop"
-#: Rows that are deleted in a millisecond, with the archive read again before.
-_ROWS_A_MS = 5
+#: Rows that are deleted in a millisecond, or compared before their partition is dropped, with the archive read again.
+_ROWS_A_MS, _COMPARED_A_MS = 5, 50
 #: Bytes of a name in PostgreSQL.
 MOST_NAME = 63
 
@@ -156,7 +156,7 @@ def _action(sources: ProposalSources, log: _Log, deletion: Deletion, manifest: M
         roles=sources.roles(KIND),
         because=because,
         lock="ACCESS EXCLUSIVE" if known else "ROW EXCLUSIVE",
-        predicted_ms=max(predictions.AT_ONCE_MS, count // _ROWS_A_MS),
+        predicted_ms=max(predictions.AT_ONCE_MS, count // (_COMPARED_A_MS if known else _ROWS_A_MS)),
         predicted_bytes=0,
         undo=f"python -m upkeep archive restore {deletion.name} --target {sources.name} --into {back}",
     )
@@ -192,6 +192,7 @@ def state(session: Session, action: Action) -> Row | None:
         "shape": found["shape"],
         "obstacle": found["obstacle"] or kept,
         "rows": session.row(left.as_string(session.connection))["rows"],
+        "gone": bool(deletion.period.partition) and not partitions.is_there(session, deletion.period.partition),
         "wal_position": found["wal_position"],
         **_beside(store, deletion.name),
     }
@@ -224,7 +225,8 @@ def obstacle(action: Action, now: Row | None) -> str:
         return "its columns, or its class in config/retention.yaml, were changed since the plan was drawn up"
     if now["manifest"] != parse(action.statement).sha256:
         return "its archive's manifest is gone, or is not the one that was approved"
-    return str(now["obstacle"]) or ("its archive's rows were deleted already" if now["deleted"] else "")
+    over = "its archive's rows were deleted already, or are to be archived anew"
+    return str(now["obstacle"]) or (over if now["deleted"] else "")
 
 
 def note(action: Action, now: Row, first: Mapping[str, Any] | None) -> Row:
@@ -240,7 +242,7 @@ def was_done(action: Action, before: Mapping[str, Any], after: Row | None) -> bo
 def partly(action: Action, before: Mapping[str, Any], after: Row | None) -> str:
     """How many rows of an attempt that ended early are gone; all of them are in the archive."""
     gone = before["rows"] - after["rows"] if after is not None else 0
-    if gone > 0 and parse(action.statement).period.partition:
+    if gone > 0 and after is not None and after["gone"]:
         return f"its partition is gone, whose {gone:,} rows are in the archive; the next run notes it there"
     return f"{gone:,} rows of its period have left the log, the rest stays for the next run" if gone > 0 else ""
 
