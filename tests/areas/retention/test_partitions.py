@@ -20,6 +20,7 @@ from tests.stages.sessions import to, until
 from tests.stages.stage import Go, changed
 from upkeep.areas.retention import archives, delete, drop
 from upkeep.areas.retention.look import RetentionLook
+from upkeep.areas.retention.proof import Proof
 from upkeep.areas.retention.restore import restore
 from upkeep.areas.retention.store import DELETED, MANIFEST, OBJECT
 from upkeep.core.findings import Finding, Level
@@ -307,13 +308,13 @@ def test_a_server_that_ends_in_the_middle_leaves_the_partition_where_it_was(
 ) -> None:
     """The session is ended after the DROP, before its commit."""
     parting.archived()
-    held = drop.Proof.policy_still_holds
+    held = Proof.policy_still_holds
 
-    def ended(proof: drop.Proof, now: datetime) -> None:
+    def ended(proof: Proof, now: datetime) -> None:
         held(proof, now)
         assert parting.keeping.stage.look("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE mode = %s", MODE)
 
-    monkeypatch.setattr(drop.Proof, "policy_still_holds", ended)
+    monkeypatch.setattr(Proof, "policy_still_holds", ended)
     with begun(parting) as steps, pytest.raises(psycopg.OperationalError):
         next(steps)
     assert parting.is_attached and parting.keeping.count() == ROWS + YOUNG
@@ -450,8 +451,7 @@ def test_a_role_that_does_not_own_the_partition_is_told_and_refused(parting: Par
         sql.SQL("GRANT USAGE ON SCHEMA public, {} TO {}").format(sql.Identifier(SCHEMA), sql.Identifier(role)),
         f"GRANT SELECT ON log TO {role}",
     )
-    info = psycopg.conninfo.conninfo_to_dict(keeping.stage.dsn)
-    dsn = psycopg.conninfo.make_conninfo(**(info | {"user": role, "password": "x"}))
+    dsn = psycopg.conninfo.make_conninfo(keeping.stage.dsn, user=role, password="x")
     mine = keeping.stage.connectors(maintain=dsn)
     try:
         (outcome,) = keeping.stage.applying(keeping.proposed("archive"), connectors=mine).run()
@@ -544,3 +544,36 @@ def test_a_statement_says_delete_or_drop_as_it_is() -> None:
     for wrong in (rows.replace("delete", "drop"), part.replace("drop", "delete")):
         with pytest.raises(ValueError, match="expected delete target/class"):
             delete.parse(wrong)
+
+
+@pytest.mark.guide("G67", "holds")
+def test_a_drop_does_not_begin_after_the_plans_end(parting: Parting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Comparing may take as long as the step may; then nothing is dropped any more."""
+    parting.archived()
+    with database.standing(to(parting.keeping.stage.dsn), parting.keeping.stage.config.sql) as session:
+        (action,) = parting.keeping.proposed("delete").plan.actions
+        steps = delete.steps(session, action, {"deletion": "1"})
+        assert "read again" in next(steps) and next(steps)
+        session.rows("SET statement_timeout = '1s'")
+        ended = session.row(session.load("retention/time_left"))["ms"] / 1000
+        clock, moved = drop.time.monotonic, [0.0]
+        monkeypatch.setattr(drop.time, "monotonic", lambda: clock() + moved[0])
+        _after_comparing(monkeypatch, lambda: moved.__setitem__(0, ended))
+        with pytest.raises(ObjectChanged, match="its time was over"):
+            next(steps)
+    assert parting.is_attached and parting.keeping.count() == ROWS + YOUNG
+
+
+@pytest.mark.guide("G67", "holds")
+def test_a_log_that_refers_to_a_table_goes_while_that_one_is_used(parting: Parting) -> None:
+    """A foreign key of the log itself is no hindrance: the keys of partitions lock nothing of what they refer to."""
+    stage = parting.keeping.stage
+    stage.do(
+        "CREATE TABLE kinds (kind text PRIMARY KEY)",
+        "INSERT INTO kinds VALUES ('usual')",
+        "ALTER TABLE log ADD FOREIGN KEY (kind) REFERENCES kinds",
+    )
+    parting.archived()
+    with psycopg.connect(stage.dsn) as user:
+        user.execute("UPDATE kinds SET kind = kind")
+        assert [one.reason for one in parting.keeping.apply("delete").values()] == [ALL]

@@ -52,13 +52,14 @@ def dropping(session: Session, proof: Proof) -> Iterator[Count]:
 def _drop_whole(session: Session, proof: Proof) -> None:
     known = proof.manifest["partition"]
     name = sql.Identifier(known["schema"], known["name"])
+    end = time.monotonic() + session.row(session.load("retention/time_left"))["ms"] / 1000
     with session.connection.transaction():
         session.rows(session.load("retention/all_rows"))
         _run(session, session.load("retention/lock_partition"), name)
         found = _locked(session, proof)
         proof.still_holds(session, datetime.now(UTC))
         _same_rows(session, proof, TableName(known["schema"], known["name"]))
-        _drop(session, proof, name, found)
+        _drop(session, proof, name, found, end)
 
 
 def _run(session: Session, statement: str, name: sql.Identifier) -> None:
@@ -87,7 +88,7 @@ def _same_rows(session: Session, proof: Proof, partition: TableName) -> None:
         raise OtherRows(f"nothing was dropped, rows came or changed since it was archived: {why}") from None
 
 
-def _drop(session: Session, proof: Proof, name: sql.Identifier, found: list[Partition]) -> None:
+def _drop(session: Session, proof: Proof, name: sql.Identifier, found: list[Partition], end: float) -> None:
     """Drop it as soon as its locks are free; all else was looked at, and stays so under the lock that we hold.
 
     Raises ObjectChanged, psycopg.errors.LockNotAvailable.
@@ -96,6 +97,8 @@ def _drop(session: Session, proof: Proof, name: sql.Identifier, found: list[Part
     for left in reversed(range(TRIES)):
         if session.row(session.load("retention/drop_waiters"), {"oid": oid})["waiters"]:
             raise ObjectChanged("nothing was dropped: others wait to write into the partition")
+        if time.monotonic() >= end:
+            raise ObjectChanged("nothing was dropped: its time was over")
         try:
             with session.connection.transaction():
                 session.rows(session.load("retention/drop_clock"), {"lock_timeout": CLOCK})

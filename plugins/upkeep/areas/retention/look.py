@@ -68,7 +68,7 @@ class RetentionLook:
             due = self.due(name)
             done, archived = self._archives(topic, name, row)
             findings += archived
-            findings.append(judge_due(self.config, topic, name, due, done))
+            findings.append(judge_due(self.config, topic, name, due | {"kind": row["kind"]}, done))
             samples += [Sample("rows_due", float(due["due"]), "rows", name)]
             samples += [Sample("rows_held", float(due["held"]), "rows", name)] if due["held"] else []
             samples += [Sample("rows_deleted", float(done.deleted), "rows", name)] if done.deleted else []
@@ -256,6 +256,8 @@ def judge_due(config: Settings, topic: Topic, name: str, row: Row, done: Tally) 
         remedy = "Have those who answer for the data decide. Upkeep itself never deletes it (G68)."
     elif not retention.locations[one.location].is_set_up:
         remedy = f"Nothing is archived: {FILE}: locations.{one.location} has no path, and no azure."
+    elif one.delete and row["kind"] == partitions.PARTITIONED:
+        remedy = "The weekly plan archives a partition when all of its range is due; the next one drops it."
     elif one.delete:
         remedy = "The weekly plan archives it and reads it back; the next one deletes what is archived."
     else:
