@@ -1,3 +1,3 @@
--- G15: how many rows a partition has, of whichever class: through its log, on which alone this role may have rights. The
--- times are its range, by which the server looks at no other partition.
+-- G15: how many rows of a partition meet a condition: all that it has, through its log, on which alone this role may have rights,
+-- by its range, so that the server looks at no other partition; or those that are due, before it is dropped.
 SELECT count(*) AS rows FROM {table} t WHERE {inside}

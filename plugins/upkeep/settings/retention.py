@@ -98,7 +98,8 @@ class Location(FrozenModel):
 class LogClass(FrozenModel):
     """Rows that are kept for so many days; ``time`` is the column that says when a row came.
 
-    ``delete`` lets the weekly plan delete rows that are due and in an archive; without it they stay.
+    ``delete`` lets the weekly plan delete rows that are due and in an archive, of a table that is partitioned by this
+    time whole partitions; without it they stay.
     """
 
     type: LogType

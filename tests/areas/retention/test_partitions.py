@@ -18,7 +18,7 @@ from tests.stages.parting import OLD, ROWS, SCHEMA, Parting, days
 from tests.stages.parting import parting as parting  # noqa: PLC0414  # the fixture
 from tests.stages.sessions import to, until
 from tests.stages.stage import Go, changed
-from upkeep.areas.retention import archives, delete, drop
+from upkeep.areas.retention import archives, delete, drop, partitions
 from upkeep.areas.retention.look import RetentionLook
 from upkeep.areas.retention.proof import Proof
 from upkeep.areas.retention.restore import restore
@@ -427,6 +427,34 @@ def test_a_partition_with_rows_of_a_longer_class_or_under_a_hold_is_archived_by_
     parting.keeping.stage.do("DELETE FROM log WHERE kind = 'special'")
     assert " partition " in next(iter(parting.keeping.apply("archive")))
     assert [one.reason for one in parting.keeping.apply("delete").values()] == [ALL]
+
+
+@pytest.mark.guide("G67", "holds")
+def test_rows_that_a_new_class_keeps_longer_stay_although_they_are_archived_and_unchanged(parting: Parting) -> None:
+    """Their age and class are asked again when it is to be dropped, not only their content."""
+    keeping = parting.keeping
+    keeping.fill(1, 120, "special")
+    parting.archived()
+    classes(keeping)
+    (outcome,) = keeping.apply("delete").values()
+    assert outcome.state == "not done" and "only 25 of its rows are of the class, due" in outcome.reason
+    assert parting.is_attached and keeping.count() == ROWS + YOUNG + 1
+    assert not any(" partition " in statement for statement in keeping.apply("archive"))
+
+
+@pytest.mark.guide("G67", "holds")
+def test_a_manifest_that_names_a_partition_of_other_days_drops_nothing(parting: Parting) -> None:
+    """A forged one, of the present partition under the days of a past one."""
+    name = parting.archived()
+    store = parting.keeping.store()
+    manifest, _ = store.manifest(name)
+    with parting.keeping.stage.session() as session:
+        tree = partitions.tree(session, parting.keeping.config.retention.classes["usual"])
+    (present,) = (part for part in tree if part.name == "log_present")
+    path = store.path(name + MANIFEST)
+    path.unlink()
+    path.write_text(json.dumps(manifest | {"partition": present.identity}))
+    assert parting.keeping.proposed("delete").plan.actions == ()
 
 
 @pytest.mark.guide("G67", "holds")

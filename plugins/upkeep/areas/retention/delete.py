@@ -264,18 +264,24 @@ def steps(session: Session, action: Action, before: Mapping[str, Any]) -> Genera
         yield "its archive was read again and is as it was written"
         with suppress(FileExistsError):  # an attempt before
             store.put(deletion.name + BEGUN, {"statement": str(deletion), "deletion": before["deletion"]})
-        for count in (dropping if deletion.period.partition else deleting)(session, proof):
+        for count in _dropping(session, proof, deletion) if deletion.period.partition else deleting(session, proof):
             yield str(count)
         proof.hash_again()
         store.put(deletion.name + DELETED, _record(deletion, before, count))
-    except OtherRows:  # nothing will ever go by it: the next run archives the partition anew
-        left = Count(kept=proof.manifest["content"]["rows"])
-        store.put(deletion.name + DELETED, _record(deletion, {"deletion": ""}, left))
-        raise
     except NotAsWritten as why:
         raise ObjectChanged(f"stopped, its archive is not as it was written: {why}") from None
     except (OSError, ValueError, pa.ArrowException, BlobError) as why:  # Arrow's, and config that cannot be read
         raise ObjectChanged(f"stopped: {' '.join(str(why).split())[:300]}") from None
+
+
+def _dropping(session: Session, proof: Proof, deletion: Deletion) -> Iterator[Count]:
+    """The same; of an archive of other rows, by which none will ever go, it notes that all of them stay."""
+    try:
+        yield from dropping(session, proof)
+    except OtherRows:
+        left = Count(kept=proof.manifest["content"]["rows"])
+        proof.store.put(deletion.name + DELETED, _record(deletion, {"deletion": ""}, left))
+        raise
 
 
 def _record(deletion: Deletion, before: Mapping[str, Any], count: Count) -> Row:

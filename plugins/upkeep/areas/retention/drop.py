@@ -32,7 +32,7 @@ CLOCK, TRIES, PAUSE = "100ms", 40, 0.25
 
 
 class OtherRows(ObjectChanged):
-    """A partition that has other rows than its archive: it stays, and is to be archived anew."""
+    """A partition with other rows than its archive, or some that are not due: it stays, and is archived anew then."""
 
 
 def dropping(session: Session, proof: Proof) -> Iterator[Count]:
@@ -45,6 +45,7 @@ def dropping(session: Session, proof: Proof) -> Iterator[Count]:
     if not partitions.is_there(session, proof.period.partition):
         yield Count(gone=count)  # by an attempt that could not say so any more, or by somebody else
         return
+    proof.hash_again()  # whatever its times say: all goes at once, and none before
     retrying()(_drop_whole, session, proof)
     yield Count(deleted=count)
 
@@ -59,6 +60,7 @@ def _drop_whole(session: Session, proof: Proof) -> None:
         found = _locked(session, proof)
         proof.still_holds(session, datetime.now(UTC))
         _same_rows(session, proof, TableName(known["schema"], known["name"]))
+        proof.still_holds(session, datetime.now(UTC))  # to compare them may have taken long
         _drop(session, proof, name, found, end)
 
 
@@ -79,13 +81,16 @@ def _locked(session: Session, proof: Proof) -> list[Partition]:
 
 
 def _same_rows(session: Session, proof: Proof, partition: TableName) -> None:
-    """Compare all rows of the partition itself with the archive. Raises OtherRows."""
+    """Compare all rows of the partition itself with the archive, and see that each is due. Raises ObjectChanged."""
     every = rows.export(session, partition, proof.columns, sql.SQL("true"))
     content = rows.server_digest(session, every, len(proof.columns))
     try:
         reread.compare(content, {key: proof.manifest["content"][key] for key in ("rows", "high", "low")}, OBJECT)
     except NotAsWritten as why:
         raise OtherRows(f"nothing was dropped, rows came or changed since it was archived: {why}") from None
+    due = rows.due(proof.retention, proof.period, datetime.now(UTC))
+    if (found := partitions.count(session, partition, due)) < proof.manifest["content"]["rows"]:
+        raise OtherRows(f"nothing was dropped: only {found:,} of its rows are of the class, due, and under no hold")
 
 
 def _drop(session: Session, proof: Proof, name: sql.Identifier, found: list[Partition], end: float) -> None:

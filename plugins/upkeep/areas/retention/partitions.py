@@ -138,11 +138,9 @@ def is_there(session: Session, oid: int) -> bool:
     return bool(session.row(session.load("retention/relation_there"), {"oid": oid})["there"])
 
 
-def rows_inside(session: Session, one: LogClass, part: Partition) -> int:
-    """How many rows it has, of whichever class."""
-    statement = sql.SQL(session.load("retention/rows_inside")).format(
-        table=sql.Identifier(*one.table), inside=part.inside(one)
-    )
+def count(session: Session, table: TableName, condition: sql.Composable) -> int:
+    """How many rows ``t`` of a log, or of a partition itself, meet a condition."""
+    statement = sql.SQL(session.load("retention/rows_inside")).format(table=sql.Identifier(*table), inside=condition)
     return int(session.row(statement.as_string(session.connection))["rows"])
 
 
@@ -222,4 +220,5 @@ def why_kept(retention: Retention, period: Period, found: Sequence[Partition]) -
     part = of_oid(found, period.partition)
     if part is None:
         return ""
-    return named(retention, found) or part.in_part or part.hindrance
+    why = named(retention, found) or part.in_part or part.hindrance
+    return why or ("" if part.period(period.name) == period else "its range is not that of its archive")
