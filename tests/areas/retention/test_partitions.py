@@ -156,7 +156,7 @@ def _named(parting: Parting) -> None:
 
 
 BETWEEN: dict[str, tuple[Callable[[Parting], None], str]] = {
-    "flip": (_flip, "it was changed while rows were deleted|read again with other bytes"),
+    "flip": (_flip, "were changed while rows were deleted"),
     "hold": (_hold, "a legal hold is on usual: case 4711"),
     "longer": (lambda p: _days(p, 500), "config/retention.yaml, was changed"),
     "class": (_named, "classes.long names"),
