@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -27,11 +28,13 @@ CREATE TABLE log (
 ROWS = 25
 
 
-def days(ago: float) -> sql.Composed:
+#: All bounds are counted from here, also where midnight comes between two of them; rows lie days away from each.
+TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def days(ago: float) -> sql.Literal:
     """The midnight (UTC) so many days ago, as a literal of a bound."""
-    return sql.SQL("(date_trunc('day', now() AT TIME ZONE 'UTC') - {} * interval '1 day') AT TIME ZONE 'UTC'").format(
-        sql.Literal(ago)
-    )
+    return sql.Literal((TODAY - timedelta(days=ago)).isoformat())
 
 
 class Parting:

@@ -401,7 +401,11 @@ def test_ranges_at_any_depth_of_any_hour_and_without_a_beginning_go(parting: Par
     first = sql.SQL("CREATE TABLE log_first PARTITION OF log FOR VALUES FROM (MINVALUE) TO ({})")
     stage.do(first.format(days(200)))
     for ago in (145, 144.5, 400):
-        stage.do(sql.SQL("INSERT INTO log (at, body) SELECT {}, n FROM generate_series(1, 3) n").format(days(ago)))
+        stage.do(
+            sql.SQL("INSERT INTO log (at, body) SELECT {}::timestamptz, n FROM generate_series(1, 3) n").format(
+                days(ago)
+            )
+        )
     outcomes = parting.keeping.apply("archive")
     assert len(outcomes) == 4 and {one.state for one in outcomes.values()} == {"done"}
     assert all(" partition " in statement for statement in outcomes)
