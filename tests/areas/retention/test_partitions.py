@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
@@ -14,7 +15,7 @@ from psycopg import sql
 from tests.stages.config import config as config  # noqa: PLC0414  # the fixture
 from tests.stages.keeping import Keeping
 from tests.stages.keeping import keeping as keeping  # noqa: PLC0414  # the fixture
-from tests.stages.parting import OLD, ROWS, SCHEMA, Parting, days
+from tests.stages.parting import OLD, ROWS, SCHEMA, UNMAPPED, Parting, days
 from tests.stages.parting import parting as parting  # noqa: PLC0414  # the fixture
 from tests.stages.sessions import to, until
 from tests.stages.stage import Go, changed
@@ -55,6 +56,7 @@ def begun(parting: Parting) -> Iterator[Iterator[str]]:
     """A drop step by step; the archive is read again, and the partition is as it was."""
     (action,) = parting.keeping.proposed("delete").plan.actions
     with database.standing(to(parting.keeping.stage.dsn), parting.keeping.stage.config.sql) as session:
+        session.rows("SET lock_timeout = '90s'")
         steps = delete.steps(session, action, {"deletion": "1"})
         assert "read again" in next(steps)
         assert next(steps).startswith("0 rows deleted")
@@ -202,7 +204,7 @@ def test_whatever_changes_before_the_drop_stops_it(parting: Parting, what: str) 
     with begun(parting) as steps:
         change(parting)
         with pytest.raises((ObjectChanged, psycopg.Error), match=why):
-            next(steps)
+            list(steps)
     rows = parting.keeping.stage.look("SELECT count(*) AS n FROM log")[0]["n"]
     assert rows == (YOUNG if what == "detached" else ROWS + YOUNG)
     assert parting.keeping.stage.look("SELECT 1 FROM pg_class WHERE relname IN (%s, 'other')", OLD)
@@ -220,15 +222,92 @@ def _after_comparing(monkeypatch: pytest.MonkeyPatch, then: Callable[[], object]
     monkeypatch.setattr(drop, "_same_rows", both)
 
 
+def _while_it_waits(parting: Parting, then: Callable[[], object]) -> list[str]:
+    """Do something while the DROP waits for somebody who reads the log; what it said once they have read."""
+    with begun(parting) as steps, ThreadPoolExecutor(1) as pool, psycopg.connect(parting.keeping.stage.dsn) as reader:
+        reader.execute("SELECT count(*) FROM log")
+        ended = pool.submit(list, steps)
+        until(lambda: parting.keeping.stage.look("SELECT 1 FROM pg_locks WHERE NOT granted AND mode = %s", MODE))
+        then()
+        reader.rollback()
+        return ended.result()
+
+
+def _classes_too(parting: Parting, *, kind: str, **more: object) -> None:
+    """A class that keeps the same rows longer."""
+    one = {"type": "error", "table": "public.log", "time": "at", "days": 90, "location": "here", "delete": True}
+    longer = {"type": kind, "table": "public.log", "time": "at", "days": 3650, "location": "here"} | more
+    unmapped = {name: "none here" for name in UNMAPPED if name != kind}
+    parting.keeping.write(classes={"usual": one, "long": longer}, unmapped=unmapped)
+
+
+def _renamed(parting: Parting) -> None:
+    one = {"type": "error", "table": "public.log", "time": "at", "days": 90, "location": "here", "delete": True}
+    parting.keeping.write(classes={"other": one})
+
+
+LAST: dict[str, tuple[Callable[[Parting], None], str]] = {
+    "hold": (_hold, "a legal hold is on usual: case 4711"),
+    "longer": (lambda p: _days(p, 100), "or one that keeps its rows longer, was changed"),
+    "where": (lambda p: _classes_too(p, kind="security", where={"kind": ["usual"]}), "keeps its rows longer, was"),
+    "audit": (lambda p: _classes_too(p, kind="audit", where={"kind": ["other"]}), "an audit log in public.log too"),
+    "gone": (_renamed, "its class is no longer in"),
+    "class": (_named, "classes.long names"),
+}
+
+
 @pytest.mark.guide("G67", "holds")
-def test_a_hold_that_is_set_at_the_last_moment_keeps_the_partition(
-    parting: Parting, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("what", LAST)
+def test_a_policy_of_the_last_moment_keeps_the_partition(
+    parting: Parting, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    """After everything was looked at: the policy is read once more between the DROP and its commit."""
+    """After everything was looked at, while the DROP waits: the policy is read once more between it and its commit."""
     parting.archived()
-    _after_comparing(monkeypatch, lambda: _hold(parting))
-    with begun(parting) as steps, pytest.raises(ObjectChanged, match="a legal hold is on usual"):
-        next(steps)
+    change, why = LAST[what]
+    monkeypatch.setattr(drop, "CLOCK", "90s")  # a change in one wait, and no try after it
+    with pytest.raises(ObjectChanged, match=why):
+        _while_it_waits(parting, lambda: change(parting))
+    assert parting.is_attached and parting.keeping.count() == ROWS + YOUNG
+
+
+@pytest.mark.guide("G67", "holds")
+@pytest.mark.parametrize("kind", [OBJECT, MANIFEST])
+def test_an_archive_that_goes_while_the_drop_waits_keeps_the_partition(parting: Parting, kind: str) -> None:
+    """Archive and catalogue are looked at before each try: it is not tried again by an archive that is gone."""
+    path = parting.keeping.store().path(parting.archived() + kind)
+
+    def gone() -> None:
+        path.unlink()
+        until(lambda: not _drops(parting))  # long before it would have given up
+
+    with pytest.raises(ObjectChanged, match="stopped"):
+        _while_it_waits(parting, gone)
+    assert parting.is_attached and parting.keeping.count() == ROWS + YOUNG
+
+
+def _drops(parting: Parting) -> bool:
+    """Whether somebody holds the partition locked."""
+    query = "SELECT 1 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relname = %s AND l.mode = %s"
+    return bool(parting.keeping.stage.look(query, OLD, "ExclusiveLock"))
+
+
+@pytest.mark.guide("G67", "holds")
+def test_a_partition_whose_name_was_another_tables_when_it_was_locked_stays(parting: Parting) -> None:
+    """Schemas swap before the LOCK and back after it: the partition itself is not locked, whatever its name is now."""
+    parting.archived()
+    stage = parting.keeping.stage
+    schema, away, other = (sql.Identifier(name) for name in (SCHEMA, "away", "other"))
+    rename = sql.SQL("ALTER SCHEMA {} RENAME TO {}")
+    stage.do("CREATE SCHEMA other", sql.SQL("CREATE TABLE {} (LIKE log)").format(sql.Identifier("other", OLD)))
+    with begun(parting) as steps, ThreadPoolExecutor(1) as pool, psycopg.connect(stage.dsn) as holder:
+        stage.do(rename.format(schema, away), rename.format(other, schema))
+        holder.execute("LOCK TABLE pg_publication IN ACCESS EXCLUSIVE MODE")  # which the look at the catalogue meets
+        ended = pool.submit(list, steps)
+        until(lambda: stage.look("SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'pg_publication'::regclass"))
+        stage.do(rename.format(schema, other), rename.format(away, schema))
+        holder.rollback()
+        with pytest.raises(ObjectChanged, match="its name was another table's when it was locked"):
+            ended.result()
     assert parting.is_attached and parting.keeping.count() == ROWS + YOUNG
 
 
@@ -236,7 +315,7 @@ def test_a_hold_that_is_set_at_the_last_moment_keeps_the_partition(
 def test_a_table_that_takes_the_name_at_the_last_moment_stays(
     parting: Parting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A schema can be renamed although its table is locked."""
+    """A schema can be renamed although its table is locked, and while the DROP waits."""
     parting.archived()
     schema, away = sql.Identifier(SCHEMA), sql.Identifier("away")
     swap = (
@@ -244,9 +323,9 @@ def test_a_table_that_takes_the_name_at_the_last_moment_stays(
         sql.SQL("CREATE SCHEMA {}").format(schema),
         sql.SQL("CREATE TABLE {} AS SELECT 1 AS precious").format(parting.old),
     )
-    _after_comparing(monkeypatch, lambda: parting.keeping.stage.do(*swap))
-    with begun(parting) as steps, pytest.raises(ObjectChanged, match="its name became another table's"):
-        next(steps)
+    monkeypatch.setattr(drop, "CLOCK", "90s")
+    with pytest.raises(ObjectChanged, match="its name became another table's"):
+        _while_it_waits(parting, lambda: parting.keeping.stage.do(*swap))
     assert parting.keeping.count() == ROWS + YOUNG
     with psycopg.connect(parting.keeping.stage.dsn) as connection:
         assert connection.execute(sql.SQL("SELECT precious FROM {}").format(parting.old)).fetchall() == [(1,)]
@@ -265,7 +344,7 @@ def test_nobody_who_writes_into_it_is_drawn_into_a_deadlock(parting: Parting, mo
 
     _after_comparing(monkeypatch, wait)
     with begun(parting) as steps, pytest.raises(ObjectChanged, match="others wait to write"):
-        next(steps)
+        list(steps)
     assert writers[0].result() == {"rows": [{"id": 7}]} and parting.is_attached
 
 
@@ -294,7 +373,7 @@ def test_a_drop_that_could_not_be_noted_is_noted_by_the_next_run_though_nothing_
     """Killed after its commit: no row is due, and the plan has the drop again, which finds it done."""
     name = parting.archived()
     with begun(parting) as steps:
-        assert next(steps) == ALL
+        assert list(steps)[-1] == ALL
     assert not parting.is_attached and parting.names() == [name]
     assert parting.keeping.proposed("archive").plan.actions == ()
     (outcome,) = parting.keeping.apply("delete").values()
@@ -316,7 +395,7 @@ def test_a_server_that_ends_in_the_middle_leaves_the_partition_where_it_was(
 
     monkeypatch.setattr(Proof, "policy_still_holds", ended)
     with begun(parting) as steps, pytest.raises(psycopg.OperationalError):
-        next(steps)
+        list(steps)
     assert parting.is_attached and parting.keeping.count() == ROWS + YOUNG
     monkeypatch.undo()
 
@@ -579,20 +658,30 @@ def test_a_statement_says_delete_or_drop_as_it_is() -> None:
 
 
 @pytest.mark.guide("G67", "holds")
+def test_the_bytes_are_hashed_in_a_step_of_its_own(parting: Parting) -> None:
+    """The gate looks at time and guards after it: a large archive takes long, and the drop has what is left."""
+    parting.archived()
+    with begun(parting) as steps:
+        assert next(steps).startswith("0 rows deleted") and parting.is_attached
+        assert list(steps) == [ALL]
+
+
+@pytest.mark.guide("G67", "holds")
 def test_a_drop_does_not_begin_after_the_plans_end(parting: Parting, monkeypatch: pytest.MonkeyPatch) -> None:
     """Comparing may take as long as the step may; then nothing is dropped any more."""
     parting.archived()
     with database.standing(to(parting.keeping.stage.dsn), parting.keeping.stage.config.sql) as session:
         (action,) = parting.keeping.proposed("delete").plan.actions
         steps = delete.steps(session, action, {"deletion": "1"})
-        assert "read again" in next(steps) and next(steps)
+        assert "read again" in next(steps)
+        assert all(next(steps).startswith("0 rows deleted") for _ in range(2))  # before the bytes are hashed, and after
         session.rows("SET statement_timeout = '1s'")
         ended = session.row(session.load("retention/time_left"))["ms"] / 1000
         clock, moved = drop.time.monotonic, [0.0]
         monkeypatch.setattr(drop.time, "monotonic", lambda: clock() + moved[0])
         _after_comparing(monkeypatch, lambda: moved.__setitem__(0, ended))
         with pytest.raises(ObjectChanged, match="its time was over"):
-            next(steps)
+            list(steps)
     assert parting.is_attached and parting.keeping.count() == ROWS + YOUNG
 
 

@@ -46,26 +46,43 @@ def dropping(session: Session, proof: Proof) -> Iterator[Count]:
         yield Count(gone=count)  # by an attempt that could not say so any more, or by somebody else
         return
     proof.hash_again()  # whatever its times say: all goes at once, and none before
-    retrying()(_drop_whole, session, proof)
+    yield Count()  # as long, and the server's clock is set to what is left of the plan's time
+    end = time.monotonic() + session.row(session.load("retention/time_left"))["ms"] / 1000
+    retrying()(_drop_whole, session, proof, end)  # all attempts end then
     yield Count(deleted=count)
 
 
-def _drop_whole(session: Session, proof: Proof) -> None:
+def _drop_whole(session: Session, proof: Proof, end: float) -> None:
     known = proof.manifest["partition"]
     name = sql.Identifier(known["schema"], known["name"])
-    end = time.monotonic() + session.row(session.load("retention/time_left"))["ms"] / 1000
     with session.connection.transaction():
         session.rows(session.load("retention/all_rows"))
+        _in_time(session, end)
         _run(session, session.load("retention/lock_partition"), name)
-        found = _locked(session, proof)
-        proof.still_holds(session, datetime.now(UTC))
+        _as_approved(session, proof)
+        _in_time(session, end)
         _same_rows(session, proof, TableName(known["schema"], known["name"]))
-        proof.still_holds(session, datetime.now(UTC))  # to compare them may have taken long
-        _drop(session, proof, name, found, end)
+        _drop(session, proof, name, end)
+
+
+def _in_time(session: Session, end: float, lock_timeout: str | None = None) -> None:
+    """Let no statement run after the plan's time, nor wait longer for a lock than this. Raises ObjectChanged."""
+    left = round((end - time.monotonic()) * 1000)
+    if left <= 0:
+        raise ObjectChanged("nothing was dropped: its time was over")
+    clocks = {"statement_timeout": f"{left}ms", "lock_timeout": lock_timeout}
+    session.rows(session.load("retention/drop_clock"), clocks)
 
 
 def _run(session: Session, statement: str, name: sql.Identifier) -> None:
     session.rows(sql.SQL(statement).format(partition=name).as_string(session.connection))
+
+
+def _as_approved(session: Session, proof: Proof) -> list[Partition]:
+    """The log's partitions, once catalogue, archive, policy and holds are as approved; what differs is raised."""
+    found = _locked(session, proof)
+    proof.still_holds(session, datetime.now(UTC))
+    return found
 
 
 def _locked(session: Session, proof: Proof) -> list[Partition]:
@@ -75,6 +92,8 @@ def _locked(session: Session, proof: Proof) -> list[Partition]:
     part = partitions.of_oid(found, proof.period.partition)
     if part is None or part.identity != proof.manifest["partition"]:
         raise ObjectChanged("its partition was detached, renamed, or put elsewhere since it was archived")
+    if not session.row(session.load("retention/partition_locked"), {"oid": part.oid})["locked"]:
+        raise ObjectChanged("nothing was dropped: its name was another table's when it was locked")
     if why := partitions.why_kept(proof.retention, proof.period, found) or part.no_right:
         raise ObjectChanged(why)
     return found
@@ -82,7 +101,8 @@ def _locked(session: Session, proof: Proof) -> list[Partition]:
 
 def _same_rows(session: Session, proof: Proof, partition: TableName) -> None:
     """Compare all rows of the partition itself with the archive, and see that each is due. Raises ObjectChanged."""
-    every = rows.export(session, partition, proof.columns, sql.SQL("true"))
+    itself = sql.SQL("t.tableoid = {}").format(sql.Literal(proof.period.partition))  # whosever the name is by now
+    every = rows.export(session, partition, proof.columns, itself)
     content = rows.server_digest(session, every, len(proof.columns))
     try:
         reread.compare(content, {key: proof.manifest["content"][key] for key in ("rows", "high", "low")}, OBJECT)
@@ -93,20 +113,20 @@ def _same_rows(session: Session, proof: Proof, partition: TableName) -> None:
         raise OtherRows(f"nothing was dropped: only {found:,} of its rows are of the class, due, and under no hold")
 
 
-def _drop(session: Session, proof: Proof, name: sql.Identifier, found: list[Partition], end: float) -> None:
-    """Drop it as soon as its locks are free; all else was looked at, and stays so under the lock that we hold.
+def _drop(session: Session, proof: Proof, name: sql.Identifier, end: float) -> None:
+    """Drop it as soon as its locks are free. Its rows stay as they are under the lock that we hold; all else is looked
+    at before each try, and the policy after it too.
 
-    Raises ObjectChanged, psycopg.errors.LockNotAvailable.
+    Raises ObjectChanged, psycopg.errors.LockNotAvailable, and what ``Proof.still_holds`` raises.
     """
     oid = proof.period.partition
     for left in reversed(range(TRIES)):
+        found = _as_approved(session, proof)
         if session.row(session.load("retention/drop_waiters"), {"oid": oid})["waiters"]:
             raise ObjectChanged("nothing was dropped: others wait to write into the partition")
-        if time.monotonic() >= end:
-            raise ObjectChanged("nothing was dropped: its time was over")
         try:
             with session.connection.transaction():
-                session.rows(session.load("retention/drop_clock"), {"lock_timeout": CLOCK})
+                _in_time(session, end, CLOCK)
                 _run(session, session.load("retention/drop_partition"), name)
                 if partitions.is_there(session, oid):  # its schema was renamed, and another has the name
                     raise ObjectChanged("nothing was dropped: its name became another table's")

@@ -100,8 +100,12 @@ class Proof:
     def policy_still_holds(self, now: datetime) -> None:
         """The policy and its legal holds alone, which ask no store and no server. Raises ObjectChanged, ConfigError."""
         self._reread_policy()
-        gone = self.period.name not in self.retention.classes
-        if why := "its class is no longer in it" if gone else why_kept(self.retention, self.period, self._table, now):
+        one = self.retention.classes.get(self.period.name)
+        if one is None:
+            raise ObjectChanged("its class is no longer in config/retention.yaml")
+        if rows.shape(one.table, self.columns, self.retention, self.period.name) != self.shape:
+            raise ObjectChanged("its class in config/retention.yaml, or one that keeps its rows longer, was changed")
+        if why := why_kept(self.retention, self.period, self._table, now):
             raise ObjectChanged(why)
 
     def _marks(self, store: Store) -> tuple[object, ...]:
