@@ -1,6 +1,7 @@
 -- G15: all partitions of a log, however deep and in whichever schema, those whose detachment was interrupted among them: the
 -- range of one that is by the log's time alone, and what its drop would meet. What hangs in a view of it, in a publication
--- or on a key is looked at by OID; `may_drop` is of the role that is asked for, or of this one.
+-- or on a key is looked at by OID, of what it is below (but for the log) too; `may_drop` is of the role that is asked for, or of this one.
+-- A key of its own would have the DROP lock the table that it refers to; one of the log does not.
 WITH RECURSIVE tree AS (
     SELECT i.inhrelid AS oid, i.inhparent AS parent, i.inhdetachpending AS pending
     FROM pg_class c
@@ -27,6 +28,18 @@ WITH RECURSIVE tree AS (
     FROM pg_publication_tables p
     JOIN pg_namespace s ON s.nspname = p.schemaname
     JOIN pg_class x ON x.relnamespace = s.oid AND x.relname = p.tablename
+), event_triggers AS MATERIALIZED (
+    SELECT ARRAY(SELECT e.evtname::text FROM pg_event_trigger e
+                 WHERE e.evtenabled <> 'D' AND e.evtevent IN ('ddl_command_start', 'ddl_command_end', 'sql_drop')
+                   AND (coalesce(cardinality(e.evttags), 0) = 0 OR 'DROP TABLE' = ANY (e.evttags))
+                   AND NOT EXISTS (SELECT FROM pg_depend d
+                                   WHERE d.classid = 'pg_event_trigger'::regclass AND d.objid = e.oid
+                                     AND d.deptype = 'e') ORDER BY 1) AS names
+), below AS MATERIALIZED (
+    SELECT t.oid, a.relid::oid AS above
+    FROM tree t
+    CROSS JOIN LATERAL pg_partition_ancestors(t.oid) a
+    WHERE a.relid <> pg_partition_root(t.oid)
 ), times AS (
     SELECT r.*,
            CASE WHEN r.by_time THEN substring(r.bound FROM '^FOR VALUES FROM \(''([^'']+)''\) TO ')::timestamptz END AS first,
@@ -48,14 +61,34 @@ SELECT c.oid::bigint AS oid,
        coalesce(pg_has_role(r.oid, c.relowner, 'USAGE') AND has_schema_privilege(r.oid, n.oid, 'USAGE'), false) AS may_drop,
        ARRAY(SELECT format('%%s.%%s', k.conrelid::regclass, k.conname) FROM pg_constraint k
              WHERE k.confrelid = c.oid AND k.contype = 'f' ORDER BY 1) AS referenced_by,
-       ARRAY(SELECT g.tgname::text FROM pg_trigger g
-             WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgtype & 8 <> 0 ORDER BY 1)
-       || ARRAY(SELECT w.rulename::text FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.ev_type = '4' ORDER BY 1)
-           AS delete_triggers,
-       ARRAY(SELECT DISTINCT w.ev_class::regclass::text FROM pg_depend d
+       ARRAY(SELECT k.conname::text FROM pg_constraint k
+             WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.conparentid = 0 ORDER BY 1) AS own_keys,
+       ARRAY(SELECT DISTINCT g.tgname::text FROM below b
+             JOIN pg_trigger g ON g.tgrelid = b.above
+             WHERE b.oid = c.oid AND (NOT g.tgisinternal OR g.tgparentid <> 0) AND g.tgtype & 8 <> 0
+               AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.oid = g.tgconstraint AND k.contype = 'f') ORDER BY 1)
+       || ARRAY(SELECT DISTINCT w.rulename::text FROM below b
+                JOIN pg_rewrite w ON w.ev_class = b.above AND w.ev_type = '4'
+                WHERE b.oid = c.oid ORDER BY 1) AS delete_triggers,
+       (SELECT e.names FROM event_triggers e) AS event_triggers,
+       ARRAY(SELECT DISTINCT w.ev_class::regclass::text FROM below b
+             JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = b.above
              JOIN pg_rewrite w ON w.oid = d.objid
-             WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
-               AND d.refobjid = c.oid AND w.ev_class <> c.oid ORDER BY 1) AS views,
+             WHERE b.oid = c.oid AND d.classid = 'pg_rewrite'::regclass AND w.ev_class <> b.above ORDER BY 1) AS views,
+       ARRAY(SELECT DISTINCT s.oid::regclass::text FROM pg_depend d
+             JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+             WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+               AND d.refobjid = c.oid AND d.deptype IN ('a', 'i') ORDER BY 1) AS sequences,
+       ARRAY(SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0) FROM pg_depend d
+             WHERE (d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
+                    OR d.refclassid = 'pg_type'::regclass
+                       AND d.refobjid IN (SELECT y.oid FROM pg_type y
+                                          WHERE y.typrelid = c.oid
+                                             OR y.typelem IN (SELECT z.oid FROM pg_type z WHERE z.typrelid = c.oid)))
+               AND d.deptype = 'n' AND (d.classid, d.objid) <> ('pg_class'::regclass, c.oid)
+               AND NOT EXISTS (SELECT FROM pg_depend o
+                               WHERE o.classid = d.classid AND o.objid = d.objid AND o.refclassid = 'pg_class'::regclass
+                                 AND o.refobjid = c.oid AND o.deptype IN ('a', 'i')) ORDER BY 1) AS dependents,
        ARRAY(SELECT DISTINCT p.name FROM publications p
              WHERE p.oid IN (SELECT a.relid FROM pg_partition_ancestors(c.oid) a) ORDER BY 1) AS published
 FROM times t

@@ -4,7 +4,8 @@ There is no state in between: the transaction locks the partition against writer
 catalogue are as approved and that its rows are exactly those of the archive, and drops it; or it is all as before.
 DETACH CONCURRENTLY cannot be in a transaction, and leaves a partition half detached where it is interrupted.
 
-The log itself is locked only at the very end, and nobody waits for that longer than ``CLOCK`` at a time.
+The log itself, and its default partition, are locked only at the very end, and nobody waits for that longer than
+``CLOCK`` at a time. A partition with a key that the log has not, whose DROP would lock one table more, is not dropped.
 """
 
 from __future__ import annotations

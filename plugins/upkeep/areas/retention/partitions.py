@@ -48,9 +48,13 @@ class Partition:
     role: str
     may_drop: bool
     referenced_by: Sequence[str]
+    own_keys: Sequence[str]
     delete_triggers: Sequence[str]
+    event_triggers: Sequence[str]
     views: Sequence[str]
     published: Sequence[str]
+    sequences: Sequence[str]
+    dependents: Sequence[str]
 
     @property
     def table(self) -> TableName:
@@ -80,9 +84,13 @@ class Partition:
         """What a drop would meet beside its rows and the role's rights; empty when nothing."""
         for names, what in (
             (self.referenced_by, "other tables refer to it"),
+            (self.own_keys, "it has foreign keys that the log has not, and a drop locks what they refer to"),
             (self.delete_triggers, "triggers or rules run when its rows are deleted"),
+            (self.event_triggers, "event triggers run when a table is dropped"),
             (self.views, "views are of it"),
             (self.published, "it is published, and a drop is not replicated"),
+            (self.sequences, "it owns sequences, which go with it"),
+            (self.dependents, "others depend on it"),
         ):
             if names:
                 return f"{what}: {visible(listed(names, NAMED))}"
