@@ -2,8 +2,7 @@
 -- as a whole only where all of its rows are.
 SELECT t.tableoid::bigint AS oid,
        count(*) AS rows,
-       count(*) FILTER (WHERE {due}) AS due,
-       sum(pg_column_size(t.*))::bigint AS bytes
+       count(*) FILTER (WHERE {due}) AS due
 FROM {table} t
 WHERE t.{time} < {before}
 GROUP BY 1

@@ -605,7 +605,7 @@ def test_a_role_that_does_not_own_the_partition_is_told_and_refused(parting: Par
             "it has foreign keys that the log has not, and a drop locks what they refer to: mine",
         ),
         (
-            'ALTER SEQUENCE log_numbers SET SCHEMA "Old ""Logs"; ALTER SEQUENCE "Old ""Logs".log_numbers OWNED BY {}.id',
+            'ALTER SEQUENCE log_numbers SET SCHEMA "Old ""Logs";ALTER SEQUENCE "Old ""Logs".log_numbers OWNED BY {}.id',
             'ALTER SEQUENCE "Old ""Logs".log_numbers OWNED BY NONE',
             "it owns sequences, which go with it: ",
         ),
@@ -687,6 +687,49 @@ def test_what_hangs_in_a_partition_of_partitions_keeps_those_below(
     assert set(found) == {"hindered"} and f"public.leaf: {finding}" in found["hindered"].detail
     parting.keeping.stage.do(mend)
     assert findings(parting.keeping) == {}
+
+
+def test_values_that_lie_outside_their_rows_are_not_read_by_the_check_and_by_looks_at_a_drop(parting: Parting) -> None:
+    """Of a large log they are nearly all of it. Whoever reads one waits for the index that finds it."""
+    stage, keeping = parting.keeping.stage, parting.keeping
+    stage.do(
+        sql.SQL("ALTER TABLE {} ALTER body SET STORAGE EXTERNAL").format(parting.old),
+        "INSERT INTO log (at, body) SELECT now() - interval '120 days', repeat('x', 20000) FROM generate_series(1, 3)",
+    )
+    parting.archived()
+    (action,) = keeping.proposed("delete").plan.actions
+    (index,) = stage.look(
+        "SELECT i.indexrelid::regclass::text AS name FROM pg_class c JOIN pg_index i ON i.indrelid = c.reltoastrelid"
+        " WHERE c.relname = %s",
+        OLD,
+    )
+    with psycopg.connect(stage.dsn) as holder:
+        holder.execute(f"REINDEX INDEX {index['name']}")
+        assert findings(keeping) == {}
+        with stage.session() as session:
+            state = delete.state(session, action)
+        assert state is not None and state["rows"] is None and not state["gone"]
+        read = "SELECT set_config('lock_timeout', '1ms', false); SELECT sum(length(body || '')) FROM log"
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            stage.do(read)
+
+
+@pytest.mark.guide("G67", "holds")
+def test_a_partition_that_is_detached_while_it_is_to_be_dropped_is_not_said_to_be_gone(parting: Parting) -> None:
+    """Its rows left the log, and no row is gone."""
+    parting.archived()
+    (action,) = parting.keeping.proposed("delete").plan.actions
+
+    def state() -> dict[str, object] | None:
+        with parting.keeping.stage.session() as session:
+            return delete.state(session, action)
+
+    before = state()
+    assert before is not None
+    parting.alter("ALTER TABLE log DETACH PARTITION {}")
+    assert delete.partly(action, before, state()) == ""
+    parting.alter("DROP TABLE {}")
+    assert "its partition is gone" in delete.partly(action, before, state())
 
 
 @pytest.mark.guide("G15", "holds")

@@ -178,33 +178,29 @@ def state(session: Session, action: Action) -> Row | None:
     if found is None:
         return None
     one, store = retention.classes[name], store_of(retention, deletion.target, name)
-    left = sql.SQL(session.load("retention/rows_left")).format(
-        table=sql.Identifier(*one.table), of_period=rows.of_period(retention, deletion.period)
-    )
     row = session.row(session.load("retention/table"), asked(one))
     kept = why_kept(retention, deletion.period, row, datetime.now(UTC))
     if deletion.period.partition:
-        kept = kept or _stays(session, retention, deletion.period)
+        kept = kept or partitions.stays(session, retention, deletion.period)
     elif not row["may_delete"]:
         kept = kept or f"role {row['role']} has no DELETE on it (`python -m upkeep grants delete` prints it)"
     return {
         "oid": found["oid"],
         "shape": found["shape"],
         "obstacle": found["obstacle"] or kept,
-        "rows": session.row(left.as_string(session.connection))["rows"],
+        "rows": None if deletion.period.partition else _left(session, retention, deletion.period),
         "gone": bool(deletion.period.partition) and not partitions.is_there(session, deletion.period.partition),
         "wal_position": found["wal_position"],
         **_beside(store, deletion.name),
     }
 
 
-def _stays(session: Session, retention: Retention, period: Period) -> str:
-    """Why a partition may not be dropped by this role; empty when it may, and when it is gone."""
-    found = partitions.tree(session, retention.classes[period.name])
-    part = partitions.of_oid(found, period.partition)
-    if part is None and partitions.is_there(session, period.partition):
-        return "its partition was detached since it was archived: attach it again, or drop it by hand"
-    return partitions.why_kept(retention, period, found) or (part.no_right if part else "")
+def _left(session: Session, retention: Retention, period: Period) -> int:
+    """How many rows of a period its log has; of a partition they are not counted, it is there or gone."""
+    statement = sql.SQL(session.load("retention/rows_left")).format(
+        table=sql.Identifier(*retention.classes[period.name].table), of_period=rows.of_period(retention, period)
+    )
+    return int(session.row(statement.as_string(session.connection))["rows"])
 
 
 def _beside(store: Store | None, name: str) -> Row:
@@ -241,9 +237,12 @@ def was_done(action: Action, before: Mapping[str, Any], after: Row | None) -> bo
 
 def partly(action: Action, before: Mapping[str, Any], after: Row | None) -> str:
     """How many rows of an attempt that ended early are gone; all of them are in the archive."""
-    gone = before["rows"] - after["rows"] if after is not None else 0
-    if gone > 0 and after is not None and after["gone"]:
-        return f"its partition is gone, whose {gone:,} rows are in the archive; the next run notes it there"
+    if after is None:
+        return ""
+    if after["rows"] is None:
+        gone = after["gone"] and not before["gone"]
+        return "its partition is gone, whose rows are in the archive; the next run notes it there" if gone else ""
+    gone = before["rows"] - after["rows"]
     return f"{gone:,} rows of its period have left the log, the rest stays for the next run" if gone > 0 else ""
 
 

@@ -65,7 +65,7 @@ class RetentionLook:
             findings += self._hazards(topic, one, row)
             findings += self._rights(topic, one, row)
             findings += undropped.findings(self.session, self.config, topic, name, self.now, self.maintain)
-            due = self.due(name)
+            due = self.due(name, row["oid"])
             done, archived = self._archives(topic, name, row)
             findings += archived
             findings.append(judge_due(self.config, topic, name, due | {"kind": row["kind"]}, done))
@@ -79,8 +79,8 @@ class RetentionLook:
         rows = self.session.rows(self.session.load("retention/table"), asked(one))
         return rows[0] if rows else None
 
-    def due(self, name: str) -> Row:
-        """What of a class is due, held, oldest, and next."""
+    def due(self, name: str, oid: int) -> Row:
+        """What of a class, whose table has this OID, is due, held, oldest, and next."""
         retention = self.config.retention
         one = retention.classes[name]
         statement = sql.SQL(self.session.load("retention/rows_due")).format(
@@ -89,6 +89,7 @@ class RetentionLook:
             before=sql.Literal(retained.cutoff(retention, name, self.now)),
             belongs=retained.belongs(retention, name),
             held=retained.held(retention, name),
+            size=rows.size(rows.columns(self.session, oid)),
         )
         return self.session.row(statement.as_string(self.session.connection))
 

@@ -152,6 +152,11 @@ def count(session: Session, table: TableName, condition: sql.Composable) -> int:
     return int(session.row(statement.as_string(session.connection))["rows"])
 
 
+def size(session: Session, part: Partition) -> int:
+    """The bytes of a partition on disk."""
+    return int(session.row(session.load("retention/partition_bytes"), {"oid": part.oid})["bytes"])
+
+
 # Which are due as a whole --------------------------------------------------------------------------------------
 
 
@@ -230,3 +235,12 @@ def why_kept(retention: Retention, period: Period, found: Sequence[Partition]) -
         return ""
     why = named(retention, found) or part.in_part or part.hindrance
     return why or ("" if part.period(period.name) == period else "its range is not that of its archive")
+
+
+def stays(session: Session, retention: Retention, period: Period) -> str:
+    """Why a partition may not be dropped by this role; empty when it may, and when it is gone."""
+    found = tree(session, retention.classes[period.name])
+    part = of_oid(found, period.partition)
+    if part is None and is_there(session, period.partition):
+        return "its partition was detached since it was archived: attach it again, or drop it by hand"
+    return why_kept(retention, period, found) or (part.no_right if part else "")

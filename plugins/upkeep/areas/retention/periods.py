@@ -12,6 +12,7 @@ from upkeep.areas import retained
 from upkeep.areas.retention import partitions, rows
 from upkeep.areas.retention.archives import UNREAD, Manifests
 from upkeep.areas.retention.deletable import period_of
+from upkeep.areas.retention.look import asked
 from upkeep.areas.retention.partitions import Partition
 from upkeep.areas.retention.rows import Period
 from upkeep.settings.retention import Retention
@@ -30,7 +31,10 @@ def periods(
     found = partitions.due(session, retention, name, partitions.tree(session, one) if one.delete else (), whole, now)
     for part, row in found.whole:
         if not _is_archived(archives, part, name):
-            yield part.period(name), row | {"rows": row["due"], "partition": part}
+            yield (
+                part.period(name),
+                row | {"rows": row["due"], "bytes": partitions.size(session, part), "partition": part},
+            )
     apart = [*found.waiting, *(part.oid for part, _ in found.whole)]
     for row in _months(session, retention, Period(name, rows.FIRST, whole), now, apart):
         month = row["month"].astimezone(UTC)
@@ -44,8 +48,9 @@ def _months(session: Session, retention: Retention, period: Period, now: datetim
     one, due = retention.classes[period.name], rows.due(retention, period, now)
     if apart:
         due = sql.SQL("{} AND t.tableoid <> ALL ({}::oid[])").format(due, sql.Literal(apart))
+    columns = rows.columns(session, session.row(session.load("retention/table"), asked(one))["oid"])
     statement = sql.SQL(session.load("retention/months_due")).format(
-        table=sql.Identifier(*one.table), time=sql.Identifier(one.time), due=due
+        table=sql.Identifier(*one.table), time=sql.Identifier(one.time), due=due, size=rows.size(columns)
     )
     return session.rows(statement.as_string(session.connection))
 

@@ -131,6 +131,12 @@ def text(column: Column) -> sql.Composable:
     return sql.SQL("CASE WHEN num_nulls({}) = 0 THEN format('%s', {}) END").format(found, found)
 
 
+def size(found: Sequence[Column]) -> sql.Composable:
+    """The bytes of a row ``t`` as they are stored; ``pg_column_size(t.*)`` would read all that lies outside of it."""
+    each = (sql.SQL("coalesce(pg_column_size(t.{}), 0)").format(sql.Identifier(one.name)) for one in found)
+    return sql.SQL("({})").format(sql.SQL(" + ").join(each))
+
+
 def digest(texts: Sequence[sql.Composable]) -> sql.Composable:
     """What a row's md5 is over."""
     return sql.SQL(" || ").join(sql.SQL("coalesce(octet_length({0}) || ':' || {0}, ':')").format(one) for one in texts)
