@@ -1,7 +1,7 @@
 -- G15: all partitions of a log, however deep and in whichever schema, those whose detachment was interrupted among them: the
 -- range of one that is by the log's time alone, and what its drop would meet. What hangs in a view of it, in a publication
 -- or on a key is looked at by OID, of what it is below (but for the log) too; `may_drop` is of the role that is asked for, or of this one.
--- A key of its own would have the DROP lock the table that it refers to; one of the log does not.
+-- To be a member of its owner is no more than this only where that owns no other table. A key of its own would have the DROP lock the table that it refers to; one of the log does not.
 WITH RECURSIVE tree AS (
     SELECT i.inhrelid AS oid, i.inhparent AS parent, i.inhdetachpending AS pending
     FROM pg_class c
@@ -40,6 +40,15 @@ WITH RECURSIVE tree AS (
     FROM tree t
     CROSS JOIN LATERAL pg_partition_ancestors(t.oid) a
     WHERE a.relid <> pg_partition_root(t.oid)
+), owners AS MATERIALIZED (
+    SELECT o.oid,
+           o.rolname::text AS name,
+           NOT o.rolsuper AND NOT EXISTS (
+               SELECT FROM pg_class x
+               WHERE x.relkind IN ('r', 'p', 'f') AND pg_has_role(o.oid, x.relowner, 'MEMBER')
+                 AND x.oid NOT IN (SELECT t.oid FROM tree t UNION ALL SELECT t.parent FROM tree t)) AS of_this_log_alone
+    FROM pg_roles o
+    WHERE o.oid IN (SELECT c.relowner FROM tree t JOIN pg_class c ON c.oid = t.oid)
 ), times AS (
     SELECT r.*,
            CASE WHEN r.by_time THEN substring(r.bound FROM '^FOR VALUES FROM \(''([^'']+)''\) TO ')::timestamptz END AS first,
@@ -56,7 +65,8 @@ SELECT c.oid::bigint AS oid,
        t.bound,
        CASE WHEN t.first > '0001-01-02' AND t.first < '9999-01-01' THEN t.first END AS lower,
        CASE WHEN t.last > '0001-01-03' AND t.last < '9999-01-01' THEN t.last END AS upper,
-       o.rolname::text AS owner,
+       o.name AS owner,
+       o.of_this_log_alone,
        coalesce(r.rolname, %(role)s, '')::text AS "role",
        coalesce(pg_has_role(r.oid, c.relowner, 'USAGE') AND has_schema_privilege(r.oid, n.oid, 'USAGE'), false) AS may_drop,
        ARRAY(SELECT format('%%s.%%s', k.conrelid::regclass, k.conname) FROM pg_constraint k
@@ -94,6 +104,6 @@ SELECT c.oid::bigint AS oid,
 FROM times t
 JOIN pg_class c ON c.oid = t.oid
 JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_roles o ON o.oid = c.relowner
+JOIN owners o ON o.oid = c.relowner
 LEFT JOIN pg_roles r ON r.rolname = coalesce(%(role)s, current_user)
 ORDER BY t.last, n.nspname, c.relname

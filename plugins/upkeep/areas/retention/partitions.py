@@ -31,7 +31,8 @@ _DAY = timedelta(days=1)
 class Partition:
     """A partition as the catalogue has it, ``lower`` and ``upper`` its range, None where it has no such end.
 
-    ``may_drop`` is of ``role``. Names are what a drop would meet.
+    ``may_drop`` is of ``role``. Names are what a drop would meet. ``of_this_log_alone``: its owner is no superuser, and
+    can act for nobody who owns another table.
     """
 
     oid: int
@@ -45,6 +46,7 @@ class Partition:
     lower: datetime | None
     upper: datetime | None
     owner: str
+    of_this_log_alone: bool
     role: str
     may_drop: bool
     referenced_by: Sequence[str]
@@ -102,8 +104,9 @@ class Partition:
         if self.may_drop:
             return ""
         role, owner, table = visible(self.role), visible(self.owner), visible(str(self.table))
-        grant = f"GRANT {owner} TO {role}, or ALTER TABLE {table} OWNER TO {role}, and USAGE on its schema"
-        return f"role {role} may not drop {table}, whose owner is {owner} ({grant})"
+        grant = f"GRANT {owner} TO {role}, or " if self.of_this_log_alone else ""
+        mend = f"{grant}ALTER TABLE {table} OWNER TO {role}, and USAGE on its schema"
+        return f"role {role} may not drop {table}, whose owner is {owner} ({mend})"
 
     def period(self, name: str) -> Period:
         """Its range for a class, in whole days around it."""
