@@ -374,7 +374,7 @@ def test_a_drop_that_could_not_be_noted_is_noted_by_the_next_run_though_nothing_
     """Killed after its commit: no row is due, and the plan has the drop again, which finds it done."""
     name = parting.archived()
     with begun(parting) as steps:
-        assert list(steps)[-1] == ALL
+        assert next(steps).startswith("0 rows deleted") and next(steps) == ALL
     assert not parting.is_attached and parting.names() == [name]
     assert parting.keeping.proposed("archive").plan.actions == ()
     (outcome,) = parting.keeping.apply("delete").values()
