@@ -34,7 +34,10 @@ WITH RECURSIVE tree AS (
                    AND (coalesce(cardinality(e.evttags), 0) = 0 OR 'DROP TABLE' = ANY (e.evttags))
                    AND NOT EXISTS (SELECT FROM pg_depend d
                                    WHERE d.classid = 'pg_event_trigger'::regclass AND d.objid = e.oid
-                                     AND d.deptype = 'e') ORDER BY 1) AS names
+                                     AND d.deptype = 'e')
+                   AND NOT EXISTS (SELECT FROM pg_proc f  -- PostgREST's own, on each project of Supabase: a NOTIFY
+                                   WHERE f.oid = e.evtfoid AND f.proname IN ('pgrst_ddl_watch', 'pgrst_drop_watch'))
+                 ORDER BY 1) AS names
 ), below AS MATERIALIZED (
     SELECT t.oid, a.relid::oid AS above
     FROM tree t

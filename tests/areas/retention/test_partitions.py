@@ -639,7 +639,9 @@ def test_to_be_a_member_of_the_owner_is_said_only_of_one_who_owns_nothing_else(p
         (
             "CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM public.log; END';"
             "CREATE EVENT TRIGGER on_drop ON sql_drop WHEN TAG IN ('DROP INDEX', 'DROP TABLE') EXECUTE FUNCTION f()",
-            "ALTER EVENT TRIGGER on_drop DISABLE",
+            "ALTER EVENT TRIGGER on_drop DISABLE;"
+            "CREATE FUNCTION pgrst_drop_watch() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN NOTIFY pgrst; END';"
+            "CREATE EVENT TRIGGER pgrst_drop_watch ON sql_drop EXECUTE FUNCTION pgrst_drop_watch()",
             "event triggers run when a table is dropped: on_drop",
         ),
         ("ALTER TABLE log DROP CONSTRAINT log_pkey", "ALTER TABLE log ADD PRIMARY KEY (id, at, kind)", "key"),
