@@ -1,2 +1,2 @@
--- G15: whether there is a relation of an OID.
-SELECT EXISTS (SELECT FROM pg_class c WHERE c.oid = %(oid)s) AS there
+-- G15: how many relations of these OIDs there are.
+SELECT count(*) AS there FROM pg_class c WHERE c.oid = ANY (%(oids)s)

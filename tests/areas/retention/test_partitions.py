@@ -333,6 +333,36 @@ def test_a_table_that_takes_the_name_at_the_last_moment_stays(
 
 
 @pytest.mark.guide("G67", "holds")
+def test_a_log_that_takes_the_name_at_the_last_moment_stays(parting: Parting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The partition has the log's name in another schema: DROP RESTRICT would take the log with all its partitions."""
+    parting.alter("ALTER TABLE {} RENAME TO log")
+    parting.archived()
+    schema, away, public = (sql.Identifier(name) for name in (SCHEMA, "away", "public"))
+    rename = sql.SQL("ALTER SCHEMA {} RENAME TO {}")
+    monkeypatch.setattr(drop, "CLOCK", "90s")
+    swap = (rename.format(schema, away), rename.format(public, schema))
+    stage = parting.keeping.stage
+    with pytest.raises(ObjectChanged, match="its name became another table's"):
+        _while_it_waits(parting, lambda: stage.do(*swap))
+    stage.do(rename.format(schema, public), rename.format(away, schema))
+    assert parting.keeping.count() == ROWS + YOUNG
+
+
+@pytest.mark.guide("G63", "holds")
+def test_a_months_plan_counts_what_its_archive_has(parting: Parting) -> None:
+    """Due by a row of the default partition; rows of a partition that goes as a whole are of that month too."""
+    keeping = parting.keeping
+    keeping.stage.do("CREATE TABLE log_default PARTITION OF log DEFAULT")
+    for age in (111.5, 120, 128.5, 131.5):  # so that one of the month of the last is in the partition
+        keeping.fill(1, age)
+    planned = [one for one in keeping.proposed("archive").plan.actions if " partition " not in one.statement]
+    counted = sum(int(re.search(r"([\d,]+) rows", one.because)[1].replace(",", "")) for one in planned)  # type: ignore[index]
+    assert {one.state for one in keeping.apply("archive").values()} == {"done"}
+    found = [keeping.store().manifest(name)[0] for name in parting.names()]
+    assert counted == sum(one["content"]["rows"] for one in found if "partition" not in one) > 0
+
+
+@pytest.mark.guide("G67", "holds")
 def test_nobody_who_writes_into_it_is_drawn_into_a_deadlock(parting: Parting, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody who holds the log and waits for the partition goes on; ours gives way before it asks for the log."""
     parting.archived()

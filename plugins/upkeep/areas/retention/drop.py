@@ -123,13 +123,15 @@ def _drop(session: Session, proof: Proof, name: sql.Identifier, end: float) -> N
     oid = proof.period.partition
     for left in reversed(range(TRIES)):
         found = _as_approved(session, proof)
+        log = partitions.above(session, oid)
         if session.row(session.load("retention/drop_waiters"), {"oid": oid})["waiters"]:
             raise ObjectChanged("nothing was dropped: others wait to write into the partition")
         try:
             with session.connection.transaction():
                 _in_time(session, end, CLOCK)
                 _run(session, session.load("retention/drop_partition"), name)
-                if partitions.is_there(session, oid):  # its schema was renamed, and another has the name
+                # A schema was renamed, and another has the name: RESTRICT takes the log too, with all its partitions.
+                if partitions.is_there(session, oid) or not partitions.are_there(session, log):
                     raise ObjectChanged("nothing was dropped: its name became another table's")
                 proof.policy_still_holds(datetime.now(UTC))
                 if why := partitions.named(proof.retention, found):

@@ -146,7 +146,17 @@ def of_oid(found: Sequence[Partition], oid: int) -> Partition | None:
 
 def is_there(session: Session, oid: int) -> bool:
     """Whether there still is a relation of this OID, a partition or not."""
-    return bool(session.row(session.load("retention/relation_there"), {"oid": oid})["there"])
+    return are_there(session, [oid])
+
+
+def are_there(session: Session, oids: list[int]) -> bool:
+    """Whether there still are relations of all these OIDs."""
+    return int(session.row(session.load("retention/relation_there"), {"oids": oids})["there"]) == len(oids)
+
+
+def above(session: Session, oid: int) -> list[int]:
+    """The OIDs of what a partition is below, up to the root."""
+    return [row["oid"] for row in session.rows(session.load("retention/partition_above"), {"oid": oid})]
 
 
 def count(session: Session, table: TableName, condition: sql.Composable) -> int:

@@ -1,4 +1,4 @@
-"""Which rows of a class are due and in no archive: by whole partitions, and by months of what is in none of these."""
+"""Which rows of a class are due and in no archive: by whole partitions, and by months with others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def periods(
 ) -> Iterator[tuple[Period, Row]]:
     """The months of a class with rows that are due and in no archive of these; a month ends with its last whole day.
 
-    Of a class whose rows may be deleted a partition that is due as a whole is a period, and in no month.
+    Of a class whose rows may be deleted a partition that is due as a whole is a period of its own. A month of such a
+    log is due by the rows that are in no such partition; its archive is of all its rows.
     """
     whole = partitions.midnight(retained.cutoff(retention, name, now))
     one = retention.classes[name]
@@ -40,7 +41,7 @@ def periods(
         month = row["month"].astimezone(UTC)
         end = min((month + timedelta(days=32)).replace(day=1), whole)
         period = Period(name, _archived_until(archives, month), end)
-        for left in _months(session, retention, period, now, apart) if period.start < end else ():
+        for left in _months(session, retention, period, now, []) if period.start < end else ():
             yield period, left
 
 
