@@ -157,6 +157,7 @@ def run() -> Result:
 
 
 def _backed_up(cluster: Cluster, store: Store) -> tuple[Any, Any]:
+    """Take a backup of a cluster with a log; the target, and what a daily window records of it."""
     connect = partial(psycopg.connect, cluster.dsn("postgres"))
     with connect(autocommit=True) as admin, psycopg.ClientCursor(admin) as cursor:
         cursor.execute(_ROWS, {"rows": max(1, MEGABYTES * 10**6 // _ROW_BYTES)})
@@ -169,13 +170,19 @@ def _backed_up(cluster: Cluster, store: Store) -> tuple[Any, Any]:
         with database.session(connect, patient, read_only=True) as session:
             known = contents.contents(Look(session, config, datetime.now(UTC))).snapshot
             target = original(session)
+    archive(cluster, store)
+    return target, known
+
+
+def archive(cluster: Cluster, store: Store) -> None:
+    """Finish a segment, and wait until it is in the archive."""
+    with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as admin:
         (last,) = admin.execute("SELECT pg_walfile_name(pg_switch_wal())").fetchone() or ("",)
     deadline = time.monotonic() + 60
     while not (store.wal / last).exists():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{last} was not archived")
         time.sleep(0.05)
-    return target, known
 
 
 def _newest(store: Store) -> Newest:

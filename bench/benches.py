@@ -8,6 +8,7 @@ from bench import (
     alerts,
     apply,
     audit,
+    backup_week,
     backups,
     calendar,
     clone,
@@ -54,6 +55,7 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "pages": pages.run,
     "backups": backups.run,
     "backup_inventory": backups.inventory,
+    "backup_week": backup_week.run,
 }
 
 #: Those that bring up Airflow.

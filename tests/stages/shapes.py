@@ -50,7 +50,7 @@ class Shaped:
         argv += ["-D", str(folder), "--checkpoint=fast", f"--wal-method={method}", f"--manifest-checksums={checksums}"]
         if self.tablespace:
             argv.append(f"--tablespace-mapping={self.tablespace}={folder}.tablespace")
-        full = sorted(one for one in self.store.base.iterdir() if one.suffix == "")
+        full = sorted(one for one in self.store.base.iterdir() if one.suffix != ".tablespace")
         if incremental := number % 4 == 3 and bool(full):
             argv.append(f"--incremental={full[-1] / 'backup_manifest'}")
         with psycopg.connect(self.cluster.dsn("postgres"), autocommit=True) as admin:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -62,7 +62,9 @@ class Young(FrozenModel):
 class Backups(Young):
     """Where a target's base backups and archived WAL lie, and what they must be like (G99, G100).
 
-    ``max_wal_age_hours`` of None judges no age: of a server that may write nothing for longer. Without ``restore`` no
+    ``max_wal_age_hours`` of None judges no age: of a server that may write nothing for longer. ``proof`` is what is
+    read daily against the manifest's checksums: ``whole`` all of the newest backup, ``sevenths`` a seventh of one
+    backup until all of that was read, or more where ``proof_budget_bytes`` allow it (ADR 30). Without ``restore`` no
     backup is restored, and nothing is proven but that its files are whole.
     """
 
@@ -72,11 +74,15 @@ class Backups(Young):
     min_bytes: int = Field(default=1_000_000, ge=0, strict=True)
     verify_program: str = Field(default="pg_verifybackup", pattern=r"^[^\x00]+$")
     verify_timeout_seconds: float = Field(default=900, gt=0, le=86_400)
+    proof: Literal["whole", "sevenths"] = "whole"
+    proof_budget_bytes: int | None = Field(default=None, gt=0, strict=True)
     restore: Restore | None = None
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
         _elsewhere(self.restore, base=self.base, wal=self.wal)
+        if self.proof_budget_bytes is not None and self.proof == "whole":
+            raise ValueError("found proof_budget_bytes with proof: whole, expected it with proof: sevenths alone")
         return self
 
 

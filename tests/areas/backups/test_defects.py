@@ -110,6 +110,10 @@ def test_healthy_backups_of_every_shape_alarm_nobody(tmp_path: Path, name: str, 
             looked = look_at_backups(shaped.config(), datetime.now(UTC))
             bad = [(one.key, one.detail) for one in looked.findings if one.level is not Level.OK]
             assert (way, bad) == (way, [])
+            sevenths = shaped.config().model_copy(update={"proof": "sevenths", "proof_budget_bytes": 2**40})
+            looked = look_at_backups(sevenths, datetime.now(UTC))
+            bad = [(one.key, one.detail) for one in looked.findings if one.level is not Level.OK]
+            assert [one for one in bad if one[0] != "backups:proof" or "without a checksum" not in one[1]] == [], way
         connect = lambda: psycopg.connect(shaped.cluster.dsn("postgres"))  # noqa: E731  (the way to connect, as a value)
         with database.session(connect, clocks, read_only=True) as session:
             if shaped.tablespace:

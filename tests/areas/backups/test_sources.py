@@ -10,6 +10,7 @@ import pytest
 
 from tests.stages.config import MAIN
 from tests.stages.config import config as config  # noqa: PLC0414  # a fixture
+from tests.stages.ledger import Ledger
 from upkeep.areas.backups import sources
 from upkeep.areas.look import Sources
 from upkeep.core.findings import Level, NotCollected
@@ -18,8 +19,8 @@ from upkeep.settings.load import settings
 HERE = "    # backups:"
 
 
-def given(config: Path, sections: str) -> Sources:
-    """What the inspection of a target with these sections is given."""
+def given(config: Path, sections: str, ledger: Any = None) -> Sources:
+    """What the inspection of a target with these sections is given; the ledger is away where a test has none."""
     file = config / MAIN
     file.write_text(file.read_text().replace(HERE, f"{sections}\n{HERE}"))
     unused: Any = None
@@ -27,7 +28,7 @@ def given(config: Path, sections: str) -> Sources:
     def read() -> NoReturn:
         raise psycopg.OperationalError("the target does not answer")
 
-    ways: list[Any] = [read, unused, read, unused, unused, unused, unused, unused]
+    ways: list[Any] = [ledger or read, unused, read, unused, unused, unused, unused, unused]
     return Sources("primary", unused, "newest_backup", settings(config), *ways, frozenset(), [], 0)
 
 
@@ -43,9 +44,9 @@ def given(config: Path, sections: str) -> Sources:
         ),
     ],
 )
-def test_each_kind_that_is_configured_is_looked_at(config: Path, sections: str, keys: list[str]) -> None:
+def test_each_kind_that_is_configured_is_looked_at(config: Path, book: Ledger, sections: str, keys: list[str]) -> None:
     """Base backups, dumps, and both; where there is none of a kind it is critical."""
-    found = sources.verify(given(config, sections)).findings
+    found = sources.verify(given(config, sections, book.session)).findings
     assert [(one.key, one.level) for one in found] == [(key, Level.CRITICAL) for key in keys]
 
 

@@ -110,8 +110,8 @@ def carried_out(copy: Copy, control: Control, now: datetime) -> Finding:
 
 @contextmanager
 def _spoilt(copy: Copy, control: Control) -> Iterator[Backups]:
-    """The section of config by which the spoilt copy is looked at."""
-    config = copy.config.model_copy(update={"base": copy.folder})
+    """The section of config by which the spoilt copy is looked at: all of it is read."""
+    config = copy.config.model_copy(update={"base": copy.folder, "proof": "whole"})
     if control is OLD:
         yield config
     elif control is GAP:

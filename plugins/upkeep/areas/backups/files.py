@@ -61,11 +61,15 @@ class Label:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What ``backup_manifest`` promises: path → bytes, and the last WAL position that the backup needs."""
+    """What ``backup_manifest`` promises: path → bytes, and the last WAL position that the backup needs.
+
+    ``checksums`` are path → algorithm and checksum, both empty where a file has none.
+    """
 
     files: dict[str, int]
     begun_at: datetime | None
     end_lsn: int
+    checksums: dict[str, tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,9 @@ def read_manifest(folder: Path) -> Manifest:
         content = json.loads((folder / MANIFEST).read_bytes())
         entries = content["Files"]
         files = {_path(entry): int(entry["Size"]) for entry in entries}
+        checksums = {
+            _path(one): (str(one.get("Checksum-Algorithm", "")), str(one.get("Checksum", ""))) for one in entries
+        }
         label: dict[str, str] = next((entry for entry in entries if entry.get("Path") == LABEL), {})
         ends = [lsn(part["End-LSN"]) for part in content["WAL-Ranges"]]
     except OSError as error:
@@ -162,7 +169,7 @@ def read_manifest(folder: Path) -> Manifest:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BackupError(f"{MANIFEST} is not what pg_basebackup writes: {type(error).__name__} {error}") from None
     begun = _moment(str(label.get("Last-Modified", "")).removesuffix(" GMT"))
-    return Manifest(files, begun, max(ends, default=0))
+    return Manifest(files, begun, max(ends, default=0), checksums)
 
 
 def _path(entry: dict[str, str]) -> str:

@@ -1,6 +1,7 @@
 """Daily backup verification (G99, G100): the newest backup exists, is complete, young, large enough and intact.
 
-Whether it can be restored is proven weekly, by restoring it.
+What is read of backups, and remembered from look to look, is in ``proof``. Whether one can be restored is proven
+weekly, by restoring it.
 """
 
 from __future__ import annotations
@@ -8,14 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from upkeep.areas.backups import files as backups
-from upkeep.areas.backups import verification
 from upkeep.areas.backups.files import BEING_COPIED, Archive, Backup, BackupError, Label, Manifest, Segment
 from upkeep.areas.backups.judging import NOT_COVERED, SKEW, age, unfinished
+from upkeep.areas.backups.proof import Proof, prove
 from upkeep.areas.look import Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.units import listed, roughly
+from upkeep.ledger.read import newest_snapshot
 from upkeep.ledger.write import LookResult
 from upkeep.settings.backups import Backups
 
@@ -35,13 +38,15 @@ _SUBJECTS = {
     "unfinished": ("G99", "A newer backup without its end"),
     "age": ("G99", "Age of the newest backup"),
     "size": ("G99", "Size of the newest backup"),
-    "integrity": ("G100", "Checksums of the newest backup"),
     "wal": ("G100", "Archived WAL since the newest backup"),
 }
 
 
-def look_at_backups(config: Backups, now: datetime) -> LookResult:
-    """Judge the newest backup of a target; ``config`` is its section ``backups``, ``now`` this host's time in UTC."""
+def look_at_backups(config: Backups, now: datetime, before: Any = None) -> LookResult:
+    """Judge the newest backup of a target; ``config`` is its section ``backups``, ``now`` this host's time in UTC.
+
+    ``before`` is the snapshot that an earlier look has left. Without a backup to be read there is no new one.
+    """
     try:
         found = backups.find(config.base)
     except (FileNotFoundError, NotADirectoryError):
@@ -54,8 +59,9 @@ def look_at_backups(config: Backups, now: datetime) -> LookResult:
         return LookResult((_none(f"found no finished backup in {config.base}" + _list("; unfinished", broken)),))
     newest = finished[-1]
     newer = found[found.index(newest) + 1 :]
-    looked = _look_at(newest, config, now)
-    return LookResult((*looked.findings, *(_unfinished(backup, now) for backup in newer[-1:])), looked.samples)
+    proof = prove(config, found, newest, before, now)
+    looked = _look_at(newest, config, now, proof)
+    return replace(looked, findings=(*looked.findings, *(_unfinished(backup, now) for backup in newer[-1:])))
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ def _read(folder: Backup, wal: Path) -> _Contents:
     return _Contents(label, manifest, problems, total)
 
 
-def _look_at(backup: Backup, config: Backups, now: datetime) -> LookResult:
+def _look_at(backup: Backup, config: Backups, now: datetime, proof: Proof) -> LookResult:
     contents = _read(backup, config.wal)
     begun = [
         at
@@ -94,13 +100,14 @@ def _look_at(backup: Backup, config: Backups, now: datetime) -> LookResult:
         _completion(backup, contents),
         age(_topic("age"), min(begun, default=None), config, now),
         _size(contents, config),
-        _integrity(backup, config),
+        *proof.findings,
         _wal(backup, contents, config, now),
     ]
-    samples = [Sample("backup_bytes", float(contents.total), "bytes")] if contents.manifest else []
+    samples = [Sample("backup_bytes_read", float(proof.read), "bytes")] if config.proof != "whole" else []
+    samples += [Sample("backup_bytes", float(contents.total), "bytes")] if contents.manifest else []
     if begun:
         samples.append(Sample("backup_age", (now - min(begun)) / timedelta(hours=1), "h"))
-    return LookResult(tuple(findings), tuple(samples))
+    return LookResult(tuple(findings), tuple(samples), snapshot=proof.snapshot)
 
 
 def _topic(aspect: str) -> Topic:
@@ -154,17 +161,6 @@ def _size(contents: _Contents, config: Backups) -> Finding:
         )
     level = Level.OK if contents.total >= config.min_bytes else Level.CRITICAL
     return _finding("size", level, roughly(contents.total), expected, remedy)
-
-
-def _integrity(backup: Backup, config: Backups) -> Finding:
-    level, said = verification.verify(config.verify_program, backup.folder, config.wal, config.verify_timeout_seconds)
-    remedy = (
-        "Set targets.<target>.backups.verify_program (or …verify_timeout_seconds) in config/maintenance.yaml."
-        if level is Level.UNKNOWN
-        else "Do not rely on it: take another backup now, then test the disk that this one lies on."
-    )
-    detail = f"not collected: {said}" if level is Level.UNKNOWN else said
-    return _finding("integrity", level, detail, "pg_verifybackup finds every checksum right", remedy)
 
 
 def _wal(backup: Backup, contents: _Contents, config: Backups, now: datetime) -> Finding:
@@ -236,4 +232,8 @@ def _list(title: str, items: list[str]) -> str:
 def inspect(sources: Sources) -> LookResult:
     """The newest base backup of a target that has its section of config."""
     config = sources.config.target(sources.target).backups
-    return look_at_backups(config, datetime.now(UTC)) if config else LookResult(())
+    if config is None:
+        return LookResult(())
+    with sources.ledger() as session:
+        before = newest_snapshot(session, sources.target, "newest_backup")
+    return look_at_backups(config, datetime.now(UTC), before[1] if before else None)

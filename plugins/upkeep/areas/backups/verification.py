@@ -14,8 +14,17 @@ from upkeep.core.findings import Level
 MAX_OUTPUT = 2000
 
 
-def verify(program: str, folder: Path, wal: Path, timeout_seconds: float) -> tuple[Level, str]:
-    """Run pg_verifybackup of the backup's own major: ok, critical, or UNKNOWN when it cannot tell; and what it said."""
+#: Where a backup has the WAL that it brought.
+OWN_WAL = "pg_wal"
+#: Names, sizes, the manifest's own checksum and the cluster's identity alone; the same, and the WAL that it needs.
+AS_A_WHOLE, WITH_WAL = ("--skip-checksums", "--no-parse-wal"), ("--skip-checksums",)
+
+
+def verify(program: str, folder: Path, wal: Path, timeout_seconds: float, *less: str) -> tuple[Level, str]:
+    """Run pg_verifybackup of the backup's own major: ok, critical, or UNKNOWN when it cannot tell; and what it said.
+
+    ``less`` are options by which it looks at less than all.
+    """
     found = shutil.which(program)
     if found is None:
         return Level.UNKNOWN, f"found no program {program}"
@@ -29,10 +38,10 @@ def verify(program: str, folder: Path, wal: Path, timeout_seconds: float) -> tup
         if tool is None or tool[1] != backup:
             said = version.stdout.strip()[:100]
             return Level.UNKNOWN, f"{program} is {said!r}, expected one of major {backup[:20]}, the backup's"
-        own = any(SEGMENT.fullmatch(file.name) for file in (folder / "pg_wal").glob("*"))
-        done = run([found, "-w", str(folder / "pg_wal" if own else wal), str(folder)], timeout_seconds)
+        brought = folder / OWN_WAL if own_wal(folder) else wal
+        done = run([found, *less, "-w", str(brought), str(folder)], timeout_seconds)
     except subprocess.TimeoutExpired:
-        return Level.UNKNOWN, f"{program} did not end within {timeout_seconds:g} s"
+        return Level.UNKNOWN, f"{program} did not end within {round(timeout_seconds, 1):g} s"
     except OSError as error:
         return Level.UNKNOWN, f"{program} could not be run: {error.strerror}"
     said = f"{done.stdout}\n{done.stderr}".strip()
@@ -40,6 +49,11 @@ def verify(program: str, folder: Path, wal: Path, timeout_seconds: float) -> tup
     if done.returncode in (0, 1):
         return (Level.CRITICAL if done.returncode else Level.OK), said
     return Level.UNKNOWN, f"{program} ended with {done.returncode}: {said}"
+
+
+def own_wal(folder: Path) -> int:
+    """Bytes of the WAL that a backup brought; 0 where it brought none."""
+    return sum(file.stat().st_size for file in (folder / OWN_WAL).glob("*") if SEGMENT.fullmatch(file.name))
 
 
 def run(argv: list[str], timeout_seconds: float) -> subprocess.CompletedProcess[str]:

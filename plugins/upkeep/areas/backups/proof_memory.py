@@ -1,0 +1,160 @@
+"""What daily looks have read of a backup by now, and what of all backups was found bad: kept from look to look (G100).
+
+One backup at a time is under proof, with those that it is built on: a part of it is read each day. When all of it was
+read, or it is gone, the newest one is next. What is bad stays bad until it was itself read good.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from pydantic import AwareDatetime, ValidationError
+
+from upkeep.areas.backups.judging import SKEW
+from upkeep.settings.base import FrozenModel
+
+#: Days in which each byte of a backup is read, and the time after which it is late: a day was skipped, and some hours.
+DAYS = 7
+OVERDUE = timedelta(days=DAYS + 1, hours=12)
+#: For so long it is known what was bad of a backup that is not there: it may come back.
+AWAY = timedelta(days=30)
+
+
+class Kept(FrozenModel):
+    """By what a backup is known again: its folder's name, and the checksum of its manifest; empty without one."""
+
+    name: str
+    checksum: str
+
+
+class Bad(FrozenModel):
+    """A file that was found bad, in what way, and since when; ``path`` is empty for the backup as a whole.
+
+    ``away`` is since when its backup is not there.
+    """
+
+    backup: Kept
+    path: str
+    said: str
+    since: AwareDatetime
+    away: AwareDatetime | None = None
+
+
+class Whole(FrozenModel):
+    """A backup that was read whole, and between which looks."""
+
+    name: str
+    since: AwareDatetime
+    until: AwareDatetime
+
+
+class Piece(NamedTuple):
+    """A file of one of the backups under proof, by its place among them."""
+
+    member: int
+    path: str
+    size: int
+
+
+class Memory(FrozenModel):
+    """What is known since the look of ``since``.
+
+    ``under`` is the backup under proof, since ``begun``, and behind it those that it is built on. It is read in
+    ``parts``, of which ``plan`` is a digest; ``read`` says when one was last read to its end. ``whole`` is what was
+    last read whole, ``left`` what became of a backup that never was.
+    """
+
+    since: AwareDatetime
+    under: tuple[Kept, ...] = ()
+    begun: AwareDatetime | None = None
+    plan: str = ""
+    parts: int = 0
+    read: Mapping[int, AwareDatetime] = {}
+    whole: Whole | None = None
+    left: str = ""
+    bad: tuple[Bad, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether each part of the backup under proof was read."""
+        return 0 < self.parts == len(self.read)
+
+    def chosen(self, newest: Sequence[Kept], there: Callable[[Kept], bool], now: datetime) -> Memory:
+        """The one that goes on being proven, or the newest: when the other was read whole, or is not there."""
+        if self.under == tuple(newest):
+            return self
+        same = self.under[:1] == tuple(newest[:1])  # it is built on others now: one of these came, or went
+        if self.under and not same and not self.complete and all(there(one) for one in self.under):
+            return self
+        begun = self.begun if same else now
+        update: dict[str, Any] = {"under": tuple(newest), "begun": begun, "plan": "", "parts": 0, "read": {}}
+        if self.under and not same and not self.complete:
+            said = f"{len(self.read)} of {self.parts} parts were read of {self.under[0].name}"
+            update["left"] = f"{said}, which is not there any more, or not as its manifest says"
+        return self.model_copy(update=update)
+
+    def shared(self, parts: Sequence[Sequence[Piece]]) -> Memory:
+        """The same with these parts: what was read in other ones does not count, but since when it is tried."""
+        said = json.dumps([[one.checksum for one in self.under], parts], ensure_ascii=True).encode()
+        plan = hashlib.sha256(said).hexdigest()[:16]
+        if plan == self.plan:
+            return self
+        return self.model_copy(update={"plan": plan, "parts": len(parts), "read": {}})
+
+    def due(self) -> int:
+        """The part of today: one that was never read, else the one that was read longest ago."""
+        return min(range(self.parts), key=lambda part: (part in self.read, self.read.get(part), part))
+
+    def after(self, part: int, now: datetime) -> Memory:
+        """What is known when a part was read to its end."""
+        known = self.model_copy(update={"read": {**self.read, part: now}})
+        if not known.complete:
+            return known
+        whole = Whole(name=self.under[0].name, since=min(known.read.values()), until=now)
+        return known.model_copy(update={"whole": whole, "left": ""})
+
+    def oldest(self) -> datetime:
+        """Since when some byte of the backup under proof is not read."""
+        begun = self.begun or self.since
+        return min((self.read.get(part, begun) for part in range(self.parts)), default=begun)
+
+    def unproven_since(self) -> datetime:
+        """Since when no backup was read whole."""
+        return self.whole.until if self.whole else self.since
+
+
+def known(body: Any, now: datetime) -> Memory | None:
+    """What a snapshot says; None without one, or where it cannot be read.
+
+    What says that it will be read in time to come was not read: the clock was set back since.
+    """
+    try:
+        memory = Memory.model_validate(body)
+    except ValidationError:
+        return None
+    past = {part: at for part, at in memory.read.items() if at <= now + SKEW and 0 <= part < memory.parts}
+    begun = min(memory.begun, now) if memory.begun else None
+    whole = memory.whole if memory.whole and memory.whole.until <= now + SKEW else None
+    return memory.model_copy(update={"read": past, "begun": begun, "since": min(memory.since, now), "whole": whole})
+
+
+def parts_of(pieces: Iterable[Piece], budget: int | None) -> list[list[Piece]]:
+    """Files in as many parts of about as many bytes: seven, or fewer where these are no more than ``budget`` each.
+
+    The largest file first, each into the part that has least; always alike for the same files.
+    """
+    files = sorted(pieces, key=lambda piece: (-piece.size, piece.member, piece.path))
+    total = sum(piece.size for piece in files)
+    number = min(DAYS, max(1, -(-total // budget))) if budget else DAYS
+    heap = [(0, part) for part in range(number)]
+    parts: list[list[Piece]] = [[] for _ in range(number)]
+    for piece in files:
+        had, part = heap[0]
+        heapq.heapreplace(heap, (had + piece.size, part))
+        parts[part].append(piece)
+    return parts

@@ -1,0 +1,189 @@
+"""Files of backups read against the checksums of their manifests, and backups known again by these (G100).
+
+Sources: PostgreSQL's documentation, "Backup Manifest Format"; ``src/common/checksum_helper.c`` for CRC32C's byte order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from stat import S_ISREG
+from typing import Protocol
+
+import google_crc32c
+
+from upkeep.areas.backups import files as backups
+from upkeep.areas.backups import verification
+from upkeep.areas.backups.files import LABEL, MANIFEST, Backup, BackupError, Manifest
+from upkeep.areas.backups.proof_memory import Bad, Kept
+from upkeep.core.findings import Level
+from upkeep.settings.backups import Backups
+
+_CHUNK = 2**20
+_OWN_CHECKSUM = re.compile(rb'"Manifest-Checksum": "([0-9a-f]{64})"')
+_START = re.compile(r"^START WAL LOCATION: ([0-9A-F]+/[0-9A-F]+)", re.MULTILINE)
+_FROM = re.compile(r"^INCREMENTAL FROM LSN: ([0-9A-F]+/[0-9A-F]+)", re.MULTILINE)
+#: A backup as a whole, as a path.
+WHOLE = ""
+
+
+class OutOfTimeError(Exception):
+    """``verify_timeout_seconds`` are over before all was read."""
+
+
+class _Sum(Protocol):
+    def update(self, data: bytes, /) -> object: ...
+    def hexdigest(self) -> str: ...
+
+
+class _Crc32c:
+    """As a manifest has it: the bytes in the order of the machine that made it, which is taken to be one like this."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def update(self, data: bytes, /) -> None:
+        self.value = google_crc32c.extend(self.value, data)
+
+    def hexdigest(self) -> str:
+        return self.value.to_bytes(4, sys.byteorder).hex()
+
+
+def _checksum(algorithm: str) -> _Sum:
+    """Raises ValueError for one that PostgreSQL does not know."""
+    if algorithm == "CRC32C":
+        return _Crc32c()
+    if algorithm in {"SHA224", "SHA256", "SHA384", "SHA512"}:
+        return hashlib.new(algorithm.lower())
+    raise ValueError(algorithm)
+
+
+@dataclass
+class Reading:
+    """One look's reading: ``read`` bytes by now, and ``until`` when it must end, by the monotonic clock."""
+
+    config: Backups
+    until: float
+    read: int = 0
+    _manifests: dict[Path, Manifest | None] = field(default_factory=dict)
+
+    def manifest(self, folder: Path) -> Manifest | None:
+        """The manifest of a backup; None where it cannot be read or is not what its own checksum says."""
+        if folder not in self._manifests:
+            self._manifests[folder] = None
+            with suppress(BackupError):
+                if vouches(folder):
+                    self._manifests[folder] = backups.read_manifest(folder)
+        return self._manifests[folder]
+
+    def fault(self, folder: Path, path: str) -> str:
+        """What is wrong with a file of a backup; empty where all of it was read and is as promised.
+
+        Raises OutOfTimeError.
+        """
+        manifest = self.manifest(folder)
+        if manifest is None or path not in manifest.files:
+            return "it is not known what it must be: the manifest does not say so"
+        algorithm, promised = manifest.checksums[path]
+        try:
+            checksum = _checksum(algorithm) if promised else None
+        except ValueError:
+            return f"its manifest has a checksum {algorithm[:20]!r}, expected CRC32C, SHA224, SHA256, SHA384 or SHA512"
+        file, size = folder / path, manifest.files[path]
+        try:
+            stat = file.stat()
+            if not S_ISREG(stat.st_mode):
+                return "it is no file"
+            if stat.st_size != size:
+                return f"{stat.st_size} bytes, expected {size}"
+            with file.open("rb", buffering=0) as opened:
+                while chunk := opened.read(_CHUNK):
+                    self.read += len(chunk)
+                    if checksum:
+                        checksum.update(chunk)
+                    self.left()
+        except OSError as error:
+            return f"it cannot be read: {error.strerror}"
+        return "checksum mismatch" if checksum and checksum.hexdigest() != promised.lower() else ""
+
+    def structure(self, folder: Path, less: Sequence[str]) -> tuple[Level, str]:
+        """What pg_verifybackup says without reading data files: ok, critical or UNKNOWN. Raises OutOfTimeError."""
+        program, wal = self.config.verify_program, self.config.wal
+        return verification.verify(program, folder, wal, self.left(), *less)
+
+    def again(self, bad: Bad, folder: Path) -> str:
+        """What is wrong still with what was bad; what cannot be told is as it was. Raises OutOfTimeError."""
+        if bad.path in {WHOLE, verification.OWN_WAL}:
+            less = verification.WITH_WAL if bad.path else verification.AS_A_WHOLE
+            level, said = self.structure(folder, less)
+            return {Level.OK: "", Level.CRITICAL: said}.get(level, bad.said)
+        return self.fault(folder, bad.path)
+
+    def left(self) -> float:
+        """Seconds that are left. Raises OutOfTimeError."""
+        if (left := self.until - time.monotonic()) <= 0:
+            raise OutOfTimeError
+        return left
+
+
+def own_checksum(folder: Path) -> str:
+    """The checksum that a manifest has of itself, at its end; empty without one."""
+    try:
+        with (folder / MANIFEST).open("rb") as opened:
+            opened.seek(max(opened.seek(0, 2) - 200, 0))
+            found = _OWN_CHECKSUM.search(opened.read())
+    except OSError:
+        return ""
+    return found[1].decode() if found else ""
+
+
+def vouches(folder: Path) -> bool:
+    """Whether a manifest is as its own checksum says."""
+    try:
+        promised, _, _ = (folder / MANIFEST).read_bytes().rpartition(b'"Manifest-Checksum"')
+    except OSError:
+        return False
+    return hashlib.sha256(promised).hexdigest() == own_checksum(folder)
+
+
+class Shelf:
+    """The backups that are there."""
+
+    def __init__(self, found: Sequence[Backup]) -> None:
+        self.found = found
+        self._folders = {self.kept(one): one.folder for one in found}
+
+    def kept(self, backup: Backup) -> Kept:
+        return Kept(name=backup.folder.name, checksum=own_checksum(backup.folder))
+
+    def folder(self, one: Kept) -> Path | None:
+        """Where a backup lies: under its name, or another one; or where its name holds what vouches for nothing."""
+        if one in self._folders:
+            return self._folders[one]
+        if one.checksum and (same := [path for kept, path in self._folders.items() if kept.checksum == one.checksum]):
+            return same[-1]
+        named = [path for kept, path in self._folders.items() if kept.name == one.name and not vouches(path)]
+        return named[0] if named else None
+
+    def chain(self, newest: Backup) -> tuple[list[Backup], str]:
+        """A backup and those that it is built on, where it is incremental; and from where one is that is not there."""
+        links, above = [newest], _said(_FROM, newest)
+        begun = {_said(_START, one): one for one in self.found if one.finished} if above else {}
+        while above and (parent := begun.get(above)) and parent not in links:
+            links.append(parent)
+            above = _said(_FROM, parent)
+        return links, above
+
+
+def _said(what: re.Pattern[str], backup: Backup) -> str:
+    try:
+        found = what.search((backup.folder / LABEL).read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return ""
+    return found[1] if found else ""
