@@ -356,9 +356,11 @@ def test_without_a_memory_it_begins_anew_and_says_so(shaped: Shaped) -> None:
     days.snapshot = {"share": 3}
     assert says in found(days.look(), "proof").detail
     folder.rename(away := shaped.store.folder / "away")
-    assert days.look().snapshot is None
+    assert days.look(0.5).snapshot is None
     away.rename(folder)
-    assert says not in found(days.look(), "proof").detail
+    looked = found(days.look(0.5), "proof").detail
+    assert (says in looked, "the last look that is known of was at" in looked) == (False, False)
+    assert "; the last look that is known of was at 20" in found(days.look(2), "proof").detail
 
 
 @pytest.mark.guide("G100", "holds")
@@ -431,7 +433,7 @@ def test_a_budget_makes_fewer_parts_and_never_more_than_seven(budget: int | None
 
 def test_the_one_under_proof_is_left_when_it_is_whole_and_another_is_newest_or_it_is_gone() -> None:
     """Till then it stays; the newest itself goes round and round, the part that was read longest ago first."""
-    memory = Memory(since=NOW).chosen([ONE], lambda _: True, NOW).shared([[]] * DAYS)
+    memory = Memory(since=NOW, at=NOW).chosen([ONE], lambda _: True, NOW).shared([[]] * DAYS)
     turns = []
     for day in range(DAYS + 2):
         memory = memory.chosen([ONE], lambda _: True, NOW + day * DAY).shared([[]] * DAYS)
@@ -447,7 +449,7 @@ def test_the_one_under_proof_is_left_when_it_is_whole_and_another_is_newest_or_i
 
 def test_other_parts_of_the_same_backup_are_begun_anew_and_not_its_time() -> None:
     """So that no change of config puts off that it is late."""
-    memory = Memory(since=NOW).chosen([ONE], lambda _: True, NOW).shared([[]] * DAYS).after(0, NOW)
+    memory = Memory(since=NOW, at=NOW).chosen([ONE], lambda _: True, NOW).shared([[]] * DAYS).after(0, NOW)
     other = memory.shared([[]])
     assert (other.read, other.begun, other.oldest()) == ({}, NOW, NOW)
     assert known(json.loads(memory.model_dump_json()), NOW) == memory

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from upkeep.core.units import count, listed, roughly, utc
 from upkeep.settings.backups import Backups
 
 _NAMED = 10
+#: Looks are a day apart: a longer time is one that nothing is known of, as where the ledger was restored.
+_A_LOOK = timedelta(hours=36)
 _LATE = "verify_timeout_seconds were over before all was read that was due"
 _BROKEN = "its manifest cannot be read, or is not what its own checksum says"
 _INTEGRITY = Topic("backups:integrity", "Checksums of the newest backup", "G100")
@@ -163,7 +165,7 @@ def _sevenths(look: _Look, memory: Memory | None, newest: Backup) -> Proof:
     """A part of the backup under proof, and what can be told of it and of the newest without reading."""
     links, above = look.shelf.chain(newest)
     chain = [look.shelf.kept(one) for one in links]
-    before = memory or Memory(since=look.now, under=tuple(chain), begun=look.now)
+    before = memory or Memory(since=look.now, at=look.now, under=tuple(chain), begun=look.now)
     after, parts, oldest = before, list[list[Piece]](), before.oldest()
     try:
         seen = list(dict.fromkeys([chain[0], *before.under]))
@@ -179,8 +181,9 @@ def _sevenths(look: _Look, memory: Memory | None, newest: Backup) -> Proof:
             look.unknown.append(_BROKEN)
     except OutOfTimeError:
         look.unknown.append(_LATE)
-    after = after.model_copy(update={"bad": look.settled()})
-    coverage = _coverage(look, after, parts, chain[0], above, oldest, anew=memory is None)
+    known_at = memory.at if memory else None
+    after = after.model_copy(update={"bad": look.settled(), "at": look.now})
+    coverage = _coverage(look, after, parts, chain[0], above, oldest, known_at)
     return Proof((_integrity(look, after), coverage), after.model_dump(mode="json"), look.reading.read)
 
 
@@ -209,16 +212,27 @@ def _remedy(level: Level) -> str:
 
 
 def _coverage(
-    look: _Look, memory: Memory, parts: list[list[Piece]], newest: Kept, above: str, oldest: datetime, *, anew: bool
+    look: _Look,
+    memory: Memory,
+    parts: list[list[Piece]],
+    newest: Kept,
+    above: str,
+    oldest: datetime,
+    known_at: datetime | None,
 ) -> Finding:
-    """Which share of which backup was read since when, and what was not; ``oldest`` is since when, before this look."""
+    """Which share of which backup was read since when, and what was not.
+
+    ``oldest`` is since when not, before this look; ``known_at`` is when the look was that this one goes on from.
+    """
     said = [_share(memory, parts)]
     level, remedies = (Level.OK if memory.whole else Level.ADVISORY), ["Nothing: a look each day goes on with it."]
     if memory.under[0] != newest:
         said.append(f"the newest, {newest.name}, was not read; it, or what is the newest then, is next")
     said.append(_last(memory))
-    if anew:
+    if known_at is None:
         said.append("nothing is known of earlier looks: begun anew")
+    elif abs(look.now - known_at) > _A_LOOK:
+        said.append(f"the last look that is known of was at {utc(known_at)}; what a later one found bad is not")
     if away := sorted({one.backup.name for one in memory.bad if one.away}):
         said.append(f"not there any more, with files that were bad: {listed(away, _NAMED)}")
     if unchecked := _without_checksums(look, memory):

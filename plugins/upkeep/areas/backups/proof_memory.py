@@ -62,7 +62,7 @@ class Piece(NamedTuple):
 
 
 class Memory(FrozenModel):
-    """What is known since the look of ``since``.
+    """What is known since the look of ``since``, as of the one of ``at``.
 
     ``under`` is the backup under proof, since ``begun``, and behind it those that it is built on. It is read in
     ``parts``, of which ``plan`` is a digest; ``read`` says when one was last read to its end. ``whole`` is what was
@@ -70,6 +70,7 @@ class Memory(FrozenModel):
     """
 
     since: AwareDatetime
+    at: AwareDatetime
     under: tuple[Kept, ...] = ()
     begun: AwareDatetime | None = None
     plan: str = ""
