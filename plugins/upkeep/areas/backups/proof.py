@@ -22,6 +22,8 @@ from upkeep.core.units import count, listed, roughly, utc
 from upkeep.settings.backups import Backups
 
 _NAMED = 10
+#: So many bytes of what was bad are read again in any case, where a seventh is less.
+_AGAIN = 2**30
 #: Looks are a day apart: a longer time is one that nothing is known of, as where the ledger was restored.
 _A_LOOK = timedelta(hours=36)
 _LATE = "verify_timeout_seconds were over before all was read that was due"
@@ -94,6 +96,7 @@ class _Look:
         """Read the part that is due. Raises OutOfTimeError, and then it is due once more."""
         folders = [self.shelf.folder(one) or Path() for one in memory.under]
         due = memory.due()
+        self.reading.due = self.reading.read + sum(piece.size for piece in parts[due])
         for piece in parts[due]:
             folder = folders[piece.member]
             if piece.path == verification.OWN_WAL:
@@ -134,7 +137,7 @@ def prove(config: Backups, found: Sequence[Backup], newest: Backup, before: Any,
     look = _Look(config, Shelf(found), now, reading, bad)
     manifest = reading.manifest(newest.folder) if bad else None
     try:
-        look.again(sum(manifest.files.values()) / DAYS if manifest else 0)
+        look.again(max(sum(manifest.files.values()) / DAYS if manifest else 0, _AGAIN))
     except OutOfTimeError:
         look.unknown.append(_LATE)
     if config.proof == "whole":

@@ -21,6 +21,7 @@ import google_crc32c
 from upkeep.areas.backups import files as backups
 from upkeep.areas.backups import verification
 from upkeep.areas.backups.files import LABEL, MANIFEST, Backup, BackupError, Manifest
+from upkeep.areas.backups.pace import Pace
 from upkeep.areas.backups.proof_memory import Bad, Kept
 from upkeep.core.findings import Level
 from upkeep.settings.backups import Backups
@@ -66,11 +67,13 @@ def _checksum(algorithm: str) -> _Sum:
 
 @dataclass
 class Reading:
-    """One look's reading: ``read`` bytes by now, and ``until`` when it must end, by the monotonic clock."""
+    """One look's reading: ``read`` bytes by now of ``due``, and ``until`` when it must end, by the monotonic clock."""
 
     config: Backups
     until: float
     read: int = 0
+    due: int = 0
+    pace: Pace = field(default_factory=lambda: Pace("backups"))
     _manifests: dict[Path, Manifest | None] = field(default_factory=dict)
 
     def manifest(self, folder: Path) -> Manifest | None:
@@ -108,6 +111,7 @@ class Reading:
                     if checksum:
                         checksum.update(chunk)
                     self.left()
+                    self.pace.tell(lambda: (self.read, max(self.due, self.read)))
         except OSError as error:
             return f"it cannot be read: {error.strerror}"
         return "checksum mismatch" if checksum and checksum.hexdigest() != promised.lower() else ""
