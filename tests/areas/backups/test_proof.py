@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 import shutil
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,13 @@ from tests.stages.defects import DAILY, Draw, critical, planted
 from tests.stages.ledger import Ledger
 from tests.stages.restoring import Platform
 from tests.stages.shapes import Shaped, running
-from upkeep.areas.backups import files, sources
+from upkeep.areas.backups import files, pace, proof_reading, sources
 from upkeep.areas.backups.look import look_at_backups
+from upkeep.areas.backups.pace import Pace
 from upkeep.areas.backups.proof_memory import DAYS, Kept, Memory, Piece, known, parts_of
 from upkeep.areas.look import Sources
 from upkeep.core.findings import Finding, Level
+from upkeep.core.units import roughly
 from upkeep.core.windows import Window
 from upkeep.ledger.write import LookResult, StepRecord, add_step, open_window
 from upkeep.settings.load import settings
@@ -341,6 +345,18 @@ def test_what_cannot_be_read_in_time_or_by_a_program_is_unknown_and_due_again(sh
     without = days.look(verify_program="pg_verifybackup_that_is_not_there")
     assert levels(without) == (UNKNOWN, UNKNOWN)
     assert levels(days.look())[0] is OK
+
+
+def test_a_long_part_tells_in_the_log_how_far_it_is(
+    shaped: Shaped, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """How much of the part was read, and all of it at the end."""
+    take(shaped)
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(proof_reading, "Pace", partial(Pace, every=0.0))
+    looked = Days(shaped).look(proof_budget_bytes=2**40)
+    told = [record.getMessage() for record in caplog.records if record.name == pace.__name__]
+    assert told[-1].startswith(f"backups: {roughly(octets(looked))} of ")
 
 
 # What is known from look to look -----------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ class Memory(FrozenModel):
             return self
         begun = self.begun if same else now
         update: dict[str, Any] = {"under": tuple(newest), "begun": begun, "plan": "", "parts": 0, "read": {}}
-        if self.under and not same and not self.complete:
+        if self.parts and not same and not self.complete:
             said = f"{len(self.read)} of {self.parts} parts were read of {self.under[0].name}"
             update["left"] = f"{said}, which is not there any more, or not as its manifest says"
         return self.model_copy(update=update)
