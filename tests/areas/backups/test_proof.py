@@ -344,6 +344,14 @@ def test_what_cannot_be_read_in_time_or_by_a_program_is_unknown_and_due_again(sh
         assert (days.memory().read, days.memory().bad) == (known_then.read, known_then.bad)
     without = days.look(verify_program="pg_verifybackup_that_is_not_there")
     assert levels(without) == (UNKNOWN, UNKNOWN)
+    slow = shaped.store.folder / "slow"
+    slow.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo "pg_verifybackup (PostgreSQL) 17.1" && exit\nexec sleep 600\n'
+    )
+    slow.chmod(0o755)
+    late = days.look(verify_program=str(slow), verify_timeout_seconds=0.5)
+    assert levels(late) == (UNKNOWN, UNKNOWN)
+    assert f"{slow} did not end within 0." in found(late, "integrity").detail
     assert levels(days.look())[0] is OK
 
 
