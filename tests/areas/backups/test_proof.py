@@ -235,23 +235,27 @@ def test_with_a_backup_each_night_one_is_read_whole_in_seven_days_and_then_the_n
 
 
 @pytest.mark.guide("G100", "fires", "silent")
-def test_a_manifest_that_was_damaged_under_proof_is_remembered_and_the_newest_goes_on(shaped: Shaped) -> None:
+@pytest.mark.parametrize("way", ["flipped", "cut off", "gone"])
+def test_a_manifest_that_was_damaged_under_proof_is_remembered_and_the_newest_goes_on(shaped: Shaped, way: str) -> None:
     """It stays critical when it is no longer the turn of its backup, until it vouches for itself again."""
     first, days = take(shaped), Days(shaped)
     days.look()
     second = take(shaped)
     days.look()
-    with flipped(first / files.MANIFEST):
-        for _ in range(3):
-            looked = days.look()
-            assert found(looked, "integrity").level is CRITICAL
-            assert found(looked, "integrity").detail.startswith(f"{first.name}: ")
-            assert f" of 7 parts of {second.name}, " in found(looked, "proof").detail
-    assert (
-        f"2 of 7 parts were read of {first.name}, which is not there any more, or not as"
-        in found(days.look(), "proof").detail
-    )
-    assert found(days.look(), "integrity").level is OK
+    manifest = first / files.MANIFEST
+    whole = manifest.read_bytes()
+    spoil = {"flipped": flip, "cut off": lambda file: os.truncate(file, len(whole) // 2), "gone": Path.unlink}
+    spoil[way](manifest)
+    for _ in range(3):
+        looked = days.look()
+        assert found(looked, "integrity").level is CRITICAL
+        assert found(looked, "integrity").detail.startswith(f"{first.name}: ")
+        assert f" of 7 parts of {second.name}, " in found(looked, "proof").detail
+    manifest.write_bytes(whole)
+    says = f"2 of 7 parts were read of {first.name}, which is not there any more, or not as"
+    looked = days.look()
+    assert found(looked, "integrity").level is OK
+    assert says in found(looked, "proof").detail
 
 
 # Which backup, and how much of it ----------------------------------------------------------------------------------
