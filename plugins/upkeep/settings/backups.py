@@ -64,7 +64,7 @@ class Backups(Young):
 
     ``max_wal_age_hours`` of None judges no age: of a server that may write nothing for longer. ``proof`` is what is
     read daily against the manifest's checksums: ``whole`` all of the newest backup, ``sevenths`` a seventh of one
-    backup until all of that was read, or more where ``proof_budget_bytes`` allow it (ADR 30). Without ``restore`` no
+    backup until all of that was read, or more where ``proof_budget_bytes`` allow it (ADR 31). Without ``restore`` no
     backup is restored, and nothing is proven but that its files are whole.
     """
 
