@@ -82,10 +82,11 @@ class Backup:
 
 
 def find(base: Path) -> list[Backup]:
-    """The backups of a folder, the newest last. Raises OSError when the folder cannot be read."""
+    """The backups of a folder, the newest last; a link to one of them is none. Raises OSError: it cannot be read."""
     found = []
     for folder in base.iterdir():
-        if not folder.is_dir() or folder.name.startswith("."):
+        linked = folder.is_symlink() and folder.resolve().parent == base.resolve()
+        if not folder.is_dir() or folder.name.startswith(".") or linked:
             continue
         whole = (folder / MANIFEST).is_file() and folder.suffix != ".partial" and not _partial(folder)
         if whole or folder.suffix == ".partial" or any((folder / trace).exists() for trace in (MANIFEST, *_TRACES)):

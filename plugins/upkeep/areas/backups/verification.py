@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from upkeep.areas.backups.files import MAJOR, SEGMENT
@@ -38,7 +39,7 @@ def verify(program: str, folder: Path, wal: Path, timeout_seconds: float, *less:
         if tool is None or tool[1] != backup:
             said = version.stdout.strip()[:100]
             return Level.UNKNOWN, f"{program} is {said!r}, expected one of major {backup[:20]}, the backup's"
-        brought = folder / OWN_WAL if own_wal(folder) else wal
+        brought = folder / OWN_WAL if _segments(folder) else wal
         done = run([found, *less, "-w", str(brought), str(folder)], timeout_seconds)
     except subprocess.TimeoutExpired:
         return Level.UNKNOWN, f"{program} did not end within {round(timeout_seconds, 1):g} s"
@@ -53,7 +54,17 @@ def verify(program: str, folder: Path, wal: Path, timeout_seconds: float, *less:
 
 def own_wal(folder: Path) -> int:
     """Bytes of the WAL that a backup brought; 0 where it brought none."""
-    return sum(file.stat().st_size for file in (folder / OWN_WAL).glob("*") if SEGMENT.fullmatch(file.name))
+    total = 0
+    for file in _segments(folder):
+        with suppress(OSError):  # removed meanwhile, or a link to nowhere: pg_verifybackup judges that
+            total += file.stat().st_size
+    return total
+
+
+def _segments(folder: Path) -> list[Path]:
+    with suppress(OSError):
+        return [file for file in (folder / OWN_WAL).iterdir() if SEGMENT.fullmatch(file.name)]
+    return []
 
 
 def run(argv: list[str], timeout_seconds: float) -> subprocess.CompletedProcess[str]:
