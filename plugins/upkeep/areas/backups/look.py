@@ -14,7 +14,7 @@ from typing import Any
 from upkeep.areas.backups import files as backups
 from upkeep.areas.backups.files import BEING_COPIED, Archive, Backup, BackupError, Label, Manifest, Segment
 from upkeep.areas.backups.judging import NOT_COVERED, SKEW, age, unfinished
-from upkeep.areas.backups.proof import Proof, prove
+from upkeep.areas.backups.proof import Proof, prove, remembered
 from upkeep.areas.look import Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.units import listed, roughly
@@ -56,7 +56,8 @@ def look_at_backups(config: Backups, now: datetime, before: Any = None) -> LookR
     finished = [backup for backup in found if backup.finished]
     if not finished:
         broken = [backup.folder.name for backup in found]
-        return LookResult((_none(f"found no finished backup in {config.base}" + _list("; unfinished", broken)),))
+        none = _none(f"found no finished backup in {config.base}" + _list("; unfinished", broken))
+        return LookResult((none, *remembered(config, found, before, now)))
     newest = finished[-1]
     newer = found[found.index(newest) + 1 :]
     proof = prove(config, found, newest, before, now)

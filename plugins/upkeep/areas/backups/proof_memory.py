@@ -11,7 +11,7 @@ import heapq
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import AwareDatetime, ValidationError
 
@@ -25,23 +25,33 @@ OVERDUE = timedelta(days=DAYS + 1, hours=12)
 AWAY = timedelta(days=30)
 
 
+_Model = TypeVar("_Model", bound=FrozenModel)
+
+
 class Kept(FrozenModel):
-    """By what a backup is known again: its folder's name, and the checksum of its manifest; empty without one."""
+    """By what a backup is known again: its folder's name, the checksum of its manifest, and where and when it began.
+
+    Empty is what cannot be read.
+    """
 
     name: str
     checksum: str
+    begun: str = ""
 
 
 class Bad(FrozenModel):
     """A file that was found bad, in what way, and since when; ``path`` is empty for the backup as a whole.
 
-    ``away`` is since when its backup is not there.
+    ``tried`` is when it was last read, ``away`` since when its backup is not there. ``missing``: something is not there
+    of a backup that is not the newest, as where it is being removed.
     """
 
     backup: Kept
     path: str
     said: str
     since: AwareDatetime
+    tried: AwareDatetime | None = None
+    missing: bool = False
     away: AwareDatetime | None = None
 
 
@@ -65,8 +75,9 @@ class Memory(FrozenModel):
     """What is known since the look of ``since``, as of the one of ``at``.
 
     ``under`` is the backup under proof, since ``begun``, and behind it those that it is built on. It is read in
-    ``parts``, of which ``plan`` is a digest; ``read`` says when one was last read to its end. ``whole`` is what was
-    last read whole, ``left`` what became of a backup that never was.
+    ``parts``, of which ``plan`` is a digest; ``read`` says when one was last read to its end, ``tried`` when that was
+    last begun. ``whole`` is what was last read whole, ``left`` what became of a backup that never was. ``lost`` is when
+    an earlier snapshot could not be read.
     """
 
     since: AwareDatetime
@@ -76,6 +87,8 @@ class Memory(FrozenModel):
     plan: str = ""
     parts: int = 0
     read: Mapping[int, AwareDatetime] = {}
+    tried: Mapping[int, AwareDatetime] = {}
+    lost: AwareDatetime | None = None
     whole: Whole | None = None
     left: str = ""
     bad: tuple[Bad, ...] = ()
@@ -90,14 +103,28 @@ class Memory(FrozenModel):
         if self.under == tuple(newest):
             return self
         same = self.under[:1] == tuple(newest[:1])  # it is built on others now: one of these came, or went
-        if self.under and not same and not self.complete and all(there(one) for one in self.under):
+        there_still = all(there(one) for one in self.under)
+        if self.under and not same and not self.complete and there_still and not self.stuck(now):
             return self
         begun = self.begun if same else now
-        update: dict[str, Any] = {"under": tuple(newest), "begun": begun, "plan": "", "parts": 0, "read": {}}
+        update: dict[str, Any] = {
+            "under": tuple(newest),
+            "begun": begun,
+            "plan": "",
+            "parts": 0,
+            "read": {},
+            "tried": {},
+        }
         if self.parts and not same and not self.complete:
             said = f"{len(self.read)} of {self.parts} parts were read of {self.under[0].name}"
-            update["left"] = f"{said}, which is not there any more, or not as its manifest says"
+            why = "which is not there any more, not as its manifest says, or of another major version than the newest"
+            update["left"] = f"{said}, {'and the others could not be' if there_still else why}"
         return self.model_copy(update=update)
+
+    def stuck(self, now: datetime) -> bool:
+        """Whether each part that was not read was tried, and for long none was read to its end."""
+        gained = max(self.read.values(), default=self.begun or self.since)
+        return self.read.keys() | self.tried.keys() == set(range(self.parts)) and now - gained > OVERDUE
 
     def shared(self, parts: Sequence[Sequence[Piece]]) -> Memory:
         """The same with these parts: what was read in other ones does not count, but since when it is tried."""
@@ -105,11 +132,16 @@ class Memory(FrozenModel):
         plan = hashlib.sha256(said).hexdigest()[:16]
         if plan == self.plan:
             return self
-        return self.model_copy(update={"plan": plan, "parts": len(parts), "read": {}})
+        return self.model_copy(update={"plan": plan, "parts": len(parts), "read": {}, "tried": {}})
 
     def due(self) -> int:
-        """The part of today: one that was never read, else the one that was read longest ago."""
-        return min(range(self.parts), key=lambda part: (part in self.read, self.read.get(part), part))
+        """The part of today: one that was never read, else any; of these the one that was tried longest ago."""
+        last = {**self.read, **self.tried}
+        return min(range(self.parts), key=lambda part: (part in self.read, part in last, last.get(part), part))
+
+    def trying(self, part: int, now: datetime) -> Memory:
+        """What is known when a part is begun."""
+        return self.model_copy(update={"tried": {**self.tried, part: now}})
 
     def after(self, part: int, now: datetime) -> Memory:
         """What is known when a part was read to its end."""
@@ -130,18 +162,40 @@ class Memory(FrozenModel):
 
 
 def known(body: Any, now: datetime) -> Memory | None:
-    """What a snapshot says; None without one, or where it cannot be read.
+    """What a snapshot says, and None without one; ``lost`` says when something of it could not be read.
 
     What says that it will be read in time to come was not read: the clock was set back since.
     """
+    if body is None:
+        return None
+    told = dict(body) if isinstance(body, Mapping) else {}
+    entries = told.pop("bad", [])
+    entries = entries if isinstance(entries, Sequence) else [entries]
+    bad = [one for one in (_read(Bad, entry) for entry in entries) if one]
+    memory = _read(Memory, told)
+    lost = now if memory is None or len(bad) < len(entries) else memory.lost
+    memory = memory or Memory(since=now, at=now)
+    past = {part: at for part, at in memory.read.items() if at <= now + SKEW and 0 <= part < memory.parts}
+    tried = {part: at for part, at in memory.tried.items() if at <= now + SKEW and 0 <= part < memory.parts}
+    whole = memory.whole if memory.whole and memory.whole.until <= now + SKEW else None
+    update = {
+        "bad": tuple(bad),
+        "begun": min(memory.begun, now) if memory.begun else None,
+        "lost": lost if lost and now - lost <= AWAY else None,
+        "read": past,
+        "since": min(memory.since, now),
+        "tried": tried,
+        "whole": whole,
+    }
+    return memory.model_copy(update=update)
+
+
+def _read(model: type[_Model], body: Any) -> _Model | None:
+    """A part of a snapshot. What a later version of Upkeep has added to it is left out."""
     try:
-        memory = Memory.model_validate(body)
+        return model.model_validate(body, extra="ignore")
     except ValidationError:
         return None
-    past = {part: at for part, at in memory.read.items() if at <= now + SKEW and 0 <= part < memory.parts}
-    begun = min(memory.begun, now) if memory.begun else None
-    whole = memory.whole if memory.whole and memory.whole.until <= now + SKEW else None
-    return memory.model_copy(update={"read": past, "begun": begun, "since": min(memory.since, now), "whole": whole})
 
 
 def parts_of(pieces: Iterable[Piece], budget: int | None) -> list[list[Piece]]:

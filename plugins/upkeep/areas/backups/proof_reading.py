@@ -16,8 +16,6 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Protocol
 
-import google_crc32c
-
 from upkeep.areas.backups import files as backups
 from upkeep.areas.backups import verification
 from upkeep.areas.backups.files import LABEL, MANIFEST, Backup, BackupError, Manifest
@@ -28,6 +26,7 @@ from upkeep.settings.backups import Backups
 
 _CHUNK = 2**20
 _OWN_CHECKSUM = re.compile(rb'"Manifest-Checksum": "([0-9a-f]{64})"')
+_BEGUN = re.compile(r"^START (?:WAL LOCATION|TIME): .*", re.MULTILINE)
 _START = re.compile(r"^START WAL LOCATION: ([0-9A-F]+/[0-9A-F]+)", re.MULTILINE)
 _FROM = re.compile(r"^INCREMENTAL FROM LSN: ([0-9A-F]+/[0-9A-F]+)", re.MULTILINE)
 #: A backup as a whole, as a path.
@@ -38,26 +37,37 @@ class OutOfTimeError(Exception):
     """``verify_timeout_seconds`` are over before all was read."""
 
 
+class UntoldError(Exception):
+    """What cannot be told of a file on this host; the message says why."""
+
+
 class _Sum(Protocol):
     def update(self, data: bytes, /) -> object: ...
     def hexdigest(self) -> str: ...
 
 
 class _Crc32c:
-    """As a manifest has it: the bytes in the order of the machine that made it, which is taken to be one like this."""
+    """As a manifest has it: the bytes in the order of the machine that made it, which is taken to be one like this.
+
+    Raises UntoldError.
+    """
 
     def __init__(self) -> None:
-        self.value = 0
+        try:
+            from google_crc32c import extend  # noqa: PLC0415  # without it all but CRC32C is read all the same
+        except ImportError as error:
+            raise UntoldError(f"the package google-crc32c cannot be imported: {error}") from error
+        self.value, self._extend = 0, extend
 
     def update(self, data: bytes, /) -> None:
-        self.value = google_crc32c.extend(self.value, data)
+        self.value = self._extend(self.value, data)
 
     def hexdigest(self) -> str:
         return self.value.to_bytes(4, sys.byteorder).hex()
 
 
 def _checksum(algorithm: str) -> _Sum:
-    """Raises ValueError for one that PostgreSQL does not know."""
+    """Raises ValueError for one that PostgreSQL does not know, and UntoldError."""
     if algorithm == "CRC32C":
         return _Crc32c()
     if algorithm in {"SHA224", "SHA256", "SHA384", "SHA512"}:
@@ -88,7 +98,7 @@ class Reading:
     def fault(self, folder: Path, path: str) -> str:
         """What is wrong with a file of a backup; empty where all of it was read and is as promised.
 
-        Raises OutOfTimeError.
+        Raises OutOfTimeError, UntoldError.
         """
         manifest = self.manifest(folder)
         if manifest is None or path not in manifest.files:
@@ -164,16 +174,17 @@ class Shelf:
         self._folders = {self.kept(one): one.folder for one in found}
 
     def kept(self, backup: Backup) -> Kept:
-        return Kept(name=backup.folder.name, checksum=own_checksum(backup.folder))
+        begun = "; ".join(_BEGUN.findall(_label(backup)))[:300]
+        return Kept(name=backup.folder.name, checksum=own_checksum(backup.folder), begun=begun)
 
     def folder(self, one: Kept) -> Path | None:
-        """Where a backup lies: under its name, or another one; or where its name holds what vouches for nothing."""
+        """Where a backup lies: with its manifest, also under another name; or under its name, begun when it was."""
         if one in self._folders:
             return self._folders[one]
         if one.checksum and (same := [path for kept, path in self._folders.items() if kept.checksum == one.checksum]):
             return same[-1]
-        named = [path for kept, path in self._folders.items() if kept.name == one.name and not vouches(path)]
-        return named[0] if named else None
+        named = [path for kept, path in self._folders.items() if (kept.name, kept.begun) == (one.name, one.begun)]
+        return named[0] if named and one.begun else None
 
     def chain(self, newest: Backup) -> tuple[list[Backup], str]:
         """A backup and those that it is built on, where it is incremental; and from where one is that is not there."""
@@ -186,8 +197,12 @@ class Shelf:
 
 
 def _said(what: re.Pattern[str], backup: Backup) -> str:
+    found = what.search(_label(backup))
+    return found[1] if found else ""
+
+
+def _label(backup: Backup) -> str:
     try:
-        found = what.search((backup.folder / LABEL).read_text(encoding="utf-8", errors="replace"))
+        return (backup.folder / LABEL).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    return found[1] if found else ""
