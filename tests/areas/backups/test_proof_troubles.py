@@ -22,7 +22,6 @@ from upkeep.areas.backups.proof_reading import OutOfTimeError, Reading
 from upkeep.core.findings import Finding, Level
 from upkeep.ledger.write import LookResult
 
-pytestmark = pytest.mark.guide("G100", "fires", "silent")
 OK, ADVISORY, WARNING, CRITICAL, UNKNOWN = Level.OK, Level.ADVISORY, Level.WARNING, Level.CRITICAL, Level.UNKNOWN
 DAY = timedelta(days=1)
 SEGMENT = "000000010000000000000002"
@@ -98,6 +97,7 @@ def program(folder: Path, major: int) -> str:
 # Nothing stops the proof -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.guide("G100", "fires", "silent")
 def test_a_backup_of_the_major_version_before_an_upgrade_is_left_for_the_newest(nights: Nights) -> None:
     """pg_verifybackup of the new one cannot look at it."""
     nights.make("a17")
@@ -110,6 +110,7 @@ def test_a_backup_of_the_major_version_before_an_upgrade_is_left_for_the_newest(
     assert says in upgraded["proof"].detail
 
 
+@pytest.mark.guide("G100", "fires", "silent")
 def test_where_pg_verifybackup_cannot_tell_the_files_are_read_all_the_same_and_the_newest_has_its_turn(
     nights: Nights,
 ) -> None:
@@ -124,6 +125,7 @@ def test_where_pg_verifybackup_cannot_tell_the_files_are_read_all_the_same_and_t
     assert "6 of 7 parts were read of a, and the others could not be" in said
 
 
+@pytest.mark.guide("G100", "fires", "silent")
 def test_a_file_that_takes_too_long_does_not_keep_the_others_from_being_read(
     nights: Nights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +148,7 @@ def test_a_file_that_takes_too_long_does_not_keep_the_others_from_being_read(
     assert " parts of b, " in nights.looks(OVERDUE.days + 1)["proof"].detail
 
 
+@pytest.mark.guide("G100", "fires", "silent")
 @pytest.mark.parametrize("way", ["sevenths", "whole"])
 def test_what_was_bad_takes_no_time_from_what_is_due(nights: Nights, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     """It is read again after that, and stays bad where no time is left."""
@@ -164,6 +167,7 @@ def test_what_was_bad_takes_no_time_from_what_is_due(nights: Nights, monkeypatch
     assert looked["integrity:a"].level is CRITICAL
 
 
+@pytest.mark.guide("G100", "fires", "silent")
 def test_a_link_of_wal_that_leads_nowhere_stops_nothing(nights: Nights) -> None:
     """As where segments are linked from the archive; pg_verifybackup judges whether it needs them."""
     folder = nights.make("a")
@@ -173,6 +177,7 @@ def test_a_link_of_wal_that_leads_nowhere_stops_nothing(nights: Nights) -> None:
         assert [nights.look(proof=way)["integrity"].level for _ in range(DAYS)] == [OK] * DAYS
 
 
+@pytest.mark.guide("G100", "fires", "silent")
 def test_without_the_package_for_crc32c_these_files_are_unknown_and_the_others_read(
     nights: Nights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +195,7 @@ def test_without_the_package_for_crc32c_these_files_are_unknown_and_the_others_r
 # What is not so ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.guide("G100", "fires", "silent")
 def test_a_folder_whose_name_is_used_anew_is_no_damaged_backup(nights: Nights) -> None:
     """As with one for each day of the week, while Monday's is being written."""
     nights.make("mon")
@@ -204,6 +210,7 @@ def test_a_folder_whose_name_is_used_anew_is_no_damaged_backup(nights: Nights) -
     assert looked["integrity"].level is OK
 
 
+@pytest.mark.guide("G100", "fires", "silent")
 @pytest.mark.parametrize("gone", ["backup_manifest", "base", "PG_VERSION"])
 def test_what_is_missing_of_an_older_backup_is_critical_when_the_next_look_still_finds_it_so(
     nights: Nights, gone: str
@@ -225,6 +232,7 @@ def test_what_is_missing_of_an_older_backup_is_critical_when_the_next_look_still
     assert "with files that were bad" not in removed["proof"].detail
 
 
+@pytest.mark.guide("G100", "fires", "silent")
 def test_what_is_missing_of_the_newest_and_wrong_of_any_is_critical_at_once(nights: Nights) -> None:
     """A size that is wrong is no removal."""
     folder = nights.make("0")
@@ -238,6 +246,7 @@ def test_what_is_missing_of_the_newest_and_wrong_of_any_is_critical_at_once(nigh
     assert nights.look()["integrity:0"].level is CRITICAL
 
 
+@pytest.mark.guide("G100", "fires", "silent")
 def test_a_full_backup_that_another_is_built_on_does_not_need_its_own_wal(nights: Nights) -> None:
     """Retention has removed from the archive what came before the incremental one."""
     full, incremental = nights.make("full"), nights.make("incremental")
@@ -253,6 +262,7 @@ def test_a_full_backup_that_another_is_built_on_does_not_need_its_own_wal(nights
     assert "7 of 7 parts of incremental with the 1 backup that it is built on" in looks[-1]["proof"].detail
 
 
+@pytest.mark.guide("G100", "fires", "silent")
 def test_a_file_that_is_missing_is_not_said_of_the_wal(nights: Nights) -> None:
     """Also where pg_verifybackup looks at the WAL after it is gone."""
     folder = nights.make("a")
@@ -261,6 +271,7 @@ def test_a_file_that_is_missing_is_not_said_of_the_wal(nights: Nights) -> None:
         assert " of its WAL" not in nights.look()["integrity"].detail
 
 
+@pytest.mark.guide("G100", "fires", "silent")
 def test_words_are_of_what_is_so_today(nights: Nights) -> None:
     """The name of today, what was read where time is over, and a link to the newest is no backup."""
     folder = nights.make("a")
@@ -282,6 +293,7 @@ def test_words_are_of_what_is_so_today(nights: Nights) -> None:
 # Nothing bad is hidden or forgotten --------------------------------------------------------------------------------
 
 
+@pytest.mark.guide("G100", "fires", "silent")
 def test_each_backup_that_is_bad_has_its_own_finding(nights: Nights) -> None:
     """Who acknowledges that of an old one learns what is bad of the newest; and where none is finished any more."""
     nights.make("a")
@@ -302,6 +314,7 @@ def test_each_backup_that_is_bad_has_its_own_finding(nights: Nights) -> None:
     assert looked["integrity:a"].level is CRITICAL
 
 
+@pytest.mark.guide("G100", "fires", "silent")
 def test_a_memory_of_another_shape_loses_only_what_cannot_be_read_and_says_so(nights: Nights) -> None:
     """What is new in it is left out; what is broken is a warning, in the days after too."""
     nights.make("a")
@@ -323,6 +336,7 @@ def test_a_memory_of_another_shape_loses_only_what_cannot_be_read_and_says_so(ni
     assert nights.look(proof="whole")["integrity"].level is WARNING
 
 
+@pytest.mark.guide("G100", "fires", "silent")
 def test_a_manifest_that_was_edited_to_match_makes_nothing_good(nights: Nights) -> None:
     """It vouches for itself, and is not the one that it was."""
     folder = nights.make("a")
@@ -340,6 +354,7 @@ def test_a_manifest_that_was_edited_to_match_makes_nothing_good(nights: Nights) 
     assert len(nights.snapshot["bad"]) == len(before) + 1
 
 
+@pytest.mark.guide("G100", "holds")
 def test_what_was_bad_is_read_again_in_turns_where_it_is_much(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was tried longest ago is first, however often a day somebody looks."""
     monkeypatch.setattr(proof, "_AGAIN", 0)
@@ -356,6 +371,7 @@ def test_what_was_bad_is_read_again_in_turns_where_it_is_much(nights: Nights, mo
     assert {one["path"] for one in nights.snapshot["bad"]} == {*nights.chance.there["a"]} - {*mended}
 
 
+@pytest.mark.guide("G100", "fires", "silent")
 def test_very_many_bad_files_are_one_until_all_was_read_good(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that what is known stays small."""
     monkeypatch.setattr(proof_look, "MOST", 3)
@@ -372,6 +388,7 @@ def test_very_many_bad_files_are_one_until_all_was_read_good(nights: Nights, mon
 # By itself ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.guide("G100", "holds")
 def test_a_proof_is_stuck_only_where_each_part_was_tried_for_long() -> None:
     """Days without a look are none."""
     now = datetime(2026, 5, 4, 2, tzinfo=UTC)
