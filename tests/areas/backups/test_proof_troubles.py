@@ -238,7 +238,7 @@ def test_what_is_missing_of_the_newest_and_wrong_of_any_is_critical_at_once(nigh
     folder = nights.make("0")
     nights.look()
     (folder / nights.chance.there["0"][0]).unlink()
-    assert nights.look()["integrity"].level is CRITICAL
+    assert nights.look()["integrity:0"].level is CRITICAL
     nights.make("0")
     nights.look()
     nights.make("1")
@@ -268,7 +268,7 @@ def test_a_file_that_is_missing_is_not_said_of_the_wal(nights: Nights) -> None:
     folder = nights.make("a")
     (folder / nights.chance.there["a"][0]).unlink()
     for _ in range(DAYS):
-        assert " of its WAL" not in nights.look()["integrity"].detail
+        assert " of its WAL" not in nights.look()["integrity:a"].detail
 
 
 @pytest.mark.guide("G100", "fires", "silent")
@@ -295,7 +295,7 @@ def test_words_are_of_what_is_so_today(nights: Nights) -> None:
 
 @pytest.mark.guide("G100", "fires", "silent")
 def test_each_backup_that_is_bad_has_its_own_finding(nights: Nights) -> None:
-    """Who acknowledges that of an old one learns what is bad of the newest; and where none is finished any more."""
+    """Who acknowledges one, also while it is the newest, learns what is bad of the next; or where none is finished."""
     nights.make("a")
     nights.spoil("a")
     nights.looks()
@@ -303,13 +303,13 @@ def test_each_backup_that_is_bad_has_its_own_finding(nights: Nights) -> None:
     flip(nights.base / "b" / nights.chance.there["b"][0])
     looked = nights.looks()
     assert {key for key, one in looked.items() if one.level is CRITICAL and "integrity" in key} == {
-        "integrity",
         "integrity:a",
+        "integrity:b",
     }
-    assert "a: " not in looked["integrity"].detail
+    assert "a: " not in looked["integrity:b"].detail
     for name in ("a", "b"):
         (nights.base / name / "backup_manifest").rename(nights.base / name / "aside")
-    looked = nights.look()
+    looked = nights.look(proof="whole")
     assert looked["completion"].level is CRITICAL
     assert looked["integrity:a"].level is CRITICAL
 
@@ -349,7 +349,7 @@ def test_a_manifest_that_was_edited_to_match_makes_nothing_good(nights: Nights) 
         was = hashlib.sha256((folder / path).read_bytes()).hexdigest()
         flip(folder / path)
         sealed(folder, was, hashlib.sha256(content).hexdigest())
-    said = nights.look()["integrity"]
+    said = nights.look()["integrity:a"]
     assert (said.level, "its manifest is not the one that it had" in said.detail) == (CRITICAL, True)
     assert len(nights.snapshot["bad"]) == len(before) + 1
 
@@ -377,12 +377,12 @@ def test_very_many_bad_files_are_one_until_all_was_read_good(nights: Nights, mon
     monkeypatch.setattr(proof_look, "MOST", 3)
     nights.make("a", 10)
     nights.spoil("a")
-    said = nights.looks()["integrity"]
+    said = nights.looks()["integrity:a"]
     assert "more than 3 of its files are bad" in said.detail
     assert len(nights.snapshot["bad"]) == 1
     nights.spoil("a")
-    assert nights.looks(DAYS - 1)["integrity"].level is CRITICAL, "one part was not read since"
-    assert nights.looks(1)["integrity"].level is OK
+    assert nights.looks(DAYS - 1)["integrity:a"].level is CRITICAL, "one part was not read since"
+    assert "integrity:a" not in nights.looks(1)
 
 
 # By itself ---------------------------------------------------------------------------------------------------------

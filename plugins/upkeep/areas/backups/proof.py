@@ -47,7 +47,7 @@ def prove(config: Backups, found: Sequence[Backup], newest: Backup, before: Any,
 def remembered(config: Backups, found: Sequence[Backup], before: Any, now: datetime) -> tuple[Finding, ...]:
     """What is known to be bad where no backup is finished, and nothing is read."""
     look, _ = _opened(config, found, None, before, now)
-    return proof_words.others(look, look.settled())
+    return proof_words.each_bad(look, look.settled())
 
 
 def _opened(
@@ -108,7 +108,8 @@ def _sevenths(look: Look, memory: Memory | None, newest: Backup) -> Proof:
     known_at = memory.at if memory and memory.under else None
     after = after.model_copy(update={"bad": look.settled(), "at": look.now})
     coverage = proof_words.coverage(look, after, parts, chain[0], above, oldest, known_at)
-    level, said = Level.OK, f"{roughly(look.reading.read)} were read, each file as its manifest promises"
+    promised = "what is bad is in findings of its own" if after.bad else "each file is as its manifest promises"
+    level, said = Level.OK, f"{roughly(look.reading.read)} were read; {promised}"
     if look.unknown:
         level, said = Level.UNKNOWN, f"not collected: {'; '.join(dict.fromkeys(look.unknown))}"
     findings = proof_words.integrity(look, after.bad, level, said, after.lost)

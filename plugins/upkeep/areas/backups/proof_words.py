@@ -17,7 +17,9 @@ _NAMED = 10
 #: Looks are a day apart: a longer time is one that nothing is known of, as where the ledger was restored.
 _A_LOOK = timedelta(hours=36)
 _INTEGRITY = Topic("backups:integrity", "Checksums of the newest backup", "G100")
+_READ = Topic("backups:integrity", "Checksums of backups", "G100")
 _COVERAGE = Topic("backups:proof", "How much of a backup was read", "G100")
+_PROMISED = "each file that is read is as its backup's manifest promises"
 _SET = "Set targets.<target>.backups.verify_program (or …verify_timeout_seconds) in config/maintenance.yaml."
 _NEWER = "Do not restore from it, nor from what is built on it: keep a newer one, and test the disk that it lies on."
 _REMEDIES = {
@@ -28,41 +30,33 @@ _REMEDIES = {
 
 
 def integrity(look: Look, bad: Iterable[Bad], level: Level, said: str, lost: datetime | None) -> tuple[Finding, ...]:
-    """Of the newest backup, ``level`` and ``said`` without what is known to be bad; and one for each other that is bad.
+    """What today's reading says by itself, ``level`` and ``said``; and a finding for each backup that is bad.
 
-    ``lost`` is since when it is not known what earlier looks found.
+    So no acknowledgement of one hides another. ``lost`` is since when it is not known what earlier looks found.
     """
-    expected = "each file that was read is as its backup's manifest promises"
-    mine, *others = [*_by_name(look, bad)]
-    if mine[1]:
-        before = f"; {said}" if level in {Level.UNKNOWN, Level.CRITICAL} else ""
-        level, said = Level.CRITICAL, f"{_wrong(mine[0], mine[1])}{before}"
     if lost:
         level = Level.WARNING if level is Level.OK else level
         said += f"; at {utc(lost)} what earlier looks had found bad could not be read from the ledger (all or some)"
-    found = [_INTEGRITY.judged(level, said, expected, _REMEDIES.get(level, ""))]
-    for name, ones in others:
-        topic = _INTEGRITY.part(name, f"Checksums of backup {name}")
+    topic = _INTEGRITY if look.reading.config.proof == "whole" else _READ
+    return (topic.judged(level, said, _PROMISED, _REMEDIES.get(level, "")), *each_bad(look, bad))
+
+
+def each_bad(look: Look, bad: Iterable[Bad]) -> tuple[Finding, ...]:
+    """A finding for each backup that is there and bad, by the name that it has today."""
+    by_name: defaultdict[str, list[Bad]] = defaultdict(list)
+    for one in bad:
+        if not one.away:
+            by_name[look.name(one.backup)].append(one)
+    found = []
+    for name, ones in sorted(by_name.items()):
+        topic, said = _READ.part(name, f"Checksums of backup {name}"), _wrong(name, ones)
+        remedy = _REMEDIES[Level.CRITICAL] if any(look.is_newest(one.backup) for one in ones) else _NEWER
         if all(one.missing and one.since == look.now for one in ones):
-            said = f"{_wrong(name, ones)}: it is being removed, or was damaged; the next look tells which"
-            found.append(topic.judged(Level.WARNING, said, expected, f"Nothing, if it is meant to go; else: {_NEWER}"))
+            said = f"{said}: it is being removed, or was damaged; the next look tells which"
+            found.append(topic.judged(Level.WARNING, said, _PROMISED, f"Nothing, if it is meant to go; else: {_NEWER}"))
         else:
-            found.append(topic.judged(Level.CRITICAL, _wrong(name, ones), expected, _NEWER))
+            found.append(topic.judged(Level.CRITICAL, said, _PROMISED, remedy))
     return tuple(found)
-
-
-def others(look: Look, bad: Iterable[Bad]) -> tuple[Finding, ...]:
-    """What is bad of backups that are not the newest finished one."""
-    return integrity(look, bad, Level.OK, "", None)[1:]
-
-
-def _by_name(look: Look, bad: Iterable[Bad]) -> list[tuple[str, list[Bad]]]:
-    """What is bad of backups that are there, first of the newest, and if it is nothing."""
-    newest = look.newest.folder.name if look.newest else ""
-    found: defaultdict[str, list[Bad]] = defaultdict(list, {newest: []})
-    for one in sorted((one for one in bad if not one.away), key=lambda one: look.name(one.backup)):
-        found[look.name(one.backup)].append(one)
-    return list(found.items())
 
 
 def _wrong(name: str, bad: Iterable[Bad]) -> str:
