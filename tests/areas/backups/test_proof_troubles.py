@@ -263,6 +263,31 @@ def test_a_full_backup_that_another_is_built_on_does_not_need_its_own_wal(nights
 
 
 @pytest.mark.guide("G100", "fires", "silent")
+def test_a_backup_of_another_timeline_is_not_what_an_incremental_one_is_built_on(nights: Nights) -> None:
+    """Though it begins at the same position."""
+    told = {
+        "full": "START TIMELINE: 1\n",
+        "incremental": "START TIMELINE: 1\nINCREMENTAL FROM LSN: 0/2000028\nINCREMENTAL FROM TLI: 1\n",
+    }
+    for name, more in told.items():
+        folder = nights.make(name)
+        label = (
+            (folder / "backup_label").read_text().replace("0/2000028", "0/2000028" if name == "full" else "0/2000030")
+        )
+        rewritten(folder, "backup_label", (label + more).encode())
+        nights.chance.now += DAY
+    assert "of incremental with the 1 backup that it is built on" in nights.look()["proof"].detail
+    folder = nights.base / "full"
+    label = (folder / "backup_label").read_text()
+    rewritten(folder, "backup_label", label.replace("START TIMELINE: 1", "START TIMELINE: 2").encode())
+    said = nights.look()["proof"]
+    assert (said.level, "it is built on one from 0/2000028, which is not in this folder" in said.detail) == (
+        WARNING,
+        True,
+    )
+
+
+@pytest.mark.guide("G100", "fires", "silent")
 def test_a_file_that_is_missing_is_not_said_of_the_wal(nights: Nights) -> None:
     """Also where pg_verifybackup looks at the WAL after it is gone."""
     folder = nights.make("a")

@@ -84,6 +84,8 @@ class Look:
             folder = self.shelf.folder(one.backup)
             if folder is None or one.path == MANY:
                 continue
+            if one.path == verification.OWN_WAL and (one.backup, WHOLE) in self.bad:
+                continue  # pg_verifybackup looks at the whole first, and would say that of the WAL
             if self.edited(one.backup, folder):
                 self.note(one.backup, WHOLE, _EDITED)
                 continue

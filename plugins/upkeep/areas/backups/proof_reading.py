@@ -29,6 +29,8 @@ _OWN_CHECKSUM = re.compile(rb'"Manifest-Checksum": "([0-9a-f]{64})"')
 _BEGUN = re.compile(r"^START (?:WAL LOCATION|TIME): .*", re.MULTILINE)
 _START = re.compile(r"^START WAL LOCATION: ([0-9A-F]+/[0-9A-F]+)", re.MULTILINE)
 _FROM = re.compile(r"^INCREMENTAL FROM LSN: ([0-9A-F]+/[0-9A-F]+)", re.MULTILINE)
+_ON = re.compile(r"^START TIMELINE: ([0-9]+)", re.MULTILINE)
+_FROM_ON = re.compile(r"^INCREMENTAL FROM TLI: ([0-9]+)", re.MULTILINE)
 #: A backup as a whole, as a path.
 WHOLE = ""
 
@@ -189,8 +191,8 @@ class Shelf:
     def chain(self, newest: Backup) -> tuple[list[Backup], str]:
         """A backup and those that it is built on, where it is incremental; and from where one is that is not there."""
         links, above = [newest], _said(_FROM, newest)
-        begun = {_said(_START, one): one for one in self.found if one.finished} if above else {}
-        while above and (parent := begun.get(above)) and parent not in links:
+        begun = {(_said(_START, one), _said(_ON, one)): one for one in self.found if one.finished} if above else {}
+        while above and (parent := begun.get((above, _said(_FROM_ON, links[-1])))) and parent not in links:
             links.append(parent)
             above = _said(_FROM, parent)
         return links, above
