@@ -558,6 +558,26 @@ def test_folders_that_cannot_be_read_are_unknown(copied: Store, tmp_path: Path) 
         assert f"{loop} cannot be read: Too many levels of symbolic links" in finding.detail
 
 
+def test_a_link_to_a_backup_beside_it_is_no_second_one(copied: Store) -> None:
+    """But one to what counts only by the link is a backup; one to itself is nothing."""
+    names = [backup.folder.name for backup in files.find(copied.base)]
+    (copied.base / "loop").symlink_to("loop")
+    (copied.base / "latest").symlink_to(names[-1])
+    (copied.base / "later").symlink_to("latest")
+    assert [backup.folder.name for backup in files.find(copied.base)] == names
+    assert levels(look(copied)) == ALL_OK
+    newest = copied.newest()
+    for target in (".hidden", "newest.partial", "../beside"):
+        newest.rename(copied.base / target)
+        (copied.base / "current").symlink_to(target)
+        counted = {backup.folder.name: backup.finished for backup in files.find(copied.base)}
+        assert counted == dict.fromkeys([*names[:-1], "current"], True) | (
+            {target: False} if target.endswith(".partial") else {}
+        )
+        (copied.base / "current").unlink()
+        (copied.base / target).rename(newest)
+
+
 @pytest.mark.parametrize(
     ("section", "said"),
     [

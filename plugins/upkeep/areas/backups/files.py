@@ -85,13 +85,23 @@ def find(base: Path) -> list[Backup]:
     """The backups of a folder, the newest last; a link to one of them is none. Raises OSError: it cannot be read."""
     found = []
     for folder in base.iterdir():
-        linked = folder.is_symlink() and folder.resolve().parent == base.resolve()
-        if not folder.is_dir() or folder.name.startswith(".") or linked:
+        if not folder.is_dir() or folder.name.startswith(".") or _of_another(folder, base):
             continue
         whole = (folder / MANIFEST).is_file() and folder.suffix != ".partial" and not _partial(folder)
         if whole or folder.suffix == ".partial" or any((folder / trace).exists() for trace in (MANIFEST, *_TRACES)):
             found.append(Backup(folder, whole, _order(folder)))
     return sorted(found, key=lambda backup: (backup.started_at, backup.folder.name))
+
+
+def _of_another(folder: Path, base: Path) -> bool:
+    """Whether it is a link to a folder beside it that counts by itself, as ``latest`` is.
+
+    One that is hidden, or called partial, is no finished backup under its own name.
+    """
+    if not folder.is_symlink():
+        return False
+    there = folder.resolve()
+    return there.parent == base.resolve() and not there.name.startswith(".") and there.suffix != ".partial"
 
 
 def _partial(folder: Path) -> bool:
