@@ -16,7 +16,7 @@ import pytest
 
 from sandbox.postgres import bin_dir
 from tests.areas.backups.test_proof_by_chance import Chance, flip
-from upkeep.areas.backups import proof, proof_look
+from upkeep.areas.backups import files, proof, proof_look
 from upkeep.areas.backups.proof_memory import DAYS, OVERDUE, Kept, Memory, Piece, known
 from upkeep.areas.backups.proof_reading import OutOfTimeError, Reading
 from upkeep.core.findings import Finding, Level
@@ -357,14 +357,23 @@ def test_a_memory_of_another_shape_loses_only_what_cannot_be_read_and_says_so(ni
             assert (said["integrity:a"].level, said["integrity"].level) == (CRITICAL, WARNING)
             assert "could not be read from the ledger" in said["integrity"].detail
     assert known(whole, nights.chance.now) is not None
+    for broken in (whole | {"at": "never"}, whole | {"under": []}):
+        nights.snapshot = broken
+        said = nights.look(verify_timeout_seconds=1e-9)
+        assert [said[one].level for one in ("integrity:a", "integrity", "proof")] == [CRITICAL, UNKNOWN, UNKNOWN]
+        assert "of b nothing was read yet, " in said["proof"].detail
+        assert "nothing is known of earlier looks: begun anew" in said["proof"].detail
+        assert ("could not be read from the ledger" in said["integrity"].detail) == ("never" in broken.values())
+        assert "1 of 7 parts of b, " in nights.look()["proof"].detail
     nights.snapshot = "nothing"
     assert nights.look(proof="whole")["integrity"].level is WARNING
 
 
 @pytest.mark.guide("G100", "fires", "silent")
 def test_a_manifest_that_was_edited_to_match_makes_nothing_good(nights: Nights) -> None:
-    """It vouches for itself, and is not the one that it was."""
+    """It vouches for itself, and is not the one that it was; nor is that one again, once the other was under proof."""
     folder = nights.make("a")
+    manifest = (folder / files.MANIFEST).read_bytes()
     nights.spoil("a")
     nights.looks()
     before = nights.snapshot["bad"]
@@ -377,6 +386,13 @@ def test_a_manifest_that_was_edited_to_match_makes_nothing_good(nights: Nights) 
     said = nights.look()["integrity:a"]
     assert (said.level, "its manifest is not the one that it had" in said.detail) == (CRITICAL, True)
     assert len(nights.snapshot["bad"]) == len(before) + 1
+    (folder / files.MANIFEST).write_bytes(manifest)
+    nights.spoil("a")
+    said = nights.looks()["integrity:a"]
+    assert (said.level, "its manifest is not the one that it had" in said.detail) == (CRITICAL, True)
+    nights.make("b")
+    shutil.rmtree(folder)
+    assert "integrity:a" not in nights.look()
 
 
 @pytest.mark.guide("G100", "holds")

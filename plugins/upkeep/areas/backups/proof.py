@@ -87,7 +87,10 @@ def _sevenths(look: Look, memory: Memory | None, newest: Backup) -> Proof:
     """A part of the backup under proof, and what can be told of it and of the newest without reading."""
     links, above = look.shelf.chain(newest)
     chain = [look.shelf.kept(one) for one in links]
-    before = memory or Memory(since=look.now, at=look.now, under=tuple(chain), begun=look.now)
+    before = memory or Memory(since=look.now, at=look.now)
+    if not before.under:  # nor where the snapshot could not be read
+        anew = {"under": tuple(chain), "begun": look.now, "plan": "", "parts": 0, "read": {}, "tried": {}}
+        before = before.model_copy(update=anew)
     after, parts, oldest = before, list[list[Piece]](), before.oldest()
     try:
         due = [one for one in before.under if not before.complete or look.is_newest(one)]
