@@ -360,9 +360,9 @@ def test_what_cannot_be_read_in_time_or_by_a_program_is_unknown_and_due_again(sh
         '#!/bin/sh\n[ "$1" = --version ] && echo "pg_verifybackup (PostgreSQL) 17.1" && exit\nexec sleep 600\n'
     )
     slow.chmod(0o755)
-    late = days.look(verify_program=str(slow), verify_timeout_seconds=0.5)
+    late = days.look(verify_program=str(slow), verify_timeout_seconds=5)
     assert levels(late) == (UNKNOWN, UNKNOWN)
-    assert f"{slow} did not end within 0." in found(late, "integrity").detail
+    assert f"{slow} did not end within" in found(late, "integrity").detail
     assert levels(days.look())[0] is OK
 
 
