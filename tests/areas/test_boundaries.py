@@ -27,6 +27,7 @@ OTHERS = {
     ("capacity/scaling.py", 0.75): "the share of back-tests that must hold",
     ("alerts/render/slack.py", 150.0): "the characters that Slack takes in a header",
     ("retention/batches.py", 1000.0): "the rows of the smallest batch",
+    ("backups/proof_look.py", 1000.0): "the bad files of one backup that are remembered one by one",
     ("alerts/posted.py", 1000.0): "the alerts of one post to an Alertmanager",
 }
 

@@ -69,7 +69,7 @@ def test_few_rows_are_left_alone_and_a_table_of_dead_rows_only_is_not(stage: Sta
     for name, rows in (("few", 500), ("all", 5000)):
         fill(stage, name, rows)
         stage.do(sql.SQL("DELETE FROM {}").format(sql.Identifier(name)))
-    assert until(lambda: verbs(stage)) == {"all": "vacuum"}
+    until(lambda: verbs(stage) == {"all": "vacuum"})
 
 
 def test_the_worst_come_first_and_what_is_taken_is_left_out(stage: Stage) -> None:
@@ -133,7 +133,7 @@ def test_what_is_not_ours_is_left_alone(stage: Stage) -> None:
         owner.execute("SELECT pg_stat_force_next_flush()")
         owner.execute("SELECT 1")
         until(lambda: stage.look(toast)[0]["dead"] > 1000)
-        assert until(lambda: verbs(stage)) == {"part": "vacuum"}
+        until(lambda: verbs(stage) == {"part": "vacuum"})
     stored = stage.approved()
     assert stage.apply(stored)["part"].state == "done"
     assert stage.look(toast)[0]["dead"] == 0
