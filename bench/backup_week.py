@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-import secrets
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,11 +14,10 @@ from pathlib import Path
 
 import psycopg
 
-from bench.backups import MEGABYTES, archive
+from bench.backups import MEGABYTES, archive, archiving
 from bench.measure import Result
 from sandbox import backups as sandbox
 from sandbox.backups import Store
-from sandbox.ports import free_port
 from sandbox.postgres import Cluster, bin_dir
 from upkeep.areas.backups import files as kept
 from upkeep.areas.backups.look import look_at_backups
@@ -33,20 +31,12 @@ _TABLE = "CREATE TABLE table_{} AS SELECT n, repeat(md5(n::text), 10) AS words F
 
 def run() -> Result:
     """A cluster, its backup and WAL that comes each day: what the daily look reads, and when it finds a bent bit."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        cluster = Cluster(folder / "data", free_port(), secrets.token_hex(8), folder / "wal")
-        cluster.init()
-        store = Store(folder, cluster.archive_directory())
-        server = cluster.start()
-        try:
-            with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as admin:
-                for number in range(TABLES):
-                    admin.execute(_TABLE.format(number, MEGABYTES * 10**6 // TABLES // _TABLE_ROW).encode())
-            sandbox.take(cluster.dsn("postgres"), store)
-            days = _days(cluster, store)
-        finally:
-            cluster.stop(server)
+    with tempfile.TemporaryDirectory() as name, archiving(Path(name)) as (cluster, store):
+        with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as admin:
+            for number in range(TABLES):
+                admin.execute(_TABLE.format(number, MEGABYTES * 10**6 // TABLES // _TABLE_ROW).encode())
+        sandbox.take(cluster.dsn("postgres"), store)
+        days = _days(cluster, store)
     lines = tuple(day.line() for day in days)
     alone = max(day.read * WEEK / day.base for day in days)
     ratio = max(day.read / day.allowed for day in days)

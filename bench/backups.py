@@ -14,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -131,15 +133,8 @@ def _look(folder: Path) -> tuple[float, float, float]:
 def run() -> Result:
     """A cluster with a log, its backup, and some WAL after it: restored by the weekly step, and by the script."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        cluster = Cluster(folder / "data", free_port(), secrets.token_hex(8), folder / "wal")
-        cluster.init()
-        store = Store(folder, cluster.archive_directory())
-        server = cluster.start()
-        try:
+        with archiving(Path(name)) as (cluster, store):
             target, known = _backed_up(cluster, store)
-        finally:
-            cluster.stop(server)
         found = _newest(store)
         octets = sum(file.stat().st_size for file in found.backup.folder.rglob("*") if file.is_file())
         script = _script(store, found, known)
@@ -154,6 +149,18 @@ def run() -> Result:
         ours / script <= RATIO and not wrong,
         wrong,
     )
+
+
+@contextmanager
+def archiving(folder: Path) -> Iterator[tuple[Cluster, Store]]:
+    """A server that archives its WAL beside its backups, for as long as the block lasts."""
+    cluster = Cluster(folder / "data", free_port(), secrets.token_hex(8), folder / "wal")
+    cluster.init()
+    server = cluster.start()
+    try:
+        yield cluster, Store(folder, cluster.archive_directory())
+    finally:
+        cluster.stop(server)
 
 
 def _backed_up(cluster: Cluster, store: Store) -> tuple[Any, Any]:

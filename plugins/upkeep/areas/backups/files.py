@@ -61,15 +61,12 @@ class Label:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What ``backup_manifest`` promises: path → bytes, and the last WAL position that the backup needs.
-
-    ``checksums`` are path → algorithm and checksum, both empty where a file has none.
-    """
+    """What ``backup_manifest`` promises: path → bytes, and the last WAL position that the backup needs."""
 
     files: dict[str, int]
     begun_at: datetime | None
     end_lsn: int
-    checksums: dict[str, tuple[str, str]]
+    checksums: dict[str, tuple[str, str]]  #: Path → algorithm and checksum, both empty where a file has none.
 
 
 @dataclass(frozen=True)
@@ -94,13 +91,8 @@ def find(base: Path) -> list[Backup]:
 
 
 def _of_another(folder: Path, base: Path) -> bool:
-    """Whether it is a link to a folder beside it that counts by itself, as ``latest`` is.
-
-    One that is hidden, or called partial, is no finished backup under its own name.
-    """
-    if not folder.is_symlink():
-        return False
-    there = folder.resolve()
+    """Whether it is a link to a folder beside it that counts by its own name, as ``latest`` is."""
+    there = folder.resolve() if folder.is_symlink() else Path()
     return there.parent == base.resolve() and not there.name.startswith(".") and there.suffix != ".partial"
 
 
@@ -168,12 +160,12 @@ def read_manifest(folder: Path) -> Manifest:
     """Read ``backup_manifest``. Raises BackupError."""
     try:
         content = json.loads((folder / MANIFEST).read_bytes())
-        entries = content["Files"]
-        files = {_path(entry): int(entry["Size"]) for entry in entries}
+        entries = {_path(entry): entry for entry in content["Files"]}
+        files = {path: int(entry["Size"]) for path, entry in entries.items()}
         checksums = {
-            _path(one): (str(one.get("Checksum-Algorithm", "")), str(one.get("Checksum", ""))) for one in entries
+            path: (str(e.get("Checksum-Algorithm", "")), str(e.get("Checksum", ""))) for path, e in entries.items()
         }
-        label: dict[str, str] = next((entry for entry in entries if entry.get("Path") == LABEL), {})
+        label: dict[str, str] = entries.get(LABEL, {})
         ends = [lsn(part["End-LSN"]) for part in content["WAL-Ranges"]]
     except OSError as error:
         raise BackupError(f"{MANIFEST} cannot be read: {error.strerror}") from None

@@ -129,10 +129,8 @@ def write_to_ledger(
     except psycopg.Error as error:
         if ledger.connection.closed:
             raise
-        why, again = (
-            error_line(error),
-            isinstance(error, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected),
-        )
+        why = error_line(error)
+        again = isinstance(error, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected)
     after = kind.state(ledger, action)
     done = not why and kind.was_done(action, before, after)
     took = round((time.monotonic() - began) * 1000)
