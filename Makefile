@@ -46,7 +46,7 @@ coverage: .venv/.dev ## run all tests, and write which of them proves which item
 	@$(PY) -m tests.coverage_table docs/coverage.md $(PASSED)/e2e.json $(PASSED)/rest.json
 
 # Redis of the distribution: as root it is installed, others are told what to type.
-faults: .venv/.dev ## plant each fault of the catalogue, run the whole window on it, and heal it; kill what alerts pass through 1,000 times; hurt what deletes 2,000 times; spoil 200 backups and leave 50 whole
+faults: .venv/.dev ## plant each fault of the catalogue, run the whole window on it, and heal it; kill what alerts pass through 1,000 times; hurt what deletes 10,000 times; spoil 200 backups and leave 50 whole
 	@UPKEEP_FAULTS=all UPKEEP_FORGERIES=1000 UPKEEP_KILLS=1000 UPKEEP_DEFECTS=200 UPKEEP_HEALTHY=50 $(PY) -m pytest tests/e2e/test_faults.py \
 	  tests/bench/test_on_airflow.py tests/gate/test_forged.py tests/areas/alerts/test_killed.py \
 	  tests/areas/backups/test_defects.py -rs
@@ -62,8 +62,8 @@ faults: .venv/.dev ## plant each fault of the catalogue, run the whole window on
 	@UPKEEP_FAULTS=all $(PY) -m pytest tests/e2e/test_celery_faults.py -rs
 	@# What Hypothesis draws is the same in each `make test`: here it is not.
 	@$(PY) -m pytest tests --ignore=tests/e2e -m hypothesis --hypothesis-profile=drawn -rs
-	@# A share each, side by side.
-	@UPKEEP_TRIALS=2000 UPKEEP_SHARES=$(PROCESSES) $(PY) -m pytest tests/areas/retention/test_killed.py -n $(PROCESSES) -rs
+	@# A share each, side by side; a third as many more on partitions.
+	@UPKEEP_TRIALS=10000 UPKEEP_SHARES=$(PROCESSES) $(PY) -m pytest tests/areas/retention/test_killed.py -n $(PROCESSES) -rs
 
 SAMPLE ?= 60
 SEED ?= 1

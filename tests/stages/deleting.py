@@ -25,9 +25,11 @@ from pathlib import Path
 import psycopg
 import pyarrow.parquet as pq
 import pytest
+from psycopg.rows import dict_row
 
 from tests.stages.keeping import Keeping
 from tests.stages.killing import LOCK_HELD
+from tests.stages.rereading import readers, through
 from tests.stages.sessions import to, until
 from tests.stages.signing import SIGNER
 from tests.stages.unsound import VARIANTS
@@ -40,6 +42,7 @@ from upkeep.gate.apply.run import ApplyRun, Connectors
 from upkeep.gate.apply.target import LOCK
 from upkeep.gate.plan_store import StoredPlan
 from upkeep.settings.maintenance import Maintenance
+from upkeep.wires.database import Row
 
 #: Rows of a log at first, and of a batch.
 ROWS, BATCH = 120, 6
@@ -61,6 +64,11 @@ FAULTS = {
     "duplicate": 1,
     "bite": 1,
 }
+#: Of this share of trials archives are read again by processes that start as the product's do.
+WHOLE = 0.05
+#: Of this share of runs that delete the fault comes at a moment of their time, else while rows go, by how many are left
+#: and up to so many seconds later.
+TIMED, BETWEEN = 0.2, 0.01
 DAMAGE = {"flip", "truncate", "remove", "swap", "manifest"}
 #: A row: its key and text.
 Written = tuple[int, str]
@@ -77,8 +85,9 @@ _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["tests.stages.deleting"])
 
 
-def apply(ledger: str, target: str, config: Maintenance, stored: StoredPlan, variant: str, folder: str) -> None:
-    """The process that applies a plan."""
+def apply(ledger: str, target: str, config: Maintenance, stored: StoredPlan, variant: str, *where: str) -> None:
+    """The process that applies a plan; where its config is, and where it has archives read again."""
+    folder, readers = where
     os.environ["UPKEEP_CONFIG"] = folder
     if (gate := Path(folder, GATE)).exists():  # those that it starts find modules where it does
         sys.path.insert(0, str(gate))
@@ -89,7 +98,8 @@ def apply(ledger: str, target: str, config: Maintenance, stored: StoredPlan, var
         say=lambda _: None,
         requested_by=plan.requested_by,
     )
-    run.run()
+    with through(readers):
+        run.run()
 
 
 @dataclass
@@ -105,6 +115,7 @@ class Trials:
     found: int = 0
     deleted: int = 0
     logs: int = 0
+    minutes: float = 0
     #: Rows that were written and not changed since; those that archives held when they became archives, by name.
     written: set[Written] = field(default_factory=set)
     copies: dict[str, set[Written]] = field(default_factory=dict)
@@ -116,17 +127,40 @@ class Trials:
     disk: Path | None = None
     #: How many rows may be on their way out in one transaction.
     batch: int = BATCH
+    #: How many faults came while a run was under way; in how many trials readers started as the product starts them.
+    amid: int = 0
+    whole: int = 0
+    #: Where archives are read again in this trial; seconds that a run takes, about, so that moments are drawn from it.
+    reading: str = ""
+    usual: float = 0.3
+    looking: psycopg.Connection[Row] | None = None
 
     def run(self, trials: int) -> None:
         """So many faults, each followed by a look for every row; then runs without any until nothing is left to do."""
+        began = time.monotonic()
+        try:
+            with readers(_PROCESSES) as place:
+                self._run(trials, place)
+        finally:
+            if self.looking:
+                self.looking.close()
+        self.minutes = (time.monotonic() - began) / 60
+
+    def _run(self, trials: int, place: str) -> None:
         while self.done.total() < trials:
             self.begin()
             while self.rows() and self.done.total() < trials:
                 left = {name: often for name, often in self.faults.items() if not self.done[name]} or self.faults
-                self.one(self.draw.choices(list(left), list(left.values()))[0])  # each once first
+                fault = self.draw.choices(list(left), list(left.values()))[0]  # each once first
+                self.reading = "" if fault == "bite" or self.draw.random() < WHOLE else place
+                self.whole += not self.reading
+                with through(self.reading):
+                    self.one(fault)
+            self.reading = place
             for _ in range(6):
                 if self.rows():
-                    self.one("")
+                    with through(place):
+                        self.one("")
             assert not self.rows(), f"{len(self.rows())} rows stay although no fault keeps them"
             self.deleted += len(self.written)
 
@@ -167,7 +201,21 @@ class Trials:
 
     def rows(self) -> set[Written]:
         """What is in the log."""
-        return {(row["id"], row["body"]) for row in self.keeping.stage.look("SELECT id, body FROM log")}
+        return {(row["id"], row["body"]) for row in self.look("SELECT id, body FROM log")}
+
+    def look(self, query: str, *values: object) -> list[Row]:
+        """Rows of the target; a connection of its own for each would cost both sides 10 ms."""
+        if self.looking is None or self.looking.closed:
+            self.looking = psycopg.connect(self.keeping.stage.dsn, autocommit=True, row_factory=dict_row)
+        return self.looking.execute(query.encode(), values).fetchall()
+
+    def __str__(self) -> str:
+        """What was tried, and how fast."""
+        tried = self.done.total()
+        return (
+            f"{tried} runs with a fault ({dict(self.done)}), {self.amid} of them stopped or killed amid it, "
+            f"{self.whole} with readers started anew, {tried / self.minutes:.0f} a minute"
+        )
 
     # One run ----------------------------------------------------------------------------------------------------
 
@@ -196,7 +244,7 @@ class Trials:
         shutil.rmtree(gate, ignore_errors=True)
         if self.away.exists():
             self.away.rename(self.keeping.places)
-        until(lambda: not self.keeping.stage.look(LOCK_HELD, LOCK))
+        until(lambda: not self.look(LOCK_HELD, LOCK), pause=0.002)
         self.done.update([fault] if fault else [])
         now = self.rows()
         assert len(kept - now) <= under_way, f"{fault}: {len(kept - now)} rows were deleted after it"
@@ -219,7 +267,8 @@ class Trials:
     def start(self) -> BaseProcess:
         """A run of apply as a process of its own."""
         stage = self.keeping.stage
-        job = (stage.ledger.dsn("tasks"), stage.dsn, stage.config, self.stored, self.variant, str(self.keeping.folder))
+        where = (str(self.keeping.folder), self.reading)
+        job = (stage.ledger.dsn("tasks"), stage.dsn, stage.config, self.stored, self.variant, *where)
         process = _PROCESSES.Process(target=apply, args=job)
         process.start()
         return process
@@ -228,20 +277,15 @@ class Trials:
         """Do something at a random moment: the rows that must stay from then on, and how many of them may have been
         checked and on their way out at that moment.
         """
-        total = len(self.rows())
-        wanted, pause = self.draw.randint(0, total), self.draw.uniform(0, 1)
-        end = time.monotonic() + (60 if deletes and wanted < total else pause)
-        with psycopg.connect(self.keeping.stage.dsn, autocommit=True) as looking:  # each new one costs 10 ms of both
-            more = "SELECT FROM log OFFSET %s LIMIT 1"
-            while process.is_alive() and time.monotonic() < end and looking.execute(more, [wanted]).rowcount > 0:
-                time.sleep(0.001)
+        self.wait(process, deletes)
+        self.amid += process.is_alive()
         if fault == "kill" or not process.is_alive() or process.pid is None:
             process.kill()
             return set(), 0
         with suppress(ProcessLookupError):  # it ended just now: then the fault comes after it
             os.kill(process.pid, signal.SIGSTOP)
         try:
-            until(lambda: "active" not in self.states())  # the server ends the statement that it was given
+            until(lambda: "active" not in self.states(), pause=0.002)  # the server ends the statement that it was given
             under_way = self.batch if "idle in transaction" in self.states() else 0
             kept, hurt = self.rows(), len(self.damaged)
             self.harm(fault, process.pid)
@@ -250,10 +294,25 @@ class Trials:
                 os.kill(process.pid, signal.SIGCONT)
         return (kept, under_way) if fault in {"hold", "cut"} or len(self.damaged) > hurt else (set(), 0)
 
+    def wait(self, process: BaseProcess, deletes: bool) -> None:
+        """Until a random moment of the run: one of its time, or of its deletion, when so many rows are left."""
+        total, moment = len(self.rows()), self.draw.random()
+        wanted = self.draw.randint(0, total)
+        if not deletes or wanted == total or self.draw.random() < TIMED:
+            began = time.monotonic()
+            process.join(moment * self.usual)
+            took = time.monotonic() - began
+            self.usual = self.usual * 1.05 if process.is_alive() else max(0.05, took)
+            return
+        end = time.monotonic() + 60
+        while process.is_alive() and time.monotonic() < end and self.look("SELECT FROM log OFFSET %s LIMIT 1", wanted):
+            time.sleep(0.002)
+        time.sleep(moment * BETWEEN)
+
     def states(self) -> list[str]:
         """What the sessions that hold the target's lock do."""
-        pids = [row["pid"] for row in self.keeping.stage.look(LOCK_HELD, LOCK)]
-        rows = self.keeping.stage.look("SELECT state FROM pg_stat_activity WHERE pid = ANY (%s)", pids)
+        pids = [row["pid"] for row in self.look(LOCK_HELD, LOCK)]
+        rows = self.look("SELECT state FROM pg_stat_activity WHERE pid = ANY (%s)", pids)
         return [row["state"] for row in rows]
 
     def harm(self, fault: str, pid: int) -> None:
@@ -298,14 +357,16 @@ class Trials:
 
     def restart(self) -> None:
         """A process of the server dies, which ends all others and begins the recovery from its WAL."""
+        self.rows()
         with psycopg.connect(self.keeping.stage.dsn) as victim:
             os.kill(victim.info.backend_pid, signal.SIGKILL)
             with suppress(psycopg.OperationalError):
                 victim.execute("SELECT 1")
-        until(self.answers)
+        until(lambda: not self.answers(), pause=0.002)  # the session that looks has ended like all others
+        until(self.answers, pause=0.01)
 
     def answers(self) -> bool:
-        """Whether the server is back."""
+        """Whether the server does."""
         with suppress(psycopg.OperationalError):
             return bool(self.rows() or True)
         return False

@@ -14,12 +14,12 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 120
 
 
-def until(ask: Callable[[], T], good: Callable[[T], object] = bool) -> T:
-    """The first answer that is good; fails with the last one when none comes in time."""
+def until(ask: Callable[[], T], good: Callable[[T], object] = bool, pause: float = 0.05) -> T:
+    """The first answer that is good, with a pause in seconds between; fails with the last one when none comes in time."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not good(found := ask()):
         assert time.monotonic() < deadline, f"still {found!r} after {PATIENCE_SECONDS} s"
-        time.sleep(0.05)
+        time.sleep(pause)
     return found
 
 

@@ -49,7 +49,7 @@ def test_faults_at_random_moments_lose_no_row(
     full = "a disk of their own that was full" if own else "files that could not grow, for lack of the right to mount"
     with capsys.disabled():
         print(
-            f"\narchives on {full}: {trials.done.total()} runs with a fault ({dict(trials.done)}), {trials.logs} logs: "
+            f"\narchives on {full}: {trials}, {trials.logs} logs: "
             f"{trials.deleted:,} rows deleted, 0 lost, 0 after their archive was hurt; {trials.found} archives hurt, "
             "all found; no help"
         )
@@ -65,7 +65,7 @@ def test_faults_at_random_moments_lose_no_row_of_a_partition(
     trials.run(max(1, TRIALS // SHARES // 3))
     with capsys.disabled():
         print(
-            f"\npartitions: {trials.done.total()} runs with a fault ({dict(trials.done)}), {trials.logs} logs: "
+            f"\npartitions: {trials}, {trials.logs} logs: "
             f"{trials.deleted:,} rows dropped, 0 lost, 0 after their archive was hurt; {trials.found} archives hurt"
         )
 
