@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 120
 
 
 def until(ask: Callable[[], T], good: Callable[[T], object] = bool, pause: float = 0.05) -> T:
-    """The first answer that is good, with a pause in seconds between; fails with the last one when none comes in time."""
+    """The first answer that is good, with pauses in seconds; fails with the last one when none comes in time."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not good(found := ask()):
         assert time.monotonic() < deadline, f"still {found!r} after {PATIENCE_SECONDS} s"

@@ -138,10 +138,10 @@ def test_a_transaction_has_as_many_rows_as_go_in_its_time() -> None:
     Of few rows, the rest of a group, it learns that they were slow; that they were quick says nothing.
     """
     assert batches.next_size(1000, 1000, 0.001) == 2000
-    assert batches.next_size(1000, 1000, 0.04) == 1250
-    assert batches.next_size(8000, 8000, 0.2) == 2000
+    assert batches.next_size(1000, 1000, 0.032) == 1250
+    assert batches.next_size(8000, 8000, 0.16) == 2000
     assert batches.next_size(8000, 8000, 30.0) == batches.LEAST
-    assert batches.next_size(8000, 4000, 0.1) == 2000
+    assert batches.next_size(8000, 4000, 0.08) == 2000
     assert batches.next_size(8000, 10, 0.001) == 8000
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 import psycopg
@@ -13,10 +14,11 @@ import pyarrow.parquet as pq
 
 from upkeep.areas.retention.rows import Column
 
-#: Bytes of text that are parsed at once: a row must fit, so that the next size is tried when one does not.
-BLOCKS = (4 * 1024**2, 64 * 1024**2, 1024**3)
-#: Bytes of rows in a group.
-GROUP = 32 * 1024**2
+#: Bytes of text that are parsed at once: a row must fit, so that the next size is tried when one does not. Many such
+#: blocks are in memory at once.
+BLOCKS = (512 * 1024, 4 * 1024**2, 64 * 1024**2, 1024**3)
+#: Bytes of rows in a group: one is in memory with what is made of it.
+GROUP = 16 * 1024**2
 
 
 class _Stream:
@@ -55,26 +57,45 @@ def write(copy: psycopg.Copy, found: Sequence[Column], sink: IO[bytes], block: i
     schema = pa.schema([(name, pa.string()) for name in names], metadata={"postgresql types": json.dumps(types)})
     stream = _Stream(copy)
     try:
-        reader = pa_csv.open_csv(
-            pa.PythonFile(stream, mode="r"),
-            pa_csv.ReadOptions(block_size=block, column_names=names, use_threads=False),
-            pa_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
-            pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
-            ),
-        )
-        with pq.ParquetWriter(sink, schema, compression="zstd", compression_level=3) as writer:
-            for group in _groups(reader):
-                writer.write_table(pa.Table.from_batches(group).cast(schema))
+        with _sparing():
+            _write(stream, names, schema, sink, block)
     except pa.ArrowInvalid as error:
         if stream.error is not None:
             raise stream.error from None
         if "straddling" in str(error):
             raise RowTooLong(str(error)) from None
         raise
+
+
+@contextmanager
+def _sparing() -> Iterator[None]:
+    """Have Arrow give memory back at once; its usual allocator keeps as much again as it uses."""
+    before = pa.default_memory_pool()
+    with suppress(NotImplementedError):  # it is not built into every pyarrow
+        pool = pa.jemalloc_memory_pool()
+        pa.jemalloc_set_decay_ms(0)
+        pa.set_memory_pool(pool)
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(before)
+
+
+def _write(stream: _Stream, names: list[str], schema: Any, sink: IO[bytes], block: int) -> None:
+    reader = pa_csv.open_csv(
+        pa.PythonFile(stream, mode="r"),
+        pa_csv.ReadOptions(block_size=block, column_names=names, use_threads=False),
+        pa_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+        pa_csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    with pq.ParquetWriter(sink, schema, compression="zstd", compression_level=3) as writer:
+        for group in _groups(reader):
+            writer.write_table(pa.Table.from_batches(group).cast(schema))
 
 
 def _groups(reader: Any) -> Iterator[list[Any]]:
