@@ -44,7 +44,7 @@ START, FIFTH, END = (datetime(2026, 1, day, tzinfo=UTC) for day in (1, 7, 30))
 _FILL = """
 CREATE TABLE {0} (id bigint PRIMARY KEY, at timestamptz NOT NULL, function_name text, severity text, message text,
                   user_id uuid, details jsonb);
-INSERT INTO {0} SELECT n, '2026-01-01Z'::timestamptz + n * interval '2500000 s' / %(rows)s, 'function-' || n %% 40,
+INSERT INTO {0} SELECT n, '2026-01-01Z'::timestamptz + n * (interval '2500000 s' / %(rows)s), 'function-' || n %% 40,
     (ARRAY['low', 'medium', 'high'])[1 + n %% 3], 'request ' || md5(n::text) || ' failed after ' || n %% 977 || ' ms',
     md5((n %% 5000)::text)::uuid, jsonb_build_object('path', '/api/v1/' || n %% 300, 'status', 500 + n %% 4)
 FROM generate_series(1, %(rows)s) n;

@@ -265,7 +265,7 @@ def test_every_row_of_a_large_archive_is_gone_through_once(keeping: Keeping) -> 
     """Several groups and readings, transactions of other sizes; one row was changed and one is gone."""
     allow(keeping)
     keeping.write(batch_rows=10_000)
-    rows, wide = 24_000, "INSERT INTO log (at, body) SELECT now() - interval '120 days', repeat('x', 1500) || n"
+    rows, wide = 24_000, "INSERT INTO log (at, body) SELECT now() - interval '120 days', repeat('x', 1000) || n"
     keeping.stage.look(
         f"WITH made AS ({wide} FROM generate_series(1, %s) n RETURNING 1) SELECT count(*) FROM made", rows
     )

@@ -18,7 +18,7 @@ from upkeep.areas.retention.rows import Column
 #: blocks are in memory at once.
 BLOCKS = (512 * 1024, 4 * 1024**2, 64 * 1024**2, 1024**3)
 #: Bytes of rows in a group: one is in memory with what is made of it.
-GROUP = 16 * 1024**2
+GROUP = 12 * 1024**2
 
 
 class _Stream:
