@@ -163,6 +163,7 @@ class Trials:
                         self.one("")
             assert not self.rows(), f"{len(self.rows())} rows stay although no fault keeps them"
             self.deleted += len(self.written)
+            shutil.rmtree(self.keeping.places)  # thousands of logs would fill the disk
 
     def begin(self) -> None:
         """Rows of a new month of archives, in a place of its own."""

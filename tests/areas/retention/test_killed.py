@@ -22,7 +22,7 @@ from tests.stages.unsound import VARIANTS
 TRIALS = int(os.environ.get("UPKEEP_TRIALS") or 50)
 UNCOMPARED = "drops what it did not compare"
 SEED, SHARES = 15, int(os.environ.get("UPKEEP_SHARES") or 1)
-#: Bytes of the disk that is filled up: all archives of a share, and more.
+#: Bytes of the disk that is filled up: the archives of a log, and many more.
 DISK = 64 * 1024**2
 
 
