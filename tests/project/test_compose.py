@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -25,6 +26,20 @@ TEXT = FILE.read_text(encoding="utf-8")
 CONTENT: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = CONTENT["services"]
 WRITTEN = (".env", "connections.env")
+#: Command of Upkeep → what its service must have: of its own environment, or all that connections.env holds.
+NEEDS = {
+    "grants target": "UPKEEP_CONFIG",
+    "grants maintain": "connections.env",
+    "ledger keygen": "UPKEEP_CONFIG",
+    "check": "connections.env",
+    "overdue": "AIRFLOW_CONN_UPKEEP_LEDGER_DASHBOARD",
+    "acknowledge": "AIRFLOW_CONN_UPKEEP_LEDGER",
+    "backfill": "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+    "alerts": "AIRFLOW_CONN_UPKEEP_LEDGER",
+    "archive": "connections.env",
+}
+#: Those of `so too` in docs/compose.md, beside the command that they go with.
+TOO = {"overdue": ("acknowledge", "backfill"), "alerts": ("archive",)}
 
 
 def problems(content: dict[str, Any]) -> list[str]:
@@ -141,3 +156,46 @@ def test_tasks_have_no_owners_password() -> None:
     airflows = {"prepare", "api-server", "scheduler", "dag-processor", "triggerer"}
     assert having("AIRFLOW_DATABASE_PASSWORD", "JWT_SECRET") == airflows
     assert {name for name, one in SERVICES.items() if "env_file" in one} == {"prepare", "triggerer", "worker"}
+
+
+def told() -> list[tuple[str, list[str]]]:
+    """(service, words) of each command that docs/compose.md has a reader run inside a container."""
+    page = (ROOT / "docs" / "compose.md").read_text(encoding="utf-8")
+    found = re.findall(r"docker compose (?:run|exec)((?: --?[a-zA-Z-]+)*) ([a-z-]+) ([^`>\n]+)", page)
+    return [(service, words.split()) for _, service, words in found]
+
+
+def test_what_a_reader_runs_in_a_container_has_what_it_needs_there() -> None:
+    """Each service is one of the file's; each command of Upkeep is one, and its service has its Connections."""
+    ran = set()
+    for service, words in told():
+        assert service in SERVICES, (service, words)
+        if words[:3] != ["python", "-m", "upkeep"]:
+            owner = {"airflow": "api-server", "psql": "postgres", "pg_dumpall": "postgres"}
+            assert owner[words[0]] == service, (service, words)
+            continue
+        command = next(name for name in NEEDS if " ".join(words[3:]).startswith(name))
+        for one in (command, *TOO.get(command, ())):
+            has = {*SERVICES[service]["environment"], *SERVICES[service].get("env_file", ())}
+            assert NEEDS[one] in has, f"{one} in {service}: expected {NEEDS[one]}"
+            ran.add(one)
+    assert ran == set(NEEDS)
+
+
+@pytest.mark.parametrize("command", ["grants target", "ledger keygen"])
+def test_what_comes_before_any_connection_runs_without_one(tmp_path: Path, command: str) -> None:
+    """As the page has it, with what `docker compose run --no-deps worker` starts with: no Connection, no metadata."""
+    (words,) = (words for _, words in told() if " ".join(words[3:]).startswith(command))
+    environ = {
+        "PATH": os.environ["PATH"],
+        "AIRFLOW_HOME": str(tmp_path),
+        "UPKEEP_CONFIG": str(ROOT / "config"),
+        "PYTHONPATH": str(ROOT / "plugins"),
+    }
+    done = subprocess.run(
+        [sys.executable, *words[1:]], env=environ, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    expected = {"grants target": "GRANT CONNECT ON DATABASE", "ledger keygen": "AIRFLOW_CONN_UPKEEP_SIGNING="}
+    assert expected[command] in done.stdout
+    assert not re.search(r"<\w+>|found none", done.stdout), "nothing is left to fill in"
