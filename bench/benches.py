@@ -14,6 +14,7 @@ from bench import (
     clone,
     collection,
     due_windows,
+    executors,
     first_sunday,
     forecast,
     load,
@@ -41,6 +42,7 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "clone": clone.run,
     "predictions": predictions.run,
     "forecast": forecast.run,
+    "executors": executors.run,
     "waiting": waiting.run,
     "weekly": weekly.run,
     "first_sunday": first_sunday.run,
@@ -59,4 +61,4 @@ BENCHES: dict[str, Callable[[], Result]] = {
 }
 
 #: Those that bring up Airflow.
-ON_AIRFLOW = {"window", "waiting", "first_sunday", "clone", "alert_latency"}
+ON_AIRFLOW = {"window", "executors", "waiting", "first_sunday", "clone", "alert_latency"}

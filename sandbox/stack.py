@@ -25,6 +25,8 @@ from upkeep.gate.signatures import keys
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
+#: Environment of ``up``: how many tasks run at once.
+PARALLELISM = "UPKEEP_SANDBOX_PARALLELISM"
 
 #: Who holds the guide's roles: name → role of config/maintenance.yaml.
 HOLDERS = {"dora": "dba", "omar": "devops", "sana": "security", "lena": "lead"}
@@ -223,7 +225,7 @@ def _airflow(sandbox: Sandbox) -> dict[str, str]:
         "CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__EXECUTOR": distributed.LOCAL,
-        "CORE__PARALLELISM": "8",
+        "CORE__PARALLELISM": os.environ.get(PARALLELISM, "8"),
         "CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "1",  # config that changes is seen at once, not after half a minute
         "CORE__FERNET_KEY": sandbox.fernet_key,
         "CORE__EXECUTION_API_SERVER_URL": f"{sandbox.url}/execution/",

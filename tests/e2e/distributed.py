@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from sandbox import distributed, processes
 from sandbox.config import RETENTION, rewrite_config
 from sandbox.stack import HOLDERS
 from tests.e2e.attacks import Attacks
+from tests.e2e.broker import Broker
 from tests.stages.stage import SLOW
 from upkeep.areas.backups.copies import PREFIX
 
@@ -147,6 +149,33 @@ class Distributed(Attacks):
         """Stop one of the sandbox's programs as its owner would, and start it again."""
         processes.ask(self.running.sandbox, "stopProcess", name)
         processes.ask(self.running.sandbox, "startProcess", name)
+
+    @property
+    def queue(self) -> Broker:
+        """What lies between schedulers and workers."""
+        return Broker(self.running.sandbox)
+
+    def workers_said(self, text: str) -> int:
+        """How often the workers' logs have a text."""
+        logs = (self.running.sandbox.folder / "logs").glob("worker-*.log*")
+        return sum(log.read_text(errors="replace").count(text) for log in logs)
+
+    @contextmanager
+    def small_logs(self) -> Iterator[Callable[[], None]]:
+        """A small file system in place of Airflow's folder of task logs, as root may mount one; what fills it up."""
+        assert os.geteuid() == 0, "only root may mount a small file system"
+        folder = self.running.sandbox.folder / "airflow" / "logs"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "upkeep-trial", str(folder)], check=True)
+
+        def fill() -> None:
+            with suppress(OSError), (folder / "filler").open("wb", buffering=0) as file:
+                while file.write(bytes(4096)):
+                    pass
+
+        try:
+            yield fill
+        finally:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
     # Archives and copies --------------------------------------------------------------------------------------
 

@@ -16,11 +16,14 @@ import pytest
 
 from sandbox import distributed
 from tests.e2e.conftest import Running, brought_up
-from tests.e2e.distributed import Distributed
+from tests.e2e.distributed import Distributed, told
 
 MINUTE = 60.0
 ONCE = "one mutation; the run ends by itself; Clear on apply settles what is unknown"
 NO_HELP = "one mutation; nobody has to help"
+NO_ROOM = "one mutation; no window is carried out until there is room; then Clear on apply with what is behind it"
+#: What a worker logs of a task that another one runs.
+IGNORED = "Task already running elsewhere, ignoring redelivered message"
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +136,51 @@ def test_the_target_is_away(trial: Distributed, table: str) -> None:
     with trial.turned_away("upkeep_maintain", "upkeep_read"):
         trial.until(run, "apply", "success", "failed")
     trial.once("the target away inside apply, until that gives up", run, table, ONCE)
+
+
+def test_a_task_is_delivered_twice(trial: Distributed, table: str) -> None:
+    """As Redis' transport does when the visibility timeout is over: while apply runs, and after it has ended."""
+    run = trial.in_the_middle(table, more=4_000)
+    message, ignored = trial.queue.message_of(run, "apply"), trial.workers_said(IGNORED)
+    trial.queue.deliver_again()
+    trial.running.wait(lambda: trial.workers_said(IGNORED) > ignored)
+    assert trial.vacuuming(table), "the statement ended before the second delivery came"
+    trial.once("apply delivered again while it runs", run, table, f"{NO_HELP}; the second delivery ends at once")
+    states, outcome = trial.states(run), trial.outcome(run)
+    begun = f"[{message['headers']['id']}] Executing workload in Celery"
+    before = trial.workers_said(begun)
+    trial.queue.send(message)
+    trial.running.wait(lambda: trial.workers_said(begun) > before and not trial.queue.has(message))
+    assert (trial.states(run), trial.outcome(run)) == (states, outcome)
+    seen = f"Airflow's API refuses its start; {told(outcome)}, and no task of the run has another state"
+    trial.saw("apply delivered again after it has ended", "nothing is done", seen)
+
+
+def test_the_logs_have_no_room(trial: Distributed, table: str) -> None:
+    """The file system of Airflow's task logs is full while VACUUM runs and as a daily window begins."""
+    with trial.small_logs() as fill:
+        run = trial.in_the_middle(table, more=4_000)
+        fill()
+        daily = trial.running.trigger()
+        without = trial.running.finish(daily)
+        state, _ = trial.ends(run)
+        assert (without, state) == ("failed", "failed")
+        assert trial.upkeep("overdue").returncode in (0, 1), "what looks from outside needs no log"
+        trial.no_statement_runs(table)
+    again = trial.running.finish(trial.running.trigger())
+    # The process of apply has ended its statement and written its receipt, whatever Airflow made of its task.
+    trial.running.wait(lambda: trial.outcome(run)[-1][1] is not None)
+    before = trial.outcome(run)
+    assert trial.clear(run, "apply", downstream=True).status_code == 200
+    cleared = trial.finish(run)
+    assert (again, cleared, trial.vacuumed(table)) == ("success", "success", 1)
+    assert [outcome for _, outcome in trial.outcome(run)] == ["done"]
+    trial.saw(
+        "no room for task logs inside apply, a daily window triggered",
+        NO_ROOM,
+        f"both runs {without} within seconds, no report; apply's process ended its statement, {told(before)}; "
+        f"with room a daily window {again}, after Clear on apply the weekly {cleared}, “{trial.headline(run)}”",
+    )
 
 
 def test_a_worker_dies_inside_an_archive(trial: Distributed, tmp_path: Path) -> None:

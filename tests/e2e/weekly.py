@@ -97,7 +97,7 @@ class Weekly:
         waiting = [one for one in listed if one["task_id"] in tasks and one["state"] == "awaiting_input"]
         if len(waiting) < len(tasks):
             return False
-        logs = (self.running.sandbox.folder / "logs").glob("scheduler.log*")
+        logs = (self.running.sandbox.folder / "logs").glob("scheduler*.log*")  # of two, either may have seen it
         said = "".join(log.read_text(errors="replace") for log in logs)
         return all(re.search(SEEN.format_map(one), said) for one in waiting)
 
