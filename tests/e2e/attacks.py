@@ -55,10 +55,9 @@ class Attacks(Weekly):
 
     # REST -----------------------------------------------------------------------------------------------------
 
-    def clear(self, run: str, *tasks: str, user: str = "sana", downstream: bool = False) -> requests.Response:
-        """Clear tasks, as any user may, and what is behind them if wanted."""
+    def clear(self, run: str, *tasks: str, user: str = "sana") -> requests.Response:
+        """Clear tasks, as any user may."""
         body = {"dry_run": False, "only_failed": False, "dag_run_id": run, "task_ids": list(tasks)}
-        body["include_downstream"] = downstream
         return self.request(user, "POST", f"{DAG_PATH}/clearTaskInstances", json=body)
 
     def mark(self, run: str, task: str, state: str = "success", user: str = "sana") -> requests.Response:
