@@ -1,8 +1,8 @@
 """Airflow's entry to Upkeep: its pages and the links to them.
 
-The scheduler and Celery's workers load this file once and fork their tasks: what is imported,
-validated and compiled here is not again by each of the window's tasks, which is half of the time that a small window
-takes (``make bench``).
+The scheduler, and Celery's workers where they are told to (docs/distributed.md), load this file once and fork their
+tasks: what is imported, validated and compiled here is not again by each of the window's tasks, which is half of the
+time that a small window takes (``make bench``).
 """
 
 from functools import cached_property

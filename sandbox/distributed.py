@@ -71,6 +71,8 @@ def variables(sandbox: Sandbox) -> dict[str, str]:
         "CELERY__BROKER_URL": broker(sandbox),
         "CELERY__RESULT_BACKEND": f"db+postgresql+psycopg2://{database}",
         "CELERY__WORKER_CONCURRENCY": str(CONCURRENCY),
+        # Workers load no plugin by themselves; what they import before they fork tasks, no task imports anew.
+        "CELERY__EXTRA_CELERY_CONFIG": '{"imports": ["upkeep_plugin"]}',
         # Seconds until a task whose worker died counts as dead; by default 300.
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
         # Seconds until a task that no worker has taken is queued anew; by default 600. A queue may lose it.
