@@ -111,6 +111,10 @@ class Stack:
         done = subprocess.run(["podman", "logs", container], capture_output=True, text=True, check=False)
         return "\n".join((done.stdout + done.stderr).splitlines()[-lines:])
 
+    def schedulers_said(self) -> str:
+        """What is in the schedulers' logs."""
+        return "".join(self.log(name, sys.maxsize) for name in self.containers("scheduler"))
+
     def wait(self, ready: Callable[[], Any], what: str = "what was to come") -> Any:
         """What ``ready`` returns as soon as it is something; ends the process after PATIENCE_SECONDS."""
         deadline = time.monotonic() + PATIENCE_SECONDS

@@ -60,6 +60,11 @@ class Running:
             self.users[user] = processes.Api(self.sandbox, user)
         return self.users[user]
 
+    def schedulers_said(self) -> str:
+        """What is in the schedulers' logs."""
+        logs = (self.sandbox.folder / "logs").glob("scheduler*.log*")
+        return "".join(log.read_text(errors="replace") for log in logs)
+
     def kill(self, name: str) -> None:
         """SIGKILL to one of the sandbox's programs; supervisord has started it again when this returns."""
         killed = processes.ask(self.sandbox, "getProcessInfo", name)["pid"]

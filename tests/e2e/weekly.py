@@ -97,8 +97,7 @@ class Weekly:
         waiting = [one for one in listed if one["task_id"] in tasks and one["state"] == "awaiting_input"]
         if len(waiting) < len(tasks):
             return False
-        logs = (self.running.sandbox.folder / "logs").glob("scheduler*.log*")  # of two, either may have seen it
-        said = "".join(log.read_text(errors="replace") for log in logs)
+        said = self.running.schedulers_said()  # of two, either may have seen it
         return all(re.search(SEEN.format_map(one), said) for one in waiting)
 
     def question(self, run: str, role: str) -> str:
