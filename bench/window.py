@@ -89,11 +89,13 @@ def _measure(sandbox: Sandbox, api: Api) -> Result:
             wall, run_id = _wall(api, dag, last)
             windows.append(wall)
             works.append(_slowest(sandbox, run_id))
-        ratios.append(statistics.median(windows[1:]) / statistics.median(empties[1:]))
+        window, empty, work = (statistics.median(found[1:]) for found in (windows, empties, works))
+        ratios.append(window / empty)
         lines += [
             f"{dag}, {FIRST} to {last}: {spread(windows[1:])}",
             f"the same graph of empty tasks: {spread(empties[1:])}: {ratios[-1]:.2f}",
             f"its slowest step's own work: {spread(works[1:])}",
+            f"the window by the empty graph and that work: {window / (empty + work):.2f}",
         ]
     return Result(
         "daily and weekly window until people are asked, by the same graphs of empty tasks",
