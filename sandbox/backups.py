@@ -43,6 +43,11 @@ class Store:
         return self.wal.with_name("scratch")
 
     @property
+    def dumps(self) -> Path:
+        """One subfolder per dump; the server's user reads them."""
+        return self.wal.with_name("dumps")
+
+    @property
     def aside(self) -> Path:
         """Originals of what is spoilt now, by fault."""
         return self.folder / "spoilt"
@@ -117,13 +122,15 @@ def _middle_segment(store: Store) -> Path:
     return store.wal / label.start.name(label.segment_bytes)
 
 
-def _flip(file: Path) -> None:
+def flip(file: Path) -> None:
+    """One bit in the middle is another."""
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
 
 
-def _cut(file: Path) -> None:
+def cut(file: Path) -> None:
+    """The second half is gone."""
     os.truncate(file, file.stat().st_size // 2)
 
 
@@ -155,23 +162,24 @@ def vouching(manifest: str, path: str, content: bytes, older: timedelta = timede
 
 
 #: Fault → the files that it spoils, and how one is spoilt; the first file comes first.
-FAULTS: Mapping[str, tuple[Callable[[Store], list[Path]], Callable[[Path], object]]] = {
+Faults = Mapping[str, tuple[Callable[[Store], list[Path]], Callable[[Path], object]]]
+FAULTS: Faults = {
     "stale": (lambda store: list(_every_label(store)), _age),
-    "flipped-bit": (lambda store: [_biggest(store)], _flip),
-    "truncated-file": (lambda store: [_biggest(store)], _cut),
+    "flipped-bit": (lambda store: [_biggest(store)], flip),
+    "truncated-file": (lambda store: [_biggest(store)], cut),
     "missing-file": (lambda store: [store.newest() / "global" / "pg_control"], Path.unlink),
     "missing-segment": (lambda store: [_middle_segment(store)], Path.unlink),
-    "truncated-segment": (lambda store: [_middle_segment(store)], _cut),
+    "truncated-segment": (lambda store: [_middle_segment(store)], cut),
     "unfinished": (lambda store: [store.newest() / backups.MANIFEST], Path.unlink),
-    "broken-manifest": (lambda store: [store.newest() / backups.MANIFEST], _cut),
+    "broken-manifest": (lambda store: [store.newest() / backups.MANIFEST], cut),
 }
 
 
-def plant(store: Store, fault: str) -> None:
-    """Spoil the store, after putting by the originals. Raises LookupError for a fault that is not in FAULTS."""
-    if fault not in FAULTS:
-        raise LookupError(f"found no fault {fault!r} of backups, expected one of: {', '.join(FAULTS)}")
-    files, spoil = FAULTS[fault]
+def plant(store: Store, fault: str, faults: Faults = FAULTS) -> None:
+    """Spoil the store, after putting by the originals. Raises LookupError for a fault that is not among them."""
+    if fault not in faults:
+        raise LookupError(f"found no fault {fault!r} of backups, expected one of: {', '.join(faults)}")
+    files, spoil = faults[fault]
     aside = store.aside / fault
     if aside.exists():
         return

@@ -145,6 +145,15 @@ def _lay_over(sandbox: Sandbox, content: dict[str, Any], given: Mapping[str, str
             "run_as": list(identity().prefix),
         },
     }
+    content["targets"]["primary"]["dumps"] = {
+        "folder": str(sandbox.backups.dumps),
+        "verify_program": str(bin_dir() / "pg_restore"),
+        "restore": {
+            "scratch": str(sandbox.backups.scratch),
+            "programs": str(programs()),
+            "run_as": list(identity().prefix or ("env",)),  # its dumps hold nobody else's code
+        },
+    }
     content["targets"]["primary"]["canary"] = {"connection": "upkeep_target_canary", "role": "upkeep_canary"}
     content["targets"]["primary"]["checkout"] = {
         "folder": str(ROOT / "sandbox" / "checkout"),

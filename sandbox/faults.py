@@ -13,7 +13,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from sandbox import backups, holding
+from sandbox import backups, dumps, holding
 from sandbox.holding import MARK, Change
 from sandbox.stack import Sandbox
 
@@ -63,6 +63,14 @@ def _backup(name: str) -> Fault:
     return Fault(
         f"the newest backup: {name.replace('-', ' ')}",
         lambda sandbox: backups.plant(sandbox.backups, name),
+        lambda sandbox: backups.heal(sandbox.backups, name),
+    )
+
+
+def _dump(name: str) -> Fault:
+    return Fault(
+        f"the newest dump by pg_dump: {name.replace('-', ' ')}",
+        lambda sandbox: backups.plant(sandbox.backups, name, dumps.FAULTS),
         lambda sandbox: backups.heal(sandbox.backups, name),
     )
 
@@ -170,6 +178,7 @@ FAULTS: Mapping[str, Fault] = {
         ),
     ),
     **{_BACKUPS.get(name, f"backup-{name}"): _backup(name) for name in backups.FAULTS},
+    **{name: _dump(name) for name in dumps.FAULTS},
     "role-without-pg-monitor": Fault("the read role lost pg_monitor", _revoke_pg_monitor, _grant_pg_monitor),
     "function-500": _function("http_500", "answers 500"),
     "function-success-false": _function("success_false", "answers 200 with success:false"),

@@ -14,7 +14,7 @@ import psycopg
 import sqlparse
 from psycopg import sql
 
-from sandbox import backups, target
+from sandbox import backups, dumps, target
 from sandbox.config import write_config
 from sandbox.processes import (
     SandboxError,
@@ -55,8 +55,9 @@ def start(sandbox: Sandbox) -> None:
     migrating = _airflow_migrate(sandbox)
     with step("the target: the guide's tables with 120 days of history"):
         _target(sandbox)
-    with step("a base backup, with its WAL archived"):
+    with step("a base backup, with its WAL archived, and a dump"):
         backups.take(sandbox.cluster.dsn("postgres"), sandbox.backups)
+        dumps.take(sandbox.cluster.dsn("platform"), sandbox.backups)
     with step("the ledger's tables"):
         _ledger(sandbox)
     write_config(sandbox, pinned=True)

@@ -31,6 +31,11 @@ SEEN = {
     "backup-truncated-segment": ("backups", "backups:", "critical"),
     "backup-unfinished": ("backups", "backups:", "critical"),
     "backup-broken-manifest": ("backups", "backups:", "critical"),
+    "stale-dump": ("backups", "backups:dumps:age", "critical"),
+    "corrupt-dump": ("backups", "backups:dumps:integrity", "critical"),
+    "dump-truncated-file": ("backups", "backups:dumps:integrity", "critical"),
+    "dump-missing-file": ("backups", "backups:dumps:integrity", "critical"),
+    "dump-unfinished": ("backups", "backups:dumps:", "critical"),
     "function-500": ("errors", "step:errors.get_error_analytics", "unknown"),
     "function-success-false": ("errors", "step:errors.get_error_analytics", "unknown"),
     "function-truncated": ("errors", "step:errors.get_error_analytics", "unknown"),
@@ -51,7 +56,7 @@ ELSEWHERE = {
 }
 #: Planted together: a run costs more than the checks in it. None hides another.
 SAMPLE = (
-    ("failed-logins", "corrupt-backup", "long-transaction", "expired-key"),
+    ("failed-logins", "corrupt-backup", "corrupt-dump", "long-transaction", "expired-key"),
     ("connection-saturation",),
     ("role-without-pg-monitor",),
 )

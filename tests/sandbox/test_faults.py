@@ -1,20 +1,25 @@
 """What a fault of the catalogue plants in the target, where no end-to-end test looks at it."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import psycopg
 import pytest
 
-from sandbox import faults
+from sandbox import backups, dumps, faults
+from sandbox.backups import Store
+from sandbox.postgres import bin_dir
 from sandbox.stack import Sandbox
 from tests.stages.restoring import Platform
+from upkeep.areas.backups.dump_look import look_at_dumps
 from upkeep.areas.backups.look import look_at_backups
 from upkeep.areas.look import Look, carry_out
 from upkeep.areas.registry import find
 from upkeep.areas.tables import vacuum
 from upkeep.core.findings import Finding, Level
+from upkeep.settings.backups import Dumps
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.wires import database
@@ -71,6 +76,52 @@ def test_a_spoilt_backup_turns_the_daily_look_red_and_healed_green(
     assert red[key].remedy
     faults.FAULTS[name].heal(sandbox)
     assert seen() == {}
+
+
+@pytest.mark.guide("G99", "G100", "fires", "silent")
+def test_a_spoilt_dump_turns_the_daily_look_red_and_healed_green(target_dsn: str, tmp_path: Path) -> None:
+    """It is good as soon as it was made; each fault is named rightly, planted twice, and gone when it is healed."""
+    store = Store(tmp_path, tmp_path / "wal")
+    sandbox = cast("Sandbox", SimpleNamespace(backups=store))
+    config = Dumps(folder=store.dumps, verify_program=str(bin_dir() / "pg_restore"))
+    with pytest.raises(LookupError, match="found no finished dump"):
+        dumps.newest(store)
+    dumps.take(target_dsn, store)
+
+    def seen() -> dict[str, tuple[Level, str]]:
+        looked = look_at_dumps(config, datetime.now(UTC), psycopg.conninfo.conninfo_to_dict(target_dsn)["dbname"])
+        bad = [finding for finding in looked.findings if finding.level is not Level.OK]
+        return {finding.key.removeprefix("backups:dumps:"): (finding.level, finding.detail) for finding in bad}
+
+    expected = {
+        "stale-dump": ("age", " UTC, 72."),
+        "corrupt-dump": ("integrity", "pg_restore: error: "),
+        "dump-truncated-file": ("integrity", "could not close data file"),
+        "dump-missing-file": ("integrity", "No such file"),
+        "dump-unfinished": ("completion", "; unfinished: 2"),
+    }
+    assert set(expected) == set(dumps.FAULTS)
+    for name, (key, said) in expected.items():
+        assert seen() == {}
+        for _ in range(2):
+            faults.FAULTS[name].plant(sandbox)
+            ((found, (level, detail)),) = seen().items()
+            assert (found, level, said in detail) == (key, Level.CRITICAL, True), detail
+        faults.FAULTS[name].heal(sandbox)
+    assert seen() == {}
+
+
+def test_only_the_newest_dumps_are_kept_and_a_new_one_heals(target_dsn: str, tmp_path: Path) -> None:
+    """Two of them, as of base backups; what was spoilt is whole again. One that fails leaves nothing."""
+    store = Store(tmp_path, tmp_path / "wal")
+    made = [dumps.take(target_dsn, store) for _ in range(2)]
+    backups.plant(store, "stale-dump", dumps.FAULTS)
+    made.append(dumps.take(target_dsn, store))
+    assert sorted(store.dumps.iterdir()) == made[1:]
+    assert dumps.newest(store) == made[2]
+    with pytest.raises(backups.BackupFailedError, match="pg_dump exited with 1"):
+        dumps.take(f"{target_dsn} dbname=nowhere", store)
+    assert sorted(store.dumps.iterdir()) == made[1:]
 
 
 def found(dsn: str, name: str) -> dict[str, Finding]:
