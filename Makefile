@@ -46,7 +46,7 @@ coverage: .venv/.dev ## run all tests, and write which of them proves which item
 	@$(PY) -m tests.coverage_table docs/coverage.md $(PASSED)/e2e.json $(PASSED)/rest.json
 
 # Redis of the distribution: as root it is installed, others are told what to type.
-faults: .venv/.dev ## plant each fault of the catalogue, run the whole window on it, and heal it; kill what alerts pass through 1,000 times; hurt what deletes 10,000 times; spoil 200 backups and leave 50 whole
+faults: .venv/.dev ## plant each fault of the catalogue, run the whole window on it, and heal it; kill what alerts pass through 1,000 times; hurt what deletes 10,000 times; spoil 200 backups and 200 dumps and leave 50 of each whole; needs npm for PostgreSQL 14 and 16
 	@if ! PATH="$$PATH:/usr/sbin" command -v redis-server >/dev/null; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    echo "Installing redis-server for the faults on Celery"; \
@@ -55,9 +55,10 @@ faults: .venv/.dev ## plant each fault of the catalogue, run the whole window on
 	    echo "No redis-server. Run: sudo apt-get install redis-server" >&2; exit 1; \
 	  fi; \
 	fi
-	@UPKEEP_FAULTS=all UPKEEP_FORGERIES=1000 UPKEEP_KILLS=1000 UPKEEP_DEFECTS=200 UPKEEP_HEALTHY=50 $(PY) -m pytest tests/e2e/test_faults.py \
+	@UPKEEP_FAULTS=all UPKEEP_FORGERIES=1000 UPKEEP_KILLS=1000 UPKEEP_DEFECTS=200 UPKEEP_HEALTHY=50 UPKEEP_DUMP_DEFECTS=200 \
+	  UPKEEP_HEALTHY_DUMPS=50 UPKEEP_DUMP_MAJORS="14 16" $(PY) -m pytest tests/e2e/test_faults.py \
 	  tests/bench/test_on_airflow.py tests/gate/test_forged.py tests/areas/alerts/test_killed.py \
-	  tests/areas/backups/test_defects.py -rs
+	  tests/areas/backups/test_defects.py tests/areas/backups/test_dump_defects.py -rs
 	@# On a sandbox of their own, with Celery's workers.
 	@UPKEEP_FAULTS=all $(PY) -m pytest tests/e2e/test_celery_faults.py -rs
 	@# What Hypothesis draws is the same in each `make test`: here it is not.

@@ -18,14 +18,15 @@ CREATE TABLE empty_one (id int);
 
 @dataclass(frozen=True)
 class Dumped:
-    """A database, and where its dumps go."""
+    """A database, where its dumps go, and where pg_dump is, if it is another one than the sandbox's."""
 
     dsn: str
     folder: Path
+    programs: Path | None = None
 
     def begin(self, name: str, *words: str) -> subprocess.Popen[bytes]:
         """Start pg_dump, on a host in UTC."""
-        argv = [str(bin_dir() / "pg_dump"), *words, f"--file={self.folder / name}", self.dsn]
+        argv = [str((self.programs or bin_dir()) / "pg_dump"), *words, f"--file={self.folder / name}", self.dsn]
         return subprocess.Popen(argv, env=os.environ | {"TZ": "UTC"}, stderr=subprocess.PIPE, cwd="/")
 
     def take(self, name: str, *words: str) -> Path:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,29 +15,26 @@ import psycopg
 import pytest
 from pydantic import ValidationError
 
-from sandbox.postgres import Cluster, identity, programs
+from sandbox.postgres import Cluster
 from tests.conftest import database as database_of
 from tests.stages.config import config as config  # noqa: PLC0414  # a fixture
-from tests.stages.dumping import MORE, Dumped
+from tests.stages.dump_restoring import CLOCKS, Stage, staged
+from tests.stages.dumping import MORE
 from tests.stages.ledger import Ledger
-from tests.stages.restoring import LOGS
-from upkeep.areas.backups import contents, sources
-from upkeep.areas.backups.dump_files import Dump
-from upkeep.areas.backups.dump_restoration import Original, compared, newest, original, restore
+from upkeep.areas.backups import sources
+from upkeep.areas.backups.dump_restoration import compared, newest, original, restore
 from upkeep.areas.backups.dump_server import kind
 from upkeep.areas.indexes import trial
-from upkeep.areas.look import Look, Sources
+from upkeep.areas.look import Sources
 from upkeep.core.findings import Finding, Level, NotCollected
 from upkeep.core.windows import Window
 from upkeep.ledger.write import LookResult, StepRecord, add_step, open_window
-from upkeep.settings.backups import Dumps, Scratch
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.wires import database
 
 OK, WARNING, CRITICAL, UNKNOWN = Level.OK, Level.WARNING, Level.CRITICAL, Level.UNKNOWN
 GOOD = dict.fromkeys(("restoration", "rto", "contents", "objects", "data", "readable", "sequences"), OK)
-CLOCKS = settings(ROOT / "config").maintenance.sql
 #: Roles, an extension, and code that runs while rows are put in again.
 SPECIAL = r"""
 CREATE EXTENSION pg_trgm;
@@ -54,56 +49,6 @@ CREATE TABLE named (name text CHECK (name ~ '^\w+$'));
 INSERT INTO named VALUES ('José');
 CREATE INDEX owned_body ON owned USING gin (body public.gin_trgm_ops);
 """
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A database of which a daily window has recorded the logs, and a dump of it in a folder."""
-
-    dumped: Dumped
-    scratch: Path
-    record: Mapping[str, Any]
-
-    def config(self, **scratch: Any) -> Dumps:
-        """The section of config."""
-        words = identity().prefix or ("env",)
-        given = {"scratch": self.scratch, "programs": programs(), "run_as": words, "timeout_seconds": 120}
-        return Dumps(folder=self.dumped.folder, restore=Scratch(**(given | scratch)))
-
-    def newest(self) -> Dump:
-        """The dump, two minutes from now, when it rests."""
-        return newest(self.config(), datetime.now(UTC) + timedelta(minutes=2), "")
-
-    def target(self) -> Original:
-        """The target as it is now."""
-        with database.session(partial(psycopg.connect, self.dumped.dsn), CLOCKS, read_only=True) as session:
-            return original(session, self.newest(), [self.record])
-
-    def restored(self, target: Original | None = None, **scratch: Any) -> LookResult:
-        """Restore the dump, and look at what is left of it."""
-        looked = restore(self.newest(), self.config(**scratch), target or self.target(), CLOCKS, [])
-        assert [path.name for path in self.scratch.iterdir() if path.name != ".lock"] == []
-        return looked
-
-
-@contextmanager
-def staged(cluster: Cluster, folder: Path, name: str, *statements: str, words: tuple[str, ...] = ()) -> Iterator[Stage]:
-    """Logs with a record and what statements make, then the dump, made with words."""
-    (folder / "dumps").mkdir()
-    (folder / "scratch").mkdir()
-    os.chown(folder / "scratch", identity().uid, identity().gid)
-    with database_of(cluster, name) as dsn:
-        with psycopg.connect(dsn, autocommit=True) as admin:
-            for each in (LOGS, *statements):
-                admin.execute(each.encode())
-        with database.session(partial(psycopg.connect, dsn), CLOCKS, read_only=True) as session:
-            now = datetime.now(UTC)
-            record = contents.contents(Look(session, settings(ROOT / "config"), now)).snapshot
-        early = {"moment": (now - timedelta(minutes=5)).isoformat()}  # a dump tells whole seconds
-        dumped = Dumped(dsn, folder / "dumps")
-        dumped.take("good", "-Fd", *words)
-        yield Stage(dumped, folder / "scratch", record | early)
-    shutil.rmtree(folder / "scratch")
 
 
 @pytest.fixture(scope="module")
