@@ -101,7 +101,7 @@ def _days(cluster: Cluster, store: Store) -> list[Day]:
         looked = look_at_backups(config, datetime.now(UTC) + timedelta(days=number), snapshot)
         day.read, snapshot = _read_so_far() - before, looked.snapshot
         day.counted = next(int(one.value) for one in looked.samples if one.metric == "backup_bytes_read")
-        said = next(one.detail for one in looked.findings if one.key == "backups:integrity")
+        said = "; ".join(one.detail for one in looked.findings if one.key.startswith("backups:integrity"))
         for path in [path for path in bent if f'"{path}"' in said]:
             bent[path].found_after = number - bent[path].number
             del bent[path]

@@ -22,6 +22,7 @@ from tests.stages.archives import switch
 from upkeep.areas.backups import files, verification
 from upkeep.areas.backups.files import BackupError, Label, Segment
 from upkeep.areas.backups.look import look_at_backups
+from upkeep.areas.backups.verification import differing
 from upkeep.core.findings import Finding, Level
 from upkeep.ledger.write import LookResult
 from upkeep.settings.backups import Backups
@@ -531,9 +532,9 @@ def test_the_manifest_of_an_older_server_is_read(tmp_path: Path) -> None:
     for path, size in manifest.files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(b"x" * size)
-    assert files.differing(tmp_path, manifest) == ([], 8425)
+    assert differing(tmp_path, manifest) == ([], 8425)
     (tmp_path / strange).unlink()
-    assert files.differing(tmp_path, manifest) == ([f"{strange}: No such file or directory"], 8420)
+    assert differing(tmp_path, manifest) == ([f"{strange}: No such file or directory"], 8420)
 
 
 @pytest.mark.parametrize("power", range(20, 31))

@@ -23,7 +23,7 @@ from tests.stages.defects import DAILY, Draw, critical, planted
 from tests.stages.ledger import Ledger
 from tests.stages.restoring import Platform
 from tests.stages.shapes import Shaped, running
-from upkeep.areas.backups import files, pace, proof_reading, sources
+from upkeep.areas.backups import files, pace, proof_reading, sources, verification
 from upkeep.areas.backups.look import look_at_backups
 from upkeep.areas.backups.pace import Pace
 from upkeep.areas.backups.proof_memory import DAYS, Kept, Memory, Piece, known, parts_of
@@ -214,7 +214,9 @@ def test_with_a_backup_each_night_one_is_read_whole_in_seven_days_and_then_the_n
             flip(nights[0] / big(nights[0]))
         looked = days.look()
         again = days.memory().bad
-        assert octets(looked) <= size(nights[-1]) / DAYS * 1.02 + (size(nights[0]) / DAYS if again else 0)
+        wal = verification.own_wal(nights[-1])  # alone it is more than a seventh of these
+        allowed = max((size(nights[-1]) + wal) / DAYS, wal) + (size(nights[0]) / DAYS if again else 0)
+        assert octets(looked) <= allowed * 1.02 + 5 * (nights[-1] / files.MANIFEST).stat().st_size
         proof = found(looked, "proof")
         turn = night // DAYS * DAYS
         assert f"{night - turn + 1} of 7 parts of {nights[turn].name}, " in proof.detail
@@ -284,7 +286,8 @@ def test_a_backup_that_is_removed_amid_its_proof_is_named_and_the_newest_begun(s
     assert "proof_budget_bytes" in found(looked, "proof").remedy
     looked = days.look(proof_budget_bytes=size(kept[-1]) * 2)
     assert levels(looked) == (OK, OK)
-    assert octets(looked) == size(kept[-1]), "all of it in one part"
+    more = octets(looked) - size(kept[-1]) - verification.own_wal(kept[-1])
+    assert 0 < more <= 5 * (kept[-1] / files.MANIFEST).stat().st_size, "all of it in one part, and manifests"
 
 
 @pytest.mark.guide("G100", "fires", "silent")
@@ -303,6 +306,46 @@ def test_days_without_a_look_and_a_clock_that_goes_back(shaped: Shaped) -> None:
     assert "1 of 7 parts of " in found(back, "proof").detail
     assert levels(back) == (OK, ADVISORY)
     assert levels([days.look() for _ in range(DAYS - 1)][-1]) == (OK, OK)
+
+
+@pytest.mark.guide("G100", "fires", "silent", "holds")
+def test_what_was_bad_stays_critical_when_config_names_another_folder(shaped: Shaped, tmp_path: Path) -> None:
+    """As long as it lies in the folder of before, of which it is named by its path; mended or removed it ends."""
+    folder, days = take(shaped), Days(shaped)
+    path, key = big(folder), f"backups:integrity:{folder}"
+    says = f'{folder}: checksum mismatch for file "{path}"'
+
+    def bad(**given: Any) -> dict[str, str]:
+        looked = days.look(**given)
+        return {one.key: one.detail for one in looked.findings if one.level is CRITICAL}
+
+    elsewhere = tmp_path / "base"
+    with flipped(folder / path):
+        while found(days.look(), "integrity").level is OK:
+            pass
+        assert set(bad(base=tmp_path / "none")) == {"backups:completion", key}
+        shutil.copytree(folder, elsewhere / "20990101T000000.0Z", ignore=lambda *_: [files.MANIFEST])
+        assert set(bad(base=elsewhere)) == {"backups:completion", key}
+        shutil.rmtree(elsewhere)
+        shutil.copytree(take(shaped), elsewhere / "other")
+        for _ in range(2):
+            assert list(now := bad(base=elsewhere)) == [key]
+            assert says in now[key]
+        folder.rename(away := shaped.store.folder / "away")
+        assert bad(base=elsewhere) == {}
+        away.rename(folder)
+        assert list(bad(base=elsewhere)) == [key]
+    assert bad(base=elsewhere) == {}
+
+
+@pytest.mark.guide("G100", "holds")
+def test_bytes_of_manifests_and_of_wal_are_counted_too(shaped: Shaped) -> None:
+    """Of each look: a part, and the manifest twice, once by us and once by pg_verifybackup; WAL on one of the days."""
+    folder, days = take(shaped, SHA256), Days(shaped)
+    manifest, wal = (folder / files.MANIFEST).stat().st_size, verification.own_wal(folder)
+    assert min(manifest, wal) > 0
+    looks = [octets(days.look()) for _ in range(DAYS)]
+    assert sum(looks) == size(folder) + wal + DAYS * 2 * manifest + manifest  # pg_verifybackup once more, for the WAL
 
 
 @pytest.mark.guide("G100", "fires", "silent")
@@ -370,12 +413,13 @@ def test_a_long_part_tells_in_the_log_how_far_it_is(
     shaped: Shaped, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """How much of the part was read, and all of it at the end."""
-    take(shaped)
+    folder = take(shaped)
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(proof_reading, "Pace", partial(Pace, every=0.0))
     looked = Days(shaped).look(proof_budget_bytes=2**40)
     told = [record.getMessage() for record in caplog.records if record.name == pace.__name__]
-    assert told[-1].startswith(f"backups: {roughly(octets(looked))} of ")
+    at_the_end = verification.own_wal(folder) + (folder / files.MANIFEST).stat().st_size  # by pg_verifybackup
+    assert told[-1].startswith(f"backups: {roughly(octets(looked) - at_the_end)} of ")
 
 
 # What is known from look to look -----------------------------------------------------------------------------------

@@ -159,7 +159,15 @@ def _moment(text: str) -> datetime | None:
 def read_manifest(folder: Path) -> Manifest:
     """Read ``backup_manifest``. Raises BackupError."""
     try:
-        content = json.loads((folder / MANIFEST).read_bytes())
+        return parsed((folder / MANIFEST).read_bytes())
+    except OSError as error:
+        raise BackupError(f"{MANIFEST} cannot be read: {error.strerror}") from None
+
+
+def parsed(manifest: bytes) -> Manifest:
+    """What a manifest says. Raises BackupError."""
+    try:
+        content = json.loads(manifest)
         entries = {_path(entry): entry for entry in content["Files"]}
         files = {path: int(entry["Size"]) for path, entry in entries.items()}
         checksums = {
@@ -167,8 +175,6 @@ def read_manifest(folder: Path) -> Manifest:
         }
         label: dict[str, str] = entries.get(LABEL, {})
         ends = [lsn(part["End-LSN"]) for part in content["WAL-Ranges"]]
-    except OSError as error:
-        raise BackupError(f"{MANIFEST} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BackupError(f"{MANIFEST} is not what pg_basebackup writes: {type(error).__name__} {error}") from None
     begun = _moment(str(label.get("Last-Modified", "")).removesuffix(" GMT"))
@@ -191,21 +197,6 @@ def lsn(text: str) -> int:
 def ended_at(folder: Path) -> datetime:
     """When a finished backup ended: its manifest is written last. Raises OSError."""
     return datetime.fromtimestamp((folder / MANIFEST).stat().st_mtime, UTC)
-
-
-def differing(folder: Path, manifest: Manifest) -> tuple[list[str], int]:
-    """Files that are missing or of another size than promised, each with what was found; and all bytes there are."""
-    wrong, total = [], 0
-    for path, promised in manifest.files.items():
-        try:
-            size = (folder / path).stat().st_size
-        except OSError as error:
-            wrong.append(f"{path}: {error.strerror}")
-            continue
-        total += size
-        if size != promised:
-            wrong.append(f"{path}: {size} bytes, expected {promised}")
-    return wrong, total
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from upkeep.areas.backups import files as backups
 from upkeep.areas.backups.files import BEING_COPIED, Archive, Backup, BackupError, Label, Manifest, Segment
 from upkeep.areas.backups.judging import NOT_COVERED, SKEW, age, unfinished
 from upkeep.areas.backups.proof import Proof, prove, remembered
+from upkeep.areas.backups.proof_reading import Reading
+from upkeep.areas.backups.verification import differing
 from upkeep.areas.look import Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.units import listed, roughly
@@ -50,7 +52,7 @@ def look_at_backups(config: Backups, now: datetime, before: Any = None) -> LookR
     try:
         found = backups.find(config.base)
     except (FileNotFoundError, NotADirectoryError):
-        return LookResult((_none(f"found no folder {config.base}"),))
+        return LookResult((_none(f"found no folder {config.base}"), *remembered(config, [], before, now)))
     except OSError as error:
         return LookResult((_unreadable("completion", config.base, error),))
     finished = [backup for backup in found if backup.finished]
@@ -75,15 +77,15 @@ class _Contents:
     total: int
 
 
-def _read(folder: Backup, wal: Path) -> _Contents:
+def _read(folder: Backup, wal: Path, reading: Reading) -> _Contents:
     label, manifest, problems, total = None, None, [], 0
     try:
         label = backups.read_label(folder.folder, wal)
     except BackupError as error:
         problems.append(str(error))
     try:
-        manifest = backups.read_manifest(folder.folder)
-        wrong, total = backups.differing(folder.folder, manifest)
+        manifest = reading.claimed(folder.folder)
+        wrong, total = differing(folder.folder, manifest)
         problems += wrong
     except BackupError as error:
         problems.append(str(error))
@@ -91,7 +93,7 @@ def _read(folder: Backup, wal: Path) -> _Contents:
 
 
 def _look_at(backup: Backup, config: Backups, now: datetime, proof: Proof) -> LookResult:
-    contents = _read(backup, config.wal)
+    contents = _read(backup, config.wal, proof.reading)
     begun = [
         at
         for at in (contents.label and contents.label.started_at, contents.manifest and contents.manifest.begun_at)
@@ -104,7 +106,7 @@ def _look_at(backup: Backup, config: Backups, now: datetime, proof: Proof) -> Lo
         *proof.findings,
         _wal(backup, contents, config, now),
     ]
-    samples = [Sample("backup_bytes_read", float(proof.read), "bytes")] if config.proof != "whole" else []
+    samples = [Sample("backup_bytes_read", float(proof.reading.read), "bytes")] if config.proof != "whole" else []
     samples += [Sample("backup_bytes", float(contents.total), "bytes")] if contents.manifest else []
     if begun:
         samples.append(Sample("backup_age", (now - min(begun)) / timedelta(hours=1), "h"))

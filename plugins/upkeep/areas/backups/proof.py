@@ -8,16 +8,17 @@ was bad, of whichever backup.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from upkeep.areas.backups import proof_words, verification
+from upkeep.areas.backups import files, proof_words, verification
 from upkeep.areas.backups.files import Backup
 from upkeep.areas.backups.proof_look import BROKEN, LATE, Look
-from upkeep.areas.backups.proof_memory import DAYS, Memory, Piece, known, parts_of
+from upkeep.areas.backups.proof_memory import DAYS, Bad, Memory, Piece, known, parts_of
 from upkeep.areas.backups.proof_reading import OutOfTimeError, Reading, Shelf
 from upkeep.core.findings import Finding, Level
 from upkeep.core.units import roughly
@@ -29,11 +30,11 @@ _AGAIN = 2**30
 
 @dataclass(frozen=True)
 class Proof:
-    """What reading says, what the next look is to know (None: what it knew before), and how many bytes were read."""
+    """What reading says, what the next look is to know (None: what it knew before), and the reading itself."""
 
     findings: tuple[Finding, ...]
     snapshot: Any
-    read: int
+    reading: Reading
 
 
 def prove(config: Backups, found: Sequence[Backup], newest: Backup, before: Any, now: datetime) -> Proof:
@@ -56,9 +57,18 @@ def _opened(
     reading = Reading(config, time.monotonic() + config.verify_timeout_seconds)
     memory = known(before, now)
     bad = {(one.backup, one.path): one for one in memory.bad} if memory else {}
-    look = Look(Shelf(found), newest, now, reading, bad)
+    look = Look(Shelf(found, _earlier(config, bad.values())), newest, now, reading, bad)
     look.away()
     return look, memory
+
+
+def _earlier(config: Backups, bad: Iterable[Bad]) -> list[Backup]:
+    """The backups of folders that config named when something in them was found bad."""
+    found: list[Backup] = []
+    for base in sorted({one.base for one in bad} - {"", str(config.base)}):
+        with suppress(OSError):  # not there any more, and with it the backups
+            found += files.find(Path(base))
+    return found
 
 
 def _again(look: Look, newest: Backup) -> None:
@@ -80,7 +90,7 @@ def _whole(look: Look, memory: Memory | None, newest: Backup) -> Proof:
     bad = look.settled()
     memory = memory.model_copy(update={"bad": bad}) if memory and (memory.bad or memory.lost) else None
     findings = proof_words.integrity(look, bad, level, said, memory.lost if memory else None)
-    return Proof(findings, memory.model_dump(mode="json") if memory else None, look.reading.read)
+    return Proof(findings, memory.model_dump(mode="json") if memory else None, look.reading)
 
 
 def _sevenths(look: Look, memory: Memory | None, newest: Backup) -> Proof:
@@ -116,4 +126,4 @@ def _sevenths(look: Look, memory: Memory | None, newest: Backup) -> Proof:
     if look.unknown:
         level, said = Level.UNKNOWN, f"not collected: {'; '.join(dict.fromkeys(look.unknown))}"
     findings = proof_words.integrity(look, after.bad, level, said, after.lost)
-    return Proof((*findings, coverage), after.model_dump(mode="json"), look.reading.read)
+    return Proof((*findings, coverage), after.model_dump(mode="json"), look.reading)

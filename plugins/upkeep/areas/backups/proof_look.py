@@ -49,8 +49,10 @@ class Look:
         if said:
             since = before.since if before else self.now
             missing = missing and not self.is_newest(kept)
+            folder = self.shelf.anywhere(kept)
+            base = str(folder.parent) if folder else before.base if before else ""
             self.bad[kept, path] = Bad(
-                backup=kept, path=path, said=said[:300], since=since, tried=self.now, missing=missing
+                backup=kept, path=path, said=said[:300], since=since, tried=self.now, missing=missing, base=base
             )
 
     def is_newest(self, one: Kept) -> bool:
@@ -58,15 +60,17 @@ class Look:
         return self.newest is not None and self.shelf.folder(one) == self.newest.folder
 
     def name(self, one: Kept) -> str:
-        """What a backup is called today."""
-        folder = self.shelf.folder(one)
+        """What a backup is called today: by its path where that is not in the folder of config."""
+        folder = self.shelf.anywhere(one)
+        if folder and folder.parent != self.reading.config.base:
+            return str(folder)
         return folder.name if folder else one.name
 
     def away(self) -> None:
         """Say of what was bad whether its backup is there; forget what is away for long, or was being removed."""
         for key, one in list(self.bad.items()):
-            if self.shelf.folder(one.backup):
-                self.bad[key] = one.model_copy(update={"away": None})
+            if folder := self.shelf.anywhere(one.backup):
+                self.bad[key] = one.model_copy(update={"away": None, "base": str(folder.parent)})
                 continue
             away = min(one.away or self.now, self.now)
             self.bad[key] = one.model_copy(update={"away": away})
@@ -81,7 +85,7 @@ class Look:
         begun = self.reading.read
         waiting = [(key, one) for key, one in self.bad.items() if key not in self._noted and not one.away]
         for key, one in sorted(waiting, key=lambda item: (item[1].tried or item[1].since, item[0][0].name, item[0][1])):
-            folder = self.shelf.folder(one.backup)
+            folder = self.shelf.anywhere(one.backup)
             if folder is None or one.path == MANY:
                 continue
             if one.path == verification.OWN_WAL and (one.backup, WHOLE) in self.bad:
@@ -121,7 +125,7 @@ class Look:
         if not (folder / files.MANIFEST).exists():
             return True
         manifest = self.reading.manifest(folder)
-        wrong = files.differing(folder, manifest)[0] if manifest else []
+        wrong = verification.differing(folder, manifest)[0] if manifest else []
         return bool(wrong) and all(one.endswith(_GONE) for one in wrong)
 
     def readable(self, one: Kept) -> bool:
@@ -219,7 +223,7 @@ class Look:
         return [*(one for one in ones if one.path in alone - {MANY}), first.model_copy(update=update)]
 
     def _still(self, one: Kept) -> bool:
-        folder = self.shelf.folder(one)
+        folder = self.shelf.anywhere(one)
         return folder is not None and folder.is_dir()
 
 

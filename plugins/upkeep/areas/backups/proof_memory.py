@@ -42,7 +42,8 @@ class Kept(FrozenModel):
 class Bad(FrozenModel):
     """A file that was found bad, in what way, and since when; ``path`` is empty for the backup as a whole.
 
-    ``tried`` is when it was last read, ``away`` since when its backup is not there. ``missing``: something is not there
+    ``tried`` is when it was last read, ``away`` since when its backup is not there, ``base`` the folder in which it was
+    seen last. ``missing``: something is not there
     of a backup that is not the newest, as where it is being removed.
     """
 
@@ -53,6 +54,7 @@ class Bad(FrozenModel):
     tried: AwareDatetime | None = None
     missing: bool = False
     away: AwareDatetime | None = None
+    base: str = ""
 
 
 class Whole(FrozenModel):
@@ -132,7 +134,11 @@ class Memory(FrozenModel):
         plan = hashlib.sha256(said).hexdigest()[:16]
         if plan == self.plan:
             return self
-        return self.model_copy(update={"plan": plan, "parts": len(parts), "read": {}, "tried": {}})
+        update: dict[str, Any] = {"plan": plan, "parts": len(parts), "read": {}, "tried": {}}
+        if self.read and not self.complete:
+            done = f"{len(self.read)} of {self.parts} parts were read of {self.under[0].name}"
+            update["left"] = f"{done}, which was begun anew in other parts: the budget, or its WAL, has changed"
+        return self.model_copy(update=update)
 
     def due(self) -> int:
         """The part of today: one that was never read, else any; of these the one that was tried longest ago."""

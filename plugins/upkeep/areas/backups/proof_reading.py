@@ -79,22 +79,43 @@ def _checksum(algorithm: str) -> _Sum:
 
 @dataclass
 class Reading:
-    """One look's reading: ``read`` bytes by now of ``due``, and ``until`` when it must end, by the monotonic clock."""
+    """One look's reading: ``read`` bytes by now of ``due``, and ``until`` when it must end, by the monotonic clock.
+
+    Manifests count, once for us and once for each pg_verifybackup, and WAL where that reads it.
+    """
 
     config: Backups
     until: float
     read: int = 0
     due: int = 0
     pace: Pace = field(default_factory=lambda: Pace("backups"))
-    _manifests: dict[Path, Manifest | None] = field(default_factory=dict)
+    _manifests: dict[Path, tuple[Manifest | BackupError, bool]] = field(default_factory=dict)
 
     def manifest(self, folder: Path) -> Manifest | None:
         """The manifest of a backup; None where it cannot be read or is not what its own checksum says."""
+        told, vouches = self._told(folder)
+        return told if vouches and isinstance(told, Manifest) else None
+
+    def claimed(self, folder: Path) -> Manifest:
+        """The same, whether or not it is what its own checksum says. Raises BackupError."""
+        told, _ = self._told(folder)
+        if isinstance(told, BackupError):
+            raise told
+        return told
+
+    def _told(self, folder: Path) -> tuple[Manifest | BackupError, bool]:
+        """What a manifest says, or why it says nothing, and whether its own checksum is right: read once in a look."""
         if folder not in self._manifests:
-            self._manifests[folder] = None
-            with suppress(BackupError):
-                if vouches(folder):
-                    self._manifests[folder] = backups.read_manifest(folder)
+            try:
+                content = (folder / MANIFEST).read_bytes()
+            except OSError as error:
+                self._manifests[folder] = BackupError(f"{MANIFEST} cannot be read: {error.strerror}"), False
+                return self._manifests[folder]
+            self.read += len(content)
+            try:
+                self._manifests[folder] = backups.parsed(content), vouches(content)
+            except BackupError as error:
+                self._manifests[folder] = error, False
         return self._manifests[folder]
 
     def fault(self, folder: Path, path: str) -> str:
@@ -131,7 +152,12 @@ class Reading:
     def structure(self, folder: Path, less: Sequence[str]) -> tuple[Level, str]:
         """What pg_verifybackup says without reading data files: ok, critical or UNKNOWN. Raises OutOfTimeError."""
         program, wal = self.config.verify_program, self.config.wal
-        return verification.verify(program, folder, wal, self.left(), *less)
+        level, said = verification.verify(program, folder, wal, self.left(), *less)
+        if level is not Level.UNKNOWN:
+            with suppress(OSError):
+                self.read += (folder / MANIFEST).stat().st_size
+            self.read += verification.own_wal(folder) if less == verification.WITH_WAL else 0
+        return level, said
 
     def again(self, bad: Bad, folder: Path) -> str:
         """What is wrong still with what was bad; what cannot be told is as it was. Raises OutOfTimeError."""
@@ -159,21 +185,24 @@ def own_checksum(folder: Path) -> str:
     return found[1].decode() if found else ""
 
 
-def vouches(folder: Path) -> bool:
+def vouches(manifest: bytes) -> bool:
     """Whether a manifest is as its own checksum says."""
-    try:
-        promised, _, _ = (folder / MANIFEST).read_bytes().rpartition(b'"Manifest-Checksum"')
-    except OSError:
-        return False
-    return hashlib.sha256(promised).hexdigest() == own_checksum(folder)
+    promised, _, _ = manifest.rpartition(b'"Manifest-Checksum"')
+    found = _OWN_CHECKSUM.search(manifest[-200:])
+    return found is not None and hashlib.sha256(promised).hexdigest() == found[1].decode()
 
 
 class Shelf:
-    """The backups that are there."""
+    """The backups that are there; ``earlier`` are those of folders that config named before."""
 
-    def __init__(self, found: Sequence[Backup]) -> None:
+    def __init__(self, found: Sequence[Backup], earlier: Sequence[Backup] = ()) -> None:
         self.found = found
         self._folders = {self.kept(one): one.folder for one in found}
+        self._earlier = Shelf(earlier) if earlier else None
+
+    def anywhere(self, one: Kept) -> Path | None:
+        """Where a backup lies, also in a folder that config named before: what was bad there is bad still."""
+        return self.folder(one) or (self._earlier.folder(one) if self._earlier else None)
 
     def kept(self, backup: Backup) -> Kept:
         begun = "; ".join(_BEGUN.findall(_label(backup)))[:300]

@@ -1,4 +1,7 @@
-"""A base backup verified by PostgreSQL's own pg_verifybackup. Source: its page in PostgreSQL's documentation."""
+"""A base backup verified by PostgreSQL's own pg_verifybackup; and by its files' sizes, for which no program is needed.
+
+Source: the page of pg_verifybackup in PostgreSQL's documentation.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from upkeep.areas.backups.files import MAJOR, SEGMENT
+from upkeep.areas.backups.files import MAJOR, SEGMENT, Manifest
 from upkeep.core.findings import Level
 
 #: Characters of a program's output that a finding shows; a line stands there for each bad file.
@@ -50,6 +53,21 @@ def verify(program: str, folder: Path, wal: Path, timeout_seconds: float, *less:
     if done.returncode in (0, 1):
         return (Level.CRITICAL if done.returncode else Level.OK), said
     return Level.UNKNOWN, f"{program} ended with {done.returncode}: {said}"
+
+
+def differing(folder: Path, manifest: Manifest) -> tuple[list[str], int]:
+    """Files that are missing or of another size than promised, each with what was found; and all bytes there are."""
+    wrong, total = [], 0
+    for path, promised in manifest.files.items():
+        try:
+            size = (folder / path).stat().st_size
+        except OSError as error:
+            wrong.append(f"{path}: {error.strerror}")
+            continue
+        total += size
+        if size != promised:
+            wrong.append(f"{path}: {size} bytes, expected {promised}")
+    return wrong, total
 
 
 def own_wal(folder: Path) -> int:
