@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,12 +23,15 @@ from tests.stages.config import config as config  # noqa: PLC0414  # a fixture
 from tests.stages.dump_restoring import CLOCKS, Stage, staged
 from tests.stages.dumping import MORE
 from tests.stages.ledger import Ledger
-from upkeep.areas.backups import sources
+from upkeep.areas.backups import dump_server, pace, sources
+from upkeep.areas.backups.dump_files import Dump
 from upkeep.areas.backups.dump_restoration import compared, newest, original, restore
 from upkeep.areas.backups.dump_server import kind
+from upkeep.areas.backups.pace import Pace
 from upkeep.areas.indexes import trial
 from upkeep.areas.look import Sources
 from upkeep.core.findings import Finding, Level, NotCollected
+from upkeep.core.units import roughly
 from upkeep.core.windows import Window
 from upkeep.ledger.write import LookResult, StepRecord, add_step, open_window
 from upkeep.settings.base import ROOT
@@ -129,6 +134,59 @@ def test_what_the_host_lacks_hides_no_bent_byte(stage: Stage) -> None:
     toc.write_bytes(kept)
     assert found(looked).level is CRITICAL
     assert "of pg_restore: could not " in found(looked).detail
+
+
+@pytest.mark.guide("G101", "fires", "silent")
+def test_a_dump_of_another_major_version_is_named(stage: Stage) -> None:
+    """An earlier one restores, with a warning; a later one is not tried; of a later pg_dump errors say nothing."""
+    toc = stage.dumped.folder / "good" / "toc.dat"
+    whole, target = toc.read_bytes(), stage.target()
+    server, dumped_by = (f"{len(one):c}\0\0\0{one}".encode() for one in _versions(stage.newest()))
+    assert whole.count(server) == 1 + (server == dumped_by)
+
+    def later(text: bytes, major: bytes) -> bytes:
+        return text[:4] + major + text[6:]
+
+    at = whole.index(server)
+    behind = whole.index(dumped_by, at + 1)
+    try:
+        toc.write_bytes(whole[:at] + later(server, b"14") + whole[at + len(server) :])
+        old = stage.restored()
+        toc.write_bytes(whole[:at] + later(server, b"99") + whole[at + len(server) :])
+        new = stage.restored()
+        tool = whole[:behind] + later(dumped_by, b"99") + whole[behind + len(dumped_by) :]
+        toc.write_bytes(tool)
+        good = stage.restored()
+        toc.write_bytes(tool.replace(b"CREATE TABLE public.payloads", b"CREATE TABLX public.payloads"))
+        failed = stage.restored()
+    finally:
+        toc.write_bytes(whole)
+    assert levels(old) == GOOD | {"restoration": WARNING}
+    assert "of a server of PostgreSQL 14." in found(old).detail
+    assert levels(new) == {"restoration": UNKNOWN}
+    assert f"the target is of {target.shape.major}, expected none of a later one" in found(new).detail
+    assert levels(good) == GOOD
+    assert found(failed).level is UNKNOWN
+    assert "by pg_dump 99." in found(failed).detail
+    assert {"objects", "contents", "data"}.isdisjoint(levels(failed))
+
+
+def _versions(dump: Dump) -> tuple[str, str]:
+    assert dump.header is not None
+    return dump.header.server, dump.header.dumped_by
+
+
+def test_pg_restore_says_in_the_log_how_far_it_is(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """How large the copy's database is, of what the target's is."""
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(dump_server, "Pace", partial(Pace, every=0.0))
+    stage.restored()
+    told = [record.getMessage() for record in caplog.records if record.name == pace.__name__]
+    said = [one for one in told if re.fullmatch(r"pg_restore: [\d.]+ .B of [\d.]+ .B(, .*)?", one)]
+    assert said == told != []
+    assert f" of {roughly(stage.target().shape.size)}" in said[0]
 
 
 @pytest.mark.parametrize(

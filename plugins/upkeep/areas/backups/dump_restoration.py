@@ -17,7 +17,7 @@ from upkeep.areas.backups import restored
 from upkeep.areas.backups.contents import Log, described, measured
 from upkeep.areas.backups.dump_files import Dump, State, find, may_be_of
 from upkeep.areas.backups.dump_look import NOT_DUMPED, ZONE, ZONE_REMEDY, begun
-from upkeep.areas.backups.dump_server import Errors, Shape
+from upkeep.areas.backups.dump_server import Errors, Shape, of_other_major
 from upkeep.areas.backups.dump_server import restored as restored_dump
 from upkeep.areas.backups.judging import NOT_COVERED
 from upkeep.areas.backups.restoration import TRIALS, is_restored, patient
@@ -144,7 +144,7 @@ def restore(
         raise NotCollected("there is no scratch folder, or no header to go by")
     try:
         with restored_dump(dump, target.shape, config.restore, ending) as (server, errors):
-            findings = [_done(dump, server, errors), _in_time(server, config.restore.max_rto_minutes)]
+            findings = [_done(dump, server, errors, target.shape), _in_time(server, config.restore.max_rto_minutes)]
             slow = patient(clocks, config.restore)
             with database.session(server.connect, slow, read_only=False) as session:
                 if not errors.hosts_own:  # what is not there may be for want of what this host lacks
@@ -174,12 +174,15 @@ def _tried(
     return trial.tried(server, indexes, clocks, TRIALS, as_of=as_of, analyse=True)
 
 
-def _done(dump: Dump, server: Server, errors: Errors) -> Finding:
+def _done(dump: Dump, server: Server, errors: Errors, shape: Shape) -> Finding:
     phases = ", ".join(f"{phase} {span(timedelta(seconds=took))}" for phase, took in server.seconds.items())
     expected = "pg_restore puts all of it into an empty server of the target's major, with the target's roles"
     every = (*errors.damaged, *errors.others, *errors.hosts_own, *errors.roles)
     if not every:
         detail = f"{dump.path.name} restored ({phases}); {NOT_COVERED}, {NOT_DUMPED}"
+        if other := of_other_major(dump, shape):
+            remedy = "Make another dump now: this one is from before an upgrade, or of another server."
+            return _TOPIC.finding(Level.WARNING, f"{other}: {detail}", expected, remedy)
         return _TOPIC.finding(Level.OK, detail, expected)
     detail = f"{dump.path.name}: {count(errors.total, 'error')} of pg_restore: {listed(every, NAMED, '; ')[:1000]}"
     if errors.damaged:

@@ -12,13 +12,14 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import IO, LiteralString
 
 import psycopg
 from psycopg import sql
 
+from upkeep.areas.backups import dump_reading
 from upkeep.areas.backups.copies import ROOM, check_programs, held
 from upkeep.areas.backups.dump_files import Dump
 from upkeep.areas.backups.pace import Pace
@@ -89,10 +90,29 @@ def restored(
     Raises SetUpError for what says nothing of the dump, RestoreError where the server ends.
     """
     check_programs(restore, shape.major, "the target's")
+    if server_major(dump) > int(shape.major):
+        raise SetUpError(f"{dump.path.name} is {of_other_major(dump, shape)}, expected none of a later one")
     needed = ROOM * shape.size + _EMPTY
     with held(restore, needed, partial(Server, restore=restore, dbname="postgres"), ending) as server:
         _began_empty(server, shape)
-        yield server, _filled(server, dump, shape.size)
+        errors = _filled(server, dump, shape.size)
+        if errors.others and dump_reading.major(dump) > int(shape.major):  # what it writes a later server takes
+            why = f"by pg_dump {dump.header.dumped_by if dump.header else ''}, for a server of {shape.major}"
+            errors = replace(errors, hosts_own=(why, *errors.hosts_own, *errors.others), others=())
+        yield server, errors
+
+
+def server_major(dump: Dump) -> int:
+    """The major of the server that was dumped; 0 where it does not say."""
+    found = re.match(r"\d+", dump.header.server if dump.header else "")
+    return int(found[0]) if found else 0
+
+
+def of_other_major(dump: Dump, shape: Shape) -> str:
+    """Of which PostgreSQL a dump is, where the target is of another one."""
+    if server_major(dump) in {0, int(shape.major)} or dump.header is None:
+        return ""
+    return f"of a server of PostgreSQL {dump.header.server}, the target is of {shape.major}"
 
 
 def _began_empty(server: Server, shape: Shape) -> None:
