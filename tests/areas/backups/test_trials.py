@@ -19,6 +19,7 @@ from tests.stages.proving import lacking as lacking  # noqa: PLC0414  # a fixtur
 from tests.stages.restoring import Platform
 from tests.stages.sessions import to
 from tests.stages.stage import Stage
+from upkeep.areas.backups import server
 from upkeep.areas.backups.copies import copy_of
 from upkeep.areas.backups.newest import Original
 from upkeep.areas.backups.restoration import TRIALS as TOPIC
@@ -88,6 +89,47 @@ def copied(restorable: Platform) -> Iterator[Copy]:
     with copy_of(found.backup.folder, found.config, found.restore, "postgres", []) as copy:
         copy.recover(None, restorable.system.original.settings, "recovery")
         yield copy
+
+
+FIRING = """
+CREATE FUNCTION fire() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'fired'; END $$;
+CREATE EVENT TRIGGER "Fires" ON ddl_command_start EXECUTE FUNCTION fire();
+"""
+
+
+@pytest.mark.guide("G53", "holds")
+def test_no_event_trigger_of_the_target_fires_on_the_copy(
+    restorable: Platform, asked: trial.Wanted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor on a server that cannot be told to leave them all, as those before 17."""
+    monkeypatch.setattr(server, "_KNOWS_EVENT_TRIGGERS", 99)
+    with copied(restorable) as copy:
+        with copy.connect() as admin:
+            admin.execute(FIRING)
+        with copy.connect() as admin, pytest.raises(psycopg.Error, match="fired"):
+            admin.execute("CREATE TABLE fired (n int)")
+        findings, body = trial.tried(copy, asked, CONFIG.sql, TOPIC, as_of=datetime.now(UTC), analyse=False)
+    assert {one.level for one in findings} == {Level.OK}
+    assert [one["proven"] for one in body["trials"]] == [True, False]
+
+
+@pytest.mark.guide("G53", "holds")
+def test_a_trial_that_failed_takes_no_proof_away(restorable: Platform, asked: trial.Wanted) -> None:
+    """What was proven holds for as long as it would; of other columns, or of what was not proven, it says why."""
+    with copied(restorable) as copy:
+        tried = partial(trial.tried, copy, clocks=CONFIG.sql, topic=TOPIC, as_of=datetime.now(UTC), analyse=False)
+        _, body = tried(asked)
+        known = lacking_keys.trials(body)
+        huge = [{**one, "table_bytes": 2**60} for one in asked.keys]
+        findings, after = tried(replace(asked, keys=huge, known=known))
+        other = {name: {**one, "columns": ["another"]} for name, one in known.items()}
+        _, anew = tried(replace(asked, keys=huge, known=other))
+    assert [one.level for one in findings[1:]] == [Level.UNKNOWN] * 2
+    proven, not_proven = after["trials"]
+    assert proven == {**body["trials"][0], "tried_at": proven["tried_at"]}
+    assert proven["tried_at"] > body["trials"][0]["tried_at"]
+    assert "are free beside the copy" in not_proven["why"]
+    assert all("are free beside the copy" in one["why"] and not one["proven"] for one in anew["trials"])
 
 
 @pytest.mark.guide("G53", "holds")

@@ -47,6 +47,7 @@ DOUBTED = "the copy is not known to be the target at a known time, so that it wo
 
 _ROLE = sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER BYPASSRLS IN ROLE pg_read_all_data, pg_read_all_settings")
 _MAY_ENTER = sql.SQL("GRANT CONNECT ON DATABASE {} TO {}")
+_SILENCE = sql.SQL("ALTER EVENT TRIGGER {} DISABLE")
 _ANALYZE = sql.SQL("ANALYZE {}")
 _DROP = sql.SQL("DROP INDEX IF EXISTS {}")
 
@@ -159,8 +160,17 @@ def tried(
     except Exception as error:  # the findings of the backup are made, and must not be lost
         log.exception("the copy could not be asked")
         return not_tried(topic, f"the copy could not be asked: {_words(error)}"), None
-    known = {**asked.known, **{lacking.name(one): one for one in found if one["tried_at"]}}
-    return _findings(found, asked, topic), {"trials": list(known.values())}
+    latest = {lacking.name(one): _or_before(one, asked.known) for one in found if one["tried_at"]}
+    return _findings(found, asked, topic), {"trials": list({**asked.known, **latest}.values())}
+
+
+def _or_before(one: Row, known: Mapping[lacking.Name, Row]) -> Row:
+    """What is known after a trial. One that failed says nothing, and what was proven before holds for as long as it
+    would; it was tried all the same, so that the others' turn comes.
+    """
+    before = known.get(lacking.name(one), {})
+    same = all(before.get(name) == one[name] for name in ("columns", "column_types", "system_identifier"))
+    return {**before, "tried_at": one["tried_at"]} if one["why"] and same and before.get("proven") else one
 
 
 def not_tried(topic: Topic, why: str) -> list[Finding]:
@@ -183,16 +193,15 @@ def _ending(server: Server, end: float) -> Iterator[None]:
 
 
 def _prepare(copy: _Copy) -> None:
-    """The role that plans, and the target's settings for the builds, within what this host has."""
+    """No event trigger, the role that plans, and the target's settings for builds, within what this host has."""
+    for row in copy.session.rows(copy.session.load("indexes/event_triggers")):
+        copy.session.rows(_SILENCE.format(sql.Identifier(row["name"])).as_string())
     planner = sql.Identifier(copy.planner)
     copy.session.rows(_ROLE.format(planner).as_string())
     copy.session.rows(_MAY_ENTER.format(sql.Identifier(copy.server.dbname), planner).as_string())
     settings = copy.asked.settings
-    _set(copy.session, {**settings, **{name: _least(settings, name) for name in _AT_MOST if name in settings}})
-
-
-def _least(settings: Mapping[str, str], name: str) -> str:
-    return str(min(int(settings[name]), _AT_MOST[name]))
+    least = {name: str(min(int(settings[name]), most)) for name, most in _AT_MOST.items() if name in settings}
+    _set(copy.session, {**settings, **least})
 
 
 def _set(session: Session, settings: Mapping[str, str]) -> None:
