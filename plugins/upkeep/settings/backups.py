@@ -59,10 +59,19 @@ class Young(FrozenModel):
         return value
 
 
-class Backups(Young):
+class Kept(Young):
+    """How large the newest backup must be whose bytes can be reached: so many bytes, and so much of the usual."""
+
+    min_bytes: int = Field(ge=0, strict=True)
+    least_percent: float = Field(default=50, ge=0, le=100)
+
+
+class Backups(Kept):
     """Where a target's base backups and archived WAL lie, and what they must be like (G99, G100).
 
-    ``max_wal_age_hours`` of None judges no age: of a server that may write nothing for longer. ``proof`` is what is
+    ``max_wal_age_hours`` of None judges no age: of a server that may write nothing for longer. A backup that is smaller
+    than ``least_percent`` of the middle one of those before it is a warning; of incremental ones that is not judged.
+    ``proof`` is what is
     read daily against the manifest's checksums: ``whole`` all of the newest backup, ``sevenths`` a seventh of one
     backup until all of that was read, or more where ``proof_budget_bytes`` allow it (ADR 31). Without ``restore`` no
     backup is restored, and nothing is proven but that its files are whole.
@@ -86,7 +95,7 @@ class Backups(Young):
         return self
 
 
-class Dumps(Young):
+class Dumps(Kept):
     """Where a target's dumps by pg_dump lie, in the custom or the directory format, and what they must be like (G99,
     G100).
 
@@ -101,7 +110,6 @@ class Dumps(Young):
     folder: Folder
     time_zone: Zone = ZoneInfo("UTC")
     min_bytes: int = Field(default=1_000, ge=0, strict=True)
-    least_percent: float = Field(default=50, ge=0, le=100)
     verify_program: str = Field(default="pg_restore", pattern=r"^[^\x00]+$")
     verify_timeout_seconds: float = Field(default=600, gt=0, le=86_400)
     restore: Scratch | None = None

@@ -19,7 +19,7 @@ from sandbox.backups import Store
 from sandbox.ports import free_port
 from sandbox.postgres import Cluster, bin_dir
 from tests.stages.archives import switch
-from upkeep.areas.backups import files, verification
+from upkeep.areas.backups import files, sizes, verification
 from upkeep.areas.backups.files import BackupError, Label, Segment
 from upkeep.areas.backups.look import look_at_backups
 from upkeep.areas.backups.verification import differing
@@ -229,6 +229,41 @@ def test_a_small_backup_is_found(store: Store) -> None:
     size = next(int(sample.value) for sample in look(store).samples if sample.metric == "backup_bytes")
     assert levels(look(store, min_bytes=size + 1)) == ALL_OK | {"size": CRITICAL}
     assert levels(look(store, min_bytes=size)) == ALL_OK
+
+
+@pytest.mark.guide("G99", "fires", "silent")
+def test_a_backup_that_shrank_is_found(copied: Store) -> None:
+    """One before it that holds more than twice as much; not what is incremental, nor WAL that it brought."""
+    (older,) = (one.folder for one in files.find(copied.base) if one.folder != copied.newest())
+    more = older / "base" / "more"
+    for place in (older / "pg_wal" / "more", more):
+        assert levels(look(copied)) == ALL_OK
+        place.touch()
+        os.truncate(place, 2**40)
+    looked = look(copied)
+    assert levels(looked) == ALL_OK | {"size": WARNING}
+    assert ", and 50 % of those before it (" in found(looked, "size").expected
+    assert "emptied database" in found(looked, "size").remedy
+    assert levels(look(copied, least_percent=0)) == ALL_OK
+    assert levels(look(copied, min_bytes=10**12)) == ALL_OK | {"size": CRITICAL}
+    label = older / files.LABEL
+    said = label.read_text()
+    label.write_text(f"{said}INCREMENTAL FROM LSN: 0/2000028\n")
+    assert levels(look(copied)) == ALL_OK
+    label.write_text(said)
+    assert levels(look(copied)) == ALL_OK | {"size": WARNING}
+    more.unlink()
+    assert levels(look(copied)) == ALL_OK
+
+
+@pytest.mark.guide("G99", "silent")
+def test_an_incremental_backup_is_held_against_none(copied: Store) -> None:
+    """What changed in a day says nothing of what there is."""
+    newest, finished = files.find(copied.base)[-1], files.find(copied.base)
+    assert len(sizes.before(newest, finished)) == 1
+    with (newest.folder / files.LABEL).open("a") as label:
+        label.write("INCREMENTAL FROM LSN: 0/2000028\n")
+    assert sizes.before(newest, finished) == []
 
 
 @pytest.mark.guide("G99", "fires", "silent")

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from statistics import median
 
 import psycopg
 
 from upkeep.areas.backups import dump_reading
 from upkeep.areas.backups.dump_files import Dump, State, find, may_be_of
-from upkeep.areas.backups.judging import NOT_COVERED, SKEW, age, unfinished
+from upkeep.areas.backups.judging import BEFORE, NOT_COVERED, SKEW, age, size, unfinished
 from upkeep.areas.look import Sources
 from upkeep.core.findings import Finding, Level, Sample, Topic
 from upkeep.core.units import listed, roughly
@@ -24,8 +23,6 @@ from upkeep.wires import queries
 
 #: What a dump by pg_dump holds less than a base backup.
 NOT_DUMPED = "other databases of the server, roles, and changes since it was begun (no recovery to a later moment)"
-#: Earlier dumps that the newest one's size is held against.
-BEFORE = 7
 #: What came so little after a dump was made with it.
 RUN = timedelta(hours=1)
 ZONE = "it was last written before it was begun, so that its time is of another zone than config says"
@@ -152,17 +149,8 @@ def begun(dump: Dump) -> datetime | None:
 def _size(dump: Dump, before: Sequence[Dump], config: Dumps) -> Finding:
     topic = _TOPIC.part("size", "Size of the newest dump")
     of_it = [one.size for one in before if _database(one) == _database(dump)][-BEFORE:]
-    expected = f"at least {roughly(config.min_bytes)}"
     remedy = "See what is in it (pg_restore --list): tables that were left out, or rows that are gone."
-    if dump.size < config.min_bytes:
-        return topic.finding(Level.CRITICAL, roughly(dump.size), expected, remedy)
-    level, detail = Level.OK, roughly(dump.size)
-    if of_it:
-        usual = median(of_it)
-        expected += f", and {config.least_percent:g} % of those before it ({roughly(usual)})"
-        if dump.size < usual * config.least_percent / 100:
-            level = Level.WARNING
-    return topic.judged(level, detail, expected, remedy)
+    return size(topic, dump.size, of_it, config, remedy)
 
 
 def _database(dump: Dump) -> str:

@@ -1,16 +1,21 @@
-"""What is judged alike of each kind of backup: how old the newest is, and one that was begun and has no end yet."""
+"""What is judged alike of each kind of backup: how old and how large the newest is, and one that has no end yet."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from statistics import median
 
 from upkeep.core.findings import Finding, Level, Topic
-from upkeep.settings.backups import Young
+from upkeep.core.units import roughly
+from upkeep.settings.backups import Kept, Young
 
 #: A backup without its end may still be under way for this long.
 UNDER_WAY = timedelta(hours=6)
 #: The database server's clock may be ahead of this one by so much.
 SKEW = timedelta(minutes=5)
+#: Earlier backups that the newest one's size is held against.
+BEFORE = 7
 #: What no backup of a database holds of a platform.
 NOT_COVERED = "not in it: files of Storage, settings of Auth outside the database, code of functions"
 
@@ -31,6 +36,19 @@ def age(topic: Topic, begun: datetime | None, limits: Young, now: datetime, what
     else:
         level = Level.WARNING if hours > limits.max_age_hours else Level.OK
     return topic.judged(level, detail, expected, remedy)
+
+
+def size(topic: Topic, found: int, before: Sequence[int], limits: Kept, remedy: str) -> Finding:
+    """How many bytes the newest has, against the least and the middle one of those ``before`` it, if there are any."""
+    level, expected = Level.OK, f"at least {roughly(limits.min_bytes)}"
+    if found < limits.min_bytes:
+        level = Level.CRITICAL
+    elif before:
+        usual = median(before)
+        expected += f", and {limits.least_percent:g} % of those before it ({roughly(usual)})"
+        if found < usual * limits.least_percent / 100:
+            level = Level.WARNING
+    return topic.judged(level, roughly(found), expected, remedy)
 
 
 def unfinished(topic: Topic, name: str, begun: datetime, now: datetime, end: str) -> Finding:

@@ -6,14 +6,16 @@ weekly, by restoring it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from upkeep.areas.backups import files as backups
+from upkeep.areas.backups import sizes
 from upkeep.areas.backups.files import BEING_COPIED, Archive, Backup, BackupError, Label, Manifest, Segment
-from upkeep.areas.backups.judging import NOT_COVERED, SKEW, age, unfinished
+from upkeep.areas.backups.judging import NOT_COVERED, SKEW, age, size, unfinished
 from upkeep.areas.backups.proof import Proof, prove, remembered
 from upkeep.areas.backups.proof_reading import Reading
 from upkeep.areas.backups.verification import differing
@@ -63,7 +65,7 @@ def look_at_backups(config: Backups, now: datetime, before: Any = None) -> LookR
     newest = finished[-1]
     newer = found[found.index(newest) + 1 :]
     proof = prove(config, found, newest, before, now)
-    looked = _look_at(newest, config, now, proof)
+    looked = _look_at(newest, finished, config, now, proof)
     return replace(looked, findings=(*looked.findings, *(_unfinished(backup, now) for backup in newer[-1:])))
 
 
@@ -92,7 +94,7 @@ def _read(folder: Backup, wal: Path, reading: Reading) -> _Contents:
     return _Contents(label, manifest, problems, total)
 
 
-def _look_at(backup: Backup, config: Backups, now: datetime, proof: Proof) -> LookResult:
+def _look_at(backup: Backup, finished: Sequence[Backup], config: Backups, now: datetime, proof: Proof) -> LookResult:
     contents = _read(backup, config.wal, proof.reading)
     begun = [
         at
@@ -102,7 +104,7 @@ def _look_at(backup: Backup, config: Backups, now: datetime, proof: Proof) -> Lo
     findings = [
         _completion(backup, contents),
         age(_topic("age"), min(begun, default=None), config, now),
-        _size(contents, config),
+        _size(contents, sizes.before(backup, finished), config),
         *proof.findings,
         _wal(backup, contents, config, now),
     ]
@@ -155,15 +157,14 @@ def _completion(backup: Backup, contents: _Contents) -> Finding:
     )
 
 
-def _size(contents: _Contents, config: Backups) -> Finding:
-    expected = f"at least {roughly(config.min_bytes)}"
-    remedy = "See what is in it; a backup of an empty database is complete and of no use."
+def _size(contents: _Contents, before: Sequence[int], config: Backups) -> Finding:
+    remedy = "See what is in it: a backup of an emptied database is complete and of no use."
     if contents.manifest is None:
+        expected = f"at least {roughly(config.min_bytes)}"
         return _finding(
             "size", Level.UNKNOWN, "not collected: without a manifest its files are not known", expected, remedy
         )
-    level = Level.OK if contents.total >= config.min_bytes else Level.CRITICAL
-    return _finding("size", level, roughly(contents.total), expected, remedy)
+    return size(_topic("size"), contents.total, before, config, remedy)
 
 
 def _wal(backup: Backup, contents: _Contents, config: Backups, now: datetime) -> Finding:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from upkeep.areas.backups import files
+from upkeep.areas.backups import files, sizes
 from upkeep.areas.backups.files import Archive, Backup, BackupError
 from upkeep.areas.look import Sources
 from upkeep.core.findings import NotCollected
@@ -63,7 +63,7 @@ def newest(config: Backups | None, where: str, now: datetime) -> Newest:
         folder = finished[-1].folder
         label, manifest = files.read_label(folder, config.wal), files.read_manifest(folder)
         archive = files.read_archive(config.wal, label, manifest.end_lsn, now)
-        incremental = "INCREMENTAL FROM" in (folder / files.LABEL).read_text(encoding="utf-8", errors="replace")
+        incremental = sizes.incremental(finished[-1])
         ended_at = files.ended_at(folder)
     except (OSError, BackupError) as error:
         raise NotCollected(f"the newest backup cannot be restored: {error}") from error
