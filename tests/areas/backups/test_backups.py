@@ -19,7 +19,7 @@ from sandbox.backups import Store
 from sandbox.ports import free_port
 from sandbox.postgres import Cluster, bin_dir
 from tests.stages.archives import switch
-from upkeep.areas.backups import files, sizes, verification
+from upkeep.areas.backups import files, room, sizes, verification
 from upkeep.areas.backups.files import BackupError, Label, Segment
 from upkeep.areas.backups.look import look_at_backups
 from upkeep.areas.backups.verification import differing
@@ -634,3 +634,85 @@ def test_mistakes_in_config_are_said(tmp_path: Path, section: str, said: str) ->
     with pytest.raises(ValueError, match=r"maintenance\.yaml") as caught:
         settings(tmp_path / "config")
     assert said in str(caught.value)
+
+
+def room_of(store: Store, now: datetime | None = None, **config: Any) -> dict[str, Finding]:
+    """What is said of the free space of a store's file systems, by the rest of its key."""
+    backups = Backups(**{"base": store.base, "wal": store.wal, **config})
+    told = room.look_at_room(backups, None, "", now or at_first(store))
+    return {one.key.removeprefix("backups:room:"): one for one in told}
+
+
+def huge(file: Path) -> Path:
+    """A file that says twice what is free, and takes nothing."""
+    file.touch()
+    os.truncate(file, shutil.disk_usage(file.parent).free * 2)
+    return file
+
+
+@pytest.mark.guide("G99", "fires", "silent")
+def test_room_that_would_not_hold_the_next_backup_is_found(copied: Store) -> None:
+    """The next is as large as the newest full one, and grows as that did; one that shrank is believed."""
+    told = room_of(copied)
+    assert {key: one.level for key, one in told.items()} == {"base": OK}
+    assert " for the next base backup, due 20" in told["base"].detail
+    assert " of WAL until then" in told["base"].detail
+    older, newest = (one.folder for one in files.find(copied.base))
+    large = huge(newest / "base" / "large")
+    told = room_of(copied)
+    assert told["base"].level is WARNING
+    assert "pg_archivecleanup" in told["base"].remedy
+    large.unlink()
+    assert room_of(copied)["base"].level is OK
+    large = huge(older / "base" / "large")
+    assert room_of(copied)["base"].level is OK
+    with (newest / files.LABEL).open("a") as label:
+        label.write("INCREMENTAL FROM LSN: 0/2000028\n")
+    assert room_of(copied)["base"].level is WARNING
+    large.unlink()
+    assert room_of(copied)["base"].level is OK
+
+
+@pytest.mark.guide("G99", "fires", "silent")
+def test_room_that_would_not_hold_the_wal_until_the_next_backup_is_found(copied: Store) -> None:
+    """At the rate of the last interval, for what is left of this one."""
+    for older in files.find(copied.base)[:-1]:
+        shutil.rmtree(older.folder)
+    now = datetime.now(UTC)
+    assert room_of(copied, now)["base"].level is OK
+    segment = huge(copied.wal / "0000000100000000000000FF")
+    assert room_of(copied, now)["base"].level is WARNING
+    assert room_of(copied, now + timedelta(days=3))["base"].level is OK, "the next one is due"
+    segment.unlink()
+    assert room_of(copied, now)["base"].level is OK
+
+
+def test_what_the_next_one_takes() -> None:
+    """Growth goes on, shrinking does not; the boundary is what is needed."""
+    assert [room.predicted(sizes) for sizes in ([7], [7, 5], [7, 9])] == [7, 9, 7]
+    need = room.Need("base", Path("/b"), 5, "five")
+    assert [room.judge([need, need], free).level for free in (9, 10)] == [WARNING, OK]
+
+
+def test_the_rate_of_wal(tmp_path: Path) -> None:
+    """A segment an hour; of what is older nothing counts, and a burst is one of an hour at least."""
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    for ago in (*range(10), 30):
+        file = tmp_path / f"{ago:024X}"
+        file.write_bytes(b"1234")
+        os.utime(file, ((now - ago * hour).timestamp(),) * 2)
+    (tmp_path / "backup.history").write_bytes(bytes(1000))
+    assert room.wal_within(5 * hour, tmp_path, 9.5 * hour, now) == round(40 / 9.5 * 5)
+    assert room.wal_within(5 * hour, tmp_path, timedelta(0), now + hour / 2) == 4 * 5
+    assert room.wal_within(0 * hour, tmp_path, 9.5 * hour, now) == 0
+
+
+def test_each_file_system_is_judged_once(copied: Store, tmp_path: Path) -> None:
+    """An archive on another one has a finding of its own; one that cannot be read is UNKNOWN and hides nothing."""
+    assert list(room_of(copied, wal=Path("/proc"))) == ["base", "wal"]
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    told = room_of(copied, wal=loop)
+    assert {key: one.level for key, one in told.items()} == {"base": OK, "base:not_collected": UNKNOWN}
+    assert list(room_of(copied, wal=tmp_path / "none")) == ["base"]
+    assert room_of(copied, base=tmp_path / "none") == {}, "critical by itself"

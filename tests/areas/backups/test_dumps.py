@@ -19,6 +19,7 @@ from tests.conftest import database
 from tests.stages.dumping import MORE, Dumped
 from tests.stages.restoring import LOGS
 from tests.stages.sessions import until
+from upkeep.areas.backups import room
 from upkeep.areas.backups.dump_files import find
 from upkeep.areas.backups.dump_look import look_at_dumps
 from upkeep.core.findings import Finding, Level
@@ -429,3 +430,23 @@ def test_the_program_is_missing_older_or_too_slow(taken: Dumped, tmp_path: Path)
     assert "verify_timeout_seconds" in killed.remedy
     program.write_bytes(b"\x7fELF nonsense")
     assert "could not be run" in found(look(folder, verify_program=str(program)), "integrity").detail
+
+
+@pytest.mark.guide("G99", "fires", "silent")
+def test_room_that_would_not_hold_the_next_dump_is_found(copied: Callable[[str], Path]) -> None:
+    """As large as the newest of the target's database; another's counts for nothing."""
+    dump = copied("custom")
+    config = Dumps(folder=dump.parent)
+
+    def told(database: str) -> list[tuple[str, Level]]:
+        found = room.look_at_room(None, config, database, datetime.now(UTC) + RESTED)
+        return [(one.key, one.level) for one in found]
+
+    ample, scarce = [("backups:room:dumps", OK)], [("backups:room:dumps", WARNING)]
+    assert told("dumped") == told("") == ample
+    size = dump.stat().st_size
+    os.truncate(dump, shutil.disk_usage(dump).free * 2)
+    assert told("dumped") == told("") == scarce
+    assert told("other") == []
+    os.truncate(dump, size)
+    assert told("dumped") == ample

@@ -50,6 +50,17 @@ def test_each_kind_that_is_configured_is_looked_at(config: Path, book: Ledger, s
     assert [(one.key, one.level) for one in found] == [(key, Level.CRITICAL) for key in keys]
 
 
+@pytest.mark.guide("G99", "silent")
+def test_the_room_for_the_next_backup_is_looked_at(config: Path, book: Ledger, tmp_path: Path) -> None:
+    """After the newest itself, whatever is wrong with that."""
+    (tmp_path / "base/first").mkdir(parents=True)
+    (tmp_path / "base/first/backup_manifest").write_text("{}")
+    (tmp_path / "wal").mkdir()
+    sections = f"    backups: {{base: {tmp_path}/base, wal: {tmp_path}/wal}}"
+    found = {one.key: one.level for one in sources.verify(given(config, sections, book.session)).findings}
+    assert (found["backups:completion"], found["backups:room:base"]) == (Level.CRITICAL, Level.OK)
+
+
 def test_no_kind_is_not_collected(config: Path) -> None:
     """The reason names both sections."""
     for inspection in sources.INSPECTIONS:

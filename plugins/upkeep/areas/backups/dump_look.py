@@ -33,10 +33,10 @@ _TOPIC = Topic("backups:dumps", "Newest dump", "G99")
 def inspect(sources: Sources) -> LookResult:
     """The newest dump of a target that has its section of config."""
     config = sources.config.target(sources.target).dumps
-    return look_at_dumps(config, datetime.now(UTC), _targets(sources)) if config else LookResult(())
+    return look_at_dumps(config, datetime.now(UTC), database_of(sources)) if config else LookResult(())
 
 
-def _targets(sources: Sources) -> str:
+def database_of(sources: Sources) -> str:
     """The name of the target's database; empty while it does not answer, which hides no dump."""
     try:
         with sources.read() as session:

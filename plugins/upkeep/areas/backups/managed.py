@@ -154,7 +154,10 @@ def judge(listing: Listing, config: ManagedBackups, now: datetime) -> LookResult
         ),
         age(_TOPIC.part("age", "Age of the newest backup that Supabase keeps"), newest, config, now, "made"),
         Topic("backups:managed:integrity", "Bytes of the newest backup that Supabase keeps", "G100").finding(
-            Level.UNKNOWN, "not collected: Supabase hands out no bytes of its backups", "bytes that can be read", GUIDE
+            Level.UNKNOWN,
+            "not collected: Supabase hands out no bytes of its backups, and does not tell what room is left for them",
+            "bytes that can be read",
+            GUIDE,
         ),
         *_unfinished(listing, newest),
     ]

@@ -43,4 +43,10 @@ def before(newest: Backup, finished: Sequence[Backup]) -> list[int]:
     if incremental(newest):
         return []
     full = (one for one in reversed(finished) if one.folder != newest.folder and not incremental(one))
-    return [taken_by(one.folder, OWN_WAL) for one, _ in zip(full, range(BEFORE), strict=False)]
+    return [_data(one.folder) for one, _ in zip(full, range(BEFORE), strict=False)]
+
+
+def _data(folder: Path) -> int:
+    """As a manifest counts: with tablespaces, which pg_basebackup lays elsewhere and links."""
+    elsewhere = (link for link in (folder / "pg_tblspc").glob("*") if link.is_symlink())
+    return taken_by(folder, OWN_WAL) + sum(map(taken_by, elsewhere))

@@ -6,11 +6,12 @@ A target may have several. One that has a reason not to be looked at is UNKNOWN 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import psycopg
 
-from upkeep.areas.backups import dump_look, dump_restoration, look, managed, restoration
+from upkeep.areas.backups import dump_look, dump_restoration, look, managed, restoration, room
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core.findings import Level, NotCollected, Topic
 from upkeep.ledger.write import LookResult
@@ -51,8 +52,12 @@ SOURCES = (
 
 
 def verify(sources: Sources) -> LookResult:
-    """The newest of each configured kind. Raises NotCollected where there is none."""
-    return _together(sources, "backups", [(one, one.verify) for one in _configured(sources)])
+    """The newest of each configured kind, and the room for the next. Raises NotCollected where there is none."""
+    looked = _together(sources, "backups", [(one, one.verify) for one in _configured(sources)])
+    target = sources.config.target(sources.target)
+    database = dump_look.database_of(sources) if target.dumps else ""
+    found = room.look_at_room(target.backups, target.dumps, database, datetime.now(UTC))
+    return replace(looked, findings=(*looked.findings, *found))
 
 
 def restore(sources: Sources) -> LookResult:
