@@ -65,7 +65,8 @@ def made(stage: Stage) -> str:
 def given(stage: Stage, trusted: Callable[[str], Connect] | None = None) -> Any:
     """What the inspections are given, with this way to a trusted Connection."""
     asked = SHIPPED.model_copy(update={"maintenance": stage.config})
-    return SimpleNamespace(target=stage.name, config=asked, ledger=stage.ledger.session, trusted=trusted)
+    ways = {"ledger": stage.ledger.session, "read": stage.session, "trusted": trusted}
+    return SimpleNamespace(target=stage.name, config=asked, **ways)
 
 
 def written(stage: Stage, dsn: str) -> LookResult:
@@ -144,6 +145,24 @@ def test_another_server_than_the_pinned_one_gets_no_row(stage: Stage, writer: st
     assert stage.look("SELECT written_at FROM upkeep_canary.written") == []
     pinned(stage, system_identifier=right)
     assert told(written(stage, writer))[0] is Level.OK
+
+
+def test_another_database_of_the_right_server_gets_no_row(stage: Stage, writer: str) -> None:
+    """It is named; while the target does not answer it is not told apart, and the role's grants are strange there."""
+    assert made(stage) == "done"
+    beside = psycopg.conninfo.make_conninfo(writer, dbname="postgres")
+    name = psycopg.conninfo.conninfo_to_dict(stage.dsn)["dbname"]
+    level, detail = told(written(stage, beside))
+    assert (level, detail) == (UNKNOWN, f"not written: Connection 'c' leads to database postgres, expected {name}")
+    assert stage.look("SELECT written_at FROM upkeep_canary.written") == []
+    assert told(written(stage, writer))[0] is OK
+
+    def away() -> NoReturn:
+        raise psycopg.OperationalError("the target does not answer")
+
+    there = given(stage, lambda _: to(beside))
+    there.read = away
+    assert "has rights of its own" in told(canary.write(there))[1]
 
 
 def test_a_freeze_stops_it(stage: Stage, writer: str) -> None:

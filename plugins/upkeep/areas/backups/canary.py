@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from upkeep.areas.backups.dump_look import database_of
 from upkeep.areas.look import Inspection, Sources
 from upkeep.core import windows
 from upkeep.core.findings import Finding, Level, Sample, Topic
@@ -63,9 +64,11 @@ def write(sources: Sources) -> LookResult:
     if freeze := windows.frozen(main.freezes, datetime.now(UTC)):
         detail = f"not written: nothing is changed until {utc(freeze.end)} ({visible(freeze.reason)})"
         return LookResult((_TOPIC.finding(Level.OK, detail, _EXPECTED),))
+    target = sources.config.target(sources.target)
     try:
+        name = database_of(sources)
         with database.session(sources.trusted(config.connection), main.sql, read_only=False) as session:
-            if why := unable(session, sources.target, sources.config.target(sources.target), config):
+            if why := stray(session, name, config) or unable(session, sources.target, target, config):
                 return LookResult((why,))
             at: datetime = session.row(queries.load("backups/canary_clock"))["at"]
             session.rows(queries.load("backups/canary_write"), {"at": at})
@@ -108,6 +111,19 @@ def unable(session: Session, name: str, target: Target, config: Canary) -> Findi
         )
         return _TOPIC.finding(Level.UNKNOWN, detail, _EXPECTED, f"{remedy} and take targets.<target>.canary out.")
     return None
+
+
+def stray(session: Session, name: str, config: Canary) -> Finding | None:
+    """Why no row may be added over this session: it is on another database than the target's, which has this name.
+
+    An empty name is that of a target that did not answer; then a database beside it is not told apart.
+    """
+    here = session.row(queries.load("backups/database"))["database"]
+    if not name or here == name:
+        return None
+    detail = f"not written: Connection {config.connection!r} leads to database {visible(here)}"
+    detail += f", expected {visible(name)}"
+    return _TOPIC.finding(Level.UNKNOWN, detail, _EXPECTED, "Correct the database (schema) of that Connection.")
 
 
 # Looked for in the copy ---------------------------------------------------------------------------------------
