@@ -138,7 +138,7 @@ def test_what_the_host_lacks_hides_no_bent_byte(stage: Stage) -> None:
 
 @pytest.mark.guide("G101", "fires", "silent")
 def test_a_dump_of_another_major_version_is_named(stage: Stage) -> None:
-    """An earlier one restores, with a warning; a later one is not tried; of a later pg_dump errors say nothing."""
+    """An earlier one restores, with a warning; a later one is not tried; what a later pg_dump writes may be unknown."""
     toc = stage.dumped.folder / "good" / "toc.dat"
     whole, target = toc.read_bytes(), stage.target()
     server, dumped_by = (f"{len(one):c}\0\0\0{one}".encode() for one in _versions(stage.newest()))
@@ -159,6 +159,14 @@ def test_a_dump_of_another_major_version_is_named(stage: Stage) -> None:
         good = stage.restored()
         toc.write_bytes(tool.replace(b"CREATE TABLE public.payloads", b"CREATE TABLX public.payloads"))
         failed = stage.restored()
+        toc.write_bytes(
+            tool.replace(b"NULL::text", b"NULL::tixt").replace(
+                b"ADD CONSTRAINT payloads_pkey PRIMARY KEY (id)", b"ADD CONSTRAINT payloads_pkey PRIMARY KEY (ix)"
+            )
+        )
+        wrong = stage.restored()
+        toc.write_bytes(whole[:at] + later(server, b"14") + whole[at + len(server) :].replace(b"pg_trgm", b"pg_trgx"))
+        both = stage.restored()
     finally:
         toc.write_bytes(whole)
     assert levels(old) == GOOD | {"restoration": WARNING}
@@ -168,7 +176,55 @@ def test_a_dump_of_another_major_version_is_named(stage: Stage) -> None:
     assert levels(good) == GOOD
     assert found(failed).level is UNKNOWN
     assert "by pg_dump 99." in found(failed).detail
+    assert "Make dumps with pg_dump of the target's major" in found(failed).remedy
+    assert found(wrong).level is CRITICAL
+    assert (
+        'column "ix" of relation "payloads" does not exist' in found(wrong).detail
+        or 'column "ix"' in found(wrong).detail
+    )
+    assert found(new).remedy.startswith("Make another dump now: ")
+    assert found(both).level is UNKNOWN
+    assert "of a server of PostgreSQL 14." in found(both).detail
     assert {"objects", "contents", "data"}.isdisjoint(levels(failed))
+
+
+@pytest.mark.guide("G101", "fires")
+def test_an_archive_of_a_later_format_says_nothing_of_the_dump(stage: Stage) -> None:
+    """As pg_restore reads one that a later pg_dump wrote: UNKNOWN, with what to do."""
+    toc, dump, target = stage.dumped.folder / "good" / "toc.dat", stage.newest(), stage.target()
+    whole = toc.read_bytes()
+    assert whole[:6] == b"PGDMP\1"
+    try:
+        toc.write_bytes(whole[:6] + bytes([99]) + whole[7:])
+        looked = restore(dump, stage.config(), target, CLOCKS, [])
+    finally:
+        toc.write_bytes(whole)
+    assert found(looked).level is UNKNOWN
+    assert "unsupported version (1.99) in file header" in found(looked).detail
+    assert "Make dumps with pg_dump of the target's major" in found(looked).remedy
+    assert {"objects", "contents", "data"}.isdisjoint(levels(looked))
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        ('could not execute query: ERROR:  syntax error at or near "TABLX"', "later"),
+        ('could not execute query: ERROR:  unrecognized configuration parameter "transaction_timeout"', "later"),
+        ('could not execute query: ERROR:  unrecognized parameter "new_option"', "later"),
+        ('could not execute query: ERROR:  relation "public.payloads" does not exist', "later"),
+        ('could not execute query: ERROR:  duplicate key value violates unique constraint "x"', "others"),
+        ('could not execute query: ERROR:  could not create unique index "x"', "others"),
+        ('COPY failed for table "t": ERROR:  syntax error at or near "a row"', "others"),
+        ('COPY failed for table "t": ERROR:  invalid input syntax for type integer: "x"', "others"),
+        ("could not uncompress data: (null)", "damaged"),
+    ],
+)
+def test_of_a_later_pg_dump_only_words_are_unknown(error: str, expected: str) -> None:
+    """What else fails is as bad as ever; so are these words where pg_dump is not a later one."""
+    assert kind(error, later=True, after_later=True) == expected
+    assert kind(error) == {"later": "others"}.get(expected, expected)
+    missing = 'could not execute query: ERROR:  relation "public.payloads" does not exist'
+    assert kind(missing, later=True) == "others"
 
 
 def _versions(dump: Dump) -> tuple[str, str]:
@@ -340,14 +396,17 @@ def test_without_a_dump_it_is_not_collected(stage: Stage, tmp_path: Path) -> Non
 
 
 def test_a_dump_that_is_not_the_target_proves_nothing_of_an_index(stage: Stage) -> None:
-    """Rows of a log are lost, or its time is not known: nothing is tried, and what was proven earlier stays."""
+    """Rows of a log are lost, its time is not known, or it is of another major: what was proven earlier stays."""
     target = stage.target()
     assert target.record is not None
     more = [{**one, "rows": one["rows"] + 1} for one in target.now]
     logs = [{**log, **one} for log, one in zip(target.record["logs"], more, strict=True)]
     lost = replace(target, record={**target.record, "logs": logs}, now=more)
     dump = stage.newest()
-    for one, other in ((dump, lost), (replace(dump, changed_at=dump.begun_at - timedelta(days=1)), target)):
+    assert dump.header is not None
+    early = replace(dump, changed_at=dump.begun_at - timedelta(days=1))
+    earlier = replace(dump, header=replace(dump.header, server="14.9"))
+    for one, other in ((dump, lost), (early, target), (earlier, target)):
         looked = restore(one, stage.config(), other, CLOCKS, [], trial.Wanted())
         trials = next(finding for finding in looked.findings if finding.key == "index_trials")
         assert (trials.level, looked.snapshot) == (UNKNOWN, None)

@@ -310,7 +310,7 @@ def test_days_without_a_look_and_a_clock_that_goes_back(shaped: Shaped) -> None:
 
 @pytest.mark.guide("G100", "fires", "silent", "holds")
 def test_what_was_bad_stays_critical_when_config_names_another_folder(shaped: Shaped, tmp_path: Path) -> None:
-    """As long as it lies in the folder of before, of which it is named by its path; mended or removed it ends."""
+    """As long as it lies in the folder of before, by its path; what is mended there is not read."""
     folder, days = take(shaped), Days(shaped)
     path, key = big(folder), f"backups:integrity:{folder}"
     says = f'{folder}: checksum mismatch for file "{path}"'
@@ -335,6 +335,8 @@ def test_what_was_bad_stays_critical_when_config_names_another_folder(shaped: Sh
         assert bad(base=elsewhere) == {}
         away.rename(folder)
         assert list(bad(base=elsewhere)) == [key]
+    assert list(bad(base=elsewhere)) == [key], "mended, and not read there"
+    assert bad() == {}, "read again where config names it again"
     assert bad(base=elsewhere) == {}
 
 
@@ -512,10 +514,10 @@ def test_a_budget_makes_fewer_parts_and_never_more_than_seven(budget: int | None
 
 def test_the_one_under_proof_is_left_when_it_is_whole_and_another_is_newest_or_it_is_gone() -> None:
     """Till then it stays; the newest itself goes round and round, the part that was read longest ago first."""
-    memory = Memory(since=NOW, at=NOW).chosen([ONE], lambda _: True, NOW).shared([[]] * DAYS)
+    memory = Memory(since=NOW, at=NOW).chosen([ONE], lambda _: True, NOW).shared([[]] * DAYS, "")
     turns = []
     for day in range(DAYS + 2):
-        memory = memory.chosen([ONE], lambda _: True, NOW + day * DAY).shared([[]] * DAYS)
+        memory = memory.chosen([ONE], lambda _: True, NOW + day * DAY).shared([[]] * DAYS, "")
         turns.append(memory.due())
         memory = memory.after(memory.due(), NOW + day * DAY)
         if day < DAYS - 1:
@@ -528,7 +530,11 @@ def test_the_one_under_proof_is_left_when_it_is_whole_and_another_is_newest_or_i
 
 def test_other_parts_of_the_same_backup_are_begun_anew_and_not_its_time() -> None:
     """So that no change of config puts off that it is late."""
-    memory = Memory(since=NOW, at=NOW).chosen([ONE], lambda _: True, NOW).shared([[]] * DAYS).after(0, NOW)
-    other = memory.shared([[]])
+    memory = Memory(since=NOW, at=NOW).chosen([ONE], lambda _: True, NOW).shared([[]] * DAYS, "").after(0, NOW)
+    other = memory.shared([[]], "")
     assert (other.read, other.begun, other.oldest()) == ({}, NOW, NOW)
+    elsewhere = memory.shared([[]] * DAYS, "/elsewhere")
+    assert (elsewhere.read, elsewhere.begun) == ({}, NOW)
+    assert elsewhere.left.endswith("begun anew in other parts: the budget, its folder or its WAL has changed")
+    assert memory.shared([[]] * DAYS, "") == memory
     assert known(json.loads(memory.model_dump_json()), NOW) == memory

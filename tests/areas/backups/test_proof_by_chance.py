@@ -78,8 +78,8 @@ class Chance:
         self.spoilt ^= {one}
 
     def look(self, snapshot: Any, **given: Any) -> LookResult:
-        given = {"verify_program": str(bin_dir() / "pg_verifybackup")} | given
-        config = Backups(base=self.folder / "base", wal=self.folder / "wal", **given)
+        usual = {"base": self.folder / "base", "verify_program": str(bin_dir() / "pg_verifybackup")}
+        config = Backups(wal=self.folder / "wal", **(usual | given))
         return look_at_backups(config, self.now, snapshot)
 
 

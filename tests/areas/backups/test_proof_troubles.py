@@ -395,6 +395,27 @@ def test_a_manifest_that_was_edited_to_match_makes_nothing_good(nights: Nights) 
     assert "integrity:a" not in nights.look()
 
 
+@pytest.mark.guide("G100", "fires", "silent")
+@pytest.mark.parametrize(("old", "new"), [('"Size": 3,', '"Size": 1e999,'), ('"PG_VERSION"', '"\\ud800"')])
+def test_a_damaged_manifest_of_any_backup_costs_no_other_finding(nights: Nights, old: str, new: str) -> None:
+    """A size that is no number, a name that no file can have; whichever backup it is of, and whether it is sealed."""
+    folder = nights.make("a")
+    nights.look()
+    nights.make("b")
+    good = (folder / files.MANIFEST).read_text()
+    assert old in good
+    (folder / files.MANIFEST).write_text(good.replace(old, new))
+    said = nights.look()
+    assert said["integrity:a"].level is CRITICAL
+    assert (said["completion"].level, "parts of b, " in said["proof"].detail) == (OK, True)
+    (folder / files.MANIFEST).write_text(good)
+    assert "integrity:a" not in nights.look()
+    sealed(nights.base / "b", old, new)
+    said = nights.look(proof="whole")
+    assert said["completion"].level is CRITICAL
+    assert "is not what pg_basebackup writes" in said["completion"].detail
+
+
 @pytest.mark.guide("G100", "holds")
 def test_what_was_bad_is_read_again_in_turns_where_it_is_much(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was tried longest ago is first, however often a day somebody looks."""
@@ -434,7 +455,7 @@ def test_a_proof_is_stuck_only_where_each_part_was_tried_for_long() -> None:
     """Days without a look are none."""
     now = datetime(2026, 5, 4, 2, tzinfo=UTC)
     one, other = (Kept(name=name, checksum=name) for name in ("one", "other"))
-    memory = Memory(since=now, at=now).chosen([one], lambda _: True, now).shared([[Piece(0, "a", 1)]] * DAYS)
+    memory = Memory(since=now, at=now).chosen([one], lambda _: True, now).shared([[Piece(0, "a", 1)]] * DAYS, "")
     late = now + OVERDUE + DAY
     assert memory.trying(0, late).chosen([other], lambda _: True, late).under == (one,)
     for part in range(DAYS):

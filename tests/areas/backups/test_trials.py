@@ -26,7 +26,7 @@ from upkeep.areas.backups.restoration import TRIALS as TOPIC
 from upkeep.areas.backups.restoration import restore
 from upkeep.areas.backups.scratch import Copy
 from upkeep.areas.indexes import lacking as lacking_keys
-from upkeep.areas.indexes import trial
+from upkeep.areas.indexes import refusals, trial
 from upkeep.core.findings import Finding, Level
 from upkeep.ledger.write import LookResult
 from upkeep.settings.base import ROOT
@@ -130,6 +130,46 @@ def test_a_trial_that_failed_takes_no_proof_away(restorable: Platform, asked: tr
     assert proven["tried_at"] > body["trials"][0]["tried_at"]
     assert "are free beside the copy" in not_proven["why"]
     assert all("are free beside the copy" in one["why"] and not one["proven"] for one in anew["trials"])
+
+
+@pytest.mark.guide("G53", "holds")
+def test_an_index_that_the_copys_server_refused_is_proven_no_more(restorable: Platform, missing: trial.Wanted) -> None:
+    """What was proven is so no longer; for want of room the same proof stays."""
+    now = datetime.now(UTC)
+    (key,) = only(missing, "tells").keys
+    proof = {name: key[name] for name in ("schema", "table", "constraint", "columns", "column_types")}
+    proof |= {"system_identifier": missing.system_identifier, "data_as_of": now.isoformat(), "tried_at": "x"}
+    proof |= {"proven": True, "why": ""}
+    known = {lacking_keys.name(key): proof}
+    with copied(restorable) as copy:
+        tried = partial(trial.tried, copy, clocks=CONFIG.sql, topic=TOPIC, as_of=now, analyse=False)
+        findings, after = tried(replace(missing, keys=[key], known=known))
+        without_room, kept = tried(replace(missing, keys=[{**key, "table_bytes": 2**60}], known=known))
+    (refused,), (same,) = after["trials"], kept["trials"]
+    assert (refused["proven"], refused["why"]) == (False, "the server refused (SQLSTATE UK0FF)")
+    assert findings[1].remedy == "No plan proposes it until a restoration has proven it."
+    why = lacking_keys.unproven(refused, missing.system_identifier, CONFIG.indexes, now)
+    assert why.endswith(" could not try it: the server refused (SQLSTATE UK0FF)")
+    assert same == proof | {"tried_at": same["tried_at"]}
+    assert without_room[1].remedy.startswith("What an earlier restoration has proven holds")
+
+
+@pytest.mark.parametrize(
+    ("error", "hosts_own"),
+    [
+        (TimeoutError(), True),
+        (psycopg.OperationalError("the connection is lost"), True),
+        (psycopg.errors.QueryCanceled(), True),
+        (psycopg.errors.DiskFull(), True),
+        (psycopg.errors.AdminShutdown(), True),
+        (psycopg.errors.ProgramLimitExceeded(), False),
+        (psycopg.errors.UndefinedTable(), False),
+        (ValueError(), False),
+    ],
+)
+def test_only_what_is_no_refusal_keeps_a_proof(error: Exception, hosts_own: bool) -> None:
+    """No room, no time, a lost session."""
+    assert refusals.hosts_own(error) is hosts_own
 
 
 @pytest.mark.guide("G53", "holds")

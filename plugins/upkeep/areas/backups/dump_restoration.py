@@ -13,18 +13,18 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from upkeep.areas.backups import restored
+from upkeep.areas.backups import dump_words, restored
 from upkeep.areas.backups.contents import Log, described, measured
 from upkeep.areas.backups.dump_files import Dump, State, find, may_be_of
-from upkeep.areas.backups.dump_look import NOT_DUMPED, ZONE, ZONE_REMEDY, begun
-from upkeep.areas.backups.dump_server import Errors, Shape, of_other_major
+from upkeep.areas.backups.dump_look import ZONE, ZONE_REMEDY, begun
+from upkeep.areas.backups.dump_server import Shape, of_other_major, server_major
 from upkeep.areas.backups.dump_server import restored as restored_dump
-from upkeep.areas.backups.judging import NOT_COVERED
+from upkeep.areas.backups.dump_words import RETAKE, TOPIC
 from upkeep.areas.backups.restoration import TRIALS, is_restored, patient
 from upkeep.areas.backups.server import RestoreError, Server, SetUpError, run_as
 from upkeep.areas.indexes import trial
 from upkeep.areas.look import Sources
-from upkeep.core.findings import Finding, Level, NotCollected, Sample, Topic
+from upkeep.core.findings import Finding, Level, NotCollected, Sample
 from upkeep.core.units import count, listed, span
 from upkeep.ledger.write import LookResult
 from upkeep.settings.backups import Dumps
@@ -35,10 +35,8 @@ from upkeep.wires.database import Row, Session, error_words
 #: How many rows more or fewer a log may have where rows were changed since, in percent.
 TOLERANCE = 1.0
 NAMED = 5
-_TOPIC = Topic("restoration:dump", "The newest dump, restored", "G101")
-_CONTENTS = _TOPIC.part("contents", "Logs of the restored dump, compared with before and after it")
+_CONTENTS = TOPIC.part("contents", "Logs of the restored dump, compared with before and after it")
 _LOST_SOME = (_CONTENTS.key, Level.WARNING)
-_RETAKE = "Make another dump now and restore that one; what pg_restore said of this one is in the finding."
 
 
 @dataclass(frozen=True)
@@ -142,63 +140,49 @@ def restore(
     """
     if config.restore is None or dump.header is None:
         raise NotCollected("there is no scratch folder, or no header to go by")
+    if server_major(dump) > int(target.shape.major):
+        return LookResult((dump_words.of_later_server(dump, target.shape),))
     try:
         with restored_dump(dump, target.shape, config.restore, ending) as (server, errors):
-            findings = [_done(dump, server, errors, target.shape), _in_time(server, config.restore.max_rto_minutes)]
+            findings = [
+                dump_words.done(dump, server, errors, target.shape),
+                _in_time(server, config.restore.max_rto_minutes),
+            ]
             slow = patient(clocks, config.restore)
             with database.session(server.connect, slow, read_only=False) as session:
-                if not errors.hosts_own:  # what is not there may be for want of what this host lacks
+                wanting = bool(errors.hosts_own or errors.later)
+                if not wanting:  # else what is not there may be for want of these
                     findings += [compared(session, target), _whole(session, target), _data(session, server, dump)]
-                findings.append(restored.readable(session, _TOPIC.part("readable", "Every table of the restored dump")))
-                findings.append(restored.ahead(session, _TOPIC.part("sequences", "Sequences of the restored dump")))
-            tried, trials = _tried(server, dump, errors, findings, indexes, slow) if indexes else ([], None)
+                findings.append(restored.readable(session, TOPIC.part("readable", "Every table of the restored dump")))
+                findings.append(restored.ahead(session, TOPIC.part("sequences", "Sequences of the restored dump")))
+            doubted = wanting or bool(of_other_major(dump, target.shape))
+            given = indexes and _tried(server, dump, findings, indexes, slow, doubted=doubted)
+            tried, trials = given or ([], None)
             samples = (Sample("restore_seconds", took, "s", f"dump: {part}") for part, took in server.seconds.items())
             return LookResult((*findings, *tried), tuple(samples), snapshot=trials)
     except SetUpError as why:
         remedy = "Correct targets.<target>.dumps.restore in config/maintenance.yaml, or make room."
         detail = f"not collected: {why}"
-        return LookResult((_TOPIC.finding(Level.UNKNOWN, detail, "a server that the dump can be put into", remedy),))
+        return LookResult((TOPIC.finding(Level.UNKNOWN, detail, "a server that the dump can be put into", remedy),))
     except (RestoreError, psycopg.Error) as why:
         detail = f"{dump.path.name} could not be restored: {' '.join(str(why).split())[:600]}"
-        return LookResult((_TOPIC.finding(Level.CRITICAL, detail, "a dump that restores", _RETAKE),))
+        return LookResult((TOPIC.finding(Level.CRITICAL, detail, "a dump that restores", RETAKE),))
 
 
 def _tried(
-    server: Server, dump: Dump, errors: Errors, findings: Sequence[Finding], indexes: trial.Wanted, clocks: Sql
+    server: Server, dump: Dump, findings: Sequence[Finding], indexes: trial.Wanted, clocks: Sql, *, doubted: bool
 ) -> tuple[list[Finding], Any]:
     """Indexes are tried where nothing says that the copy is not the target as it was at a known time."""
     as_of = begun(dump)
     differs = any(one.level is Level.CRITICAL or (one.key, one.level) == _LOST_SOME for one in findings)
-    if differs or errors.hosts_own or as_of is None:
+    if differs or doubted or as_of is None:
         return trial.not_tried(TRIALS, trial.DOUBTED), None
     return trial.tried(server, indexes, clocks, TRIALS, as_of=as_of, analyse=True)
 
 
-def _done(dump: Dump, server: Server, errors: Errors, shape: Shape) -> Finding:
-    phases = ", ".join(f"{phase} {span(timedelta(seconds=took))}" for phase, took in server.seconds.items())
-    expected = "pg_restore puts all of it into an empty server of the target's major, with the target's roles"
-    every = (*errors.damaged, *errors.others, *errors.hosts_own, *errors.roles)
-    if not every:
-        detail = f"{dump.path.name} restored ({phases}); {NOT_COVERED}, {NOT_DUMPED}"
-        if other := of_other_major(dump, shape):
-            remedy = "Make another dump now: this one is from before an upgrade, or of another server."
-            return _TOPIC.finding(Level.WARNING, f"{other}: {detail}", expected, remedy)
-        return _TOPIC.finding(Level.OK, detail, expected)
-    detail = f"{dump.path.name}: {count(errors.total, 'error')} of pg_restore: {listed(every, NAMED, '; ')[:1000]}"
-    if errors.damaged:
-        return _TOPIC.finding(Level.CRITICAL, detail, expected, _RETAKE)
-    if errors.hosts_own:
-        remedy = "Install what is missing beside restore.programs; what failed after it may be for want of that."
-        return _TOPIC.finding(Level.UNKNOWN, f"not collected: {detail}", expected, remedy)
-    if errors.others:
-        return _TOPIC.finding(Level.CRITICAL, detail, expected, _RETAKE)
-    remedy = "The target has roles no more that this dump names: make another dump, or keep the roles' definitions."
-    return _TOPIC.finding(Level.WARNING, detail, expected, remedy)
-
-
 def _in_time(server: Server, minutes: float) -> Finding:
     limit, took = timedelta(minutes=minutes), timedelta(seconds=sum(server.seconds.values()))
-    return _TOPIC.part("rto", "Time to restore the newest dump").judged(
+    return TOPIC.part("rto", "Time to restore the newest dump").judged(
         Level.OK if took <= limit else Level.WARNING,
         f"{span(took)} until the restored copy answered",
         f"at most {span(limit)}",
@@ -223,7 +207,7 @@ def compared(session: Session, target: Original) -> Finding:
             copies = _rows(session, target.record)
     except psycopg.Error as error:
         detail = f"a log cannot be read: {error_words(error)[:300]}"
-        return _CONTENTS.finding(Level.CRITICAL, detail, expected, _RETAKE)
+        return _CONTENTS.finding(Level.CRITICAL, detail, expected, RETAKE)
     seen = [Alike(*one) for one in zip(_logs(target.record), target.record["logs"], copies, target.now, strict=True)]
     return _judged(seen, expected)
 
@@ -266,7 +250,7 @@ def _whole(session: Session, target: Original) -> Finding:
     detail = f"{count(len(wanted), 'object')}: all that the target has"
     if missing:
         detail = f"{len(missing)} missing: {listed(missing, NAMED)}"
-    return _TOPIC.part("objects", "What the restored dump has of the target").judged(
+    return TOPIC.part("objects", "What the restored dump has of the target").judged(
         Level.WARNING if missing else Level.OK,
         detail,
         "every extension, schema, table, index and function of the target",
@@ -282,7 +266,7 @@ def _data(session: Session, server: Server, dump: Dump) -> Finding:
     detail = f"data of {count(len(tables), 'table')}"
     if without:
         detail = f"no data of {len(without)} of {count(len(tables), 'table')}: {listed(without, NAMED)}"
-    return _TOPIC.part("data", "Tables whose rows the restored dump leaves out").judged(
+    return TOPIC.part("data", "Tables whose rows the restored dump leaves out").judged(
         Level.WARNING if without else Level.OK,
         detail,
         "data of every table, be it of no rows",

@@ -12,7 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import IO, LiteralString
 
@@ -50,6 +50,11 @@ _HOSTS_OWN = re.compile(
     r"|\S+ (can only be|must be) (pre)?loaded |security label provider |no security label providers"
     r'|ICU is not supported in this build|could not connect to server "'
 )
+_EXECUTED = "could not execute query: "
+#: What a later major's words are to an earlier one; and what is not there after them may be for want of these.
+_LATER_FORMAT = re.compile(r"unsupported version \(")
+_LATER_WORDS = re.compile(r"syntax error at or near |unrecognized (configuration )?parameter ")
+_NOT_MADE = re.compile(r'[a-z ]+"[^"]+"( of relation "[^"]+")? does not exist$')
 _ROLE_GONE = re.compile(r'role "[^"]+" does not exist')
 
 
@@ -71,13 +76,14 @@ class Shape:
 @dataclass(frozen=True)
 class Errors:
     """What pg_restore could not do: read the archive, or for want of something on this host, of a role that the target
-    has no more, else. ``total`` counts all, of which some of each kind are kept.
+    has no more, of words that only a later major knows, else. ``total`` counts all; of each kind some are kept.
     """
 
     total: int = 0
     damaged: tuple[str, ...] = ()
     hosts_own: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
 
 
@@ -90,16 +96,10 @@ def restored(
     Raises SetUpError for what says nothing of the dump, RestoreError where the server ends.
     """
     check_programs(restore, shape.major, "the target's")
-    if server_major(dump) > int(shape.major):
-        raise SetUpError(f"{dump.path.name} is {of_other_major(dump, shape)}, expected none of a later one")
     needed = ROOM * shape.size + _EMPTY
     with held(restore, needed, partial(Server, restore=restore, dbname="postgres"), ending) as server:
         _began_empty(server, shape)
-        errors = _filled(server, dump, shape.size)
-        if errors.others and dump_reading.major(dump) > int(shape.major):  # what it writes a later server takes
-            why = f"by pg_dump {dump.header.dumped_by if dump.header else ''}, for a server of {shape.major}"
-            errors = replace(errors, hosts_own=(why, *errors.hosts_own, *errors.others), others=())
-        yield server, errors
+        yield server, _filled(server, dump, shape)
 
 
 def server_major(dump: Dump) -> int:
@@ -142,7 +142,7 @@ def _began_empty(server: Server, shape: Shape) -> None:
     server.seconds["an empty server"] = time.monotonic() - began
 
 
-def _filled(server: Server, dump: Dump, size: int) -> Errors:
+def _filled(server: Server, dump: Dump, shape: Shape) -> Errors:
     """Restore all that can be restored, into a database that will have about so many bytes."""
     began, limit = time.monotonic(), server.restore.timeout_seconds
     login = [f"--host={server.socket}", "--port=5432", f"--username={server.restore.superuser}"]
@@ -150,7 +150,7 @@ def _filled(server: Server, dump: Dump, size: int) -> Errors:
     argv = [*server.restore.run_as, program, *login, f"--dbname={DATABASE}", *_NOTHING_ELSE, str(dump.path)]
     with server.nameless() as output:
         try:
-            code = _run_pg_restore(server, argv, output, size)
+            code = _run_pg_restore(server, argv, output, shape.size)
         except subprocess.TimeoutExpired as error:
             raise SetUpError(f"pg_restore did not end within {limit:g} s (restore.timeout_seconds)") from error
         except OSError as error:
@@ -161,7 +161,7 @@ def _filled(server: Server, dump: Dump, size: int) -> Errors:
             raise SetUpError(f"pg_restore ended with {code}: {' '.join(said.split())[-500:]}")
         server.seconds["pg_restore"] = time.monotonic() - began
         log.info("restored %s in %.1f s", roughly(dump.size), server.seconds["pg_restore"])
-        return _sorted(output) if code else Errors()
+        return _sorted(output, later=dump_reading.major(dump) > int(shape.major)) if code else Errors()
 
 
 def _run_pg_restore(server: Server, argv: Sequence[str], output: IO[bytes], size: int) -> int:
@@ -190,9 +190,9 @@ def _restored_bytes(server: Server) -> int:
         return int(size)
 
 
-def _sorted(output: IO[bytes]) -> Errors:
-    """By whose fault each error is, through all that pg_restore said."""
-    kinds: dict[str, list[str]] = {"damaged": [], "hosts_own": [], "roles": [], "others": []}
+def _sorted(output: IO[bytes], *, later: bool) -> Errors:
+    """By whose fault each error is, through all that pg_restore said; ``later``: of what a later pg_dump wrote."""
+    kinds: dict[str, list[str]] = {"damaged": [], "hosts_own": [], "roles": [], "later": [], "others": []}
     total, last = 0, b""
     for line in iter(partial(output.readline, _LONGEST), b""):
         last = line
@@ -200,7 +200,7 @@ def _sorted(output: IO[bytes]) -> Errors:
             continue
         total += 1
         error = line.removeprefix(_ERROR).decode(errors="replace").strip()
-        kept = kinds[kind(error)]
+        kept = kinds[kind(error, later=later, after_later=bool(kinds["later"]))]
         if len(kept) < _KEPT:
             kept.append(error)
     if not total:
@@ -208,11 +208,19 @@ def _sorted(output: IO[bytes]) -> Errors:
     return Errors(total, **{name: tuple(errors) for name, errors in kinds.items()})
 
 
-def kind(error: str) -> str:
-    """Pg_restore's own words are of the archive, unless they name the host's disk or rights; else the server's."""
-    _, asked, said = error.partition("ERROR:  ")
+def kind(error: str, *, later: bool = False, after_later: bool = False) -> str:
+    """Pg_restore's own words are of the archive, unless they name the host's disk, rights or age; else the server's.
+
+    ``later``: the dump was written by a later pg_dump; ``after_later``: some of its words were not known before.
+    """
+    asking, asked, said = error.partition("ERROR:  ")
     if not asked:
+        if _LATER_FORMAT.match(error):
+            return "later"
         return "hosts_own" if _HOSTS_DISK.search(error) else "damaged"
     if _HOSTS_OWN.match(said):
         return "hosts_own"
-    return "roles" if _ROLE_GONE.match(said) else "others"
+    if _ROLE_GONE.match(said):
+        return "roles"
+    words = later and asking == _EXECUTED and (_LATER_WORDS.match(said) or (after_later and _NOT_MADE.match(said)))
+    return "later" if words else "others"

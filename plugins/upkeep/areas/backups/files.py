@@ -175,7 +175,7 @@ def parsed(manifest: bytes) -> Manifest:
         }
         label: dict[str, str] = entries.get(LABEL, {})
         ends = [lsn(part["End-LSN"]) for part in content["WAL-Ranges"]]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise BackupError(f"{MANIFEST} is not what pg_basebackup writes: {type(error).__name__} {error}") from None
     begun = _moment(str(label.get("Last-Modified", "")).removesuffix(" GMT"))
     return Manifest(files, begun, max(ends, default=0), checksums)
@@ -183,6 +183,7 @@ def parsed(manifest: bytes) -> Manifest:
 
 def _path(entry: dict[str, str]) -> str:
     path = entry["Path"] if "Path" in entry else os.fsdecode(bytes.fromhex(entry["Encoded-Path"]))
+    os.fsencode(path)  # a ValueError for what no file can be called
     if path.startswith("/") or ".." in path.split("/") or "\0" in path:
         raise ValueError(f"the path {path!r} leads out of the backup")
     return path

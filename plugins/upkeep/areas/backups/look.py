@@ -56,7 +56,7 @@ def look_at_backups(config: Backups, now: datetime, before: Any = None) -> LookR
     except (FileNotFoundError, NotADirectoryError):
         return LookResult((_none(f"found no folder {config.base}"), *remembered(config, [], before, now)))
     except OSError as error:
-        return LookResult((_unreadable("completion", config.base, error),))
+        return LookResult((_unreadable("completion", config.base, error), *remembered(config, None, before, now)))
     finished = [backup for backup in found if backup.finished]
     if not finished:
         broken = [backup.folder.name for backup in found]

@@ -7,18 +7,18 @@ was bad, of whichever backup.
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from upkeep.areas.backups import files, proof_words, verification
+from upkeep.areas.backups import proof_elsewhere, proof_words, verification
 from upkeep.areas.backups.files import Backup
 from upkeep.areas.backups.proof_look import BROKEN, LATE, Look
-from upkeep.areas.backups.proof_memory import DAYS, Bad, Memory, Piece, known, parts_of
+from upkeep.areas.backups.proof_memory import DAYS, Memory, Piece, known, parts_of
 from upkeep.areas.backups.proof_reading import OutOfTimeError, Reading, Shelf
 from upkeep.core.findings import Finding, Level
 from upkeep.core.units import roughly
@@ -45,30 +45,29 @@ def prove(config: Backups, found: Sequence[Backup], newest: Backup, before: Any,
     return _sevenths(look, memory, newest)
 
 
-def remembered(config: Backups, found: Sequence[Backup], before: Any, now: datetime) -> tuple[Finding, ...]:
-    """What is known to be bad where no backup is finished, and nothing is read."""
+def remembered(config: Backups, found: Sequence[Backup] | None, before: Any, now: datetime) -> tuple[Finding, ...]:
+    """What is known to be bad where no backup is finished, and nothing is read; ``found`` is None where it is not known
+    which are there.
+    """
     look, _ = _opened(config, found, None, before, now)
     return proof_words.each_bad(look, look.settled())
 
 
 def _opened(
-    config: Backups, found: Sequence[Backup], newest: Backup | None, before: Any, now: datetime
+    config: Backups, found: Sequence[Backup] | None, newest: Backup | None, before: Any, now: datetime
 ) -> tuple[Look, Memory | None]:
     reading = Reading(config, time.monotonic() + config.verify_timeout_seconds)
     memory = known(before, now)
-    bad = {(one.backup, one.path): one for one in memory.bad} if memory else {}
-    look = Look(Shelf(found, _earlier(config, bad.values())), newest, now, reading, bad)
-    look.away()
+    known_bad, last = (memory.bad, memory.at) if memory else ((), None)
+    here = os.path.realpath(config.base)
+    bad = {(one.backup, one.path): one for one in known_bad if one.lies_in(here)}
+    elsewhere = tuple(one for one in known_bad if not one.lies_in(here))
+    look = Look(Shelf(found or ()), newest, now, reading, here, bad, elsewhere)
+    if found is not None:
+        look.away(last)
+    within = min(proof_elsewhere.ANSWERS, config.verify_timeout_seconds)
+    look.look_elsewhere(proof_elsewhere.there(elsewhere, within), last)
     return look, memory
-
-
-def _earlier(config: Backups, bad: Iterable[Bad]) -> list[Backup]:
-    """The backups of folders that config named when something in them was found bad."""
-    found: list[Backup] = []
-    for base in sorted({one.base for one in bad} - {"", str(config.base)}):
-        with suppress(OSError):  # not there any more, and with it the backups
-            found += files.find(Path(base))
-    return found
 
 
 def _again(look: Look, newest: Backup) -> None:
@@ -110,7 +109,7 @@ def _sevenths(look: Look, memory: Memory | None, newest: Backup) -> Proof:
         look.structure(one for one in after.under if one not in seen)
         if all(look.readable(one) for one in after.under):
             parts = parts_of(look.pieces(after), look.reading.config.proof_budget_bytes)
-            after = after.shared(parts)
+            after = after.shared(parts, look.here)
             oldest = after.oldest()
             after = look.part(after, parts)
         else:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import errno
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from upkeep.areas.backups import files, verification
+from upkeep.areas.backups import files, proof_elsewhere, verification
 from upkeep.areas.backups.files import Backup
-from upkeep.areas.backups.proof_memory import AWAY, Bad, Kept, Memory, Piece
+from upkeep.areas.backups.proof_elsewhere import Place
+from upkeep.areas.backups.proof_memory import Bad, Kept, Memory, Piece
 from upkeep.areas.backups.proof_reading import WHOLE, OutOfTimeError, Reading, Shelf, UntoldError, own_checksum
 from upkeep.core.findings import Level
 
@@ -31,14 +32,18 @@ _GONE = os.strerror(errno.ENOENT)
 class Look:
     """One look: what it reads, and what is bad by now, by backup and file. ``newest`` is None where none is finished.
 
-    ``unknown`` says what could not be told.
+    ``here`` is the folder of config without links; ``elsewhere`` is what was bad in those that it named before, and
+    ``unseen`` says why it cannot be told of one whether it is there. ``unknown`` says what could not be told.
     """
 
     shelf: Shelf
     newest: Backup | None
     now: datetime
     reading: Reading
+    here: str
     bad: dict[tuple[Kept, str], Bad]
+    elsewhere: tuple[Bad, ...] = ()
+    unseen: Mapping[str, str] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
     _noted: set[tuple[Kept, str]] = field(default_factory=set)
 
@@ -49,10 +54,9 @@ class Look:
         if said:
             since = before.since if before else self.now
             missing = missing and not self.is_newest(kept)
-            folder = self.shelf.anywhere(kept)
-            base = str(folder.parent) if folder else before.base if before else ""
+            place = self.place(kept) or (before.folder if before else "")
             self.bad[kept, path] = Bad(
-                backup=kept, path=path, said=said[:300], since=since, tried=self.now, missing=missing, base=base
+                backup=kept, path=path, said=said[:300], since=since, tried=self.now, missing=missing, folder=place
             )
 
     def is_newest(self, one: Kept) -> bool:
@@ -60,22 +64,40 @@ class Look:
         return self.newest is not None and self.shelf.folder(one) == self.newest.folder
 
     def name(self, one: Kept) -> str:
-        """What a backup is called today: by its path where that is not in the folder of config."""
-        folder = self.shelf.anywhere(one)
-        if folder and folder.parent != self.reading.config.base:
-            return str(folder)
+        """What a backup is called today."""
+        folder = self.shelf.folder(one)
         return folder.name if folder else one.name
 
-    def away(self) -> None:
-        """Say of what was bad whether its backup is there; forget what is away for long, or was being removed."""
+    def place(self, one: Kept) -> str:
+        """Where a backup lies in the folder of config; empty where it does not."""
+        folder = self.shelf.folder(one)
+        return os.path.join(self.here, folder.name) if folder else ""
+
+    def away(self, last: datetime | None) -> None:
+        """Say of what was bad whether its backup is there; forget what is gone. ``last`` is the look before."""
         for key, one in list(self.bad.items()):
-            if folder := self.shelf.anywhere(one.backup):
-                self.bad[key] = one.model_copy(update={"away": None, "base": str(folder.parent)})
-                continue
-            away = min(one.away or self.now, self.now)
-            self.bad[key] = one.model_copy(update={"away": away})
-            if one.missing or self.now - away > AWAY:
+            if place := self.place(one.backup):
+                self.bad[key] = one.model_copy(update={"away": None, "folder": place})
+            elif gone := one.gone(self.now, last):
+                self.bad[key] = gone
+            else:
                 del self.bad[key]
+
+    def look_elsewhere(self, places: Mapping[Place, bool | str], last: datetime | None) -> None:
+        """The same of what is elsewhere; what is there no more, and here, may have been moved along with config."""
+        self.unseen, stay = proof_elsewhere.unseen(places), []
+        for one in self.elsewhere:
+            said = places[one.folder, one.backup]
+            if isinstance(said, str):
+                stay.append(one)
+            elif said:
+                stay.append(one.model_copy(update={"away": None}))
+            else:
+                if not one.away and (place := self.place(one.backup)):
+                    self.bad.setdefault((one.backup, one.path), one.model_copy(update={"folder": place}))
+                if gone := one.gone(self.now, last):
+                    stay.append(gone)
+        self.elsewhere = tuple(stay)
 
     def again(self, budget: float) -> None:
         """Read once more what was bad and not read today, what was tried longest ago first, about so many bytes.
@@ -85,7 +107,7 @@ class Look:
         begun = self.reading.read
         waiting = [(key, one) for key, one in self.bad.items() if key not in self._noted and not one.away]
         for key, one in sorted(waiting, key=lambda item: (item[1].tried or item[1].since, item[0][0].name, item[0][1])):
-            folder = self.shelf.anywhere(one.backup)
+            folder = self.shelf.folder(one.backup)
             if folder is None or one.path == MANY:
                 continue
             if one.path == verification.OWN_WAL and (one.backup, WHOLE) in self.bad:
@@ -209,7 +231,7 @@ class Look:
         for one in self.bad.values():
             if one.since != self.now or self._still(one.backup):
                 by_backup[one.backup].append(one)
-        return tuple(bad for ones in by_backup.values() for bad in self._few(ones))
+        return (*(bad for ones in by_backup.values() for bad in self._few(ones)), *self.elsewhere)
 
     def _few(self, ones: list[Bad]) -> list[Bad]:
         alone = {WHOLE, verification.OWN_WAL, MANY}
@@ -223,7 +245,7 @@ class Look:
         return [*(one for one in ones if one.path in alone - {MANY}), first.model_copy(update=update)]
 
     def _still(self, one: Kept) -> bool:
-        folder = self.shelf.anywhere(one)
+        folder = self.shelf.folder(one)
         return folder is not None and folder.is_dir()
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime, ValidationError, field_validator
 
 from upkeep.areas.backups.judging import SKEW
 from upkeep.settings.base import FrozenModel
@@ -42,9 +43,9 @@ class Kept(FrozenModel):
 class Bad(FrozenModel):
     """A file that was found bad, in what way, and since when; ``path`` is empty for the backup as a whole.
 
-    ``tried`` is when it was last read, ``away`` since when its backup is not there, ``base`` the folder in which it was
-    seen last. ``missing``: something is not there
-    of a backup that is not the newest, as where it is being removed.
+    ``tried`` is when it was last read, ``away`` since when its backup is not there, ``folder`` where that was seen last
+    (empty: in the folder of config). ``missing``: something is not there of a backup that is not the newest, as where
+    it is being removed.
     """
 
     backup: Kept
@@ -54,7 +55,26 @@ class Bad(FrozenModel):
     tried: AwareDatetime | None = None
     missing: bool = False
     away: AwareDatetime | None = None
-    base: str = ""
+    folder: str = ""
+
+    @field_validator("folder")
+    @classmethod
+    def _is_a_path(cls, folder: str) -> str:
+        if folder and (not os.path.isabs(folder) or os.path.normpath(folder) != folder or b"\0" in os.fsencode(folder)):
+            raise ValueError(f"folder {folder!r}, expected an absolute path without . and ..")
+        return folder
+
+    def lies_in(self, base: str) -> bool:
+        """Whether it was seen last in that folder of backups, an absolute path without links."""
+        return not self.folder or os.path.dirname(self.folder) == base
+
+    def gone(self, now: datetime, last: datetime | None) -> Bad | None:
+        """The same, of a backup that is not there; None where that is for long, or it was being removed: something was
+        missing in the look before, of ``last``, for the first time.
+        """
+        away = min(self.away or now, now)
+        removed = self.missing and self.since == self.tried == last
+        return None if removed or now - away > AWAY else self.model_copy(update={"away": away})
 
 
 class Whole(FrozenModel):
@@ -128,16 +148,18 @@ class Memory(FrozenModel):
         gained = max(self.read.values(), default=self.begun or self.since)
         return self.read.keys() | self.tried.keys() == set(range(self.parts)) and now - gained > OVERDUE
 
-    def shared(self, parts: Sequence[Sequence[Piece]]) -> Memory:
-        """The same with these parts: what was read in other ones does not count, but since when it is tried."""
-        said = json.dumps([[one.checksum for one in self.under], parts], ensure_ascii=True).encode()
+    def shared(self, parts: Sequence[Sequence[Piece]], base: str) -> Memory:
+        """The same with these parts, of files in ``base``: what was read in others counts no more, but since when."""
+        said = json.dumps([base, [one.checksum for one in self.under], parts], ensure_ascii=True).encode()
         plan = hashlib.sha256(said).hexdigest()[:16]
         if plan == self.plan:
             return self
         update: dict[str, Any] = {"plan": plan, "parts": len(parts), "read": {}, "tried": {}}
-        if self.read and not self.complete:
+        if self.read:
             done = f"{len(self.read)} of {self.parts} parts were read of {self.under[0].name}"
-            update["left"] = f"{done}, which was begun anew in other parts: the budget, or its WAL, has changed"
+            update["left"] = (
+                f"{done}, which was begun anew in other parts: the budget, its folder or its WAL has changed"
+            )
         return self.model_copy(update=update)
 
     def due(self) -> int:

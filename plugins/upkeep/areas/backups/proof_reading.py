@@ -81,7 +81,8 @@ def _checksum(algorithm: str) -> _Sum:
 class Reading:
     """One look's reading: ``read`` bytes by now of ``due``, and ``until`` when it must end, by the monotonic clock.
 
-    Manifests count, once for us and once for each pg_verifybackup, and WAL where that reads it.
+    Manifests count, once for us and once for each pg_verifybackup that has ended, and WAL that the backup brought where
+    that reads it; WAL that it reads from the archive does not.
     """
 
     config: Backups
@@ -193,19 +194,14 @@ def vouches(manifest: bytes) -> bool:
 
 
 class Shelf:
-    """The backups that are there; ``earlier`` are those of folders that config named before."""
+    """The backups that are there."""
 
-    def __init__(self, found: Sequence[Backup], earlier: Sequence[Backup] = ()) -> None:
+    def __init__(self, found: Sequence[Backup]) -> None:
         self.found = found
         self._folders = {self.kept(one): one.folder for one in found}
-        self._earlier = Shelf(earlier) if earlier else None
-
-    def anywhere(self, one: Kept) -> Path | None:
-        """Where a backup lies, also in a folder that config named before: what was bad there is bad still."""
-        return self.folder(one) or (self._earlier.folder(one) if self._earlier else None)
 
     def kept(self, backup: Backup) -> Kept:
-        begun = "; ".join(_BEGUN.findall(_label(backup)))[:300]
+        begun = begun_in(backup.folder)
         return Kept(name=backup.folder.name, checksum=own_checksum(backup.folder), begun=begun)
 
     def folder(self, one: Kept) -> Path | None:
@@ -228,12 +224,17 @@ class Shelf:
 
 
 def _said(what: re.Pattern[str], backup: Backup) -> str:
-    found = what.search(_label(backup))
+    found = what.search(_label(backup.folder))
     return found[1] if found else ""
 
 
-def _label(backup: Backup) -> str:
+def begun_in(folder: Path) -> str:
+    """Where and when a backup began, by the lines of its label; empty where that cannot be read."""
+    return "; ".join(_BEGUN.findall(_label(folder)))[:300]
+
+
+def _label(folder: Path) -> str:
     try:
-        return (backup.folder / LABEL).read_text(encoding="utf-8", errors="replace")
+        return (folder / LABEL).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""

@@ -22,6 +22,10 @@ _COVERAGE = Topic("backups:proof", "How much of a backup was read", "G100")
 _PROMISED = "each file that is read is as its backup's manifest promises"
 _SET = "Set targets.<target>.backups.verify_program (or …verify_timeout_seconds) in config/maintenance.yaml."
 _NEWER = "Do not restore from it, nor from what is built on it: keep a newer one, and test the disk that it lies on."
+_ELSEWHERE = (
+    "Do not restore from it, nor from what is built on it, and remove it from there; or name that folder in "
+    "targets.<target>.backups.base again, and it is read again."
+)
 _REMEDIES = {
     Level.UNKNOWN: _SET,
     Level.CRITICAL: "Do not rely on it: take another backup now, then test the disk that this one lies on.",
@@ -46,11 +50,15 @@ def each_bad(look: Look, bad: Iterable[Bad]) -> tuple[Finding, ...]:
     by_name: defaultdict[str, list[Bad]] = defaultdict(list)
     for one in bad:
         if not one.away:
-            by_name[look.name(one.backup)].append(one)
+            by_name[look.name(one.backup) if one.lies_in(look.here) else one.folder].append(one)
     found = []
     for name, ones in sorted(by_name.items()):
         topic, said = _READ.part(name, f"Checksums of backup {name}"), _wrong(name, ones)
         remedy = _REMEDIES[Level.CRITICAL] if any(look.is_newest(one.backup) for one in ones) else _NEWER
+        if not ones[0].lies_in(look.here):
+            said += "; not read since, for config names another folder"
+            said += f"; whether it is there is not known: {look.unseen[name]}" if name in look.unseen else ""
+            remedy = _ELSEWHERE
         if all(one.missing and one.since == look.now for one in ones):
             said = f"{said}: it is being removed, or was damaged; the next look tells which"
             found.append(topic.judged(Level.WARNING, said, _PROMISED, f"Nothing, if it is meant to go; else: {_NEWER}"))

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 import psycopg
 from psycopg import sql
 
-from upkeep.areas.indexes import create, lacking, plans
+from upkeep.areas.indexes import create, lacking, plans, refusals
 from upkeep.areas.look import Sources
 from upkeep.core.findings import Finding, Level, Topic
 from upkeep.core.units import count, size, span
@@ -99,7 +99,7 @@ def asked(sources: Sources) -> Wanted:
             return wanted(session, sources.config.maintenance.indexes, body)
     except Exception as error:  # whatever the target holds, its backup is restored
         log.exception("the target could not be asked which indexes are missing")
-        return Wanted(why=_words(error))
+        return Wanted(why=refusals.words(error))
 
 
 def wanted(session: Session, config: Indexes, body: Any) -> Wanted:
@@ -159,18 +159,18 @@ def tried(
                 log.info("tried an index for %s.%s: %s", key["schema"], key["table"], said(found[-1]))
     except Exception as error:  # the findings of the backup are made, and must not be lost
         log.exception("the copy could not be asked")
-        return not_tried(topic, f"the copy could not be asked: {_words(error)}"), None
+        return not_tried(topic, f"the copy could not be asked: {refusals.words(error)}"), None
     latest = {lacking.name(one): _or_before(one, asked.known) for one in found if one["tried_at"]}
     return _findings(found, asked, topic), {"trials": list({**asked.known, **latest}.values())}
 
 
 def _or_before(one: Row, known: Mapping[lacking.Name, Row]) -> Row:
-    """What is known after a trial. One that failed says nothing, and what was proven before holds for as long as it
-    would; it was tried all the same, so that the others' turn comes.
+    """What is known after a trial. One that this host had no room, time or server for says nothing, and what was proven
+    before holds for as long as it would; it was tried all the same, so that the others' turn comes.
     """
     before = known.get(lacking.name(one), {})
     same = all(before.get(name) == one[name] for name in ("columns", "column_types", "system_identifier"))
-    return {**before, "tried_at": one["tried_at"]} if one["why"] and same and before.get("proven") else one
+    return {**before, "tried_at": one["tried_at"]} if one.get("hosts_own") and same and before.get("proven") else one
 
 
 def not_tried(topic: Topic, why: str) -> list[Finding]:
@@ -213,14 +213,15 @@ def _trial(copy: _Copy, key: Row, as_of: datetime, *, analyse: bool) -> Row:
     """One index: plan, the build, the same plan; then it is dropped, so that the next one is tried without it."""
     about = {name: key[name] for name in ("schema", "table", "constraint", "columns", "column_types")}
     about |= {"system_identifier": copy.asked.system_identifier, "data_as_of": as_of.isoformat(), "proven": False}
+    waits = about | {"tried_at": "", "hosts_own": True}
     if time.monotonic() >= copy.end:
-        return about | {"tried_at": "", "why": "the time for all trials is over (restore.timeout_seconds)"}
+        return waits | {"why": "the time for all trials is over (restore.timeout_seconds)"}
     if copy.session.connection.closed:
-        return about | {"tried_at": "", "why": "the copy's server does not answer any more"}
+        return waits | {"why": "the copy's server does not answer any more"}
     about |= {"tried_at": datetime.now(UTC).isoformat(), "why": ""}
     free, needed = copy.server.free_bytes(), ROOM * key["table_bytes"] + LEAST_ROOM
     if free < needed:
-        return about | {"why": f"{size(free)} are free beside the copy, expected {size(needed)}"}
+        return about | {"why": f"{size(free)} are free beside the copy, expected {size(needed)}", "hosts_own": True}
     index = f"upkeep_trial_{secrets.token_hex(8)}"
     try:
         if analyse:
@@ -228,8 +229,8 @@ def _trial(copy: _Copy, key: Row, as_of: datetime, *, analyse: bool) -> Row:
             copy.session.rows(_ANALYZE.format(sql.Identifier(key["schema"], key["table"])).as_string())
         return about | _measured(copy, key, index)
     except Exception as error:  # of this index alone; a session that is lost is told of the next one
-        log.warning("no index for %s.%s: %s", key["schema"], key["table"], _words(error))
-        return about | {"why": _words(error)}
+        log.warning("no index for %s.%s: %s", key["schema"], key["table"], refusals.words(error))
+        return about | {"why": refusals.words(error), "hosts_own": refusals.hosts_own(error)}
     finally:
         with suppress(psycopg.Error, TimeoutError):
             copy.arm()
@@ -255,17 +256,6 @@ def _plan(copy: _Copy, key: Row, index: str) -> plans.Planned:
         return plans.planned(session, key, index)
 
 
-def _words(error: Exception) -> str:
-    """What went wrong, in words of ours: a server's message may be what code of the target's makes of its rows."""
-    if isinstance(error, TimeoutError | psycopg.errors.QueryCanceled):
-        return "it did not end in its time (restore.timeout_seconds)"
-    if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
-        return "there is no such table or column (SQLSTATE 42P01, 42703)"
-    if isinstance(error, psycopg.Error):
-        return f"the server refused (SQLSTATE {error.sqlstate})" if error.sqlstate else "the server's session ended"
-    return f"{type(error).__name__}; see the task's log"
-
-
 # What is said -------------------------------------------------------------------------------------------------
 
 
@@ -284,7 +274,9 @@ def _finding(one: Row, topic: Topic) -> Finding:
     name = f"{one['schema']}.{one['table']}"
     part = topic.part(f"{name}:{one['constraint']}", f"An index of {name} for {one['constraint']}, on the copy")
     if one["why"]:
-        remedy = "Without a proof no plan proposes it. Repeat the restoration."
+        remedy = "No plan proposes it until a restoration has proven it."
+        if one.get("hosts_own"):
+            remedy = "What an earlier restoration has proven holds for as long as it would. Repeat the restoration."
         return part.finding(Level.UNKNOWN, f"not collected: {one['why']}", create.EXPECTED, remedy)
     return part.finding(Level.OK, said(one), create.EXPECTED)
 

@@ -1,0 +1,181 @@
+"""What was bad in a folder that config named before: nothing that is not known to be gone is forgotten (G100)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.areas.backups.test_proof_by_chance import flip
+from tests.areas.backups.test_proof_troubles import CRITICAL, OK, UNKNOWN, WARNING, Nights
+from tests.areas.backups.test_proof_troubles import nights as nights  # noqa: PLC0414  # a fixture
+from upkeep.areas.backups import files, proof_elsewhere
+from upkeep.areas.backups.proof_memory import DAYS, Memory
+from upkeep.core.findings import Finding
+
+
+@pytest.fixture
+def other(nights: Nights, tmp_path: Path) -> Path:
+    """Another folder, with a good backup; in the first one each file of the only backup is bad, and known to be."""
+    nights.make("new")
+    (nights.base / "new").rename(tmp_path / "new")
+    del nights.chance.there["new"]
+    nights.make("a", 9)
+    nights.spoil("a")
+    nights.looks()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "new").rename(elsewhere / "new")
+    return elsewhere
+
+
+@contextmanager
+def unreadable(folder: Path) -> Iterator[None]:
+    """A folder that no user can read, root neither, though it is not gone."""
+    aside = folder.with_name("aside")
+    folder.rename(aside)
+    folder.symlink_to(folder)
+    try:
+        yield
+    finally:
+        folder.unlink()
+        aside.rename(folder)
+
+
+def bad(looked: dict[str, Finding]) -> set[str]:
+    """Keys of backups with files that are bad."""
+    return {key for key, one in looked.items() if key.startswith("integrity:") and one.level is CRITICAL}
+
+
+@pytest.mark.guide("G100", "fires", "silent")
+@pytest.mark.parametrize("way", ["sevenths", "whole"])
+def test_an_earlier_folder_that_cannot_be_read_is_not_one_that_is_gone(nights: Nights, other: Path, way: str) -> None:
+    """Its bad backup is critical still, and why it is not known whether it is there is said; gone it is no finding."""
+    key = f"integrity:{nights.base / 'a'}"
+    with unreadable(nights.base):
+        looked = nights.look(base=other, proof=way)
+    assert bad(looked) == {key}
+    assert "whether it is there is not known: Too many levels of symbolic links" in looked[key].detail
+    assert "name that folder in targets.<target>.backups.base again" in looked[key].remedy
+    looked = nights.look(base=other, proof=way)
+    assert bad(looked) == {key}
+    assert "not known" not in looked[key].detail
+    nights.base.rename(other.with_name("unmounted"))
+    assert bad(nights.look(base=other, proof=way)) == set()
+    other.with_name("unmounted").rename(nights.base)
+    assert bad(nights.look(base=other, proof=way)) == {key}
+
+
+@pytest.mark.guide("G100", "fires", "silent")
+def test_where_the_folder_of_config_cannot_be_read_what_is_bad_is_said(nights: Nights, other: Path) -> None:
+    """Of both folders: neither is known to be gone."""
+    with unreadable(other):
+        looked = nights.look(base=other)
+    assert (looked["completion"].level, bad(looked)) == (UNKNOWN, {f"integrity:{nights.base / 'a'}"})
+    with unreadable(nights.base):
+        looked = nights.look()
+    assert (looked["completion"].level, bad(looked)) == (UNKNOWN, {"integrity:a"})
+
+
+@pytest.mark.guide("G100", "fires", "silent")
+def test_a_good_copy_elsewhere_makes_nothing_good(nights: Nights, other: Path) -> None:
+    """What is bad of each copy is known of each; a folder that was moved along with config is as bad as before."""
+    shutil.copytree(nights.base / "a", other / "a")
+    for path in nights.chance.there["a"]:
+        flip(other / "a" / path)
+    key = f"integrity:{nights.base / 'a'}"
+    for _ in range(DAYS):
+        assert bad(nights.look(base=other)) == {key}
+    assert bad(nights.look()) == {"integrity:a"}
+    flip(other / "a" / nights.chance.there["a"][0])
+    looked = [nights.look(base=other) for _ in range(2 * DAYS)][-1]
+    assert bad(looked) == {key, "integrity:a"}
+    assert looked["integrity:a"].detail.count("checksum mismatch") == 1
+    shutil.rmtree(other)
+    nights.base.rename(other)
+    assert bad(nights.look(base=other)) == {"integrity:a"}
+    (link := other.with_name("link")).symlink_to(other)
+    assert bad(nights.look(base=link)) == {"integrity:a"}
+
+
+@pytest.mark.guide("G100", "fires", "silent")
+def test_bytes_of_one_folder_do_not_count_as_read_of_its_copy(nights: Nights, tmp_path: Path) -> None:
+    """The proof begins anew where config names another folder, and says so."""
+    nights.make("a", 9)
+    nights.looks(DAYS - 1)
+    shutil.copytree(nights.base / "a", tmp_path / "copy" / "a")
+    for path in nights.chance.there["a"]:
+        flip(tmp_path / "copy" / "a" / path)
+    said = nights.look(base=tmp_path / "copy")["proof"].detail
+    assert "1 of 7 parts of a, " in said
+    assert "6 of 7 parts were read of a, which was begun anew in other parts: the budget, its folder or" in said
+    for _ in range(DAYS - 1):
+        nights.look(base=tmp_path / "copy")
+    assert {one["path"] for one in nights.snapshot["bad"]} == {*nights.chance.there["a"]}
+
+
+@pytest.mark.guide("G100", "fires", "silent")
+def test_what_was_missing_for_two_looks_outlives_one_at_which_it_is_away(nights: Nights) -> None:
+    """It was critical: only what was missing once may have been being removed."""
+    folder = nights.make("a")
+    nights.look()
+    nights.make("b")
+    nights.look()
+    (folder / "PG_VERSION").unlink()
+    assert nights.look()["integrity:a"].level is WARNING
+    assert nights.look()["integrity:a"].level is CRITICAL
+    folder.rename(nights.base.with_name("away"))
+    assert "integrity:a" not in nights.look()
+    nights.base.with_name("away").rename(folder)
+    assert nights.look()["integrity:a"].level is CRITICAL
+
+
+@pytest.mark.guide("G100", "fires", "silent")
+def test_a_folder_name_that_is_used_anew_in_an_earlier_folder_is_another_backup(nights: Nights, other: Path) -> None:
+    """As of one for each day of the week; what lies there without a word of its own is the one that was bad."""
+    key, folder = f"integrity:{nights.base / 'a'}", nights.base / "a"
+    for name in (files.MANIFEST, files.LABEL):
+        (folder / name).rename(folder / f"{name}.aside")
+    assert bad(nights.look(base=other)) == {key}
+    shutil.rmtree(folder)
+    nights.make("a")
+    assert bad(nights.look(base=other)) == set()
+
+
+@pytest.mark.guide("G100", "fires", "silent")
+def test_a_disk_that_does_not_answer_holds_up_no_look(
+    nights: Nights, other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was bad on it stays so, and all of the new folder is read."""
+    monkeypatch.setattr(proof_elsewhere, "ANSWERS", 0.1)
+    label = nights.base / "a" / files.LABEL
+    label.unlink()
+    os.mkfifo(label)  # opened to be read it waits for somebody to write
+    try:
+        looked = nights.look(base=other)
+    finally:
+        os.close(os.open(label, os.O_RDWR))
+    assert looked["integrity"].level is OK
+    assert bad(looked) == {key := f"integrity:{nights.base / 'a'}"}
+    assert "it did not answer within 0.1 s" in looked[key].detail
+
+
+@pytest.mark.guide("G100", "fires", "silent")
+@pytest.mark.parametrize("folder", ["relative/a", "/srv/../etc/a", "/srv/\ud800", "/srv/\0"])
+def test_a_path_of_the_ledger_that_upkeep_does_not_write_is_lost_and_said(nights: Nights, folder: str) -> None:
+    """It is not looked at; what else was bad counts."""
+    nights.make("a", 9)
+    nights.spoil("a")
+    nights.looks()
+    first, *more = Memory.model_validate(nights.snapshot).bad
+    nights.snapshot["bad"][0]["folder"] = folder
+    looked = nights.look()
+    assert looked["integrity"].level is WARNING
+    assert "could not be read from the ledger" in looked["integrity"].detail
+    known = {(one["backup"]["name"], one["path"]) for one in nights.snapshot["bad"]}
+    assert known >= {(one.backup.name, one.path) for one in more}
+    assert all(one["folder"] == str(nights.base / first.backup.name) for one in nights.snapshot["bad"])
