@@ -159,11 +159,7 @@ def test_a_dump_of_another_major_version_is_named(stage: Stage) -> None:
         good = stage.restored()
         toc.write_bytes(tool.replace(b"CREATE TABLE public.payloads", b"CREATE TABLX public.payloads"))
         failed = stage.restored()
-        toc.write_bytes(
-            tool.replace(b"NULL::text", b"NULL::tixt").replace(
-                b"ADD CONSTRAINT payloads_pkey PRIMARY KEY (id)", b"ADD CONSTRAINT payloads_pkey PRIMARY KEY (ix)"
-            )
-        )
+        toc.write_bytes(tool.replace(b"payloads_pkey PRIMARY KEY (id)", b"payloads_pkey PRIMARY KEY (ix)"))
         wrong = stage.restored()
         toc.write_bytes(whole[:at] + later(server, b"14") + whole[at + len(server) :].replace(b"pg_trgm", b"pg_trgx"))
         both = stage.restored()
@@ -178,10 +174,7 @@ def test_a_dump_of_another_major_version_is_named(stage: Stage) -> None:
     assert "by pg_dump 99." in found(failed).detail
     assert "Make dumps with pg_dump of the target's major" in found(failed).remedy
     assert found(wrong).level is CRITICAL
-    assert (
-        'column "ix" of relation "payloads" does not exist' in found(wrong).detail
-        or 'column "ix"' in found(wrong).detail
-    )
+    assert 'column "ix"' in found(wrong).detail
     assert found(new).remedy.startswith("Make another dump now: ")
     assert found(both).level is UNKNOWN
     assert "of a server of PostgreSQL 14." in found(both).detail

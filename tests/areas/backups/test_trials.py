@@ -268,8 +268,8 @@ def test_a_trial_leaves_nothing_on_the_copy(restorable: Platform, asked: trial.W
     assert [one.level for one in found] == [Level.OK, Level.UNKNOWN, Level.OK, Level.OK, Level.UNKNOWN]
     assert "are free beside the copy, expected " in found[-1].detail
     assert seen == {"left": []}
-    assert trial._least(greedy, "maintenance_work_mem") == "262144"
-    assert trial._least(greedy, "max_parallel_maintenance_workers") == "2"
+    assert trial._least(greedy) == {"maintenance_work_mem": "262144", "max_parallel_maintenance_workers": "2"}
+    assert trial._least({"maintenance_work_mem": "1024"}) == {"maintenance_work_mem": "1024"}
 
 
 def test_the_planners_settings_are_the_targets(restorable: Platform, asked: trial.Wanted) -> None:

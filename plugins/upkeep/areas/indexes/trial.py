@@ -200,8 +200,12 @@ def _prepare(copy: _Copy) -> None:
     copy.session.rows(_ROLE.format(planner).as_string())
     copy.session.rows(_MAY_ENTER.format(sql.Identifier(copy.server.dbname), planner).as_string())
     settings = copy.asked.settings
-    least = {name: str(min(int(settings[name]), most)) for name, most in _AT_MOST.items() if name in settings}
-    _set(copy.session, {**settings, **least})
+    _set(copy.session, {**settings, **_least(settings)})
+
+
+def _least(settings: Mapping[str, str]) -> dict[str, str]:
+    """Of what a build takes of this host, what the target has or this host gives, whichever is less."""
+    return {name: str(min(int(settings[name]), most)) for name, most in _AT_MOST.items() if name in settings}
 
 
 def _set(session: Session, settings: Mapping[str, str]) -> None:
