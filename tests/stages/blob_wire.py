@@ -32,8 +32,9 @@ class Said:
     body: bytes = b""
 
 
-#: What happens to a request besides: no line, no answer to what was done, half an answer's body, silence to the end.
-UNSENT, UNANSWERED, HALF, HANGS = "unsent", "unanswered", "half", "hangs"
+#: What happens to a request besides: no line, no answer to what was done, half an answer's body, silence to the end, an
+#: answer that is none and comes byte by byte, for about 20 seconds.
+UNSENT, UNANSWERED, HALF, HANGS, CREEPS = "unsent", "unanswered", "half", "hangs", "creeps"
 Rule = Callable[[Asked], Said | str | None]
 
 
@@ -46,6 +47,7 @@ class Wire:
         self.rules: list[Rule] = []
         self.url = ""
         self.over = threading.Event()
+        self.connections: set[object] = set()
 
     def once(self, method: str, ending: str, what: Said | str) -> None:
         """Do this to the next request of a method for a path that ends so."""
@@ -65,6 +67,16 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wire: Wire
 
+    def setup(self) -> None:
+        """A connection more."""
+        super().setup()
+        self.wire.connections.add(self)
+
+    def finish(self) -> None:
+        """One less."""
+        self.wire.connections.discard(self)
+        super().finish()
+
     def _answer(self) -> None:
         parts = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -79,6 +91,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif what == HANGS:
             self.wire.over.wait()
             self._cut()
+        elif what == CREEPS:
+            self._creep()
         else:
             status, headers, content = self._forward(body)
             if what == UNANSWERED:
@@ -110,6 +124,16 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
             self.wfile.flush()
+
+    def _creep(self) -> None:
+        with suppress(OSError):
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nx-slow: ")
+            for _ in range(400):
+                if self.wire.over.wait(0.05):
+                    break
+                self.wfile.write(b"x")
+            self.wfile.write(b"\r\n\r\n")
+        self._cut()
 
     def _cut(self) -> None:
         self.close_connection = True

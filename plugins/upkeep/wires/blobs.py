@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import logging
-import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,15 +22,27 @@ from urllib.parse import quote, unquote
 import requests
 import tenacity
 
-from upkeep.wires.blob_answers import Blob, BlobError, Exists, Missing, Refused, blob_of, page_of, plainly, refusal
+from upkeep.wires.blob_answers import (
+    Blob,
+    BlobError,
+    Exists,
+    Missing,
+    Refused,
+    Unreached,
+    blob_of,
+    page_of,
+    plainly,
+    refusal,
+)
+from upkeep.wires.net.deadline import by
 
 VERSION = "2021-12-02"
 #: Bytes that one Put Blob takes at most.
 MOST = 5000 * 1024**2
 #: Seconds to connect, and to wait for the next bytes of an answer.
 PATIENCE = (10, 60)
-#: The same for the one attempt that a transaction waits for.
-BRISK = (3, 3)
+#: Seconds that all requests together have which a transaction waits for.
+HASTE = 3.0
 #: Bytes a second that a large blob goes at least, and seconds besides: longer is no answer.
 SLOWEST, BESIDES = 500_000, 600
 #: Attempts of a request, and seconds before the second one: doubled each time.
@@ -41,41 +51,26 @@ _BLOCK = 1024**2
 #: Blobs of one answer to a list: as many as the service gives.
 PAGE = 5000
 
-_SIGNATURE = re.compile(r"(?<=sig=)[^&\s\"']+")
-
-
-class _Unsigned(logging.Filter):
-    """Takes the signature out of what is said of a request."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        said = record.getMessage()
-        if "sig=" in said:
-            record.msg, record.args = _SIGNATURE.sub("***", said), ()
-        return True
-
-
-for _name in ("urllib3.connectionpool", "urllib3.util.retry"):  # at DEBUG they say each request's whole URL
-    logging.getLogger(_name).addFilter(_Unsigned())
-
 
 @dataclass(frozen=True)
 class Container:
     """A container by its URL; ``sas`` gives what its requests are signed by, and is asked before each.
 
-    One that is ``brisk`` tries once and waits three seconds: for what a transaction waits for.
+    One with an ``end``, of ``time.monotonic``, tries each request once and answers by then: for what a transaction
+    waits for.
     """
 
     url: str
     sas: Callable[[], str] = field(repr=False)
-    brisk: bool = False
-    _session: requests.Session = field(default_factory=requests.Session, repr=False, compare=False)
+    end: float | None = None
+    session: requests.Session = field(default_factory=requests.Session, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self._session.trust_env = self.url.startswith("https:")  # through no proxy in clear
+        self.session.trust_env = self.url.startswith("https:")  # through no proxy in clear
 
     def in_haste(self) -> Container:
-        """The same, brisk."""
-        return replace(self, brisk=True)
+        """The same, whose requests have HASTE from now on, all together."""
+        return replace(self, end=time.monotonic() + HASTE)
 
     def address(self, name: str) -> str:
         """A blob's URL, without a credential."""
@@ -135,13 +130,16 @@ class Container:
         headers = {"x-ms-blob-type": "BlockBlob", "If-None-Match": "*", "Content-MD5": hashed}
         headers |= {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
         headers |= {"x-ms-access-tier": tier} if tier else {}
-        sent = 0
+        sent, end = 0, time.monotonic() + BESIDES + size / SLOWEST  # of all attempts
 
         def send() -> None:
             nonlocal sent
+            if time.monotonic() > end:  # the last one may read the file still
+                raise Unreached(f"{self.address(name)}: found it too slow, expected {SLOWEST:,} bytes/s")
             content.seek(0)
             sent += 1
-            answer = self._send("PUT", name, {201}, headers=headers, data=content if size else b"", size=size)
+            body = content if size else b""
+            answer = self._send("PUT", name, {201}, headers=headers, data=body, size=size, end=end)
             if answer.headers.get("Content-MD5") != hashed:
                 there = self.head(name)
                 if (there.size, there.md5) != (size, hashed):
@@ -166,7 +164,12 @@ class Container:
         """Ask for an online copy of a blob, which rehydrates one in tier Archive: hours. Raises Exists, BlobError."""
         headers = {"x-ms-copy-source": f"{self.address(source)}?{self.sas()}", "x-ms-access-tier": "Hot"}
         headers |= {"x-ms-rehydrate-priority": "Standard", "If-None-Match": "*"}
-        self._again("PUT", name, {202}, headers=headers)
+        try:
+            self._again("PUT", name, {202}, headers=headers)
+        except BlobError as why:  # of one that is there, or whose answer was lost, as in ``put``
+            if (why.status in (403, 409, 412) or why.transient) and self._there(name):
+                raise Exists(f"{self.address(name)}: found a blob of that name", why.status, why.code) from None
+            raise
 
     def names(self, prefix: str) -> list[str]:
         """The blobs directly below a prefix that ends with ``/``, without it. Raises BlobError."""
@@ -212,7 +215,7 @@ class Container:
             return None
 
     def _again(self, method: str, name: str, expected: Collection[int] = (200,), **more: Any) -> requests.Response:
-        answer: requests.Response = retrying(1 if self.brisk else None)(self._send, method, name, expected, **more)
+        answer: requests.Response = retrying(1 if self.end else None)(self._send, method, name, expected, **more)
         return answer
 
     def _send(
@@ -226,24 +229,30 @@ class Container:
         data: BufferedIOBase | bytes = b"",
         size: int = 0,
         stream: bool = False,
+        end: float | None = None,
     ) -> requests.Response:
-        """One request, which sends ``size`` bytes; its answer, of a status that is ``expected``. Raises BlobError."""
+        """One request, which sends ``size`` bytes; its answer, of a status that is ``expected``, by its ``end`` or the
+        container's. Raises BlobError.
+        """
         address = self.address(name) if name else self.url
-        connecting, waiting = BRISK if self.brisk else PATIENCE
+        connecting, waiting = PATIENCE
         if size:  # what is sent waits by the first of the two
             connecting, waiting = waiting, waiting + size // SLOWEST
+        request = partial(
+            self.session.request,
+            method,
+            f"{address}?{query}{'&' if query else ''}{self.sas()}",
+            headers={"x-ms-version": VERSION, "Accept-Encoding": "identity", **(headers or {})},
+            data=data,
+            auth=lambda request: request,  # none of a .netrc
+            stream=stream,
+            timeout=(connecting, waiting),
+            allow_redirects=False,
+        )
         try:
-            answer = self._session.request(
-                method,
-                f"{address}?{query}{'&' if query else ''}{self.sas()}",
-                headers={"x-ms-version": VERSION, "Accept-Encoding": "identity", **(headers or {})},
-                data=data,
-                auth=lambda request: request,  # none of a .netrc
-                stream=stream,
-                timeout=(connecting, waiting),
-                allow_redirects=False,
-            )
-        except requests.RequestException as why:
+            end = end or self.end
+            answer = by(end, request) if end else request()
+        except (requests.RequestException, TimeoutError) as why:
             raise plainly(why, address) from None
         if answer.status_code not in expected:
             answer.close()

@@ -2,25 +2,64 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from urllib.parse import parse_qs
+
+import requests
+from requests.adapters import HTTPAdapter
 
 from upkeep.wires.blob_answers import Refused
 
 #: How a Connection's name becomes its SAS: whoever knows Airflow says so for what it calls.
 _LOOKUP: ContextVar[Callable[[str], str] | None] = ContextVar("SAS of a Connection", default=None)
 
+#: The sessions that are begun in a block, by their scheme, for a plain one goes through no proxy.
+_SESSIONS: ContextVar[dict[str, requests.Session] | None] = ContextVar("sessions of a block", default=None)
+
 
 @contextmanager
 def credentials(lookup: Callable[[str], str]) -> Iterator[None]:
-    """Within the block the SAS of a Connection comes from ``lookup``, which may raise ValueError."""
-    token = _LOOKUP.set(lookup)
+    """Within the block the SAS of a Connection comes from ``lookup``, which may raise ValueError; at its end the
+    sessions that were begun in it are closed.
+    """
+    sessions: dict[str, requests.Session] = {}
+    token, other = _LOOKUP.set(lookup), _SESSIONS.set(sessions)
     try:
         yield
     finally:
         _LOOKUP.reset(token)
+        _SESSIONS.reset(other)
+        for session in sessions.values():
+            session.close()
+
+
+def session_of_the_block(url: str) -> requests.Session:
+    """The session of the block of ``credentials`` for such a URL: a few connections for all containers that are asked.
+
+    Outside any block it is a new one.
+    """
+    sessions, scheme = _SESSIONS.get(), url.partition(":")[0]
+    if sessions is None:
+        return requests.Session()
+    if scheme not in sessions:
+        sessions[scheme] = session = requests.Session()
+        session.mount(f"{scheme}://", _Closed())
+    return sessions[scheme]
+
+
+class _Closed(HTTPAdapter):
+    """Closes its connections when it is closed; urllib3 2 leaves that to the collector of garbage."""
+
+    def close(self) -> None:
+        pools = self.poolmanager.pools
+        for pool in [pools.get(key) for key in pools.keys()]:  # noqa: SIM118  # no dict
+            if pool is not None:
+                pool.close()
+        super().close()
 
 
 def sas_of(connection_id: str) -> str:
@@ -40,6 +79,23 @@ def sas_text(given: str) -> str:
     if "sig" not in parse_qs(text) or not text.isascii() or not text.isprintable() or set(' "<>\\') & set(text):
         raise ValueError("found no SAS, expected one such as sv=…&sp=rcl&se=…&sig=…")
     return text
+
+
+_SIGNATURE = re.compile(r"(?<=sig=)[^&\s\"']+")
+
+
+class _Unsigned(logging.Filter):
+    """Takes the signature out of what is said of a request."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = record.getMessage()
+        if "sig=" in said:
+            record.msg, record.args = _SIGNATURE.sub("***", said), ()
+        return True
+
+
+for _name in ("urllib3.connectionpool", "urllib3.util.retry"):  # at DEBUG they say each request's whole URL
+    logging.getLogger(_name).addFilter(_Unsigned())
 
 
 #: What a letter of ``sp`` lets a SAS do; source: Create a service SAS, "Specify permissions".

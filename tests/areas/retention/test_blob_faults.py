@@ -132,13 +132,13 @@ def test_a_service_that_hangs_ends_a_deletion_and_not_its_session(
         steps = delete.steps(session, action, {"deletion": "1"})
         for _ in range(3):
             next(steps)
-        monkeypatch.setattr(blobs, "BRISK", (0.2, 0.2))
+        monkeypatch.setattr(blobs, "HASTE", 0.2)
         contained.wire.rules.append(hangs)
         with pytest.raises(ObjectChanged, match=r"^stopped: .*found no answer"):
             list(steps)
         assert session.row("SELECT count(*) AS n FROM public.log")["n"] == 45
     contained.wire.rules.remove(hangs)
-    monkeypatch.setattr(blobs, "BRISK", (3, 3))
+    monkeypatch.setattr(blobs, "HASTE", 3)
     assert [one.state for one in keeping.apply("delete").values()] == ["done"] and keeping.count() == 0
 
 

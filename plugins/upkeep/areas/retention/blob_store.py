@@ -79,9 +79,18 @@ class BlobStore(Store):
         return self.container.has(self.blob(name))
 
     def marks(self, name: str) -> tuple[object, ...]:
-        """Its size, ETag, MD5 and tier: the ETag is another one after each writing, of the same bytes too."""
+        """Its size, ETag and MD5: the ETag is another one after each writing, of the same bytes too, and the same in
+        another tier.
+        """
         found = self.container.head(self.blob(name))
-        return found.size, found.etag, found.md5, found.tier
+        if found.offline:
+            raise BlobOffline(f"{self.container.address(self.blob(name))}: it is in tier {found.tier}")
+        return found.size, found.etag, found.md5
+
+    def version(self, name: str) -> object:
+        """The same of a small object, whichever its tier."""
+        found = self.container.head(self.blob(name))
+        return found.size, found.etag, found.md5
 
     def everything(self) -> list[str]:
         # Manifests after objects: what is being made meanwhile is no orphan.

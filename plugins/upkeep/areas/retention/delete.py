@@ -27,10 +27,10 @@ from upkeep.areas.retention.drop import OtherRows, dropping
 from upkeep.areas.retention.look import asked
 from upkeep.areas.retention.partitions import Partition
 from upkeep.areas.retention.proof import Proof
-from upkeep.areas.retention.reread import NotAsWritten
+from upkeep.areas.retention.reread import InArchiveTier, NotAsWritten
 from upkeep.areas.retention.restore import sound
 from upkeep.areas.retention.rows import Column, Period
-from upkeep.areas.retention.store import BEGUN, DELETED, Store
+from upkeep.areas.retention.store import BEGUN, DELETED, NOTHING
 from upkeep.areas.retention.stores import store_of
 from upkeep.gate import predictions
 from upkeep.gate.attempts import ObjectChanged
@@ -39,7 +39,7 @@ from upkeep.gate.plans.model import Action, Proposal
 from upkeep.gate.proposing import Proposals, ProposalSources, answered
 from upkeep.settings.calendar import config_folder
 from upkeep.settings.retention import LogClass, Retention
-from upkeep.wires.blob_answers import BlobError
+from upkeep.wires.blob_answers import BlobError, Offline
 from upkeep.wires.database import Row, Session
 
 KIND = VERB = "delete"
@@ -191,7 +191,7 @@ def state(session: Session, action: Action) -> Row | None:
         "rows": None if deletion.period.partition else _left(session, retention, deletion.period),
         "gone": bool(deletion.period.partition) and not partitions.is_there(session, deletion.period.partition),
         "wal_position": found["wal_position"],
-        **_beside(store, deletion.name),
+        **(store.beside(deletion.name) if store else NOTHING),
     }
 
 
@@ -203,22 +203,14 @@ def _left(session: Session, retention: Retention, period: Period) -> int:
     return int(session.row(statement.as_string(session.connection))["rows"])
 
 
-def _beside(store: Store | None, name: str) -> Row:
-    """The manifest's SHA-256 and what was said beside it of its rows' deletion."""
-    if store is None:
-        return {"manifest": "", "deleted": {}}
-    try:
-        return {"manifest": store.manifest_sha256(name), "deleted": store.record(name + DELETED)}
-    except (OSError, ValueError):
-        return {"manifest": "", "deleted": {}}
-
-
 def obstacle(action: Action, now: Row | None) -> str:
     """Why the archived rows may not be deleted; empty when they may."""
     if now is None or now["oid"] != action.oid:
         return "the table is gone since the plan was drawn up (dropped, or dropped and created again)"
     if now["shape"] != action.shape:
         return "its columns, or its class in config/retention.yaml, were changed since the plan was drawn up"
+    if now["offline"]:
+        return str(now["offline"])
     if now["manifest"] != parse(action.statement).sha256:
         return "its archive's manifest is gone, or is not the one that was approved"
     over = "its archive's rows were deleted already, or are to be archived anew"
@@ -267,6 +259,8 @@ def steps(session: Session, action: Action, before: Mapping[str, Any]) -> Genera
             yield str(count)
         proof.hash_again()
         store.put(deletion.name + DELETED, _record(deletion, before, count))
+    except (InArchiveTier, Offline) as why:
+        raise ObjectChanged(f"stopped, not collected: its archive is in tier Archive: {why}") from None
     except NotAsWritten as why:
         raise ObjectChanged(f"stopped, its archive is not as it was written: {why}") from None
     except (OSError, ValueError, pa.ArrowException, BlobError) as why:  # Arrow's, and config that cannot be read

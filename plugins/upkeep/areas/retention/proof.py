@@ -19,7 +19,7 @@ from upkeep.areas.retention.look import asked
 from upkeep.areas.retention.reread import NotAsWritten, OtherVersion
 from upkeep.areas.retention.restore import checked
 from upkeep.areas.retention.rows import Column, Period
-from upkeep.areas.retention.store import OBJECT, VERSION, Store
+from upkeep.areas.retention.store import MANIFEST, OBJECT, VERSION, Store
 from upkeep.gate.attempts import ObjectChanged
 from upkeep.settings.read import read
 from upkeep.settings.retention import Retention
@@ -44,6 +44,7 @@ class Proof:
     manifest: dict[str, Any] = field(init=False)
     columns: list[Column] = field(init=False)
     _seen: tuple[object, ...] = ()
+    _version: object = None
     _policy_text: bytes = b""
     _table: Row = field(init=False)
 
@@ -75,12 +76,14 @@ class Proof:
     def still_holds(self, session: Session, now: datetime) -> None:
         """Everything but the object's bytes. Raises NotAsWritten, ObjectChanged, ConfigError, OSError, BlobError.
 
-        A transaction waits for it: the store is asked once, and in haste.
+        A transaction waits for it: the store is asked in haste, and for no more than it must say.
         """
         store = self.store.brisk()
         if self._marks(store) != self._seen:
             raise NotAsWritten(f"{self.name + OBJECT}: it was changed while rows were deleted")
-        self._same_manifest(store.manifest_sha256(self.name))
+        if (version := store.version(self.name + MANIFEST)) != self._version:
+            self._same_manifest(store.manifest_sha256(self.name))
+            self._version = version  # of before it was read
         self._reread_policy()
         if self.period.name not in self.retention.classes:
             raise ObjectChanged("its class is no longer in config/retention.yaml")
@@ -109,7 +112,7 @@ class Proof:
             raise ObjectChanged(why)
 
     def _marks(self, store: Store) -> tuple[object, ...]:
-        """What changes with the object. Raises NotAsWritten when it is gone."""
+        """What changes with the object's bytes. Raises NotAsWritten when it is gone, Offline when it is offline."""
         try:
             return store.marks(self.name + OBJECT)
         except FileNotFoundError:

@@ -87,17 +87,21 @@ def restore(session: Session, store: Store, name: str, into: TableName) -> int:
     for column in found:
         if not session.row(session.load("retention/type_known"), {"type": column.type})["known"]:
             raise reread.NotAsWritten(f"{name}: column {column.name} is of type {column.type}, which is not there")
-    typed = [sql.SQL("{} {}").format(sql.Identifier(one.name), sql.SQL(one.type)) for one in found]
-    create = sql.SQL("CREATE TABLE {} ({})").format(sql.Identifier(*into), sql.SQL(", ").join(typed))
-    session.rows(create.as_string(session.connection))
-    protect = sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(sql.Identifier(*into))
-    session.rows(protect.as_string(session.connection))  # a platform may let everybody read what is new in a schema
-    with store.open(name + OBJECT) as file:
+    with store.open(name + OBJECT) as file:  # its bytes are here before there is a table
+        _create(session, found, into)
         _fill(session, reading.batches(file, READ_VERSIONS[manifest["version"]]), into)
     again = rows.server_digest(session, rows.export(session, into, found, sql.SQL("true")), len(found))
     expected = {key: manifest["content"][key] for key in ("rows", "high", "low")}
     reread.compare(again, expected, name + OBJECT)
     return int(again["rows"])
+
+
+def _create(session: Session, columns: list[Column], into: TableName) -> None:
+    typed = [sql.SQL("{} {}").format(sql.Identifier(one.name), sql.SQL(one.type)) for one in columns]
+    create = sql.SQL("CREATE TABLE {} ({})").format(sql.Identifier(*into), sql.SQL(", ").join(typed))
+    session.rows(create.as_string(session.connection))
+    protect = sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(sql.Identifier(*into))
+    session.rows(protect.as_string(session.connection))  # a platform may let everybody read what is new in a schema
 
 
 def _fill(session: Session, batches: Iterator[Any], into: TableName) -> None:

@@ -10,9 +10,12 @@ import hashlib
 import json
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from io import BufferedIOBase
 from typing import IO, Any, NamedTuple
+
+from upkeep.wires.blob_answers import Offline as BlobOffline
 
 OBJECT, MANIFEST = ".parquet", ".manifest.json"
 #: How objects and manifests are written.
@@ -21,6 +24,8 @@ VERSION = 2
 READ_VERSIONS = {1: "upkeep_row_md5", VERSION: ""}
 #: Beside a manifest: the deletion of its rows from the log has begun; it is over.
 BEGUN, DELETED = ".deleting.json", ".deleted.json"
+#: What is beside a manifest when it is not known.
+NOTHING: Mapping[str, Any] = {"manifest": "", "deleted": {}, "offline": ""}
 #: An archive's name: its month, and what makes it unlike any other.
 _NAME = re.compile(r"\d{4}-\d\d_\w+", re.ASCII)
 
@@ -63,7 +68,14 @@ class Store(ABC):
 
     @abstractmethod
     def marks(self, name: str) -> tuple[object, ...]:
-        """What changes with an object. Raises FileNotFoundError, OSError."""
+        """What changes with an object's bytes. Raises FileNotFoundError, OSError; ``blob_answers.Offline`` is one."""
+
+    def version(self, name: str) -> object:
+        """What is another one once a small object was written again; its bytes' SHA-256 where nothing less says it.
+
+        Raises FileNotFoundError, OSError.
+        """
+        return hashlib.sha256(self.read(name)).hexdigest()
 
     @abstractmethod
     def everything(self) -> list[str]:
@@ -127,6 +139,18 @@ class Store(ABC):
         except FileNotFoundError:
             return {}
         return found if isinstance(found, dict) else {}
+
+    def beside(self, name: str) -> dict[str, Any]:
+        """A manifest's SHA-256, what was said beside it of its rows' deletion, and that one of both is offline."""
+        found = dict(NOTHING)
+        try:
+            found["deleted"] = self.record(name + DELETED)
+            found["manifest"] = self.manifest_sha256(name)
+        except BlobOffline as why:
+            found["offline"] = f"its archive's manifest is not collected, it is in tier Archive: {why}"
+        except (OSError, ValueError):
+            pass
+        return found
 
     def waiting(self) -> list[str]:
         """The archives whose rows have not all been deleted from their log."""

@@ -9,7 +9,7 @@ from upkeep.areas.retention.local_store import LocalStore
 from upkeep.areas.retention.store import Store
 from upkeep.settings.retention import Azure, Retention
 from upkeep.wires.blobs import Container
-from upkeep.wires.sas import sas_of
+from upkeep.wires.sas import sas_of, session_of_the_block
 
 
 def store_of(retention: Retention, target: str, name: str) -> Store | None:
@@ -26,4 +26,4 @@ def store_of(retention: Retention, target: str, name: str) -> Store | None:
 
 def container_of(where: Azure) -> Container:
     """The container of a location, asked by its Connection's SAS, which is looked up once."""
-    return Container(where.url, cache(partial(sas_of, where.connection)))
+    return Container(where.url, cache(partial(sas_of, where.connection)), session=session_of_the_block(where.url))
