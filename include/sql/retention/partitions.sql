@@ -2,6 +2,7 @@
 -- range of one that is by the log's time alone, and what its drop would meet. What hangs in a view of it, in a publication
 -- or on a key is looked at by OID, of what it is below (but for the log) too; `may_drop` is of the role that is asked for, or of this one.
 -- To be a member of its owner is no more than this only where that owns no other table. A key of its own would have the DROP lock the table that it refers to; one of the log does not.
+-- A virtual column (18) that a partition computes otherwise than the log has other values when it is read through the log.
 WITH RECURSIVE tree AS (
     SELECT i.inhrelid AS oid, i.inhparent AS parent, i.inhdetachpending AS pending
     FROM pg_class c
@@ -92,6 +93,12 @@ SELECT c.oid::bigint AS oid,
              JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
              WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
                AND d.refobjid = c.oid AND d.deptype IN ('a', 'i') ORDER BY 1) AS sequences,
+       ARRAY(SELECT a.attname::text FROM pg_attribute a
+             JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+             JOIN pg_attribute l ON l.attrelid = pg_partition_root(c.oid) AND l.attname = a.attname
+             JOIN pg_attrdef e ON e.adrelid = l.attrelid AND e.adnum = l.attnum
+             WHERE a.attrelid = c.oid AND a.attgenerated = 'v'
+               AND pg_get_expr(d.adbin, d.adrelid) <> pg_get_expr(e.adbin, e.adrelid) ORDER BY 1) AS computed,
        ARRAY(SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0) FROM pg_depend d
              WHERE (d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
                     OR d.refclassid = 'pg_type'::regclass

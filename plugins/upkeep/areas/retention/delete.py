@@ -98,7 +98,7 @@ class _Log:
         why = why or why_kept(sources.settings.retention, period, self.row, sources.now)
         if why or not period.partition:
             return why
-        there = partitions.is_there(session, period.partition)
+        there = partitions.is_there(session, period.partition, self.one.table)
         found = partitions.unlike(manifest, self.parts, there=there)
         return found or partitions.why_kept(sources.settings.retention, period, self.parts)
 
@@ -122,7 +122,9 @@ def proposals(sources: ProposalSources) -> Proposals:
                 period = period_of(manifest)
                 if period is None or log.keeps(session, manifest, period, sources):
                     continue
-                action = _action(sources, log, Deletion(sources.name, period, name, sha256), manifest)
+                part = partitions.of_oid(log.parts, period.partition)
+                size = partitions.size(session, part) if part else 0
+                action = _action(sources, log, Deletion(sources.name, period, name, sha256), manifest, size)
                 content = manifest["content"]
                 if action.statement not in taken:
                     found.append(Proposal(action, {"rows": content["rows"], "archive bytes": content["bytes"]}))
@@ -136,9 +138,11 @@ def _logs(session: Session, sources: ProposalSources) -> Iterator[_Log]:
             yield _Log(name, one, row, rows.columns(session, row["oid"]), partitions.tree(session, one))
 
 
-def _action(sources: ProposalSources, log: _Log, deletion: Deletion, manifest: Mapping[str, Any]) -> Action:
+def _action(sources: ProposalSources, log: _Log, deletion: Deletion, manifest: Mapping[str, Any], size: int) -> Action:
     schema, table = log.one.table
     back = f"{schema}.{_back(deletion.name)}"
+    speed = sources.settings.maintenance.optimise.megabytes_per_second * 1024**2
+    read = round(1000 * size / speed)  # all of a partition, on disk, is read once to compare it
     count, known = manifest["content"]["rows"], manifest.get("partition")
     because = f"{count:,} rows older than {log.one.days} days are in an archive that was read again for this"
     if known:
@@ -156,7 +160,7 @@ def _action(sources: ProposalSources, log: _Log, deletion: Deletion, manifest: M
         roles=sources.roles(KIND),
         because=because,
         lock="ACCESS EXCLUSIVE" if known else "ROW EXCLUSIVE",
-        predicted_ms=max(predictions.AT_ONCE_MS, count // (_COMPARED_A_MS if known else _ROWS_A_MS)),
+        predicted_ms=max(predictions.AT_ONCE_MS, count // (_COMPARED_A_MS if known else _ROWS_A_MS), read),
         predicted_bytes=0,
         undo=f"python -m upkeep archive restore {deletion.name} --target {sources.name} --into {back}",
     )
@@ -180,8 +184,10 @@ def state(session: Session, action: Action) -> Row | None:
     one, store = retention.classes[name], store_of(retention, deletion.target, name)
     row = session.row(session.load("retention/table"), asked(one))
     kept = why_kept(retention, deletion.period, row, datetime.now(UTC))
-    if deletion.period.partition:
+    gone = False
+    if oid := deletion.period.partition:
         kept = kept or partitions.stays(session, retention, deletion.period)
+        gone = not partitions.is_there(session, oid, one.table)
     elif not row["may_delete"]:
         kept = kept or f"role {row['role']} has no DELETE on it (`python -m upkeep grants delete` prints it)"
     return {
@@ -189,7 +195,7 @@ def state(session: Session, action: Action) -> Row | None:
         "shape": found["shape"],
         "obstacle": found["obstacle"] or kept,
         "rows": None if deletion.period.partition else _left(session, retention, deletion.period),
-        "gone": bool(deletion.period.partition) and not partitions.is_there(session, deletion.period.partition),
+        "gone": gone,
         "wal_position": found["wal_position"],
         **(store.beside(deletion.name) if store else NOTHING),
     }

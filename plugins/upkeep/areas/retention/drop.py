@@ -43,7 +43,8 @@ def dropping(session: Session, proof: Proof) -> Iterator[Count]:
     """
     count = proof.manifest["content"]["rows"]
     yield Count()  # to read it again may have taken long: time and guards are looked at before
-    if not partitions.is_there(session, proof.period.partition):
+    one = proof.retention.classes.get(proof.period.name)
+    if one and not partitions.is_there(session, proof.period.partition, one.table):
         yield Count(gone=count)  # by an attempt that could not say so any more, or by somebody else
         return
     proof.hash_again()  # whatever its times say: all goes at once, and none before
@@ -131,7 +132,7 @@ def _drop(session: Session, proof: Proof, name: sql.Identifier, end: float) -> N
                 _in_time(session, end, CLOCK)
                 _run(session, session.load("retention/drop_partition"), name)
                 # A schema was renamed, and another has the name: RESTRICT takes the log too, with all its partitions.
-                if partitions.is_there(session, oid) or not partitions.are_there(session, log):
+                if partitions.are_there(session, [oid]) or not partitions.are_there(session, log):
                     raise ObjectChanged("nothing was dropped: its name became another table's")
                 proof.policy_still_holds(datetime.now(UTC))
                 if why := partitions.named(proof.retention, found):

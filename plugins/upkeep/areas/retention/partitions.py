@@ -56,6 +56,7 @@ class Partition:
     views: Sequence[str]
     published: Sequence[str]
     sequences: Sequence[str]
+    computed: Sequence[str]
     dependents: Sequence[str]
 
     @property
@@ -92,6 +93,10 @@ class Partition:
             (self.views, "views are of it"),
             (self.published, "it is published, and a drop is not replicated"),
             (self.sequences, "it owns sequences, which go with it"),
+            (
+                self.computed,
+                "it computes columns otherwise than the log, and so never is as its archive",
+            ),
             (self.dependents, "others depend on it"),
         ):
             if names:
@@ -144,9 +149,13 @@ def of_oid(found: Sequence[Partition], oid: int) -> Partition | None:
     return next((part for part in found if part.oid == oid and not part.pending), None)
 
 
-def is_there(session: Session, oid: int) -> bool:
-    """Whether there still is a relation of this OID, a partition or not."""
-    return are_there(session, [oid])
+def is_there(session: Session, oid: int, log: TableName) -> bool:
+    """Whether the table that was a partition of this OID is still there, attached or not.
+
+    After a while PostgreSQL gives an OID to another relation: to be this one it has the columns of the log.
+    """
+    asked = {"oid": oid, "schema": log.schema, "table": log.table}
+    return bool(session.row(session.load("retention/partition_left"), asked)["left"])
 
 
 def are_there(session: Session, oids: list[int]) -> bool:
@@ -252,8 +261,9 @@ def why_kept(retention: Retention, period: Period, found: Sequence[Partition]) -
 
 def stays(session: Session, retention: Retention, period: Period) -> str:
     """Why a partition may not be dropped by this role; empty when it may, and when it is gone."""
-    found = tree(session, retention.classes[period.name])
+    one = retention.classes[period.name]
+    found = tree(session, one)
     part = of_oid(found, period.partition)
-    if part is None and is_there(session, period.partition):
+    if part is None and is_there(session, period.partition, one.table):
         return "its partition was detached since it was archived: attach it again, or drop it by hand"
     return why_kept(retention, period, found) or (part.no_right if part else "")

@@ -17,6 +17,40 @@ from upkeep.settings.load import Settings
 from upkeep.settings.retention import LogClass
 from upkeep.wires.database import Session
 
+#: What keeps partitions: what it is said of, how bad it is, what is expected, and what to do.
+_KEPT = {
+    "detaching": (
+        "Partitions of {table} that are half detached",
+        Level.WARNING,
+        "each attached, or a table of its own",
+        "ALTER TABLE … DETACH PARTITION … FINALIZE, or drop it: its rows are neither archived nor counted as due.",
+    ),
+    "named": (
+        "Partitions of {table} with classes of their own",
+        Level.WARNING,
+        "one table of a log",
+        "Nothing is dropped from it: name the log alone.",
+    ),
+    "hindered": (
+        "Partitions of {table} that something hangs in",
+        Level.WARNING,
+        "nothing that a drop would meet",
+        "They are archived and not dropped while it is so.",
+    ),
+    "owner": (
+        "Rights to drop partitions of {table}",
+        Level.WARNING,
+        "a role that may drop them",
+        "A partition is dropped by its owner alone; or take delete: true out of the class.",
+    ),
+    "partitions": (
+        "Partitions of {table} that are not dropped",
+        Level.ADVISORY,
+        "rows that are due as a whole",
+        "Their due rows are archived by month and stay: rows leave a partitioned log by whole partitions alone.",
+    ),
+}
+
 
 def findings(
     session: Session, config: Settings, topic: Topic, name: str, now: datetime, maintain: str | None
@@ -27,32 +61,22 @@ def findings(
     found = partitions.tree(session, one, maintain) if one.delete else []
     if not found:
         return
-    if pending := [_name(part) for part in partitions.parts(found) if part.pending]:
-        about = topic.part("detaching", f"Partitions of {one.table} that are half detached")
-        remedy = (
-            "ALTER TABLE … DETACH PARTITION … FINALIZE, or drop it: its rows are neither archived nor counted as due."
-        )
-        yield about.finding(Level.WARNING, listed(pending, NAMED), "each attached, or a table of its own", remedy)
-    if why := partitions.named(retention, found):
-        about = topic.part("named", f"Partitions of {one.table} with classes of their own")
-        yield about.finding(Level.WARNING, why, "one table of a log", "Nothing is dropped from it: name the log alone.")
     droppable = [part for part in found if not part.in_part]
-    if hindered := [f"{_name(part)}: {part.hindrance}" for part in droppable if part.hindrance]:
-        about = topic.part("hindered", f"Partitions of {one.table} that something hangs in")
-        remedy = "They are archived and not dropped while it is so."
-        yield about.finding(Level.WARNING, listed(hindered, NAMED, "; "), "nothing that a drop would meet", remedy)
-    if maintain and (lacking := [part.no_right for part in droppable if part.no_right]):
-        about = topic.part("owner", f"Rights to drop partitions of {one.table}")
-        remedy = "A partition is dropped by its owner alone; or take delete: true out of the class."
-        yield about.finding(Level.WARNING, listed(lacking, NAMED, "; "), "a role that may drop them", remedy)
     whole = partitions.midnight(retained.cutoff(retention, name, now))
     rest = partitions.due(session, retention, name, found, whole, now).rest
-    if said := [f"{_name(part)} ({rows:,} rows due): {why}" for part, rows, why in rest]:
-        about = topic.part("partitions", f"Partitions of {one.table} that are not dropped")
-        remedy = (
-            "Their due rows are archived by month and stay: rows leave a partitioned log by whole partitions alone."
-        )
-        yield about.finding(Level.ADVISORY, listed(said, NAMED, "; "), "rows that are due as a whole", remedy)
+    named = partitions.named(retention, found)
+    said = {
+        "detaching": [_name(part) for part in partitions.parts(found) if part.pending],
+        "named": [named] if named else [],
+        "hindered": [f"{_name(part)}: {part.hindrance}" for part in droppable if part.hindrance],
+        "owner": [part.no_right for part in droppable if part.no_right] if maintain else [],
+        "partitions": [f"{_name(part)} ({rows:,} rows due): {why}" for part, rows, why in rest],
+    }
+    for part, (subject, level, expected, remedy) in _KEPT.items():
+        if said[part]:
+            about = topic.part(part, subject.format(table=one.table))
+            between = ", " if part == "detaching" else "; "
+            yield about.finding(level, listed(said[part], NAMED, between), expected, remedy)
 
 
 def unlike(session: Session, one: LogClass, manifest: Mapping[str, Any]) -> str:
@@ -60,7 +84,7 @@ def unlike(session: Session, one: LogClass, manifest: Mapping[str, Any]) -> str:
     period = period_of(manifest)
     if period is None or not period.partition:
         return ""
-    there = partitions.is_there(session, period.partition)
+    there = partitions.is_there(session, period.partition, one.table)
     return partitions.unlike(manifest, partitions.tree(session, one), there=there)
 
 
