@@ -15,6 +15,7 @@ from tests.stages.containers import Contained
 from tests.stages.containers import config as config  # noqa: PLC0414  # the fixture
 from tests.stages.containers import contained as contained  # noqa: PLC0414  # the fixture
 from tests.stages.containers import keeping as keeping  # noqa: PLC0414  # the fixture
+from tests.stages.parting import Parting
 from tests.stages.sessions import to, until
 from upkeep.areas.retention import delete, restore
 from upkeep.areas.retention.store import MANIFEST, OBJECT
@@ -94,6 +95,20 @@ def test_an_answer_that_creeps_holds_no_transaction(contained: Contained, monkey
         with pytest.raises(ObjectChanged, match=r"^stopped: .*found no answer"):
             list(steps)
     assert contained.keeping.count() == 45
+
+
+@pytest.mark.guide("G15", "G67", "holds")
+def test_a_drop_is_tried_again_when_the_store_fails_once(contained: Contained) -> None:
+    """Within its transaction, before anything is dropped: that one is rolled back, and the next one drops."""
+    keeping = contained.keeping
+    Parting(keeping)
+    assert [one.state for one in keeping.apply("archive").values()] == ["done"]
+    with begun(contained, 1) as steps:
+        contained.wire.once("HEAD", OBJECT, Said(503, "ServerBusy"))
+        contained.wire.asked.clear()
+        assert list(steps) == ["25 rows deleted, 0 kept for they were changed since"]
+    heads = [one for one in contained.wire.asked if one.method == "HEAD" and one.path.endswith(OBJECT)]
+    assert len(heads) > 2 and keeping.count() == 7
 
 
 @pytest.mark.guide("G67", "holds")

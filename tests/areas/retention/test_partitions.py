@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from tests.stages.keeping import Keeping
 from tests.stages.keeping import keeping as keeping  # noqa: PLC0414  # the fixture
 from tests.stages.parting import OLD, ROWS, SCHEMA, UNMAPPED, Parting, days
 from tests.stages.parting import parting as parting  # noqa: PLC0414  # the fixture
+from tests.stages.rereading import readers, through
 from tests.stages.sessions import to, until
 from tests.stages.stage import Go, changed
 from upkeep.areas.retention import archives, delete, drop, partitions
@@ -65,7 +67,26 @@ def begun(parting: Parting) -> Iterator[Iterator[str]]:
         steps.close()
 
 
+@pytest.fixture(scope="module")
+def forks() -> Iterator[str]:
+    """Where archives are read again by forks of one process: Python and Arrow are not started for each."""
+    with readers(multiprocessing.get_context("forkserver")) as place:
+        yield place
+
+
+@pytest.fixture
+def started() -> None:
+    """Archives are read again by processes that are started for it, as the product does."""
+
+
+@pytest.fixture(autouse=True)
+def _read_again(request: pytest.FixtureRequest, forks: str) -> Iterator[None]:
+    with through("" if "started" in request.fixturenames else forks):
+        yield
+
+
 @pytest.mark.guide("G15", "G67", "holds")
+@pytest.mark.usefixtures("started")
 def test_a_partition_that_is_due_is_archived_as_a_whole_and_dropped(parting: Parting) -> None:
     """It alone, under the approval of that partition and archive; what it held comes back, the same rows."""
     keeping = parting.keeping
@@ -449,6 +470,66 @@ def test_a_partition_that_somebody_detached_is_told_until_it_is_attached(parting
     parting.alter(f"ALTER TABLE log ATTACH PARTITION {{}} {bound}")
     assert findings(parting.keeping) == {}
     assert [one.reason for one in parting.keeping.apply("delete").values()] == [ALL]
+
+
+@pytest.mark.guide("G15", "holds")
+def test_another_table_that_has_the_oid_of_a_partition_is_not_it(parting: Parting) -> None:
+    """It is gone, and the next run notes it: nothing is told of a table that would have to be attached."""
+    name, store = parting.archived(), parting.keeping.store()
+    manifest, _ = store.manifest(name)
+    parting.alter("DROP TABLE {}")
+    parting.keeping.stage.do("CREATE TABLE other (id bigint, body text)")
+    (other,) = parting.keeping.stage.look("SELECT 'other'::regclass::oid::bigint AS oid")
+    path = store.path(name + MANIFEST)
+    path.unlink()
+    path.write_text(json.dumps(manifest | {"partition": manifest["partition"] | other}))
+    assert findings(parting.keeping) == {}
+    (outcome,) = parting.keeping.apply("delete").values()
+    assert outcome.state == "done" and f"{ROWS} were gone already" in outcome.reason
+    assert parting.names() == []
+    assert parting.keeping.stage.look("SELECT 1 AS n FROM pg_class WHERE relname = 'other'") == [{"n": 1}]
+
+
+@pytest.mark.guide("G15", "holds")
+def test_a_drops_prediction_knows_few_rows_that_are_large(parting: Parting) -> None:
+    """All of a partition is read to compare it, whatever its rows are: two of 4 MB take more than a moment."""
+    keeping = parting.keeping
+    parting.alter("ALTER TABLE {} ALTER body SET STORAGE EXTERNAL")
+    large = (
+        "INSERT INTO log (at, body) SELECT now() - interval '120 days', repeat('x', 4000000) FROM generate_series(1, 2)"
+    )
+    keeping.stage.do(large)
+    parting.archived()
+    (action,) = keeping.proposed("delete").plan.actions
+    assert action.predicted_ms >= 1000 * 8 / keeping.config.maintenance.optimise.megabytes_per_second * 0.95
+
+
+@pytest.mark.guide("G15", "fires", "silent")
+def test_a_partition_that_computes_a_virtual_column_otherwise_is_told_and_not_archived_each_week(
+    parting: Parting,
+) -> None:
+    """Read through the log it has other values, and no archive is as it is. A stored column (all that there is before
+    PostgreSQL 18) has the values that it has.
+    """
+    stage, keeping = parting.keeping.stage, parting.keeping
+    virtual = stage.look("SELECT current_setting('server_version_num')::int >= 180000 AS yes")[0]["yes"]
+    kind = "VIRTUAL" if virtual else "STORED"
+    column = f"length bigint GENERATED ALWAYS AS (id {{}} 1) {kind}"
+    stage.do(f"ALTER TABLE log ADD {column.format('+')}")
+    (found,) = stage.look("SELECT pg_get_expr(relpartbound, oid) AS bound FROM pg_class WHERE relname = %s", OLD)
+    stage.do(
+        sql.SQL("ALTER TABLE log DETACH PARTITION {}").format(parting.old),
+        sql.SQL("ALTER TABLE {} DROP length").format(parting.old),
+        sql.SQL(f"ALTER TABLE {{}} ADD {column.format('-')}").format(parting.old),
+        sql.SQL(f"ALTER TABLE log ATTACH PARTITION {{}} {found['bound']}").format(parting.old),
+    )
+    parting.archived()
+    if virtual:
+        assert "it computes columns otherwise than the log" in findings(keeping)["hindered"].detail
+        assert keeping.proposed("archive", "delete").plan.actions == () and parting.is_attached
+        return
+    assert findings(keeping) == {}
+    assert [one.reason for one in keeping.apply("delete").values()] == [ALL]
 
 
 @pytest.mark.guide("G15", "fires", "silent")
