@@ -33,8 +33,8 @@ class Said:
 
 
 #: What happens to a request besides: no line, no answer to what was done, half an answer's body, silence to the end, an
-#: answer that is none and comes byte by byte, for about 20 seconds.
-UNSENT, UNANSWERED, HALF, HANGS, CREEPS = "unsent", "unanswered", "half", "hangs", "creeps"
+#: answer that is none and comes byte by byte, for about 20 seconds, or one whose bytes do.
+UNSENT, UNANSWERED, HALF, HANGS, CREEPS, DRIPS = "unsent", "unanswered", "half", "hangs", "creeps", "drips"
 Rule = Callable[[Asked], Said | str | None]
 
 
@@ -92,7 +92,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.wire.over.wait()
             self._cut()
         elif what == CREEPS:
-            self._creep()
+            self._creep(b"Content-Length: 0\r\nx-slow: ")
+        elif what == DRIPS:
+            self._creep(b'ETag: "1"\r\nContent-Length: 100000\r\n\r\n')
         else:
             status, headers, content = self._forward(body)
             if what == UNANSWERED:
@@ -125,9 +127,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
             self.wfile.flush()
 
-    def _creep(self) -> None:
+    def _creep(self, headers: bytes) -> None:
         with suppress(OSError):
-            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nx-slow: ")
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n" + headers)
             for _ in range(400):
                 if self.wire.over.wait(0.05):
                     break

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
@@ -99,3 +101,20 @@ def refusal(answer: requests.Response, asked: str) -> BlobError:
     kind = kinds.get(code) or (Refused if status in (401, 403) else BlobError)
     wanted = "expected what the Blob service answers then" if status < 400 else "expected success"
     return kind(f"{asked}: found {status} {code or answer.reason}, {wanted}", status, code)
+
+
+_SIGNATURE = re.compile(r"(?<=sig=)[^&\s\"']+")
+
+
+class _Unsigned(logging.Filter):
+    """Takes the signature out of what is said of a request."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = record.getMessage()
+        if "sig=" in said:
+            record.msg, record.args = _SIGNATURE.sub("***", said), ()
+        return True
+
+
+for _name in ("urllib3.connectionpool", "urllib3.util.retry"):  # at DEBUG they say each request's whole URL
+    logging.getLogger(_name).addFilter(_Unsigned())

@@ -21,6 +21,7 @@ from urllib.parse import quote, unquote
 
 import requests
 import tenacity
+import urllib3
 
 from upkeep.wires.blob_answers import (
     Blob,
@@ -34,14 +35,16 @@ from upkeep.wires.blob_answers import (
     plainly,
     refusal,
 )
-from upkeep.wires.net.deadline import by
+from upkeep.wires.net.deadline import Budget, by
 
 VERSION = "2021-12-02"
 #: Bytes that one Put Blob takes at most.
 MOST = 5000 * 1024**2
 #: Seconds to connect, and to wait for the next bytes of an answer.
 PATIENCE = (10, 60)
-#: Seconds that all requests together have which a transaction waits for.
+#: Seconds that all attempts of a request have that is small, its answer read whole.
+WHOLE = 300
+#: Seconds that all requests together have which a transaction waits for: spent while one is waited for.
 HASTE = 3.0
 #: Bytes a second that a large blob goes at least, and seconds besides: longer is no answer.
 SLOWEST, BESIDES = 500_000, 600
@@ -56,29 +59,28 @@ PAGE = 5000
 class Container:
     """A container by its URL; ``sas`` gives what its requests are signed by, and is asked before each.
 
-    One with an ``end``, of ``time.monotonic``, tries each request once and answers by then: for what a transaction
-    waits for.
+    One with a ``budget`` tries each request once, and all of them have that time: for what a transaction waits for.
     """
 
     url: str
     sas: Callable[[], str] = field(repr=False)
-    end: float | None = None
+    budget: Budget | None = None
     session: requests.Session = field(default_factory=requests.Session, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.session.trust_env = self.url.startswith("https:")  # through no proxy in clear
 
     def in_haste(self) -> Container:
-        """The same, whose requests have HASTE from now on, all together."""
-        return replace(self, end=time.monotonic() + HASTE)
+        """The same, whose requests have HASTE, all together."""
+        return replace(self, budget=Budget(HASTE))
 
     def address(self, name: str) -> str:
         """A blob's URL, without a credential."""
         return f"{self.url}/{quote(name)}"
 
-    def head(self, name: str) -> Blob:
+    def head(self, name: str, end: float | None = None) -> Blob:
         """What the service says of a blob. Raises Missing, BlobError."""
-        return blob_of(self._again("HEAD", name))
+        return blob_of(self._again("HEAD", name, end=end))
 
     def has(self, name: str) -> bool:
         """Whether there is such a blob. Raises BlobError."""
@@ -98,21 +100,23 @@ class Container:
         """A blob's bytes into a file, all of one version; where the line breaks it goes on. Raises BlobError."""
         etag, whole = "", -1
         failed, began = 0, time.monotonic()
+        end = began + WHOLE
         while whole < 0 or into.tell() < whole:
             at = into.tell()
             try:
                 headers = {"Range": f"bytes={at}-", "If-Match": etag} if at else {}
-                with self._send("GET", name, {206 if at else 200}, headers=headers, stream=True) as answer:
+                with self._send("GET", name, {206 if at else 200}, headers=headers, stream=True, end=end) as answer:
                     found = blob_of(answer)
                     if not at:
                         etag, whole = found.etag, found.size
+                        end = began + BESIDES + whole / SLOWEST
                     elif answer.headers.get("Content-Range") != f"bytes {at}-{whole - 1}/{whole}":
                         raise BlobError(f"{self.address(name)}: found another range, expected the rest of it")
-                    for block in answer.iter_content(_BLOCK):
+                    while block := answer.raw.read1(_BLOCK):  # what has come, be it a byte: the clock is looked at
                         into.write(block)
-                        if time.monotonic() - began > BESIDES + whole / SLOWEST:
+                        if time.monotonic() > end:
                             raise BlobError(f"{self.address(name)}: found it too slow, expected {SLOWEST:,} bytes/s")
-            except (BlobError, requests.RequestException) as why:
+            except (BlobError, requests.RequestException, urllib3.exceptions.HTTPError) as why:
                 failed = failed + 1 if into.tell() == at else 1
                 if failed >= ATTEMPTS or (isinstance(why, BlobError) and not why.transient):
                     raise plainly(why, self.address(name)) from None
@@ -141,7 +145,7 @@ class Container:
             body = content if size else b""
             answer = self._send("PUT", name, {201}, headers=headers, data=body, size=size, end=end)
             if answer.headers.get("Content-MD5") != hashed:
-                there = self.head(name)
+                there = self.head(name, end)
                 if (there.size, there.md5) != (size, hashed):
                     raise BlobError(f"{self.address(name)}: found other bytes there, expected those that were sent")
 
@@ -210,12 +214,16 @@ class Container:
 
     def _there(self, name: str) -> Blob | None:
         try:
-            return self.head(name)
+            return self.head(name, time.monotonic() + sum(PATIENCE))
         except BlobError:
             return None
 
-    def _again(self, method: str, name: str, expected: Collection[int] = (200,), **more: Any) -> requests.Response:
-        answer: requests.Response = retrying(1 if self.end else None)(self._send, method, name, expected, **more)
+    def _again(
+        self, method: str, name: str, expected: Collection[int] = (200,), end: float | None = None, **more: Any
+    ) -> requests.Response:
+        end = end or time.monotonic() + WHOLE
+        retry = retrying(1 if self.budget else None)
+        answer: requests.Response = retry(self._send, method, name, expected, end=end, **more)
         return answer
 
     def _send(
@@ -224,15 +232,15 @@ class Container:
         name: str,
         expected: Collection[int],
         *,
+        end: float,
         query: str = "",
         headers: Mapping[str, str] | None = None,
         data: BufferedIOBase | bytes = b"",
         size: int = 0,
         stream: bool = False,
-        end: float | None = None,
     ) -> requests.Response:
-        """One request, which sends ``size`` bytes; its answer, of a status that is ``expected``, by its ``end`` or the
-        container's. Raises BlobError.
+        """One request, which sends ``size`` bytes; its answer, of a status that is ``expected``, by ``end`` or within
+        the budget. Raises BlobError.
         """
         address = self.address(name) if name else self.url
         connecting, waiting = PATIENCE
@@ -250,9 +258,8 @@ class Container:
             allow_redirects=False,
         )
         try:
-            end = end or self.end
-            answer = by(end, request) if end else request()
-        except (requests.RequestException, TimeoutError) as why:
+            answer = self.budget.spend(request) if self.budget else by(end, request)
+        except OSError as why:  # requests' own errors, no answer in time, certificates that are not there
             raise plainly(why, address) from None
         if answer.status_code not in expected:
             answer.close()

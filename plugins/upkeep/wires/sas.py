@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -55,10 +53,11 @@ class _Closed(HTTPAdapter):
     """Closes its connections when it is closed; urllib3 2 leaves that to the collector of garbage."""
 
     def close(self) -> None:
-        pools = self.poolmanager.pools
-        for pool in [pools.get(key) for key in pools.keys()]:  # noqa: SIM118  # no dict
-            if pool is not None:
-                pool.close()
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            pools = manager.pools
+            for pool in [pools.get(key) for key in pools.keys()]:  # noqa: SIM118  # no dict
+                if pool is not None:
+                    pool.close()
         super().close()
 
 
@@ -79,23 +78,6 @@ def sas_text(given: str) -> str:
     if "sig" not in parse_qs(text) or not text.isascii() or not text.isprintable() or set(' "<>\\') & set(text):
         raise ValueError("found no SAS, expected one such as sv=…&sp=rcl&se=…&sig=…")
     return text
-
-
-_SIGNATURE = re.compile(r"(?<=sig=)[^&\s\"']+")
-
-
-class _Unsigned(logging.Filter):
-    """Takes the signature out of what is said of a request."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        said = record.getMessage()
-        if "sig=" in said:
-            record.msg, record.args = _SIGNATURE.sub("***", said), ()
-        return True
-
-
-for _name in ("urllib3.connectionpool", "urllib3.util.retry"):  # at DEBUG they say each request's whole URL
-    logging.getLogger(_name).addFilter(_Unsigned())
 
 
 #: What a letter of ``sp`` lets a SAS do; source: Create a service SAS, "Specify permissions".
