@@ -32,7 +32,7 @@ class Careless(Proof):
     def same_bytes(self, file: BufferedIOBase) -> None:
         """Believe them."""
 
-    def still_holds(self, session: Session, now: datetime) -> None:
+    def still_holds(self, session: Session, now: datetime, store: Store | None = None) -> None:
         """Believe it still."""
         found = session.row("SELECT 'public.log'::regclass::oid::bigint AS oid")
         self.columns = delete.rows.columns(session, found["oid"])

@@ -10,14 +10,14 @@ from azure.storage.blob import StandardBlobTier
 
 from tests.stages.azurite import LEAST
 from tests.stages.azurite import azurite as azurite  # noqa: PLC0414  # the fixture
-from tests.stages.blob_wire import CREEPS, HANGS, UNANSWERED, UNSENT, Asked, Said
+from tests.stages.blob_wire import CREEPS, DRIPS, HANGS, UNANSWERED, UNSENT, Asked, Said
 from tests.stages.containers import Contained
 from tests.stages.containers import config as config  # noqa: PLC0414  # the fixture
 from tests.stages.containers import contained as contained  # noqa: PLC0414  # the fixture
 from tests.stages.containers import keeping as keeping  # noqa: PLC0414  # the fixture
 from tests.stages.parting import Parting
 from tests.stages.sessions import to, until
-from upkeep.areas.retention import delete, restore
+from upkeep.areas.retention import delete, drop, restore
 from upkeep.areas.retention.store import MANIFEST, OBJECT
 from upkeep.gate.attempts import ObjectChanged
 from upkeep.settings.values import TableName
@@ -111,6 +111,35 @@ def test_a_drop_is_tried_again_when_the_store_fails_once(contained: Contained) -
     assert len(heads) > 2 and keeping.count() == 7
 
 
+@pytest.mark.guide("G15", "G67", "holds")
+def test_all_looks_of_a_drop_have_three_seconds_together(contained: Contained, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the first look takes the later ones have no more; what is done in between is not counted."""
+    keeping = contained.keeping
+    Parting(keeping)
+    assert [one.state for one in keeping.apply("archive").values()] == ["done"]
+    clock, moved, compare = deadline.time.monotonic, [0.0], drop._same_rows
+
+    def slowly(asked: Asked) -> None:
+        moved[0] += blobs.HASTE / 2 if asked.method == "HEAD" and asked.path.endswith(OBJECT) else 0
+
+    def comparing(*given: object) -> None:
+        moved[0] += blobs.HASTE
+        compare(*given)  # type: ignore[arg-type]
+
+    with begun(contained, 1) as steps, monkeypatch.context() as patched:
+        patched.setattr(deadline.time, "monotonic", lambda: clock() + moved[0])
+        patched.setattr(drop, "_same_rows", comparing)
+        contained.wire.rules.append(slowly)
+        contained.wire.asked.clear()
+        with pytest.raises(ObjectChanged, match=r"^stopped: .*found no answer"):
+            list(steps)
+    objects = sum(one.method == "HEAD" and one.path.endswith(OBJECT) for one in contained.wire.asked)
+    assert objects == 2 * blobs.ATTEMPTS  # two looks in each transaction
+    assert keeping.count() == 32
+    contained.wire.rules.clear()
+    assert [one.state for one in keeping.apply("delete").values()] == ["done"] and keeping.count() == 7
+
+
 @pytest.mark.guide("G67", "holds")
 def test_another_tier_is_no_change(contained: Contained) -> None:
     """A rule moves object and manifest to Cool between two batches: the same bytes, and the deletion goes on."""
@@ -137,7 +166,7 @@ def test_a_manifest_that_is_offline_is_not_gone(contained: Contained) -> None:
 
 
 def test_a_restore_from_a_store_that_is_away_makes_no_table(contained: Contained) -> None:
-    """It was there when the archive was read again; the bytes come before the table, in no transaction at all."""
+    """It was there when the archive was read again; the bytes come before there is a table."""
     name, keeping, reads = contained.archived(), contained.keeping, 0
 
     def away(asked: Asked) -> str | None:
@@ -172,6 +201,34 @@ def test_an_upload_has_a_time_for_all_of_it(contained: Contained, monkeypatch: p
     contained.wire.rules.clear()
     contained.store.put("one", {})
     assert contained.store.record("one") == {}
+
+
+@pytest.mark.guide("G67", "holds")
+def test_an_answer_that_creeps_has_an_end_outside_of_transactions_too(
+    contained: Contained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Headers or bytes: of a small file, of a large one, and of what is asked once an upload's time is over."""
+    store = contained.store
+    for name in ("small", "large"):
+        store.put(name, {})
+    for method, name, how in (
+        ("HEAD", "small", CREEPS),
+        ("GET", "small", DRIPS),
+        ("GET", "large", DRIPS),
+        ("PUT", "one", CREEPS),
+        ("HEAD", "one", CREEPS),
+    ):
+        contained.wire.always(method, name, how)
+    monkeypatch.setattr(blobs, "BESIDES", 0.3)
+    monkeypatch.setattr(blobs, "PATIENCE", (0.2, 0.2))
+    with pytest.raises(BlobError, match="too slow, expected 500,000 bytes/s"), store.open("large"):
+        pass
+    with pytest.raises(BlobError, match="too slow, expected 500,000 bytes/s"):
+        store.put("one", {})
+    monkeypatch.setattr(blobs, "WHOLE", 0.3)
+    for ask in (store.has, store.read):
+        with pytest.raises(BlobError, match="found no answer"):
+            ask("small")
 
 
 def _of_the_same_bytes() -> dict[str, str]:

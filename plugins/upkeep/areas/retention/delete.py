@@ -39,6 +39,7 @@ from upkeep.gate.plans.model import Action, Proposal
 from upkeep.gate.proposing import Proposals, ProposalSources, answered
 from upkeep.settings.calendar import config_folder
 from upkeep.settings.retention import LogClass, Retention
+from upkeep.settings.values import TableName
 from upkeep.wires.blob_answers import BlobError, Offline
 from upkeep.wires.database import Row, Session
 
@@ -98,7 +99,7 @@ class _Log:
         why = why or why_kept(sources.settings.retention, period, self.row, sources.now)
         if why or not period.partition:
             return why
-        there = partitions.is_there(session, period.partition, self.one.table)
+        there = partitions.is_there(session, period.partition, partitions.known_name(manifest), self.one.table)
         found = partitions.unlike(manifest, self.parts, there=there)
         return found or partitions.why_kept(sources.settings.retention, period, self.parts)
 
@@ -184,10 +185,10 @@ def state(session: Session, action: Action) -> Row | None:
     one, store = retention.classes[name], store_of(retention, deletion.target, name)
     row = session.row(session.load("retention/table"), asked(one))
     kept = why_kept(retention, deletion.period, row, datetime.now(UTC))
-    gone = False
-    if oid := deletion.period.partition:
-        kept = kept or partitions.stays(session, retention, deletion.period)
-        gone = not partitions.is_there(session, oid, one.table)
+    oid, known = deletion.period.partition, TableName(action.schema, action.table.removesuffix(f" ({deletion.period})"))
+    gone = bool(oid) and not partitions.is_there(session, oid, known, one.table)
+    if oid:
+        kept = kept or partitions.stays(session, retention, deletion.period, known)
     elif not row["may_delete"]:
         kept = kept or f"role {row['role']} has no DELETE on it (`python -m upkeep grants delete` prints it)"
     return {

@@ -22,7 +22,7 @@ from upkeep.areas.retention.batches import Count
 from upkeep.areas.retention.partitions import Partition
 from upkeep.areas.retention.proof import Proof
 from upkeep.areas.retention.reread import NotAsWritten
-from upkeep.areas.retention.store import OBJECT
+from upkeep.areas.retention.store import OBJECT, Store
 from upkeep.gate.attempts import ObjectChanged
 from upkeep.settings.values import TableName
 from upkeep.wires.blobs import retrying
@@ -44,7 +44,8 @@ def dropping(session: Session, proof: Proof) -> Iterator[Count]:
     count = proof.manifest["content"]["rows"]
     yield Count()  # to read it again may have taken long: time and guards are looked at before
     one = proof.retention.classes.get(proof.period.name)
-    if one and not partitions.is_there(session, proof.period.partition, one.table):
+    known = partitions.known_name(proof.manifest)
+    if one and not partitions.is_there(session, proof.period.partition, known, one.table):
         yield Count(gone=count)  # by an attempt that could not say so any more, or by somebody else
         return
     proof.hash_again()  # whatever its times say: all goes at once, and none before
@@ -55,16 +56,15 @@ def dropping(session: Session, proof: Proof) -> Iterator[Count]:
 
 
 def _drop_whole(session: Session, proof: Proof, end: float) -> None:
-    known = proof.manifest["partition"]
-    name = sql.Identifier(known["schema"], known["name"])
+    known, store = partitions.known_name(proof.manifest), proof.store.brisk()  # its time is for all looks together
     with session.connection.transaction():
         session.rows(session.load("retention/all_rows"))
         _in_time(session, end)
-        _run(session, session.load("retention/lock_partition"), name)
-        _as_approved(session, proof)
+        _run(session, session.load("retention/lock_partition"), known)
+        _as_approved(session, proof, store)
         _in_time(session, end)
-        _same_rows(session, proof, TableName(known["schema"], known["name"]))
-        _drop(session, proof, name, end)
+        _same_rows(session, proof, known)
+        _drop(session, proof, known, end, store)
 
 
 def _in_time(session: Session, end: float, lock_timeout: str | None = None) -> None:
@@ -76,14 +76,14 @@ def _in_time(session: Session, end: float, lock_timeout: str | None = None) -> N
     session.rows(session.load("retention/drop_clock"), clocks)
 
 
-def _run(session: Session, statement: str, name: sql.Identifier) -> None:
-    session.rows(sql.SQL(statement).format(partition=name).as_string(session.connection))
+def _run(session: Session, statement: str, name: TableName) -> None:
+    session.rows(sql.SQL(statement).format(partition=sql.Identifier(*name)).as_string(session.connection))
 
 
-def _as_approved(session: Session, proof: Proof) -> list[Partition]:
+def _as_approved(session: Session, proof: Proof, store: Store) -> list[Partition]:
     """The log's partitions, once catalogue, archive, policy and holds are as approved; what differs is raised."""
     found = _locked(session, proof)
-    proof.still_holds(session, datetime.now(UTC))
+    proof.still_holds(session, datetime.now(UTC), store)
     return found
 
 
@@ -115,7 +115,7 @@ def _same_rows(session: Session, proof: Proof, partition: TableName) -> None:
         raise OtherRows(f"nothing was dropped: only {found:,} of its rows are of the class, due, and under no hold")
 
 
-def _drop(session: Session, proof: Proof, name: sql.Identifier, end: float) -> None:
+def _drop(session: Session, proof: Proof, name: TableName, end: float, store: Store) -> None:
     """Drop it as soon as its locks are free. Its rows stay as they are under the lock that we hold; all else is looked
     at before each try, and the policy after it too.
 
@@ -123,7 +123,7 @@ def _drop(session: Session, proof: Proof, name: sql.Identifier, end: float) -> N
     """
     oid = proof.period.partition
     for left in reversed(range(TRIES)):
-        found = _as_approved(session, proof)
+        found = _as_approved(session, proof, store)
         log = partitions.above(session, oid)
         if session.row(session.load("retention/drop_waiters"), {"oid": oid})["waiters"]:
             raise ObjectChanged("nothing was dropped: others wait to write into the partition")

@@ -149,12 +149,19 @@ def of_oid(found: Sequence[Partition], oid: int) -> Partition | None:
     return next((part for part in found if part.oid == oid and not part.pending), None)
 
 
-def is_there(session: Session, oid: int, log: TableName) -> bool:
+def known_name(manifest: Mapping[str, Any]) -> TableName:
+    """What a partition was called when it was archived."""
+    return TableName(manifest["partition"]["schema"], manifest["partition"]["name"])
+
+
+def is_there(session: Session, oid: int, known: TableName, log: TableName) -> bool:
     """Whether the table that was a partition of this OID is still there, attached or not.
 
-    After a while PostgreSQL gives an OID to another relation: to be this one it has the columns of the log.
+    After a while PostgreSQL gives an OID to another relation: this one has the name that is ``known``, or the columns
+    of the log. One that was renamed and has other columns is not known again.
     """
-    asked = {"oid": oid, "schema": log.schema, "table": log.table}
+    names = {"known_schema": known.schema, "known_name": known.table}
+    asked = {"oid": oid, "schema": log.schema, "table": log.table} | names
     return bool(session.row(session.load("retention/partition_left"), asked)["left"])
 
 
@@ -259,11 +266,11 @@ def why_kept(retention: Retention, period: Period, found: Sequence[Partition]) -
     return why or ("" if part.period(period.name) == period else "its range is not that of its archive")
 
 
-def stays(session: Session, retention: Retention, period: Period) -> str:
-    """Why a partition may not be dropped by this role; empty when it may, and when it is gone."""
+def stays(session: Session, retention: Retention, period: Period, known: TableName) -> str:
+    """Why a partition, whose name is ``known``, may not be dropped by this role; empty when it may, or it is gone."""
     one = retention.classes[period.name]
     found = tree(session, one)
     part = of_oid(found, period.partition)
-    if part is None and is_there(session, period.partition, one.table):
+    if part is None and is_there(session, period.partition, known, one.table):
         return "its partition was detached since it was archived: attach it again, or drop it by hand"
     return why_kept(retention, period, found) or (part.no_right if part else "")

@@ -73,12 +73,13 @@ class Proof:
         if found != self.manifest["content"]["sha256"]:
             raise NotAsWritten(f"{self.name + OBJECT}: its bytes were changed while rows were deleted")
 
-    def still_holds(self, session: Session, now: datetime) -> None:
+    def still_holds(self, session: Session, now: datetime, store: Store | None = None) -> None:
         """Everything but the object's bytes. Raises NotAsWritten, ObjectChanged, ConfigError, OSError, BlobError.
 
-        A transaction waits for it: the store is asked in haste, and for no more than it must say.
+        A transaction waits for it: the store is asked in haste, and for no more than it must say. One transaction that
+        looks several times gives one ``brisk`` store, whose time is for all of them.
         """
-        store = self.store.brisk()
+        store = store or self.store.brisk()
         if self._marks(store) != self._seen:
             raise NotAsWritten(f"{self.name + OBJECT}: it was changed while rows were deleted")
         if (version := store.version(self.name + MANIFEST)) != self._version:

@@ -84,7 +84,7 @@ def unlike(session: Session, one: LogClass, manifest: Mapping[str, Any]) -> str:
     period = period_of(manifest)
     if period is None or not period.partition:
         return ""
-    there = partitions.is_there(session, period.partition, one.table)
+    there = partitions.is_there(session, period.partition, partitions.known_name(manifest), one.table)
     return partitions.unlike(manifest, partitions.tree(session, one), there=there)
 
 
