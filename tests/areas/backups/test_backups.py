@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import time
@@ -685,6 +686,26 @@ def test_room_that_would_not_hold_the_wal_until_the_next_backup_is_found(copied:
     assert room_of(copied, now + timedelta(days=3))["base"].level is OK, "the next one is due"
     segment.unlink()
     assert room_of(copied, now)["base"].level is OK
+
+
+@pytest.mark.guide("G99", "silent")
+def test_times_that_cannot_be_take_nothing_down(copied: Store) -> None:
+    """A label with a bent bit, a segment's time beyond all calendars: the others predict."""
+    now, newest = at_first(copied), files.find(copied.base)[-1].folder
+    label = newest / files.LABEL
+    text = label.read_text()
+    year = re.search(r"START TIME: (\d{4})", text)
+    assert year is not None
+    label.write_text(text.replace(f"START TIME: {year[1]}", "START TIME: 9999"))
+    segment = copied.wal / "0000000100000000000000FE"
+    segment.touch()
+    os.utime(segment, (2**38, 2**38))
+    told = room_of(copied, now)
+    assert {key: one.level for key, one in told.items()} == {"base": OK}
+    for backup in files.find(copied.base):
+        text = (backup.folder / files.LABEL).read_text()
+        (backup.folder / files.LABEL).write_text(re.sub(r"START TIME: \d{4}", "START TIME: 9999", text))
+    assert {key: one.level for key, one in room_of(copied, now).items()} == {"base": OK}
 
 
 def test_what_the_next_one_takes() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from tests.stages.ledger import Ledger
 from upkeep.areas.backups import dump_server, pace, sources
 from upkeep.areas.backups.dump_files import Dump
 from upkeep.areas.backups.dump_restoration import compared, newest, original, restore
-from upkeep.areas.backups.dump_server import kind
+from upkeep.areas.backups.dump_server import _sorted, kind
 from upkeep.areas.backups.pace import Pace
 from upkeep.areas.indexes import trial
 from upkeep.areas.look import Sources
@@ -218,6 +219,17 @@ def test_of_a_later_pg_dump_only_words_are_unknown(error: str, expected: str) ->
     assert kind(error) == {"later": "others"}.get(expected, expected)
     missing = 'could not execute query: ERROR:  relation "public.payloads" does not exist'
     assert kind(missing, later=True) == "others"
+
+
+@pytest.mark.parametrize(
+    ("first", "others"), [('syntax error at or near "TABLX"', 0), ('unrecognized configuration parameter "new"', 1)]
+)
+def test_a_setting_that_is_not_known_keeps_nothing_from_being_made(first: str, others: int) -> None:
+    """What is not there after it is missing from the dump, which a later pg_dump always begins with such settings."""
+    said = [first, 'relation "public.payloads" does not exist']
+    output = "".join(f"pg_restore: error: could not execute query: ERROR:  {one}\n" for one in said)
+    errors = _sorted(BytesIO(output.encode()), later=True)
+    assert (len(errors.others), len(errors.later)) == (others, 2 - others)
 
 
 def _versions(dump: Dump) -> tuple[str, str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ from tests.areas.backups.test_proof_by_chance import flip
 from tests.areas.backups.test_proof_troubles import CRITICAL, OK, UNKNOWN, WARNING, Nights
 from tests.areas.backups.test_proof_troubles import nights as nights  # noqa: PLC0414  # a fixture
 from upkeep.areas.backups import files, proof_elsewhere
-from upkeep.areas.backups.proof_memory import DAYS, Memory
+from upkeep.areas.backups.proof_memory import DAYS, Kept, Memory, Piece
 from upkeep.core.findings import Finding
 
 
@@ -100,6 +103,44 @@ def test_a_good_copy_elsewhere_makes_nothing_good(nights: Nights, other: Path) -
     assert bad(nights.look(base=other)) == {"integrity:a"}
     (link := other.with_name("link")).symlink_to(other)
     assert bad(nights.look(base=link)) == {"integrity:a"}
+
+
+@pytest.mark.guide("G100", "fires")
+def test_a_bad_backup_that_is_moved_after_config_is_bad_there(nights: Nights, other: Path) -> None:
+    """At one look it was in neither folder; then it is read once more where it is now, and only there."""
+    aside = other.with_name("aside")
+    (nights.base / "a").rename(aside)
+    assert bad(nights.look(base=other)) == set()
+    aside.rename(other / "a")
+    for _ in range(2 * DAYS):
+        assert bad(nights.look(base=other)) == {"integrity:a"}
+    for path in nights.chance.there["a"]:
+        flip(other / "a" / path)
+    looked = [nights.look(base=other) for _ in range(DAYS)]
+    assert bad(looked[-1]) == set()
+    assert [one["taken"] for one in nights.snapshot["bad"]] == [True] * len(nights.chance.there["a"])
+
+
+@pytest.mark.guide("G100", "silent")
+def test_a_proof_that_an_earlier_upkeep_began_goes_on() -> None:
+    """Its digest of the parts did not say in which folder they are."""
+    now, parts = datetime.now(UTC), [[Piece(0, "x", 1)], [Piece(0, "y", 1)]]
+    digest = hashlib.sha256(json.dumps([["seal"], parts]).encode()).hexdigest()[:16]
+    under = (Kept(name="a", checksum="seal"),)
+    begun = Memory(since=now, at=now, under=under, plan=digest, parts=2, read={0: now})
+    known = begun.shared(parts, "/backups")
+    assert (known.read, known.left) == ({0: now}, "")
+    assert known.shared(parts, "/elsewhere").read == {}
+
+
+@pytest.mark.guide("G100", "silent")
+def test_what_was_read_whole_and_is_begun_anew_is_not_late(nights: Nights, tmp_path: Path) -> None:
+    """It has its week again, counted from when it was last read."""
+    nights.make("a", 9)
+    nights.looks(3 * DAYS)
+    nights.base.rename(tmp_path / "moved")
+    looked = [nights.look(base=tmp_path / "moved") for _ in range(DAYS)]
+    assert {one["proof"].level for one in looked} == {OK}
 
 
 @pytest.mark.guide("G100", "fires", "silent")

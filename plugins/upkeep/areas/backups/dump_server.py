@@ -54,6 +54,7 @@ _EXECUTED = "could not execute query: "
 #: What a later major's words are to an earlier one; and what is not there after them may be for want of these.
 _LATER_FORMAT = re.compile(r"unsupported version \(")
 _LATER_WORDS = re.compile(r"syntax error at or near |unrecognized (configuration )?parameter ")
+_NOT_KNOWN = "syntax error"
 _NOT_MADE = re.compile(r'[a-z ]+"[^"]+"( of relation "[^"]+")? does not exist$')
 _ROLE_GONE = re.compile(r'role "[^"]+" does not exist')
 
@@ -193,14 +194,16 @@ def _restored_bytes(server: Server) -> int:
 def _sorted(output: IO[bytes], *, later: bool) -> Errors:
     """By whose fault each error is, through all that pg_restore said; ``later``: of what a later pg_dump wrote."""
     kinds: dict[str, list[str]] = {"damaged": [], "hosts_own": [], "roles": [], "later": [], "others": []}
-    total, last = 0, b""
+    total, last, not_made = 0, b"", False
     for line in iter(partial(output.readline, _LONGEST), b""):
         last = line
         if not line.startswith(_ERROR):
             continue
         total += 1
         error = line.removeprefix(_ERROR).decode(errors="replace").strip()
-        kept = kinds[kind(error, later=later, after_later=bool(kinds["later"]))]
+        found = kind(error, later=later, after_later=not_made)
+        not_made |= found == "later" and _NOT_KNOWN in error  # not by a setting that is not known
+        kept = kinds[found]
         if len(kept) < _KEPT:
             kept.append(error)
     if not total:
@@ -211,7 +214,7 @@ def _sorted(output: IO[bytes], *, later: bool) -> Errors:
 def kind(error: str, *, later: bool = False, after_later: bool = False) -> str:
     """Pg_restore's own words are of the archive, unless they name the host's disk, rights or age; else the server's.
 
-    ``later``: the dump was written by a later pg_dump; ``after_later``: some of its words were not known before.
+    ``later``: the dump was written by a later pg_dump; ``after_later``: a statement in words of its own failed before.
     """
     asking, asked, said = error.partition("ERROR:  ")
     if not asked:

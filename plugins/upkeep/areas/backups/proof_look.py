@@ -93,9 +93,11 @@ class Look:
             elif said:
                 stay.append(one.model_copy(update={"away": None}))
             else:
-                if not one.away and (place := self.place(one.backup)):
-                    self.bad.setdefault((one.backup, one.path), one.model_copy(update={"folder": place}))
-                if gone := one.gone(self.now, last):
+                taken = one
+                if not one.taken and (place := self.place(one.backup)):
+                    self.bad.setdefault((one.backup, one.path), one.model_copy(update={"folder": place, "away": None}))
+                    taken = one.model_copy(update={"taken": True})
+                if gone := taken.gone(self.now, last):
                     stay.append(gone)
         self.elsewhere = tuple(stay)
 

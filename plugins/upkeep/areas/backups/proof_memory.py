@@ -45,7 +45,7 @@ class Bad(FrozenModel):
 
     ``tried`` is when it was last read, ``away`` since when its backup is not there, ``folder`` where that was seen last
     (empty: in the folder of config). ``missing``: something is not there of a backup that is not the newest, as where
-    it is being removed.
+    it is being removed. ``taken``: it came to the folder of config since, and is known there too.
     """
 
     backup: Kept
@@ -56,6 +56,7 @@ class Bad(FrozenModel):
     missing: bool = False
     away: AwareDatetime | None = None
     folder: str = ""
+    taken: bool = False
 
     @field_validator("folder")
     @classmethod
@@ -150,11 +151,15 @@ class Memory(FrozenModel):
 
     def shared(self, parts: Sequence[Sequence[Piece]], base: str) -> Memory:
         """The same with these parts, of files in ``base``: what was read in others counts no more, but since when."""
-        said = json.dumps([base, [one.checksum for one in self.under], parts], ensure_ascii=True).encode()
-        plan = hashlib.sha256(said).hexdigest()[:16]
+        checksums = [one.checksum for one in self.under]
+        plan = _digest(base, checksums, parts)
         if plan == self.plan:
             return self
+        if self.plan == _digest(checksums, parts):  # by an earlier Upkeep, which did not say in which folder
+            return self.model_copy(update={"plan": plan})
         update: dict[str, Any] = {"plan": plan, "parts": len(parts), "read": {}, "tried": {}}
+        if self.complete:
+            update["begun"] = max(self.read.values())  # it has its week again
         if self.read:
             done = f"{len(self.read)} of {self.parts} parts were read of {self.under[0].name}"
             update["left"] = (
@@ -216,6 +221,10 @@ def known(body: Any, now: datetime) -> Memory | None:
         "whole": whole,
     }
     return memory.model_copy(update=update)
+
+
+def _digest(*said: Any) -> str:
+    return hashlib.sha256(json.dumps(said, ensure_ascii=True).encode()).hexdigest()[:16]
 
 
 def _read(model: type[_Model], body: Any) -> _Model | None:

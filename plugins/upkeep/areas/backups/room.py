@@ -19,7 +19,7 @@ from statistics import median
 from upkeep.areas.backups import dump_files, files, sizes
 from upkeep.areas.backups.dump_files import State
 from upkeep.areas.backups.files import SEGMENT, Backup
-from upkeep.areas.backups.judging import BEFORE
+from upkeep.areas.backups.judging import BEFORE, SKEW
 from upkeep.core.findings import Finding, Level, Topic
 from upkeep.core.units import roughly, utc
 from upkeep.settings.backups import Backups, Dumps
@@ -56,6 +56,8 @@ def look_at_room(backups: Backups | None, dumps: Dumps | None, database: str, no
             continue  # which is critical by itself
         except OSError as error:
             untold.append(_untold(name, error))
+        except (OverflowError, ValueError) as error:  # a time that is none, in what somebody else wrote
+            untold.append(_untold(name, error))
     return (*_judged(needs), *untold)
 
 
@@ -82,8 +84,11 @@ def judge(needs: Sequence[Need], free: int) -> Finding:
     return topic.judged(level, detail, f"at least {roughly(needed)}, for all of that", _REMEDY)
 
 
-def _untold(name: str, error: OSError) -> Finding:
-    detail = f"not collected: {error.filename} cannot be read: {error.strerror}"
+def _untold(name: str, error: Exception) -> Finding:
+    if isinstance(error, OSError):
+        detail = f"not collected: {error.filename or 'a folder'} cannot be read: {error.strerror}"
+    else:
+        detail = f"not collected: found a time that cannot be ({error})"
     remedy = "Let the user that Airflow's tasks run as read the backups."
     topic = _TOPIC.part(f"{name}:not_collected")
     return topic.finding(Level.UNKNOWN, detail, "a folder that the tasks' user may read", remedy)
@@ -93,8 +98,9 @@ def _of_base(config: Backups, now: datetime) -> Iterator[Need]:
     finished = [backup for backup in files.find(config.base) if backup.finished]
     if not finished:
         return
-    every = _interval([backup.started_at for backup in finished[-BEFORE - 1 :]], config)
-    left = max(finished[-1].started_at + every - now, timedelta(0))
+    begun = [backup.started_at for backup in finished if backup.started_at <= now + SKEW]  # a label may be damaged
+    every = _interval(begun[-BEFORE - 1 :], config)
+    left = max(begun[-1] + every - now, timedelta(0)) if begun else timedelta(0)
     octets = predicted(_newest_first(finished))
     yield Need("base", config.base, octets, f"{roughly(octets)} for the next base backup, due {utc(now + left)}")
     wal = wal_within(left, config.wal, every, now)
@@ -143,9 +149,9 @@ def wal_within(left: timedelta, archive: Path, every: timedelta, now: datetime) 
                 continue
             try:
                 stat = file.stat()
-            except FileNotFoundError:
-                continue  # cleaned away meanwhile
-            written = datetime.fromtimestamp(stat.st_mtime, UTC)
+                written = datetime.fromtimestamp(stat.st_mtime, UTC)
+            except (FileNotFoundError, OverflowError, ValueError):
+                continue  # cleaned away meanwhile, or of a time that is none
             oldest = min(oldest, written)
             octets += stat.st_size if written >= since else 0
     return round(octets * (left / max(now - max(oldest, since), SHORTEST)))

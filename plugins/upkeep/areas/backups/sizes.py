@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from upkeep.areas.backups.files import LABEL, Backup
@@ -48,5 +49,7 @@ def before(newest: Backup, finished: Sequence[Backup]) -> list[int]:
 
 def _data(folder: Path) -> int:
     """As a manifest counts: with tablespaces, which pg_basebackup lays elsewhere and links."""
-    elsewhere = (link for link in (folder / "pg_tblspc").glob("*") if link.is_symlink())
+    elsewhere = list[Path]()
+    with suppress(OSError):  # what may not be read counts for nothing
+        elsewhere += (link for link in (folder / "pg_tblspc").glob("*") if link.is_symlink())
     return taken_by(folder, OWN_WAL) + sum(map(taken_by, elsewhere))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import psycopg
 
-#: SQLSTATEs of what is no refusal: no room or memory, ended from outside, the system's own errors.
-_HOSTS_OWN = ("53", "57", "58")
+#: SQLSTATEs of what is no refusal: a lost session, no room or memory, a lock that did not come, ended from outside, the
+#: system's own errors.
+_HOSTS_OWN = ("08", "53", "55P03", "57", "58")
 
 
 def hosts_own(error: Exception) -> bool:
     """Whether there was no time or no room, or a lost session: no server has refused the index."""
     if isinstance(error, psycopg.Error) and error.sqlstate:
         return error.sqlstate.startswith(_HOSTS_OWN)
-    return isinstance(error, TimeoutError | psycopg.OperationalError)
+    return isinstance(error, TimeoutError | psycopg.OperationalError | psycopg.InterfaceError)
 
 
 def words(error: Exception) -> str:
