@@ -28,6 +28,7 @@ from sandbox import backups as sandbox
 from sandbox.backups import Store
 from sandbox.ports import free_port
 from sandbox.postgres import Cluster, bin_dir, identity, programs
+from sandbox.processes import wait
 from upkeep.areas.backups import contents
 from upkeep.areas.backups.newest import Newest, newest, original
 from upkeep.areas.backups.restoration import restore
@@ -185,11 +186,7 @@ def archive(cluster: Cluster, store: Store) -> None:
     """Finish a segment, and wait until it is in the archive."""
     with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as admin:
         (last,) = admin.execute("SELECT pg_walfile_name(pg_switch_wal())").fetchone() or ("",)
-    deadline = time.monotonic() + 60
-    while not (store.wal / last).exists():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{last} was not archived")
-        time.sleep(0.05)
+    wait(f"{last} to be archived", (store.wal / last).exists, 60, lambda: "")
 
 
 def _newest(store: Store) -> Newest:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,15 +27,16 @@ from urllib.parse import quote
 import psutil
 
 from bench.measure import Result, size
+from bench.window import PATIENCE_SECONDS, unpause
 from sandbox import distributed, processes
-from sandbox.processes import Api
+from sandbox.processes import Api, wait
 from sandbox.stack import PARALLELISM, Sandbox, open_sandbox
 from upkeep.settings.base import ROOT
 
 GOAL = 1.3
 TASKS, ROUNDS = size((40, 2), (2, 1))
 BURST, DAILY = "burst", "maintenance_daily"
-PATIENCE_SECONDS = 300.0
+ENDED = ("success", "failed")
 #: What works for a task; the dag-processor and the triggerer do the same whatever runs.
 WORKING = {"postgres", "redis", "api-server", *distributed.SCHEDULERS, *distributed.WORKERS}
 #: What Upkeep needs beside the platform that it looks at.
@@ -150,22 +151,13 @@ def _processor_seconds(sandbox: Sandbox) -> float:
 
 def _carried_out(api: Api, dag: str) -> list[dict[str, Any]]:
     """A run's tasks once it has ended well."""
-    _wait(lambda: api.request("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": False}).ok, f"DAG {dag}")
+    unpause(api, dag)
     answer = api.request("POST", f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None})
     answer.raise_for_status()
     path = f"/api/v2/dags/{dag}/dagRuns/{quote(answer.json()['dag_run_id'], safe='')}"
-    state = _wait(lambda: s if (s := api.get(path)["state"]) in ("success", "failed") else "", f"the run of {dag}")
-    assert state == "success", f"the run of {dag} ended as {state}"
+    wait(f"the run of {dag}", lambda: api.get(path)["state"] in ENDED, PATIENCE_SECONDS, lambda: api.get(path)["state"])
+    assert (state := api.get(path)["state"]) == "success", f"the run of {dag} ended as {state}"
     found: list[dict[str, Any]] = api.get(f"{path}/taskInstances?limit=100")["task_instances"]
-    return found
-
-
-def _wait(ready: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (found := ready()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {PATIENCE_SECONDS:g} s for {what}, in vain")
-        time.sleep(0.5)
     return found
 
 

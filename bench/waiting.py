@@ -7,14 +7,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
 
 from bench.measure import Result, size
-from sandbox.processes import Api
+from sandbox.processes import Api, wait
 from sandbox.stack import Sandbox, open_sandbox
 from upkeep.settings.base import ROOT
 
@@ -62,13 +61,13 @@ def _measure(sandbox: Sandbox) -> Result:
     answer = api.request("POST", f"/api/v2/dags/{DAG}/dagRuns", json={"logical_date": None})
     answer.raise_for_status()
     run_id = answer.json()["dag_run_id"]
-    deadline = time.monotonic() + PATIENCE_SECONDS
     with psycopg.connect(sandbox.cluster.dsn("airflow"), autocommit=True) as metadata:
         counted = "SELECT count(*) FROM task_instance WHERE run_id = %s AND state = 'awaiting_input'"
-        while (metadata.execute(counted, [run_id]).fetchone() or (0,))[0] < waiting:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"not all of {waiting} approvals waited after {PATIENCE_SECONDS:g} s")
-            time.sleep(2)
+
+        def asked() -> int:
+            return int((metadata.execute(counted, [run_id]).fetchone() or (0,))[0])
+
+        wait(f"{waiting} approvals", lambda: asked() >= waiting, PATIENCE_SECONDS, lambda: f"{asked()} wait")
         held = {what: int((metadata.execute(query.encode()).fetchone() or (0,))[0]) for what, query in HELD.items()}
     api.request("PATCH", f"/api/v2/dags/{DAG}/dagRuns/{quote(run_id, safe='')}", json={"state": "failed"})
     said = ", ".join(f"{count} {what}" for what, count in held.items())

@@ -9,8 +9,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +18,7 @@ from urllib.parse import quote
 import psycopg
 
 from bench.measure import Result, size, spread
-from sandbox.processes import Api
+from sandbox.processes import Api, wait
 from sandbox.stack import Sandbox, open_sandbox
 from upkeep.settings.base import ROOT
 
@@ -29,6 +29,7 @@ WINDOWS = {"maintenance_daily": "report", "maintenance_weekly": "plan"}
 #: A plan for the next window is not drawn up in a week whose window the monthly one covers.
 FORMS = {"maintenance_weekly": {"when": "now, outside the calendar"}}
 FIRST = "open_window"
+ENDED = ("success", "failed", "skipped", "upstream_failed")
 PATIENCE_SECONDS = 300.0
 
 
@@ -57,13 +58,15 @@ def _add_empty(api: Api, dags: Path) -> None:
     (dags / "graphs.json").write_text(json.dumps(graphs))
     shutil.copy(ROOT / "bench" / "dags" / "empty_windows.py", dags)
     for dag in graphs:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while api.request("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": False}).status_code != 200:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"DAG {dag} was not there within {PATIENCE_SECONDS:g} s")
-            time.sleep(0.5)
+        unpause(api, dag)
     for dag in WINDOWS:
         api.request("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": False}).raise_for_status()
+
+
+def unpause(api: Api, dag: str) -> None:
+    """As soon as Airflow knows a DAG. Raises SandboxError where it does not within PATIENCE_SECONDS."""
+    unpaused = partial(api.request, "PATCH", f"/api/v2/dags/{dag}", json={"is_paused": False})
+    wait(f"DAG {dag}", lambda: unpaused().ok, PATIENCE_SECONDS, lambda: str(api.get("/api/v2/importErrors")))
 
 
 def _empty(dag: str) -> str:
@@ -120,13 +123,10 @@ def _wall(api: Api, dag: str, last: str) -> tuple[float, str]:
     answer.raise_for_status()
     run_id = answer.json()["dag_run_id"]
     path = f"/api/v2/dags/{dag}/dagRuns/{quote(run_id, safe='')}"
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while (state := api.get(f"{path}/taskInstances/{last}")["state"]) != "success":
-        if state in ("failed", "skipped", "upstream_failed"):
-            raise RuntimeError(f"task {last} of run {run_id} of {dag}: found {state}, expected success")
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"task {last} of run {run_id} of {dag} did not end within {PATIENCE_SECONDS:g} s")
-        time.sleep(0.5)
+    task = partial(api.get, f"{path}/taskInstances/{last}")
+    wait(f"task {last} of {dag}", lambda: task()["state"] in ENDED, PATIENCE_SECONDS, lambda: str(task()))
+    if (state := task()["state"]) != "success":
+        raise RuntimeError(f"task {last} of run {run_id} of {dag}: found {state}, expected success")
     tasks: dict[str, Any] = {task["task_id"]: task for task in api.get(f"{path}/taskInstances")["task_instances"]}
     _end(api, path)
     start, end = (
@@ -139,8 +139,10 @@ def _end(api: Api, path: str) -> None:
     """End a run whose people nobody asks, and wait until none of its tasks runs beside the next one."""
     if api.get(path)["state"] not in ("success", "failed"):
         api.request("PATCH", path, json={"state": "failed"})
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while any(task["state"] == "running" for task in api.get(f"{path}/taskInstances")["task_instances"]):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"tasks of {path} still run")
-        time.sleep(0.5)
+    tasks = partial(api.get, f"{path}/taskInstances")
+    wait(
+        f"the tasks of {path} to end",
+        lambda: all(task["state"] != "running" for task in tasks()["task_instances"]),
+        PATIENCE_SECONDS,
+        lambda: str(tasks()),
+    )

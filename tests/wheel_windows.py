@@ -10,9 +10,10 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from pathlib import Path
+
+from tests.stages.wheels import build, environment, install
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = [
@@ -28,8 +29,8 @@ def main(*tests: str) -> int:
     with tempfile.TemporaryDirectory(prefix="upkeep-wheel-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # PostgreSQL runs as another user than root
-        python, deployment = folder / "venv" / "bin" / "python", folder / "deployment"
-        _install(folder, python)
+        python, deployment = environment(folder / "venv"), folder / "deployment"
+        install(build(folder / "dist"), python)
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "AIRFLOW"))}
         environ |= {"PYTHONPATH": str(deployment), "UPKEEP_SANDBOX_DAGS": str(deployment / "dags")}
         subprocess.run([str(python.parent / "upkeep"), "init", str(deployment)], check=True, stdout=subprocess.DEVNULL)
@@ -45,19 +46,6 @@ def main(*tests: str) -> int:
         print(found, end="", flush=True)
         argv = [str(python), "-m", "pytest", "-p", "no:cacheprovider", "-o", "pythonpath=.", "-rs", *(tests or TESTS)]
         return subprocess.run(argv, cwd=deployment, env=environ, check=False).returncode
-
-
-def _install(folder: Path, python: Path) -> None:
-    """The wheel of this checkout; what it depends on is seen in this environment, whose own .pth files are not."""
-    uv = str(Path(sys.executable).parent / "uv")
-    build = [uv, "build", "-q", "--wheel", "--offline", "--no-build-isolation", "--python", sys.executable]
-    subprocess.run([*build, "--out-dir", str(folder / "dist")], cwd=ROOT, check=True)  # as `make wheel` does
-    (wheel,) = (folder / "dist").glob("*.whl")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
-    (packages,) = (folder / "venv").glob("lib/python*/site-packages")
-    (packages / "beside.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
-    install = [uv, "pip", "install", "-q", "--offline", "--no-deps", "--python", str(python)]
-    subprocess.run([*install, str(wheel)], check=True)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
-import sysconfig
 import tomllib
 import zipfile
 from collections.abc import Iterator
@@ -21,6 +19,7 @@ import pytest
 
 from sandbox.postgres import Cluster
 from tests.stages import ledger
+from tests.stages.wheels import build, environment, install
 from upkeep.ledger.migrations.upgrade import head
 from upkeep.settings.base import ROOT
 
@@ -51,23 +50,6 @@ except reread.NotAsWritten as error:
 """
 
 
-def build(folder: Path, checkout: Path = ROOT) -> Path:
-    """The wheel that `make wheel` would put into dist/, in a folder of its own."""
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    (command,) = re.findall(r"^\t@(.* build --wheel .*)$", makefile, re.MULTILINE)
-    words = command.replace("$(PY)", sys.executable).replace("$$", "$").replace(".venv/bin/uv", f"{beside()}/uv")
-    argv = ["bash", "-c", f'{words} --out-dir "$1"', "bash", str(folder)]
-    done = subprocess.run(argv, cwd=checkout, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    (wheel,) = folder.glob("*.whl")
-    return wheel
-
-
-def beside() -> Path:
-    """Where this environment's programs are."""
-    return Path(sys.executable).parent
-
-
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of this checkout."""
@@ -82,17 +64,14 @@ class Installed:
 
     @classmethod
     def made(cls, folder: Path) -> Installed:
-        """The environment without the wheel; what that depends on is seen in the tests' own."""
+        """The environment without the wheel."""
         (folder / "empty").mkdir()
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
-        (packages,) = (folder / "venv").glob("lib/python*/site-packages")
-        (packages / "beside.pth").write_text(f"{sysconfig.get_path('purelib')}\n")  # not that folder's own .pth files
+        environment(folder / "venv")
         return cls(folder)
 
     def install(self, wheel: Path) -> None:
-        """As an operator does: the wheel, over the one that may be there."""
-        uv = [beside() / "uv", "pip", "install", "-q", "--offline", "--no-deps"]
-        subprocess.run([*uv, "--python", self.folder / "venv/bin/python", wheel], check=True)
+        """The wheel, over the one that may be there."""
+        install(wheel, self.folder / "venv" / "bin" / "python")
 
     @property
     def deployment(self) -> Path:

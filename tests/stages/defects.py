@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,14 @@ from upkeep.ledger.write import LookResult
 PAGE = 8192
 #: Of a WAL segment's first page header: magic, address, system identifier. PostgreSQL does not check the bytes between.
 WAL_HEADER = (0, 1, *range(8, 16), *range(24, 32))
+
+
+def table(defects: Sequence[tuple[str, str]], caught: Sequence[str], of: str) -> str:
+    """Of each class and the finding that must say so: how many were drawn and caught; the last line says of what."""
+    hit = Counter(kind for (kind, _), by in zip(defects, caught, strict=True) if by)
+    lines = [f"{'class':45} generated caught by"]
+    lines += [f"{kind:45} {many:9} {hit[kind]:6} {key}" for (kind, key), many in Counter(defects).items()]
+    return "\n".join(["", *lines, f"{sum(map(bool, caught))} of {len(defects)} caught by their right name {of}"])
 
 
 @dataclass(frozen=True)

@@ -289,14 +289,18 @@ def _of(dump: Path, begins: bytes) -> Path:
     return next(file for file in _files(dump) if file.read_bytes().startswith(begins))
 
 
+def _rewrite(dump: Path, begins: bytes, change: Callable[[list[bytes]], list[bytes]]) -> None:
+    """Other lines in the data file of the table whose rows begin so."""
+    file = _of(dump, begins)
+    file.write_bytes(b"".join(change(file.read_bytes().splitlines(keepends=True))))
+
+
 def lost_rows(rng: random.Random) -> Defect:
     """Some lines of the log are cut out."""
 
     def spoil(dump: Path, _: Path) -> None:
-        file = _of(dump, b"1\t2")
-        rows = file.read_bytes().splitlines(keepends=True)
         first = rng.randrange(20, 300)  # of the settled week: one row comes each half hour, the newest first
-        file.write_bytes(b"".join(rows[:first] + rows[first + rng.randrange(1, 20) :]))
+        _rewrite(dump, b"1\t2", lambda rows: rows[:first] + rows[first + rng.randrange(1, 20) :])
 
     says = "the target has not changed them since"
     return Defect("rows cut out of a log", "directory none", "restoration:dump:contents", says, spoil)
@@ -306,11 +310,8 @@ def bent_row(rng: random.Random) -> Defect:
     """A letter of the log is another one."""
 
     def spoil(dump: Path, _: Path) -> None:
-        file = _of(dump, b"1\t2")
-        rows = file.read_bytes().splitlines(keepends=True)
         at = rng.randrange(100, 300)
-        rows[at] = rows[at].replace(b"failed", b"failee")
-        file.write_bytes(b"".join(rows))
+        _rewrite(dump, b"1\t2", lambda rows: [*rows[:at], rows[at].replace(b"failed", b"failee"), *rows[at + 1 :]])
 
     says = "the target has not changed them since"
     return Defect("a bent letter of a log", "directory none", "restoration:dump:contents", says, spoil)
@@ -320,10 +321,11 @@ def doubled_row(rng: random.Random) -> Defect:
     """A key that is there twice cannot be restored."""
 
     def spoil(dump: Path, _: Path) -> None:
-        file = _of(dump, b"1\tc4ca")
-        rows = file.read_bytes().splitlines(keepends=True)
-        at = rng.randrange(len(rows) - 3)
-        file.write_bytes(b"".join(rows[: at + 1] + rows[at:]))
+        def doubled(rows: list[bytes]) -> list[bytes]:
+            at = rng.randrange(len(rows) - 3)
+            return rows[: at + 1] + rows[at:]
+
+        _rewrite(dump, b"1\tc4ca", doubled)
 
     says = "could not create unique index"
     return Defect("a row that is there twice", "directory none", "restoration:dump", says, spoil)

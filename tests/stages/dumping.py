@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.postgres import bin_dir
+import psycopg
+
+from sandbox.postgres import Cluster, bin_dir
+from tests.conftest import database
+from tests.stages.restoring import LOGS
 
 MORE = """
 CREATE TABLE payloads (id int PRIMARY KEY, body text);
 INSERT INTO payloads SELECT n, md5(n::text) FROM generate_series(1, 5000) n;
 CREATE TABLE empty_one (id int);
 """
+
+
+@contextmanager
+def dumpable(cluster: Cluster, name: str) -> Iterator[str]:
+    """A database with a log and some rows more, gone at the end; yields the superuser's conninfo."""
+    with database(cluster, name) as dsn:
+        with psycopg.connect(dsn, autocommit=True) as admin:
+            admin.execute(LOGS)
+            admin.execute(MORE)
+        yield dsn
 
 
 @dataclass(frozen=True)

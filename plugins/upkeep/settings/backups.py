@@ -71,10 +71,9 @@ class Backups(Kept):
 
     ``max_wal_age_hours`` of None judges no age: of a server that may write nothing for longer. A backup that is smaller
     than ``least_percent`` of the middle one of those before it is a warning; of incremental ones that is not judged.
-    ``proof`` is what is
-    read daily against the manifest's checksums: ``whole`` all of the newest backup, ``sevenths`` a seventh of one
-    backup until all of that was read, or more where ``proof_budget_bytes`` allow it (ADR 31). Without ``restore`` no
-    backup is restored, and nothing is proven but that its files are whole.
+    ``proof`` is what is read daily against the manifest's checksums: ``whole`` all of the newest backup, ``sevenths`` a
+    seventh of one backup until all of that was read, or more where ``proof_budget_bytes`` allow it (ADR 31). Without
+    ``restore`` no backup is restored, and nothing is proven but that its files are whole.
     """
 
     base: Folder

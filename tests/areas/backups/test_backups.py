@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from sandbox.ports import free_port
 from sandbox.postgres import Cluster, bin_dir
 from tests.stages.archives import switch
 from upkeep.areas.backups import files, room, sizes, verification
-from upkeep.areas.backups.files import BackupError, Label, Segment
+from upkeep.areas.backups.files import Backup, BackupError, Label, Segment
 from upkeep.areas.backups.look import look_at_backups
 from upkeep.areas.backups.verification import differing
 from upkeep.core.findings import Finding, Level
@@ -31,6 +32,8 @@ from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 
 VERIFY = str(bin_dir() / "pg_verifybackup")
+#: A user that no file belongs to.
+NOBODY = 65534
 OK, WARNING, CRITICAL, UNKNOWN = Level.OK, Level.WARNING, Level.CRITICAL, Level.UNKNOWN
 ALL_OK = dict.fromkeys(("completion", "age", "size", "integrity", "wal"), OK)
 
@@ -706,6 +709,28 @@ def test_times_that_cannot_be_take_nothing_down(copied: Store) -> None:
         text = (backup.folder / files.LABEL).read_text()
         (backup.folder / files.LABEL).write_text(re.sub(r"START TIME: \d{4}", "START TIME: 9999", text))
     assert {key: one.level for key, one in room_of(copied, now).items()} == {"base": OK}
+
+
+def test_tablespaces_that_may_not_be_seen_take_nothing_down() -> None:
+    """Of a backup before the newest: who may list the folder and not enter it sees names and no links."""
+    with tempfile.TemporaryDirectory() as name:
+        base, user = Path(name), os.geteuid()
+        spaces = base / "older" / "pg_tblspc"
+        for folder in (base / "newest", spaces):
+            folder.mkdir(parents=True)
+        (base / "older" / "data").write_bytes(bytes(5))
+        (spaces / "1").symlink_to(base)
+        for folder, mode in ((base, 0o755), (spaces, 0o444)):
+            folder.chmod(mode)
+        older, newest = (Backup(base / one, True, datetime.now(UTC)) for one in ("older", "newest"))
+        os.seteuid(user or NOBODY)
+        try:
+            with pytest.raises(PermissionError):
+                (spaces / "1").is_symlink()
+            assert sizes.before(newest, [older, newest]) == [5]
+        finally:
+            os.seteuid(user)
+            spaces.chmod(0o755)
 
 
 def test_what_the_next_one_takes() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import psycopg
 import pytest
 
 from tests.stages.archives import switch
-from tests.stages.defects import DAILY, WEEKLY, Defect, caught_by
+from tests.stages.defects import DAILY, WEEKLY, Defect, caught_by, table
 from tests.stages.restoring import Platform
 from tests.stages.shapes import CLUSTERS, running
 from upkeep.areas.backups.look import look_at_backups
@@ -44,16 +43,6 @@ def drawn(platform: Platform) -> list[Defect]:
     return [draw(platform, rng) for draw in draws]
 
 
-def table(defects: list[Defect], caught: list[str]) -> str:
-    """Class, generated, caught, and the finding by which."""
-    rows = Counter((defect.kind, defect.key) for defect in defects)
-    hit = Counter(defect.kind for defect, by in zip(defects, caught, strict=True) if by)
-    lines = [f"{'class':45} generated caught by"]
-    lines += [f"{kind:45} {many:9} {hit[kind]:6} {key}" for (kind, key), many in rows.items()]
-    score = f"{sum(map(bool, caught))} of {len(defects)} caught by their right name (seed {SEED})"
-    return "\n".join(["", *lines, score])
-
-
 @pytest.mark.guide("G100", "G101", "fires")
 def test_each_drawn_defect_is_caught_by_its_right_name(
     restorable: Platform, capsys: pytest.CaptureFixture[str]
@@ -63,7 +52,7 @@ def test_each_drawn_defect_is_caught_by_its_right_name(
     caught = [caught_by(restorable, defect) for defect in defects]
     if "UPKEEP_DEFECTS" in os.environ:
         with capsys.disabled():
-            print(table(defects, caught))
+            print(table([(one.kind, one.key) for one in defects], caught, f"(seed {SEED})"))
     missed = [(defect.kind, defect.says) for defect, by in zip(defects, caught, strict=True) if not by]
     assert missed == []
     assert caught_by(restorable, Defect("nothing", "backups:completion", "")) == ""

@@ -11,7 +11,6 @@ import random
 import secrets
 import shutil
 import subprocess
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
@@ -23,11 +22,10 @@ import pytest
 from sandbox import npm_postgres, postgres
 from sandbox.ports import free_port
 from sandbox.postgres import Cluster
-from tests.conftest import database
+from tests.stages.defects import table
 from tests.stages.dump_defects import COMPRESSIONS, DAILY, WEEKLY, Defect, caught_by, looked, named
 from tests.stages.dump_restoring import Stage, staged
-from tests.stages.dumping import MORE, Dumped
-from tests.stages.restoring import LOGS
+from tests.stages.dumping import MORE, Dumped, dumpable
 from upkeep.core.findings import Level
 
 DEFECTS = int(os.environ.get("UPKEEP_DUMP_DEFECTS") or 20)
@@ -56,10 +54,7 @@ SHAPES = list(product(("custom", "directory"), ("gzip", "none", "gzip:9", "lz4",
 @pytest.fixture(scope="module")
 def good(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder for each format and compression, with a dump of the same database in it."""
-    with database(cluster, "dumped") as dsn:
-        with psycopg.connect(dsn, autocommit=True) as admin:
-            admin.execute(LOGS)
-            admin.execute(MORE)
+    with dumpable(cluster, "dumped") as dsn:
         dumped = Dumped(dsn, tmp_path_factory.mktemp("dumps") / "good")
         for form, compression in product(("custom", "directory"), COMPRESSIONS):
             (dumped.folder / f"{form} {compression}").mkdir(parents=True)
@@ -98,16 +93,6 @@ def restored(stage: Stage, defect: Defect, scratch: Path) -> str:
         shutil.move(kept, dump)
 
 
-def table(defects: Sequence[Defect], caught: Sequence[str]) -> str:
-    """Class, generated, caught, and the finding by which."""
-    rows = Counter((defect.kind, defect.key) for defect in defects)
-    hit = Counter(defect.kind for defect, by in zip(defects, caught, strict=True) if by)
-    lines = [f"{'class':45} generated caught by"]
-    lines += [f"{kind:45} {many:9} {hit[kind]:6} {key}" for (kind, key), many in rows.items()]
-    score = f"{sum(map(bool, caught))} of {len(defects)} dumps' defects caught by their right name (seed {SEED})"
-    return "\n".join(["", *lines, score])
-
-
 @pytest.mark.guide("G99", "G100", "G101", "fires")
 def test_each_drawn_defect_of_a_dump_is_caught_by_its_right_name(
     good: Path, stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -119,7 +104,7 @@ def test_each_drawn_defect_of_a_dump_is_caught_by_its_right_name(
     ]
     if "UPKEEP_DUMP_DEFECTS" in os.environ:
         with capsys.disabled():
-            print(table(defects, caught))
+            print(table([(one.kind, one.key) for one in defects], caught, f"of dumps (seed {SEED})"))
     missed = [(defect.kind, defect.way) for defect, by in zip(defects, caught, strict=True) if not by]
     assert missed == []
     assert [one.key for one in stage.restored().findings if one.level is not Level.OK] == []
@@ -144,10 +129,7 @@ def alarmed(cluster: Cluster, programs: Path, folder: Path) -> list[tuple[Sequen
     """How each of so many dumps was made, and what the daily look says that is worse than advice."""
     newest = max((programs, FOLDERS[0]), key=major)
     bad = []
-    with database(cluster, "it's a dump") as dsn:
-        with psycopg.connect(dsn, autocommit=True) as admin:
-            admin.execute(LOGS)
-            admin.execute(MORE)
+    with dumpable(cluster, "it's a dump") as dsn:
         known = psycopg.conninfo.conninfo_to_dict(dsn)
         known.pop("require_auth")  # libpq before 16 has no such word
         login = psycopg.conninfo.make_conninfo(**known)

@@ -16,8 +16,7 @@ import pytest
 
 from sandbox.postgres import Cluster, bin_dir
 from tests.conftest import database
-from tests.stages.dumping import MORE, Dumped
-from tests.stages.restoring import LOGS
+from tests.stages.dumping import MORE, Dumped, dumpable
 from tests.stages.sessions import until
 from upkeep.areas.backups import room
 from upkeep.areas.backups.dump_files import find
@@ -42,10 +41,7 @@ RESTED = timedelta(minutes=2)
 @pytest.fixture(scope="module")
 def taken(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dumped]:
     """A database with a dump of each way, in a folder for each."""
-    with database(cluster, "dumped") as dsn:
-        with psycopg.connect(dsn, autocommit=True) as admin:
-            admin.execute(LOGS)
-            admin.execute(MORE)
+    with dumpable(cluster, "dumped") as dsn:
         dumped = Dumped(dsn, tmp_path_factory.mktemp("dumps"))
         for way, words in WAYS.items():
             (dumped.folder / way).mkdir()

@@ -19,7 +19,7 @@ from upkeep.areas.backups.dump_files import Dump, State, find, may_be_of
 from upkeep.areas.backups.dump_look import ZONE, ZONE_REMEDY, begun
 from upkeep.areas.backups.dump_server import Shape, of_other_major, server_major
 from upkeep.areas.backups.dump_server import restored as restored_dump
-from upkeep.areas.backups.dump_words import RETAKE, TOPIC
+from upkeep.areas.backups.dump_words import NAMED, RETAKE, TOPIC
 from upkeep.areas.backups.restoration import TRIALS, is_restored, patient
 from upkeep.areas.backups.server import RestoreError, Server, SetUpError, run_as
 from upkeep.areas.indexes import trial
@@ -34,7 +34,6 @@ from upkeep.wires.database import Row, Session, error_words
 
 #: How many rows more or fewer a log may have where rows were changed since, in percent.
 TOLERANCE = 1.0
-NAMED = 5
 _CONTENTS = TOPIC.part("contents", "Logs of the restored dump, compared with before and after it")
 _LOST_SOME = (_CONTENTS.key, Level.WARNING)
 

@@ -53,8 +53,8 @@ _HOSTS_OWN = re.compile(
 _EXECUTED = "could not execute query: "
 #: What a later major's words are to an earlier one; and what is not there after them may be for want of these.
 _LATER_FORMAT = re.compile(r"unsupported version \(")
-_LATER_WORDS = re.compile(r"syntax error at or near |unrecognized (configuration )?parameter ")
-_NOT_KNOWN = "syntax error"
+_NOT_PARSED = "syntax error at or near "
+_LATER_WORDS = re.compile(rf"{_NOT_PARSED}|unrecognized (configuration )?parameter ")
 _NOT_MADE = re.compile(r'[a-z ]+"[^"]+"( of relation "[^"]+")? does not exist$')
 _ROLE_GONE = re.compile(r'role "[^"]+" does not exist')
 
@@ -202,7 +202,7 @@ def _sorted(output: IO[bytes], *, later: bool) -> Errors:
         total += 1
         error = line.removeprefix(_ERROR).decode(errors="replace").strip()
         found = kind(error, later=later, after_later=not_made)
-        not_made |= found == "later" and _NOT_KNOWN in error  # not by a setting that is not known
+        not_made |= found == "later" and _NOT_PARSED in error  # a setting that is not known keeps nothing away
         kept = kinds[found]
         if len(kept) < _KEPT:
             kept.append(error)

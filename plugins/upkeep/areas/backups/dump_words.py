@@ -14,8 +14,8 @@ from upkeep.core.units import count, listed, span
 
 TOPIC = Topic("restoration:dump", "The newest dump, restored", "G101")
 RETAKE = "Make another dump now and restore that one; what pg_restore said of this one is in the finding."
-#: Errors that are named.
-_NAMED = 5
+#: How many errors, or objects, a finding names.
+NAMED = 5
 _EXPECTED = "pg_restore puts all of it into an empty server of the target's major, with the target's roles"
 _OTHERS = "Make another dump now: this one is from before an upgrade, or of another server."
 _OLDER = "Make dumps with pg_dump of the target's major, or with the same one once the target has been upgraded."
@@ -36,7 +36,7 @@ def done(dump: Dump, server: Server, errors: Errors, shape: Shape) -> Finding:
     if not every:
         detail = f"{of_other}{dump.path.name} restored ({phases}); {NOT_COVERED}, {NOT_DUMPED}"
         return TOPIC.judged(Level.WARNING if other else Level.OK, detail, _EXPECTED, _OTHERS)
-    said = f"{count(errors.total, 'error')} of pg_restore: {listed(every, _NAMED, '; ')[:1000]}"
+    said = f"{count(errors.total, 'error')} of pg_restore: {listed(every, NAMED, '; ')[:1000]}"
     detail = f"{of_other}{dump.path.name}: {said}"
     if errors.damaged:
         return TOPIC.finding(Level.CRITICAL, detail, _EXPECTED, RETAKE)

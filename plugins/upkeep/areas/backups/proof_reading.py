@@ -25,7 +25,9 @@ from upkeep.core.findings import Level
 from upkeep.settings.backups import Backups
 
 _CHUNK = 2**20
+#: A manifest's own checksum, and in how many of its last bytes it stands.
 _OWN_CHECKSUM = re.compile(rb'"Manifest-Checksum": "([0-9a-f]{64})"')
+_AT_ITS_END = 200
 _BEGUN = re.compile(r"^START (?:WAL LOCATION|TIME): .*", re.MULTILINE)
 _START = re.compile(r"^START WAL LOCATION: ([0-9A-F]+/[0-9A-F]+)", re.MULTILINE)
 _FROM = re.compile(r"^INCREMENTAL FROM LSN: ([0-9A-F]+/[0-9A-F]+)", re.MULTILINE)
@@ -179,18 +181,21 @@ def own_checksum(folder: Path) -> str:
     """The checksum that a manifest has of itself, at its end; empty without one."""
     try:
         with (folder / MANIFEST).open("rb") as opened:
-            opened.seek(max(opened.seek(0, 2) - 200, 0))
-            found = _OWN_CHECKSUM.search(opened.read())
+            opened.seek(max(opened.seek(0, 2) - _AT_ITS_END, 0))
+            return _promised(opened.read())
     except OSError:
         return ""
+
+
+def _promised(end: bytes) -> str:
+    found = _OWN_CHECKSUM.search(end)
     return found[1].decode() if found else ""
 
 
 def vouches(manifest: bytes) -> bool:
     """Whether a manifest is as its own checksum says."""
-    promised, _, _ = manifest.rpartition(b'"Manifest-Checksum"')
-    found = _OWN_CHECKSUM.search(manifest[-200:])
-    return found is not None and hashlib.sha256(promised).hexdigest() == found[1].decode()
+    body, _, _ = manifest.rpartition(b'"Manifest-Checksum"')
+    return hashlib.sha256(body).hexdigest() == _promised(manifest[-_AT_ITS_END:])
 
 
 class Shelf:
