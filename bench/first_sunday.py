@@ -25,6 +25,7 @@ from bench.measure import Result, size
 from sandbox.config import window_variables
 from sandbox.processes import Api
 from sandbox.stack import HOLDERS, Sandbox, open_sandbox
+from upkeep.core.windows import When
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 
@@ -150,7 +151,7 @@ class _Sunday:
 
     def _by_hand(self) -> str:
         self._make_dirty("by_hand")
-        body = {"logical_date": None, "conf": {"when": "now, outside the calendar"}}
+        body = {"logical_date": None, "conf": {"when": When.NOW.value}}
         answer = self._api("operator").request("POST", f"/api/v2/dags/{DAGS['weekly']}/dagRuns", json=body)
         answer.raise_for_status()
         return str(answer.json()["dag_run_id"])

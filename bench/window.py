@@ -20,6 +20,7 @@ import psycopg
 from bench.measure import Result, size, spread
 from sandbox.processes import Api, wait
 from sandbox.stack import Sandbox, open_sandbox
+from upkeep.core.windows import When
 from upkeep.settings.base import ROOT
 
 GOAL = 1.15
@@ -27,7 +28,7 @@ ROUNDS = size(5, 1)
 #: DAG → the task up to which nobody is waited for.
 WINDOWS = {"maintenance_daily": "report", "maintenance_weekly": "plan"}
 #: A plan for the next window is not drawn up in a week whose window the monthly one covers.
-FORMS = {"maintenance_weekly": {"when": "now, outside the calendar"}}
+FORMS = {"maintenance_weekly": {"when": When.NOW.value}}
 FIRST = "open_window"
 ENDED = ("success", "failed", "skipped", "upstream_failed")
 PATIENCE_SECONDS = 300.0
