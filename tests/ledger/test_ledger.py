@@ -582,7 +582,8 @@ def test_the_age_of_the_last_scan_is_that_of_the_last_weekly_window_with_one(boo
 
     def level() -> Level:
         with book.session() as session:
-            return scan_age(last_scan(session, window.target), DUE + 20 * DAY).level
+            last = last_scan(session, window.target)
+        return scan_age(last and last[0], DUE + 20 * DAY).level
 
     weekly, scan = replace(window, cadence="weekly"), "evidence.patches.npm_audit"
     write(book, later(window, 19), record(step=scan))
@@ -595,6 +596,27 @@ def test_the_age_of_the_last_scan_is_that_of_the_last_weekly_window_with_one(boo
     assert level() is Level.WARNING
     write(book, later(weekly, 14), record(step=scan))
     assert level() is Level.OK
+
+
+@pytest.mark.guide("G6", "fires", "silent")
+def test_what_the_last_scan_found_is_read_from_its_latest_try_that_answered(book: Ledger, window: Window) -> None:
+    """Of its own target's last window; a later one that is clean takes it away."""
+
+    def found() -> list[str]:
+        with book.session() as session:
+            _, findings = last_scan(session, window.target) or (None, ())
+        return [one.key for one in findings]
+
+    weekly, scan = replace(window, cadence="weekly"), "evidence.patches.npm_audit"
+    assert found() == []
+    write(book, weekly, record(finding("npm:audit:left-pad", Level.WARNING), step=scan))
+    write(book, weekly, record(finding("npm:audit", Level.UNKNOWN), step=scan))
+    write(
+        book, replace(later(weekly, 7), target="another"), record(finding("npm:audit:other", Level.WARNING), step=scan)
+    )
+    assert found() == ["npm:audit:left-pad"]
+    write(book, later(weekly, 7), record(step=scan))
+    assert found() == []
 
 
 # Reports --------------------------------------------------------------------------------------------------------

@@ -1,11 +1,9 @@
--- G6: when the last weekly window was due whose npm audit answered; one that could not run leaves an unknown finding.
-SELECT w.due
+-- G6: the last weekly window whose npm audit answered, and that step; one that could not run leaves an unknown finding.
+SELECT w.due, s.id AS step_id
 FROM upkeep.windows w
+JOIN upkeep.steps s ON s.window_id = w.id
 WHERE w.target = %(target)s AND w.cadence = 'weekly'
-  AND EXISTS (
-    SELECT FROM upkeep.steps s
-    WHERE s.window_id = w.id AND s.step = 'evidence.patches.npm_audit' AND s.state = 'ran'
-      AND NOT EXISTS (SELECT FROM upkeep.findings f WHERE f.step_id = s.id AND f.level = 'unknown')
-  )
-ORDER BY w.due DESC
+  AND s.step = 'evidence.patches.npm_audit' AND s.state = 'ran'
+  AND NOT EXISTS (SELECT FROM upkeep.findings f WHERE f.step_id = s.id AND f.level = 'unknown')
+ORDER BY w.due DESC, s.id DESC
 LIMIT 1

@@ -28,9 +28,13 @@ def latest_steps(session: Session, window: Window) -> list[Row]:
         step["findings"] = []
     by_id = {step["id"]: step for step in steps}
     for row in session.rows(queries.load("ledger/findings_of_steps"), ids):
-        found = by_id[row.pop("step_id")]["findings"]
-        found.append(Finding(**{**row, "level": Level(row["level"])}))
+        by_id[row["step_id"]]["findings"].append(_finding(row))
     return steps
+
+
+def _finding(row: Row) -> Finding:
+    """A row of ``findings_of_steps``."""
+    return Finding(**{name: value for name, value in row.items() if name != "step_id"} | {"level": Level(row["level"])})
 
 
 def samples(session: Session, steps: Iterable[Row]) -> tuple[Sample, ...]:
@@ -79,10 +83,13 @@ def window_samples(session: Session, window: Window) -> dict[tuple[str, str], fl
     return {(row["metric"], row["subject"]): row["value"] for row in rows}
 
 
-def last_scan(session: Session, target: str) -> datetime | None:
-    """When the last weekly window with a security scan was due, None when there has been none."""
+def last_scan(session: Session, target: str) -> tuple[datetime, tuple[Finding, ...]] | None:
+    """When the last weekly window with a security scan was due, and what the scan found; None without one."""
     rows = session.rows(queries.load("ledger/last_scan"), {"target": target})
-    return rows[0]["due"] if rows else None
+    if not rows:
+        return None
+    found = session.rows(queries.load("ledger/findings_of_steps"), {"step_ids": [rows[0]["step_id"]]})
+    return rows[0]["due"], tuple(_finding(row) for row in found)
 
 
 def since(session: Session, window: Window, findings: Iterable[Finding]) -> dict[str, Sighting]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,10 @@ from tests.stages.logs import platform as platform  # noqa: PLC0414  # a fixture
 from tests.stages.platform import Platform
 from upkeep.areas import logs
 from upkeep.areas.look import Look
-from upkeep.areas.patches.scan_age import scan_age
+from upkeep.areas.patches.scan_age import scan_age, scan_results
 from upkeep.areas.registry import find
 from upkeep.areas.security import logins
-from upkeep.core.findings import Level
+from upkeep.core.findings import Finding, Level
 from upkeep.ledger.write import LookResult
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
@@ -437,6 +438,24 @@ def test_the_age_of_the_last_scan() -> None:
         unseen.level is Level.UNKNOWN
         and "the last weekly scan is of 2026-05-04 03:00 UTC, which is still to come" in unseen.detail
     )
+
+
+@pytest.mark.guide("G6", "fires", "silent")
+def test_what_the_last_scan_found_is_said_until_it_is_gone_or_acknowledged() -> None:
+    """Worst first, five by name; what is acknowledged does not count, and never more than an advisory."""
+
+    def found(name: str, level: Level, **metadata: str) -> Finding:
+        return Finding(f"npm:audit:{name}", level, f"npm package {name}", "x" * 300, "", "", "G73", metadata)
+
+    clean = scan_results(END, [found("a", Level.OK)])
+    assert (clean.level, clean.remedy) == (Level.OK, "")
+    assert clean.detail.startswith("none open from the scan of 2026-05-04 ")
+    bad = scan_results(END, [found("a", Level.ADVISORY), found("b", Level.WARNING), found("c", Level.OK)])
+    assert bad.level is Level.ADVISORY and bad.remedy
+    assert re.search("^2 open .*: warning npm package b: x{200} · advisory npm package a: x{200}$", bad.detail)
+    assert scan_results(END, [found("a", Level.ADVISORY, acknowledged="by dora")]).level is Level.OK
+    many = scan_results(END, [found(str(number), Level.WARNING) for number in range(8)])
+    assert many.detail.startswith("8 open ") and many.detail.endswith("· 3 more")
 
 
 # Logs that cannot be read, or not whole ---------------------------------------------------------------------------
