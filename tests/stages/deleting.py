@@ -340,7 +340,8 @@ class Trials:
         """Leave a few pages of the archives' disk; where they have none of their own the process may write no more."""
         left = 1024 * self.draw.randrange(16)
         if self.disk is None:
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (left, left))
+            with suppress(ProcessLookupError):  # as in strike: it ended just now
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (left, left))
             return
         with self.balloon.open("wb") as file, suppress(OSError):  # it may be full by now
             os.posix_fallocate(file.fileno(), 0, max(1, shutil.disk_usage(self.disk).free - left))
