@@ -86,10 +86,10 @@ class Airflow:
             self.parked = waiting.kwargs
             return "waits"
 
-    def answer(self, person: str, **params: Any) -> str:
+    def answer(self, person: str, number: str = "", **params: Any) -> str:
         """Somebody presses Approve; what the resumed process makes of it."""
         assert self.parked is not None
-        user = {"id": person, "name": person}
+        user = {"id": number or person, "name": person}
         event = {"chosen_options": ["Approve"], "params_input": params, "responded_by_user": user, "timedout": False}
         return self.run(event | {"responded_at": datetime.now(UTC)})
 
@@ -140,6 +140,23 @@ def test_one_persons_invalid_answers_do_not_use_up_what_another_needs(judged: St
     assert airflow.answer("eve", **ALL).startswith("eve as dba approved 1, 2 at ")
     assert decided(judged, airflow) == [("dba", "eve", frozenset({"1", "2"}))]
     assert airflow.attempt == 1
+
+
+@pytest.mark.guide("G52", "holds")
+def test_a_number_that_config_has_for_another_decides_nothing(judged: Stage, airflow: Airflow) -> None:
+    """FAB's users are numbers, and a database that is made anew numbers them otherwise: both names are said."""
+    file = Path(config_folder() / "maintenance.yaml")
+    config = yaml.safe_load(file.read_text())
+    config["people"] = {"ann": {"id": "4"}, "eve": {"id": "5"}, "bob": {"id": "6"}}
+    file.write_text(yaml.safe_dump(config))
+    settings.cache_clear()
+    airflow.run()
+    assert airflow.answer("bob", number="4", **ALL) == "waits"
+    assert "found an answer by 'bob', whose number '4' is 'ann' in config/maintenance.yaml: people" in airflow.told[-1]
+    assert airflow.answer("ann", number="7", **ALL) == "waits"
+    assert "found an answer by ann, expected one by a Database Administrator" in airflow.told[-1]
+    assert decided(judged, airflow) == []
+    assert airflow.answer("ann", number="4", **ALL).startswith("ann as dba approved 1, 2 at ")
 
 
 def test_each_question_is_shown_and_sent_anew(judged: Stage, airflow: Airflow) -> None:

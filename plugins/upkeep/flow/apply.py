@@ -168,6 +168,11 @@ def _forbidden(maintain: str | None) -> str:
             "[core] simple_auth_manager_all_admins: found True, expected False: while everybody is an admin, an answer "
             "says nothing about who gave it"
         )
+    if conf.get("fab", "auth_role_public", fallback="") == "Admin":
+        return (
+            "[fab] auth_role_public: found 'Admin', expected another role or none: while everybody may set passwords, "
+            "an answer says nothing about who gave it"
+        )
     return ""
 
 

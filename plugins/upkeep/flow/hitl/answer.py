@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from upkeep.settings.approval import person_of
 from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
@@ -28,11 +29,14 @@ def decision_of(
     from upkeep.gate.permits import Decision, InvalidAnswer, approved_ids, comment_of, reviewed_of
 
     config, user = settings().maintenance, event.get("responded_by_user")
-    person = config.person_by_id(str(user["id"])) if user else None
-    if person is None or person not in config.holders(role):
+    name, number = str((user or {}).get("name") or "nobody"), str((user or {}).get("id") or "")
+    if (known := config.person_by_id(number)) not in (None, name):
         raise InvalidAnswer(
-            f"found an answer by {(user or {}).get('name') or 'nobody'}, expected one by a {title_of(role)}"
+            f"found an answer by {name!r}, whose number {number!r} is {known!r} in config/maintenance.yaml: people, "
+            "expected there the name and the id that Airflow has for one user"
         )
+    if (person := person_of(config.people, number, name)) is None or person not in config.holders(role):
+        raise InvalidAnswer(f"found an answer by {name}, expected one by a {title_of(role)}")
     responded = _moment(event["responded_at"])
     if not responded < question.not_after:
         raise InvalidAnswer(f"found an answer at {responded}, expected one before {question.not_after}")
