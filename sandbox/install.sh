@@ -34,14 +34,15 @@ packages=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("pure
 printf '%s\n%s\n' "$PWD" "$PWD/plugins" > "$packages/upkeep.pth"
 
 arguments=()
-for file in "$@"; do arguments+=(-r "$file"); done
+for file in "$@"; do arguments+=(-r "$PWD/$file"); done
 # uv installs the same locked files in a fraction of pip's time; where it cannot be had or cannot reach the index
 # (it does not read pip.conf), pip does. --system-certs: a company's own CA is trusted as pip trusts it.
 # --compile-bytecode, as pip does: otherwise each of Airflow's many processes may compile all of it anew, for seconds.
+# From /: in the clone uv reads the constraint of pyproject.toml too, which is for `make lock`, and refuses it beside hashes.
 echo "Installing $* into .venv"
 began=$SECONDS
 if { [ -x .venv/bin/uv ] || .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r sandbox/uv.txt; } \
-   && VIRTUAL_ENV=$PWD/.venv .venv/bin/uv pip install -q --system-certs --compile-bytecode --require-hashes "${arguments[@]}"; then
+   && VIRTUAL_ENV=$PWD/.venv .venv/bin/uv --directory / pip install -q --system-certs --compile-bytecode --require-hashes "${arguments[@]}"; then
   :
 else
   echo "uv could not; taking pip, which needs a few minutes"
