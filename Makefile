@@ -11,7 +11,7 @@ SANDBOXES ?= 2
 PASSED := .test/passed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down check test coverage faults mutants hostile matrix matrix-airflow lint bench lock contract reference compose pictures wheel wheel-windows
+.PHONY: help demo down check test coverage faults mutants hostile matrix matrix-airflow lint bench lock contract reference compose fab-attacks pictures wheel wheel-windows
 
 help: ## say what each command does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -92,6 +92,9 @@ lint: .venv/.dev ## ruff, mypy --strict, the layers
 
 compose: .venv/.dev ## bring docker-compose.yaml really up, run windows on it, kill a worker, take it down and up again; root only
 	@$(PY) -m tests.compose
+
+fab-attacks: .venv/.dev ## attack the gate as users of Airflow's FAB auth manager, who are numbers; Python 3.11 (TESTS="tests/e2e/test_fab_attacks.py")
+	@$(PY) -m tests.fab_attacks $(TESTS)
 
 wheel: .venv/.dev ## build the package for `pip install` into dist/
 	@.venv/bin/uv build --wheel --clear --offline --no-build-isolation --python $(PY)

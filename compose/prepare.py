@@ -41,11 +41,11 @@ def main() -> None:
     owner = f"postgres://{LEDGER['owner']}:{os.environ['LEDGER_OWNER_PASSWORD']}@postgres/upkeep"
     _run(sys.executable, "-m", "upkeep", "ledger", "upgrade", AIRFLOW_CONN_UPKEEP_LEDGER_OWNER=owner)
     _run("airflow", "pools", "set", "upkeep_mutations", "1", "one mutation at a time")
-    users = {"admin": _user("admin", "Admin", os.environ["ADMIN_PASSWORD"])}
+    users = {"admin": user("admin", "Admin", os.environ["ADMIN_PASSWORD"])}
     if os.environ["SANDBOX_PASSWORD"]:
         from sandbox import composed  # noqa: PLC0415  # there with --sandbox alone
 
-        holders = {name: _user(name, "User", os.environ["ADMIN_PASSWORD"]) for name in HOLDERS}
+        holders = {name: user(name, "User", os.environ["ADMIN_PASSWORD"]) for name in HOLDERS}
         composed.prepare(users | holders, HOLDERS)
     print("Prepared.", flush=True)
 
@@ -72,7 +72,7 @@ def _create(server: psycopg.Connection[Any], database: str, *statements: str) ->
             server.execute(statement.encode())
 
 
-def _user(name: str, role: str, password: str) -> str:
+def user(name: str, role: str, password: str) -> str:
     """The number of a user of Airflow's FAB auth manager, who is made when there is none."""
     with get_application_builder() as builder:
         users = builder.sm

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import psutil
 import psycopg
 
-from sandbox import distributed, faults
+from sandbox import distributed, fab, faults
 from sandbox.config import take_over_settings
 from sandbox.ports import STATE
 from sandbox.processes import (
@@ -47,7 +47,7 @@ POOL = "upkeep_mutations"
 def up() -> int:
     """Bring everything up, wait for the first report, say where it is. Harmless when it is up already."""
     sandbox = open_sandbox()
-    if why := distributed.obstacle(sandbox.executor):
+    if why := distributed.obstacle(sandbox.executor) or fab.obstacle(sandbox.users):
         raise SandboxError(why)
     began = datetime.now(UTC)
     with alone(sandbox):

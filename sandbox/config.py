@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import yaml
 
-from sandbox import npm
+from sandbox import fab, npm
 from sandbox.postgres import bin_dir, identity, programs
 from sandbox.processes import SandboxError
 from sandbox.stack import HOLDERS, ROOT, Sandbox
@@ -169,7 +169,10 @@ def _lay_over(sandbox: Sandbox, content: dict[str, Any], given: Mapping[str, str
     }
     content["cost"] = COST
     content["ledger"]["signing"]["keys"] = {"sandbox": {"public": keys.public_of(keys.private_of(sandbox.signing_key))}}
-    content["people"] = {name: {} for name in ("admin", "operator", *HOLDERS)}
+    called = fab.numbers(sandbox)
+    content["people"] = {
+        name: {"id": called[name]} if name in called else {} for name in ("admin", "operator", *HOLDERS)
+    }
     for name, role in HOLDERS.items():
         content["roles"][role]["users"] = [name]
     content["approval"]["slack"] = "upkeep_slack"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox import distributed
+from sandbox import distributed, fab
 from sandbox.backups import Store
 from sandbox.ports import STATE, reserved
 from sandbox.postgres import REQUIRE_AUTH, Cluster
@@ -60,6 +60,7 @@ class Sandbox:
     fernet_key: str
     signing_key: str
     executor: str
+    users: str
 
     @property
     def cluster(self) -> Cluster:
@@ -125,6 +126,7 @@ def _drawn(folder: Path) -> dict[str, Any]:
             "fernet_key": kept.get("fernet_key") or _fernet_key(),
             "signing_key": kept.get("signing_key") or keys.generate()[0],
             "executor": kept.get("executor") or (distributed.LOCAL if kept else distributed.drawn()),
+            "users": kept.get("users") or (fab.SIMPLE if kept else fab.drawn()),
         }
         if content != kept:
             with open(file, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as opened:
@@ -252,4 +254,5 @@ def _airflow(sandbox: Sandbox) -> dict[str, str]:
         "LOGGING__BASE_LOG_FOLDER": str(sandbox.folder / "airflow" / "logs"),
         "USAGE_DATA_COLLECTION__ENABLED": "False",
         **(distributed.variables(sandbox) if sandbox.is_distributed else {}),
+        **(fab.VARIABLES if sandbox.users == fab.FAB else {}),
     }

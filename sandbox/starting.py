@@ -14,7 +14,7 @@ import psycopg
 import sqlparse
 from psycopg import sql
 
-from sandbox import backups, dumps, target
+from sandbox import backups, dumps, fab, target
 from sandbox.config import write_config
 from sandbox.processes import (
     SandboxError,
@@ -60,10 +60,12 @@ def start(sandbox: Sandbox) -> None:
         dumps.take(sandbox.cluster.dsn("platform"), sandbox.backups)
     with step("the ledger's tables"):
         _ledger(sandbox)
-    write_config(sandbox, pinned=True)
     with step("Airflow's metadata"):
         if migrating.wait():
             raise SandboxError(f"airflow db migrate failed:\n{tail(sandbox, 'migrate')}")
+        if sandbox.users == fab.FAB:
+            _fab_users(sandbox)
+    write_config(sandbox, pinned=True)
     with step("functions, workload, mail, chat, sms, api-server, dag-processor, scheduler, triggerer"):
         for name in programs_of(sandbox):
             if name == "api-server":
@@ -125,6 +127,15 @@ def _ledger(sandbox: Sandbox) -> None:
     done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SandboxError(f"`python -m upkeep ledger upgrade` failed:\n{done.stdout}{done.stderr}")
+
+
+def _fab_users(sandbox: Sandbox) -> None:
+    wanted = json.dumps([(name, fab.ROLES[role], sandbox.passwords[name]) for name, role in USERS.items()])
+    command, environ = [PYTHON, "-c", fab.MAKE], environment(sandbox)
+    done = subprocess.run(command, env=environ, cwd=ROOT, input=wanted, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SandboxError(f"FAB's users could not be made:\n{done.stdout}{done.stderr}")
+    (sandbox.folder / fab.NUMBERS).write_text(done.stdout.splitlines()[-1])
 
 
 def _airflow_migrate(sandbox: Sandbox) -> subprocess.Popen[bytes]:

@@ -18,6 +18,7 @@ import requests
 import yaml
 from psycopg import sql
 
+from sandbox import fab
 from sandbox.config import MAINTENANCE, rewrite_config
 from sandbox.stack import PYTHON, ROOT, environment
 from tests.e2e.weekly import DAG, Weekly
@@ -54,6 +55,11 @@ class Attacks(Weekly):
         return self.runs[-1]
 
     # REST -----------------------------------------------------------------------------------------------------
+
+    @property
+    def editor(self) -> str:
+        """The least user who may write XCom."""
+        return "operator" if self.running.sandbox.users == fab.FAB else "sana"
 
     def clear(self, run: str, *tasks: str, user: str = "sana") -> requests.Response:
         """Clear tasks, as any user may."""

@@ -21,7 +21,7 @@ import psycopg
 import pytest
 import requests
 
-from sandbox import ports, processes
+from sandbox import fab, ports, processes
 from sandbox.config import ARCHIVES, THRESHOLDS, WATCH_SECONDS, rewrite_config, window_variables
 from sandbox.stack import Sandbox, open_sandbox
 from tests.stages.browser import browser  # noqa: F401  # a fixture
@@ -34,6 +34,8 @@ ALERTS = "/api/v2/dags/maintenance_alerts"
 PATIENCE_SECONDS = 300.0
 #: Minutes of killing, on a sandbox of its own with a Redis, for `make faults` alone.
 collect_ignore = [] if os.environ.get("UPKEEP_FAULTS") == "all" else ["test_celery_faults.py"]
+#: On a sandbox with FAB's users, for `make fab-attacks` alone.
+collect_ignore += [] if os.environ.get(fab.USERS) == fab.FAB else ["test_fab_attacks.py"]
 # Where two processes share these tests, each with a sandbox of its own, they draw ports of their own too.
 worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 os.environ[ports.SLICE] = str(ports.SLICES - 1 - worker % (ports.SLICES // 2))

@@ -142,7 +142,6 @@ def test_one_persons_invalid_answers_do_not_use_up_what_another_needs(judged: St
     assert airflow.attempt == 1
 
 
-@pytest.mark.guide("G52", "holds")
 def test_a_number_that_config_has_for_another_decides_nothing(judged: Stage, airflow: Airflow) -> None:
     """FAB's users are numbers, and a database that is made anew numbers them otherwise: both names are said."""
     file = Path(config_folder() / "maintenance.yaml")
