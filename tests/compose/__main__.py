@@ -15,12 +15,15 @@ from urllib.parse import quote
 import psycopg
 
 from tests.compose import images
+from tests.compose.earlier import set_back
 from tests.compose.stack import AIRFLOW, PROJECT, Stack
 from tests.e2e.weekly import Weekly
 from tests.stages.stage import SLOW
+from upkeep.ledger.migrations.upgrade import head, revisions
 
 DAILY = "maintenance_daily"
 OPTIMISATION = {"groups": ["optimisation"]}
+OWNER = "upkeep_ledger_owner"
 
 
 class ComposedWeekly(Weekly):
@@ -138,6 +141,32 @@ class Trial:
         assert self.stack.api("dora").get(f"/api/v2/dags/{DAILY}")["is_paused"] is False
         return f"the first weekly's report still says: {report['headline']}"
 
+    def the_ledger_of_the_previous_version_is_upgraded(self) -> str:
+        """The previous revision's tables with all rows; `up` migrates it, and what people decided still verifies."""
+        if len(revisions()) < 2:
+            return "there is no previous revision"
+        before = self.weekly.receipts(self.approved)
+        self.stack.down()
+        self.stack.start("postgres")
+        as_owner = partial(self.stack.server, "upkeep", OWNER, "LEDGER_OWNER_PASSWORD")
+        earlier, rows = set_back(self.stack.server, as_owner, OWNER)
+        assert self._revision() == earlier != head()
+        self.stack.up()
+        assert self._revision() == head()
+        assert self.weekly.receipts(self.approved) == before
+        verified = self.stack.inside(self.stack.containers("worker")[0], "python", "-m", "upkeep", "ledger", "verify")
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+        report = self.weekly.report(self.approved)["headline"]
+        run = self.weekly.trigger(conf=OPTIMISATION | {"dry_run": True})
+        assert self.weekly.finish(run) == "success"
+        was = f"{earlier} with {rows} rows is {head()} and verifies, a window ran on it"
+        return f"{was}; the first weekly's report still says: {report}"
+
+    def _revision(self) -> str:
+        with self.stack.server("upkeep") as opened:
+            ((found,),) = opened.execute("SELECT version_num FROM upkeep.ledger_version").fetchall()
+        return str(found)
+
     def _approve(self, run: str) -> None:
         for role in self.weekly.holders:
             answer = self.weekly.answer(run, role)
@@ -171,6 +200,7 @@ def main() -> int:
             trial.two_people_approve_a_weekly_plan,
             trial.a_worker_is_killed_in_the_middle_of_apply,
             trial.down_and_up_again,
+            trial.the_ledger_of_the_previous_version_is_upgraded,
         ):
             began = time.monotonic()
             said = step()

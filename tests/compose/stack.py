@@ -69,9 +69,7 @@ class Stack:
 
     def up(self) -> None:
         """As ``docker compose up --wait``: podman's compose leaves it to us to wait for what must be healthy first."""
-        self.compose("up", "-d", *SERVERS)
-        for name in SERVERS:
-            self.wait(lambda name=name: self.is_healthy(f"{PROJECT}_{name}_1"), f"{name} to be healthy")
+        self.start(*SERVERS)
         self.compose("up", "-d", "--no-deps", "prepare")
         prepared = f"{PROJECT}_prepare_1"
         if run("podman", "wait", prepared).strip() != "0":
@@ -79,6 +77,12 @@ class Stack:
         self.compose("up", "-d", "--no-deps", *REST)
         self.wait(lambda: all(map(self.is_healthy, self.containers(*AIRFLOW))), "Airflow to be healthy")
         self.users.clear()
+
+    def start(self, *servers: str) -> None:
+        """Some services of those that wait for no other, until they are healthy."""
+        self.compose("up", "-d", *servers)
+        for name in servers:
+            self.wait(lambda name=name: self.is_healthy(f"{PROJECT}_{name}_1"), f"{name} to be healthy")
 
     def down(self, *words: str) -> None:
         """As ``docker compose down``."""
@@ -140,6 +144,13 @@ class Stack:
             host="127.0.0.1", port=self.ports["TRIAL_POSTGRES_PORT"], dbname="upkeep", **login
         ) as opened:
             return opened.execute(statement.encode(), values).fetchall()
+
+    def server(
+        self, database: str, user: str = "postgres", secret: str = "POSTGRES_PASSWORD"
+    ) -> psycopg.Connection[Any]:
+        """A session of the server with the ledger and Airflow's metadata, by default as a superuser."""
+        port, password = self.ports["TRIAL_POSTGRES_PORT"], self.secret(secret)
+        return psycopg.connect(host="127.0.0.1", port=port, dbname=database, user=user, password=password)
 
     def platform(self) -> psycopg.Connection[Any]:
         """The maintained database, as a superuser."""
