@@ -24,7 +24,13 @@ pytest.register_assert_rewrite("tests.stages")
 from tests.stages import hostile  # noqa: E402  # its assertions are to say what they compared
 from tests.stages.copies import copy_database  # noqa: E402
 
-pytest_plugins = ["tests.coverage_table", "tests.stages.applying", "tests.stages.ledger", "tests.stages.restoring"]
+pytest_plugins = [
+    "tests.coverage_table",
+    "tests.stages.applying",
+    "tests.stages.ledger",
+    "tests.stages.rereading",
+    "tests.stages.restoring",
+]
 
 if hostile.EVERYWHERE:
     hostile.everywhere()

@@ -7,7 +7,6 @@ wait is a tenth of a second.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import time
 import warnings
@@ -16,21 +15,19 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 
+from tests.stages.forking import forking
 from tests.stages.judging import PAGES
 from tests.stages.ledger import CLOCKS
 from tests.stages.watch import CONFIG, heard
 from upkeep.areas.alerts.deliver import deliver
 from upkeep.areas.alerts.judge import judge
 from upkeep.areas.watch.follow import follow
-from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.wires import database
 
@@ -134,16 +131,10 @@ class Parts:
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
-        self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(["pytest", __name__])
+        self.context = forking()
         self.running: dict[str, ForkServerProcess] = {}
 
     def __enter__(self) -> Parts:
-        with pytest.MonkeyPatch.context() as given:
-            given.setenv(
-                "PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"
-            )  # the server imports before it is told more
-            forkserver.ensure_running()
         for name in PARTS:
             self.start(name)
         return self

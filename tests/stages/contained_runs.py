@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
 import threading
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 
 from tests.stages.blob_wire import UNANSWERED, UNSENT, Asked
 from tests.stages.containers import Contained
+from tests.stages.forking import forking
 from tests.stages.killing import LOCK_HELD
 from tests.stages.sessions import to, until
 from tests.stages.signing import SIGNER
@@ -28,8 +28,6 @@ from upkeep.wires.sas import credentials
 
 #: A row: its key and text.
 Row = tuple[int, str]
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["tests.stages.contained_runs"])
 
 
 def apply(ledger: str, target: str, config: Maintenance, stored: StoredPlan, folder: str, sas: str) -> None:
@@ -68,7 +66,7 @@ class Runs:
         stage, wire = self.contained.keeping.stage, self.contained.wire
         stored = self.contained.keeping.proposed(kind)
         job = (stage.ledger.dsn("tasks"), stage.dsn, stage.config, stored, str(self.contained.keeping.folder))
-        process: BaseProcess = _PROCESSES.Process(target=apply, args=(*job, self.contained.sas))
+        process: BaseProcess = forking().Process(target=apply, args=(*job, self.contained.sas))
         asked, ended = 0, threading.Event()
 
         def strike(_: Asked) -> str | None:

@@ -7,7 +7,6 @@ were when they became archives. What happens to a file later is the store's, and
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
 import random
 import resource
@@ -27,6 +26,7 @@ import pyarrow.parquet as pq
 import pytest
 from psycopg.rows import dict_row
 
+from tests.stages.forking import forking
 from tests.stages.keeping import Keeping
 from tests.stages.killing import LOCK_HELD
 from tests.stages.rereading import readers, through
@@ -81,8 +81,6 @@ here = pathlib.Path(__file__).parent
 while here.exists() and not (here / {OPEN!r}).exists():
     time.sleep(0.001)
 """
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["tests.stages.deleting"])
 
 
 def apply(ledger: str, target: str, config: Maintenance, stored: StoredPlan, variant: str, *where: str) -> None:
@@ -139,7 +137,7 @@ class Trials:
         """So many faults, each followed by a look for every row; then runs without any until nothing is left to do."""
         began = time.monotonic()
         try:
-            with readers(_PROCESSES) as place:
+            with readers(forking()) as place:
                 self._run(trials, place)
         finally:
             if self.looking:
@@ -270,7 +268,7 @@ class Trials:
         stage = self.keeping.stage
         where = (str(self.keeping.folder), self.reading)
         job = (stage.ledger.dsn("tasks"), stage.dsn, stage.config, self.stored, self.variant, *where)
-        process = _PROCESSES.Process(target=apply, args=job)
+        process = forking().Process(target=apply, args=job)
         process.start()
         return process
 

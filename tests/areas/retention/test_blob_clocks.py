@@ -26,6 +26,8 @@ from upkeep.wires.blob_answers import BlobError
 from upkeep.wires.net import deadline
 from upkeep.wires.sas import credentials
 
+pytestmark = pytest.mark.usefixtures("read_by_forks")
+
 
 @contextmanager
 def begun(contained: Contained, batches: int) -> Iterator[Iterator[str]]:

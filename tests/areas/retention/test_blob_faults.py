@@ -41,6 +41,8 @@ from upkeep.settings.values import TableName
 from upkeep.wires import blobs, database
 from upkeep.wires.blob_answers import BlobError
 
+pytestmark = pytest.mark.usefixtures("read_by_forks")
+
 
 def sources(contained: Contained) -> ProposalSources:
     """What a weekly plan is made of."""
@@ -200,6 +202,7 @@ def _killed() -> None:
 
 
 @pytest.mark.guide("G67", "fires", "silent")
+@pytest.mark.usefixtures("started")
 @pytest.mark.parametrize("harm", [_small_files, _killed])
 def test_a_machine_that_cannot_read_is_no_damage(
     contained: Contained, harm: Callable[[], None], monkeypatch: pytest.MonkeyPatch
@@ -216,6 +219,7 @@ def test_a_machine_that_cannot_read_is_no_damage(
 
 
 @pytest.mark.guide("G67", "fires", "silent")
+@pytest.mark.usefixtures("started")
 def test_that_no_process_can_be_started_is_no_damage(contained: Contained, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a container as of a full temporary directory: UNKNOWN, and nothing is archived anew."""
     name = contained.archived()

@@ -16,6 +16,7 @@ from upkeep.areas.retention.store import DELETED, MANIFEST
 
 #: Rows of the log, and of a batch.
 ROWS, BATCH = 30, 10
+pytestmark = pytest.mark.usefixtures("read_by_forks")
 
 
 @pytest.fixture

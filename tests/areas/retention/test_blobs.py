@@ -41,6 +41,8 @@ with warnings.catch_warnings():
     from upkeep.cli.check.archives import store_rows
     from upkeep.cli.main import main
 
+pytestmark = pytest.mark.usefixtures("read_by_forks")
+
 
 def findings(contained: Contained) -> dict[str, Level]:
     """What the check of retention says of the class usual beside what is due."""
@@ -53,6 +55,7 @@ def findings(contained: Contained) -> dict[str, Level]:
 
 
 @pytest.mark.guide("G15", "G62", "G67", "holds")
+@pytest.mark.usefixtures("started")
 def test_rows_go_to_a_container_and_come_back(contained: Contained) -> None:
     """By a SAS that may read, create and list; Microsoft's SDK sees the bytes that the manifest names."""
     keeping, store = contained.keeping, contained.store
@@ -251,6 +254,7 @@ def test_a_byte_that_rots_is_found_and_what_is_in_tier_archive_is_compared_and_n
 
 
 @pytest.mark.guide("G67", "holds")
+@pytest.mark.usefixtures("started")
 def test_the_commands_on_a_container(
     contained: Contained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -34,6 +34,7 @@ from upkeep.settings.values import TableName
 from upkeep.wires import database
 
 ALL = "25 rows deleted, 0 kept for they were changed since"
+pytestmark = pytest.mark.usefixtures("read_by_forks")
 
 
 def allow(keeping: Keeping, **fields: Any) -> None:
@@ -75,6 +76,7 @@ def findings(keeping: Keeping) -> dict[str, Level]:
 
 
 @pytest.mark.guide("G15", "G66", "G67", "holds")
+@pytest.mark.usefixtures("started")
 def test_what_is_archived_is_deleted_and_noted(keeping: Keeping) -> None:
     """In batches; young rows, those of a longer class and one that came later stay; that is the next archive's."""
     keeping.fill(5, 89)
@@ -234,6 +236,7 @@ def test_whatever_changes_between_two_batches_stops_it(keeping: Keeping, what: s
 
 
 @pytest.mark.guide("G67", "holds")
+@pytest.mark.usefixtures("started")
 def test_that_no_process_can_be_started_makes_no_archive_count_as_damaged(
     keeping: Keeping, monkeypatch: pytest.MonkeyPatch
 ) -> None:

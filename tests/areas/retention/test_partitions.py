@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -20,7 +19,6 @@ from tests.stages.keeping import Keeping
 from tests.stages.keeping import keeping as keeping  # noqa: PLC0414  # the fixture
 from tests.stages.parting import OLD, ROWS, SCHEMA, UNMAPPED, Parting, days
 from tests.stages.parting import parting as parting  # noqa: PLC0414  # the fixture
-from tests.stages.rereading import readers, through
 from tests.stages.sessions import to, until
 from tests.stages.stage import Go, changed
 from upkeep.areas.retention import archives, delete, drop, partitions
@@ -35,6 +33,7 @@ from upkeep.wires import database
 
 ALL = f"{ROWS} rows deleted, 0 kept for they were changed since"
 YOUNG = 7
+pytestmark = pytest.mark.usefixtures("read_by_forks")
 #: The wheel's is 17; `make matrix` says which one it means.
 MAJOR = int(os.environ.get("UPKEEP_MATRIX", "17"))
 
@@ -68,24 +67,6 @@ def begun(parting: Parting) -> Iterator[Iterator[str]]:
         assert next(steps).startswith("0 rows deleted")
         yield steps
         steps.close()
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[str]:
-    """Where archives are read again by forks of one process: Python and Arrow are not started for each."""
-    with readers(multiprocessing.get_context("forkserver")) as place:
-        yield place
-
-
-@pytest.fixture
-def started() -> None:
-    """Archives are read again by processes that are started for it, as the product does."""
-
-
-@pytest.fixture(autouse=True)
-def _read_again(request: pytest.FixtureRequest, forks: str) -> Iterator[None]:
-    with through("" if "started" in request.fixturenames else forks):
-        yield
 
 
 @pytest.mark.guide("G15", "G67", "holds")
