@@ -34,6 +34,7 @@ from sandbox.ports import free_port
 from sandbox.postgres import HOST, Cluster
 from sandbox.target import OWNER
 from sandbox.twin import keys
+from tests.stages.config import write, written
 from tests.stages.copies import copy_database
 from tests.stages.forks import Forks, forks
 from tests.stages.pgbouncer import pooler
@@ -178,9 +179,9 @@ class Deployment:
         """A copy of the configuration with a change."""
         copy = Path(shutil.copytree(self.config, folder / "config"))
         file = copy / "maintenance.yaml"
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = written(file)
         change(content)
-        file.write_text(yaml.safe_dump(content), encoding="utf-8")
+        write(file, content)
         return copy
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.stages.config import config as config  # noqa: PLC0414  # the fixture
+from tests.stages.config import write, written
 from tests.stages.stage import Stage
 from upkeep.areas.kinds import kinds
 from upkeep.areas.retention.local_store import LocalStore
@@ -52,8 +52,8 @@ class Keeping:
     def write(self, **sections: Any) -> None:
         """Change sections of retention.yaml."""
         file = self.folder / "retention.yaml"
-        content = yaml.safe_load(file.read_text()) | sections
-        file.write_text(yaml.safe_dump(content, sort_keys=False))
+        content = written(file) | sections
+        write(file, content)
         settings.cache_clear()
 
     @property

@@ -16,10 +16,11 @@ from typing import Any
 import psycopg
 import requests
 import uvicorn
-import yaml
 from fastapi import FastAPI, HTTPException, Request
 
 from sandbox.ports import free_port
+from tests.stages.config import write as write_config
+from tests.stages.config import written
 from tests.stages.ledger import Ledger, finding, record, write
 from tests.stages.plans import action, show
 from upkeep.areas.alerts.judge import judge
@@ -57,13 +58,13 @@ def config_with(folder: Path, *targets: str) -> Settings:
     """The shipped configuration with these targets and with people."""
     copied = Path(shutil.copytree(ROOT / "config", folder / "config"))
     file = copied / "maintenance.yaml"
-    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    content = written(file)
     first = content["targets"]["primary"]
     content["targets"] = {name: first | {"title": f"Title of {name}"} for name in targets}
     content["people"] = {name: {} for names in PEOPLE.values() for name in names}
     for role, names in PEOPLE.items():
         content["roles"][role]["users"] = names
-    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    write_config(file, content)
     return settings(copied)
 
 
