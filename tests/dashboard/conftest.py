@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,4 +26,12 @@ def today() -> datetime:
 def site(book: Ledger, window: Window, tmp_path: Path, today: datetime) -> Iterator[Site]:
     """The pages of one target."""
     with served(config_with(tmp_path, window.target), as_dashboard(book), today) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def blank(book: Ledger, today: datetime, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The pages of one target of which nothing is known, for all tests that only ask."""
+    config = config_with(tmp_path_factory.mktemp("blank"), f"target_{secrets.token_hex(4)}")
+    with served(config, as_dashboard(book), today) as found:
         yield found

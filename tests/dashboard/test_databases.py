@@ -219,10 +219,10 @@ def test_a_statement_is_slow_since_the_first_look_without_a_break(book: Ledger, 
 # States, bad input, access -------------------------------------------------------------------------------------------
 
 
-def test_nothing_was_looked_at_yet(site: Site) -> None:
+def test_nothing_was_looked_at_yet(blank: Site) -> None:
     """Each list says so, and what will change it."""
     for of, words in (("tables", "table_sizes"), ("indexes", "table_sizes"), ("statements", "slow_queries")):
-        assert words in Page(ask(site, f"?of={of}")).text
+        assert words in Page(ask(blank, f"?of={of}")).text
 
 
 def test_an_old_look_looks_old(book: Ledger, site: Site) -> None:
@@ -250,9 +250,9 @@ def test_an_old_look_looks_old(book: Ledger, site: Site) -> None:
         (f"target={quote(HOSTILE)}", 404, "found no target"),
     ],
 )
-def test_what_is_wrong_to_ask_is_said(site: Site, query: str, status: int, words: str) -> None:
+def test_what_is_wrong_to_ask_is_said(blank: Site, query: str, status: int, words: str) -> None:
     """What was found and what was expected, and nothing of it is markup."""
-    html = ask(site, f"?{query}", status)
+    html = ask(blank, f"?{query}", status)
     assert words in Page(html).text and "<script>alert" not in html
 
 

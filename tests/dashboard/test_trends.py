@@ -410,6 +410,13 @@ def test_one_walks_back_and_forth_in_time(book: Ledger, site: Site) -> None:
     assert [row[2] for row in rows(ask(site, later.replace("&amp;", "&")))] == ["10 B"]
 
 
+@pytest.fixture(scope="module")
+def asked(book: Ledger, blank: Site) -> Site:
+    """The pages of a target of which one value is known."""
+    measured(book, blank.config.targets[0], blank.now - DAY, Sample("cpu_usage", 1.0, "%"))
+    return blank
+
+
 @pytest.mark.parametrize(
     ("query", "status", "words"),
     [
@@ -434,10 +441,9 @@ def test_one_walks_back_and_forth_in_time(book: Ledger, site: Site) -> None:
         (f"of={'x' * 9000}", 404, "found no trend of 'xxx"),
     ],
 )
-def test_what_is_wrong_to_ask_is_said(book: Ledger, site: Site, query: str, status: int, words: str) -> None:
+def test_what_is_wrong_to_ask_is_said(asked: Site, query: str, status: int, words: str) -> None:
     """What was found and what was expected, and nothing of it is markup."""
-    measured(book, site.config.targets[0], site.now - DAY, Sample("cpu_usage", 1.0, "%"))
-    html = ask(site, f"?{query}", status)
+    html = ask(asked, f"?{query}", status)
     assert words in text(html).replace("\\u202e", "⟨U+202E⟩") and "<script>alert" not in html
 
 

@@ -101,10 +101,10 @@ def test_a_month_shows_what_became_of_each_window_and_what_comes(lived: Site, to
 @pytest.mark.parametrize(
     "month", ["1926-01", "2126-01", "2026-13", "", "2026-11-29", "9" * 40, "2026-11' OR 1=1", "%00", HOSTILE]
 )
-def test_a_month_that_is_none_or_a_century_away_is_refused(site: Site, month: str) -> None:
+def test_a_month_that_is_none_or_a_century_away_is_refused(blank: Site, month: str) -> None:
     """400 that says what was expected, escaped, and nothing is asked of the ledger for it."""
-    answer = requests.Request("GET", site.url + "/windows", params={"month": month}).prepare().path_url
-    refused = site.ask(answer)
+    answer = requests.Request("GET", blank.url + "/windows", params={"month": month}).prepare().path_url
+    refused = blank.ask(answer)
     assert refused.status_code == 400 and "expected one from 2020-01 to 2099-12" in refused.text
     assert "<script>alert" not in refused.text
 
@@ -267,19 +267,19 @@ def test_the_section_of_the_worst_story_is_first(book: Ledger, site: Site, today
     assert titles == (["Open for longer", "New this week"] if old else ["New this week", "Open for longer"])
 
 
-def test_a_mark_of_a_look_shows_in_browsers_that_know_no_other_text_for_it(site: Site) -> None:
+def test_a_mark_of_a_look_shows_in_browsers_that_know_no_other_text_for_it(blank: Site) -> None:
     """They drop a declaration that they cannot read whole: the plain one stands before it."""
-    css = site.ask("/static/upkeep.css").text
+    css = blank.ask("/static/upkeep.css").text
     spoken = re.findall(r'content: ("[^"]+") / "";', css)
     assert len(spoken) == 5
     assert all(f'content: {mark}; content: {mark} / "";' in css for mark in spoken)
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "two", "1e3", "99999", "", HOSTILE])
-def test_a_page_that_is_no_number_is_refused(site: Site, page: str) -> None:
+def test_a_page_that_is_no_number_is_refused(blank: Site, page: str) -> None:
     """400 that says what was expected, escaped."""
-    path = requests.Request("GET", site.url + "/findings", params={"page": page}).prepare().path_url
-    refused = site.ask(path)
+    path = requests.Request("GET", blank.url + "/findings", params={"page": page}).prepare().path_url
+    refused = blank.ask(path)
     assert refused.status_code == 400 and "expected a number from 1" in refused.text
     assert "<script>alert" not in refused.text
 
