@@ -127,7 +127,7 @@ def test_a_statement_whose_end_cannot_be_looked_at_is_unknown(stage: Stage) -> N
     """Behind its permit it may have run: the next run finds out."""
     stage.dirty("kept")
     stored = stage.approved()
-    patient = changed(stage.config, guards={"patience_seconds": 0.5, "lock_timeout_seconds": 15.0})
+    patient = changed(stage.config, guards={"patience_seconds": 0.5, "lock_timeout_seconds": 6.0})
     with psycopg.connect(stage.dsn) as holder:
         holder.execute("LOCK TABLE kept IN SHARE MODE")
         go = Go(lambda: stage.apply(stored, config=changed(patient, sql={"lock_timeout_seconds": 0.1})))
