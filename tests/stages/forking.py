@@ -14,7 +14,7 @@ import pytest
 
 from upkeep.settings.base import ROOT
 
-_STAGES = ("alerting", "contained_runs", "deleting", "rereading")
+_STAGES = ("alerting", "contained_runs", "deleting", "process", "rereading")
 
 
 def forking() -> ForkServerContext:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-
+from tests.stages.process import Applying
 from tests.stages.stage import Stage, changed
 from upkeep.settings.maintenance import Maintenance
 
 LOCK_HELD = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND (classid::bigint << 32) + objid::bigint = %s"
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
+def kill(process: Applying) -> None:
     """SIGKILL, so that the process can say and do nothing more."""
     assert process.poll() is None
     process.kill()

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import pickle
 import secrets
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -21,6 +17,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from tests.stages.ledger import Ledger
+from tests.stages.process import Applying
 from tests.stages.sessions import running, to, until
 from tests.stages.signing import SIGNER, pinned
 from upkeep.areas.kinds import kinds
@@ -245,17 +242,11 @@ class Stage:
 
     def process(
         self, stored: StoredPlan, folder: Path, config: Maintenance | None = None, *, dies_with_permit: bool = False
-    ) -> subprocess.Popen[bytes]:
+    ) -> Applying:
         """A real process that applies the plan, and may kill itself as soon as a permit is there; its log is `log`."""
         folder.mkdir(exist_ok=True)
-        job = folder / "job"
-        job.write_bytes(
-            pickle.dumps((self.ledger.dsn("tasks"), self.dsn, config or self.config, stored, dies_with_permit))
-        )
-        environment = os.environ | {"PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}"}
-        argv = [sys.executable, "-m", "tests.stages.process", str(job)]
-        with (folder / "log").open("wb") as log:
-            return subprocess.Popen(argv, env=environment, cwd=ROOT, stdout=log, stderr=log)
+        job = (self.ledger.dsn("tasks"), self.dsn, config or self.config, stored, dies_with_permit)
+        return Applying(job, folder / "log")
 
     def until_running(self, marker: str, *, dsn: str = "") -> list[int]:
         """Wait until a statement with this marker runs on the target (or elsewhere); its PIDs."""
