@@ -37,8 +37,9 @@ if hostile.EVERYWHERE:
 
 TEMPLATE = "seeded_template"
 
-#: Linux's files in memory, and the bytes that must be free there for the tests' servers.
+#: Linux's files in memory, and the bytes that must be free there for the tests' servers and folders.
 MEMORY, ROOM = Path("/dev/shm"), 8 * 1024**3
+FOLDERS = "upkeep-folders-"
 
 #: What the seed calls and servers before this major do not have.
 STAND_INS = {major: Path(__file__).parent / "matrix" / f"before_{major}.sql" for major in (15, 16)}
@@ -63,6 +64,37 @@ LONG = (
     "tests/areas/alerts/test_killed.py",
     "tests/areas/backups/test_defects.py",
 )
+
+
+def _roomy() -> bool:
+    return MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM
+
+
+def _forget_left(prefix: str) -> None:
+    """What a run left in memory that was killed, and this process."""
+    for left in MEMORY.glob(f"{prefix}*"):
+        owner = int(left.name.rpartition("-")[2])
+        if owner == os.getpid() or not psutil.pid_exists(owner):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the tests' folders lie in memory too, unless ``--basetemp`` says where, and those of Airflow.
+
+    Backups are thousands of files, copied for each of many tests: on a disk that took twice as long. Where programs may
+    not be run from memory (Docker's default), the tests that write one could not.
+    """
+    if hasattr(config, "workerinput") or config.option.basetemp or any("e2e" in one for one in config.args):
+        return
+    if _roomy() and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
+        _forget_left(FOLDERS)
+        config.option.basetemp = str(MEMORY / f"{FOLDERS}{os.getpid()}")
+
+
+def pytest_unconfigure() -> None:
+    """Give the memory back."""
+    shutil.rmtree(MEMORY / f"{FOLDERS}{os.getpid()}", ignore_errors=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -91,13 +123,10 @@ def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     Each test's database is 300 files, made and deleted again. On an ext4 disk a third of the processor's time went into
     finding inodes for them (perf: find_inode_bit, recently_deleted).
     """
-    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < ROOM:
+    if not _roomy():
         yield tmp_path_factory.mktemp("postgres")
         return
-    for left in MEMORY.glob("upkeep-tests-*"):
-        owner = int(left.name.rpartition("-")[2])
-        if owner == os.getpid() or not psutil.pid_exists(owner):  # its run was killed
-            shutil.rmtree(left, ignore_errors=True)
+    _forget_left("upkeep-tests-")
     folder = MEMORY / f"upkeep-tests-{os.getpid()}"
     folder.mkdir(mode=0o700)
     yield folder
@@ -143,6 +172,8 @@ def cluster(new_cluster: Callable[[], postgres.Cluster]) -> Iterator[postgres.Cl
         superuser.execute("ALTER SYSTEM SET autovacuum_naptime = '1d'")
         _hash_cheaply(superuser, one)
         superuser.execute("SELECT pg_reload_conf()")
+    # Its first session writes a file of what the catalogue is, which each copy then has: else each copy's first does.
+    psycopg.connect(one.dsn("template1")).close()
     yield one
     one.stop(server)
 
