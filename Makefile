@@ -3,10 +3,12 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 # Where it is set, each of Airflow's processes would compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
-# How many processes share the tests that start no Airflow, and how many those on Airflow, which run beside them, each with a
-# sandbox of its own, and mostly wait.
-PROCESSES ?= $(shell nproc)
+# How many processes share the tests that start no Airflow: one more than there are cores, for each waits more than half of its
+# time; and how many those on Airflow, which run beside them, each with a sandbox of its own, and mostly wait.
+TESTERS ?= $(shell expr $$(nproc) + 1)
 SANDBOXES ?= 2
+# How many share what is tried for hours.
+PROCESSES ?= $(shell nproc)
 # Where a run of the tests says which of them passed.
 PASSED := .test/passed
 
@@ -38,7 +40,7 @@ test: .venv/.dev ## run all tests on real servers; needs nothing that `make demo
 	@# Side by side; the output of those on Airflow comes at the end. Both must have run and passed. Where there are cores
 	@# enough several processes share the others, a file each at a time, for a file shares its set-up.
 	@$(PY) -m pytest tests/e2e -n $(SANDBOXES) --dist loadfile --passed $(PASSED)/e2e.json -rs > .e2e.log 2>&1 & e2e=$$!; \
-	$(PY) -m pytest tests --ignore=tests/e2e -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --passed $(PASSED)/rest.json -rs; rest=$$?; \
+	$(PY) -m pytest tests --ignore=tests/e2e -n $(TESTERS) --dist loadfile --no-loadscope-reorder --passed $(PASSED)/rest.json -rs; rest=$$?; \
 	echo "The tests on Airflow:"; wait $$e2e; e2e=$$?; cat .e2e.log; exit $$((rest ? rest : e2e))
 
 coverage: .venv/.dev ## run all tests, and write which of them proves which item of the guide
