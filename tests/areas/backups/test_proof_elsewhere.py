@@ -64,6 +64,7 @@ def test_an_earlier_folder_that_cannot_be_read_is_not_one_that_is_gone(nights: N
     assert bad(looked) == {key}
     assert "whether it is there is not known: Too many levels of symbolic links" in looked[key].detail
     assert "name that folder in targets.<target>.backups.base again" in looked[key].remedy
+    assert "config/exceptions.yaml with this finding's key and up_to: critical" in looked[key].remedy
     looked = nights.look(base=other, proof=way)
     assert bad(looked) == {key}
     assert "not known" not in looked[key].detail
@@ -185,6 +186,87 @@ def test_a_folder_name_that_is_used_anew_in_an_earlier_folder_is_another_backup(
     shutil.rmtree(folder)
     nights.make("a")
     assert bad(nights.look(base=other)) == set()
+
+
+@pytest.mark.guide("G100", "fires", "silent")
+def test_a_bad_backup_that_is_renamed_in_an_earlier_folder_is_bad_there(nights: Nights, other: Path) -> None:
+    """By its label and manifest, under its new name, until it is removed; a link to it is no other one."""
+    (nights.base / "latest").symlink_to(nights.base / "b")
+    (nights.base / "a").rename(nights.base / "b")
+    for _ in range(2):
+        assert bad(nights.look(base=other)) == {f"integrity:{nights.base / 'b'}"}
+    (nights.base / "b" / files.LABEL).unlink()
+    assert bad(nights.look(base=other)) == {f"integrity:{nights.base / 'b'}"}
+    shutil.rmtree(nights.base / "b")
+    assert bad(nights.look(base=other)) == set()
+
+
+@pytest.mark.guide("G100", "fires", "silent")
+def test_bad_backups_that_change_names_in_an_earlier_folder_stay_bad(nights: Nights, other: Path) -> None:
+    """Each under its name of today, as where the oldest is removed and the others move up; a copy of one is another."""
+    base = nights.base
+    nights.make("b", 9)
+    nights.spoil("b")
+    nights.looks(3 * DAYS)
+    both = {f"integrity:{base / 'a'}", f"integrity:{base / 'b'}"}
+    assert bad(nights.look(base=other)) == both
+    (base / "a").rename(base / "aside")
+    (base / "b").rename(base / "a")
+    (base / "aside").rename(base / "b")
+    assert bad(nights.look(base=other)) == both
+    shutil.copytree(base / "a", base / "0_copy")
+    (base / "a").rename(base / "c")
+    assert bad(nights.look(base=other)) == {f"integrity:{base / 'b'}", f"integrity:{base / 'c'}"}
+    shutil.rmtree(base / "c")
+    (base / "b").rename(base / "c")
+    shutil.rmtree(base / "0_copy")
+    assert bad(nights.look(base=other)) == {f"integrity:{base / 'c'}"}
+    shutil.rmtree(base / "c")
+    assert bad(nights.look(base=other)) == set()
+
+
+@pytest.mark.guide("G100", "fires", "silent")
+def test_what_may_be_a_good_copy_in_an_earlier_folder_is_not_known_to_be_bad(nights: Nights, other: Path) -> None:
+    """All of the same name inside are said, until they are removed too."""
+    for name in ("from_tape", "later"):
+        shutil.copytree(nights.base / "a", nights.base / name)
+        for path in nights.chance.there["a"]:
+            flip(nights.base / name / path)
+    key = f"integrity:{nights.base / 'a'}"
+    assert bad(nights.look(base=other)) == {key}
+    shutil.rmtree(nights.base / "a")
+    for _ in range(2):
+        looked = nights.look(base=other)
+        assert looked[key].level is WARNING
+        assert "is not known: the same backup lies there as from_tape, later" in looked[key].detail
+        assert looked[key].remedy.startswith("Name that folder in targets.<target>.backups.base again")
+    for name in ("from_tape", "later"):
+        shutil.rmtree(nights.base / name)
+    assert key not in nights.look(base=other)
+
+
+@pytest.mark.guide("G100", "fires", "silent")
+@pytest.mark.parametrize("marked", [True, False], ids=["its folder is known", "by an earlier Upkeep"])
+def test_a_renamed_bad_backup_whose_label_cannot_be_read_is_not_gone(
+    nights: Nights, other: Path, *, marked: bool
+) -> None:
+    """Its folder tells it, or it is said that it may be this one; a folder beside it that it cannot be is none."""
+    for one in nights.snapshot["bad"]:
+        one["inode"] = one["inode"] if marked else ""
+    folder, renamed = nights.base / "a", nights.base / "b"
+    folder.rename(renamed)
+    (renamed / files.LABEL).unlink()
+    (renamed / files.LABEL).symlink_to(renamed / files.LABEL)
+    looked = nights.look(base=other)
+    if marked:
+        assert bad(looked) == {f"integrity:{renamed}"}
+    else:
+        assert looked[f"integrity:{folder}"].level is WARNING
+        assert (
+            "what cannot be read there: b (Too many levels of symbolic links)" in looked[f"integrity:{folder}"].detail
+        )
+    shutil.rmtree(renamed)
+    assert not [key for key in nights.look(base=other) if str(nights.base) in key]
 
 
 @pytest.mark.guide("G100", "fires", "silent")

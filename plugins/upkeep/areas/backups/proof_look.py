@@ -13,7 +13,7 @@ from pathlib import Path
 
 from upkeep.areas.backups import files, proof_elsewhere, verification
 from upkeep.areas.backups.files import Backup
-from upkeep.areas.backups.proof_elsewhere import Place
+from upkeep.areas.backups.proof_elsewhere import Answer, Lies, Place, Untold, known_by
 from upkeep.areas.backups.proof_memory import Bad, Kept, Memory, Piece
 from upkeep.areas.backups.proof_reading import WHOLE, OutOfTimeError, Reading, Shelf, UntoldError, own_checksum
 from upkeep.core.findings import Level
@@ -43,7 +43,7 @@ class Look:
     here: str
     bad: dict[tuple[Kept, str], Bad]
     elsewhere: tuple[Bad, ...] = ()
-    unseen: Mapping[str, str] = field(default_factory=dict)
+    unseen: Mapping[Place, Untold] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
     _noted: set[tuple[Kept, str]] = field(default_factory=set)
 
@@ -83,15 +83,15 @@ class Look:
             else:
                 del self.bad[key]
 
-    def look_elsewhere(self, places: Mapping[Place, bool | str], last: datetime | None) -> None:
+    def look_elsewhere(self, places: Mapping[Place, Answer], last: datetime | None) -> None:
         """The same of what is elsewhere; what is there no more, and here, may have been moved along with config."""
         self.unseen, stay = proof_elsewhere.unseen(places), []
         for one in self.elsewhere:
             said = places[one.folder, one.backup]
-            if isinstance(said, str):
+            if isinstance(said, Untold):
                 stay.append(one)
-            elif said:
-                stay.append(one.model_copy(update={"away": None}))
+            elif isinstance(said, Lies):
+                stay.append(one.model_copy(update={"away": None, "folder": said.folder, "inode": said.inode}))
             else:
                 taken = one
                 if not one.taken and (place := self.place(one.backup)):
@@ -228,11 +228,16 @@ class Look:
         return pieces
 
     def settled(self) -> tuple[Bad, ...]:
-        """What is bad, without what seemed so because its backup was being removed; very many files as one."""
+        """What is bad, without what seemed so because its backup was being removed; very many files as one.
+
+        Each is marked with that by which its folder is known under another name.
+        """
         by_backup = defaultdict(list)
         for one in self.bad.values():
             if one.since != self.now or self._still(one.backup):
-                by_backup[one.backup].append(one)
+                folder = self.shelf.folder(one.backup)
+                mark = known_by(folder) if folder else one.inode
+                by_backup[one.backup].append(one.model_copy(update={"inode": mark}))
         return (*(bad for ones in by_backup.values() for bad in self._few(ones)), *self.elsewhere)
 
     def _few(self, ones: list[Bad]) -> list[Bad]:

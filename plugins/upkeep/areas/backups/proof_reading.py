@@ -180,11 +180,15 @@ class Reading:
 def own_checksum(folder: Path) -> str:
     """The checksum that a manifest has of itself, at its end; empty without one."""
     try:
-        with (folder / MANIFEST).open("rb") as opened:
-            opened.seek(max(opened.seek(0, 2) - _AT_ITS_END, 0))
-            return _promised(opened.read())
+        return _read_own_checksum(folder)
     except OSError:
         return ""
+
+
+def _read_own_checksum(folder: Path) -> str:
+    with (folder / MANIFEST).open("rb") as opened:
+        opened.seek(max(opened.seek(0, 2) - _AT_ITS_END, 0))
+        return _promised(opened.read())
 
 
 def _promised(end: bytes) -> str:
@@ -235,7 +239,29 @@ def _said(what: re.Pattern[str], backup: Backup) -> str:
 
 def begun_in(folder: Path) -> str:
     """Where and when a backup began, by the lines of its label; empty where that cannot be read."""
-    return "; ".join(_BEGUN.findall(_label(folder)))[:300]
+    return _begun(_label(folder))
+
+
+def _begun(label: str) -> str:
+    return "; ".join(_BEGUN.findall(label))[:300]
+
+
+def identity(folder: Path) -> tuple[str, str]:
+    """Where and when a backup began, and its manifest's own checksum; empty is what is not there. Raises OSError."""
+    begun, checksum = "", ""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        begun = _begun((folder / LABEL).read_text(encoding="utf-8", errors="replace"))
+    with suppress(FileNotFoundError, NotADirectoryError):
+        checksum = _read_own_checksum(folder)
+    return begun, checksum
+
+
+def inode(folder: Path) -> str:
+    """By what a backup's folder is known under another name: its file system, its inode, and when that of its manifest
+    last changed, for a new folder may get the inode of one that was removed. Raises OSError.
+    """
+    there = folder.stat()
+    return f"{there.st_dev}:{there.st_ino}:{(folder / MANIFEST).stat().st_ctime_ns}"
 
 
 def _label(folder: Path) -> str:

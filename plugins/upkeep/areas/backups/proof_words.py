@@ -24,7 +24,12 @@ _SET = "Set targets.<target>.backups.verify_program (or …verify_timeout_second
 _NEWER = "Do not restore from it, nor from what is built on it: keep a newer one, and test the disk that it lies on."
 _ELSEWHERE = (
     "Do not restore from it, nor from what is built on it, and remove it from there; or name that folder in "
-    "targets.<target>.backups.base again, and it is read again."
+    "targets.<target>.backups.base again, and it is read again. Where neither can be done, acknowledge it: an entry in "
+    "config/exceptions.yaml with this finding's key and up_to: critical."
+)
+_BESIDE = (
+    "Name that folder in targets.<target>.backups.base again, and what lies there is read; or remove it from there. "
+    "Where neither can be done, acknowledge it: an entry in config/exceptions.yaml with this finding's key."
 )
 _REMEDIES = {
     Level.UNKNOWN: _SET,
@@ -56,8 +61,13 @@ def each_bad(look: Look, bad: Iterable[Bad]) -> tuple[Finding, ...]:
         topic, said = _READ.part(name, f"Checksums of backup {name}"), _wrong(name, ones)
         remedy = _REMEDIES[Level.CRITICAL] if any(look.is_newest(one.backup) for one in ones) else _NEWER
         if not ones[0].lies_in(look.here):
+            untold = [look.unseen.get((one.folder, one.backup)) for one in ones]
+            whys = sorted({one.why for one in untold if one})
             said += "; not read since, for config names another folder"
-            said += f"; whether it is there is not known: {look.unseen[name]}" if name in look.unseen else ""
+            said += f"; whether it is there is not known: {'; '.join(whys)}" if whys else ""
+            if all(one and one.beside for one in untold):
+                found.append(topic.judged(Level.WARNING, said, _PROMISED, _BESIDE))  # UNKNOWN has no acknowledgement
+                continue
             remedy = _ELSEWHERE
         if all(one.missing and one.since == look.now for one in ones):
             said = f"{said}: it is being removed, or was damaged; the next look tells which"
