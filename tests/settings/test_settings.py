@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,15 @@ def test_the_shipped_configuration_loads(config: Path) -> None:
     assert shipped.maintenance.verdict.red_on == {Level.CRITICAL}
     assert shipped.target("primary").connections.functions == "upkeep_functions"
     assert settings(config) is shipped
+
+
+def test_a_statement_may_hold_what_only_looks_like_a_second_one(config: Path) -> None:
+    """A semicolon in a literal, a comment, a name, or at its end."""
+    text = """SELECT ';', "a;b" FROM public.error_logs -- one; two\n;"""
+    path = config / MAIN
+    named = json.dumps([{"name": "one", "sql": text}])
+    path.write_text(path.read_text().replace("  proof_days: 8 ", f"  statements: {named}\n  proof_days: 8 ", 1))
+    assert [one.sql for one in settings(config).maintenance.indexes.statements] == [text]
 
 
 def test_another_folder_is_read_when_the_environment_says_so(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -719,6 +729,25 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "statistics_days: -1 ",
         "indexes.statistics_days: found -1: expected greater than or equal to 0",
     ),
+    "a statement that is none to plan": (
+        MAIN,
+        "  proof_days: 8 ",
+        "  statements: [{name: gone, sql: DROP TABLE public.error_logs}]\n  proof_days: 8 ",
+        "indexes.statements.0.sql: found 'DROP TABLE public.error_logs', expected one SELECT, alone or behind WITH",
+    ),
+    "two statements in one": (
+        MAIN,
+        "  proof_days: 8 ",
+        "  statements: [{name: two, sql: 'SELECT 1; SELECT 2'}]\n  proof_days: 8 ",
+        "indexes.statements.0.sql: found more behind the semicolon of 'SELECT 1; SELECT 2', expected one SELECT, "
+        "alone or behind WITH",
+    ),
+    "two statements of one name": (
+        MAIN,
+        "  proof_days: 8 ",
+        "  statements: [{name: one, sql: SELECT 1}, {name: one, sql: SELECT 2}]\n  proof_days: 8 ",
+        "indexes.statements: found one twice, expected a name of its own for each statement",
+    ),
     "weeks that baselines never see": (
         BANDS,
         "weekday_windows: 8 ",
@@ -974,7 +1003,7 @@ def test_all_mistakes_of_a_file_are_said_at_once(config: Path) -> None:
     ("file", "old", "new", "key"),
     [
         (MAIN, "  attempts: 3 ", "  attempts: 2\n  attempts: 3 ", "attempts"),
-        (MAIN, "sql: ", "sql: {}\nsql: ", "sql"),
+        (MAIN, "\nsql:", "\nsql: {}\nsql:", "sql"),
         (BANDS, HEALTH, f'ok: "[0, 1]", {HEALTH}', "ok"),
     ],
 )

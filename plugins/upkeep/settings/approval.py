@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from upkeep.core.statements import redact
 from upkeep.settings.base import ConnectionId, FrozenModel, Name
 
 #: The name in ``approval.roles`` of every kind that has none of its own there.
@@ -99,10 +102,43 @@ class Optimise(FrozenModel):
         return value
 
 
+_BEGINS = re.compile(r"\s*(SELECT|WITH)\b", re.IGNORECASE)
+_QUOTED_NAME = re.compile(r'"[^"]*"')
+
+
+class NamedStatement(FrozenModel):
+    """A read that matters. It is planned on a restored copy with a missing index and without it, never executed.
+
+    Names stand with their schema, for only pg_catalog is searched; ``$1`` is what the application fills in or computes,
+    for a view, a function, an operator or a type of the target's own is refused (enumerations are not), and so is what
+    an extension brings: ``citext = $1`` is planned as text. Of several targets it is planned on those that have its
+    tables.
+    """
+
+    name: Name
+    sql: str = Field(min_length=1, max_length=10_000)
+
+    @field_validator("sql")
+    @classmethod
+    def _one_statement(cls, value: str) -> str:
+        expected = "expected one SELECT, alone or behind WITH"
+        if not _BEGINS.match(value) or "\0" in value:
+            raise ValueError(f"found {value[:60]!r}, {expected}")
+        if ";" in _QUOTED_NAME.sub("", redact(value)).rstrip("; "):
+            raise ValueError(f"found more behind the semicolon of {value[:60]!r}, {expected}")
+        return value
+
+    @property
+    def digest(self) -> str:
+        """By which a proof is known to be of this very text."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
 class Indexes(FrozenModel):
     """Which indexes count as unused and what is said to be missing (G53).
 
-    ``proof_days`` is how old the data may be by which a restored copy has proven a missing index.
+    ``proof_days`` is how old the data may be by which a restored copy has proven a missing index. ``statements`` are
+    those that matter: a missing index by which one of them costs half or less is proven too.
     """
 
     statistics_days: float = Field(ge=0, le=3650, strict=True)
@@ -110,6 +146,15 @@ class Indexes(FrozenModel):
     advice_rows: int = Field(ge=1, strict=True)
     advice_scans: int = Field(ge=1, strict=True)
     proof_days: float = Field(default=8, gt=0, le=366, strict=True)
+    statements: tuple[NamedStatement, ...] = Field(default=(), max_length=20)
+
+    @field_validator("statements")
+    @classmethod
+    def _each_once(cls, value: tuple[NamedStatement, ...]) -> tuple[NamedStatement, ...]:
+        names = [one.name for one in value]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"found {twice[0]} twice, expected a name of its own for each statement")
+        return value
 
 
 class Freeze(FrozenModel):

@@ -26,9 +26,10 @@ from upkeep.areas.backups.restoration import TRIALS as TOPIC
 from upkeep.areas.backups.restoration import restore
 from upkeep.areas.backups.scratch import Copy
 from upkeep.areas.indexes import lacking as lacking_keys
-from upkeep.areas.indexes import refusals, trial
+from upkeep.areas.indexes import refusals, trial, trial_copy
 from upkeep.core.findings import Finding, Level
 from upkeep.ledger.write import LookResult
+from upkeep.settings.approval import NamedStatement
 from upkeep.settings.base import ROOT
 from upkeep.settings.load import settings
 from upkeep.wires import database
@@ -148,7 +149,7 @@ def test_an_index_that_the_copys_server_refused_is_proven_no_more(restorable: Pl
     (refused,), (same,) = after["trials"], kept["trials"]
     assert (refused["proven"], refused["why"]) == (False, "the server refused (SQLSTATE UK0FF)")
     assert findings[1].remedy == "No plan proposes it until a restoration has proven it."
-    why = lacking_keys.unproven(refused, missing.system_identifier, CONFIG.indexes, now)
+    why = lacking_keys.unproven(refused, key, missing.system_identifier, CONFIG.indexes, now)
     assert why.endswith(" could not try it: the server refused (SQLSTATE UK0FF)")
     assert same == proof | {"tried_at": same["tried_at"]}
     assert without_room[1].remedy.startswith("What an earlier restoration has proven holds")
@@ -178,12 +179,10 @@ def test_only_what_is_no_refusal_keeps_a_proof(error: Exception, hosts_own: bool
 @pytest.mark.guide("G53", "holds")
 def test_an_index_is_proven_by_what_it_does_on_the_copy(restorable: Platform, asked: trial.Wanted) -> None:
     """The one by which few rows are found; not the one whose every value is a third of the table."""
-    looked = tried(restorable, replace(asked, left_out=2, unfit=1))
+    looked = tried(restorable, replace(asked, unfit=1))
     found = trials(looked)
     assert {one.level for one in found.values()} == {Level.OK}
-    assert found[TRIALS].detail == (
-        "2 indexes tried, 1 proven; 2 more wait for the next restoration; 1 not tried, as missing_indexes says"
-    )
+    assert found[TRIALS].detail == ("2 indexes tried, 1 proven; 1 not tried, as missing_indexes says")
     assert found[GOOD].detail.startswith("proven; built in ")
     assert "the key's own lookup: estimated cost " in found[GOOD].detail
     assert found[GOOD].detail.endswith(", by the index")
@@ -223,6 +222,24 @@ def test_what_cannot_be_tried_is_unknown_and_says_nothing_of_the_backup(
     assert said[TRIALS][1] == "4 indexes tried, 1 proven"
 
 
+@pytest.mark.guide("G53", "holds")
+def test_a_statement_that_config_names_is_planned_on_the_copy(restorable: Platform, missing: trial.Wanted) -> None:
+    """It proves an index of which no lookup is counted; one that the copy refuses costs no trial."""
+    (key,) = only(missing, "of_customer").keys
+    statements = [
+        NamedStatement(name="of_customer", sql="SELECT note FROM public.purchases WHERE customer = $1"),
+        NamedStatement(name="gone", sql="SELECT note FROM public.made_since"),
+    ]
+    wanted = replace(missing, keys=[{**key, "deletes": 0, "updates": 0}], statements=statements)
+    looked = tried(restorable, wanted)
+    found = trials(looked)
+    assert found[GOOD].detail.startswith("proven; built in ")
+    assert "; statement of_customer: estimated cost " in found[GOOD].detail
+    assert found[f"{TRIALS}:statement:of_customer"].level is Level.OK
+    assert found[f"{TRIALS}:statement:gone"].level is Level.UNKNOWN
+    assert [one["name"] for one in looked.snapshot["trials"][0]["statements"]] == ["of_customer"]
+
+
 def test_a_copy_that_is_not_the_target_proves_nothing(restorable: Platform, asked: trial.Wanted) -> None:
     """Another cluster's, or one that holds something else: nothing is tried, and what was proven earlier stays."""
     other = replace(restorable.system.original, system_identifier="1")
@@ -235,8 +252,11 @@ def test_a_copy_that_is_not_the_target_proves_nothing(restorable: Platform, aske
         assert Level.CRITICAL in {one.level for one in looked.findings}
 
 
-def test_trials_end_in_their_time_whatever_the_targets_code_does(restorable: Platform, missing: trial.Wanted) -> None:
-    """A function that catches its cancellation and has taken the clock away: the copy's server is stopped."""
+def test_trials_end_in_their_time_whatever_the_targets_code_does(
+    restorable: Platform, missing: trial.Wanted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function that catches its cancellation and whose session is not ended either: the copy's server is stopped."""
+    monkeypatch.setattr(trial_copy, "_PLAN_GRACE_SECONDS", 3600.0)
     clocks = CONFIG.sql.model_copy(update={"statement_timeout_seconds": 4.0})
     with copied(restorable) as copy:
         wanted = only(missing, "stays", "of_customer")
@@ -271,8 +291,8 @@ def test_a_trial_leaves_nothing_on_the_copy(restorable: Platform, asked: trial.W
     assert [one.level for one in found] == [Level.OK, Level.UNKNOWN, Level.OK, Level.OK, Level.UNKNOWN]
     assert "are free beside the copy, expected " in found[-1].detail
     assert seen == {"left": []}
-    assert trial._least(greedy) == {"maintenance_work_mem": "262144", "max_parallel_maintenance_workers": "2"}
-    assert trial._least({"maintenance_work_mem": "1024"}) == {"maintenance_work_mem": "1024"}
+    assert trial_copy.least(greedy) == {"maintenance_work_mem": "262144", "max_parallel_maintenance_workers": "2"}
+    assert trial_copy.least({"maintenance_work_mem": "1024"}) == {"maintenance_work_mem": "1024"}
 
 
 def test_the_planners_settings_are_the_targets(restorable: Platform, asked: trial.Wanted) -> None:
@@ -330,9 +350,9 @@ def test_each_key_comes_to_be_tried(lacking: Stage, monkeypatch: pytest.MonkeyPa
     order = []
     for week in range(6):
         found = wanted(lacking, body)
-        (key,) = found.keys
+        (key,), said = trial.chosen(found, ())
         order.append(key["constraint"])
-        assert found.left_out == 2
+        assert said == "; 2 more wait for the next restoration"
         one = {name: key[name] for name in ("schema", "table", "constraint", "columns", "column_types")}
         known = {**found.known, lacking_keys.name(one): one | {"tried_at": (now + timedelta(weeks=week)).isoformat()}}
         body = {"trials": list(known.values())}

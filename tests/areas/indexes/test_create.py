@@ -23,6 +23,7 @@ from upkeep.gate.apply.outcomes import ActionOutcome
 from upkeep.gate.apply.target import LOCK
 from upkeep.gate.plans.form import body, label
 from upkeep.gate.predictions import AT_ONCE_MS
+from upkeep.settings.approval import NamedStatement
 from upkeep.wires import database
 
 
@@ -58,7 +59,8 @@ def test_only_a_proven_index_is_planned_and_then_created(lacking: Stage) -> None
     action = proposal.action
     assert action.statement == 'CREATE INDEX CONCURRENTLY "many_one_idx" ON "public"."many" ("one")'
     assert (action.verb, action.predicted_ms, action.predicted_bytes) == ("create", 400, -90_112)
-    assert "foreign key to_one has no index; proven on a restored copy with data of " in action.because
+    by = "proven by the key's own lookup on a restored copy with data of "
+    assert f"foreign key to_one has no index; {by}" in action.because
     assert action.because.endswith("UTC: built in 400 ms, 88 kB")
     assert proposal.measured["the key's own lookup"] == "estimated cost 180 without, 8 with it"
     assert proposal.measured["deletes of referenced rows"] == 1
@@ -72,6 +74,34 @@ def test_only_a_proven_index_is_planned_and_then_created(lacking: Stage) -> None
     lacking.do(action.undo.encode())
     assert there(lacking) == {}
     assert len(creations(lacking)) == 1
+
+
+@pytest.mark.guide("G53", "holds")
+def test_a_named_statement_proves_an_index_for_as_long_as_config_has_it(lacking: Stage) -> None:
+    """Where no lookup is counted too; the plan says which statement it was, with its costs."""
+    statement = NamedStatement(name="of_one", sql="SELECT id FROM public.many WHERE one = $1")
+    one = {"name": "of_one", "digest": statement.digest, "before": 4000.0, "after": 12.5, "indexed": True}
+    named = {"statements": [one | {"proven": True, "why": ""}]}
+    prove(lacking, PROVEN | {"proven": False} | named)
+    assert creations(lacking) == []
+    lacking.config = configured(lacking, statements=(statement,))
+    (proposal,) = creations(lacking)
+    assert "; proven by statement of_one on a restored copy with data of " in proposal.action.because
+    assert proposal.measured["statement of_one"] == "estimated cost 4,000 without, 12 with it"
+    assert "the key's own lookup" not in proposal.measured  # that is not counted
+    lacking.do("SELECT pg_stat_reset()", "ANALYZE many")
+    until(lambda: creations(lacking)[0].measured["deletes of referenced rows"] == 0)
+    prove(lacking, PROVEN, ago=timedelta(0))
+    assert reasons(lacking, PROVEN)["to_one"].endswith(
+        "so that nothing looks rows up by it; nor by a statement of indexes.statements"
+    )
+    assert creations(lacking) == []
+    prove(lacking, PROVEN | named, ago=timedelta(0))
+    assert states(lacking.apply(approved(lacking))) == {INDEX: "done"}
+    lacking.do(f"DROP INDEX {INDEX}".encode())
+    for text in ("SELECT 1 FROM public.many WHERE one = $1", "SELECT 2"):
+        lacking.config = configured(lacking, statements=(NamedStatement(name="of_one", sql=text),))
+        assert creations(lacking) == []
 
 
 def test_a_month_plans_it_too_and_an_old_proof_is_none(lacking: Stage) -> None:

@@ -1,20 +1,20 @@
 """Foreign keys that lack an index, and why a plan proposes one or does not (G53). One rule for check, trial and plan.
 
-Proven is an index that the restoration built on a copy of this cluster, and by which the key's own lookup is planned at
-a fraction of its cost without it. That alone nearly every index is: so only keys count whose lookup the server makes at
-all, because rows of the referenced table are deleted or changed.
+Proven is an index that the restoration built on a copy of this cluster, and by which the key's own lookup, or a
+statement that config names, is planned at a fraction of its cost without it. The lookup of nearly every key is: so it
+counts only where the server makes it at all, because rows of the referenced table are deleted or changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from upkeep.areas.indexes import reindex
 from upkeep.core.text import visible
 from upkeep.core.units import size, utc
-from upkeep.settings.approval import Indexes
+from upkeep.settings.approval import Indexes, NamedStatement
 from upkeep.settings.maintenance import Maintenance
 from upkeep.wires.database import Row, Session
 
@@ -22,6 +22,12 @@ from upkeep.wires.database import Row, Session
 STEP = "restoration"
 #: An index takes at least this part of its table, whatever a snapshot says of it.
 LEAST_PART = 100
+
+#: What is planned of each key; what else proves an index is a named statement.
+LOOKUP = "the key's own lookup"
+NOT_LOOKED_UP = "no delete and no change of a referenced row is counted, so that nothing looks rows up by it"
+
+_NOT_NAMED = "no restoration has tried it for a statement of indexes.statements"
 
 #: Schema, table, constraint, columns and their types, by which a key of the target is one of the copy.
 Name = tuple[str, ...]
@@ -50,26 +56,44 @@ def trials(body: Any) -> dict[Name, Row]:
     return {name(one): one for one in body["trials"]} if body else {}
 
 
-def unfit(key: Row) -> str:
+def looked_up(key: Mapping[str, Any]) -> bool:
+    """Whether the server looks rows up by a key, as far as its counters know. Pure."""
+    return bool(key["deletes"] or key["updates"])
+
+
+def unfit(key: Row, config: Indexes) -> str:
     """Why an index for a key is not tried at all; empty when it is. Pure."""
     if not key["plain"]:
         return "its table is temporary or unlogged, or the key is one of periods"
-    if not key["deletes"] and not key["updates"]:
-        return "no delete and no change of a referenced row is counted, so that nothing looks rows up by it"
-    return ""
+    return "" if looked_up(key) or config.statements else NOT_LOOKED_UP
 
 
-def unproven(one: Row | None, system_identifier: str, config: Indexes, now: datetime) -> str:
+def proving(
+    one: Mapping[str, Any], key: Mapping[str, Any], statements: Iterable[NamedStatement]
+) -> dict[str, Mapping[str, Any]]:
+    """What proves an index of a key, with its cost ``before`` and ``after`` as the trial has it. Pure.
+
+    A statement proves for as long as config names it with the same text.
+    """
+    names = {statement.digest: statement.name for statement in statements}
+    found = {LOOKUP: one} if one["proven"] and looked_up(key) else {}
+    helped = [it for it in one.get("statements", ()) if it["proven"] and it["digest"] in names]
+    return found | {f"statement {names[it['digest']]}": it for it in helped}
+
+
+def unproven(one: Row | None, key: Row, system_identifier: str, config: Indexes, now: datetime) -> str:
     """Why a trial proves nothing here and now; empty when it does. Pure."""
+    if one is None and not looked_up(key):
+        return f"{NOT_LOOKED_UP}; {_NOT_NAMED}"
     if one is None:
         return "no restoration has tried it yet"
     if one["why"]:
         return f"the restoration of {_at(one['tried_at'])} could not try it: {one['why']}"
-    if not one["proven"]:
-        return (
-            f"tried on {_at(one['tried_at'])}, it was not proven: the key's own lookup costs {one['before']:,.0f} "
-            f"without and {one['after']:,.0f} with it, by estimate"
-        )
+    if not proving(one, key, config.statements):
+        costs = f"{LOOKUP} costs {one['before']:,.0f} without and {one['after']:,.0f} with it, by estimate"
+        others = "; nor by a statement of indexes.statements" if config.statements else ""
+        why = NOT_LOOKED_UP if one["proven"] else costs
+        return f"tried on {_at(one['tried_at'])}, it was not proven: {why}{others}"
     if one["system_identifier"] != system_identifier:
         return f"it was proven on a copy of cluster {one['system_identifier']}, this is {system_identifier}"
     if not timedelta(0) <= now - datetime.fromisoformat(one["data_as_of"]) <= timedelta(days=config.proof_days):
@@ -93,7 +117,7 @@ def judged(session: Session, config: Maintenance, target: str, body: Any, now: d
     found = []
     for key in keys(session, config.indexes):
         proof = known.get(name(key))
-        why = never or unfit(key) or unproven(proof, here, config.indexes, now)
+        why = never or unfit(key, config.indexes) or unproven(proof, key, here, config.indexes, now)
         why = why or _no_room(config, octets(proof or {}, key), free or 0)
         found.append(key | {"why": why, "proof": proof, "free_bytes": free})
     return _without_covered(found)

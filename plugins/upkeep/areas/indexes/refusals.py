@@ -9,6 +9,14 @@ import psycopg
 _HOSTS_OWN = ("08", "53", "55P03", "57", "58")
 
 
+class RefusedError(Exception):
+    """Why something is not tried or not planned, in words of ours. ``missing``: a table of it is not there."""
+
+    def __init__(self, why: str, *, missing: bool = False) -> None:
+        super().__init__(why)
+        self.missing = missing
+
+
 def hosts_own(error: Exception) -> bool:
     """Whether there was no time or no room, or a lost session: no server has refused the index."""
     if isinstance(error, psycopg.Error) and error.sqlstate:
@@ -18,6 +26,8 @@ def hosts_own(error: Exception) -> bool:
 
 def words(error: Exception) -> str:
     """What went wrong, in words of ours: a server's message may be what code of the target's makes of its rows."""
+    if isinstance(error, RefusedError):
+        return str(error)
     if isinstance(error, TimeoutError | psycopg.errors.QueryCanceled):
         return "it did not end in its time (restore.timeout_seconds)"
     if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):

@@ -1,33 +1,36 @@
-"""A missing index, tried on a restored copy: built, with the plan of its key's lookup before and after (G53).
+"""A missing index, tried on a restored copy: built, with the plans of statements before and after (G53).
 
 A copy has the target's rows and statistics, and no more than the target's planner settings are brought to it. The index
-is built by the statement that a plan would run, so that time and size are measured and not guessed. Texts of the
-target's statements are not planned: rules, functions and names that mean another table make them untrustworthy. The
-lookup is planned by a role that has no right but to read every row of the copy, and of what a server refuses no more
-than the SQLSTATE is told: an operator or an index of the target's may be code that raises rows as messages.
+is built by the statement that a plan would run, so that time and size are measured and not guessed. Planned are the
+key's own lookup and the statements that config names (``named``). Texts of the target's statements are not planned:
+rules, functions and names that mean another table make them untrustworthy. A build counts a table's rows and pages
+anew, so that what a statement costs without the index is asked after its drop: both costs are by the same counts. Of
+what a server refuses to plan or to build no more than the SQLSTATE is told: an operator or an index of the target's may
+be code that raises rows as messages.
 """
 
 from __future__ import annotations
 
 import logging
 import secrets
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from upkeep.areas.indexes import create, lacking, plans, refusals
+from upkeep.areas.indexes import create, lacking, named, plans, refusals
+from upkeep.areas.indexes.trial_copy import Server, TrialCopy, ending
+from upkeep.areas.indexes.trial_words import findings, said
 from upkeep.areas.look import Sources
 from upkeep.core.findings import Finding, Level, Topic
-from upkeep.core.units import count, size, span
+from upkeep.core.units import size
 from upkeep.ledger.read import newest_snapshot
-from upkeep.settings.approval import Indexes
+from upkeep.settings.approval import Indexes, NamedStatement
 from upkeep.settings.maintenance import Sql
 from upkeep.wires import database
 from upkeep.wires.database import Row, Session
@@ -38,52 +41,28 @@ log = logging.getLogger(__name__)
 MOST_TRIED = 5
 #: Room beside the copy: so often the table (rows to sort, the index, its WAL), and this many bytes.
 ROOM, LEAST_ROOM = 4, 256 * 1024**2
-#: What a build takes of this host at most, whatever the target has: kB as the setting is, processes.
-_AT_MOST = {"maintenance_work_mem": 256 * 1024, "max_parallel_maintenance_workers": 2}
-#: Seconds for a plan; after the end of all trials a copy has these before its server is stopped.
-_PLAN_SECONDS, _GRACE_SECONDS = 10.0, 5.0
 #: Why nothing is tried on a copy that is found not to be the target, or not of a known time.
 DOUBTED = "the copy is not known to be the target at a known time, so that it would prove nothing of it"
 
-_ROLE = sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER BYPASSRLS IN ROLE pg_read_all_data, pg_read_all_settings")
-_MAY_ENTER = sql.SQL("GRANT CONNECT ON DATABASE {} TO {}")
-_SILENCE = sql.SQL("ALTER EVENT TRIGGER {} DISABLE")
-_ANALYZE = sql.SQL("ANALYZE {}")
 _DROP = sql.SQL("DROP INDEX IF EXISTS {}")
-
-
-class Server(Protocol):
-    """A restored copy that answers, opened for writing."""
-
-    dbname: str
-
-    def connect(self) -> psycopg.Connection[Any]:
-        """A superuser's session."""
-
-    def connect_as(self, role: str) -> psycopg.Connection[Any]:
-        """A session of another role's."""
-
-    def free_bytes(self) -> int:
-        """How much room it has, in bytes."""
-
-    def stop(self) -> None:
-        """End it and all of its sessions."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the target would have tried: its foreign keys without an index, and its settings.
+    """What the target would have tried: its foreign keys without an index, its settings, and the named statements.
 
-    ``why`` says why the target could not be asked. ``left_out`` counts keys beyond the most that are tried, ``unfit``
-    those that are not tried at all. ``known`` are the last trials of all that are missing still.
+    The ``keys`` are in the order in which their turn comes. ``why`` says why the target could not be asked. ``unfit``
+    counts keys that are not tried at all. ``known`` are the last trials of all that are missing still. ``only``: it is
+    the only target of config, so that each statement is meant for it.
     """
 
     keys: Sequence[Row] = ()
-    left_out: int = 0
     unfit: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
     system_identifier: str = ""
     known: Mapping[lacking.Name, Row] = field(default_factory=dict)
+    statements: Sequence[NamedStatement] = ()
+    only: bool = True
     why: str = ""
 
 
@@ -96,7 +75,8 @@ def asked(sources: Sources) -> Wanted:
         with sources.ledger() as session:
             _, body = newest_snapshot(session, sources.target, lacking.STEP) or (None, None)
         with sources.read() as session:
-            return wanted(session, sources.config.maintenance.indexes, body)
+            found = wanted(session, sources.config.maintenance.indexes, body)
+        return replace(found, only=len(sources.config.maintenance.targets) == 1)
     except Exception as error:  # whatever the target holds, its backup is restored
         log.exception("the target could not be asked which indexes are missing")
         return Wanted(why=refusals.words(error))
@@ -105,36 +85,26 @@ def asked(sources: Sources) -> Wanted:
 def wanted(session: Session, config: Indexes, body: Any) -> Wanted:
     """What a target would have tried, over one session that reads; ``body`` is the last snapshot of trials."""
     keys = lacking.keys(session, config)
-    fit = [key for key in keys if not lacking.unfit(key)]
+    fit = [key for key in keys if not lacking.unfit(key, config)]
     before = lacking.trials(body)
     known = {name: before[name] for name in map(lacking.name, keys) if name in before}
-    fit.sort(key=lambda key: known.get(lacking.name(key), {}).get("tried_at", ""))  # the largest first, else
+    fit.sort(key=lambda key: (known.get(lacking.name(key), {}).get("tried_at", ""), not lacking.looked_up(key)))
     settings = {row["name"]: row["setting"] for row in session.rows(session.load("indexes/planner_settings"))}
-    left_out, unfit = len(fit[MOST_TRIED:]), len(keys) - len(fit)
-    return Wanted(fit[:MOST_TRIED], left_out, unfit, settings, lacking.cluster(session), known)
+    return Wanted(fit, len(keys) - len(fit), settings, lacking.cluster(session), known, config.statements)
+
+
+def chosen(asked: Wanted, read: Sequence[Row]) -> tuple[Sequence[Row], str]:
+    """The keys that are tried this time, and what is said of the others: those that the server looks rows up by, or
+    whose table a named statement reads. Pure.
+    """
+    tables = {table for one in read for table in one["tables"]}
+    fit = [key for key in asked.keys if lacking.looked_up(key) or (key["schema"], key["table"]) in tables]
+    unfit, wait = asked.unfit + len(asked.keys) - len(fit), len(fit[MOST_TRIED:])
+    said = f"; {wait} more wait for the next restoration" if wait else ""
+    return fit[:MOST_TRIED], said + (f"; {unfit} not tried, as missing_indexes says" if unfit else "")
 
 
 # On the copy --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Copy:
-    """A copy at its trials, which must have ended at ``end`` by the monotonic clock; ``planner`` is who plans on it."""
-
-    server: Server
-    session: Session
-    clocks: Sql
-    asked: Wanted
-    end: float
-    planner: str
-
-    def arm(self, most: float = float("inf")) -> Sql:
-        """Clocks for the next statement, which the standing session has too. Raises TimeoutError when none is left."""
-        left = min(self.end - time.monotonic(), most)
-        if left <= 0:
-            raise TimeoutError
-        _set(self.session, {"statement_timeout": f"{max(1, round(left * 1000))}ms"})
-        return self.clocks.model_copy(update={"statement_timeout_seconds": left})
 
 
 def tried(
@@ -148,29 +118,27 @@ def tried(
     if asked.why:
         return not_tried(topic, f"the target was not asked which are missing: {asked.why}"), None
     end = time.monotonic() + clocks.statement_timeout_seconds
+    read: list[Row] = []
     found: list[Row] = []
+    wait = ""
     try:
-        with _ending(server, end), database.standing(server.connect, clocks) as session:
-            copy = _Copy(server, session, clocks, asked, end, f"upkeep_planner_{secrets.token_hex(8)}")
-            if asked.keys:
-                _prepare(copy)
-            for key in asked.keys:
-                found.append(_trial(copy, key, as_of, analyse=analyse))
-                log.info("tried an index for %s.%s: %s", key["schema"], key["table"], said(found[-1]))
+        with ending(server, end), database.standing(server.connect, clocks) as session:
+            copy = TrialCopy(server, session, clocks, asked.settings, end, analyse)
+            if asked.keys or asked.statements:
+                copy.prepare()
+            # Statements have half of the time: what they read may be code that stays.
+            reading = replace(copy, end=end - clocks.statement_timeout_seconds / 2)
+            read = [_read(reading, statement, only=asked.only) for statement in asked.statements]
+            keys, wait = chosen(asked, read)
+            for key in keys:
+                found.append(_trial(copy, key, asked, as_of, read))
+                log.info("tried an index for %s.%s: %s", key["schema"], key["table"], said(found[-1], asked.statements))
     except Exception as error:  # the findings of the backup are made, and must not be lost
         log.exception("the copy could not be asked")
         return not_tried(topic, f"the copy could not be asked: {refusals.words(error)}"), None
-    latest = {lacking.name(one): _or_before(one, asked.known) for one in found if one["tried_at"]}
-    return _findings(found, asked, topic), {"trials": list({**asked.known, **latest}.values())}
-
-
-def _or_before(one: Row, known: Mapping[lacking.Name, Row]) -> Row:
-    """What is known after a trial. One that this host had no room, time or server for says nothing, and what was proven
-    before holds for as long as it would; it was tried all the same, so that the others' turn comes.
-    """
-    before = known.get(lacking.name(one), {})
-    same = all(before.get(name) == one[name] for name in ("columns", "column_types", "system_identifier"))
-    return {**before, "tried_at": one["tried_at"]} if one.get("hosts_own") and same and before.get("proven") else one
+    latest = {lacking.name(one): _or_before(one, asked) for one in found if one["tried_at"]}
+    snapshot = {"trials": list({**asked.known, **latest}.values())}
+    return findings(found, read, wait, topic, asked.statements), snapshot
 
 
 def not_tried(topic: Topic, why: str) -> list[Finding]:
@@ -179,44 +147,46 @@ def not_tried(topic: Topic, why: str) -> list[Finding]:
     return [topic.finding(Level.UNKNOWN, detail, create.EXPECTED, remedy)]
 
 
-@contextmanager
-def _ending(server: Server, end: float) -> Iterator[None]:
-    """Stop a server soon after ``end``: code of the target's may run in it that no clock of its own ends."""
-    timer = threading.Timer(end + _GRACE_SECONDS - time.monotonic(), server.stop)
-    timer.daemon = True
-    timer.start()
+def _read(copy: TrialCopy, statement: NamedStatement, *, only: bool) -> Row:
+    """A named statement before any index is built: its text, its tables and its cost, or ``why`` it is not planned.
+
+    One whose table is not there is ``elsewhere``, unless this is the ``only`` target.
+    """
+    about: Row = {"name": statement.name, "sql": statement.sql, "digest": statement.digest, "cost": 0.0, "tables": []}
+    about |= {"elsewhere": False, "hosts_own": False}
     try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
+        with copy.planning(read_only=False) as session:
+            tables = named.tables(session, statement.sql)
+        for schema, table in tables:
+            copy.with_statistics(schema, table)
+        found = copy.plan(statement.sql)
+    except refusals.RefusedError as why:
+        return about | {"why": str(why), "elsewhere": why.missing and not only}
+    except Exception as error:  # of this statement alone
+        log.warning("statement %s is not planned: %s", statement.name, refusals.words(error))
+        return about | {"why": refusals.words(error), "hosts_own": refusals.hosts_own(error)}
+    return about | {"why": found.why, "cost": found.cost, "tables": tables}
 
 
-def _prepare(copy: _Copy) -> None:
-    """No event trigger, the role that plans, and the target's settings for builds, within what this host has."""
-    for row in copy.session.rows(copy.session.load("indexes/event_triggers")):
-        copy.session.rows(_SILENCE.format(sql.Identifier(row["name"])).as_string())
-    planner = sql.Identifier(copy.planner)
-    copy.session.rows(_ROLE.format(planner).as_string())
-    copy.session.rows(_MAY_ENTER.format(sql.Identifier(copy.server.dbname), planner).as_string())
-    settings = copy.asked.settings
-    _set(copy.session, {**settings, **_least(settings)})
+def _or_before(one: Row, asked: Wanted) -> Row:
+    """What is known after a trial. One that this host had no room, time or server for says nothing, and what was proven
+    before holds for as long as it would; it was tried all the same, so that the others' turn comes. So it is where the
+    host kept a statement from being planned that had proven the index, and nothing else proves it now.
+    """
+    before = asked.known.get(lacking.name(one), {})
+    same = all(before.get(name) == one[name] for name in ("columns", "column_types", "system_identifier"))
+    by = {it["digest"] for it in before.get("statements", ()) if it["proven"]}
+    kept = one.get("hosts_own") and (before.get("proven") or by)
+    if not one["why"] and not lacking.proving(one, one, asked.statements):
+        kept = any(it.get("hosts_own") and it["digest"] in by for it in one["statements"])
+    return {**before, "tried_at": one["tried_at"]} if same and kept else one
 
 
-def _least(settings: Mapping[str, str]) -> dict[str, str]:
-    """Of what a build takes of this host, what the target has or this host gives, whichever is less."""
-    return {name: str(min(int(settings[name]), most)) for name, most in _AT_MOST.items() if name in settings}
-
-
-def _set(session: Session, settings: Mapping[str, str]) -> None:
-    values = {"names": list(settings), "values": list(settings.values())}
-    session.rows(session.load("indexes/set_setting"), values)
-
-
-def _trial(copy: _Copy, key: Row, as_of: datetime, *, analyse: bool) -> Row:
-    """One index: plan, the build, the same plan; then it is dropped, so that the next one is tried without it."""
+def _trial(copy: TrialCopy, key: Row, asked: Wanted, as_of: datetime, read: Sequence[Row]) -> Row:
+    """One index: the build, plans, its drop, the same plans. Whatever comes of it, it is dropped for the next one."""
     about = {name: key[name] for name in ("schema", "table", "constraint", "columns", "column_types")}
-    about |= {"system_identifier": copy.asked.system_identifier, "data_as_of": as_of.isoformat(), "proven": False}
+    about |= {"deletes": key["deletes"], "updates": key["updates"]}
+    about |= {"system_identifier": asked.system_identifier, "data_as_of": as_of.isoformat(), "proven": False}
     waits = about | {"tried_at": "", "hosts_own": True}
     if time.monotonic() >= copy.end:
         return waits | {"why": "the time for all trials is over (restore.timeout_seconds)"}
@@ -228,68 +198,51 @@ def _trial(copy: _Copy, key: Row, as_of: datetime, *, analyse: bool) -> Row:
         return about | {"why": f"{size(free)} are free beside the copy, expected {size(needed)}", "hosts_own": True}
     index = f"upkeep_trial_{secrets.token_hex(8)}"
     try:
-        if analyse:
-            copy.arm()
-            copy.session.rows(_ANALYZE.format(sql.Identifier(key["schema"], key["table"])).as_string())
-        return about | _measured(copy, key, index)
+        copy.with_statistics(key["schema"], key["table"])
+        return about | _measured(copy, key, index, read)
     except Exception as error:  # of this index alone; a session that is lost is told of the next one
         log.warning("no index for %s.%s: %s", key["schema"], key["table"], refusals.words(error))
         return about | {"why": refusals.words(error), "hosts_own": refusals.hosts_own(error)}
     finally:
         with suppress(psycopg.Error, TimeoutError):
-            copy.arm()
-            copy.session.rows(_DROP.format(sql.Identifier(key["schema"], index)).as_string())
+            _drop(copy, key, index)
 
 
-def _measured(copy: _Copy, key: Row, index: str) -> Row:
-    before = _plan(copy, key, index)
+def _drop(copy: TrialCopy, key: Row, index: str) -> None:
+    copy.arm()
+    copy.session.rows(_DROP.format(sql.Identifier(key["schema"], index)).as_string())
+
+
+def _measured(copy: TrialCopy, key: Row, index: str, read: Sequence[Row]) -> Row:
+    lookup, statements = plans.lookup(key), [one for one in read if not one["why"]]
+    copy.plan(lookup)  # what a server refuses to plan, or stays in, costs no build
     copy.arm()
     began = time.monotonic()
     copy.session.rows(create.statement({**key, "index": index}))
     took = time.monotonic() - began
     built = copy.session.row(copy.session.load("indexes/built"), {"schema": key["schema"], "index": index})
-    compared = plans.compared(before, _plan(copy, key, index))
-    return {"seconds": took, "bytes": int(built["bytes"]), "table_bytes": int(built["table_bytes"]), **compared}
+    sizes = {"bytes": int(built["bytes"]), "table_bytes": int(built["table_bytes"])}
+    after, by_it = copy.plan(lookup, index), [_plan(copy, one, index) for one in statements]
+    _drop(copy, key, index)
+    compared = plans.compared(copy.plan(lookup), after)
+    named_too = [
+        _about(one) | plans.compared(_plan(copy, one), plan) for one, plan in zip(statements, by_it, strict=True)
+    ]
+    named_too += [_about(one) | plans.compared(_unplanned(one), _unplanned(one)) for one in read if one["hosts_own"]]
+    return {"seconds": took, **sizes, **compared, "statements": named_too}
 
 
-def _plan(copy: _Copy, key: Row, index: str) -> plans.Planned:
-    """The generic plan of the key's lookup, by the role that may do nothing else; it is not executed."""
-    clocks = copy.arm(_PLAN_SECONDS)
-    with database.session(lambda: copy.server.connect_as(copy.planner), clocks, read_only=True) as session:
-        _set(session, {**copy.asked.settings, "plan_cache_mode": "force_generic_plan"})
-        return plans.planned(session, key, index)
+def _about(statement: Row) -> Row:
+    return {"name": statement["name"], "digest": statement["digest"]}
 
 
-# What is said -------------------------------------------------------------------------------------------------
+def _unplanned(statement: Row) -> plans.Planned:
+    return plans.Planned(why=statement["why"], hosts_own=True)
 
 
-def _findings(trials: Sequence[Row], asked: Wanted, topic: Topic) -> list[Finding]:
-    more = f"; {asked.left_out} more wait for the next restoration" if asked.left_out else ""
-    more += f"; {asked.unfit} not tried, as missing_indexes says" if asked.unfit else ""
-    detail = "no foreign key of a large table lacks one: nothing to try"
-    if trials:
-        detail = f"{count(len(trials), 'index')} tried, {sum(one['proven'] for one in trials)} proven"
-    elif more:
-        detail = "nothing to try"
-    return [topic.finding(Level.OK, detail + more, create.EXPECTED), *(_finding(one, topic) for one in trials)]
-
-
-def _finding(one: Row, topic: Topic) -> Finding:
-    name = f"{one['schema']}.{one['table']}"
-    part = topic.part(f"{name}:{one['constraint']}", f"An index of {name} for {one['constraint']}, on the copy")
-    if one["why"]:
-        remedy = "No plan proposes it until a restoration has proven it."
-        if one.get("hosts_own"):
-            remedy = "What an earlier restoration has proven holds for as long as it would. Repeat the restoration."
-        return part.finding(Level.UNKNOWN, f"not collected: {one['why']}", create.EXPECTED, remedy)
-    return part.finding(Level.OK, said(one), create.EXPECTED)
-
-
-def said(one: Row) -> str:
-    """What came of one trial, in words. Pure."""
-    if one["why"]:
-        return f"not tried: {one['why']}"
-    by = "by the index" if one["indexed"] else "not by the index"
-    cost = f"the key's own lookup: estimated cost {one['before']:,.0f} before, {one['after']:,.0f} after, {by}"
-    built = f"built in {span(timedelta(seconds=one['seconds']))}, {size(one['bytes'])}"
-    return f"{'proven' if one['proven'] else 'not proven'}; {built}; {cost}"
+def _plan(copy: TrialCopy, statement: Row, index: str = "") -> plans.Planned:
+    """A named statement's plan; that it is refused costs no other proof."""
+    try:
+        return copy.plan(statement["sql"], index)
+    except psycopg.Error as error:
+        return plans.Planned(why=refusals.words(error), hosts_own=refusals.hosts_own(error))
