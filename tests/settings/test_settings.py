@@ -12,7 +12,6 @@ import pytest
 from tests.stages.config import BANDS, EXCEPTIONS, MAIN, refusal
 from tests.stages.config import config as config  # noqa: PLC0414  # a fixture
 from upkeep.core.findings import Level
-from upkeep.settings.approval import person_of
 from upkeep.settings.audit import RULES
 from upkeep.settings.base import METRICS, ROOT, ConfigError
 from upkeep.settings.calendar import config_folder, reread
@@ -944,17 +943,6 @@ def test_a_person_is_known_by_what_the_auth_manager_calls_them(
 ) -> None:
     """Where an id is given, the name is none: somebody else could have taken it as theirs."""
     assert staffed.person_by_id(user_id) == person
-
-
-@pytest.mark.parametrize(
-    ("user_id", "shown", "person"),
-    [("dora", "dora", "dora"), ("7", "omar", "omar"), ("7", "dora", None), ("dora", "omar", None), ("8", "omar", None)],
-)
-def test_a_login_is_a_persons_by_number_and_name_alike(
-    staffed: Maintenance, user_id: str, shown: str, person: str | None
-) -> None:
-    """A run's requester is known by name: a number that has come to be another's makes nobody two people."""
-    assert person_of(staffed.people, user_id, shown) == person
 
 
 def test_what_is_reread_is_what_the_file_says_now(config: Path) -> None:

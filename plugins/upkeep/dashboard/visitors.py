@@ -12,7 +12,6 @@ from airflow.api_fastapi.core_api.security import GetUserDep
 from airflow.models.dag import DagModel
 from starlette.exceptions import HTTPException
 
-from upkeep.settings.approval import person_of
 from upkeep.settings.load import Settings, dag_name
 from upkeep.settings.maintenance import Maintenance
 
@@ -81,11 +80,12 @@ def visitors(config: Settings, allowed: Allowed, people: Callable[[], Maintenanc
         targets = tuple(target for target, of in dags.items() if of <= read)
         if not targets:
             raise HTTPException(403, "You may not read the runs of any target's windows")
-        answer, known, user_id = allowed(user, "answer", every), people(), str(user.get_id())
-        person = person_of(known.people, user_id, str(user.get_name())) or ""
+        answer, known = allowed(user, "answer", every), people()
+        user_id, name = str(user.get_id()), str(user.get_name())
+        person = name if known.person_by_id(user_id) == name else ""
         roles = frozenset(role for role in known.roles if person in known.holders(role))
         unheld = frozenset(role for role in known.roles if not known.holders(role))
         answers = frozenset(target for target in targets if dags[target] <= answer)
-        return Visitor(user_id, str(user.get_name()), person, roles, targets, answers, unheld)
+        return Visitor(user_id, name, person, roles, targets, answers, unheld)
 
     return visitor

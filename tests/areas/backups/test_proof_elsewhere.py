@@ -252,7 +252,7 @@ def test_a_renamed_bad_backup_whose_label_cannot_be_read_is_not_gone(
 ) -> None:
     """Its folder tells it, or it is said that it may be this one; a folder beside it that it cannot be is none."""
     for one in nights.snapshot["bad"]:
-        one["inode"] = one["inode"] if marked else ""
+        one["mark"] = one["mark"] if marked else ""
     folder, renamed = nights.base / "a", nights.base / "b"
     folder.rename(renamed)
     (renamed / files.LABEL).unlink()

@@ -16,7 +16,7 @@ from stat import S_ISDIR
 from threading import Thread
 
 from upkeep.areas.backups.proof_memory import Bad, Kept
-from upkeep.areas.backups.proof_reading import identity, inode
+from upkeep.areas.backups.proof_reading import identity, mark_of
 from upkeep.core.units import listed
 
 #: Seconds in which such a folder must answer: its disk may be gone, and the look must not wait for it.
@@ -28,11 +28,11 @@ Place = tuple[str, Kept]
 
 
 @dataclass(frozen=True)
-class Lies:
-    """The folder in which a backup lies, by its name of today, and by what it is known under another."""
+class Found:
+    """The folder in which a backup lies, by its name of today, and the mark by which it is known under another."""
 
     folder: str
-    inode: str
+    mark: str
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,14 @@ class Untold:
 
 
 #: None is one that does not lie there any more.
-Answer = Lies | Untold | None
+Answer = Found | Untold | None
 
 
 def there(bad: Iterable[Bad], seconds: float) -> dict[Place, Answer]:
     """Of each place whether its backup lies there."""
     by_base: defaultdict[str, dict[Place, str]] = defaultdict(dict)
     for one in bad:
-        by_base[os.path.dirname(one.folder)][one.folder, one.backup] = one.inode
+        by_base[os.path.dirname(one.folder)][one.folder, one.backup] = one.mark
     said: dict[Place, Answer] = {}
     asking = [Thread(target=_ask, args=(places, said), daemon=True) for places in by_base.values()]
     for thread in asking:
@@ -68,7 +68,7 @@ def _ask(places: Mapping[Place, str], said: dict[Place, Answer]) -> None:
     for (folder, one), mark in places.items():
         try:
             if _lies_in(Path(folder), one):
-                said[folder, one] = Lies(folder, known_by(Path(folder)))
+                said[folder, one] = Found(folder, mark_if_any(Path(folder)))
             else:
                 said[folder, one] = _renamed(Path(folder), one, mark, known)
         except OSError as error:
@@ -87,10 +87,10 @@ def _lies_in(folder: Path, one: Kept) -> bool:
     return not another or checksum == one.checksum
 
 
-def known_by(folder: Path) -> str:
-    """By what a folder is known under another name; empty where that cannot be told."""
+def mark_if_any(folder: Path) -> str:
+    """The mark of a backup's folder (``mark_of``); empty where it cannot be had."""
     with suppress(OSError):
-        return inode(folder)
+        return mark_of(folder)
     return ""
 
 
@@ -103,8 +103,8 @@ def _renamed(folder: Path, one: Kept, mark: str, known: set[tuple[str, str, str]
     except (FileNotFoundError, NotADirectoryError):
         return None
     for path in beside:
-        if mark and known_by(path) == mark:
-            return Lies(str(path), mark)
+        if mark and mark_if_any(path) == mark:
+            return Found(str(path), mark)
     same, hidden = [], []
     for path in beside:
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from upkeep.areas.backups import files, proof_elsewhere, verification
 from upkeep.areas.backups.files import Backup
-from upkeep.areas.backups.proof_elsewhere import Answer, Lies, Place, Untold, known_by
+from upkeep.areas.backups.proof_elsewhere import Answer, Found, Place, Untold, mark_if_any
 from upkeep.areas.backups.proof_memory import Bad, Kept, Memory, Piece
 from upkeep.areas.backups.proof_reading import WHOLE, OutOfTimeError, Reading, Shelf, UntoldError, own_checksum
 from upkeep.core.findings import Level
@@ -90,8 +90,8 @@ class Look:
             said = places[one.folder, one.backup]
             if isinstance(said, Untold):
                 stay.append(one)
-            elif isinstance(said, Lies):
-                stay.append(one.model_copy(update={"away": None, "folder": said.folder, "inode": said.inode}))
+            elif isinstance(said, Found):
+                stay.append(one.model_copy(update={"away": None, "folder": said.folder, "mark": said.mark}))
             else:
                 taken = one
                 if not one.taken and (place := self.place(one.backup)):
@@ -236,8 +236,8 @@ class Look:
         for one in self.bad.values():
             if one.since != self.now or self._still(one.backup):
                 folder = self.shelf.folder(one.backup)
-                mark = known_by(folder) if folder else one.inode
-                by_backup[one.backup].append(one.model_copy(update={"inode": mark}))
+                mark = mark_if_any(folder) if folder else one.mark
+                by_backup[one.backup].append(one.model_copy(update={"mark": mark}))
         return (*(bad for ones in by_backup.values() for bad in self._few(ones)), *self.elsewhere)
 
     def _few(self, ones: list[Bad]) -> list[Bad]:

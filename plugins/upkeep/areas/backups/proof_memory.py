@@ -45,7 +45,7 @@ class Bad(FrozenModel):
 
     ``tried`` is when it was last read, ``away`` since when its backup is not there, ``folder`` where that was seen last
     (empty: in the folder of config). ``missing``: something is not there of a backup that is not the newest, as where
-    it is being removed. ``taken``: it came to the folder of config since, and is known there too. ``inode`` is by what
+    it is being removed. ``taken``: it came to the folder of config since, and is known there too. ``mark`` is by what
     the backup's folder is known under another name, empty where it is not.
     """
 
@@ -58,7 +58,7 @@ class Bad(FrozenModel):
     away: AwareDatetime | None = None
     folder: str = ""
     taken: bool = False
-    inode: str = ""
+    mark: str = ""
 
     @field_validator("folder")
     @classmethod

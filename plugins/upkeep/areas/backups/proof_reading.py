@@ -256,7 +256,7 @@ def identity(folder: Path) -> tuple[str, str]:
     return begun, checksum
 
 
-def inode(folder: Path) -> str:
+def mark_of(folder: Path) -> str:
     """By what a backup's folder is known under another name: its file system, its inode, and when that of its manifest
     last changed, for a new folder may get the inode of one that was removed. Raises OSError.
     """

@@ -100,13 +100,13 @@ class TrialCopy:
 
         Raises RefusedError where they would be asked of a foreign server: a minor before August 2024 cannot refuse.
         """
-        if self.analyse:
-            self.arm()
-            if self.session.row(self.session.load("indexes/foreign_below"), {"schema": schema, "table": table})[
-                "found"
-            ]:
-                raise RefusedError("a foreign table is below its table, which ANALYZE would ask for rows")
-            self.session.rows(_ANALYZE.format(sql.Identifier(schema, table)).as_string())
+        if not self.analyse:
+            return
+        self.arm()
+        below = self.session.row(self.session.load("indexes/foreign_below"), {"schema": schema, "table": table})
+        if below["found"]:
+            raise RefusedError("a foreign table is below its table, which ANALYZE would ask for rows")
+        self.session.rows(_ANALYZE.format(sql.Identifier(schema, table)).as_string())
 
     @contextmanager
     def planning(self, *, read_only: bool = True) -> Iterator[Session]:

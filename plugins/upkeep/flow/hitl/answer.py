@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from upkeep.settings.approval import person_of
 from upkeep.settings.load import settings
 
 if TYPE_CHECKING:
@@ -30,12 +29,12 @@ def decision_of(
 
     config, user = settings().maintenance, event.get("responded_by_user")
     name, number = str((user or {}).get("name") or "nobody"), str((user or {}).get("id") or "")
-    if (known := config.person_by_id(number)) not in (None, name):
+    if (person := config.person_by_id(number)) not in (None, name):
         raise InvalidAnswer(
-            f"found an answer by {name!r}, whose number {number!r} is {known!r} in config/maintenance.yaml: people, "
+            f"found an answer by {name!r}, whose number {number!r} is {person!r} in config/maintenance.yaml: people, "
             "expected there the name and the id that Airflow has for one user"
         )
-    if (person := person_of(config.people, number, name)) is None or person not in config.holders(role):
+    if person is None or person not in config.holders(role):
         raise InvalidAnswer(f"found an answer by {name}, expected one by a {title_of(role)}")
     responded = _moment(event["responded_at"])
     if not responded < question.not_after:
