@@ -110,6 +110,7 @@ def test_each_fault_changes_something_and_can_be_undone(tmp_path: Path, port: in
     """Planted twice and healed twice, alone and over one another, everything is as before; a new backup heals too."""
     with archiving(tmp_path, port) as (cluster, store):
         backups.take(cluster.dsn("postgres"), store)
+        switch(cluster, store)  # the server archives the backup's own WAL soon after it, this segment after that
         before = content(store)
         for fault in backups.FAULTS:
             for _ in range(2):
