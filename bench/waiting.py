@@ -13,7 +13,7 @@ from urllib.parse import quote
 import psycopg
 
 from bench.measure import Result, size
-from sandbox.processes import Api, wait
+from sandbox.processes import Api, SandboxError, wait
 from sandbox.stack import Sandbox, open_sandbox
 from upkeep.core.windows import When
 from upkeep.settings.base import ROOT
@@ -27,6 +27,7 @@ WORN = (
     "INSERT INTO worn_out SELECT generate_series(1, 3000)",
     "DELETE FROM worn_out",
 )
+FAILED = "SELECT task_id FROM task_instance WHERE run_id = %s AND state = 'failed'"
 HELD = {
     "worker slots": "SELECT count(*) FROM task_instance WHERE state IN ('queued', 'running')",
     "pool slots": "SELECT coalesce(sum(pool_slots), 0) FROM task_instance"
@@ -68,6 +69,8 @@ def _measure(sandbox: Sandbox) -> Result:
         counted = "SELECT count(*) FROM task_instance WHERE run_id = %s AND state = 'awaiting_input'"
 
         def asked() -> int:
+            if failed := [task for (task,) in metadata.execute(FAILED, [run_id])]:
+                raise SandboxError(f"of {run_id} failed: {', '.join(failed)}")
             return int((metadata.execute(counted, [run_id]).fetchone() or (0,))[0])
 
         wait(f"{waiting} approvals", lambda: asked() >= waiting, PATIENCE_SECONDS, lambda: f"{asked()} wait")

@@ -9,6 +9,7 @@ from airflow.sdk import DAG
 
 from upkeep.flow.approval import ManualApprovalSensor
 from upkeep.flow.dag import DEFAULTS, Flow, form
+from upkeep.flow.runs import TAG
 from upkeep.settings.load import settings
 
 WAITING = int(os.environ.get("UPKEEP_BENCH_WAITING", "200"))
@@ -18,6 +19,7 @@ with DAG(
     schedule=None,
     start_date=datetime(2025, 9, 14, tzinfo=UTC),
     max_active_tasks=WAITING,
+    tags=[TAG],
     default_args=DEFAULTS,
 ) as dag:
     flow = Flow(settings().targets[0], "weekly")
