@@ -16,7 +16,7 @@ from sandbox import fab
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ("requirements.txt", "sandbox/requirements.txt", "requirements-dev.txt", "compose/requirements.txt")
-TESTS = [f"tests/e2e/test_{name}.py" for name in ("fab_attacks", "gate_attacks", "gate_people")]
+TESTS = [f"tests/e2e/test_{name}.py" for name in ("fab_attacks", "gate_attacks", "gate_people", "question_page")]
 
 
 def main(*tests: str) -> int:

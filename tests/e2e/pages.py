@@ -20,7 +20,7 @@ def login(page: Page, running: Running, user: str) -> None:
     page.goto(f"{running.sandbox.url}/auth/login")
     page.fill("input[name=username]", user)
     page.fill("input[name=password]", running.sandbox.passwords[user])
-    page.click("button[type=submit]")
+    page.click("[type=submit]")  # a button; FAB has an input
     page.wait_for_url(lambda url: "/auth/login" not in url)
     running.cookies[user] = page.context.cookies()
 
