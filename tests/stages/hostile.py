@@ -105,6 +105,13 @@ def database(connection: psycopg.Connection[Any], name: str) -> None:
     _alter("ALTER DATABASE {} SET {} = {}", name, DATABASE | (_MILDER if EVERYWHERE else {}), connection)
 
 
+def choosing(connection: psycopg.Connection[Any]) -> None:
+    """Let the planner choose again in a connection's database: where it may not, no index is worth anything."""
+    for name in (one for one in DATABASE if one.startswith(("enable_", "random_page_cost"))):
+        reset = sql.SQL("ALTER DATABASE {} RESET {}")
+        connection.execute(reset.format(sql.Identifier(connection.info.dbname), sql.Identifier(name)))
+
+
 def role(connection: psycopg.Connection[Any], name: str) -> None:
     """Give a role such defaults."""
     _alter("ALTER ROLE {} SET {} = {}", name, ROLE, connection)

@@ -63,6 +63,7 @@ class Ledger:
         opened = self.kept.pop(role, None)  # whoever asks meanwhile gets another one
         if opened is None or not answers(opened):
             opened = database.opened(lambda: psycopg.connect(self.dsn(role), autocommit=True))
+            opened.connection.read_only = False  # whatever the database's default is
         opened.notices.clear()
         try:
             with database.transaction(opened, CLOCKS):

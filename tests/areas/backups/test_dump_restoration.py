@@ -283,7 +283,7 @@ def test_a_locale_that_this_host_lacks_says_nothing_of_the_dump(stage: Stage) ->
 @pytest.mark.guide("G101", "fires", "silent")
 def test_tables_whose_rows_the_dump_leaves_out_are_named(cluster: Cluster, tmp_path: Path) -> None:
     """An empty one has data of no rows, and is not among them."""
-    with staged(cluster, tmp_path, "without_rows", MORE, words=("--exclude-table-data=payloads",)) as less:
+    with staged(cluster, tmp_path, "without_rows", MORE, words=("--exclude-table-data=public.payloads",)) as less:
         looked = less.restored()
     assert levels(looked) == GOOD | {"data": WARNING}
     assert found(looked, "data").detail == "no data of 1 of 3 tables: public.payloads"
@@ -326,7 +326,7 @@ def test_too_little_room_is_said_before_anything_is_written(stage: Stage) -> Non
 @pytest.mark.guide("G101", "fires")
 def test_a_log_that_the_dump_leaves_out_is_critical_and_hides_nothing(cluster: Cluster, tmp_path: Path) -> None:
     """It cannot be compared; tables, sequences and objects are looked at all the same."""
-    with staged(cluster, tmp_path, "without_a_log", MORE, words=("--exclude-table=error_logs",)) as less:
+    with staged(cluster, tmp_path, "without_a_log", MORE, words=("--exclude-table=public.error_logs",)) as less:
         looked = less.restored()
     assert levels(looked) == GOOD | {"contents": CRITICAL, "objects": WARNING}
     assert "a log cannot be read" in found(looked, "contents").detail

@@ -185,7 +185,7 @@ def test_a_dump_that_shrank_is_found(copied: Callable[[str], Path], taken: Dumpe
     """Less than half of the middle one before it warns; less than the least is critical, whatever came before."""
     dump = copied("custom")
     assert found(look(dump.parent), "size").level is OK
-    Dumped(taken.dsn, dump.parent).take("2026-11-30", "-Fc", "--exclude-table-data=payloads")
+    Dumped(taken.dsn, dump.parent).take("2026-11-30", "-Fc", "--exclude-table-data=public.payloads")
     looked = look(dump.parent)
     assert levels(looked) == ALL_OK | {"size": WARNING}
     assert "50 % of those before it" in found(looked, "size").expected

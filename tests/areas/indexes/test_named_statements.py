@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from psycopg import conninfo, sql
 
+from tests.stages import hostile
 from tests.stages.restoring import KEYS
 from tests.stages.sessions import to
 from upkeep.areas.backups.restoration import TRIALS as TOPIC
@@ -152,6 +153,7 @@ def copy(empty_database: str) -> Iterator[Server]:
     """The roles that plan are the whole server's, and go with it."""
     one = Server(empty_database)
     with one.connect() as admin:
+        hostile.choosing(admin)
         admin.execute("SET search_path = public")
         admin.execute(KEYS.encode())
         admin.execute(STRANGE)
