@@ -366,10 +366,13 @@ class Trials:
         until(self.answers, pause=0.01)
 
     def answers(self) -> bool:
-        """Whether the server does."""
-        with suppress(psycopg.OperationalError):
+        """Whether the server does; it is asked in a new session after one that failed."""
+        try:
             return bool(self.rows() or True)
-        return False
+        except psycopg.OperationalError:
+            if self.looking:
+                self.looking.close()  # one that broke amid a statement can be open still, and of no more use
+            return False
 
     def duplicate(self) -> None:
         """Every sound archive under another name too."""
