@@ -94,6 +94,36 @@ def test_what_cannot_be_written_is_no_archive(keeping: Keeping) -> None:
     assert outcome.state == "done"
 
 
+#: Before another process reads an archive again, other bytes lie on the disk than were written; as many, and a file of
+#: the same rows.
+SPOILS = """
+import pathlib, sys
+if "upkeep.areas.retention.reading" in sys.orig_argv:
+    file = pathlib.Path(sys.orig_argv[-2])
+    raw = file.read_bytes()
+    assert {was!r} in raw
+    file.write_bytes(raw.replace({was!r}, {now!r}))
+"""
+
+
+@pytest.mark.guide("G67", "holds")
+@pytest.mark.parametrize(("was", "now"), [(b"body", b"jody"), (b'"kind": "text"', b'"kind": "uext"')])
+def test_bytes_that_were_not_written_are_no_archive(
+    keeping: Keeping, was: bytes, now: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A column's name and a type's are no part of the rows' content: the file's bytes are compared as well."""
+    keeping.fill(5, 120)
+    with monkeypatch.context() as spoilt:
+        (tmp_path / "sitecustomize.py").write_text(SPOILS.format(was=was, now=now))
+        spoilt.syspath_prepend(str(tmp_path))
+        (outcome,) = keeping.apply("archive").values()
+    assert outcome.state == "not done" and "nothing was archived" in outcome.reason
+    assert "found sha256" in outcome.reason
+    assert not keeping.store().names(MANIFEST)
+    (outcome,) = keeping.apply("archive").values()
+    assert outcome.state == "done"
+
+
 @pytest.mark.guide("G67", "holds")
 def test_a_class_that_config_changed_after_the_plan_is_refused(keeping: Keeping) -> None:
     """Longer or shorter: people approved another policy."""

@@ -210,7 +210,10 @@ def run(session: Session, action: Action, before: Mapping[str, Any]) -> None:
 def export(
     session: Session, action: Action, retention: Retention, period: Period, store: Store, name: str
 ) -> dict[str, Any]:
-    """Write the object; what its manifest says. Raises ObjectChanged, OSError and what driver and Arrow raise."""
+    """Write the object; what its manifest says: the rows as the server digests them, the bytes as they were written.
+
+    Raises ObjectChanged, OSError and what driver and Arrow raise.
+    """
     one = retention.classes[period.name]
     for block in parquet.BLOCKS:
         try:
@@ -226,8 +229,8 @@ def export(
                 if not content["rows"]:
                     raise ObjectChanged("none of its rows is due any more")
                 part = _wholly(session, retention, period, content["rows"]) if period.partition else {}
-                _copy(session, exported, found, sink, block)
-                return _manifest(one, period, found, table["oid"], content) | part
+                written = _copy(session, exported, found, sink, block)
+                return _manifest(one, period, found, table["oid"], content | written) | part
         except parquet.RowTooLong:
             continue
     raise ObjectChanged(f"a row is longer than {parquet.BLOCKS[-1]:,} bytes")
@@ -244,10 +247,10 @@ def _wholly(session: Session, retention: Retention, period: Period, exported: in
     return {"partition": part.identity}
 
 
-def _copy(session: Session, exported: sql.Composable, found: list[Column], sink: Any, block: int) -> None:
+def _copy(session: Session, exported: sql.Composable, found: list[Column], sink: Any, block: int) -> dict[str, Any]:
     statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, FORCE_QUOTE *)").format(exported)
     with session.connection.cursor() as cursor, cursor.copy(statement) as copy:
-        parquet.write(copy, found, sink, block)
+        return parquet.write(copy, found, sink, block)
 
 
 def _manifest(one: LogClass, period: Period, found: list[Column], oid: int, content: Row) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -50,21 +51,44 @@ class RowTooLong(Exception):
     """A row is longer than what is parsed at once."""
 
 
-def write(copy: psycopg.Copy, found: Sequence[Column], sink: IO[bytes], block: int) -> None:
-    """Write what COPY sends (CSV, every value quoted) into a file. Raises RowTooLong, and what the driver raises."""
+class _Hashing:
+    """A file that Arrow writes to, and the SHA-256 of what it wrote."""
+
+    closed = False
+
+    def __init__(self, sink: IO[bytes]) -> None:
+        self.sink, self.sha256, self.octets = sink, hashlib.sha256(), 0
+
+    def write(self, data: bytes) -> int:
+        self.sha256.update(data)
+        self.octets += len(data)
+        return self.sink.write(data)
+
+    def tell(self) -> int:
+        return self.octets
+
+    def flush(self) -> None:
+        self.sink.flush()
+
+
+def write(copy: psycopg.Copy, found: Sequence[Column], sink: IO[bytes], block: int) -> dict[str, Any]:
+    """Write what COPY sends (CSV, every value quoted) into a file; how many bytes, and their SHA-256, before any disk
+    or service had them. Raises RowTooLong, and what the driver raises.
+    """
     names = [column.name for column in found]
     types = {column.name: column.type for column in found}
     schema = pa.schema([(name, pa.string()) for name in names], metadata={"postgresql types": json.dumps(types)})
-    stream = _Stream(copy)
+    stream, hashing = _Stream(copy), _Hashing(sink)
     try:
         with _sparing():
-            _write(stream, names, schema, sink, block)
+            _write(stream, names, schema, hashing, block)
     except pa.ArrowInvalid as error:
         if stream.error is not None:
             raise stream.error from None
         if "straddling" in str(error):
             raise RowTooLong(str(error)) from None
         raise
+    return {"bytes": hashing.octets, "sha256": hashing.sha256.hexdigest()}
 
 
 @contextmanager
@@ -81,7 +105,7 @@ def _sparing() -> Iterator[None]:
         pa.set_memory_pool(before)
 
 
-def _write(stream: _Stream, names: list[str], schema: Any, sink: IO[bytes], block: int) -> None:
+def _write(stream: _Stream, names: list[str], schema: Any, sink: _Hashing, block: int) -> None:
     reader = pa_csv.open_csv(
         pa.PythonFile(stream, mode="r"),
         pa_csv.ReadOptions(block_size=block, column_names=names, use_threads=False),
