@@ -326,16 +326,19 @@ def test_a_build_that_counts_rows_anew_proves_nothing_by_that(copy: Server, aske
 
 @pytest.mark.guide("G53", "holds")
 def test_a_named_statement_takes_no_turn_of_other_keys(copy: Server, asked: trial.Wanted) -> None:
-    """Of keys that are not looked up only those are tried whose table it reads; with all of them, each in its turn."""
+    """Of keys that are not looked up only those are tried of which it names the first column; all in their turn."""
     config = CONFIG.indexes.model_copy(update={"advice_rows": 1, "statements": tuple(statements(reads=READS))})
     with database.session(to(copy.dsn), CONFIG.sql, read_only=True) as session:
         found = trial.wanted(session, config, None)
     keys = [{**key, "updates": 0, "deletes": int(key["constraint"] == "tells")} for key in found.keys]
     assert {key["constraint"] for key in keys} >= {"of_customer", "in_state", "tells", "stays"}
-    read = [{"tables": [("public", "purchases")]}]
-    of_table, said = trial.chosen(replace(found, keys=keys), read)
-    assert {key["constraint"] for key in of_table} == {"of_customer", "in_state", "tells"}
-    assert said == f"; {len(keys) - 3} not tried, as missing_indexes says"
+    with copy.connect() as admin:
+        admin.autocommit = True
+        (read,) = [{"tables": named.tables(database.Session(admin), READS)}]
+    assert read["tables"] == {("public", "purchases"): {"customer", "note"}}
+    of_column, said = trial.chosen(replace(found, keys=keys), [read])
+    assert {key["constraint"] for key in of_column} == {"of_customer", "tells"}
+    assert said == f"; {len(keys) - 2} not tried, as missing_indexes says"
     alone, _ = trial.chosen(replace(found, keys=keys), [])
     assert [key["constraint"] for key in alone] == ["tells"]
 
@@ -357,25 +360,26 @@ CREATE INDEX ON public.slow ((id + public.slowly()));
 def test_a_slow_host_takes_no_proof_of_a_statement_away(
     copy: Server, asked: trial.Wanted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it had proven stays as old as it was; where the server plans it again the newer answer counts."""
+    """What it had proven stays as old as it was; of what the server plans again the newer answer counts."""
     named_too = statements(
         q="SELECT 1 FROM public.purchases WHERE customer = $1 AND NOT EXISTS (SELECT 1 FROM public.slow)"
     )
-    looked_up = replace(
-        asked, statements=[*named_too, *statements(more="SELECT 1 FROM public.purchases WHERE note = $1")]
-    )
+    more = statements(more="SELECT customer FROM public.purchases WHERE note = $1")
+    looked_up = replace(asked, statements=[*named_too, *more])
     with copy.connect() as admin:
         admin.execute(SLOW)
     _, (before,) = tried(copy, looked_up)
-    assert list(lacking.proving(before, before, named_too)) == ["statement q"]
+    assert list(lacking.proving(before, before, looked_up.statements)) == ["statement q"]
+    both = {**before, "statements": [{**one, "proven": True} for one in before["statements"]]}
+    assert len(lacking.proving(both, both, looked_up.statements)) == 2
     with copy.connect() as admin:
         admin.execute("INSERT INTO public.flag VALUES (1)")
     monkeypatch.setattr(trial_copy, "_PLAN_SECONDS", 2.0)
-    found, (kept,) = tried(copy, replace(looked_up, known={lacking.name(before): before}))
+    found, (kept,) = tried(copy, replace(looked_up, known={lacking.name(before): both}))
     said = found["index_trials:statement:q"]
     assert (said.level, said.remedy) == (Level.UNKNOWN, "Repeat the restoration.")
-    assert kept == before | {"tried_at": kept["tried_at"]}
-    assert kept["tried_at"] > before["tried_at"]
+    assert kept["data_as_of"] == before["data_as_of"] and kept["tried_at"] > before["tried_at"]
+    assert list(lacking.proving(kept, kept, looked_up.statements)) == ["statement q"]
     other = {**before, "statements": [{**one, "digest": "another"} for one in before["statements"]]}
     _, (anew,) = tried(copy, replace(looked_up, known={lacking.name(before): other}))
     assert anew["data_as_of"] != before["data_as_of"]

@@ -44,8 +44,9 @@ _NAMING = sql.SQL("CREATE PROCEDURE pg_temp.upkeep_named ({}) LANGUAGE sql BEGIN
 _HERE = sql.SQL("SET LOCAL search_path = pg_catalog, pg_temp")
 
 
-def tables(session: Session, text: str) -> list[tuple[str, str]]:
-    """Schema and name of the tables that a statement names; what the session did for that is taken back.
+def tables(session: Session, text: str) -> dict[tuple[str, str], set[str]]:
+    """Schema and name of the tables that a statement names, each with the columns that it names of it; what the session
+    did for that is taken back.
 
     Raises RefusedError, and psycopg.Error for what is the host's own.
     """
@@ -67,7 +68,10 @@ def tables(session: Session, text: str) -> list[tuple[str, str]]:
         raise _refused(error, text) from error
     if strangers := [row["stranger"] for row in found if row["stranger"]]:
         raise RefusedError(f"it names {listed(strangers, _NAMED)}")
-    return [(row["schema"], row["table"]) for row in found]
+    columns: dict[tuple[str, str], set[str]] = {(row["schema"], row["table"]): set() for row in found}
+    for row in found:
+        columns[row["schema"], row["table"]] |= {row["column"]} - {None}
+    return columns
 
 
 def _refused(error: psycopg.Error, text: str) -> RefusedError:

@@ -95,13 +95,16 @@ def wanted(session: Session, config: Indexes, body: Any) -> Wanted:
 
 def chosen(asked: Wanted, read: Sequence[Row]) -> tuple[Sequence[Row], str]:
     """The keys that are tried this time, and what is said of the others: those that the server looks rows up by, or
-    whose table a named statement reads. Pure.
+    whose first column a named statement names. Pure.
     """
-    tables = {table for one in read for table in one["tables"]}
-    fit = [key for key in asked.keys if lacking.looked_up(key) or (key["schema"], key["table"]) in tables]
+    fit = [key for key in asked.keys if lacking.looked_up(key) or any(_names(one, key) for one in read)]
     unfit, wait = asked.unfit + len(asked.keys) - len(fit), len(fit[MOST_TRIED:])
     said = f"; {wait} more wait for the next restoration" if wait else ""
     return fit[:MOST_TRIED], said + (f"; {unfit} not tried, as missing_indexes says" if unfit else "")
+
+
+def _names(statement: Row, key: Row) -> bool:
+    return key["columns"][0] in statement["tables"].get((key["schema"], key["table"]), ())
 
 
 # On the copy --------------------------------------------------------------------------------------------------
@@ -152,7 +155,7 @@ def _read(copy: TrialCopy, statement: NamedStatement, *, only: bool) -> Row:
 
     One whose table is not there is ``elsewhere``, unless this is the ``only`` target.
     """
-    about: Row = {"name": statement.name, "sql": statement.sql, "digest": statement.digest, "cost": 0.0, "tables": []}
+    about: Row = {"name": statement.name, "sql": statement.sql, "digest": statement.digest, "cost": 0.0, "tables": {}}
     about |= {"elsewhere": False, "hosts_own": False}
     try:
         with copy.planning(read_only=False) as session:
@@ -171,15 +174,19 @@ def _read(copy: TrialCopy, statement: NamedStatement, *, only: bool) -> Row:
 def _or_before(one: Row, asked: Wanted) -> Row:
     """What is known after a trial. One that this host had no room, time or server for says nothing, and what was proven
     before holds for as long as it would; it was tried all the same, so that the others' turn comes. So it is where the
-    host kept a statement from being planned that had proven the index, and nothing else proves it now.
+    host kept a statement from being planned that had proven the index, and nothing else proves it now: of what was
+    planned the newer answer counts.
     """
     before = asked.known.get(lacking.name(one), {})
-    same = all(before.get(name) == one[name] for name in ("columns", "column_types", "system_identifier"))
-    by = {it["digest"] for it in before.get("statements", ()) if it["proven"]}
+    if any(before.get(name) != one[name] for name in ("columns", "column_types", "system_identifier")):
+        return one
+    by = [it for it in before.get("statements", ()) if it["proven"]]
     kept = one.get("hosts_own") and (before.get("proven") or by)
     if not one["why"] and not lacking.proving(one, one, asked.statements):
-        kept = any(it.get("hosts_own") and it["digest"] in by for it in one["statements"])
-    return {**before, "tried_at": one["tried_at"]} if same and kept else one
+        unplanned = {it["digest"] for it in one["statements"] if it.get("hosts_own")}
+        kept = by = [it for it in by if it["digest"] in unplanned]
+        before = {**before, "proven": before["proven"] and one["proven"], "statements": by}
+    return {**before, "tried_at": one["tried_at"]} if kept else one
 
 
 def _trial(copy: TrialCopy, key: Row, asked: Wanted, as_of: datetime, read: Sequence[Row]) -> Row:
