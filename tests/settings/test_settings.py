@@ -734,6 +734,12 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         "  statements: [{name: gone, sql: DROP TABLE public.error_logs}]\n  proof_days: 8 ",
         "indexes.statements.0.sql: found 'DROP TABLE public.error_logs', expected one SELECT, alone or behind WITH",
     ),
+    "one statement for a list of them": (
+        MAIN,
+        "  proof_days: 8 ",
+        "  statements: SELECT 1\n  proof_days: 8 ",
+        "indexes.statements: found 'SELECT 1': expected a list",
+    ),
     "two statements in one": (
         MAIN,
         "  proof_days: 8 ",

@@ -77,6 +77,8 @@ def _explain(file: str, problem: Any, model: type[BaseModel]) -> str:
             return f"{file}: {setting}: found a setting that does not exist, expected only known ones{hint}"
         case "missing":
             return f"{file}: {setting}: found nothing, expected this setting to be given"
+        case "tuple_type":
+            return f"{file}: {setting}: found {problem['input']!r}: expected a list"
         case _:
             message = _SHOULD.sub("expected to ", problem["msg"]).replace("expected to be ", "expected ")
             message = message.removeprefix("Value error, ")
