@@ -334,7 +334,7 @@ def test_a_named_statement_takes_no_turn_of_other_keys(copy: Server, asked: tria
     assert {key["constraint"] for key in keys} >= {"of_customer", "in_state", "tells", "stays"}
     with copy.connect() as admin:
         admin.autocommit = True
-        (read,) = [{"tables": named.tables(database.Session(admin), READS)}]
+        read = {"tables": named.tables(database.Session(admin), READS)}
     assert read["tables"] == {("public", "purchases"): {"customer", "note"}}
     of_column, said = trial.chosen(replace(found, keys=keys), [read])
     assert {key["constraint"] for key in of_column} == {"of_customer", "tells"}

@@ -180,13 +180,15 @@ def _or_before(one: Row, asked: Wanted) -> Row:
     before = asked.known.get(lacking.name(one), {})
     if any(before.get(name) != one[name] for name in ("columns", "column_types", "system_identifier")):
         return one
+    again = {"tried_at": one["tried_at"]}
     by = [it for it in before.get("statements", ()) if it["proven"]]
-    kept = one.get("hosts_own") and (before.get("proven") or by)
-    if not one["why"] and not lacking.proving(one, one, asked.statements):
-        unplanned = {it["digest"] for it in one["statements"] if it.get("hosts_own")}
-        kept = by = [it for it in by if it["digest"] in unplanned]
-        before = {**before, "proven": before["proven"] and one["proven"], "statements": by}
-    return {**before, "tried_at": one["tried_at"]} if kept else one
+    if one["why"]:
+        return {**before, **again} if one.get("hosts_own") and (before["proven"] or by) else one
+    unplanned = {it["digest"] for it in one["statements"] if it.get("hosts_own")}
+    by = [it for it in by if it["digest"] in unplanned]
+    if not by or lacking.proving(one, one, asked.statements):
+        return one
+    return {**before, **again, "proven": before["proven"] and one["proven"], "statements": by}
 
 
 def _trial(copy: TrialCopy, key: Row, asked: Wanted, as_of: datetime, read: Sequence[Row]) -> Row:

@@ -57,15 +57,14 @@ class _Hashing:
     closed = False
 
     def __init__(self, sink: IO[bytes]) -> None:
-        self.sink, self.sha256, self.octets = sink, hashlib.sha256(), 0
+        self.sink, self.sha256 = sink, hashlib.sha256()
 
     def write(self, data: bytes) -> int:
         self.sha256.update(data)
-        self.octets += len(data)
         return self.sink.write(data)
 
     def tell(self) -> int:
-        return self.octets
+        return self.sink.tell()
 
     def flush(self) -> None:
         self.sink.flush()
@@ -88,7 +87,7 @@ def write(copy: psycopg.Copy, found: Sequence[Column], sink: IO[bytes], block: i
         if "straddling" in str(error):
             raise RowTooLong(str(error)) from None
         raise
-    return {"bytes": hashing.octets, "sha256": hashing.sha256.hexdigest()}
+    return {"bytes": hashing.tell(), "sha256": hashing.sha256.hexdigest()}
 
 
 @contextmanager
